@@ -1,0 +1,10 @@
+//! Loops over elements. This folder is the only place of the workspace with `unsafe` code.
+
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod memory;
+pub(crate) mod reduce;
+pub(crate) mod simd;
+pub(crate) mod strided;
+pub(crate) mod threads;
+pub(crate) mod view;

@@ -1,0 +1,204 @@
+//! Folds over axes, in an order fixed by shape.
+
+use std::borrow::Cow;
+
+use crate::dtype::Element;
+use crate::kernels::elementwise::map;
+use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::shape::{Shape, Strides};
+use crate::storage::Buffer;
+use crate::tensor::Tensor;
+
+/// Partial results kept side by side, so that the loop has no chain of dependent additions.
+const LANES: usize = 16;
+/// Elements (or rows) folded one after the other; blocks of these are combined pairwise.
+const BLOCK: usize = 512;
+
+/// An associative combination with its neutral element, and what it is applied to.
+#[derive(Clone, Copy)]
+pub(crate) struct Fold<A, L, C> {
+    pub(crate) neutral: A,
+    pub(crate) lift: L,
+    pub(crate) combine: C,
+}
+
+impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
+    /// The fold of a row.
+    pub(crate) fn row<T: Element>(&self, row: &[T]) -> A
+    where
+        L: Fn(T) -> A,
+    {
+        if row.len() <= BLOCK {
+            return vectorized(RowLoop { fold: self, row });
+        }
+        // Split at a multiple of the block, so that all leaves but the last are whole blocks.
+        let (left, right) = row.split_at((row.len() / 2).next_multiple_of(BLOCK));
+        (self.combine)(self.row(left), self.row(right))
+    }
+
+    /// The folds of the columns of row-major rows that start `stride` apart and are as wide as `out`.
+    fn columns<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A])
+    where
+        L: Fn(T) -> A,
+    {
+        let count = rows.len().div_ceil(stride);
+        if count <= BLOCK {
+            return vectorized(ColumnLoop { fold: self, rows, stride, out });
+        }
+        let half = (count / 2).next_multiple_of(BLOCK);
+        let mut right = vec![self.neutral; out.len()];
+        self.columns(&rows[..half * stride], stride, out);
+        self.columns(&rows[half * stride..], stride, &mut right);
+        for (out, right) in out.iter_mut().zip(right) {
+            *out = (self.combine)(*out, right);
+        }
+    }
+
+    /// The fold of `x` over `axes`.
+    pub(crate) fn over<T: Element>(&self, x: &Tensor, axes: &[usize], keep: bool) -> Tensor
+    where
+        L: Fn(T) -> A + Sync,
+        C: Sync,
+    {
+        let form = Form::<T>::of(x, axes, false);
+        let mut out = Buffer::new::<A>(form.outer * form.inner);
+        let values = out.as_mut_slice::<A>();
+        let Form { ref data, outer, reduced, inner } = form;
+        if reduced == 0 || values.is_empty() {
+            values.fill(self.neutral);
+        } else if inner == 1 && outer == 1 && reduced > CHUNK {
+            // One long row: its chunks are folded in parallel, and then their results.
+            let mut partial = vec![self.neutral; reduced.div_ceil(CHUNK)];
+            for_chunks(&mut partial, 1, |k, part| {
+                part[0] = self.row(&data[k * CHUNK..reduced.min((k + 1) * CHUNK)]);
+            });
+            values[0] = partial[1..].iter().fold(partial[0], |a, &b| (self.combine)(a, b));
+        } else if inner == 1 {
+            for_chunks(values, (CHUNK / reduced).max(1), |start, out| {
+                for (out, row) in out.iter_mut().zip(data[start * reduced..].chunks(reduced)) {
+                    *out = self.row(row);
+                }
+            });
+        } else {
+            // A task takes some outer indices whole, or some columns of one.
+            let width = if inner * reduced <= CHUNK { inner } else { (CHUNK / reduced).clamp(64, inner.max(64)) };
+            let columns = |index: usize, column: usize, out: &mut [A]| {
+                let rows = &data[index * reduced * inner..(index + 1) * reduced * inner];
+                self.columns(&rows[column..], inner, out);
+            };
+            if width >= inner {
+                let together = (CHUNK / (reduced * inner)).max(1);
+                for_chunks(values, inner * together, |start, out| {
+                    for (k, out) in out.chunks_mut(inner).enumerate() {
+                        columns(start / inner + k, 0, out);
+                    }
+                });
+            } else {
+                for (index, row) in values.chunks_mut(inner).enumerate() {
+                    for_chunks(row, width, |column, out| columns(index, column, out));
+                }
+            }
+        }
+        Tensor::from_buffer(out, x.shape().reduced(axes, keep))
+    }
+}
+
+struct RowLoop<'a, T, A, L, C> {
+    fold: &'a Fold<A, L, C>,
+    row: &'a [T],
+}
+
+impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for RowLoop<'_, T, A, L, C> {
+    type Output = A;
+
+    #[inline(always)]
+    fn run(self) -> A {
+        let Fold { neutral, lift, combine } = self.fold;
+        let (groups, rest) = self.row.as_chunks::<LANES>();
+        let mut lanes = [*neutral; LANES];
+        for group in groups {
+            for (lane, &x) in lanes.iter_mut().zip(group) {
+                *lane = combine(*lane, lift(x));
+            }
+        }
+        let mut width = LANES / 2;
+        while width > 0 {
+            for k in 0..width {
+                lanes[k] = combine(lanes[k], lanes[k + width]);
+            }
+            width /= 2;
+        }
+        rest.iter().fold(lanes[0], |sum, &x| combine(sum, lift(x)))
+    }
+}
+
+struct ColumnLoop<'a, T, A, L, C> {
+    fold: &'a Fold<A, L, C>,
+    rows: &'a [T],
+    stride: usize,
+    out: &'a mut [A],
+}
+
+impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for ColumnLoop<'_, T, A, L, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Fold { neutral, lift, combine } = self.fold;
+        self.out.fill(*neutral);
+        for row in self.rows.chunks(self.stride) {
+            for (out, &x) in self.out.iter_mut().zip(row) {
+                *out = combine(*out, lift(x));
+            }
+        }
+    }
+}
+
+/// `f` of every row along `axes`, where `f` needs the whole row at once.
+pub(crate) fn by_row<T: Element, A: Element>(
+    x: &Tensor,
+    axes: &[usize],
+    keep: bool,
+    f: impl Fn(&[T]) -> A + Sync,
+) -> Tensor {
+    let form = Form::<T>::of(x, axes, true);
+    let mut out = Buffer::new::<A>(form.outer);
+    for_chunks(out.as_mut_slice::<A>(), (CHUNK / form.reduced.max(1)).max(1), |start, out| {
+        for (k, out) in out.iter_mut().enumerate() {
+            *out = f(&form.data[(start + k) * form.reduced..][..form.reduced]);
+        }
+    });
+    Tensor::from_buffer(out, x.shape().reduced(axes, keep))
+}
+
+/// A tensor as `[outer, reduced, inner]` in row-major order, copied only if it does not lie so.
+struct Form<'a, T: Element> {
+    data: Cow<'a, [T]>,
+    outer: usize,
+    reduced: usize,
+    inner: usize,
+}
+
+impl<'a, T: Element> Form<'a, T> {
+    fn of(x: &'a Tensor, axes: &[usize], rows: bool) -> Self {
+        let product = |axes: &mut dyn Iterator<Item = usize>| axes.map(|axis| x.shape()[axis]).product::<usize>();
+        let reduced = product(&mut axes.iter().copied());
+        let adjacent = axes.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+        let inner = axes.last().map_or(1, |&last| product(&mut (last + 1..x.rank())));
+        if let Some(data) = x.as_slice()
+            && adjacent
+            && (inner == 1 || !rows)
+        {
+            let outer = axes.first().map_or(x.size(), |&first| product(&mut (0..first)));
+            return Form { data: Cow::Borrowed(data), outer, reduced, inner };
+        }
+        let kept = (0..x.rank()).filter(|axis| !axes.contains(axis));
+        let order: Vec<usize> = kept.clone().chain(axes.iter().copied()).collect();
+        let shape: Shape = order.iter().map(|&axis| x.shape()[axis]).collect();
+        let strides: Strides = order.iter().map(|&axis| x.strides()[axis]).collect();
+        let moved = map(&x.restrided(shape, strides, x.offset()), |x: T| x);
+        let data = Cow::Owned(moved.as_slice::<T>().map(<[T]>::to_vec).unwrap_or_default());
+        Form { data, outer: product(&mut kept.into_iter()), reduced, inner: 1 }
+    }
+}

@@ -1,0 +1,121 @@
+//! Walking over several operands of one shape, each with its own strides.
+
+use smallvec::SmallVec;
+
+use crate::shape::{Shape, Strides};
+
+/// A shape with the strides of `N` operands, axes merged where all operands allow it: the last
+/// axis is the inner loop, as long as it can be.
+pub(crate) struct Walk<const N: usize> {
+    /// Sizes and strides of the outer axes, outermost first.
+    outer: SmallVec<[(usize, [isize; N]); 6]>,
+    /// Length of the inner loop.
+    pub(crate) inner: usize,
+    /// Strides of the inner loop.
+    pub(crate) steps: [isize; N],
+    /// Where each operand starts.
+    start: [isize; N],
+}
+
+impl<const N: usize> Walk<N> {
+    /// `operands` are strides (one for each axis of `shape`) and offset of each operand.
+    pub(crate) fn new(shape: &Shape, operands: [(&Strides, usize); N]) -> Self {
+        let mut axes: SmallVec<[(usize, [isize; N]); 6]> = SmallVec::new();
+        for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
+            let steps: [isize; N] = std::array::from_fn(|k| operands[k].0[axis]);
+            match axes.last_mut() {
+                // The previous axis goes on where this one ends, for every operand.
+                Some((length, before)) if (0..N).all(|k| before[k] == steps[k] * size as isize) => {
+                    *length *= size;
+                    *before = steps;
+                }
+                _ => axes.push((size, steps)),
+            }
+        }
+        let (inner, steps) = axes.pop().unwrap_or((1, [1; N]));
+        Walk { outer: axes, inner, steps, start: operands.map(|(_, offset)| offset as isize) }
+    }
+
+    /// The runs of the inner loop that lie within the elements `first .. first + count` in
+    /// row-major order, each as its position (counted from `first`), the offset of each operand,
+    /// and its length.
+    pub(crate) fn runs(&self, first: usize, count: usize) -> Runs<'_, N> {
+        let mut row = first.checked_div(self.inner).unwrap_or(0);
+        let mut index: SmallVec<[usize; 6]> = SmallVec::from_elem(0, self.outer.len());
+        let mut offsets = self.start;
+        for (axis, (size, steps)) in self.outer.iter().enumerate().rev() {
+            index[axis] = row.checked_rem(*size).unwrap_or(0);
+            row = row.checked_div(*size).unwrap_or(0);
+            for k in 0..N {
+                offsets[k] += index[axis] as isize * steps[k];
+            }
+        }
+        Runs { walk: self, index, offsets, column: first.checked_rem(self.inner).unwrap_or(0), position: 0, count }
+    }
+}
+
+/// An iterator over runs; see [`Walk::runs`].
+pub(crate) struct Runs<'a, const N: usize> {
+    walk: &'a Walk<N>,
+    /// Where the next run starts: index along each outer axis, offsets of its row, column in it.
+    index: SmallVec<[usize; 6]>,
+    offsets: [isize; N],
+    column: usize,
+    position: usize,
+    count: usize,
+}
+
+impl<const N: usize> Iterator for Runs<'_, N> {
+    type Item = (usize, [isize; N], usize);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.position >= self.count {
+            return None;
+        }
+        let Walk { outer, inner, steps, .. } = self.walk;
+        let length = (inner - self.column).min(self.count - self.position);
+        let at = std::array::from_fn(|k| self.offsets[k] + self.column as isize * steps[k]);
+        let run = (self.position, at, length);
+        self.position += length;
+        self.column = 0;
+        for (axis, (size, steps)) in outer.iter().enumerate().rev() {
+            self.index[axis] += 1;
+            for k in 0..N {
+                self.offsets[k] += steps[k];
+            }
+            if self.index[axis] < *size {
+                break;
+            }
+            self.index[axis] = 0;
+            for k in 0..N {
+                self.offsets[k] -= *size as isize * steps[k];
+            }
+        }
+        Some(run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_that_continue_each_other_are_merged() {
+        let shape = Shape::from([2, 3, 4]);
+        let walk = Walk::new(&shape, [(&shape.strides(), 0)]);
+        assert_eq!((walk.outer.len(), walk.inner, walk.steps), (0, 24, [1]));
+        // Broadcast along the middle axis: nothing to merge.
+        let strides = Shape::from([2, 1, 4]).strides().broadcast(&[2, 1, 4].into(), &shape).unwrap();
+        let walk = Walk::new(&shape, [(&strides, 5)]);
+        assert_eq!((walk.outer.len(), walk.inner, walk.steps), (2, 4, [1]));
+        let runs: Vec<_> = walk.runs(3, 10).collect();
+        assert_eq!(runs, [(0, [8], 1), (1, [5], 4), (5, [5], 4), (9, [9], 1)]);
+    }
+
+    #[test]
+    fn nothing_is_walked_in_an_empty_shape() {
+        let shape = Shape::from([2, 0, 3]);
+        assert_eq!(Walk::new(&shape, [(&shape.strides(), 0)]).runs(0, 0).count(), 0);
+    }
+}

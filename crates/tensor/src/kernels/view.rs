@@ -1,0 +1,37 @@
+//! ndarray views of tensors.
+#![allow(unsafe_code)]
+
+use ndarray::{ArrayViewD, Axis, IxDyn, ShapeBuilder};
+
+use crate::dtype::Element;
+use crate::tensor::Tensor;
+
+/// A view of the elements of `x`, whose type must be `T`: no copy, whatever the strides.
+pub(crate) fn view<T: Element>(x: &Tensor) -> ArrayViewD<'_, T> {
+    let data = x.storage_slice::<T>();
+    if x.size() == 0 {
+        return ArrayViewD::from_shape(IxDyn(x.shape()), &[]).expect("no elements are needed");
+    }
+    // ndarray wants strides that are not negative, and reverses axes afterwards.
+    let mut start = x.offset() as isize;
+    let mut strides = Vec::with_capacity(x.rank());
+    let mut reversed = Vec::new();
+    for (axis, (&size, &stride)) in x.shape().iter().zip(x.strides().iter()).enumerate() {
+        if stride < 0 {
+            start += stride * (size as isize - 1);
+            reversed.push(Axis(axis));
+        }
+        strides.push(stride.unsigned_abs());
+    }
+    let reach: usize = x.shape().iter().zip(&strides).map(|(&size, &stride)| (size - 1) * stride).sum();
+    assert!(start >= 0 && (start as usize) + reach < data.len(), "a tensor lies within its storage");
+    // SAFETY: the assertion shows that every element seen through shape and strides lies within
+    // `data`, which the view borrows; it is shared, so zero strides may alias.
+    let mut view = unsafe {
+        ArrayViewD::from_shape_ptr(IxDyn(x.shape()).strides(IxDyn(&strides)), data[start as usize..].as_ptr())
+    };
+    for axis in reversed {
+        view.invert_axis(axis);
+    }
+    view
+}

@@ -1,0 +1,236 @@
+//! Operations on two operands, element by element, with NumPy's broadcasting.
+
+use std::borrow::Cow;
+
+use crate::dtype::{DType, Element, Float, with_dtype};
+use crate::error::{Error, Result};
+use crate::kernels::elementwise::zip;
+use crate::ops::{Unary, apply, operands, same_dtype};
+use crate::tensor::{Argument, Operand, Tensor};
+
+/// Rows: variant, method, name, documentation.
+macro_rules! binary_table {
+    ($($(#[doc = $doc:literal])+ $variant:ident $method:ident $name:literal;)*) => {
+        /// An operation on two broadcast operands, element by element.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Binary {$(
+            $(#[doc = $doc])+
+            $variant,
+        )*}
+
+        impl Binary {
+            /// The operation's name.
+            pub fn name(&self) -> &'static str {
+                match self {$(Binary::$variant => $name,)*}
+            }
+        }
+
+        impl Tensor {$(
+            $(#[doc = $doc])+
+            ///
+            /// Elementwise, shapes broadcast; the other operand may be a tensor, a variable or a
+            /// number, which takes the type of this tensor.
+            ///
+            /// # Errors
+            /// If shapes do not broadcast or element types do not suit.
+            pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
+                self.binary(Binary::$variant, other.argument())
+            }
+        )*}
+    };
+}
+
+binary_table! {
+    /// `a + b`; the fallible form of `+`. Integers wrap.
+    Add try_add "add";
+    /// `a - b`; the fallible form of `-`. Integers wrap.
+    Sub try_sub "sub";
+    /// `a · b`; the fallible form of `*`. Integers wrap.
+    Mul try_mul "mul";
+    /// `a / b`; the fallible form of `/`. Integers give float32.
+    Div try_div "div";
+    /// `aᵇ`. Integers give float32. By convention the derivative for `a` at `0⁰` is 0, and that for
+    /// `b` is 0 where `a` is 0 and NaN where it is negative.
+    Pow pow "pow";
+    /// The larger; NaN if either is. Where both are equal each gets half the gradient.
+    Maximum maximum "maximum";
+    /// The smaller; NaN if either is. Where both are equal each gets half the gradient.
+    Minimum minimum "minimum";
+    /// The angle of the point with ordinate `a` and abscissa `b`, from -π to π.
+    Atan2 atan2 "atan2";
+    /// `a - b · floor(a / b)`, with the sign of `b`. Integers by 0 give 0.
+    Remainder remainder "remainder";
+    /// `floor(a / b)`. Integers stay integers, and by 0 give 0. The derivative is 0.
+    FloorDiv floor_div "floor_div";
+    /// Whether `a = b`.
+    Equal equal "equal";
+    /// Whether `a ≠ b`.
+    NotEqual not_equal "not_equal";
+    /// Whether `a < b`.
+    Less less "less";
+    /// Whether `a ≤ b`.
+    LessEqual less_equal "less_equal";
+    /// Whether `a > b`.
+    Greater greater "greater";
+    /// Whether `a ≥ b`.
+    GreaterEqual greater_equal "greater_equal";
+    /// Whether both are true; truth values only.
+    And logical_and "logical_and";
+    /// Whether one or both are true; truth values only.
+    Or logical_or "logical_or";
+    /// Whether exactly one is true; truth values only.
+    Xor logical_xor "logical_xor";
+}
+
+impl Binary {
+    pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let [a, b] = operands(inputs, self.name())?;
+        same_dtype(a, b, self.name())?;
+        let shape = a.shape().broadcast(b.shape(), self.name())?;
+        macro_rules! kernel {
+            ($T:ty, $f:expr) => {
+                Ok(zip::<$T, $T, _>(shape, a, b, $f))
+            };
+        }
+        macro_rules! compare {
+            ($op:tt) => {
+                match a.dtype() {
+                    DType::F32 => kernel!(f32, |a, b| a $op b),
+                    DType::F64 => kernel!(f64, |a, b| a $op b),
+                    // Bytes and truth values are rarely compared: through int64.
+                    _ => Ok(zip(shape, &a.cast(DType::I64), &b.cast(DType::I64), |a: i64, b: i64| a $op b)),
+                }
+            };
+        }
+        match self {
+            Binary::Equal => compare!(==),
+            Binary::NotEqual => compare!(!=),
+            Binary::Less => compare!(<),
+            Binary::LessEqual => compare!(<=),
+            Binary::Greater => compare!(>),
+            Binary::GreaterEqual => compare!(>=),
+            Binary::And | Binary::Or | Binary::Xor => {
+                if a.dtype() != DType::Bool {
+                    return Err(Error::dtype(self.name(), a.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
+                }
+                match self {
+                    Binary::And => kernel!(bool, |a, b| a & b),
+                    Binary::Or => kernel!(bool, |a, b| a | b),
+                    _ => kernel!(bool, |a, b| a ^ b),
+                }
+            }
+            _ => match a.dtype() {
+                DType::F32 => Ok(self.float::<f32>(shape, a, b)),
+                DType::F64 => Ok(self.float::<f64>(shape, a, b)),
+                DType::I64 => Ok(self.integer(shape, a, b)),
+                DType::U8 => {
+                    // Through int64, whose low byte is what wrapping arithmetic on bytes gives.
+                    let wide = self.integer(shape, &a.cast(DType::I64), &b.cast(DType::I64));
+                    Ok(if wide.dtype() == DType::I64 { wide.cast(DType::U8) } else { wide })
+                }
+                DType::Bool => {
+                    Err(Error::dtype(self.name(), DType::Bool, "a number; cast it first, as in `x.cast(DType::F32)`"))
+                }
+            },
+        }
+    }
+
+    fn float<T: Float>(self, shape: crate::Shape, a: &Tensor, b: &Tensor) -> Tensor {
+        macro_rules! kernel {
+            (|$a:ident, $b:ident| $f:expr) => {
+                zip(shape, a, b, |$a: T, $b: T| $f)
+            };
+        }
+        match self {
+            Binary::Add => kernel!(|a, b| a + b),
+            Binary::Sub => kernel!(|a, b| a - b),
+            Binary::Mul => kernel!(|a, b| a * b),
+            Binary::Div => kernel!(|a, b| a / b),
+            Binary::Pow => kernel!(|a, b| a.powf(b)),
+            Binary::Maximum => kernel!(|a, b| if a > b || a.is_nan() { a } else { b }),
+            Binary::Minimum => kernel!(|a, b| if a < b || a.is_nan() { a } else { b }),
+            Binary::Atan2 => kernel!(|a, b| a.atan2(b)),
+            Binary::FloorDiv => kernel!(|a, b| floor_div(a, b)),
+            Binary::Remainder => kernel!(|a, b| remainder(a, b)),
+            _ => unreachable!("{} gives truth values", self.name()),
+        }
+    }
+
+    fn integer(self, shape: crate::Shape, a: &Tensor, b: &Tensor) -> Tensor {
+        macro_rules! kernel {
+            (|$a:ident, $b:ident| $f:expr) => {
+                zip(shape, a, b, |$a: i64, $b: i64| $f)
+            };
+        }
+        match self {
+            Binary::Add => kernel!(|a, b| a.wrapping_add(b)),
+            Binary::Sub => kernel!(|a, b| a.wrapping_sub(b)),
+            Binary::Mul => kernel!(|a, b| a.wrapping_mul(b)),
+            Binary::Div => kernel!(|a, b| (a as f64 / b as f64) as f32),
+            Binary::Pow => kernel!(|a, b| (a as f64).powf(b as f64) as f32),
+            Binary::Atan2 => kernel!(|a, b| (a as f64).atan2(b as f64) as f32),
+            Binary::Maximum => kernel!(|a, b| a.max(b)),
+            Binary::Minimum => kernel!(|a, b| a.min(b)),
+            Binary::FloorDiv => kernel!(|a, b| if b == 0 { 0 } else { integer_floor_div(a, b) }),
+            Binary::Remainder => {
+                kernel!(|a, b| if b == 0 { 0 } else { a.wrapping_sub(b.wrapping_mul(integer_floor_div(a, b))) })
+            }
+            _ => unreachable!("{} gives truth values", self.name()),
+        }
+    }
+}
+
+/// The remainder with the sign of `b`, exact (not through the rounded quotient).
+#[inline(always)]
+fn remainder<T: Float>(a: T, b: T) -> T {
+    let r = a % b;
+    if r != T::zero() && (r < T::zero()) != (b < T::zero()) { r + b } else { r }
+}
+
+/// `floor(a / b)`, consistent with [`remainder`] where the quotient is rounded up to an integer.
+#[inline(always)]
+fn floor_div<T: Float>(a: T, b: T) -> T {
+    if b == T::zero() || !a.is_finite() || !b.is_finite() {
+        (a / b).floor()
+    } else {
+        ((a - remainder(a, b)) / b).round()
+    }
+}
+
+#[inline(always)]
+fn integer_floor_div(a: i64, b: i64) -> i64 {
+    let quotient = a.wrapping_div(b);
+    if a.wrapping_rem(b) != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
+}
+
+impl Tensor {
+    pub(crate) fn binary(&self, op: Binary, other: Argument<'_>) -> Result<Tensor> {
+        if let (Binary::Pow, Argument::Number(exponent)) = (op, &other) {
+            return apply(Unary::Pow { exponent: exponent.to_f64() }, &[self]);
+        }
+        // The type that a number beside this tensor takes; `/` and `pow` give floats anyway.
+        let beside = match op {
+            Binary::Div | Binary::Atan2 => self.dtype().to_float(),
+            _ => self.dtype(),
+        };
+        let number = matches!(other, Argument::Number(_));
+        let other = other.into_tensor(beside, op.name())?;
+        let this = if number { Cow::Owned(self.cast(beside)) } else { Cow::Borrowed(self) };
+        apply(op, &[&this, &other])
+    }
+
+    /// Whether every element of the two tensors, broadcast, satisfies
+    /// `|a - b| ≤ absolute + relative · |b|`. NaN is close to nothing.
+    ///
+    /// # Errors
+    /// If shapes do not broadcast or types differ.
+    pub fn allclose(&self, other: &Tensor, relative: f64, absolute: f64) -> Result<bool> {
+        same_dtype(self, other, "allclose")?;
+        let shape = self.shape().broadcast(other.shape(), "allclose")?;
+        let close = with_dtype!(self.dtype(), T => zip(shape, self, other, |a: T, b: T| {
+            let (a, b) = (a.to_f64(), b.to_f64());
+            a == b || (a - b).abs() <= absolute + relative * b.abs()
+        }));
+        Ok(close.elements::<bool>().iter().all(|&close| close))
+    }
+}

@@ -1,0 +1,178 @@
+//! Several steps in one kernel, where that is faster or more exact than the steps.
+
+use crate::dtype::{Float, with_float};
+use crate::error::{Error, Result};
+use crate::kernels::elementwise::zip;
+use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::ops::index::indices_below;
+use crate::ops::{apply, operands, same_dtype};
+use crate::shape::normalize_axis;
+use crate::storage::Buffer;
+use crate::tensor::Tensor;
+
+/// A fused operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fused {
+    /// `eˣ / Σ eˣ` along an axis.
+    Softmax {
+        /// The axis.
+        axis: usize,
+    },
+    /// `x - ln Σ eˣ` along an axis.
+    LogSoftmax {
+        /// The axis.
+        axis: usize,
+    },
+    /// The cross-entropy of integer targets under the softmax of logits, for each row.
+    SoftmaxCrossEntropy,
+    /// The first operand where the second is positive, zero elsewhere: the gradient of relu.
+    ReluGradient,
+}
+
+impl Fused {
+    /// The operation's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fused::Softmax { .. } => "softmax",
+            Fused::LogSoftmax { .. } => "log_softmax",
+            Fused::SoftmaxCrossEntropy => "softmax_cross_entropy",
+            Fused::ReluGradient => "relu_gradient",
+        }
+    }
+
+    pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
+        match self {
+            Fused::Softmax { axis } => {
+                let [x] = operands(inputs, self.name())?;
+                let x = &x.cast(x.dtype().to_float());
+                Ok(with_float!(x.dtype(), T => along::<T>(x, axis, softmax_row), else unreachable!()))
+            }
+            Fused::LogSoftmax { axis } => {
+                let [x] = operands(inputs, self.name())?;
+                let x = &x.cast(x.dtype().to_float());
+                Ok(with_float!(x.dtype(), T => along::<T>(x, axis, log_softmax_row), else unreachable!()))
+            }
+            Fused::SoftmaxCrossEntropy => {
+                let [logits, targets] = operands(inputs, self.name())?;
+                let Some((&classes, rows)) = logits.shape().split_last() else {
+                    return Err(Error::shape(self.name(), logits.shape(), "needs an axis of classes"));
+                };
+                if targets.shape()[..] != *rows {
+                    let message =
+                        format!("logits {} need targets of shape {rows:?}, not {}", logits.shape(), targets.shape());
+                    return Err(Error::argument(self.name(), message));
+                }
+                let targets = indices_below(targets, classes, self.name())?;
+                Ok(with_float!(logits.dtype(), T => cross_entropy::<T>(logits, &targets, classes),
+                    else return Err(Error::dtype(self.name(), logits.dtype(), "a floating type, as logits are"))))
+            }
+            Fused::ReluGradient => {
+                let [gradient, x] = operands(inputs, self.name())?;
+                same_dtype(gradient, x, self.name())?;
+                let shape = gradient.shape().broadcast(x.shape(), self.name())?;
+                Ok(with_float!(x.dtype(), T => {
+                    zip(shape, gradient, x, |g: T, x: T| if x > 0.0 { g } else { 0.0 })
+                }, else return Err(Error::dtype(self.name(), x.dtype(), "a floating type"))))
+            }
+        }
+    }
+}
+
+/// Applies `f` to every row along an axis, in place of a copy.
+fn along<T: Float>(x: &Tensor, axis: usize, f: impl Fn(&mut [T]) + Sync) -> Tensor {
+    let last = x.rank() - 1;
+    if axis != last {
+        let mut order: Vec<usize> = (0..x.rank()).collect();
+        order.swap(axis, last);
+        let swapped = |x: &Tensor| {
+            let shape = order.iter().map(|&k| x.shape()[k]).collect();
+            x.restrided(shape, order.iter().map(|&k| x.strides()[k]).collect(), x.offset())
+        };
+        return swapped(&along(&swapped(x), last, f));
+    }
+    let width = x.shape()[last];
+    let mut out = Buffer::new::<T>(x.size());
+    let source = x.elements::<T>();
+    let chunk = (CHUNK / 4 / width.max(1)).max(1) * width.max(1);
+    for_chunks(out.as_mut_slice::<T>(), chunk, |start, out| {
+        out.copy_from_slice(&source[start..start + out.len()]);
+        out.chunks_mut(width).for_each(&f);
+    });
+    Tensor::from_buffer(out, x.shape().clone())
+}
+
+fn largest<T: Float>(row: &[T]) -> T {
+    row.iter().fold(T::neg_infinity(), |a, &x| if x > a || x.is_nan() { x } else { a })
+}
+
+#[inline(always)]
+fn softmax_row<T: Float>(row: &mut [T]) {
+    let largest = largest(row);
+    let mut sum = T::zero();
+    for x in row.iter_mut() {
+        *x = (*x - largest).exp();
+        sum += *x;
+    }
+    let scale = sum.recip();
+    for x in row {
+        *x *= scale;
+    }
+}
+
+#[inline(always)]
+fn log_softmax_row<T: Float>(row: &mut [T]) {
+    let normalizer = log_sum_exp(row);
+    for x in row {
+        *x -= normalizer;
+    }
+}
+
+#[inline(always)]
+fn log_sum_exp<T: Float>(row: &[T]) -> T {
+    let largest = largest(row);
+    if largest.is_infinite() {
+        return largest;
+    }
+    largest + row.iter().map(|&x| (x - largest).exp()).sum::<T>().ln()
+}
+
+fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize], classes: usize) -> Tensor {
+    let source = logits.elements::<T>();
+    let mut out = Buffer::new::<T>(targets.len());
+    let rows = (CHUNK / 4 / classes.max(1)).max(1);
+    for_chunks(out.as_mut_slice::<T>(), rows, |start, out| {
+        for (k, out) in out.iter_mut().enumerate() {
+            let row = &source[(start + k) * classes..][..classes];
+            *out = log_sum_exp(row) - row[targets[start + k]];
+        }
+    });
+    Tensor::from_buffer(out, logits.shape()[..logits.rank() - 1].into())
+}
+
+impl Tensor {
+    /// `eˣ / Σ eˣ` along an axis, without overflow.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn softmax(&self, axis: isize) -> Result<Tensor> {
+        apply(Fused::Softmax { axis: normalize_axis(axis, self.rank(), "softmax")? }, &[self])
+    }
+
+    /// `x - ln Σ eˣ` along an axis: the logarithm of [`Tensor::softmax`], exact where that is 0.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn log_softmax(&self, axis: isize) -> Result<Tensor> {
+        apply(Fused::LogSoftmax { axis: normalize_axis(axis, self.rank(), "log_softmax")? }, &[self])
+    }
+
+    /// The cross-entropy `-ln softmax(logits)[target]` for each row: logits `[…, classes]` (this
+    /// tensor) and integer targets `[…]` give `[…]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit, a target is not below the number of classes, or the types do not
+    /// suit.
+    pub fn softmax_cross_entropy(&self, targets: &Tensor) -> Result<Tensor> {
+        apply(Fused::SoftmaxCrossEntropy, &[self, targets])
+    }
+}

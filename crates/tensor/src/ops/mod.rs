@@ -1,0 +1,193 @@
+//! The operations, as data: one enum, nested by family, and the one way to apply them.
+//!
+//! Each family has a file here with its enum, its checks of shapes and types, and the methods of
+//! [`Tensor`] that build it; the file of the same name in the crate `autograd` holds its rules.
+
+mod binary;
+mod fused;
+mod index;
+mod matmul;
+mod movement;
+mod operators;
+mod reduce;
+mod scan;
+mod unary;
+
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+pub use binary::Binary;
+pub use fused::Fused;
+pub use index::Index;
+pub use matmul::Matmul;
+pub use movement::{IntoRange, IntoRanges, Movement, Range};
+pub use reduce::{Reduce, Reduction};
+pub use scan::Scan;
+pub use unary::Unary;
+
+use crate::error::{Error, Result};
+use crate::record;
+use crate::tensor::Tensor;
+
+/// An operation with all its attributes: what, applied to tensors, gives tensors.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// One operand, element by element.
+    Unary(Unary),
+    /// Two broadcast operands, element by element.
+    Binary(Binary),
+    /// Along one or several axes, which vanish or become 1.
+    Reduce(Reduce),
+    /// Along one axis, which keeps its place: cumulative sums, sorting.
+    Scan(Scan),
+    /// Products of matrices.
+    Matmul(Matmul),
+    /// Elements moved, repeated or cut out, but not computed with.
+    Movement(Movement),
+    /// Elements selected by other tensors.
+    Index(Index),
+    /// Several steps in one kernel.
+    Fused(Fused),
+    /// An operation defined elsewhere.
+    Custom(Arc<dyn CustomOp>),
+}
+
+/// The outputs of an operation; nearly all have one.
+pub type Outputs = SmallVec<[Tensor; 1]>;
+
+/// An operation that a user defines.
+pub trait CustomOp: fmt::Debug + Send + Sync {
+    /// The name under which tapes and errors show it.
+    fn name(&self) -> &str;
+
+    /// The result. What is computed in here is not recorded.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the inputs.
+    fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor>;
+
+    /// The gradient for each input (`None` where there is none), given inputs, output and the
+    /// gradient of the output, in operations that can be differentiated again.
+    ///
+    /// # Errors
+    /// By default that the operation has no derivative.
+    fn backward(&self, inputs: &[Tensor], output: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let _ = (inputs, output, gradient);
+        Err(Error::gradient(format!("{} has no derivative", self.name())))
+    }
+}
+
+impl Op {
+    /// The operation's name, as errors and tapes print it.
+    pub fn name(&self) -> &str {
+        match self {
+            Op::Unary(op) => op.name(),
+            Op::Binary(op) => op.name(),
+            Op::Reduce(op) => op.name(),
+            Op::Scan(op) => op.name(),
+            Op::Matmul(op) => op.name(),
+            Op::Movement(op) => op.name(),
+            Op::Index(op) => op.name(),
+            Op::Fused(op) => op.name(),
+            Op::Custom(op) => op.name(),
+        }
+    }
+
+    /// Computes the outputs without offering them to anybody.
+    fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
+        let one = |tensor| SmallVec::from_buf([tensor]);
+        match self {
+            Op::Unary(op) => op.forward(inputs).map(one),
+            Op::Binary(op) => op.forward(inputs).map(one),
+            Op::Reduce(op) => op.forward(inputs).map(one),
+            Op::Scan(op) => op.forward(inputs),
+            Op::Matmul(op) => op.forward(inputs).map(one),
+            Op::Movement(op) => op.forward(inputs).map(one),
+            Op::Index(op) => op.forward(inputs).map(one),
+            Op::Fused(op) => op.forward(inputs).map(one),
+            Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| one(output.stop_gradient())),
+        }
+    }
+}
+
+impl From<Unary> for Op {
+    fn from(op: Unary) -> Op {
+        Op::Unary(op)
+    }
+}
+
+impl From<Binary> for Op {
+    fn from(op: Binary) -> Op {
+        Op::Binary(op)
+    }
+}
+
+impl From<Reduce> for Op {
+    fn from(op: Reduce) -> Op {
+        Op::Reduce(op)
+    }
+}
+
+impl From<Scan> for Op {
+    fn from(op: Scan) -> Op {
+        Op::Scan(op)
+    }
+}
+
+impl From<Matmul> for Op {
+    fn from(op: Matmul) -> Op {
+        Op::Matmul(op)
+    }
+}
+
+impl From<Movement> for Op {
+    fn from(op: Movement) -> Op {
+        Op::Movement(op)
+    }
+}
+
+impl From<Index> for Op {
+    fn from(op: Index) -> Op {
+        Op::Index(op)
+    }
+}
+
+impl From<Fused> for Op {
+    fn from(op: Fused) -> Op {
+        Op::Fused(op)
+    }
+}
+
+/// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the
+/// recorders of this thread.
+///
+/// # Errors
+/// Names the operation, the shapes or values concerned, and what would be right.
+pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
+    let op = op.into();
+    let mut outputs = op.forward(inputs)?;
+    record::offer(&op, inputs, &mut outputs);
+    Ok(outputs)
+}
+
+/// As [`apply_all`], for an operation with one output; of several it returns the first.
+///
+/// # Errors
+/// As [`apply_all`].
+pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
+    let mut outputs = apply_all(op, inputs)?;
+    Ok(outputs.swap_remove(0))
+}
+
+/// The operands of an operation that takes exactly `N`.
+fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Result<[&'a Tensor; N]> {
+    <[&Tensor; N]>::try_from(inputs)
+        .map_err(|_| Error::argument(operation, format!("takes {N} operands, not {}", inputs.len())))
+}
+
+/// An error unless both operands have the same element type.
+fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
+    if a.dtype() == b.dtype() { Ok(()) } else { Err(Error::dtypes(operation, a.dtype(), b.dtype())) }
+}

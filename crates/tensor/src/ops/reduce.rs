@@ -1,0 +1,355 @@
+//! Reductions over none, one or many axes.
+
+use std::borrow::Cow;
+
+use crate::dtype::{DType, Element, Float, with_dtype, with_float};
+use crate::error::{Error, Result};
+use crate::kernels::reduce::{Fold, by_row};
+use crate::ops::{apply, operands};
+use crate::shape::{Axes, IntoAxes};
+use crate::tensor::Tensor;
+
+/// A reduction with its axes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reduce {
+    /// What is computed along the axes.
+    pub reduction: Reduction,
+    /// The axes, ascending.
+    pub axes: Axes,
+    /// Whether they stay, with size 1.
+    pub keepdims: bool,
+}
+
+/// What a reduction computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reduction {
+    /// The sum; of truth values and bytes in int64.
+    Sum,
+    /// The product; of truth values and bytes in int64.
+    Prod,
+    /// The arithmetic mean.
+    Mean,
+    /// The sum of squared deviations from the mean, divided by the count less `correction`.
+    Var {
+        /// 0 for the population's variance, 1 for the unbiased estimate from a sample.
+        correction: f64,
+    },
+    /// The largest; NaN if any is.
+    Max,
+    /// The smallest; NaN if any is.
+    Min,
+    /// `ln Σ eˣ`, without overflow.
+    LogSumExp,
+    /// `√Σ x²`.
+    Norm,
+    /// Index of the (first) largest, counted in row-major order along the axes.
+    ArgMax,
+    /// Index of the (first) smallest.
+    ArgMin,
+    /// Whether any is true.
+    Any,
+    /// Whether all are true.
+    All,
+}
+
+impl Reduction {
+    /// The reduction's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "sum",
+            Reduction::Prod => "prod",
+            Reduction::Mean => "mean",
+            Reduction::Var { .. } => "var",
+            Reduction::Max => "max",
+            Reduction::Min => "min",
+            Reduction::LogSumExp => "logsumexp",
+            Reduction::Norm => "norm",
+            Reduction::ArgMax => "argmax",
+            Reduction::ArgMin => "argmin",
+            Reduction::Any => "any",
+            Reduction::All => "all",
+        }
+    }
+}
+
+impl Reduce {
+    /// The operation's name.
+    pub fn name(&self) -> &'static str {
+        self.reduction.name()
+    }
+
+    pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let [x] = operands(inputs, self.name())?;
+        let empty = self.axes.iter().any(|&axis| x.shape()[axis] == 0);
+        let (axes, keep) = (&self.axes[..], self.keepdims);
+        match self.reduction {
+            Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin => {
+                if empty {
+                    return Err(Error::shape(self.name(), x.shape(), "needs at least one element along the axes"));
+                }
+                Ok(with_dtype!(x.dtype(), T => self.order::<T>(x)))
+            }
+            Reduction::Any | Reduction::All => {
+                if x.dtype() != DType::Bool {
+                    return Err(Error::dtype(self.name(), x.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
+                }
+                let any = self.reduction == Reduction::Any;
+                let combine = move |a: bool, b: bool| if any { a | b } else { a & b };
+                Ok(Fold { neutral: !any, lift: |x: bool| x, combine }.over(x, axes, keep))
+            }
+            Reduction::Sum | Reduction::Prod if !x.dtype().is_float() => {
+                let x = x.cast(DType::I64);
+                Ok(if self.reduction == Reduction::Sum {
+                    Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }.over(&x, axes, keep)
+                } else {
+                    Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }.over(&x, axes, keep)
+                })
+            }
+            _ => {
+                let x = if x.dtype().is_float() { Cow::Borrowed(x) } else { Cow::Owned(x.cast(DType::F32)) };
+                Ok(with_float!(x.dtype(), T => self.float::<T>(&x), else unreachable!("cast to float32")))
+            }
+        }
+    }
+
+    fn float<T: Float>(&self, x: &Tensor) -> Tensor {
+        let (axes, keep) = (&self.axes[..], self.keepdims);
+        let count: usize = axes.iter().map(|&axis| x.shape()[axis]).product();
+        let sum = Fold { neutral: T::zero(), lift: |x: T| x, combine: |a: T, b: T| a + b };
+        match self.reduction {
+            Reduction::Sum => sum.over(x, axes, keep),
+            Reduction::Mean => {
+                let count = T::from_f64(count as f64);
+                let sums = sum.over(x, axes, keep);
+                crate::kernels::elementwise::map(&sums, move |x: T| x / count)
+            }
+            Reduction::Prod => {
+                Fold { neutral: T::one(), lift: |x: T| x, combine: |a: T, b: T| a * b }.over(x, axes, keep)
+            }
+            Reduction::Var { correction } => {
+                let divisor = T::from_f64((count as f64 - correction).max(0.0));
+                by_row(x, axes, keep, |row: &[T]| {
+                    let mean = sum.row(row) / T::from_f64(row.len() as f64);
+                    let lift = |x: T| (x - mean) * (x - mean);
+                    Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row) / divisor
+                })
+            }
+            Reduction::LogSumExp => by_row(x, axes, keep, |row: &[T]| {
+                let largest = row.iter().fold(T::neg_infinity(), |a, &x| larger(a, x));
+                if largest.is_infinite() || largest.is_nan() {
+                    return largest;
+                }
+                let lift = |x: T| (x - largest).exp();
+                largest + Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row).ln()
+            }),
+            Reduction::Norm => by_row(x, axes, keep, |row: &[T]| {
+                let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
+                if largest == T::zero() || !largest.is_finite() {
+                    return largest;
+                }
+                // Scaled only where the squares would overflow or vanish.
+                let safe = T::from_f64(1e-15) < largest && largest < T::from_f64(1e15);
+                let scale = if safe { T::one() } else { largest };
+                let lift = |x: T| (x / scale) * (x / scale);
+                let plain = |x: T| x * x;
+                let squares = if safe {
+                    Fold { neutral: T::zero(), lift: plain, combine: sum.combine }.row(row)
+                } else {
+                    Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row)
+                };
+                scale * squares.sqrt()
+            }),
+            Reduction::Max
+            | Reduction::Min
+            | Reduction::ArgMax
+            | Reduction::ArgMin
+            | Reduction::Any
+            | Reduction::All => unreachable!("{} needs no floats", self.name()),
+        }
+    }
+
+    fn order<T: Element>(&self, x: &Tensor) -> Tensor {
+        let (axes, keep) = (&self.axes[..], self.keepdims);
+        match self.reduction {
+            Reduction::ArgMax => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a > b)),
+            Reduction::ArgMin => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a < b)),
+            // A first element of the row as the neutral one would differ from row to row.
+            Reduction::Max => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], larger)),
+            _ => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], smaller)),
+        }
+    }
+}
+
+/// The larger of two; NaN, which is not equal to itself, wins.
+#[inline(always)]
+fn larger<T: Element>(a: T, b: T) -> T {
+    #[allow(clippy::eq_op)]
+    if b > a || b != b { b } else { a }
+}
+
+#[inline(always)]
+fn smaller<T: Element>(a: T, b: T) -> T {
+    #[allow(clippy::eq_op)]
+    if b < a || b != b { b } else { a }
+}
+
+/// Index of the first element that no other beats, or of the first NaN.
+fn first_extreme<T: Element>(row: &[T], beats: impl Fn(T, T) -> bool) -> i64 {
+    let mut best = 0;
+    for (k, &x) in row.iter().enumerate() {
+        #[allow(clippy::eq_op)]
+        if x != x {
+            return k as i64;
+        }
+        if beats(x, row[best]) {
+            best = k;
+        }
+    }
+    best as i64
+}
+
+impl Tensor {
+    /// A reduction over some axes; the methods below are short for it.
+    ///
+    /// # Errors
+    /// If an axis is out of range or given twice, the element type does not suit, or the extreme of
+    /// nothing is asked for.
+    pub fn reduce(&self, reduction: Reduction, axes: impl IntoAxes, keepdims: bool) -> Result<Tensor> {
+        let axes = axes.into_axes(self.rank(), reduction.name())?;
+        apply(Reduce { reduction, axes, keepdims }, &[self])
+    }
+
+    /// The sum of all elements. Integers and truth values give int64, which wraps.
+    #[must_use]
+    pub fn sum(&self) -> Tensor {
+        self.reduce(Reduction::Sum, .., false).expect("defined for every tensor")
+    }
+
+    /// The mean of all elements, float32 for integers and truth values; NaN if there is none.
+    #[must_use]
+    pub fn mean(&self) -> Tensor {
+        self.reduce(Reduction::Mean, .., false).expect("defined for every tensor")
+    }
+
+    /// The variance with divisor `n - correction`; [`Tensor::var_axes`] takes the correction 0.
+    ///
+    /// # Errors
+    /// If an axis is wrong.
+    pub fn var_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
+        self.reduce(Reduction::Var { correction }, axes, keepdims)
+    }
+
+    /// The standard deviation along axes (divisor `n`): the root of [`Tensor::var_axes`].
+    ///
+    /// # Errors
+    /// If an axis is wrong.
+    pub fn std_axes(&self, axes: impl IntoAxes) -> Result<Tensor> {
+        Ok(self.var_axes(axes)?.sqrt())
+    }
+
+    /// The standard deviation of all elements (divisor `n`).
+    #[must_use]
+    pub fn std(&self) -> Tensor {
+        self.std_axes(..).expect("defined for every tensor")
+    }
+}
+
+/// Rows: the reduction, its methods without and with the axes kept, and documentation.
+macro_rules! along_axes {
+    ($($(#[doc = $doc:literal])+ $reduction:expr, $drop:ident $keep:ident;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])+
+            /// Along one axis, several (`[0, -1]`), or all (`..`), which vanish from the shape.
+            ///
+            /// # Errors
+            /// If an axis is out of range or given twice, or type or size do not suit.
+            pub fn $drop(&self, axes: impl IntoAxes) -> Result<Tensor> {
+                self.reduce($reduction, axes, false)
+            }
+
+            #[doc = concat!("As [`Tensor::", stringify!($drop), "`]; the axes stay, with size 1.")]
+            ///
+            /// # Errors
+            #[doc = concat!("As [`Tensor::", stringify!($drop), "`].")]
+            pub fn $keep(&self, axes: impl IntoAxes) -> Result<Tensor> {
+                self.reduce($reduction, axes, true)
+            }
+        )*}
+    };
+}
+
+along_axes! {
+    /// Sums, accumulated pairwise. Integers and truth values give int64.
+    Reduction::Sum, sum_axes sum_keepdims;
+    /// Products. Integers and truth values give int64. The gradient is exact at zeros.
+    Reduction::Prod, prod_axes prod_keepdims;
+    /// Means; NaN of nothing. Integers and truth values give float32.
+    Reduction::Mean, mean_axes mean_keepdims;
+    /// Variances with divisor `n`.
+    Reduction::Var { correction: 0.0 }, var_axes var_keepdims;
+    /// Largest elements. Equal ones share the gradient evenly.
+    Reduction::Max, max_axes max_keepdims;
+    /// Smallest elements. Equal ones share the gradient evenly.
+    Reduction::Min, min_axes min_keepdims;
+    /// `ln Σ eˣ`, without overflow; -∞ of nothing.
+    Reduction::LogSumExp, logsumexp_axes logsumexp_keepdims;
+    /// Euclidean norms. The gradient at zero is zero.
+    Reduction::Norm, norm_axes norm_keepdims;
+    /// Indices of the (first) largest, int64; over several axes counted in row-major order.
+    Reduction::ArgMax, argmax argmax_keepdims;
+    /// Indices of the (first) smallest, int64.
+    Reduction::ArgMin, argmin argmin_keepdims;
+    /// Whether any is true; of truth values only.
+    Reduction::Any, any_axes any_keepdims;
+    /// Whether all are true; of truth values only.
+    Reduction::All, all_axes all_keepdims;
+}
+
+/// Rows: methods over all elements that return a `Result`.
+macro_rules! over_all {
+    ($($(#[doc = $doc:literal])+ $reduction:expr, $name:ident;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])+
+            ///
+            /// # Errors
+            /// If type or size do not suit.
+            pub fn $name(&self) -> Result<Tensor> {
+                self.reduce($reduction, .., false)
+            }
+        )*}
+    };
+}
+
+over_all! {
+    /// The largest element, as a scalar.
+    Reduction::Max, max;
+    /// The smallest element, as a scalar.
+    Reduction::Min, min;
+    /// Whether any element is true.
+    Reduction::Any, any;
+    /// Whether all elements are true.
+    Reduction::All, all;
+}
+
+macro_rules! over_all_total {
+    ($($(#[doc = $doc:literal])+ $reduction:expr, $name:ident;)*) => {
+        impl Tensor {$(
+            $(#[doc = $doc])+
+            #[must_use]
+            pub fn $name(&self) -> Tensor {
+                self.reduce($reduction, .., false).expect("defined for every tensor")
+            }
+        )*}
+    };
+}
+
+over_all_total! {
+    /// The product of all elements; 1 if there is none.
+    Reduction::Prod, prod;
+    /// The variance of all elements, with divisor `n`.
+    Reduction::Var { correction: 0.0 }, var;
+    /// `ln Σ eˣ` over all elements.
+    Reduction::LogSumExp, logsumexp;
+    /// The Euclidean norm of all elements.
+    Reduction::Norm, norm;
+}

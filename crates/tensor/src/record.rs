@@ -1,0 +1,171 @@
+//! The hook for a gradient tape: identities of values, and the recorders of each thread.
+//!
+//! This crate has no rules of differentiation. It gives every tensor an identity, offers the
+//! result of each operation to the recorders of the calling thread, and carries a mark along with
+//! every value that was computed from a trainable variable, so that a tape can tell such a value
+//! from a constant even where it was computed on another thread.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::ops::Op;
+use crate::tensor::Tensor;
+
+/// What is told of every operation that was applied on this thread.
+pub trait Recorder {
+    /// `op` was applied to `inputs` and gave `outputs`. No kernel runs meanwhile.
+    fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]);
+}
+
+/// Who a value is: an identity, and whether it depends on a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trace {
+    id: u64,
+    time: u64,
+    variable: u32,
+}
+
+/// The bits of an identity that count within one thread; those above are the thread's number.
+const SEQUENCE_BITS: u32 = 40;
+
+static THREADS: AtomicU64 = AtomicU64::new(1);
+static TIME: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+    static RECORDERS: RefCell<Vec<Rc<dyn Recorder>>> = const { RefCell::new(Vec::new()) };
+    static DETACHED: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Trace {
+    /// The identity of a new value that depends on nothing.
+    #[inline]
+    pub(crate) fn fresh() -> Trace {
+        Trace { id: next_id(), time: 0, variable: 0 }
+    }
+
+    /// The identity of a value just read from the variable with this number.
+    pub fn of_variable(variable: u32) -> Trace {
+        Trace { id: next_id(), time: now(), variable }
+    }
+
+    /// Unique among all values of the process; ascending on each thread.
+    #[inline]
+    pub fn id(self) -> u64 {
+        self.id
+    }
+
+    /// The thread the value was computed on.
+    #[inline]
+    pub fn thread(self) -> u64 {
+        self.id >> SEQUENCE_BITS
+    }
+
+    /// The number of a trainable variable that the value was computed from, if any.
+    #[inline]
+    pub fn variable(self) -> Option<u32> {
+        (self.variable != 0).then_some(self.variable)
+    }
+
+    /// When a value that depends on a variable was computed, on the clock of [`tick`].
+    #[inline]
+    pub fn time(self) -> u64 {
+        self.time
+    }
+}
+
+#[inline]
+fn next_id() -> u64 {
+    NEXT.with(|next| {
+        let id = match next.get() {
+            0 => THREADS.fetch_add(1, Relaxed) << SEQUENCE_BITS,
+            id => id,
+        };
+        next.set(id + 1);
+        id
+    })
+}
+
+/// The identity that the next new value of this thread gets.
+pub fn upcoming_id() -> u64 {
+    let id = next_id();
+    NEXT.set(id);
+    id
+}
+
+/// Advances the process-wide clock by which values of other threads are told to be older or
+/// younger than a tape, and returns the new time.
+pub fn tick() -> u64 {
+    TIME.fetch_add(1, Relaxed) + 1
+}
+
+fn now() -> u64 {
+    TIME.load(Relaxed)
+}
+
+/// Starts to tell `recorder` of the operations on this thread.
+pub fn start(recorder: Rc<dyn Recorder>) {
+    RECORDERS.with_borrow_mut(|recorders| recorders.push(recorder));
+}
+
+/// Stops to tell `recorder`; `true` if it was told until now.
+pub fn stop(recorder: &Rc<dyn Recorder>) -> bool {
+    RECORDERS.with_borrow_mut(|recorders| {
+        let place = recorders.iter().rposition(|other| Rc::ptr_eq(other, recorder));
+        place.map(|place| recorders.remove(place)).is_some()
+    })
+}
+
+/// The recorders of this thread, oldest first.
+pub fn recorders() -> Vec<Rc<dyn Recorder>> {
+    RECORDERS.with_borrow(Clone::clone)
+}
+
+/// Runs `f` without this thread's recorders. Kernels do so around every parallel section: a worker
+/// that waits may run other tasks of its pool, and those belong to no tape of this thread.
+pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(Vec<Rc<dyn Recorder>>, bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORDERS.with_borrow_mut(|recorders| {
+                let started_inside = std::mem::take(recorders);
+                *recorders = std::mem::take(&mut self.0);
+                recorders.extend(started_inside);
+            });
+            DETACHED.set(self.1);
+        }
+    }
+    let _restore = Restore(RECORDERS.take(), DETACHED.replace(false));
+    f()
+}
+
+/// Runs `f` so that nothing in it is recorded: what it computes is a constant, whatever it was
+/// computed from.
+///
+/// A tape that is made inside records as usual.
+pub fn no_record<R>(f: impl FnOnce() -> R) -> R {
+    suspended(|| {
+        DETACHED.set(true);
+        f()
+    })
+}
+
+/// Offers the outputs of an operation to the recorders, and hands the mark of the inputs on.
+#[inline]
+pub(crate) fn offer(op: &Op, inputs: &[&Tensor], outputs: &mut [Tensor]) {
+    let marked = inputs.iter().find(|input| input.trace.variable != 0);
+    if let Some(input) = marked
+        && !DETACHED.get()
+    {
+        let (variable, time) = (input.trace.variable, now());
+        for output in outputs.iter_mut() {
+            output.trace = Trace { time, variable, ..output.trace };
+        }
+    }
+    RECORDERS.with_borrow(|recorders| {
+        for recorder in recorders {
+            recorder.record(op, inputs, outputs);
+        }
+    });
+}

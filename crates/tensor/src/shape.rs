@@ -1,0 +1,279 @@
+//! Shapes, strides, broadcasting and axes: pure arithmetic on sizes, no data.
+
+use std::fmt;
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+
+/// Ranks up to this one are stored without a heap allocation; higher ones work too.
+const INLINE_RANK: usize = 6;
+
+/// The sizes of a tensor's axes; `[]` is the shape of a scalar.
+///
+/// Made from arrays, slices and vectors: `Shape::from([2, 3])`.
+#[derive(PartialEq, Eq, Hash, Default)]
+pub struct Shape(SmallVec<[usize; INLINE_RANK]>);
+
+/// Distances, in elements, between neighbours along each axis; 0 for a repeated (broadcast) axis,
+/// negative for a reversed one.
+#[derive(PartialEq, Eq, Default)]
+pub(crate) struct Strides(SmallVec<[isize; INLINE_RANK]>);
+
+/// A normalised list of axes: ascending, each below the rank, none twice.
+pub type Axes = SmallVec<[usize; INLINE_RANK]>;
+
+// `SmallVec::clone` goes element by element; these are copied on the path of every operation.
+impl Clone for Shape {
+    fn clone(&self) -> Self {
+        Shape(SmallVec::from_slice(&self.0))
+    }
+}
+
+impl Clone for Strides {
+    fn clone(&self) -> Self {
+        Strides(SmallVec::from_slice(&self.0))
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl Deref for Strides {
+    type Target = [isize];
+    fn deref(&self) -> &[isize] {
+        &self.0
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(sizes: [usize; N]) -> Self {
+        Shape(SmallVec::from_slice(&sizes))
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(sizes: &[usize]) -> Self {
+        Shape(SmallVec::from_slice(sizes))
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(sizes: Vec<usize>) -> Self {
+        Shape(SmallVec::from_vec(sizes))
+    }
+}
+
+impl From<&Shape> for Shape {
+    fn from(shape: &Shape) -> Self {
+        shape.clone()
+    }
+}
+
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(sizes: I) -> Self {
+        Shape(sizes.into_iter().collect())
+    }
+}
+
+impl FromIterator<isize> for Strides {
+    fn from_iter<I: IntoIterator<Item = isize>>(strides: I) -> Self {
+        Strides(strides.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0[..])
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &self.0[..])
+    }
+}
+
+impl PartialEq<[usize]> for Shape {
+    fn eq(&self, other: &[usize]) -> bool {
+        self.0[..] == *other
+    }
+}
+
+impl<const N: usize> PartialEq<[usize; N]> for Shape {
+    fn eq(&self, other: &[usize; N]) -> bool {
+        self.0[..] == other[..]
+    }
+}
+
+impl Shape {
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The number of elements: the product of the sizes, 1 for a scalar.
+    pub fn size(&self) -> usize {
+        self.0.iter().product()
+    }
+
+    /// The number of elements, or an error where it (or the bytes of it) exceeds what memory can
+    /// address; for shapes that come from outside.
+    pub fn checked_size(&self, operation: &str) -> Result<usize> {
+        self.0
+            .iter()
+            .try_fold(1usize, |size, &n| size.checked_mul(n))
+            .filter(|&size| size <= isize::MAX as usize / 8)
+            .ok_or_else(|| {
+                Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))
+            })
+    }
+
+    /// Row-major strides.
+    pub(crate) fn strides(&self) -> Strides {
+        let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, self.rank());
+        let mut step = 1isize;
+        for axis in (0..self.rank()).rev() {
+            strides[axis] = step;
+            step *= self.0[axis].max(1) as isize;
+        }
+        Strides(strides)
+    }
+
+    /// This shape with `size` in place of the size of `axis`.
+    pub fn with(&self, axis: usize, size: usize) -> Shape {
+        let mut shape = self.clone();
+        shape.0[axis] = size;
+        shape
+    }
+
+    /// This shape with an axis of `size` inserted before `axis`.
+    pub fn inserted(&self, axis: usize, size: usize) -> Shape {
+        let mut shape = self.clone();
+        shape.0.insert(axis, size);
+        shape
+    }
+
+    /// This shape without `axes`, or with size 1 in their place where `keep` is set.
+    pub fn reduced(&self, axes: &[usize], keep: bool) -> Shape {
+        let kept = self.0.iter().enumerate().filter(|(axis, _)| keep || !axes.contains(axis));
+        kept.map(|(axis, &n)| if axes.contains(&axis) { 1 } else { n }).collect()
+    }
+
+    /// The shape that two operands broadcast to, by NumPy's rule: shapes are aligned at their last
+    /// axes, and sizes must be equal or 1.
+    pub fn broadcast(&self, other: &Shape, operation: &str) -> Result<Shape> {
+        if self == other {
+            return Ok(self.clone());
+        }
+        let rank = self.rank().max(other.rank());
+        let size = |shape: &Shape, axis: usize| (axis + shape.rank()).checked_sub(rank).map_or(1, |k| shape[k]);
+        (0..rank)
+            .map(|axis| match (size(self, axis), size(other, axis)) {
+                (a, b) if a == b => Some(a),
+                (1, n) | (n, 1) => Some(n),
+                _ => None,
+            })
+            .collect::<Option<Shape>>()
+            .ok_or_else(|| Error::broadcast(operation, self, other))
+    }
+}
+
+impl Strides {
+    /// These strides with 0 along each axis that is repeated to reach `to`; `None` where `from`
+    /// cannot be broadcast to it.
+    pub(crate) fn broadcast(&self, from: &Shape, to: &Shape) -> Option<Strides> {
+        let lead = to.rank().checked_sub(from.rank())?;
+        (0..to.rank())
+            .map(|axis| match axis.checked_sub(lead) {
+                None => Some(0),
+                Some(k) if from[k] == to[axis] => Some(self[k]),
+                Some(k) if from[k] == 1 => Some(0),
+                Some(_) => None,
+            })
+            .collect::<Option<SmallVec<_>>>()
+            .map(Strides)
+    }
+}
+
+/// An axis given by a user, counted from the end where it is negative, as an index below `rank`.
+pub fn normalize_axis(axis: isize, rank: usize, operation: &str) -> Result<usize> {
+    let index = if axis < 0 { axis + rank as isize } else { axis };
+    if (0..rank as isize).contains(&index) { Ok(index as usize) } else { Err(Error::axis(operation, axis, rank)) }
+}
+
+/// The axes an operation works on: none given (all of them), one, or several.
+///
+/// `x.sum_axes(1, false)`, `x.sum_axes([0, -1], true)`, `x.sum_axes(.., false)`.
+pub trait IntoAxes {
+    /// The axes in ascending order; an error where one is out of range or given twice.
+    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes>;
+}
+
+impl IntoAxes for std::ops::RangeFull {
+    fn into_axes(self, rank: usize, _: &str) -> Result<Axes> {
+        Ok((0..rank).collect())
+    }
+}
+
+impl IntoAxes for isize {
+    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
+        [self].into_axes(rank, operation)
+    }
+}
+
+impl<const N: usize> IntoAxes for [isize; N] {
+    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
+        self[..].into_axes(rank, operation)
+    }
+}
+
+impl IntoAxes for &[isize] {
+    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
+        let mut axes = self.iter().map(|&axis| normalize_axis(axis, rank, operation)).collect::<Result<Axes>>()?;
+        axes.sort_unstable();
+        match axes.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Error::argument(operation, format!("axis {} is given twice", pair[0]))),
+            None => Ok(axes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcasting_follows_numpy() {
+        let shape = |a: &[usize], b: &[usize]| Shape::from(a).broadcast(&Shape::from(b), "add").map(|s| s.to_vec());
+        assert_eq!(shape(&[3, 1], &[4]).unwrap(), [3, 4]);
+        assert_eq!(shape(&[], &[2, 0]).unwrap(), [2, 0]);
+        assert_eq!(shape(&[1], &[0]).unwrap(), [0]);
+        let error = shape(&[2, 3], &[2]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "add: [2, 3] and [2] do not broadcast: 3 and 2 differ on axis -1, and neither is 1"
+        );
+    }
+
+    #[test]
+    fn axes_are_checked() {
+        assert_eq!([-1, 0].into_axes(3, "sum").unwrap()[..], [0, 2]);
+        assert_eq!(
+            3.into_axes(3, "sum").unwrap_err().to_string(),
+            "sum: axis 3 is out of range for a tensor of rank 3, whose axes are -3 to 2"
+        );
+        assert_eq!([1, -2].into_axes(3, "sum").unwrap_err().to_string(), "sum: axis 1 is given twice");
+    }
+
+    #[test]
+    fn ranks_above_the_inline_one_work() {
+        let shape = Shape::from(vec![2; 9]);
+        assert_eq!((shape.rank(), shape.size(), shape.strides()[0]), (9, 512, 256));
+    }
+}

@@ -1,0 +1,74 @@
+//! Typed shared buffers: what tensors and their views hold.
+
+use std::sync::Arc;
+
+use crate::dtype::{DType, Element, with_dtype};
+use crate::kernels::memory::Memory;
+
+/// A shared buffer: clones are cheap, and the last holder may write in place.
+pub(crate) type Storage = Arc<Buffer>;
+
+/// Elements of one type in one contiguous piece of memory.
+pub(crate) struct Buffer {
+    dtype: DType,
+    len: usize,
+    memory: Memory,
+}
+
+impl Buffer {
+    /// `len` elements of unspecified (but valid) value.
+    pub(crate) fn new<T: Element>(len: usize) -> Buffer {
+        Buffer { dtype: T::DTYPE, len, memory: Memory::new::<T>(len) }
+    }
+
+    /// Takes a vector over, without a copy.
+    pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
+        Buffer { dtype: T::DTYPE, len: values.len(), memory: Memory::from_vec(values) }
+    }
+
+    /// `len` times `value`.
+    pub(crate) fn filled<T: Element>(len: usize, value: T) -> Buffer {
+        let mut buffer = Buffer::new::<T>(len);
+        buffer.as_mut_slice::<T>().fill(value);
+        buffer
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The elements. `T` must be the type that `dtype` names.
+    #[inline]
+    pub(crate) fn as_slice<T: Element>(&self) -> &[T] {
+        assert_eq!(T::DTYPE, self.dtype);
+        self.memory.as_slice(self.len)
+    }
+
+    /// The elements, to be written. `T` must be the type that `dtype` names.
+    #[inline]
+    pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
+        assert_eq!(T::DTYPE, self.dtype);
+        self.memory.as_mut_slice(self.len)
+    }
+
+    /// The vector this was made from, or a copy of the elements.
+    pub(crate) fn into_vec<T: Element>(self) -> Vec<T> {
+        assert_eq!(T::DTYPE, self.dtype);
+        self.memory.into_vec().unwrap_or_else(|memory| memory.as_slice(self.len).to_vec())
+    }
+}
+
+/// A copy of the whole buffer.
+impl Clone for Buffer {
+    fn clone(&self) -> Buffer {
+        with_dtype!(self.dtype, T => {
+            let mut copy = Buffer::new::<T>(self.len);
+            copy.as_mut_slice::<T>().copy_from_slice(self.as_slice::<T>());
+            copy
+        })
+    }
+}

@@ -1,0 +1,547 @@
+//! The tensor type: construction, access and conversion. Operations are in `ops/`.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ndarray::{ArrayBase, ArrayD, ArrayViewD, Dimension, OwnedRepr};
+
+use crate::dtype::{DType, Element, with_dtype};
+use crate::error::{Error, Result};
+use crate::kernels;
+use crate::record::Trace;
+use crate::shape::{Shape, Strides};
+use crate::storage::{Buffer, Storage};
+
+/// An n-dimensional array of one element type.
+///
+/// Clones share their storage and cost about as much as copying a reference; nothing changes a
+/// tensor once it is made, so sharing is never visible. Views (`slice`, `transpose`, `expand`, …)
+/// share storage too.
+///
+/// ```
+/// use tensor::{Tensor, tensor};
+///
+/// let a = tensor![[1.0, 2.0], [3.0, 4.0]];
+/// let b = (2.0 * a.matmul(&a)?).relu() + 1.0;
+/// assert_eq!(b.to_vec::<f32>()?, [15.0, 21.0, 31.0, 45.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tensor {
+    storage: Storage,
+    offset: usize,
+    shape: Shape,
+    strides: Strides,
+    pub(crate) trace: Trace,
+}
+
+/// Making tensors.
+impl Tensor {
+    /// A tensor of rank 0. Literals are float32 or int64 as in [`tensor!`](crate::tensor).
+    pub fn scalar(value: impl Literal) -> Tensor {
+        value.into_tensor()
+    }
+
+    /// Takes over the elements of a vector, in row-major order, without a copy.
+    ///
+    /// # Errors
+    /// If their number is not that of `shape`.
+    pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
+        let size = shape.checked_size("from_vec")?;
+        if values.len() != size {
+            return Err(Error::shape("from_vec", &shape, format!("takes {size} elements, not {}", values.len())));
+        }
+        Ok(Tensor::from_buffer(Buffer::from_vec(values), shape))
+    }
+
+    /// Zeros, float32.
+    pub fn zeros(shape: impl Into<Shape>) -> Tensor {
+        Tensor::full_of(shape, 0.0, DType::F32)
+    }
+
+    /// Ones, float32.
+    pub fn ones(shape: impl Into<Shape>) -> Tensor {
+        Tensor::full_of(shape, 1.0, DType::F32)
+    }
+
+    /// `value` throughout; its element type is that of the literal, as in [`tensor!`](crate::tensor).
+    pub fn full(shape: impl Into<Shape>, value: impl Literal) -> Tensor {
+        let value = value.into_tensor();
+        let shape = shape.into();
+        with_dtype!(value.dtype(), T => {
+            Tensor::from_buffer(Buffer::filled::<T>(shape.size(), value.first()), shape)
+        })
+    }
+
+    /// `value` throughout, in a given element type (converted as Rust's `as` does).
+    pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
+        let shape = shape.into();
+        with_dtype!(dtype, T => Tensor::from_buffer(Buffer::filled(shape.size(), T::from_f64(value)), shape))
+    }
+
+    /// Zeros of the shape and type of this tensor.
+    pub fn zeros_like(&self) -> Tensor {
+        Tensor::full_of(&self.shape, 0.0, self.dtype())
+    }
+
+    /// Ones of the shape and type of this tensor.
+    pub fn ones_like(&self) -> Tensor {
+        Tensor::full_of(&self.shape, 1.0, self.dtype())
+    }
+
+    /// The identity matrix, float32, `[size, size]`.
+    pub fn eye(size: usize) -> Tensor {
+        let mut values = vec![0f32; size * size];
+        values.iter_mut().step_by(size + 1).for_each(|value| *value = 1.0);
+        Tensor::from_buffer(Buffer::from_vec(values), [size, size].into())
+    }
+
+    /// The numbers from `start` up to but not including `end` in steps of `step`: int64 if all
+    /// three are integers, else float32. `[ceil((end - start) / step)]`.
+    ///
+    /// # Errors
+    /// If `step` is zero, or a number is not finite.
+    pub fn arange(start: impl Into<Number>, end: impl Into<Number>, step: impl Into<Number>) -> Result<Tensor> {
+        let numbers = [start.into(), end.into(), step.into()];
+        let [start, end, step] = numbers.map(Number::to_f64);
+        let count = ((end - start) / step).ceil();
+        if step == 0.0 || !count.is_finite() {
+            let message = format!("from {start} to {end} in steps of {step}: all must be finite and the step not 0");
+            return Err(Error::argument("arange", message));
+        }
+        let count = count.max(0.0) as usize;
+        if let [Number::Integer(start), _, Number::Integer(step)] = numbers
+            && numbers.iter().all(|number| matches!(number, Number::Integer(_)))
+        {
+            return Ok((0..count as i128).map(|k| (start + k * step) as i64).collect());
+        }
+        Ok((0..count).map(|k| (start + k as f64 * step) as f32).collect())
+    }
+
+    /// `count` float32 numbers at equal distances from `start` to `end`, both included.
+    pub fn linspace(start: f64, end: f64, count: usize) -> Tensor {
+        let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
+        (0..count)
+            .map(|k| if k + 1 == count && k > 0 { end as f32 } else { (start + k as f64 * step) as f32 })
+            .collect()
+    }
+
+    pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Tensor {
+        debug_assert_eq!(buffer.len(), shape.size());
+        let strides = shape.strides();
+        Tensor { storage: Arc::new(buffer), offset: 0, shape, strides, trace: Trace::fresh() }
+    }
+}
+
+/// What is inside.
+impl Tensor {
+    /// The sizes of the axes; `[]` for a scalar.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.shape.rank()
+    }
+
+    /// The number of elements.
+    pub fn size(&self) -> usize {
+        self.shape.size()
+    }
+
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        self.storage.dtype()
+    }
+
+    /// Who this value is, for a tape.
+    pub fn trace(&self) -> Trace {
+        self.trace
+    }
+
+    /// This value under another identity. Only what defines leaves of a tape needs it.
+    #[must_use]
+    pub fn with_trace(&self, trace: Trace) -> Tensor {
+        Tensor { trace, ..self.clone() }
+    }
+
+    /// The same value as a constant: no gradient flows through it, on any tape.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let x = tensor![1.0, 2.0];
+    /// assert_eq!(x.stop_gradient().to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stop_gradient(&self) -> Tensor {
+        self.with_trace(Trace::fresh())
+    }
+
+    /// The value of a tensor of one element.
+    ///
+    /// # Errors
+    /// If there is not exactly one element.
+    pub fn item(&self) -> Result<f64> {
+        if self.size() != 1 {
+            return Err(Error::shape("item", &self.shape, "needs exactly one element"));
+        }
+        Ok(with_dtype!(self.dtype(), T => self.first::<T>().to_f64()))
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// If `T` is not the element type; [`Tensor::cast`] converts.
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        self.check_dtype::<T>("to_vec")?;
+        Ok(self.elements::<T>().into_owned())
+    }
+
+    /// An ndarray view of the elements, without a copy.
+    ///
+    /// # Errors
+    /// If `T` is not the element type.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let x = tensor![[1.0, 2.0], [3.0, 4.0]];
+    /// assert_eq!(x.view::<f32>()?[[1, 0]], 3.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
+        self.check_dtype::<T>("view")?;
+        Ok(kernels::view::view(self))
+    }
+
+    /// The elements as an ndarray array: without a copy if this tensor was made from a vector or
+    /// an array and nothing else holds it.
+    ///
+    /// # Errors
+    /// If `T` is not the element type.
+    pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
+        self.check_dtype::<T>("into_array")?;
+        let shape = self.shape.to_vec();
+        let whole = self.is_contiguous() && self.offset == 0 && self.storage.len() == self.size();
+        let values = match Arc::try_unwrap(self.storage) {
+            Ok(buffer) if whole => buffer.into_vec(),
+            Ok(buffer) => {
+                let storage = Arc::new(buffer);
+                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, trace: self.trace }
+                    .elements()
+                    .into_owned()
+            }
+            Err(storage) => {
+                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, trace: self.trace }
+                    .elements()
+                    .into_owned()
+            }
+        };
+        Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
+    }
+
+    fn check_dtype<T: Element>(&self, operation: &str) -> Result<()> {
+        if T::DTYPE == self.dtype() { Ok(()) } else { Err(Error::dtypes(operation, self.dtype(), T::DTYPE)) }
+    }
+}
+
+/// For kernels and operations: storage, strides, views.
+impl Tensor {
+    pub(crate) fn strides(&self) -> &Strides {
+        &self.strides
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        let mut step = 1;
+        for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).rev() {
+            if size != 1 && stride != step {
+                return self.size() == 0;
+            }
+            step *= size as isize;
+        }
+        true
+    }
+
+    /// The whole storage, of which this tensor may be a part.
+    pub(crate) fn storage_slice<T: Element>(&self) -> &[T] {
+        self.storage.as_slice()
+    }
+
+    /// The elements in row-major order, if they lie so.
+    pub(crate) fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        self.is_contiguous().then(|| match self.size() {
+            0 => &[],
+            size => &self.storage.as_slice()[self.offset..self.offset + size],
+        })
+    }
+
+    /// The elements in row-major order, copied if they do not lie so.
+    pub(crate) fn elements<T: Element>(&self) -> Cow<'_, [T]> {
+        match self.as_slice() {
+            Some(slice) => Cow::Borrowed(slice),
+            None => Cow::Owned(kernels::elementwise::map(self, |x: T| x).storage.as_slice().to_vec()),
+        }
+    }
+
+    /// The elements, to be written in place: copied first if anything else holds them.
+    pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
+        if !self.is_contiguous() || self.storage.len() != self.size() {
+            *self = kernels::elementwise::map(self, |x: T| x);
+        }
+        self.trace = Trace::fresh();
+        Arc::make_mut(&mut self.storage).as_mut_slice()
+    }
+
+    /// The first element of a tensor that has one.
+    pub(crate) fn first<T: Element>(&self) -> T {
+        self.storage.as_slice()[self.offset]
+    }
+
+    /// Another view of the same storage, as a new value.
+    pub(crate) fn restrided(&self, shape: Shape, strides: Strides, offset: usize) -> Tensor {
+        Tensor { storage: self.storage.clone(), offset, shape, strides, trace: Trace::fresh() }
+    }
+
+    /// The elements in row-major order under another shape of the same size.
+    pub(crate) fn reshaped(&self, shape: Shape) -> Tensor {
+        if self.is_contiguous() {
+            let strides = shape.strides();
+            return self.restrided(shape, strides, self.offset);
+        }
+        let copy = with_dtype!(self.dtype(), T => kernels::elementwise::map(self, |x: T| x));
+        copy.reshaped(shape)
+    }
+}
+
+/// A number of any of Rust's types, as it stands beside a tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// An integer.
+    Integer(i128),
+    /// A floating-point number.
+    Float(f64),
+}
+
+impl Number {
+    /// The value as `f64`; integers beyond 2⁵³ are rounded.
+    pub fn to_f64(self) -> f64 {
+        match self {
+            Number::Integer(value) => value as f64,
+            Number::Float(value) => value,
+        }
+    }
+
+    /// The number as a scalar of an element type that is floating or holds it exactly.
+    pub(crate) fn to_tensor(self, dtype: DType, operation: &str) -> Result<Tensor> {
+        let integer = match self {
+            Number::Integer(value) => Some(value),
+            Number::Float(value) if value.fract() == 0.0 && value.abs() < 9e18 => Some(value as i128),
+            Number::Float(_) => None,
+        };
+        let range = match dtype {
+            DType::F32 | DType::F64 => None,
+            DType::I64 => Some(i64::MIN as i128..=i64::MAX as i128),
+            DType::U8 => Some(0..=255),
+            DType::Bool => Some(0..=1),
+        };
+        match range {
+            None => Ok(Tensor::full_of([], self.to_f64(), dtype)),
+            Some(range) => match integer.filter(|value| range.contains(value)) {
+                Some(value) => Ok(with_dtype!(dtype, T => {
+                    Tensor::from_buffer(Buffer::filled(1, T::from_i64(value as i64)), Shape::default())
+                })),
+                None => {
+                    Err(Error::argument(operation, format!("{self} is not a value of {dtype}; cast the tensor first")))
+                }
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Number::Integer(value) => write!(f, "{value}"),
+            Number::Float(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($variant:ident, $wide:ty: $($type:ty),*) => {$(
+        impl From<$type> for Number {
+            fn from(value: $type) -> Number {
+                Number::$variant(value as $wide)
+            }
+        }
+    )*};
+}
+
+numbers!(Integer, i128: i8, i16, i32, i64, u8, u16, u32, u64, usize, isize);
+numbers!(Float, f64: f32, f64);
+
+/// What may stand beside a tensor in an operation: a tensor, a variable or a plain number.
+pub trait Operand {
+    /// The operand as one of the two things it can be.
+    fn argument(&self) -> Argument<'_>;
+}
+
+/// A tensor or a number.
+pub enum Argument<'a> {
+    /// A tensor.
+    Tensor(Cow<'a, Tensor>),
+    /// A number, which takes the element type of the tensor beside it.
+    Number(Number),
+}
+
+impl<'a> Argument<'a> {
+    /// The tensor, or the number as a scalar of type `dtype`.
+    pub(crate) fn into_tensor(self, dtype: DType, operation: &str) -> Result<Cow<'a, Tensor>> {
+        match self {
+            Argument::Tensor(tensor) => Ok(tensor),
+            Argument::Number(number) => number.to_tensor(dtype, operation).map(Cow::Owned),
+        }
+    }
+}
+
+impl Operand for Tensor {
+    fn argument(&self) -> Argument<'_> {
+        Argument::Tensor(Cow::Borrowed(self))
+    }
+}
+
+impl<O: Operand + ?Sized> Operand for &O {
+    fn argument(&self) -> Argument<'_> {
+        (**self).argument()
+    }
+}
+
+macro_rules! number_operands {
+    ($($type:ty),*) => {$(
+        impl Operand for $type {
+            fn argument(&self) -> Argument<'_> {
+                Argument::Number((*self).into())
+            }
+        }
+    )*};
+}
+
+number_operands!(i8, i16, i32, i64, u8, u16, u32, u64, usize, isize, f32, f64, Number);
+
+/// What [`tensor!`](crate::tensor) and [`Tensor::scalar`] take: numbers, truth values, and nested
+/// arrays of them. Unsuffixed literals become float32 and int64.
+pub trait Literal {
+    /// The tensor; a number has rank 0, an array one more than its elements.
+    fn into_tensor(self) -> Tensor;
+}
+
+macro_rules! literals {
+    ($($type:ty => $element:ty),*) => {$(
+        impl Literal for $type {
+            fn into_tensor(self) -> Tensor {
+                Tensor::from_buffer(Buffer::filled(1, self as $element), Shape::default())
+            }
+        }
+    )*};
+}
+
+literals!(f32 => f32, f64 => f32, i32 => i64, i64 => i64, usize => i64, u8 => u8, bool => bool);
+
+impl<L: Literal, const N: usize> Literal for [L; N] {
+    fn into_tensor(self) -> Tensor {
+        stack_equal(self.map(L::into_tensor).as_slice())
+    }
+}
+
+/// Joins tensors of one shape and type along a new first axis, without being an operation.
+fn stack_equal(parts: &[Tensor]) -> Tensor {
+    let Some(first) = parts.first() else {
+        return Tensor::zeros([0]);
+    };
+    with_dtype!(first.dtype(), T => {
+        let mut buffer = Buffer::new::<T>(parts.len() * first.size());
+        let chunks = buffer.as_mut_slice::<T>().chunks_mut(first.size().max(1));
+        for (chunk, part) in chunks.zip(parts) {
+            chunk.copy_from_slice(&part.elements());
+        }
+        Tensor::from_buffer(buffer, first.shape().inserted(0, parts.len()))
+    })
+}
+
+/// A tensor from nested literals: `tensor![1.0, 2.0]` is float32, `tensor![[1, 2], [3, 4]]` int64,
+/// `tensor![true, false]` bool, each of the shape that the brackets show.
+#[macro_export]
+macro_rules! tensor {
+    ($($element:expr),* $(,)?) => {
+        $crate::Literal::into_tensor([$($element),*])
+    };
+}
+
+/// A scalar that keeps the type of the value.
+impl<T: Element> From<T> for Tensor {
+    fn from(value: T) -> Tensor {
+        Tensor::from_buffer(Buffer::filled(1, value), Shape::default())
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Tensor {
+    fn from(values: Vec<T>) -> Tensor {
+        let shape = Shape::from([values.len()]);
+        Tensor::from_buffer(Buffer::from_vec(values), shape)
+    }
+}
+
+impl<T: Element> From<&[T]> for Tensor {
+    fn from(values: &[T]) -> Tensor {
+        values.to_vec().into()
+    }
+}
+
+impl<T: Element> FromIterator<T> for Tensor {
+    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Tensor {
+        values.into_iter().collect::<Vec<T>>().into()
+    }
+}
+
+macro_rules! from_nested_arrays {
+    ($($array:ty, [$($size:ident),+], |$values:ident| $flat:expr;)*) => {$(
+        impl<T: Element, $(const $size: usize),+> From<$array> for Tensor {
+            fn from($values: $array) -> Tensor {
+                Tensor::from_buffer(Buffer::from_vec($flat.to_vec()), [$($size),+].into())
+            }
+        }
+    )*};
+}
+
+from_nested_arrays! {
+    [T; A], [A], |values| values;
+    [[T; B]; A], [A, B], |values| values.as_flattened();
+    [[[T; C]; B]; A], [A, B, C], |values| values.as_flattened().as_flattened();
+    [[[[T; D]; C]; B]; A], [A, B, C, D], |values| values.as_flattened().as_flattened().as_flattened();
+}
+
+/// Takes over an ndarray array, without a copy if it lies in row-major order.
+impl<T: Element, D: Dimension> From<ArrayBase<OwnedRepr<T>, D>> for Tensor {
+    fn from(array: ArrayBase<OwnedRepr<T>, D>) -> Tensor {
+        let shape = Shape::from(array.shape());
+        let values = if array.is_standard_layout() {
+            match array.into_raw_vec_and_offset() {
+                (values, None | Some(0)) if values.len() == shape.size() => values,
+                (values, offset) => {
+                    let offset = offset.unwrap_or(0);
+                    values[offset..offset + shape.size()].to_vec()
+                }
+            }
+        } else {
+            array.iter().copied().collect()
+        };
+        Tensor::from_buffer(Buffer::from_vec(values), shape)
+    }
+}
