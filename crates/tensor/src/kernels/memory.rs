@@ -297,7 +297,7 @@ mod tests {
         let mut memory = Memory::from_vec(vector);
         memory.as_mut_slice::<f32>(2)[0] = 3.5;
         let memory = memory.into_vec::<f64>().err().unwrap();
-        let vector = memory.into_vec::<f32>().unwrap();
+        let vector = memory.into_vec::<f32>().ok().unwrap();
         assert_eq!((vector.as_ptr(), &vector[..]), (address, &[3.5, 2.5][..]));
     }
 
