@@ -25,6 +25,7 @@ mod tensor;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind, Result};
 pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
+pub use kernels::update::{Update, update};
 pub use ops::Op;
 pub use record::no_record;
 pub use shape::{Axes, IntoAxes, Shape, normalize_axis};

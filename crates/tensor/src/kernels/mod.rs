@@ -7,4 +7,5 @@ pub(crate) mod reduce;
 pub(crate) mod simd;
 pub(crate) mod strided;
 pub(crate) mod threads;
+pub(crate) mod update;
 pub(crate) mod view;

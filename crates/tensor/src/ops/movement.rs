@@ -336,6 +336,35 @@ impl Tensor {
         apply(Movement::Permute { order }, &[self])
     }
 
+    /// Axes in a new order: axis `k` of the result is axis `order[k]` of this tensor; a view.
+    ///
+    /// # Errors
+    /// If `order` does not name each axis once.
+    pub fn permute(&self, order: &[isize]) -> Result<Tensor> {
+        let order = order.iter().map(|&axis| normalize_axis(axis, self.rank(), "permute")).collect::<Result<Axes>>()?;
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..self.rank()) {
+            let message = format!("{order:?} does not name each of the {} axes once", self.rank());
+            return Err(Error::argument("permute", message));
+        }
+        apply(Movement::Permute { order }, &[self])
+    }
+
+    /// The elements in opposite order along the given axes; a view.
+    ///
+    /// # Errors
+    /// If an axis is out of range.
+    pub fn flip(&self, axes: impl IntoAxes) -> Result<Tensor> {
+        let axes = axes.into_axes(self.rank(), "flip")?;
+        let mut ranges = whole(self.shape());
+        for axis in axes {
+            let count = ranges[axis].count;
+            ranges[axis] = Range { start: count.saturating_sub(1), count, step: -1 };
+        }
+        apply(Movement::Slice { ranges }, &[self])
+    }
+
     /// Repetition by NumPy's broadcasting: along axes of size 1 and new leading ones; a view.
     ///
     /// # Errors
