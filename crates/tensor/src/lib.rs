@@ -28,4 +28,4 @@ pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_
 pub use ops::Op;
 pub use record::no_record;
 pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
-pub use tensor::{Argument, Literal, Number, Operand, Tensor};
+pub use tensor::{Argument, Literal, Number, Operand, ScalarLiteral, Tensor};
