@@ -4,6 +4,7 @@ use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::select;
 use crate::kernels::index::{gather, nonzero, scatter_add, take, untake};
+use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands, same_dtype};
 use crate::shape::{Shape, normalize_axis};
 use crate::storage::Buffer;
@@ -117,7 +118,7 @@ impl Index {
                 check_axis(axis, x.rank(), "gather")?;
                 within(index, x, Some(axis), "gather")?;
                 indices_below(index, x.shape()[axis], "gather")?;
-                let index = index.cast(DType::I64);
+                let index = converted(index, DType::I64);
                 Ok(with_dtype!(x.dtype(), T => gather::<T>(x, &index, axis)))
             }
             Index::ScatterAdd { axis } => {
@@ -127,7 +128,7 @@ impl Index {
                 within(index, x, Some(axis), "scatter_add")?;
                 within(index, source, None, "scatter_add")?;
                 indices_below(index, x.shape()[axis], "scatter_add")?;
-                let index = index.cast(DType::I64);
+                let index = converted(index, DType::I64);
                 summed!(x.dtype(), "scatter_add", add => scatter_add(x, &index, source, axis, add))
             }
             Index::Take { axis } => {
@@ -179,7 +180,7 @@ pub(super) fn indices_below(index: &Tensor, size: usize, operation: &str) -> Res
     if !matches!(index.dtype(), DType::I64 | DType::U8) {
         return Err(Error::dtype(operation, index.dtype(), "int64 or uint8, as indices must be"));
     }
-    let index = index.cast(DType::I64);
+    let index = converted(index, DType::I64);
     let elements = index.elements::<i64>();
     elements
         .iter()

@@ -6,6 +6,7 @@ use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::index::gather;
 use crate::kernels::scan::{cumulate, order};
+use crate::ops::unary::converted;
 use crate::ops::{Outputs, apply, apply_all, check_axis, operands};
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
@@ -80,7 +81,7 @@ fn sums(x: &Tensor, axis: usize) -> Tensor {
     match x.dtype() {
         DType::F32 => cumulate(x, axis, 0.0, |sum: f64, x: f32| sum + x as f64, |sum| sum as f32),
         DType::F64 => cumulate(x, axis, 0.0, |sum: f64, x: f64| sum + x, |sum| sum),
-        _ => cumulate(&x.cast(DType::I64), axis, 0, i64::wrapping_add, |sum| sum),
+        _ => cumulate(&converted(x, DType::I64), axis, 0, i64::wrapping_add, |sum| sum),
     }
 }
 
@@ -88,7 +89,7 @@ fn products(x: &Tensor, axis: usize) -> Tensor {
     match x.dtype() {
         DType::F32 => cumulate(x, axis, 1.0, |product: f64, x: f32| product * x as f64, |product| product as f32),
         DType::F64 => cumulate(x, axis, 1.0, |product: f64, x: f64| product * x, |product| product),
-        _ => cumulate(&x.cast(DType::I64), axis, 1, i64::wrapping_mul, |product| product),
+        _ => cumulate(&converted(x, DType::I64), axis, 1, i64::wrapping_mul, |product| product),
     }
 }
 
