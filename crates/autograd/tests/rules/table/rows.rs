@@ -93,6 +93,12 @@ fn unequal_pair(s: &mut Sampler) -> Sample {
     Some((vec![sample.0[0].clone(), shifted.stop_gradient()], json!({})))
 }
 
+/// Two operands whose quotients are never near an integer.
+fn uneven_quotient(s: &mut Sampler) -> Sample {
+    let (inputs, attrs) = two(s, |s, shape| s.indices(shape, 3).cast(DType::F64))?;
+    Some((vec![&inputs[0] + 1.61, &inputs[1] + 1.37], attrs))
+}
+
 fn axes(s: &mut Sampler) -> Sample {
     let attrs = s.reduction();
     with(any(s), attrs)
@@ -160,7 +166,8 @@ fn products(s: &mut Sampler) -> Sample {
 }
 
 fn reshaped(s: &mut Sampler) -> Sample {
-    let shape = if s.coin() || s.shape.contains(&0) { vec![s.shape.iter().product::<usize>() as i64] } else { vec![1, -1] };
+    let shape =
+        if s.coin() || s.shape.contains(&0) { vec![s.shape.iter().product::<usize>() as i64] } else { vec![1, -1] };
     with(any(s), json!({"shape": shape}))
 }
 
@@ -187,7 +194,7 @@ fn some_axes(s: &mut Sampler) -> Sample {
 }
 
 fn ranges(s: &mut Sampler) -> Sample {
-    let mut bound = |s: &mut Sampler| if s.coin() { Value::Null } else { json!(s.below(7) as i64 - 3) };
+    let bound = |s: &mut Sampler| if s.coin() { Value::Null } else { json!(s.below(7) as i64 - 3) };
     let ranges: Vec<Value> = (0..s.shape.len())
         .map(|_| {
             let step = [1, 2, -1, -2][s.below(4)];
@@ -289,7 +296,7 @@ macro_rules! row {
     };
 }
 
-pub fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     [unary(), binary(), reductions(), scans(), movement(), index(), fused(), losses()].into_iter().flatten().collect()
 }
 
@@ -321,14 +328,10 @@ fn unary() -> Vec<Row> {
         row!("silu", |x, _| Ok(x[0].silu()), any),
         row!("softplus", |x, _| Ok(x[0].softplus()), any),
         row!("erf", |x, _| Ok(x[0].erf()), any),
-        row!(
-            "gelu",
-            |x, a| Ok(if a["approximate"] == true { x[0].gelu_tanh() } else { x[0].gelu() }),
-            |s| {
-                let approximate = s.coin();
-                with(any(s), json!({"approximate": approximate}))
-            }
-        ),
+        row!("gelu", |x, a| Ok(if a["approximate"] == true { x[0].gelu_tanh() } else { x[0].gelu() }), |s| {
+            let approximate = s.coin();
+            with(any(s), json!({"approximate": approximate}))
+        }),
         row!("floor", |x, _| Ok(x[0].floor()), |s| {
             let x = s.indices(&s.shape.clone(), 5).cast(DType::F64) + 0.4;
             Some((vec![x], json!({})))
@@ -342,7 +345,8 @@ fn unary() -> Vec<Row> {
             Some((vec![x], json!({})))
         }),
         row!("clamp", |x, a| x[0].clamp(a["min"].as_f64(), a["max"].as_f64()), |s| {
-            let bounds = [json!({"min": -1.0, "max": 1.5}), json!({"min": null, "max": 0.5}), json!({"min": 0.5, "max": null})];
+            let bounds =
+                [json!({"min": -1.0, "max": 1.5}), json!({"min": null, "max": 0.5}), json!({"min": 0.5, "max": null})];
             let bounds = bounds[s.below(3)].clone();
             // Tenths and a bit: never at a bound.
             let x = (s.indices(&s.shape.clone(), 40).cast(DType::F64) - 20.0) / 10.0 + 0.05;
@@ -370,13 +374,8 @@ fn binary() -> Vec<Row> {
         row!("maximum", |x, _| x[0].maximum(&x[1]), unequal_pair),
         row!("minimum", |x, _| x[0].minimum(&x[1]), unequal_pair),
         row!("atan2", |x, _| x[0].atan2(&x[1]), quotient),
-        row!("remainder", |x, _| x[0].remainder(&x[1]), |s| two(s, |s, shape| {
-            // Quotients of such numbers are never near an integer.
-            s.indices(shape, 3).cast(DType::F64) + if shape.len() == 1 { 1.37 } else { 1.61 }
-        })),
-        row!("floor_div", |x, _| x[0].floor_div(&x[1]), |s| two(s, |s, shape| {
-            s.indices(shape, 3).cast(DType::F64) + if shape.len() == 1 { 1.37 } else { 1.61 }
-        })),
+        row!("remainder", |x, _| x[0].remainder(&x[1]), uneven_quotient),
+        row!("floor_div", |x, _| x[0].floor_div(&x[1]), uneven_quotient),
         row!("where", |x, _| x[0].select(&x[1], &x[2]), chosen),
         row!("matmul", |x, _| x[0].matmul(&x[1]), products),
         row!("outer", |x, _| x[0].outer(&x[1]), |s| {
@@ -463,11 +462,7 @@ fn movement() -> Vec<Row> {
             |x, a| Ok(x[0].split(&sizes(&a["sizes"]), axis(a))?.swap_remove(integer(&a["index"]) as usize)),
             cuts
         ),
-        row!(
-            "squeeze",
-            |x, a| if a["axis"].is_null() { x[0].squeeze(..) } else { x[0].squeeze(axis(a)) },
-            singleton
-        ),
+        row!("squeeze", |x, a| if a["axis"].is_null() { x[0].squeeze(..) } else { x[0].squeeze(axis(a)) }, singleton),
         row!("unsqueeze", |x, a| x[0].expand_dims(axis(a)), |s| {
             let axis = s.below(s.shape.len() + 1);
             with(any(s), json!({"axis": axis}))
@@ -496,7 +491,9 @@ fn index() -> Vec<Row> {
         row!("index_select", |x, a| x[0].take(&x[1], axis(a)), taken),
         row!("embedding", |x, _| x[0].take(&x[1], 0), |s| {
             let (inputs, attrs) = taken(s)?;
-            if s.shape[0] == 0 { return None }
+            if s.shape[0] == 0 {
+                return None;
+            }
             let index = s.indices(inputs[1].shape(), s.shape[0]);
             Some((vec![inputs[0].clone(), index], attrs))
         }),
@@ -504,8 +501,11 @@ fn index() -> Vec<Row> {
         row!("masked_fill", |x, a| x[0].masked_fill(&x[1], real(a, "value")), masked),
         row!("masked_select", |x, _| x[0].masked_select(&x[1]), |s| {
             let shape = s.shape.clone();
-            if shape.is_empty() { return None }
-            let mask = s.mask(&shape[..1 + s.below(shape.len())].to_vec());
+            if shape.is_empty() {
+                return None;
+            }
+            let leading = 1 + s.below(shape.len());
+            let mask = s.mask(&shape[..leading]);
             Some((vec![s.within(&shape, -2.0, 2.0), mask], json!({})))
         }),
         row!("one_hot", |x, a| x[0].one_hot(integer(&a["classes"]) as usize), |s| {
@@ -540,9 +540,9 @@ fn losses() -> Vec<Row> {
         row!(
             "huber",
             |x, a| {
-                let (distance, delta) = ((&x[0] - &x[1]).abs(), real(a, "delta"));
-                let inside = distance.square() * 0.5;
-                Ok(reduced(distance.less_equal(delta)?.select(inside, (&distance - delta / 2.0) * delta)?, a))
+                let (d, delta) = (&x[0] - &x[1], real(a, "delta"));
+                let inside = d.abs().less(delta)?;
+                Ok(reduced(inside.select(d.square() * 0.5, (d.abs() - delta / 2.0) * delta)?, a))
             },
             loss_pair
         ),

@@ -1,10 +1,10 @@
-//! Every case of `golden/ops.json`: values, gradients and second derivatives from PyTorch.
-
-mod table;
+//! Every case of `ops.json`: values, gradients and second derivatives from PyTorch.
 
 use autograd::tensor::{DType, Tensor};
 use autograd::{GradientOptions, GradientTape, Result, Unconnected};
 use serde_json::Value;
+
+use crate::table;
 
 /// Relative to `max(1, |expected|)`; the values are exact for float64.
 const TOLERANCE: f64 = 1e-9;
@@ -23,6 +23,10 @@ const LATER: [&str; 11] = [
     "rms_norm",
     "attention",
 ];
+
+/// PyTorch's cut of the gradient at 1e12, for a probability of exactly 0 or 1, which no operation
+/// here has: the losses follow Keras, and clip.
+const ELSEWHERE: [&str; 1] = ["bce_probs/clipped_torch"];
 
 fn number(value: &Value) -> f64 {
     match value.as_str() {
@@ -112,13 +116,13 @@ fn check(case: &Value, row: &table::Row) -> Result<Option<String>> {
 
 #[test]
 fn every_case_agrees_with_pytorch() {
-    let file: Value = serde_json::from_str(include_str!("golden/ops.json")).expect("JSON");
+    let file: Value = serde_json::from_str(include_str!("ops.json")).expect("JSON");
     let rows = table::rows();
     let mut failures = Vec::new();
     let mut checked = 0;
     for case in file["cases"].as_array().expect("cases") {
         let (name, op) = (case["name"].as_str().expect("a name"), case["op"].as_str().expect("an op"));
-        if LATER.contains(&op) {
+        if LATER.contains(&op) || ELSEWHERE.contains(&name) {
             continue;
         }
         match rows.iter().find(|row| row.name == op) {
@@ -131,5 +135,5 @@ fn every_case_agrees_with_pytorch() {
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), failures.len() + checked, failures.join("\n"));
-    assert_eq!(checked, 230);
+    assert_eq!(checked, 235);
 }
