@@ -101,7 +101,7 @@ impl Layout {
                 if line.len() > indent.len() {
                     line.push(' ');
                     // One column is kept for the bracket.
-                    if line.len() + word.len() > width - 1 {
+                    if line.len() + word.len() + 1 > width {
                         out += line.trim_end();
                         out.push('\n');
                         line = indent.to_string();
@@ -113,7 +113,7 @@ impl Layout {
         } else {
             let deeper = format!("{indent} ");
             let separator = "\n".repeat(inner.len());
-            let parts: Vec<String> = (0..count).map(|_| self.array(inner, &deeper, width - 1)).collect();
+            let parts: Vec<String> = (0..count).map(|_| self.array(inner, &deeper, width.saturating_sub(1))).collect();
             let (head, tail) = parts.split_at(before);
             let lines: Vec<String> =
                 head.iter().chain(&dots).chain(tail).map(|part| format!("{indent}{part}")).collect();
@@ -362,6 +362,13 @@ mod tests {
         for (x, expected) in cases {
             assert_eq!(x.to_string(), expected);
         }
+    }
+
+    /// NumPy ends at rank 64.
+    #[test]
+    fn brackets_may_fill_the_line() {
+        let text = Tensor::ones(vec![1; 100]).to_string();
+        assert_eq!(text, format!("{}1.{}", "[".repeat(100), "]".repeat(100)));
     }
 
     #[test]
