@@ -62,7 +62,8 @@ fn others_product(x: &Tensor, op: &Reduce, shape: &Shape) -> Result<Tensor> {
         return x.prod_keepdims(&axes[..])?.try_div(x);
     }
     // The reduced axes as one, last: [rest, n] → [rest, n, n], ones on the diagonal.
-    let order: Vec<usize> = (0..shape.rank()).filter(|axis| !op.axes.contains(axis)).chain(op.axes.iter().copied()).collect();
+    let order: Vec<usize> =
+        (0..shape.rank()).filter(|axis| !op.axes.contains(axis)).chain(op.axes.iter().copied()).collect();
     let moved = x.permute(&order.iter().map(|&axis| axis as isize).collect::<Vec<_>>())?;
     let n: usize = op.axes.iter().map(|&axis| shape[axis]).product();
     let rest = shape.size() / n.max(1);
