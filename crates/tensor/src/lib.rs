@@ -15,8 +15,10 @@
 
 mod dtype;
 mod error;
+mod format;
 mod kernels;
 pub mod ops;
+pub mod random;
 pub mod record;
 mod shape;
 mod storage;
@@ -27,6 +29,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
 pub use kernels::update::{Update, update};
 pub use ops::Op;
+pub use random::{Generator, GeneratorState};
 pub use record::no_record;
 pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
 pub use tensor::{Argument, Literal, Number, Operand, Tensor};

@@ -1,0 +1,377 @@
+//! Tensors as text, as NumPy prints arrays with its default options.
+//!
+//! After NumPy's `_core/arrayprint.py`: up to eight decimals, lines of 75 columns, and of more than
+//! 1000 elements only the first and last three along each axis.
+
+use std::fmt;
+use std::ops::Range;
+
+use ndarray::{ArrayViewD, Axis};
+
+use crate::dtype::{Element, with_dtype};
+use crate::kernels;
+use crate::tensor::Tensor;
+
+/// Most decimals shown of a number in an array of them.
+const PRECISION: usize = 8;
+/// Most elements shown in full.
+const THRESHOLD: usize = 1000;
+/// Elements shown at either end of an axis where not all are.
+const EDGE: usize = 3;
+/// Columns of a line.
+const LINE_WIDTH: usize = 75;
+
+/// As NumPy's `print(array)`.
+///
+/// ```
+/// # use tensor::tensor;
+/// let x = tensor![[1.0, 2.5], [-3.0, 4.0]];
+/// assert_eq!(x.to_string(), "[[ 1.   2.5]\n [-3.   4. ]]");
+/// ```
+impl fmt::Display for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&text(self, ""))
+    }
+}
+
+/// The elements as [`Display`](fmt::Display) shows them, then shape and type, as `tf.Tensor` does:
+/// `Tensor([1. 2.], shape=[2], dtype=float32)`.
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor({}, shape={}, dtype={})", text(self, "Tensor("), self.shape(), self.dtype())
+    }
+}
+
+/// The elements, where `prefix` stands in front of them on the first line.
+fn text(x: &Tensor, prefix: &str) -> String {
+    if x.size() == 0 {
+        return "[]".into();
+    }
+    with_dtype!(x.dtype(), T => {
+        if x.rank() == 0 {
+            return x.first::<T>().scalar();
+        }
+        let elided = x.size() > THRESHOLD;
+        let mut shown = Vec::new();
+        collect(kernels::view::view::<T>(x), elided, &mut shown);
+        let mut layout = Layout { words: T::column(&shown).into_iter(), elided };
+        layout.array(x.shape(), &" ".repeat(prefix.len() + 1), LINE_WIDTH)
+    })
+}
+
+/// The elements that are shown, in row-major order.
+fn collect<T: Element>(view: ArrayViewD<'_, T>, elided: bool, shown: &mut Vec<T>) {
+    if view.ndim() == 0 {
+        shown.extend(&view);
+        return;
+    }
+    let (first, last) = shown_indices(view.len_of(Axis(0)), elided);
+    for k in first.chain(last) {
+        collect(view.index_axis(Axis(0), k), elided, shown);
+    }
+}
+
+/// The indices of an axis that are shown: those before the dots, if there are dots, and the others.
+fn shown_indices(size: usize, elided: bool) -> (Range<usize>, Range<usize>) {
+    if elided && size > 2 * EDGE { (0..EDGE, size - EDGE..size) } else { (0..0, 0..size) }
+}
+
+/// Puts words, one an element, into brackets and lines.
+struct Layout {
+    words: std::vec::IntoIter<String>,
+    elided: bool,
+}
+
+impl Layout {
+    /// An array of `shape`; all lines but the first begin with `indent`.
+    fn array(&mut self, shape: &[usize], indent: &str, width: usize) -> String {
+        let [size, inner @ ..] = shape else {
+            return self.words.next().unwrap_or_default();
+        };
+        let (first, last) = shown_indices(*size, self.elided);
+        let dots = (!first.is_empty()).then(|| "...".to_string());
+        let before = first.len();
+        let count = before + last.len();
+        let mut out = String::new();
+        if inner.is_empty() {
+            let words: Vec<String> = self.words.by_ref().take(count).collect();
+            let (head, tail) = words.split_at(before);
+            let mut line = indent.to_string();
+            for word in head.iter().chain(&dots).chain(tail) {
+                if line.len() > indent.len() {
+                    line.push(' ');
+                    // One column is kept for the bracket.
+                    if line.len() + word.len() > width - 1 {
+                        out += line.trim_end();
+                        out.push('\n');
+                        line = indent.to_string();
+                    }
+                }
+                line += word;
+            }
+            out += &line;
+        } else {
+            let deeper = format!("{indent} ");
+            let separator = "\n".repeat(inner.len());
+            let parts: Vec<String> = (0..count).map(|_| self.array(inner, &deeper, width - 1)).collect();
+            let (head, tail) = parts.split_at(before);
+            let lines: Vec<String> =
+                head.iter().chain(&dots).chain(tail).map(|part| format!("{indent}{part}")).collect();
+            out = lines.join(&separator);
+        }
+        format!("[{}]", &out[indent.len()..])
+    }
+}
+
+/// How elements of one type are written.
+trait Show: Element {
+    /// An element that stands alone.
+    fn scalar(self) -> String;
+
+    /// Elements that stand together: words of one width.
+    fn column(values: &[Self]) -> Vec<String>;
+}
+
+impl Show for bool {
+    fn scalar(self) -> String {
+        if self { "True".into() } else { "False".into() }
+    }
+
+    fn column(values: &[bool]) -> Vec<String> {
+        // Five columns also where no `False` is among them.
+        values.iter().map(|value| format!("{:>5}", value.scalar())).collect()
+    }
+}
+
+macro_rules! show_integers {
+    ($($type:ty),*) => {$(
+        impl Show for $type {
+            fn scalar(self) -> String {
+                self.to_string()
+            }
+
+            fn column(values: &[$type]) -> Vec<String> {
+                let words: Vec<String> = values.iter().map(|value| value.to_string()).collect();
+                let width = words.iter().map(String::len).max().unwrap_or(0);
+                words.iter().map(|word| format!("{word:>width$}")).collect()
+            }
+        }
+    )*};
+}
+
+show_integers!(i64, u8);
+
+macro_rules! show_floats {
+    ($($type:ty, $array_limit:expr, $scalar_limit:expr;)*) => {$(
+        impl Show for $type {
+            fn scalar(self) -> String {
+                if !self.is_finite() {
+                    return not_finite(self.into());
+                }
+                let size = f64::from(self).abs();
+                if size != 0.0 && !(1e-4..$scalar_limit).contains(&size) {
+                    let (mantissa, exponent) = scientific(&format!("{self:e}"));
+                    return mantissa + &exponent_text(exponent, 2);
+                }
+                format!("{self:?}")
+            }
+
+            fn column(values: &[$type]) -> Vec<String> {
+                let sizes = || values.iter().map(|value| value.abs()).filter(|&size| size.is_finite() && size != 0.0);
+                let greatest = sizes().fold(0.0, <$type>::max);
+                let least = sizes().fold(<$type>::INFINITY, <$type>::min);
+                let exponents =
+                    greatest > 0.0 && (greatest >= $array_limit || least < 0.0001 || greatest / least > 1000.0);
+                let parts = values.iter().map(|&value| {
+                    let shortest = if exponents { format!("{value:e}") } else { format!("{value}") };
+                    Parts::of(value.into(), &shortest, exponents)
+                });
+                align(&parts.collect::<Vec<_>>(), exponents)
+            }
+        }
+    )*};
+}
+
+// From these sizes on NumPy writes exponents: min(10⁸, 10^digits that the type always holds) in
+// arrays, and for a float64 that stands alone, 10¹⁶.
+show_floats! {
+    f32, 1e6, 1e6;
+    f64, 1e8, 1e16;
+}
+
+fn not_finite(value: f64) -> String {
+    if value.is_nan() { "nan".into() } else { value.to_string() }
+}
+
+/// Mantissa and exponent of what Rust writes as `1.5e-7`.
+fn scientific(text: &str) -> (String, i32) {
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    (mantissa.into(), exponent.parse().unwrap_or(0))
+}
+
+fn exponent_text(exponent: i32, digits: usize) -> String {
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("e{sign}{:0>digits$}", exponent.abs())
+}
+
+/// A number in an array of numbers, before it is aligned with the others.
+enum Parts {
+    /// Sign and digits before the point, digits after it, exponent.
+    Finite(String, String, i32),
+    /// `nan`, `inf` or `-inf`.
+    Other(String),
+}
+
+impl Parts {
+    /// From the shortest digits that tell `value` from its neighbours; where those have more
+    /// decimals than are shown, the exact value is rounded.
+    fn of(value: f64, shortest: &str, exponents: bool) -> Parts {
+        if !value.is_finite() {
+            return Parts::Other(not_finite(value));
+        }
+        let split = |text: &str| {
+            let (mantissa, exponent) = scientific(text);
+            let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
+            (whole.to_string(), fraction.trim_end_matches('0').to_string(), exponent)
+        };
+        let (whole, fraction, exponent) = match split(shortest) {
+            parts if parts.1.len() <= PRECISION => parts,
+            _ if exponents => split(&format!("{value:.PRECISION$e}")),
+            _ => split(&format!("{value:.PRECISION$}")),
+        };
+        Parts::Finite(whole, fraction, exponent)
+    }
+}
+
+/// Numbers with their points below each other: decimals are filled up with zeros where there are
+/// exponents, with spaces where there are none.
+fn align(parts: &[Parts], exponents: bool) -> Vec<String> {
+    let (mut left, mut right, mut digits) = (0, 0, 2);
+    for part in parts {
+        if let Parts::Finite(whole, fraction, exponent) = part {
+            left = left.max(whole.len());
+            right = right.max(fraction.len());
+            digits = digits.max(exponent.abs().to_string().len());
+        }
+    }
+    // Width of all that follows the whole part.
+    let tail = 1 + right + if exponents { 2 + digits } else { 0 };
+    for part in parts {
+        if let Parts::Other(word) = part {
+            left = left.max(word.len().saturating_sub(tail));
+        }
+    }
+    let width = left + tail;
+    let words = parts.iter().map(|part| match part {
+        Parts::Finite(whole, fraction, exponent) if exponents => {
+            format!("{whole:>left$}.{fraction:0<right$}{}", exponent_text(*exponent, digits))
+        }
+        Parts::Finite(whole, fraction, _) => format!("{whole:>left$}.{fraction:<right$}"),
+        Parts::Other(word) => format!("{word:>width$}"),
+    });
+    words.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::tensor;
+
+    /// What NumPy 2.4.6 prints for the same arrays.
+    #[test]
+    fn arrays_print_as_in_numpy() {
+        let cases = [
+            (tensor![[1.0, 2.0], [3.0, 4.0]], "[[1. 2.]\n [3. 4.]]"),
+            (tensor![0.1, -0.25, 100.0], "[  0.1   -0.25 100.  ]"),
+            (tensor![1.0 / 3.0, 2.0 / 3.0], "[0.33333334 0.6666667 ]"),
+            (Tensor::from([1.0f64 / 3.0, 200.0 / 3.0]), "[ 0.33333333 66.66666667]"),
+            (tensor![1e-5, 1.0], "[1.e-05 1.e+00]"),
+            (tensor![1.0, 1001.0], "[1.000e+00 1.001e+03]"),
+            (tensor![-1.5, 1234.5], "[  -1.5 1234.5]"),
+            (tensor![1e10, -2.5e-10, 0.0], "[ 1.0e+10 -2.5e-10  0.0e+00]"),
+            (Tensor::from([1e100f64, 1e-100]), "[1.e+100 1.e-100]"),
+            (Tensor::from([1e100f64, 2.5e7]), "[1.0e+100 2.5e+007]"),
+            (tensor![1e6], "[1.e+06]"),
+            (Tensor::from([1e6f64, 99999999.0]), "[ 1000000. 99999999.]"),
+            (tensor![f32::NAN, 1.0, f32::INFINITY], "[nan  1. inf]"),
+            (tensor![f32::NAN, f32::NEG_INFINITY], "[ nan -inf]"),
+            (tensor![f32::NAN, f32::INFINITY], "[nan inf]"),
+            (tensor![f32::NEG_INFINITY, 1e-7, 1.25], "[    -inf 1.00e-07 1.25e+00]"),
+            (tensor![-0.0, 0.0], "[-0.  0.]"),
+            (Tensor::from([0.123456789f64, 0.999999999]), "[0.12345679 1.        ]"),
+            (tensor![16777216.0, 1.5], "[1.6777216e+07 1.5000000e+00]"),
+            (tensor![1, -20, 300], "[  1 -20 300]"),
+            (tensor![[1u8, 255], [30, 4]], "[[  1 255]\n [ 30   4]]"),
+            (tensor![true, true], "[ True  True]"),
+            (tensor![[true, false], [true, true]], "[[ True False]\n [ True  True]]"),
+            (tensor![[[1, 2], [3, 4]], [[5, 6], [7, 8]]], "[[[1 2]\n  [3 4]]\n\n [[5 6]\n  [7 8]]]"),
+            (Tensor::zeros([2, 1, 1, 2]), "[[[[0. 0.]]]\n\n\n [[[0. 0.]]]]"),
+            (Tensor::zeros([0]), "[]"),
+            (Tensor::zeros([2, 0, 3]), "[]"),
+            (
+                Tensor::arange(0, 1000, 1).unwrap().slice(..30usize).unwrap(),
+                "[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n 24 25 26 27 28 29]",
+            ),
+            (Tensor::arange(0, 1001, 1).unwrap(), "[   0    1    2 ...  998  999 1000]"),
+            (
+                Tensor::linspace(0.0, 1.0, 20),
+                "[0.         0.05263158 0.10526316 0.15789473 0.21052632 0.2631579\n 0.31578946 0.36842105 0.42105263 0.47368422 0.5263158  0.57894737\n 0.6315789  0.68421054 0.7368421  0.7894737  0.84210527 0.8947368\n 0.94736844 1.        ]",
+            ),
+            (
+                Tensor::arange(0, 10000, 1).unwrap().with_shape([100, 100]).unwrap().cast(DType::F32),
+                "[[0.000e+00 1.000e+00 2.000e+00 ... 9.700e+01 9.800e+01 9.900e+01]\n [1.000e+02 1.010e+02 1.020e+02 ... 1.970e+02 1.980e+02 1.990e+02]\n [2.000e+02 2.010e+02 2.020e+02 ... 2.970e+02 2.980e+02 2.990e+02]\n ...\n [9.700e+03 9.701e+03 9.702e+03 ... 9.797e+03 9.798e+03 9.799e+03]\n [9.800e+03 9.801e+03 9.802e+03 ... 9.897e+03 9.898e+03 9.899e+03]\n [9.900e+03 9.901e+03 9.902e+03 ... 9.997e+03 9.998e+03 9.999e+03]]",
+            ),
+            (
+                Tensor::arange(0, 1200, 1).unwrap().with_shape([2, 300, 2]).unwrap(),
+                "[[[   0    1]\n  [   2    3]\n  [   4    5]\n  ...\n  [ 594  595]\n  [ 596  597]\n  [ 598  599]]\n\n [[ 600  601]\n  [ 602  603]\n  [ 604  605]\n  ...\n  [1194 1195]\n  [1196 1197]\n  [1198 1199]]]",
+            ),
+            (Tensor::arange(0, 6, 1).unwrap().with_shape([2, 3]).unwrap().t().unwrap(), "[[0 3]\n [1 4]\n [2 5]]"),
+        ];
+        for (x, expected) in cases {
+            assert_eq!(x.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn scalars_print_as_in_numpy() {
+        let cases = [
+            (Tensor::scalar(1.0), "1.0"),
+            (Tensor::scalar(0.1), "0.1"),
+            (Tensor::scalar(1e6), "1e+06"),
+            (Tensor::scalar(999999.0), "999999.0"),
+            (Tensor::scalar(123456789.0), "1.2345679e+08"),
+            (Tensor::scalar(1e-4), "1e-04"),
+            (Tensor::scalar(0.00012), "0.00012"),
+            (Tensor::scalar(-0.0), "-0.0"),
+            (Tensor::scalar(1e30), "1e+30"),
+            (Tensor::scalar(1.5e-7), "1.5e-07"),
+            (Tensor::from(1.0f64), "1.0"),
+            (Tensor::from(1e15f64), "1000000000000000.0"),
+            (Tensor::from(1e16f64), "1e+16"),
+            (Tensor::from(1e-4f64), "0.0001"),
+            (Tensor::from(1.5e-7f64), "1.5e-07"),
+            (Tensor::from(-2.5e100f64), "-2.5e+100"),
+            (Tensor::from(12345678901234567.0f64), "1.2345678901234568e+16"),
+            (Tensor::scalar(f32::NAN), "nan"),
+            (Tensor::from(f64::NEG_INFINITY), "-inf"),
+            (Tensor::scalar(-3), "-3"),
+            (Tensor::scalar(7u8), "7"),
+            (Tensor::scalar(true), "True"),
+        ];
+        for (x, expected) in cases {
+            assert_eq!(x.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn debug_names_shape_and_type() {
+        let debug = |x: Tensor| format!("{x:?}");
+        assert_eq!(
+            debug(tensor![[1.0, 2.0], [3.0, 4.0]]),
+            "Tensor([[1. 2.]\n        [3. 4.]], shape=[2, 2], dtype=float32)"
+        );
+        assert_eq!(debug(Tensor::scalar(5)), "Tensor(5, shape=[], dtype=int64)");
+        assert_eq!(debug(Tensor::zeros([0, 3])), "Tensor([], shape=[0, 3], dtype=float32)");
+    }
+}

@@ -1,0 +1,485 @@
+//! Random numbers that can be reproduced: seekable generators and what they draw.
+//!
+//! A [`Generator`] is a place in a table of random words: ChaCha8 by seed, stream and position. A
+//! draw reads the words from its position on, each element a fixed number of them, so large draws
+//! are filled in parallel and give the same bits whatever the number of threads; and a generator
+//! whose [state](Generator::state) was restored goes on as if nothing had happened.
+//!
+//! Each thread has a default generator, which [`Tensor::uniform`] and its kin draw from. It starts
+//! with a seed from the operating system, or with [`seed`].
+
+use std::cell::Cell;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
+
+use rand::rngs::SysRng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng, TryRng};
+
+use crate::dtype::Element;
+use crate::error::{Error, Result};
+use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::shape::Shape;
+use crate::storage::Buffer;
+use crate::tensor::Tensor;
+
+/// A source of random numbers, all of which follow from its seed, stream and position.
+///
+/// The numbers are stable: the same state gives the same float32 bits with every version of this
+/// library, on every platform.
+///
+/// ```
+/// use tensor::Generator;
+///
+/// let mut generator = Generator::new(1);
+/// let before = generator.state();
+/// let first = generator.uniform([3], 0.0..1.0)?;
+/// let again = Generator::from_state(before).uniform([3], 0.0..1.0)?;
+/// assert_eq!(first.to_vec::<f32>()?, again.to_vec::<f32>()?);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generator {
+    state: GeneratorState,
+}
+
+/// All there is to know about a [`Generator`]; what a checkpoint keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeneratorState {
+    /// The first eight bytes, little-endian, of the ChaCha8 key; the others are zero.
+    pub seed: u64,
+    /// The ChaCha8 stream.
+    pub stream: u64,
+    /// Where in the stream the next draw begins, in 32-bit words.
+    pub position: u64,
+}
+
+impl Generator {
+    /// The generator at the beginning of stream 0 of a seed.
+    pub fn new(seed: u64) -> Generator {
+        Generator::from_state(GeneratorState { seed, stream: 0, position: 0 })
+    }
+
+    /// The generator that was in this state.
+    pub fn from_state(state: GeneratorState) -> Generator {
+        Generator { state }
+    }
+
+    /// Seed, stream and position.
+    pub fn state(&self) -> GeneratorState {
+        self.state
+    }
+
+    /// A generator of the same seed at the beginning of a stream of its own, named for who draws
+    /// from it: an initialiser, a shuffle, a dropout layer.
+    ///
+    /// The stream's number is the 64-bit FNV-1a hash of this generator's stream (8 bytes,
+    /// little-endian), the name, and a number drawn here (8 bytes). So two forks of one name
+    /// differ, and the same forks in the same order are the same again.
+    ///
+    /// ```
+    /// # use tensor::Generator;
+    /// let mut generator = Generator::new(1);
+    /// let (first, second) = (generator.fork("dropout"), generator.fork("dropout"));
+    /// assert_ne!(first, second);
+    /// assert_eq!(first, Generator::new(1).fork("dropout"));
+    /// ```
+    #[must_use]
+    pub fn fork(&mut self, name: &str) -> Generator {
+        let number = self.words(self.state.position).next_u64();
+        self.advance(2);
+        let parent = self.state.stream.to_le_bytes();
+        let bytes = parent.into_iter().chain(name.bytes()).chain(number.to_le_bytes());
+        // FNV-1a: http://www.isthe.com/chongo/tech/comp/fnv/
+        let stream = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        Generator::from_state(GeneratorState { seed: self.state.seed, stream, position: 0 })
+    }
+
+    /// Float32 numbers evenly distributed over `range`, whose end is never drawn: `low + u · (high -
+    /// low)` with `u` the upper 24 bits of one word as a fraction. One word an element.
+    ///
+    /// On the thread's generator: [`Tensor::uniform`].
+    ///
+    /// # Errors
+    /// If the range is empty, or an end is not a finite float32.
+    pub fn uniform(&mut self, shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
+        let (low, high) = (range.start, range.end);
+        let wrong = |what| Err(Error::argument("uniform", format!("the range {low:?}..{high:?} {what}")));
+        if !(low as f32).is_finite() || !(high as f32).is_finite() {
+            return wrong("must have finite float32 ends");
+        }
+        // The float32 numbers next to the ends, on the inner side: rounding must not lead outside.
+        let (least, most) = (low as f32, high as f32);
+        let least = if f64::from(least) < low { least.next_up() } else { least };
+        let most = if f64::from(most) >= high { most.next_down() } else { most };
+        if low >= high || least > most {
+            return wrong("holds no float32 number");
+        }
+        let width = high - low;
+        self.fill("uniform", shape.into(), 1, |words, out: &mut [f32]| {
+            for out in out {
+                let u = f64::from(words.next_u32() >> 8) / f64::from(1 << 24);
+                *out = ((low + u * width) as f32).clamp(least, most);
+            }
+        })
+    }
+
+    /// Float32 numbers of a normal distribution, by the Box–Muller transform in float64. Two words
+    /// a pair of elements, and the last pair may be half used; 32 bits reach to 6.66 standard
+    /// deviations.
+    ///
+    /// On the thread's generator: [`Tensor::normal`].
+    ///
+    /// # Errors
+    /// If `mean` or `std` is not finite, or `std` is negative.
+    pub fn normal(&mut self, shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
+        if !mean.is_finite() || !std.is_finite() || std < 0.0 {
+            let message = format!("mean {mean:?} and std {std:?} must be finite, and std not negative");
+            return Err(Error::argument("normal", message));
+        }
+        let shape = shape.into();
+        let odd = shape.checked_size("normal")? % 2;
+        let out = self.fill("normal", shape, 1, |words, out: &mut [f32]| {
+            for pair in out.chunks_mut(2) {
+                // In (0, 1], for the logarithm. `libm` and not `std`: the same bits everywhere.
+                let u = (f64::from(words.next_u32()) + 1.0) / 2f64.powi(32);
+                let radius = std * (-2.0 * libm::log(u)).sqrt();
+                let angle = f64::from(words.next_u32()) * (std::f64::consts::TAU / 2f64.powi(32));
+                let (sine, cosine) = libm::sincos(angle);
+                for (out, direction) in pair.iter_mut().zip([cosine, sine]) {
+                    *out = (mean + radius * direction) as f32;
+                }
+            }
+        })?;
+        self.advance(odd as u64);
+        Ok(out)
+    }
+
+    /// The numbers below `count` in random order, int64, `[count]`: a Fisher–Yates shuffle. Two
+    /// words an element.
+    ///
+    /// On the thread's generator: [`Tensor::permutation`].
+    pub fn permutation(&mut self, count: usize) -> Tensor {
+        let mut order: Vec<i64> = (0..count as i64).collect();
+        let mut words = self.words(self.state.position);
+        for last in (0..count).rev() {
+            order.swap(last, below(words.next_u64(), last as u64 + 1) as usize);
+        }
+        self.advance(2 * count as u64);
+        order.into()
+    }
+
+    /// Truth values, each true with probability `p` to within 2⁻³³. One word an element.
+    ///
+    /// # Errors
+    /// If `p` is not between 0 and 1.
+    pub fn bernoulli(&mut self, shape: impl Into<Shape>, p: f64) -> Result<Tensor> {
+        if !(0.0..=1.0).contains(&p) {
+            return Err(Error::argument("bernoulli", format!("the probability {p:?} must lie between 0 and 1")));
+        }
+        let limit = (p * 2f64.powi(32)).round() as u64;
+        self.fill("bernoulli", shape.into(), 1, |words, out: &mut [bool]| {
+            out.iter_mut().for_each(|out| *out = u64::from(words.next_u32()) < limit);
+        })
+    }
+
+    /// Int64 numbers evenly distributed over `range` (each value's probability is right to within
+    /// 2⁻⁶⁴). Two words an element.
+    ///
+    /// # Errors
+    /// If the range is empty.
+    pub fn integers(&mut self, shape: impl Into<Shape>, range: Range<i64>) -> Result<Tensor> {
+        if range.is_empty() {
+            return Err(Error::argument("integers", format!("the range {range:?} is empty")));
+        }
+        let width = range.end.wrapping_sub(range.start) as u64;
+        self.fill("integers", shape.into(), 2, |words, out: &mut [i64]| {
+            for out in out {
+                *out = range.start.wrapping_add(below(words.next_u64(), width) as i64);
+            }
+        })
+    }
+
+    /// A tensor whose chunks `fill` writes, each from the words at its place in the stream.
+    fn fill<T: Element>(
+        &mut self,
+        operation: &str,
+        shape: Shape,
+        words_each: u64,
+        fill: impl Fn(&mut ChaCha8Rng, &mut [T]) + Sync,
+    ) -> Result<Tensor> {
+        let size = shape.checked_size(operation)?;
+        let mut out = Buffer::new::<T>(size);
+        let position = self.state.position;
+        for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
+            fill(&mut self.words(position.wrapping_add(start as u64 * words_each)), out);
+        });
+        self.advance(size as u64 * words_each);
+        Ok(Tensor::from_buffer(out, shape))
+    }
+
+    /// The words of this stream from `position` on.
+    fn words(&self, position: u64) -> ChaCha8Rng {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.state.seed.to_le_bytes());
+        let mut words = ChaCha8Rng::from_seed(key);
+        words.set_stream(self.state.stream);
+        words.set_word_pos(position.into());
+        words
+    }
+
+    fn advance(&mut self, words: u64) {
+        self.state.position = self.state.position.wrapping_add(words);
+    }
+}
+
+/// A 64-bit random number scaled to `0..bound`.
+fn below(random: u64, bound: u64) -> u64 {
+    ((u128::from(random) * u128::from(bound)) >> 64) as u64
+}
+
+thread_local! {
+    static DEFAULT: Cell<Option<GeneratorState>> = const { Cell::new(None) };
+}
+
+/// Draws from the thread's generator.
+fn with_default<T>(draw: impl FnOnce(&mut Generator) -> T) -> T {
+    let mut generator = Generator::from_state(state());
+    let result = draw(&mut generator);
+    restore(generator.state);
+    result
+}
+
+/// Sets the calling thread's generator to the beginning of a seed.
+///
+/// ```
+/// # use tensor::{Tensor, random};
+/// random::seed(1);
+/// let first = Tensor::permutation(5);
+/// random::seed(1);
+/// assert_eq!(first.to_vec::<i64>()?, Tensor::permutation(5).to_vec::<i64>()?);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn seed(seed: u64) {
+    restore(Generator::new(seed).state);
+}
+
+/// A new named stream of the calling thread's generator: see [`Generator::fork`].
+#[must_use]
+pub fn fork(name: &str) -> Generator {
+    with_default(|generator| generator.fork(name))
+}
+
+/// The state of the calling thread's generator, which is seeded by the operating system if nothing
+/// has seeded it before.
+pub fn state() -> GeneratorState {
+    DEFAULT.get().unwrap_or_else(|| {
+        // The hash keys of the standard library are random too, should the first source fail.
+        let seed = SysRng.try_next_u64().unwrap_or_else(|_| RandomState::new().build_hasher().finish());
+        let state = Generator::new(seed).state;
+        DEFAULT.set(Some(state));
+        state
+    })
+}
+
+/// Puts the calling thread's generator into a state that [`state`] returned.
+pub fn restore(state: GeneratorState) {
+    DEFAULT.set(Some(state));
+}
+
+/// Random tensors, from the generator of the calling thread: see [`random`](crate::random).
+impl Tensor {
+    /// Float32 numbers evenly distributed over `range`, whose end is never drawn. From an explicit
+    /// generator: [`Generator::uniform`].
+    ///
+    /// # Errors
+    /// If the range is empty, or an end is not a finite float32.
+    ///
+    /// ```
+    /// # use tensor::Tensor;
+    /// let x = Tensor::uniform([2, 3], -0.05..0.05)?;
+    /// assert!(x.view::<f32>()?.iter().all(|x| (-0.05..0.05).contains(x)));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    pub fn uniform(shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
+        with_default(|generator| generator.uniform(shape, range))
+    }
+
+    /// Float32 numbers of a normal distribution. From an explicit generator: [`Generator::normal`].
+    ///
+    /// # Errors
+    /// If `mean` or `std` is not finite, or `std` is negative.
+    pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
+        with_default(|generator| generator.normal(shape, mean, std))
+    }
+
+    /// The numbers below `count` in random order, int64, `[count]`. From an explicit generator:
+    /// [`Generator::permutation`].
+    pub fn permutation(count: usize) -> Tensor {
+        with_default(|generator| generator.permutation(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floats(x: &Tensor) -> Vec<f32> {
+        x.to_vec().unwrap()
+    }
+
+    /// Pinned: whoever changes these changes what every seed means.
+    #[test]
+    fn golden_words() {
+        let mut generator = Generator::new(42);
+        let words: Vec<u32> = {
+            let mut words = generator.words(0);
+            (0..4).map(|_| words.next_u32()).collect()
+        };
+        assert_eq!(words, [428845191, 1495741553, 379451179, 1227066020]);
+        let fork = generator.fork("dense");
+        assert_eq!(fork.state(), GeneratorState { seed: 42, stream: 16561287312516250222, position: 0 });
+        assert_eq!(generator.state(), GeneratorState { seed: 42, stream: 0, position: 2 });
+        assert_eq!(floats(&generator.uniform([3], -1.0..1.0).unwrap()), [-0.8233043, -0.42860293, -0.2110424]);
+        assert_eq!(floats(&generator.normal([3], 0.0, 1.0).unwrap()), [-1.0071024, -0.631127, -1.2034756]);
+        assert_eq!(generator.state().position, 2 + 3 + 4);
+        assert_eq!(generator.permutation(8).to_vec::<i64>().unwrap(), [5, 3, 7, 4, 6, 2, 1, 0]);
+        assert_eq!(generator.integers([4], -5..5).unwrap().to_vec::<i64>().unwrap(), [-2, 4, -3, 2]);
+        assert_eq!(generator.bernoulli([4], 0.5).unwrap().to_vec::<bool>().unwrap(), [true, true, true, false]);
+        assert_eq!(generator.state().position, 9 + 16 + 8 + 4);
+    }
+
+    /// The table is the cipher's, not this library's.
+    #[test]
+    fn seed_zero_is_the_zero_key() {
+        // Published test vector TC1 of ChaCha8 (256-bit key and nonce of zeros): 3e00ef2f 895f40d6 …
+        let mut words = Generator::new(0).words(0);
+        let words: Vec<u32> = (0..4).map(|_| words.next_u32()).collect();
+        assert_eq!(words, [0x2fef003e, 0xd6405f89, 0xe8b85b7f, 0xa1a5091f]);
+    }
+
+    #[test]
+    fn moments_are_right() {
+        let mut generator = Generator::new(3);
+        let n = 200_000;
+        let moments = |x: &Tensor| {
+            let x: Vec<f64> = floats(x).into_iter().map(f64::from).collect();
+            let mean = x.iter().sum::<f64>() / n as f64;
+            (mean, x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64)
+        };
+        // Within four standard errors of each estimate.
+        let (mean, variance) = moments(&generator.uniform([n], 2.0..5.0).unwrap());
+        assert!((mean - 3.5).abs() < 0.008 && (variance - 0.75).abs() < 0.006, "{mean} {variance}");
+        let (mean, variance) = moments(&generator.normal([n], 1.0, 2.0).unwrap());
+        assert!((mean - 1.0).abs() < 0.018 && (variance - 4.0).abs() < 0.051, "{mean} {variance}");
+        let heads = generator.bernoulli([n], 0.3).unwrap().to_vec::<bool>().unwrap();
+        let heads = heads.into_iter().filter(|&head| head).count() as f64 / n as f64;
+        assert!((heads - 0.3).abs() < 0.0042, "{heads}");
+        let mut counts = [0i32; 5];
+        generator.integers([n], 0..5).unwrap().to_vec::<i64>().unwrap().iter().for_each(|&k| counts[k as usize] += 1);
+        assert!(counts.iter().all(|count| (count - 40_000).abs() < 716), "{counts:?}");
+    }
+
+    #[test]
+    fn a_restored_position_continues_alike() {
+        let mut generator = Generator::new(9);
+        generator.normal([7], 0.0, 1.0).unwrap();
+        let state = generator.state();
+        let expected = floats(&generator.uniform([70_000], 0.0..1.0).unwrap());
+        assert_eq!(floats(&Generator::from_state(state).uniform([70_000], 0.0..1.0).unwrap()), expected);
+        // Drawn in two parts, uniform numbers are the same ones.
+        let mut parts = Generator::from_state(state);
+        let mut joined = floats(&parts.uniform([40_001], 0.0..1.0).unwrap());
+        joined.extend(floats(&parts.uniform([29_999], 0.0..1.0).unwrap()));
+        assert_eq!(joined, expected);
+        assert_eq!(parts, generator);
+    }
+
+    #[test]
+    fn threads_do_not_matter() {
+        let draw = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let mut generator = Generator::new(5);
+                let normal = floats(&generator.normal([100_001], 0.0, 1.0).unwrap());
+                let integers = generator.integers([100_001], i64::MIN..i64::MAX).unwrap();
+                (normal, integers.to_vec::<i64>().unwrap(), generator)
+            })
+        };
+        assert_eq!(draw(1), draw(2));
+        assert_eq!(draw(1), draw(3));
+    }
+
+    #[test]
+    fn the_end_of_a_range_is_never_drawn() {
+        let mut generator = Generator::new(1);
+        // Around 1 float32 is coarser than 24 bits of the range: rounding alone would reach 1.
+        for (low, high) in [(0.5, 1.0), (0.999, 1.0), (-1.0, 1e-40), (0.1, 0.1000001), (1.0, 1.0 + 1e-12)] {
+            let x = floats(&generator.uniform([200_000], low..high).unwrap());
+            assert!(x.iter().all(|&x| (low..high).contains(&f64::from(x))), "{low}..{high}");
+        }
+        assert_eq!(
+            generator.integers([3], i64::MAX - 1..i64::MAX).unwrap().to_vec::<i64>().unwrap(),
+            [i64::MAX - 1; 3]
+        );
+    }
+
+    #[test]
+    fn permutations_permute() {
+        let mut generator = Generator::new(1);
+        let mut order = generator.permutation(1000).to_vec::<i64>().unwrap();
+        assert_ne!(order[..10], generator.permutation(1000).to_vec::<i64>().unwrap()[..10]);
+        order.sort_unstable();
+        assert_eq!(order, (0..1000).collect::<Vec<_>>());
+        assert_eq!(generator.permutation(0).shape(), &[0]);
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        let mut generator = Generator::new(1);
+        let message = |result: Result<Tensor>| result.unwrap_err().to_string();
+        assert_eq!(message(generator.uniform([2], 1.0..1.0)), "uniform: the range 1.0..1.0 holds no float32 number");
+        assert_eq!(
+            message(generator.uniform([2], f64::NAN..1.0)),
+            "uniform: the range NaN..1.0 must have finite float32 ends"
+        );
+        assert_eq!(
+            message(generator.uniform([2], 0.0..1e39)),
+            "uniform: the range 0.0..1e39 must have finite float32 ends"
+        );
+        assert_eq!(
+            message(generator.normal([2], 0.0, -1.0)),
+            "normal: mean 0.0 and std -1.0 must be finite, and std not negative"
+        );
+        assert_eq!(message(generator.bernoulli([2], 1.5)), "bernoulli: the probability 1.5 must lie between 0 and 1");
+        assert_eq!(message(generator.integers([2], 3..3)), "integers: the range 3..3 is empty");
+        assert_eq!(
+            message(generator.normal([usize::MAX, 2], 0.0, 1.0)),
+            format!("normal: a tensor of shape [{}, 2] is larger than memory can address", usize::MAX)
+        );
+        assert_eq!(generator, Generator::new(1), "a failed draw draws nothing");
+    }
+
+    #[test]
+    fn each_thread_has_a_generator() {
+        seed(7);
+        let here = floats(&Tensor::uniform([4], 0.0..1.0).unwrap());
+        let (seeded, unseeded) = std::thread::spawn(|| {
+            let unseeded = state();
+            seed(7);
+            (floats(&Tensor::uniform([4], 0.0..1.0).unwrap()), unseeded)
+        })
+        .join()
+        .unwrap();
+        assert_eq!(here, seeded);
+        assert_ne!(unseeded.seed, std::thread::spawn(state).join().unwrap().seed);
+        let saved = state();
+        let a = fork("shuffle");
+        restore(saved);
+        assert_eq!(a, fork("shuffle"));
+        assert_ne!(a, fork("shuffle"));
+    }
+}
