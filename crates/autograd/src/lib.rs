@@ -1,1 +1,34 @@
-//! autograd
+//! Reverse-mode automatic differentiation: a gradient tape over the operations of [`tensor`].
+//!
+//! ```
+//! use autograd::{GradientTape, Result, Variable};
+//! use tensor::Tensor;
+//!
+//! let x = Variable::new(Tensor::scalar(0.0));
+//! let tape = GradientTape::new();
+//! let y = 2.0 * &x + 3.0;
+//! assert_eq!(tape.gradient(&y, &x)?.item()?, 2.0);
+//! # Ok::<(), autograd::Error>(())
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Variable`] | trainable state with an identity of its own |
+//! | [`GradientTape`], [`PersistentTape`] | recording, and the walk backwards |
+//! | [`gradcheck`] | gradients against finite differences |
+//!
+//! The crate `tensor` is re-exported, so that this one suffices as a dependency.
+
+mod gradcheck;
+mod gradients;
+mod rules;
+mod tape;
+mod unbroadcast;
+mod variable;
+
+pub use gradcheck::{Tolerance, gradcheck, gradgradcheck};
+pub use gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
+pub use tape::{GradientTape, PersistentTape};
+pub use tensor;
+pub use tensor::{Error, Result, no_record};
+pub use variable::Variable;

@@ -16,14 +16,31 @@ use crate::tensor::Tensor;
 pub trait Recorder {
     /// `op` was applied to `inputs` and gave `outputs`. No kernel runs meanwhile.
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]);
+
+    /// Whether an operation on this value would be recorded.
+    fn tracks(&self, value: Trace) -> bool;
 }
 
-/// Who a value is: an identity, and whether it depends on a variable.
+/// Who a value is: an identity, and what it has to do with variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     id: u64,
     time: u64,
     variable: u32,
+    descent: Descent,
+}
+
+/// How a value came from a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Descent {
+    /// It did not.
+    None,
+    /// Read from a variable that is not trained, and constant unless that variable is watched.
+    Frozen,
+    /// Read from a trainable variable.
+    Read,
+    /// Computed from a trainable variable.
+    Computed,
 }
 
 /// The bits of an identity that count within one thread; those above are the thread's number.
@@ -42,12 +59,17 @@ impl Trace {
     /// The identity of a new value that depends on nothing.
     #[inline]
     pub(crate) fn fresh() -> Trace {
-        Trace { id: next_id(), time: 0, variable: 0 }
+        Trace { id: next_id(), time: 0, variable: 0, descent: Descent::None }
     }
 
-    /// The identity of a value just read from the variable with this number.
-    pub fn of_variable(variable: u32) -> Trace {
-        Trace { id: next_id(), time: now(), variable }
+    /// The identity of a value just read from the variable with this number; that of a constant
+    /// inside [`no_record`].
+    pub fn read(variable: u32, trainable: bool) -> Trace {
+        if DETACHED.get() {
+            return Trace::fresh();
+        }
+        let descent = if trainable { Descent::Read } else { Descent::Frozen };
+        Trace { id: next_id(), time: now(), variable, descent }
     }
 
     /// Unique among all values of the process; ascending on each thread.
@@ -56,19 +78,30 @@ impl Trace {
         self.id
     }
 
-    /// The thread the value was computed on.
+    /// The number of the thread the value was computed on.
     #[inline]
     pub fn thread(self) -> u64 {
-        self.id >> SEQUENCE_BITS
+        thread_of(self.id)
     }
 
-    /// The number of a trainable variable that the value was computed from, if any.
+    /// The number of the variable that the value was just read from, if it was, and whether that
+    /// is trainable.
     #[inline]
-    pub fn variable(self) -> Option<u32> {
-        (self.variable != 0).then_some(self.variable)
+    pub fn leaf(self) -> Option<(u32, bool)> {
+        match self.descent {
+            Descent::Read => Some((self.variable, true)),
+            Descent::Frozen => Some((self.variable, false)),
+            Descent::None | Descent::Computed => None,
+        }
     }
 
-    /// When a value that depends on a variable was computed, on the clock of [`tick`].
+    /// The number of a trainable variable that the value was read or computed from, if any.
+    #[inline]
+    pub fn origin(self) -> Option<u32> {
+        matches!(self.descent, Descent::Read | Descent::Computed).then_some(self.variable)
+    }
+
+    /// When a value with an [`origin`](Trace::origin) was computed, on the clock of [`tick`].
     #[inline]
     pub fn time(self) -> u64 {
         self.time
@@ -85,6 +118,12 @@ fn next_id() -> u64 {
         next.set(id + 1);
         id
     })
+}
+
+/// The number of the thread on which the value of an identity was made.
+#[inline]
+pub fn thread_of(id: u64) -> u64 {
+    id >> SEQUENCE_BITS
 }
 
 /// The identity that the next new value of this thread gets.
@@ -111,15 +150,38 @@ pub fn start(recorder: Rc<dyn Recorder>) {
 
 /// Stops to tell `recorder`; `true` if it was told until now.
 pub fn stop(recorder: &Rc<dyn Recorder>) -> bool {
-    RECORDERS.with_borrow_mut(|recorders| {
-        let place = recorders.iter().rposition(|other| Rc::ptr_eq(other, recorder));
+    // A tape kept in a thread-local of its own may be dropped after this one is gone.
+    let stopped = RECORDERS.try_with(|recorders| {
+        let mut recorders = recorders.borrow_mut();
+        let place = recorders.iter().rposition(|other| std::ptr::addr_eq(Rc::as_ptr(other), Rc::as_ptr(recorder)));
         place.map(|place| recorders.remove(place)).is_some()
-    })
+    });
+    stopped.unwrap_or(false)
 }
 
-/// The recorders of this thread, oldest first.
-pub fn recorders() -> Vec<Rc<dyn Recorder>> {
-    RECORDERS.with_borrow(Clone::clone)
+/// Runs `f` without telling `recorder` of it; all others of this thread are told.
+pub fn without<R>(recorder: &Rc<dyn Recorder>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<(usize, Rc<dyn Recorder>)>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            if let Some((place, recorder)) = self.0.take() {
+                RECORDERS.with_borrow_mut(|recorders| recorders.insert(place.min(recorders.len()), recorder));
+            }
+        }
+    }
+    let taken = RECORDERS.with_borrow_mut(|recorders| {
+        let place = recorders.iter().rposition(|other| std::ptr::addr_eq(Rc::as_ptr(other), Rc::as_ptr(recorder)));
+        place.map(|place| (place, recorders.remove(place)))
+    });
+    let _restore = Restore(taken);
+    f()
+}
+
+/// Whether any recorder of this thread would record an operation on one of these values.
+pub fn is_tracked(values: &[&Tensor]) -> bool {
+    RECORDERS.with_borrow(|recorders| {
+        recorders.iter().any(|recorder| values.iter().any(|value| recorder.tracks(value.trace)))
+    })
 }
 
 /// Runs `f` without this thread's recorders. Kernels do so around every parallel section: a worker
@@ -154,13 +216,12 @@ pub fn no_record<R>(f: impl FnOnce() -> R) -> R {
 /// Offers the outputs of an operation to the recorders, and hands the mark of the inputs on.
 #[inline]
 pub(crate) fn offer(op: &Op, inputs: &[&Tensor], outputs: &mut [Tensor]) {
-    let marked = inputs.iter().find(|input| input.trace.variable != 0);
-    if let Some(input) = marked
+    if let Some(variable) = inputs.iter().find_map(|input| input.trace.origin())
         && !DETACHED.get()
     {
-        let (variable, time) = (input.trace.variable, now());
-        for output in outputs.iter_mut() {
-            output.trace = Trace { time, variable, ..output.trace };
+        let time = now();
+        for output in outputs.iter_mut().filter(|output| output.dtype().is_float()) {
+            output.trace = Trace { time, variable, descent: Descent::Computed, ..output.trace };
         }
     }
     RECORDERS.with_borrow(|recorders| {

@@ -12,8 +12,11 @@ use crate::tensor::Tensor;
 
 /// Partial results kept side by side, so that the loop has no chain of dependent additions.
 const LANES: usize = 16;
-/// Elements (or rows) folded one after the other; blocks of these are combined pairwise.
-const BLOCK: usize = 512;
+/// Elements of a row that are folded lane by lane; blocks of these are combined pairwise. Each lane
+/// adds a sixteenth of them one after the other, so that roundings do not add up.
+const BLOCK: usize = 256;
+/// Rows that are folded one after the other, column by column.
+const ROWS: usize = 32;
 
 /// An associative combination with its neutral element, and what it is applied to.
 #[derive(Clone, Copy)]
@@ -37,16 +40,27 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
         (self.combine)(self.row(left), self.row(right))
     }
 
+    /// Partial results (at least one) combined pairwise.
+    fn pairwise(&self, partial: &[A]) -> A {
+        match partial {
+            [only] => *only,
+            _ => {
+                let (left, right) = partial.split_at(partial.len() / 2);
+                (self.combine)(self.pairwise(left), self.pairwise(right))
+            }
+        }
+    }
+
     /// The folds of the columns of row-major rows that start `stride` apart and are as wide as `out`.
     fn columns<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A])
     where
         L: Fn(T) -> A,
     {
         let count = rows.len().div_ceil(stride);
-        if count <= BLOCK {
+        if count <= ROWS {
             return vectorized(ColumnLoop { fold: self, rows, stride, out });
         }
-        let half = (count / 2).next_multiple_of(BLOCK);
+        let half = (count / 2).next_multiple_of(ROWS);
         let mut right = vec![self.neutral; out.len()];
         self.columns(&rows[..half * stride], stride, out);
         self.columns(&rows[half * stride..], stride, &mut right);
@@ -73,7 +87,7 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
             for_chunks(&mut partial, 1, |k, part| {
                 part[0] = self.row(&data[k * CHUNK..reduced.min((k + 1) * CHUNK)]);
             });
-            values[0] = partial[1..].iter().fold(partial[0], |a, &b| (self.combine)(a, b));
+            values[0] = self.pairwise(&partial);
         } else if inner == 1 {
             for_chunks(values, (CHUNK / reduced).max(1), |start, out| {
                 for (out, row) in out.iter_mut().zip(data[start * reduced..].chunks(reduced)) {

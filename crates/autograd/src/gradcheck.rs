@@ -1,0 +1,117 @@
+//! Gradients against central finite differences.
+
+use tensor::{DType, Error, Result, Tensor};
+
+use crate::gradients::GradientOptions;
+use crate::gradients::Unconnected;
+use crate::tape::GradientTape;
+
+/// How far a gradient may be from the difference quotient.
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance {
+    /// The step of the difference; the quotient is off by about its square, and by the rounding of
+    /// the function over it.
+    pub step: f64,
+    /// The error allowed, relative to `1 + |quotient|`.
+    pub error: f64,
+}
+
+impl Default for Tolerance {
+    /// A step of 1e-5 and an error of 1e-6, which suits smooth functions of values near 1.
+    fn default() -> Self {
+        Tolerance { step: 1e-5, error: 1e-6 }
+    }
+}
+
+/// Checks the gradients of `f` at `inputs` for every element of every input, in float64, against
+/// central finite differences. The elements of the result are weighted with unequal numbers first.
+///
+/// ```
+/// # use autograd::{Tolerance, gradcheck};
+/// # use tensor::tensor;
+/// gradcheck(|x| Ok(x[0].tanh().matmul(&x[1])?), &[tensor![[0.5, -1.0]], tensor![[2.0], [3.0]]], Tolerance::default())?;
+/// # Ok::<(), autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If a gradient is off, naming input, element and both numbers; or if `f` fails.
+pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance: Tolerance) -> Result<()> {
+    let weighted = |inputs: &[Tensor]| {
+        let output = f(inputs)?;
+        weights(&output)?.try_mul(output).map(|product| product.sum())
+    };
+    compare(&weighted, &doubles(inputs)?, tolerance)
+}
+
+/// Checks the second derivatives: the gradients, through a second tape, of the gradients of `f`
+/// weighted with unequal numbers.
+///
+/// # Errors
+/// As [`gradcheck`].
+pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance: Tolerance) -> Result<()> {
+    let slope = |inputs: &[Tensor]| {
+        let tape = GradientTape::new();
+        let watched: Vec<Tensor> = inputs.iter().filter(|input| input.dtype().is_float()).cloned().collect();
+        watched.iter().for_each(|input| tape.watch(input));
+        let output = f(inputs)?;
+        let options = GradientOptions::default().unconnected(Unconnected::Zeros);
+        let gradients = tape.gradient_with(&weights(&output)?.try_mul(&output)?, &watched, options)?;
+        let mut sum = Tensor::full_of([], 0.0, DType::F64);
+        for gradient in gradients {
+            sum = sum.try_add(weights(&gradient)?.try_mul(&gradient)?.sum())?;
+        }
+        Ok(sum)
+    };
+    compare(&slope, &doubles(inputs)?, tolerance)
+}
+
+/// Inputs as float64 where they are floating.
+fn doubles(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    Ok(inputs.iter().map(|x| if x.dtype().is_float() { x.cast(DType::F64) } else { x.clone() }).collect())
+}
+
+/// Unequal numbers between 0.5 and 1.5 of the shape of `x`, the same ones each time.
+fn weights(x: &Tensor) -> Result<Tensor> {
+    let values = (0..x.size()).map(|k| 0.5 + (k as f64 * 0.618_033_988_749_895 + 0.3).fract());
+    values.collect::<Tensor>().with_shape(x.shape())
+}
+
+fn compare(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance: Tolerance) -> Result<()> {
+    let tape = GradientTape::new();
+    let floating: Vec<Tensor> = inputs.iter().filter(|x| x.dtype().is_float()).map(Tensor::stop_gradient).collect();
+    let mut position = floating.iter();
+    let watched: Vec<Tensor> = inputs
+        .iter()
+        .map(|x| if x.dtype().is_float() { position.next().expect("one for each").clone() } else { x.clone() })
+        .collect();
+    floating.iter().for_each(|x| tape.watch(x));
+    let output = f(&watched)?;
+    let options = GradientOptions::default().unconnected(Unconnected::Zeros);
+    let gradients = tape.gradient_with(&output, &floating, options)?;
+    let mut gradients = gradients.iter();
+    for (number, input) in inputs.iter().enumerate().filter(|(_, input)| input.dtype().is_float()) {
+        let gradient = gradients.next().expect("one for each floating input").to_vec::<f64>()?;
+        let values = input.to_vec::<f64>()?;
+        for (element, (&value, &gradient)) in values.iter().zip(&gradient).enumerate() {
+            let at = |moved: f64| -> Result<f64> {
+                let mut values = values.clone();
+                values[element] = moved;
+                let mut inputs = inputs.to_vec();
+                inputs[number] = Tensor::from_vec(values, input.shape())?;
+                f(&inputs)?.item()
+            };
+            let step = tolerance.step * value.abs().max(1.0);
+            let quotient = (at(value + step)? - at(value - step)?) / (2.0 * step);
+            let error = (gradient - quotient).abs() / (1.0 + quotient.abs());
+            // Not `>`: a NaN must fail as well.
+            if !(error <= tolerance.error) {
+                return Err(Error::gradient(format!(
+                    "for element {element} of input {number} it is {gradient}, but the difference quotient is \
+                     {quotient}: off by {error:.1e}, more than {:.1e}",
+                    tolerance.error
+                )));
+            }
+        }
+    }
+    Ok(())
+}

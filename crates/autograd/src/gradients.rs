@@ -1,0 +1,145 @@
+//! What a tape is asked, and what it returns.
+
+use tensor::Tensor;
+
+use crate::variable::Variable;
+
+/// Something a gradient can be taken for.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// A variable: the gradient is the sum over all its reads.
+    Variable(&'a Variable),
+    /// A tensor that was watched, or computed on the tape.
+    Tensor(&'a Tensor),
+}
+
+/// A variable or a tensor.
+pub trait Differentiable {
+    /// This, as a source.
+    fn source(&self) -> Source<'_>;
+}
+
+impl Differentiable for Variable {
+    fn source(&self) -> Source<'_> {
+        Source::Variable(self)
+    }
+}
+
+impl Differentiable for Tensor {
+    fn source(&self) -> Source<'_> {
+        Source::Tensor(self)
+    }
+}
+
+impl<D: Differentiable> Differentiable for &D {
+    fn source(&self) -> Source<'_> {
+        (**self).source()
+    }
+}
+
+/// One source, or several: a reference gives a tensor back, an array of references an array, a
+/// slice or vector a vector.
+pub trait Sources {
+    /// The gradients in the form of the sources.
+    type Gradients;
+
+    /// The sources in order.
+    fn sources(&self) -> Vec<Source<'_>>;
+
+    /// Gives the gradients, in the order of the sources, their form.
+    fn arrange(gradients: Vec<Tensor>) -> Self::Gradients;
+}
+
+impl<D: Differentiable> Sources for &D {
+    type Gradients = Tensor;
+
+    fn sources(&self) -> Vec<Source<'_>> {
+        vec![self.source()]
+    }
+
+    fn arrange(mut gradients: Vec<Tensor>) -> Tensor {
+        gradients.remove(0)
+    }
+}
+
+impl<D: Differentiable, const N: usize> Sources for [&D; N] {
+    type Gradients = [Tensor; N];
+
+    fn sources(&self) -> Vec<Source<'_>> {
+        self.iter().map(|source| source.source()).collect()
+    }
+
+    fn arrange(gradients: Vec<Tensor>) -> [Tensor; N] {
+        let mut gradients = gradients.into_iter();
+        std::array::from_fn(|_| gradients.next().expect("as many gradients as sources"))
+    }
+}
+
+impl<D: Differentiable> Sources for &[D] {
+    type Gradients = Vec<Tensor>;
+
+    fn sources(&self) -> Vec<Source<'_>> {
+        self.iter().map(D::source).collect()
+    }
+
+    fn arrange(gradients: Vec<Tensor>) -> Vec<Tensor> {
+        gradients
+    }
+}
+
+impl<D: Differentiable> Sources for &Vec<D> {
+    type Gradients = Vec<Tensor>;
+
+    fn sources(&self) -> Vec<Source<'_>> {
+        self.iter().map(D::source).collect()
+    }
+
+    fn arrange(gradients: Vec<Tensor>) -> Vec<Tensor> {
+        gradients
+    }
+}
+
+/// What becomes of a source that the target does not depend on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unconnected {
+    /// An error that names it.
+    #[default]
+    Error,
+    /// A gradient of zeros.
+    Zeros,
+}
+
+/// The rarer wishes of who asks for a gradient.
+///
+/// ```
+/// # use autograd::{GradientOptions, GradientTape, Unconnected, Variable};
+/// # use tensor::tensor;
+/// let (x, unused) = (Variable::new(tensor![1.0, 2.0]), Variable::new(tensor![5.0]));
+/// let tape = GradientTape::new();
+/// let y = &x * &x;
+/// let weights = tensor![1.0, 10.0];
+/// let options = GradientOptions::default().output_gradient(&weights).unconnected(Unconnected::Zeros);
+/// let [dx, dunused] = tape.gradient_with(&y, [&x, &unused], options)?;
+/// assert_eq!((dx.to_vec::<f32>()?, dunused.item()?), (vec![2.0, 40.0], 0.0));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct GradientOptions {
+    pub(crate) output_gradient: Option<Tensor>,
+    pub(crate) unconnected: Unconnected,
+}
+
+impl GradientOptions {
+    /// The gradient of whatever comes after the target, of the target's shape; ones by default, so
+    /// that the elements of a target that is no scalar count as if they were summed.
+    #[must_use]
+    pub fn output_gradient(self, gradient: &Tensor) -> GradientOptions {
+        GradientOptions { output_gradient: Some(gradient.clone()), ..self }
+    }
+
+    /// What becomes of a source that the target does not depend on; an error by default.
+    #[must_use]
+    pub fn unconnected(self, unconnected: Unconnected) -> GradientOptions {
+        GradientOptions { unconnected, ..self }
+    }
+}

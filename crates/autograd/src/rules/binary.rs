@@ -1,0 +1,71 @@
+//! Rules of the operations on two operands.
+
+use tensor::ops::Binary;
+use tensor::{Result, Tensor};
+
+use super::Needs;
+use crate::tape::Site;
+
+pub(super) fn needs(op: &Binary) -> Needs {
+    match op {
+        Binary::Add | Binary::Sub | Binary::FloorDiv => Needs::Nothing,
+        Binary::Mul => Needs::Others,
+        Binary::Div | Binary::Pow | Binary::Maximum | Binary::Minimum | Binary::Atan2 | Binary::Remainder => {
+            Needs::Inputs
+        }
+        Binary::Equal | Binary::NotEqual | Binary::Less | Binary::LessEqual => Needs::Nothing,
+        Binary::Greater | Binary::GreaterEqual | Binary::And | Binary::Or | Binary::Xor => Needs::Nothing,
+    }
+}
+
+/// The gradient for operand `k`, in the shape of the output.
+pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result<Option<Tensor>> {
+    let first = k == 0;
+    let a = || site.input(0);
+    let b = || site.input(1);
+    Ok(Some(match op {
+        Binary::Add => g.clone(),
+        Binary::Sub if first => g.clone(),
+        Binary::Sub => g.try_neg()?,
+        Binary::Mul => g.try_mul(site.input(1 - k))?,
+        Binary::Div if first => g.try_div(b())?,
+        Binary::Div => g.try_mul(a())?.try_div(b().square())?.try_neg()?,
+        Binary::Pow => power(a(), b(), g, first)?,
+        Binary::Maximum | Binary::Minimum => {
+            let (this, other) = (site.input(k), site.input(1 - k));
+            let wins = if *op == Binary::Maximum { this.greater(other)? } else { this.less(other)? };
+            let tie = this.equal(other)?.select(g.try_mul(0.5)?, 0.0)?;
+            wins.select(g, tie)?
+        }
+        Binary::Atan2 => {
+            let square = a().square().try_add(b().square())?;
+            let part = g.try_mul(site.input(1 - k))?.try_div(square)?;
+            if first { part } else { part.try_neg()? }
+        }
+        // a - b ⌊a/b⌋, whose floor is constant between jumps.
+        Binary::Remainder if first => g.clone(),
+        Binary::Remainder => g.try_mul(a().floor_div(b())?)?.try_neg()?,
+        Binary::FloorDiv => g.zeros_like(),
+        // Truth values have no gradient, so that none arrives here.
+        Binary::Equal | Binary::NotEqual | Binary::Less | Binary::LessEqual => return Ok(None),
+        Binary::Greater | Binary::GreaterEqual | Binary::And | Binary::Or | Binary::Xor => return Ok(None),
+    }))
+}
+
+/// The gradients of `aᵇ`, `b aᵇ⁻¹` and `aᵇ ln a`, with the conventions 0 for `a` at `0⁰` and 0 for
+/// `b` where `a` is 0. The masked base is replaced by 1 before it enters the formula, so that no
+/// infinity meets a zero in the next derivative either.
+fn power(a: &Tensor, b: &Tensor, g: &Tensor, for_base: bool) -> Result<Tensor> {
+    let zero_base = a.equal(0.0)?;
+    if for_base {
+        let masked = zero_base.logical_and(b.equal(0.0)?)?;
+        let base = masked.select(1.0, a)?;
+        let slope = b.try_mul(base.pow(b.try_sub(1.0)?)?)?;
+        masked.select(0.0, g.try_mul(slope)?)
+    } else {
+        let masked = zero_base.logical_and(b.greater_equal(0.0)?)?;
+        let base = masked.select(1.0, a)?;
+        let slope = base.pow(b)?.try_mul(base.log())?;
+        masked.select(0.0, g.try_mul(slope)?)
+    }
+}

@@ -1,0 +1,39 @@
+//! The rule of the matrix product.
+
+use tensor::ops::Matmul;
+use tensor::{Result, Tensor};
+
+use super::Needs;
+use crate::tape::Site;
+
+pub(super) fn needs(_: &Matmul) -> Needs {
+    Needs::Others
+}
+
+/// `dA = G Bᵀ` and `dB = Aᵀ G`, after vectors were made matrices; the tape sums over broadcast
+/// batches.
+pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<Tensor> {
+    let vector = |k: usize| site.shape(k).rank() == 1;
+    // The gradient with the axes that vectors do not leave behind.
+    let mut g = g.clone();
+    if vector(1) {
+        g = g.expand_dims(-1)?;
+    }
+    if vector(0) {
+        g = g.expand_dims(-2)?;
+    }
+    let part = if k == 0 {
+        let b = site.input(1);
+        let b = if vector(1) { b.expand_dims(0)? } else { b.t()? };
+        g.matmul(&b)?
+    } else {
+        let a = site.input(0);
+        let a = if vector(0) { a.expand_dims(1)? } else { a.t()? };
+        a.matmul(&g)?
+    };
+    match (vector(k), k) {
+        (true, 0) => part.squeeze(-2),
+        (true, _) => part.squeeze(-1),
+        (false, _) => Ok(part),
+    }
+}

@@ -1,0 +1,93 @@
+//! The rules: for every operation, the gradients of its inputs from those of its outputs.
+//!
+//! One file a family, named as in `tensor/src/ops/`. The matches are exhaustive, so that an
+//! operation without a rule does not compile; one that has no derivative says so there. Rules are
+//! written in operations that have rules themselves, so that derivatives of any order follow. The
+//! tape sums over broadcast axes after each rule, so that no rule has to.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod binary;
+mod fused;
+mod index;
+mod matmul;
+mod movement;
+mod reduce;
+mod scan;
+mod unary;
+
+use smallvec::{SmallVec, smallvec};
+use tensor::{Error, Op, Result, Tensor};
+
+use crate::tape::Site;
+
+/// The gradients of the inputs; `None` where there is none, or nobody wants it.
+pub(crate) type Parts = SmallVec<[Option<Tensor>; 2]>;
+
+/// What a rule looks at, so that the tape keeps no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Shapes and types alone.
+    Nothing,
+    /// All inputs.
+    Inputs,
+    /// Each input for the gradients of the others: one is not kept if all others are constants.
+    Others,
+    /// The inputs that are not floating: conditions and indices.
+    Selectors,
+    /// All outputs.
+    Output,
+    /// All inputs and outputs.
+    Both,
+}
+
+/// What the rule of an operation needs.
+pub(crate) fn needs(op: &Op) -> Needs {
+    match op {
+        Op::Unary(op) => unary::needs(op),
+        Op::Binary(op) => binary::needs(op),
+        Op::Reduce(op) => reduce::needs(op),
+        Op::Scan(op) => scan::needs(op),
+        Op::Matmul(op) => matmul::needs(op),
+        Op::Movement(op) => movement::needs(op),
+        Op::Index(op) => index::needs(op),
+        Op::Fused(op) => fused::needs(op),
+        Op::Custom(_) => Needs::Both,
+    }
+}
+
+/// Applies the rule of an operation. `gradients` are those of the outputs, at least one of them there.
+pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
+    // Of operations with several outputs, only the first is floating and can have a gradient.
+    let Some(gradient) = &gradients[0] else {
+        return Ok(smallvec![None; site.arity()]);
+    };
+    match op {
+        Op::Unary(op) => Ok(smallvec![unary::backward(op, site, gradient)?]),
+        Op::Binary(op) => pair(site, |k| binary::backward(op, site, gradient, k)),
+        Op::Reduce(op) => Ok(smallvec![reduce::backward(op, site, gradient)?]),
+        Op::Scan(op) => Ok(smallvec![Some(scan::backward(op, site, gradient)?)]),
+        Op::Matmul(op) => pair(site, |k| matmul::backward(op, site, gradient, k).map(Some)),
+        Op::Movement(op) => movement::backward(op, site, gradient),
+        Op::Index(op) => index::backward(op, site, gradient),
+        Op::Fused(op) => fused::backward(op, site, gradient),
+        Op::Custom(op) => {
+            let inputs: Vec<Tensor> = (0..site.arity()).map(|k| site.input(k).clone()).collect();
+            let parts = op.backward(&inputs, site.output(), gradient)?;
+            if parts.len() != inputs.len() {
+                let message = format!("{}: {} gradients for {} inputs", op.name(), parts.len(), inputs.len());
+                return Err(Error::gradient(message));
+            }
+            Ok(parts.into())
+        }
+    }
+}
+
+/// The parts of an operation with two inputs, each only if it is wanted.
+fn pair(site: &Site, part: impl Fn(usize) -> Result<Option<Tensor>>) -> Result<Parts> {
+    (0..2).map(|k| if site.wants(k) { part(k) } else { Ok(None) }).collect()
+}
+
+/// Whether any element is zero, which decides how products are differentiated.
+fn has_zero(x: &Tensor) -> Result<bool> {
+    Ok(x.equal(0.0)?.any()?.item()? != 0.0)
+}

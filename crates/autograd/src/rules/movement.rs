@@ -1,0 +1,51 @@
+//! Rules of the operations that move elements: each is undone.
+
+use smallvec::{SmallVec, smallvec};
+use tensor::ops::{Movement, Range, apply};
+use tensor::{Axes, Result, Tensor};
+
+use super::{Needs, Parts};
+use crate::tape::Site;
+use crate::unbroadcast::unbroadcast;
+
+pub(super) fn needs(_: &Movement) -> Needs {
+    Needs::Nothing
+}
+
+pub(super) fn backward(op: &Movement, site: &Site, g: &Tensor) -> Result<Parts> {
+    Ok(smallvec![Some(match op {
+        Movement::Reshape { .. } => g.with_shape(site.shape(0))?,
+        Movement::Permute { order } => {
+            let mut inverse: Axes = smallvec![0; order.len()];
+            order.iter().enumerate().for_each(|(place, &axis)| inverse[axis] = place);
+            apply(Movement::Permute { order: inverse }, &[g])?
+        }
+        Movement::Expand { .. } => unbroadcast(g.clone(), site.shape(0))?,
+        Movement::Slice { ranges } => {
+            apply(Movement::Unslice { shape: site.shape(0).clone(), ranges: ranges.clone() }, &[g])?
+        }
+        Movement::Unslice { ranges, .. } => apply(Movement::Slice { ranges: ranges.clone() }, &[g])?,
+        Movement::Pad { pads, .. } => {
+            let inside = pads.iter().zip(site.shape(0).iter());
+            let ranges = inside.map(|(&(before, _), &count)| Range { start: before, count, step: 1 }).collect();
+            apply(Movement::Slice { ranges }, &[g])?
+        }
+        Movement::Band { .. } => apply(op.clone(), &[g])?,
+        Movement::Concat { axis } => return pieces(site, g, *axis),
+    })])
+}
+
+/// The gradient of each operand of a concatenation: its piece.
+fn pieces(site: &Site, g: &Tensor, axis: usize) -> Result<Parts> {
+    let mut start = 0;
+    (0..site.arity())
+        .map(|k| {
+            let count = site.shape(k)[axis];
+            let mut ranges: SmallVec<[Range; 4]> =
+                g.shape().iter().map(|&count| Range { start: 0, count, step: 1 }).collect();
+            ranges[axis] = Range { start, count, step: 1 };
+            start += count;
+            if site.wants(k) { apply(Movement::Slice { ranges }, &[g]).map(Some) } else { Ok(None) }
+        })
+        .collect()
+}

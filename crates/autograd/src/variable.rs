@@ -1,0 +1,237 @@
+//! Trainable state.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+
+use tensor::record::Trace;
+use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Update, update};
+
+/// A value that training changes: a tensor in a place with an identity.
+///
+/// Clones are the same variable. Each read on a tape is a leaf of it; the gradient for the variable
+/// is the sum over all reads, whatever was assigned before, between or after.
+///
+/// It may stand as operand or argument (`2.0 * &w`, `x.matmul(&w)?`); for methods, read it:
+/// `w.value().square()`.
+#[derive(Clone)]
+pub struct Variable(Arc<Inner>);
+
+struct Inner {
+    number: u32,
+    trainable: AtomicBool,
+    value: RwLock<Tensor>,
+}
+
+static NUMBERS: AtomicU32 = AtomicU32::new(1);
+/// Names by number, for errors about values whose variable is not at hand.
+static NAMES: LazyLock<Mutex<HashMap<u32, Arc<str>>>> = LazyLock::new(Mutex::default);
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// The name of the variable with this number.
+pub(crate) fn name_of(number: u32) -> String {
+    let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.get(&number).map_or_else(|| format!("variable_{number}"), |name| name.to_string())
+}
+
+impl Variable {
+    /// A trainable variable. Its value starts as `value`, detached from whatever that was computed
+    /// from.
+    pub fn new(value: impl Into<Tensor>) -> Variable {
+        let value = RwLock::new(value.into().stop_gradient());
+        Variable(Arc::new(Inner { number: NUMBERS.fetch_add(1, Relaxed), trainable: AtomicBool::new(true), value }))
+    }
+
+    /// The same variable under a name, which errors and tapes print; without one it is
+    /// `variable_` and a number.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Variable {
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner).insert(self.0.number, name.into());
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        name_of(self.0.number)
+    }
+
+    /// Sets whether tapes watch it by themselves. One that is not trainable is a constant unless a
+    /// tape is told to watch it.
+    pub fn set_trainable(&self, trainable: bool) {
+        self.0.trainable.store(trainable, Relaxed);
+    }
+
+    /// Whether tapes watch it by themselves; true for a new variable.
+    pub fn is_trainable(&self) -> bool {
+        self.0.trainable.load(Relaxed)
+    }
+
+    /// Reads the value: on every tape of this thread a leaf of this variable.
+    pub fn value(&self) -> Tensor {
+        let trace = Trace::read(self.0.number, self.is_trainable());
+        self.read().with_trace(trace)
+    }
+
+    /// The shape of the value.
+    pub fn shape(&self) -> Shape {
+        self.read().shape().clone()
+    }
+
+    /// The element type of the value.
+    pub fn dtype(&self) -> DType {
+        self.read().dtype()
+    }
+
+    /// Replaces the value.
+    ///
+    /// # Errors
+    /// If shape or element type differ from the present ones.
+    pub fn assign(&self, value: impl Operand) -> Result<()> {
+        let value = self.operand(value, "assign")?;
+        *self.write() = value.stop_gradient();
+        Ok(())
+    }
+
+    /// Adds to the value: in place where nobody else holds it, in a copy otherwise.
+    ///
+    /// # Errors
+    /// If shape or element type differ from those of the value.
+    pub fn assign_add(&self, value: impl Operand) -> Result<()> {
+        struct Sum;
+        impl Update<0> for Sum {
+            #[inline(always)]
+            fn element<T: Float>(&self, p: T, g: T, []: [T; 0]) -> (T, [T; 0]) {
+                (p + g, [])
+            }
+        }
+        let value = self.operand(value, "assign_add")?;
+        self.update(&value, [], &Sum)
+    }
+
+    /// Subtracts from the value: in place where nobody else holds it, in a copy otherwise.
+    ///
+    /// # Errors
+    /// If shape or element type differ from those of the value.
+    pub fn assign_sub(&self, value: impl Operand) -> Result<()> {
+        struct Difference;
+        impl Update<0> for Difference {
+            #[inline(always)]
+            fn element<T: Float>(&self, p: T, g: T, []: [T; 0]) -> (T, [T; 0]) {
+                (p - g, [])
+            }
+        }
+        let value = self.operand(value, "assign_sub")?;
+        self.update(&value, [], &Difference)
+    }
+
+    /// Changes every element of the value and of some states by the formula of an optimizer: in
+    /// place where nobody else holds them. Never recorded.
+    ///
+    /// # Errors
+    /// If shapes or element types differ; then nothing was changed.
+    pub fn update<const S: usize>(
+        &self,
+        gradient: &Tensor,
+        states: [&mut Tensor; S],
+        rule: &impl Update<S>,
+    ) -> Result<()> {
+        update(&mut self.write(), gradient, states, rule).map_err(|error| error.context(self.name()))
+    }
+
+    /// Converts the value to another floating type, to check a model in float64 for example.
+    ///
+    /// # Errors
+    /// If `dtype` or that of the value is not floating.
+    pub fn cast(&self, dtype: DType) -> Result<()> {
+        let mut value = self.write();
+        if let Some(wrong) = [value.dtype(), dtype].into_iter().find(|dtype| !dtype.is_float()) {
+            return Err(Error::dtype("cast", wrong, "a floating type").context(self.name()));
+        }
+        *value = value.cast(dtype).stop_gradient();
+        Ok(())
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.0.number
+    }
+
+    fn operand(&self, value: impl Operand, operation: &str) -> Result<Tensor> {
+        let (shape, dtype) = (self.shape(), self.dtype());
+        let value = match value.argument() {
+            Argument::Tensor(tensor) => tensor.into_owned(),
+            Argument::Number(number) => self.read().stop_gradient().zeros_like().try_add(number)?,
+        };
+        if *value.shape() != shape {
+            let expected = format!("must be that of the variable, {shape}");
+            return Err(Error::shape(operation, value.shape(), expected).context(self.name()));
+        }
+        if value.dtype() != dtype {
+            return Err(Error::dtypes(operation, dtype, value.dtype()).context(self.name()));
+        }
+        Ok(value)
+    }
+
+    // A panic while the lock was held left a whole tensor behind: values are replaced as such.
+    fn read(&self) -> impl std::ops::Deref<Target = Tensor> + '_ {
+        self.0.value.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> impl std::ops::DerefMut<Target = Tensor> + '_ {
+        self.0.value.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.read();
+        write!(f, "Variable({}, shape={}, dtype={})", self.name(), value.shape(), value.dtype())
+    }
+}
+
+impl Operand for Variable {
+    fn argument(&self) -> Argument<'_> {
+        Argument::Tensor(Cow::Owned(self.value()))
+    }
+}
+
+macro_rules! operators {
+    ($($trait:ident $method:ident),*) => {$(
+        impl<O: Operand> $trait<O> for &Variable {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: O) -> Tensor {
+                self.value().$method(other)
+            }
+        }
+
+        operators!(@left $trait $method f64);
+        operators!(@left $trait $method i64);
+    )*};
+    (@left $trait:ident $method:ident $number:ty) => {
+        impl $trait<&Variable> for $number {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, variable: &Variable) -> Tensor {
+                self.$method(variable.value())
+            }
+        }
+    };
+}
+
+operators!(Add add, Sub sub, Mul mul, Div div);
+
+impl Neg for &Variable {
+    type Output = Tensor;
+    #[track_caller]
+    fn neg(self) -> Tensor {
+        -self.value()
+    }
+}

@@ -1,0 +1,221 @@
+//! The semantics of tapes and variables.
+
+use autograd::tensor::{DType, Tensor, tensor};
+use autograd::{Error, GradientOptions, GradientTape, Result, Unconnected, Variable, no_record};
+
+fn message<T>(result: Result<T>) -> String {
+    result.err().map_or_else(|| "no error".into(), |error: Error| error.to_string())
+}
+
+#[test]
+fn a_scalar_a_matrix_and_a_list_of_variables() -> Result<()> {
+    let x = Variable::new(Tensor::scalar(0.0));
+    let tape = GradientTape::new();
+    let y = 2.0 * &x + 3.0;
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 2.0);
+
+    let x = Variable::new(Tensor::zeros([2, 2]));
+    let tape = GradientTape::new();
+    let y = 2.0 * &x + 3.0;
+    assert_eq!(tape.gradient(&y, &x)?.to_vec::<f32>()?, [2.0; 4]);
+
+    let w = Variable::new(tensor![[1.0, 2.0], [3.0, 4.0]]);
+    let b = Variable::new(Tensor::zeros([2]));
+    let x = tensor![[5.0, 6.0], [7.0, 8.0]];
+    let tape = GradientTape::new();
+    let y = x.matmul(&w)? + &b;
+    let [dw, db] = tape.gradient(&y, [&w, &b])?;
+    assert_eq!(dw.to_vec::<f32>()?, [12.0, 12.0, 14.0, 14.0]);
+    assert_eq!(db.to_vec::<f32>()?, [2.0, 2.0]);
+    Ok(())
+}
+
+#[test]
+fn the_gradient_of_a_variable_is_the_sum_over_all_reads() -> Result<()> {
+    let x = Variable::new(tensor![3.0]);
+    let tape = GradientTape::new();
+    let before = &x * 2.0;
+    x.assign(&tensor![10.0])?;
+    let after = x.value().square();
+    let y = before + after;
+    // 2 from the first read, 2 · 10 from the second.
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 22.0);
+    Ok(())
+}
+
+#[test]
+fn reads_before_the_tape_are_constants() -> Result<()> {
+    let x = Variable::new(tensor![3.0]);
+    let old = x.value();
+    let tape = GradientTape::new();
+    let y = &x * &old;
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 3.0);
+    Ok(())
+}
+
+#[test]
+fn in_place_updates_do_not_reach_what_a_tape_keeps() -> Result<()> {
+    let x = Variable::new(tensor![3.0, 4.0]);
+    let tape = GradientTape::persistent();
+    let y = x.value().square();
+    x.assign_sub(&tensor![1.0, 1.0])?;
+    assert_eq!(tape.gradient(&y, &x)?.to_vec::<f32>()?, [6.0, 8.0]);
+    assert_eq!(x.value().to_vec::<f32>()?, [2.0, 3.0]);
+    Ok(())
+}
+
+#[test]
+fn a_persistent_tape_answers_again_and_does_not_record_its_own_walk() -> Result<()> {
+    let x = Variable::new(tensor![2.0]);
+    let tape = GradientTape::persistent();
+    let y = x.value().pow(3.0)?;
+    let z = &y * 2.0;
+    let length = tape.to_string().lines().count();
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 12.0);
+    assert_eq!(tape.to_string().lines().count(), length);
+    assert_eq!(tape.gradient(&z, &x)?.item()?, 24.0);
+    assert_eq!(tape.gradient(&z, &y)?.item()?, 2.0);
+    tape.stop();
+    let late = &x * 5.0;
+    assert!(message(tape.gradient(&late, &x)).contains("has no part in the target"));
+    Ok(())
+}
+
+#[test]
+fn nested_tapes_give_higher_derivatives() -> Result<()> {
+    let x = Variable::new(Tensor::scalar(1.5));
+    let third = GradientTape::new();
+    let second = GradientTape::new();
+    let first = GradientTape::new();
+    let y = x.value().pow(4.0)?;
+    let dy = first.gradient(&y, &x)?;
+    let ddy = second.gradient(&dy, &x)?;
+    let dddy = third.gradient(&ddy, &x)?;
+    assert_eq!([dy.item()?, ddy.item()?, dddy.item()?], [13.5, 27.0, 36.0]);
+    Ok(())
+}
+
+#[test]
+fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
+    let x = Variable::new(tensor![1.0]).named("kernel");
+    let other = Variable::new(tensor![1.0]).named("unused");
+    let read = Variable::new(tensor![1.0]).named("read");
+
+    let tape = GradientTape::persistent();
+    let y = &x * 2.0;
+    let _aside = &read * 2.0;
+    assert_eq!(
+        message(tape.gradient(&y, &other)),
+        "gradient: unused was not read while the tape ran, so that there is no gradient for it; ask for \
+         `Unconnected::Zeros` if zero is meant"
+    );
+    assert!(message(tape.gradient(&y, &read)).starts_with("gradient: read has no part in the target"));
+    let zeros = GradientOptions::default().unconnected(Unconnected::Zeros);
+    assert_eq!(tape.gradient_with(&y, &other, zeros)?.item()?, 0.0);
+    assert!(message(tape.gradient(&y, &tensor![1.0])).contains("was never watched"));
+    let class = y.argmax(0)?;
+    assert!(message(tape.gradient(&class, &x)).contains("the target is of type int64"));
+    let counts = Variable::new(tensor![1, 2]).named("counts");
+    assert_eq!(
+        message(tape.gradient(&y, &counts)),
+        "gradient: counts is of type int64; only floating types have gradients"
+    );
+    let options = GradientOptions::default().output_gradient(&tensor![1.0, 2.0]);
+    assert_eq!(
+        message(tape.gradient_with(&y, &x, options)),
+        "gradient: the output gradient is float32 [2], the target float32 [1]"
+    );
+    Ok(())
+}
+
+#[test]
+fn stop_gradient_and_no_record_make_constants() -> Result<()> {
+    let x = Variable::new(tensor![3.0]);
+    let tape = GradientTape::new();
+    let y = &x * x.value().stop_gradient() + no_record(|| x.value().square());
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 3.0);
+    Ok(())
+}
+
+#[test]
+fn frozen_variables_and_plain_tensors_are_watched_on_request() -> Result<()> {
+    let frozen = Variable::new(tensor![3.0]);
+    frozen.set_trainable(false);
+    let x = tensor![5.0];
+    let tape = GradientTape::persistent();
+    let unwatched = &frozen * 7.0;
+    tape.watch(&frozen);
+    tape.watch(&x);
+    let y = &frozen * &x + unwatched;
+    assert_eq!(tape.gradient(&y, &frozen)?.item()?, 5.0);
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 3.0);
+    // A target that is the source itself.
+    assert_eq!(tape.gradient(&x, &x)?.item()?, 1.0);
+    Ok(())
+}
+
+#[test]
+fn a_value_of_another_thread_does_not_pass_for_a_constant() -> Result<()> {
+    let x = Variable::new(tensor![1.0]).named("shared");
+    let tape = GradientTape::new();
+    let here = &x * 2.0;
+    let there = std::thread::scope(|scope| scope.spawn(|| &x * 5.0).join().expect("no panic"));
+    let y = &here + &there;
+    assert_eq!(
+        message(tape.gradient(&y, &x)),
+        "gradient: an operand of add was computed from shared on another thread while this tape ran, so that its part \
+         of the gradient is not known; use a tape on that thread, or stop_gradient"
+    );
+
+    let tape = GradientTape::new();
+    let there = std::thread::scope(|scope| scope.spawn(|| (&x * 5.0).stop_gradient()).join().expect("no panic"));
+    let y = &x * 2.0 + there;
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 2.0);
+
+    // Computed before the tape: a constant.
+    let there = std::thread::scope(|scope| scope.spawn(|| &x * 5.0).join().expect("no panic"));
+    let tape = GradientTape::new();
+    let y = &x * 2.0 + there;
+    assert_eq!(tape.gradient(&y, &x)?.item()?, 2.0);
+    Ok(())
+}
+
+#[test]
+fn the_same_tensor_as_both_operands() -> Result<()> {
+    let x = Variable::new(tensor![3.0, -2.0]);
+    let value = x.value();
+    let tape = GradientTape::new();
+    let v = x.value();
+    let y = &v * &v - &v;
+    assert_eq!(tape.gradient(&y, &x)?.to_vec::<f32>()?, [5.0, -5.0]);
+    let tape = GradientTape::new();
+    tape.watch(&value);
+    let y = Tensor::concat(&[&value, &value], 0)?;
+    assert_eq!(tape.gradient(&y, &value)?.to_vec::<f32>()?, [2.0, 2.0]);
+    Ok(())
+}
+
+#[test]
+fn variables_check_what_is_assigned() {
+    let x = Variable::new(tensor![1.0, 2.0]).named("bias");
+    assert_eq!(message(x.assign(&tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
+    assert_eq!(
+        message(x.assign_sub(&tensor![1, 2])),
+        "bias: assign_sub: float32 and int64 differ; cast one of them, as in `x.cast(DType::I64)`"
+    );
+    x.cast(DType::F64).unwrap();
+    x.assign_add(1.0).unwrap();
+    assert_eq!(x.value().to_vec::<f64>().unwrap(), [2.0, 3.0]);
+}
+
+#[test]
+fn a_tape_prints_what_it_recorded() -> Result<()> {
+    let w = Variable::new(tensor![[1.0], [2.0]]).named("w");
+    let tape = GradientTape::new();
+    let _y = tensor![[3.0, 4.0]].matmul(&w)?.tanh();
+    assert_eq!(
+        tape.to_string(),
+        "%0 = w\n%1: float32 [1, 1] = matmul(float32 [1, 2], %0)\n%2: float32 [1, 1] = tanh(%1)\n"
+    );
+    Ok(())
+}
