@@ -106,7 +106,7 @@ impl Tape {
     fn watch(&self, source: Source<'_>) {
         let record = &mut *self.record.borrow_mut();
         match source {
-            Source::Variable(variable) => record.watched.push(variable.number()),
+            Source::Variable(variable) => record.watched.push(variable.id()),
             Source::Tensor(tensor) => {
                 if self.node(record, tensor.trace()) == CONSTANT {
                     record.add_leaf(self.base, tensor.trace(), Leaf::Tensor);
@@ -354,7 +354,7 @@ impl Tape {
                         let message = format!("{name} is of type {dtype}; only floating types have gradients");
                         return Err(Error::gradient(message));
                     }
-                    let leaf = Leaf::Variable(variable.number());
+                    let leaf = Leaf::Variable(variable.id());
                     record.leaves.iter().filter(|(_, other)| *other == leaf).map(|(node, _)| *node).collect()
                 }
                 Source::Tensor(tensor) => {

@@ -1,1 +1,52 @@
-//! nn
+//! Neural networks: layers, activations, initializers and losses.
+//!
+//! ```
+//! use nn::{Activation, Dense, Layer, Mode, Sequential, sparse_categorical_crossentropy};
+//! use tensor::{Tensor, tensor};
+//!
+//! let model = Sequential::new()
+//!     .add(Dense::new(4, 8).activation(Activation::Relu))
+//!     .add(Dense::new(8, 3).activation(Activation::Softmax));
+//! assert_eq!(model.weights().len(), 4);
+//!
+//! let predictions = model.forward(&Tensor::ones([2, 4]), Mode::Inference)?;
+//! let losses = sparse_categorical_crossentropy(&tensor![0, 2], &predictions)?;
+//! assert_eq!(losses.shape(), &[2]);
+//! # Ok::<(), tensor::Error>(())
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`Layer`], [`Visitor`] | what a layer is, and how it shows its weights |
+//! | [`layers`] | the layers, one file each; [`Sequential`] puts them in a row |
+//! | [`Activation`] | elementwise functions and softmax, as attribute of a layer or as a layer |
+//! | [`Initializer`] | how weights begin |
+//! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
+//! | [`RandomStream`] | the random numbers of a layer, restorable |
+//!
+//! A model of one's own is a plain struct that implements [`Layer`]: see there. The crate
+//! `autograd` is re-exported, and `tensor` with it.
+
+mod activation;
+mod built;
+mod initializers;
+mod layer;
+pub mod layers;
+pub mod losses;
+mod stream;
+
+pub use activation::Activation;
+pub use autograd;
+pub use autograd::{Error, Result, Variable, tensor};
+pub use built::Built;
+pub use initializers::{Distribution, Fan, Initializer};
+pub use layer::{Layer, Mode, Part, Visitor};
+pub use layers::{Dense, Dropout, Flatten, Sequential};
+pub use losses::{
+    BinaryCrossentropy, CategoricalCrossentropy, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
+    MeanSquaredError, SparseCategoricalCrossentropy, binary_crossentropy, binary_crossentropy_from_logits,
+    categorical_crossentropy, categorical_crossentropy_from_logits, huber, kl_divergence, log_cosh,
+    mean_absolute_error, mean_squared_error, sparse_categorical_crossentropy,
+    sparse_categorical_crossentropy_from_logits,
+};
+pub use stream::RandomStream;

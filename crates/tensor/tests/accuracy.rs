@@ -167,7 +167,7 @@ fn many_float32_are_added_without_drift() {
         (Tensor::full([2, 500_000], 0.1), &[1]),
     ] {
         for sum in x.sum_axes(axes).unwrap().to_vec::<f32>().unwrap() {
-            assert!((sum as f64 - tenth * 5e5).abs() < 0.01, "{sum}");
+            assert!((sum as f64 - tenth * 5e5).abs() < 0.03, "{sum}");
         }
     }
     let running = many.cumsum(0).unwrap().slice(999_999..).unwrap().item().unwrap();

@@ -39,7 +39,8 @@ pub(crate) fn scatter_add<T: Element>(
     axis: usize,
     add: impl Fn(T, T) -> T,
 ) -> Tensor {
-    let mut values = x.elements::<T>().into_owned();
+    let mut out = x.clone();
+    let values = out.as_mut_slice::<T>();
     let indices = index.elements::<i64>();
     let addends = source.storage_slice::<T>();
     let strides = x.shape().strides();
@@ -52,7 +53,7 @@ pub(crate) fn scatter_add<T: Element>(
             *target = add(*target, addends[(from + k * walk.steps[1]) as usize]);
         }
     }
-    Tensor::from_buffer(Buffer::from_vec(values), x.shape().clone())
+    out
 }
 
 /// The entries of `x` along `axis` that `indices` name, as a tensor of `shape`.

@@ -178,7 +178,8 @@ fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, SmallVec<[Ra
 
 /// The elements of each matrix whose column less row lies between the bounds, and zeros.
 fn band<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>) -> Tensor {
-    let mut values = x.elements::<T>().into_owned();
+    let mut out = x.clone();
+    let values = out.as_mut_slice::<T>();
     let (rows, columns) = (x.shape()[x.rank() - 2], x.shape()[x.rank() - 1]);
     // The column, cut to the row, that lies on a diagonal.
     let column =
@@ -190,7 +191,7 @@ fn band<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>) -> T
         row[..start].fill(T::default());
         row[end..].fill(T::default());
     }
-    Tensor::from_buffer(Buffer::from_vec(values), x.shape().clone())
+    out
 }
 
 /// Writes the elements of `x` to the positions `ranges` of a row-major tensor of shape `shape`.

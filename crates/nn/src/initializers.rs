@@ -1,0 +1,221 @@
+//! How weights begin.
+
+use tensor::{Error, Generator, Result, Shape, Tensor};
+
+/// The standard deviation of a standard normal distribution cut off at two of its own: dividing by
+/// it makes up for the cut.
+const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
+
+/// How the values of a new weight are chosen. Names and formulas are those of Keras; the fans, on
+/// which some depend, are described at [`Fan`].
+///
+/// ```
+/// use nn::Initializer;
+/// use tensor::Generator;
+///
+/// let kernel = Initializer::HeNormal.initialize(&mut Generator::new(1), [784, 512])?;
+/// assert_eq!(kernel.shape(), &[784, 512]);
+/// assert!((kernel.std().item()? - (2f64 / 784.0).sqrt()).abs() < 1e-4);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub enum Initializer {
+    /// 0.
+    Zeros,
+    /// 1.
+    Ones,
+    /// One number throughout.
+    Constant(f64),
+    /// Evenly distributed numbers.
+    Uniform {
+        /// The least.
+        low: f64,
+        /// What all lie below.
+        high: f64,
+    },
+    /// Normally distributed numbers.
+    Normal {
+        /// Their mean.
+        mean: f64,
+        /// Their standard deviation.
+        std: f64,
+    },
+    /// Normally distributed numbers of which those farther than `2 std` from the mean are drawn anew.
+    TruncatedNormal {
+        /// Their mean.
+        mean: f64,
+        /// The standard deviation before the cut.
+        std: f64,
+    },
+    /// Uniform between ±√(6 / (fan in + fan out)) (Glorot & Bengio 2010).
+    GlorotUniform,
+    /// Truncated normal of variance 2 / (fan in + fan out).
+    GlorotNormal,
+    /// Uniform between ±√(6 / fan in) (He et al. 2015).
+    HeUniform,
+    /// Truncated normal of variance 2 / fan in.
+    HeNormal,
+    /// Uniform between ±√(3 / fan in) (LeCun et al. 1998).
+    LecunUniform,
+    /// Truncated normal of variance 1 / fan in.
+    LecunNormal,
+    /// Variance `scale / fan`, of which the six above are cases.
+    VarianceScaling {
+        /// The variance times the fan; positive.
+        scale: f64,
+        /// Which fan.
+        fan: Fan,
+        /// Which distribution.
+        distribution: Distribution,
+    },
+    /// A matrix of ones on the diagonal and zeros elsewhere, square or not.
+    Identity,
+    /// The values of a tensor of the weight's shape.
+    Value(Tensor),
+}
+
+/// A number of connections. For a matrix `[inputs, outputs]` these are the inputs and the outputs;
+/// for a convolution's kernel `[…, inputs, outputs]` both times the window's size, the product of
+/// the other axes; for a vector both are its length. Kernels laid out otherwise state theirs:
+/// [`Initializer::initialize_with_fans`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fan {
+    /// Inputs of one output.
+    In,
+    /// Outputs of one input.
+    Out,
+    /// The mean of the two.
+    Average,
+}
+
+/// A distribution of mean 0 and given variance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Between ±√(3 variance).
+    Uniform,
+    /// Normal.
+    Normal,
+    /// Normal, cut off at two standard deviations of what is cut and widened to the same variance.
+    TruncatedNormal,
+}
+
+impl Initializer {
+    /// A float32 tensor of values for a weight of a given shape.
+    ///
+    /// # Errors
+    /// If a parameter is out of its range, or the shape is larger than memory can address or not
+    /// one for which this initializer is defined.
+    pub fn initialize(&self, generator: &mut Generator, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
+        shape.checked_size("initialize")?;
+        let fans = match *shape {
+            [] => [1, 1],
+            [size] => [size, size],
+            [ref window @ .., inputs, outputs] => {
+                let window: usize = window.iter().product();
+                [window * inputs, window * outputs]
+            }
+        };
+        self.initialize_with_fans(generator, shape, fans)
+    }
+
+    /// As [`Initializer::initialize`], for a weight whose axes do not show fan in and fan out.
+    ///
+    /// # Errors
+    /// As [`Initializer::initialize`].
+    pub fn initialize_with_fans(
+        &self,
+        generator: &mut Generator,
+        shape: impl Into<Shape>,
+        fans: [usize; 2],
+    ) -> Result<Tensor> {
+        use Distribution::{TruncatedNormal, Uniform};
+        let shape = shape.into();
+        shape.checked_size("initialize")?;
+        let scaled = |generator: &mut Generator, scale: f64, fan: Fan, distribution: Distribution| {
+            variance_scaling(generator, shape.clone(), scale, fan.of(fans), distribution)
+        };
+        match self {
+            Initializer::Zeros => Ok(Tensor::zeros(shape)),
+            Initializer::Ones => Ok(Tensor::ones(shape)),
+            Initializer::Constant(value) => Ok(Tensor::full(shape, *value as f32)),
+            Initializer::Uniform { low, high } => generator.uniform(shape, *low..*high),
+            Initializer::Normal { mean, std } => generator.normal(shape, *mean, *std),
+            Initializer::TruncatedNormal { mean, std } => truncated_normal(generator, shape, *mean, *std),
+            Initializer::GlorotUniform => scaled(generator, 1.0, Fan::Average, Uniform),
+            Initializer::GlorotNormal => scaled(generator, 1.0, Fan::Average, TruncatedNormal),
+            Initializer::HeUniform => scaled(generator, 2.0, Fan::In, Uniform),
+            Initializer::HeNormal => scaled(generator, 2.0, Fan::In, TruncatedNormal),
+            Initializer::LecunUniform => scaled(generator, 1.0, Fan::In, Uniform),
+            Initializer::LecunNormal => scaled(generator, 1.0, Fan::In, TruncatedNormal),
+            Initializer::VarianceScaling { scale, fan, distribution } => scaled(generator, *scale, *fan, *distribution),
+            Initializer::Identity => identity(shape),
+            Initializer::Value(value) if *value.shape() == shape => Ok(value.stop_gradient()),
+            Initializer::Value(value) => {
+                Err(Error::shape("initialize", value.shape(), format!("must be that of the weight, {shape}")))
+            }
+        }
+    }
+}
+
+impl Fan {
+    fn of(self, [fan_in, fan_out]: [usize; 2]) -> f64 {
+        match self {
+            Fan::In => fan_in as f64,
+            Fan::Out => fan_out as f64,
+            Fan::Average => (fan_in as f64 + fan_out as f64) / 2.0,
+        }
+    }
+}
+
+fn variance_scaling(
+    generator: &mut Generator,
+    shape: Shape,
+    scale: f64,
+    fan: f64,
+    distribution: Distribution,
+) -> Result<Tensor> {
+    if !(scale > 0.0 && scale.is_finite()) {
+        return Err(Error::argument("initialize", format!("the scale {scale:?} must be positive")));
+    }
+    // A weight without connections has no elements to draw; Keras takes its fan as 1 too.
+    let variance = scale / fan.max(1.0);
+    match distribution {
+        Distribution::Uniform => {
+            let limit = (3.0 * variance).sqrt();
+            generator.uniform(shape, -limit..limit)
+        }
+        Distribution::Normal => generator.normal(shape, 0.0, variance.sqrt()),
+        Distribution::TruncatedNormal => truncated_normal(generator, shape, 0.0, variance.sqrt() / TRUNCATED_STD),
+    }
+}
+
+/// Draws the whole shape, and then as many as lie outside until none does: what is drawn follows
+/// from the generator's state alone.
+fn truncated_normal(generator: &mut Generator, shape: Shape, mean: f64, std: f64) -> Result<Tensor> {
+    let outside = |value: f32| (f64::from(value) - mean).abs() > 2.0 * std;
+    let first = generator.normal(shape, mean, std)?;
+    if std == 0.0 {
+        return Ok(first);
+    }
+    let shape = first.shape().clone();
+    let mut values = first.to_vec::<f32>()?;
+    let mut again: Vec<usize> = (0..values.len()).filter(|&k| outside(values[k])).collect();
+    while !again.is_empty() {
+        let drawn = generator.normal([again.len()], mean, std)?.to_vec::<f32>()?;
+        for (&k, drawn) in again.iter().zip(drawn) {
+            values[k] = drawn;
+        }
+        again.retain(|&k| outside(values[k]));
+    }
+    Tensor::from_vec(values, shape)
+}
+
+fn identity(shape: Shape) -> Result<Tensor> {
+    let [rows, columns] = *shape else {
+        return Err(Error::shape("initialize", &shape, "an identity has two axes"));
+    };
+    let mut values = vec![0f32; rows * columns];
+    values.iter_mut().step_by(columns + 1).take(rows.min(columns)).for_each(|value| *value = 1.0);
+    Tensor::from_vec(values, shape)
+}

@@ -1,0 +1,286 @@
+//! What a layer is, and how it shows what it is made of.
+
+use std::sync::Arc;
+
+use autograd::Variable;
+use tensor::{DType, Error, Result, Shape, Tensor, no_record};
+
+use crate::stream::RandomStream;
+
+/// What a forward pass is for. Layers such as dropout differ between the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The result will be differentiated, and weights will change.
+    Training,
+    /// Only the result counts.
+    Inference,
+}
+
+/// A function of tensors with weights: a layer, or a whole model made of layers.
+///
+/// Only [`forward`](Layer::forward) must be written, and [`visit`](Layer::visit) where there are
+/// weights or layers inside; all else follows from these. A model of one's own is a plain struct:
+///
+/// ```
+/// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, Visitor};
+/// use tensor::{DType, Result, Tensor};
+///
+/// /// Two layers, and what goes in added to what comes out.
+/// struct Block {
+///     hidden: Dense,
+///     output: Dense,
+/// }
+///
+/// impl Layer for Block {
+///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+///         // `call` is `forward` with a name for errors.
+///         let hidden = self.hidden.call("hidden", input, mode)?;
+///         self.output.call("output", &hidden, mode)?.try_add(input)
+///     }
+///
+///     fn visit(&self, visitor: &mut Visitor) {
+///         visitor.layer("hidden", &self.hidden);
+///         visitor.layer("output", &self.output);
+///     }
+/// }
+///
+/// let block = || Block { hidden: Dense::units(16).activation(Activation::Gelu), output: Dense::new(16, 4) };
+/// let model = Sequential::new().add(block()).add(Dropout::new(0.1)).add_named("head", block());
+///
+/// let output = model.forward(&Tensor::ones([2, 4]), Mode::Inference)?;
+/// assert_eq!(output.shape(), &[2, 4]);
+/// let names: Vec<String> = model.named_weights().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names[..2], ["block.hidden.kernel", "block.hidden.bias"]);
+/// assert_eq!(names[7], "head.output.bias");
+/// assert_eq!(model.parameter_count(), 2 * (4 * 16 + 16 + 16 * 4 + 4));
+///
+/// let wrong = model.forward(&Tensor::ones([2, 5]), Mode::Inference).unwrap_err();
+/// assert_eq!(
+///     wrong.to_string(),
+///     "block (Block): hidden (Dense 4→16): matmul: [2, 5] × [4, 16]: the inner sizes 5 and 4 differ"
+/// );
+/// model.cast(DType::F64)?;
+/// assert_eq!(model.weight("head.output.bias")?.dtype(), DType::F64);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub trait Layer: Send + Sync {
+    /// The output for one input.
+    ///
+    /// # Errors
+    /// If the layer does not take such an input. Errors name the operation; who holds the layer
+    /// puts its name in front ([`Layer::call`]).
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor>;
+
+    /// The output for several inputs; a layer that takes more than one overrides this.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`], and if the layer takes another number of inputs.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        match inputs {
+            [input] => self.forward(input, mode),
+            _ => Err(Error::argument(self.describe(), format!("takes 1 input, not {}", inputs.len()))),
+        }
+    }
+
+    /// Shows the visitor each weight, random stream and layer inside, under names that do not
+    /// change, in an order that does not change. Layers without any need not override it.
+    fn visit(&self, visitor: &mut Visitor) {
+        let _ = visitor;
+    }
+
+    /// What kind of layer this is: the name of the type, unless overridden.
+    fn kind(&self) -> &'static str {
+        let path = std::any::type_name::<Self>();
+        let path = path.split('<').next().unwrap_or(path);
+        path.rsplit(':').next().unwrap_or(path)
+    }
+
+    /// The kind and what matters about it in few words, such as `Dense 784→512`.
+    fn describe(&self) -> String {
+        self.kind().to_string()
+    }
+
+    /// The shape of the output for an input of a given shape. Found by trying with zeros, unless
+    /// overridden: layers that take other inputs than floating ones do so.
+    ///
+    /// # Errors
+    /// If the layer does not take such an input.
+    fn output_shape(&self, input: &Shape) -> Result<Shape> {
+        input.checked_size("output_shape")?;
+        let dtype = self.weights().first().map_or(DType::F32, Variable::dtype);
+        let zeros = Tensor::full_of(input, 0.0, dtype);
+        no_record(|| self.forward(&zeros, Mode::Inference)).map(|output| output.shape().clone())
+    }
+
+    /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
+    /// here and the layer's description, as in `output (Dense 16→4): matmul: …`.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`].
+    fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward(input, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
+    }
+
+    /// All weights, those of layers inside included, in the order in which they are shown. Weights
+    /// that wait for a first input to know their shape are missing before it.
+    fn weights(&self) -> Vec<Variable> {
+        let mut weights = Vec::new();
+        self.visit(&mut Visitor::new(&mut |_, part| {
+            if let Part::Weight(weight) = part {
+                weights.push(weight.clone());
+            }
+        }));
+        weights
+    }
+
+    /// The weights that training changes.
+    fn trainable_weights(&self) -> Vec<Variable> {
+        let mut weights = self.weights();
+        weights.retain(Variable::is_trainable);
+        weights
+    }
+
+    /// All weights with their paths, such as `dense_1.kernel`.
+    fn named_weights(&self) -> Vec<(String, Variable)> {
+        let mut weights = Vec::new();
+        self.visit(&mut Visitor::new(&mut |path, part| {
+            if let Part::Weight(weight) = part {
+                weights.push((path.to_string(), weight.clone()));
+            }
+        }));
+        weights
+    }
+
+    /// The weight with this path.
+    ///
+    /// # Errors
+    /// If there is none; the message lists those there are.
+    fn weight(&self, path: &str) -> Result<Variable> {
+        let mut weights = self.named_weights();
+        match weights.iter().position(|(name, _)| name == path) {
+            Some(k) => Ok(weights.swap_remove(k).1),
+            None => {
+                let names: Vec<&str> = weights.iter().map(|(name, _)| name.as_str()).collect();
+                let message = format!("{} has no weight {path}; it has [{}]", self.describe(), names.join(", "));
+                Err(Error::argument("weight", message))
+            }
+        }
+    }
+
+    /// The random streams with their paths; a checkpoint keeps their states.
+    fn named_streams(&self) -> Vec<(String, RandomStream)> {
+        let mut streams = Vec::new();
+        self.visit(&mut Visitor::new(&mut |path, part| {
+            if let Part::Stream(stream) = part {
+                streams.push((path.to_string(), stream.clone()));
+            }
+        }));
+        streams
+    }
+
+    /// The number of elements of all weights.
+    fn parameter_count(&self) -> usize {
+        self.weights().iter().map(|weight| weight.shape().size()).sum()
+    }
+
+    /// Converts all weights to another floating type.
+    ///
+    /// # Errors
+    /// If `dtype` is not floating.
+    fn cast(&self, dtype: DType) -> Result<()> {
+        self.weights().iter().try_for_each(|weight| weight.cast(dtype))
+    }
+
+    /// Sets whether training changes the weights, all of them.
+    fn set_trainable(&self, trainable: bool) {
+        self.weights().iter().for_each(|weight| weight.set_trainable(trainable));
+    }
+
+    /// Names each weight by its path, for errors and printed tapes. [`Sequential`](crate::Sequential)
+    /// does so by itself.
+    fn name_weights(&self) {
+        for (path, weight) in self.named_weights() {
+            let _ = weight.named(path);
+        }
+    }
+}
+
+/// One of the things that layers are made of.
+pub enum Part<'a> {
+    /// A variable, trainable or not.
+    Weight(&'a Variable),
+    /// A source of random numbers.
+    Stream(&'a RandomStream),
+    /// A layer inside; its own parts follow.
+    Layer(&'a dyn Layer),
+}
+
+/// Goes through the parts of a layer; [`Layer::visit`] shows them to it.
+pub struct Visitor<'a> {
+    path: String,
+    see: &'a mut dyn FnMut(&str, Part<'_>),
+}
+
+impl<'a> Visitor<'a> {
+    /// A visitor that calls `see` with the path of each part and the part.
+    pub fn new(see: &'a mut dyn FnMut(&str, Part<'_>)) -> Visitor<'a> {
+        Visitor { path: String::new(), see }
+    }
+
+    /// Shows a weight.
+    pub fn weight(&mut self, name: &str, weight: &Variable) {
+        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Weight(weight)));
+    }
+
+    /// Shows a random stream.
+    pub fn stream(&mut self, name: &str, stream: &RandomStream) {
+        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Stream(stream)));
+    }
+
+    /// Shows a layer and then, under its name, what it is made of.
+    pub fn layer(&mut self, name: &str, layer: &dyn Layer) {
+        self.within(name, |visitor| {
+            (visitor.see)(&visitor.path, Part::Layer(layer));
+            layer.visit(visitor);
+        });
+    }
+
+    /// One buffer holds the path of whatever is being shown, so that a visit allocates next to
+    /// nothing.
+    fn within(&mut self, name: &str, show: impl FnOnce(&mut Self)) {
+        let length = self.path.len();
+        if length > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        show(self);
+        self.path.truncate(length);
+    }
+}
+
+macro_rules! layers_by_reference {
+    ($($pointer:ty),*) => {$(
+        impl<L: Layer + ?Sized> Layer for $pointer {
+            fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+                (**self).forward(input, mode)
+            }
+            fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+                (**self).forward_many(inputs, mode)
+            }
+            fn visit(&self, visitor: &mut Visitor) {
+                (**self).visit(visitor);
+            }
+            fn kind(&self) -> &'static str {
+                (**self).kind()
+            }
+            fn describe(&self) -> String {
+                (**self).describe()
+            }
+            fn output_shape(&self, input: &Shape) -> Result<Shape> {
+                (**self).output_shape(input)
+            }
+        }
+    )*};
+}
+
+layers_by_reference!(&L, Box<L>, Arc<L>);

@@ -1,0 +1,66 @@
+//! Dropout.
+
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode, Visitor};
+use crate::stream::RandomStream;
+
+/// In training sets each element to zero with probability `rate`, independently, and divides the
+/// others by `1 - rate`, so that the expected value stays; in inference does nothing (Srivastava
+/// et al. 2014, in the inverted form of Keras and PyTorch).
+///
+/// Input and output have the same shape. The random numbers come from a stream of the layer's own,
+/// shown to visitors as `random`.
+///
+/// ```
+/// # use nn::{Dropout, Layer, Mode};
+/// # use tensor::Tensor;
+/// let output = Dropout::new(0.5).forward(&Tensor::ones([100]), Mode::Training)?;
+/// assert!(output.to_vec::<f32>()?.iter().all(|&x| x == 0.0 || x == 2.0));
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Dropout {
+    rate: f64,
+    random: RandomStream,
+}
+
+impl Dropout {
+    /// Dropout with a probability from 0 to 1; [`forward`](Layer::forward) refuses others.
+    pub fn new(rate: f64) -> Dropout {
+        Dropout { rate, random: RandomStream::new("dropout") }
+    }
+
+    /// Draws from the stream of a seed of its own rather than from a fork of the thread's generator.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Dropout {
+        Dropout { random: RandomStream::seeded("dropout", seed), ..self }
+    }
+}
+
+impl Layer for Dropout {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        if !(0.0..=1.0).contains(&self.rate) {
+            return Err(Error::argument("dropout", format!("the rate {:?} must lie between 0 and 1", self.rate)));
+        }
+        if !input.dtype().is_float() {
+            return Err(Error::dtype("dropout", input.dtype(), "a floating type; cast the input first"));
+        }
+        if mode == Mode::Inference || self.rate == 0.0 {
+            return Ok(input.clone());
+        }
+        let keep = 1.0 - self.rate;
+        let kept = self.random.draw(|generator| generator.bernoulli(input.shape(), keep))?;
+        // Where nothing is kept, an infinite scale would make the gradient NaN.
+        let scale = if keep > 0.0 { keep.recip() } else { 0.0 };
+        kept.select(input.try_mul(scale)?, 0.0)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.stream("random", &self.random);
+    }
+
+    fn describe(&self) -> String {
+        format!("Dropout {}", self.rate)
+    }
+}

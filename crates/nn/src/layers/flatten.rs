@@ -1,0 +1,26 @@
+//! All axes but the first made one.
+
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+
+/// `[batch, a, b, …]` becomes `[batch, a·b·…]`, and `[batch]` becomes `[batch, 1]`, as in Keras.
+///
+/// ```
+/// # use nn::{Flatten, Layer, Mode};
+/// # use tensor::Tensor;
+/// let images = Tensor::zeros([2, 28, 28]);
+/// assert_eq!(Flatten.forward(&images, Mode::Inference)?.shape(), &[2, 784]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flatten;
+
+impl Layer for Flatten {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        match input.shape().split_first() {
+            Some((&batch, rest)) => input.with_shape([batch, rest.iter().product()]),
+            None => Err(Error::shape("flatten", input.shape(), "needs an axis of samples")),
+        }
+    }
+}

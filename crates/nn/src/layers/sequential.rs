@@ -1,0 +1,256 @@
+//! Layers in a row.
+
+use std::fmt::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use tensor::{Error, Result, Shape, Tensor};
+
+use crate::layer::{Layer, Mode, Visitor};
+
+/// Layers each of which takes the output of the one before.
+///
+/// Each has a name: one given with it, or its kind in lower case (`dense`, `dense_1`, …). The name
+/// begins the paths of its weights and stands in front of its errors.
+///
+/// ```
+/// use nn::{Activation, Dense, Flatten, Layer, Sequential};
+///
+/// let model = Sequential::new()
+///     .add(Flatten)
+///     .add(Dense::units(512).activation(Activation::Relu))
+///     .add_named("classes", Dense::units(10).activation(Activation::Softmax));
+/// let summary = model.summary(&[28, 28])?;
+/// assert!(summary.contains("dense (Dense 784→512)    [batch, 512]     401,920"));
+/// assert_eq!(model.weight("classes.bias")?.shape(), [10]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Sequential {
+    layers: Vec<Entry>,
+}
+
+struct Entry {
+    name: String,
+    layer: Box<dyn Layer>,
+    /// Whether all weights have been told their paths; some are made at the first call.
+    named: AtomicBool,
+}
+
+impl Sequential {
+    /// No layers yet; as such the identity.
+    pub fn new() -> Sequential {
+        Sequential::default()
+    }
+
+    /// With one more layer at the end, named after its kind.
+    #[must_use]
+    #[allow(clippy::should_implement_trait)]
+    pub fn add(mut self, layer: impl Layer + 'static) -> Sequential {
+        self.push(layer);
+        self
+    }
+
+    /// With one more layer at the end, named `name`; a number is appended if that name is taken, and
+    /// dots, which separate the parts of a path, become underscores.
+    #[must_use]
+    pub fn add_named(mut self, name: &str, layer: impl Layer + 'static) -> Sequential {
+        self.push_named(name, layer);
+        self
+    }
+
+    /// Puts one more layer at the end, named after its kind.
+    pub fn push(&mut self, layer: impl Layer + 'static) {
+        let name = snake_case(layer.kind());
+        self.push_named(&name, layer);
+    }
+
+    /// Puts one more layer at the end, named as by [`Sequential::add_named`].
+    pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
+        let name = self.unique(&name.replace('.', "_"));
+        let entry = Entry { name, layer: Box::new(layer), named: AtomicBool::new(false) };
+        entry.name_weights();
+        self.layers.push(entry);
+    }
+
+    /// The number of layers.
+    pub fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Whether there are no layers.
+    pub fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The layers with their names, in order.
+    pub fn layers(&self) -> impl Iterator<Item = (&str, &dyn Layer)> {
+        self.layers.iter().map(|entry| (entry.name.as_str(), &*entry.layer))
+    }
+
+    /// The layer of this name.
+    ///
+    /// # Errors
+    /// If there is none; the message lists those there are.
+    pub fn layer(&self, name: &str) -> Result<&dyn Layer> {
+        self.layers().find(|(candidate, _)| *candidate == name).map(|(_, layer)| layer).ok_or_else(|| {
+            let names: Vec<&str> = self.layers().map(|(name, _)| name).collect();
+            Error::argument("layer", format!("there is no layer {name}; there are [{}]", names.join(", ")))
+        })
+    }
+
+    /// A table of the layers for an input of a given shape, without the axis of samples: what each
+    /// gives and how many parameters it has. Layers that wait for a first input are built by this.
+    /// Without shapes, the table is what the model prints as.
+    ///
+    /// # Errors
+    /// If a layer does not take what the one before gives.
+    pub fn summary(&self, input: &[usize]) -> Result<String> {
+        let mut shape: Shape = std::iter::once(1).chain(input.iter().copied()).collect();
+        let mut shapes = Vec::with_capacity(self.layers.len());
+        for entry in &self.layers {
+            shape = entry.layer.output_shape(&shape).map_err(|error| error.context(entry.describe()))?;
+            entry.name_weights();
+            let sizes = shape.iter().skip(1).map(|size| format!(", {size}"));
+            shapes.push(format!("[batch{}]", sizes.collect::<String>()));
+        }
+        Ok(self.table(shapes))
+    }
+
+    fn table(&self, shapes: Vec<String>) -> String {
+        let mut rows = vec![["Layer".to_string(), "Output shape".into(), "Parameters".into()]];
+        for (entry, shape) in self.layers.iter().zip(shapes) {
+            rows.push([entry.describe(), shape, thousands(entry.layer.parameter_count())]);
+        }
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let [first, second, third] = [0, 1, 2].map(width);
+        let rule = "─".repeat(first + second + third + 8);
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        for (k, [layer, shape, count]) in rows.iter().enumerate() {
+            let _ = writeln!(out, "{layer:first$}    {shape:second$}    {count:>third$}");
+            if k == 0 {
+                let _ = writeln!(out, "{rule}");
+            }
+        }
+        let all = self.parameter_count();
+        let trainable: usize = self.trainable_weights().iter().map(|weight| weight.shape().size()).sum();
+        let bytes: usize = self.weights().iter().map(|weight| weight.shape().size() * weight.dtype().size_of()).sum();
+        let _ = writeln!(out, "{rule}");
+        let _ = writeln!(out, "Parameters: {} ({})", thousands(all), binary_size(bytes));
+        let _ = writeln!(out, "Trainable: {}; not: {}", thousands(trainable), thousands(all - trainable));
+        out
+    }
+
+    fn unique(&self, name: &str) -> String {
+        let taken = |name: &str| self.layers.iter().any(|entry| entry.name == name);
+        if !taken(name) {
+            return name.to_string();
+        }
+        (1..).map(|k| format!("{name}_{k}")).find(|name| !taken(name)).expect("finitely many are taken")
+    }
+}
+
+impl Entry {
+    fn describe(&self) -> String {
+        format!("{} ({})", self.name, self.layer.describe())
+    }
+
+    fn name_weights(&self) {
+        for (path, weight) in self.layer.named_weights() {
+            let _ = weight.named(format!("{}.{path}", self.name));
+        }
+    }
+
+    /// Passes an input on, and after the first one names the weights that this has made.
+    fn forward(&self, forward: impl FnOnce(&dyn Layer) -> Result<Tensor>) -> Result<Tensor> {
+        let output = forward(&*self.layer).map_err(|error| error.context(self.describe()))?;
+        if !self.named.load(Relaxed) {
+            self.name_weights();
+            self.named.store(true, Relaxed);
+        }
+        Ok(output)
+    }
+}
+
+impl Layer for Sequential {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.layers.iter().try_fold(input.clone(), |x, entry| entry.forward(|layer| layer.forward(&x, mode)))
+    }
+
+    /// Several inputs are those of the first layer.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        match (inputs, self.layers.split_first()) {
+            ([input], _) => self.forward(input, mode),
+            (_, Some((first, rest))) => {
+                let x = first.forward(|layer| layer.forward_many(inputs, mode))?;
+                rest.iter().try_fold(x, |x, entry| entry.forward(|layer| layer.forward(&x, mode)))
+            }
+            (_, None) => Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len()))),
+        }
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        for entry in &self.layers {
+            visitor.layer(&entry.name, &*entry.layer);
+        }
+    }
+
+    fn output_shape(&self, input: &Shape) -> Result<Shape> {
+        self.layers.iter().try_fold(input.clone(), |shape, entry| {
+            entry.layer.output_shape(&shape).map_err(|error| error.context(entry.describe()))
+        })
+    }
+}
+
+/// The table of [`Sequential::summary`], with `?` for shapes.
+impl fmt::Display for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table(vec!["?".into(); self.layers.len()]))
+    }
+}
+
+impl fmt::Debug for Sequential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.layers.iter().map(Entry::describe)).finish()
+    }
+}
+
+/// `BatchNorm` as `batch_norm`.
+fn snake_case(kind: &str) -> String {
+    let mut name = String::new();
+    let mut previous_lower = false;
+    for letter in kind.chars() {
+        if letter.is_uppercase() && previous_lower {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+        previous_lower = !letter.is_uppercase();
+    }
+    name
+}
+
+/// `1234567` as `1,234,567`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let lead = digits.len() % 3;
+    let mut out = digits[..lead].to_string();
+    for k in (lead..digits.len()).step_by(3) {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&digits[k..k + 3]);
+    }
+    out
+}
+
+/// Bytes in the unit that suits, such as `1.55 MiB`.
+fn binary_size(bytes: usize) -> String {
+    let mut size = bytes as f64;
+    for unit in ["B", "KiB", "MiB"] {
+        if size < 1024.0 {
+            return if unit == "B" { format!("{bytes} B") } else { format!("{size:.2} {unit}") };
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.2} GiB")
+}

@@ -1,0 +1,81 @@
+//! Cross-entropy of yes-or-no questions.
+
+use tensor::{Result, Tensor};
+
+use super::categorical_crossentropy::smoothed;
+use super::{EPSILON, Loss, alike, named};
+
+const NAME: &str = "binary_crossentropy";
+
+/// The mean of `-(t ln p + (1 - t) ln(1 - p))` over the last axis: targets from 0 to 1 and
+/// probabilities, both `[…, n]`, give `[…]`.
+///
+/// As in Keras, the probabilities are clipped to [1e-7, 1 - 1e-7]; clipped elements get no
+/// gradient. [`binary_crossentropy_from_logits`] clips nothing.
+///
+/// # Errors
+/// If shapes or types do not fit, or there is no sample.
+pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+    named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
+}
+
+/// The mean over the last axis of `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))`, σ being the sigmoid:
+/// targets from 0 to 1 and logits, both `[…, n]`, give `[…]`.
+///
+/// # Errors
+/// As [`binary_crossentropy`].
+pub fn binary_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
+}
+
+fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+    let p = predictions.clamp(EPSILON, 1.0 - EPSILON)?;
+    let yes = targets.try_mul(p.log())?;
+    let no = (1.0 - targets).try_mul((1.0 - &p).log())?;
+    yes.try_add(no)?.mean_axes(-1)?.try_neg()
+}
+
+fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    // -ln σ(x) = softplus(-x), and -ln(1 - σ(x)) = softplus(x): both exact in their tails, and
+    // smooth, which the usual max(x, 0) - x t + ln(1 + exp(-|x|)) is not for a tape.
+    let yes = targets.try_mul(logits.try_neg()?.softplus())?;
+    let no = (1.0 - targets).try_mul(logits.softplus())?;
+    yes.try_add(no)?.mean_axes(-1)
+}
+
+/// [`binary_crossentropy`] as a [`Loss`]: of probabilities by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BinaryCrossentropy {
+    logits: bool,
+    smoothing: f64,
+}
+
+impl BinaryCrossentropy {
+    /// Of logits.
+    pub fn from_logits() -> Self {
+        BinaryCrossentropy { logits: true, smoothing: 0.0 }
+    }
+
+    /// Moves targets toward one half: `(1 - s) t + s / 2`, with `s` from 0 to 1. [`Loss::loss`]
+    /// refuses others.
+    #[must_use]
+    pub fn label_smoothing(self, smoothing: f64) -> Self {
+        BinaryCrossentropy { smoothing, ..self }
+    }
+}
+
+impl Loss for BinaryCrossentropy {
+    fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        named(NAME, targets, predictions, || {
+            let mut targets = alike(targets, predictions)?;
+            if self.smoothing != 0.0 {
+                targets = smoothed(&targets, self.smoothing, 2)?;
+            }
+            if self.logits { of_logits(&targets, predictions) } else { of_probabilities(&targets, predictions) }
+        })
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}

@@ -1,0 +1,93 @@
+//! Cross-entropy with probabilities as targets.
+
+use tensor::{Error, Result, Tensor};
+
+use super::{EPSILON, Loss, alike, named};
+
+const NAME: &str = "categorical_crossentropy";
+
+/// `-Σ t ln p` for each sample: target probabilities, one-hot rows for example, and predicted ones,
+/// both `[…, classes]`, give `[…]`.
+///
+/// As in Keras, each predicted row is divided by its sum and then clipped to [1e-7, 1 - 1e-7];
+/// clipped elements get no gradient. [`categorical_crossentropy_from_logits`] clips nothing.
+///
+/// # Errors
+/// If shapes or types do not fit, or there is no sample.
+pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+    named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
+}
+
+/// `-Σ t ln softmax(logits)` for each sample: target probabilities and logits, both `[…, classes]`,
+/// give `[…]`.
+///
+/// # Errors
+/// As [`categorical_crossentropy`].
+pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
+}
+
+fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+    let probabilities = predictions.try_div(predictions.sum_keepdims(-1)?)?;
+    let logarithms = probabilities.clamp(EPSILON, 1.0 - EPSILON)?.log();
+    targets.try_mul(logarithms)?.sum_axes(-1)?.try_neg()
+}
+
+fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
+    targets.try_mul(logits.log_softmax(-1)?)?.sum_axes(-1)?.try_neg()
+}
+
+/// [`categorical_crossentropy`] as a [`Loss`]: of probabilities by default.
+///
+/// ```
+/// # use nn::{CategoricalCrossentropy, Loss};
+/// # use tensor::tensor;
+/// let loss = CategoricalCrossentropy::from_logits().label_smoothing(0.1);
+/// let value = loss.mean(&tensor![2, 0].one_hot(3)?, &tensor![[0.0, 1.0, 4.0], [2.0, 0.0, 0.0]])?;
+/// assert!((value.item()? - 0.3226).abs() < 1e-4);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CategoricalCrossentropy {
+    logits: bool,
+    smoothing: f64,
+}
+
+impl CategoricalCrossentropy {
+    /// Of logits.
+    pub fn from_logits() -> Self {
+        CategoricalCrossentropy { logits: true, smoothing: 0.0 }
+    }
+
+    /// Moves targets toward even ones: `(1 - s) t + s / classes`, with `s` from 0 to 1 (Szegedy et
+    /// al. 2016). [`Loss::loss`] refuses others.
+    #[must_use]
+    pub fn label_smoothing(self, smoothing: f64) -> Self {
+        CategoricalCrossentropy { smoothing, ..self }
+    }
+}
+
+impl Loss for CategoricalCrossentropy {
+    fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        named(NAME, targets, predictions, || {
+            let mut targets = alike(targets, predictions)?;
+            if self.smoothing != 0.0 {
+                let classes = predictions.shape().last().map_or(1, |&classes| classes);
+                targets = smoothed(&targets, self.smoothing, classes)?;
+            }
+            if self.logits { of_logits(&targets, predictions) } else { of_probabilities(&targets, predictions) }
+        })
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}
+
+/// `(1 - s) t + s / classes`.
+pub(super) fn smoothed(targets: &Tensor, smoothing: f64, classes: usize) -> Result<Tensor> {
+    if !(0.0..=1.0).contains(&smoothing) {
+        return Err(Error::argument("label_smoothing", format!("{smoothing:?} must lie between 0 and 1")));
+    }
+    targets.try_mul(1.0 - smoothing)?.try_add(smoothing / classes as f64)
+}
