@@ -35,8 +35,10 @@ fn assert_close(found: &Tensor, expected: &Value, what: &str) {
     }
 }
 
+type Function = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>>;
+
 /// What the case computes from its inputs; nothing if this library has no such loss.
-fn loss_of(case: &Value) -> Option<Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>>> {
+fn loss_of(case: &Value) -> Option<Function> {
     let attrs = &case["attrs"];
     let keras = attrs["epsilon"] == 1e-7;
     let smoothing = attrs["label_smoothing"].as_f64();

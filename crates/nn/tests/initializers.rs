@@ -94,6 +94,23 @@ fn constants_values_and_the_identity() {
     assert_eq!(of(Initializer::TruncatedNormal { mean: 1e9, std: 1e-9 }, &[1]).unwrap(), [1e9]);
 }
 
+#[test]
+fn orthogonal_rows_or_columns() {
+    for (shape, count) in [([40, 7], 7), ([7, 40], 7), ([9, 9], 9)] {
+        let initializer = Initializer::Orthogonal { gain: 2.0 };
+        let q = initializer.initialize(&mut Generator::new(3), shape).unwrap();
+        let (few, transposed) = if shape[0] < shape[1] { (q.clone(), q.t().unwrap()) } else { (q.t().unwrap(), q) };
+        let product = few.matmul(&transposed).unwrap();
+        assert!(product.allclose(&(4.0 * Tensor::eye(count)), 0.0, 1e-5).unwrap(), "{product:?}");
+    }
+    let of = |shape: &[usize]| Initializer::Orthogonal { gain: 1.0 }.initialize(&mut Generator::new(3), shape);
+    assert_eq!(of(&[2, 3, 4]).unwrap().shape(), &[2, 3, 4]);
+    assert_eq!(of(&[3, 0]).unwrap().shape(), &[3, 0]);
+    assert_eq!(of(&[0, 3]).unwrap().shape(), &[0, 3]);
+    let wrong = of(&[3]).unwrap_err().to_string();
+    assert_eq!(wrong, "initialize: shape [3]: an orthogonal matrix has two axes or more");
+}
+
 proptest! {
     #[test]
     fn bounds_hold_and_the_seed_decides(seed: u64, low in -2.0..0.0f64, width in 0.01..3.0f64, size in 0usize..40) {
