@@ -31,4 +31,4 @@ pub use gradients::{Differentiable, GradientOptions, Source, Sources, Unconnecte
 pub use tape::{GradientTape, PersistentTape};
 pub use tensor;
 pub use tensor::{Error, Result, no_record};
-pub use variable::Variable;
+pub use variable::{Variable, WeakVariable};

@@ -106,7 +106,7 @@ impl Tape {
     fn watch(&self, source: Source<'_>) {
         let record = &mut *self.record.borrow_mut();
         match source {
-            Source::Variable(variable) => record.watched.push(variable.number()),
+            Source::Variable(variable) => record.watched.push(variable.id()),
             Source::Tensor(tensor) => {
                 if self.node(record, tensor.trace()) == CONSTANT {
                     record.add_leaf(self.base, tensor.trace(), Leaf::Tensor);
@@ -163,6 +163,7 @@ impl Recorder for Tape {
                 && match needs {
                     Needs::Inputs | Needs::Both => true,
                     Needs::Others => other_is_tracked(k),
+                    Needs::Selectors => !input.dtype().is_float(),
                     Needs::Nothing | Needs::Output => false,
                 };
             (nodes[k], Kept::new(input, whole))
@@ -353,15 +354,13 @@ impl Tape {
                         let message = format!("{name} is of type {dtype}; only floating types have gradients");
                         return Err(Error::gradient(message));
                     }
-                    let leaf = Leaf::Variable(variable.number());
+                    let leaf = Leaf::Variable(variable.id());
                     record.leaves.iter().filter(|(_, other)| *other == leaf).map(|(node, _)| *node).collect()
                 }
                 Source::Tensor(tensor) => {
                     if !tensor.dtype().is_float() {
-                        let message = format!(
-                            "source {k} is of type {}; only floating types have gradients",
-                            tensor.dtype()
-                        );
+                        let message =
+                            format!("source {k} is of type {}; only floating types have gradients", tensor.dtype());
                         return Err(Error::gradient(message));
                     }
                     match self.node(record, tensor.trace()) {
@@ -378,8 +377,7 @@ impl Tape {
             });
         }
         let count = record.nodes as usize;
-        let mut walk =
-            Walk { gradients: vec![None; count], relevant: vec![false; count], source: vec![false; count] };
+        let mut walk = Walk { gradients: vec![None; count], relevant: vec![false; count], source: vec![false; count] };
         for &node in nodes.iter().flatten() {
             walk.relevant[node as usize] = true;
             walk.source[node as usize] = true;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use tensor::record::Trace;
 use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Update, update};
@@ -19,6 +19,17 @@ use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Upda
 /// `w.value().square()`.
 #[derive(Clone)]
 pub struct Variable(Arc<Inner>);
+
+/// A reference to a [`Variable`] that does not keep it alive.
+#[derive(Clone)]
+pub struct WeakVariable(Weak<Inner>);
+
+impl WeakVariable {
+    /// The variable, if anybody else still holds it.
+    pub fn upgrade(&self) -> Option<Variable> {
+        self.0.upgrade().map(Variable)
+    }
+}
 
 struct Inner {
     number: u32,
@@ -61,6 +72,17 @@ impl Variable {
     /// Its name.
     pub fn name(&self) -> String {
         name_of(self.0.number)
+    }
+
+    /// The number that tells it from every other variable of this process: clones share it.
+    pub fn id(&self) -> u32 {
+        self.0.number
+    }
+
+    /// A reference that does not keep the variable alive, for what belongs to it elsewhere: the
+    /// states of an optimizer.
+    pub fn downgrade(&self) -> WeakVariable {
+        WeakVariable(Arc::downgrade(&self.0))
     }
 
     /// Sets whether tapes watch it by themselves. One that is not trainable is a constant unless a
@@ -157,10 +179,6 @@ impl Variable {
         }
         *value = value.cast(dtype).stop_gradient();
         Ok(())
-    }
-
-    pub(crate) fn number(&self) -> u32 {
-        self.0.number
     }
 
     fn operand(&self, value: impl Operand, operation: &str) -> Result<Tensor> {

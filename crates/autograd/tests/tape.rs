@@ -198,10 +198,7 @@ fn the_same_tensor_as_both_operands() -> Result<()> {
 #[test]
 fn variables_check_what_is_assigned() {
     let x = Variable::new(tensor![1.0, 2.0]).named("bias");
-    assert_eq!(
-        message(x.assign(&tensor![1.0])),
-        "bias: assign: shape [1]: must be that of the variable, [2]"
-    );
+    assert_eq!(message(x.assign(&tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
     assert_eq!(
         message(x.assign_sub(&tensor![1, 2])),
         "bias: assign_sub: float32 and int64 differ; cast one of them, as in `x.cast(DType::I64)`"

@@ -58,11 +58,12 @@ pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Te
 /// at the price of a square of the count, and the quotient of the whole product elsewhere.
 fn others_product(x: &Tensor, op: &Reduce, shape: &Shape) -> Result<Tensor> {
     let axes: Vec<isize> = op.axes.iter().map(|&axis| axis as isize).collect();
-    if !x.equal(0.0)?.any()?.item()?.eq(&1.0) {
+    if !super::has_zero(x)? {
         return x.prod_keepdims(&axes[..])?.try_div(x);
     }
     // The reduced axes as one, last: [rest, n] → [rest, n, n], ones on the diagonal.
-    let order: Vec<usize> = (0..shape.rank()).filter(|axis| !op.axes.contains(axis)).chain(op.axes.iter().copied()).collect();
+    let order: Vec<usize> =
+        (0..shape.rank()).filter(|axis| !op.axes.contains(axis)).chain(op.axes.iter().copied()).collect();
     let moved = x.permute(&order.iter().map(|&axis| axis as isize).collect::<Vec<_>>())?;
     let n: usize = op.axes.iter().map(|&axis| shape[axis]).product();
     let rest = shape.size() / n.max(1);

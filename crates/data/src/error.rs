@@ -1,0 +1,45 @@
+//! What can be wrong with data.
+
+use std::io;
+
+/// A result whose error is [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What is wrong with data from outside, and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that cannot be read or written.
+    #[error("{file}: {action}: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// What was being done, such as `cannot open`.
+        action: &'static str,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A file whose content is not what its format says.
+    #[error("{file}: at byte {offset}: {expected}")]
+    Format {
+        /// The file, or the name under which the bytes were given.
+        file: String,
+        /// Where, in bytes from the start (of what was unpacked, if the file is compressed).
+        offset: u64,
+        /// What was found, and what was expected.
+        expected: String,
+    },
+    /// A data set that cannot be used as it is asked to be.
+    #[error("{0}")]
+    Dataset(String),
+    /// An operation on tensors that failed.
+    #[error(transparent)]
+    Tensor(#[from] tensor::Error),
+}
+
+impl Error {
+    /// An [`Error::Format`].
+    pub(crate) fn format(file: &str, offset: u64, expected: impl Into<String>) -> Error {
+        Error::Format { file: file.into(), offset, expected: expected.into() }
+    }
+}

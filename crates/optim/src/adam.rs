@@ -1,0 +1,137 @@
+//! Adam.
+
+use tensor::{Float, Result, Update};
+
+use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
+
+/// Steps along a running mean of the gradient, divided by its running root mean square, both
+/// corrected for starting at zero: `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
+/// `p -= η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε)` in step `t`. From Kingma and Ba, "Adam" (2015), in
+/// the form before their section 2.1, as Keras; there `ε` weighs more in early steps than in
+/// PyTorch.
+///
+/// AMSGrad divides by the largest `v` so far; from Reddi, Kale and Kumar, "On the Convergence of
+/// Adam and Beyond" (2018).
+///
+/// Keras' `Adam`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7.
+pub struct Adam {
+    memory: Memory,
+    beta_1: f64,
+    beta_2: f64,
+    epsilon: f64,
+    amsgrad: bool,
+}
+
+impl Adam {
+    /// Keras' defaults with the given learning rate, which `apply` checks.
+    pub fn new(learning_rate: f64) -> Adam {
+        Adam { memory: Memory::new(learning_rate), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false }
+    }
+
+    /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
+    #[must_use]
+    pub fn beta_1(self, beta_1: f64) -> Adam {
+        Adam { beta_1, ..self }
+    }
+
+    /// Sets the decay `β₂` of the mean square, from 0 up to but not including 1.
+    #[must_use]
+    pub fn beta_2(self, beta_2: f64) -> Adam {
+        Adam { beta_2, ..self }
+    }
+
+    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Adam {
+        Adam { epsilon, ..self }
+    }
+
+    /// Divides by the largest mean square so far.
+    #[must_use]
+    pub fn amsgrad(self) -> Adam {
+        Adam { amsgrad: true, ..self }
+    }
+}
+
+impl Default for Adam {
+    fn default() -> Adam {
+        Adam::new(0.001)
+    }
+}
+
+impl Optimizer for Adam {
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("beta_1", self.beta_1, Range::Decay),
+            Hyperparameter::new("beta_2", self.beta_2, Range::Decay),
+            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+        ]
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        let mut slots = vec![Slot::zeros("momentum"), Slot::zeros("velocity")];
+        if self.amsgrad {
+            slots.push(Slot::zeros("velocity_hat"));
+        }
+        slots
+    }
+
+    fn step(&self, step: Step<'_>) -> Result<()> {
+        let t = step.number as f64;
+        let rate = step.learning_rate * (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t));
+        let moments = Moments { rate, beta_1: self.beta_1, beta_2: self.beta_2, epsilon: self.epsilon };
+        if self.amsgrad { step.update(&AmsGrad(moments)) } else { step.update(&moments) }
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+struct Moments {
+    /// With the corrections of both means.
+    rate: f64,
+    beta_1: f64,
+    beta_2: f64,
+    epsilon: f64,
+}
+
+impl Moments {
+    #[inline(always)]
+    fn means<T: Float>(&self, g: T, m: T, v: T) -> (T, T) {
+        (m + (g - m) * T::from_f64(1.0 - self.beta_1), v + (g * g - v) * T::from_f64(1.0 - self.beta_2))
+    }
+
+    #[inline(always)]
+    fn descent<T: Float>(&self, m: T, v: T) -> T {
+        T::from_f64(self.rate) * m / (v.sqrt() + T::from_f64(self.epsilon))
+    }
+}
+
+impl Update<2> for Moments {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
+        let (m, v) = self.means(g, m, v);
+        (p - self.descent(m, v), [m, v])
+    }
+}
+
+struct AmsGrad(Moments);
+
+impl Update<3> for AmsGrad {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [m, v, largest]: [T; 3]) -> (T, [T; 3]) {
+        let (m, v) = self.0.means(g, m, v);
+        // Not `max`, which would drop NaN.
+        let largest = if largest > v { largest } else { v };
+        (p - self.0.descent(m, largest), [m, v, largest])
+    }
+}

@@ -1,0 +1,170 @@
+//! RMSprop.
+
+use tensor::{Float, Result, Update};
+
+use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
+
+/// Steps divided by a running root mean square of the gradient: `v = ρ v + (1 - ρ) g²`,
+/// `s = η g / √(v + ε)`, `p -= s`. From Tieleman and Hinton, lecture 6.5 (2012).
+///
+/// With momentum `μ`: `b = μ b + s`, `p -= b`. Centered: the running mean `m = ρ m + (1 - ρ) g`
+/// leaves a variance, `v - m²` in place of `v`. That is never negative; where rounding makes it so,
+/// it counts as 0, while Keras would take the root of it.
+///
+/// Keras' `RMSprop`: learning rate 0.001, `ρ` 0.9, no momentum, `ε` 1e-7, not centered.
+pub struct RmsProp {
+    memory: Memory,
+    rho: f64,
+    momentum: f64,
+    epsilon: f64,
+    centered: bool,
+}
+
+impl RmsProp {
+    /// Keras' defaults with the given learning rate, which `apply` checks.
+    pub fn new(learning_rate: f64) -> RmsProp {
+        RmsProp { memory: Memory::new(learning_rate), rho: 0.9, momentum: 0.0, epsilon: 1e-7, centered: false }
+    }
+
+    /// Sets the decay `ρ` of the running means, from 0 up to but not including 1.
+    #[must_use]
+    pub fn rho(self, rho: f64) -> RmsProp {
+        RmsProp { rho, ..self }
+    }
+
+    /// Sets the momentum, from 0 (none, the default) to 1.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> RmsProp {
+        RmsProp { momentum, ..self }
+    }
+
+    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> RmsProp {
+        RmsProp { epsilon, ..self }
+    }
+
+    /// Divides by the standard deviation instead of the root mean square.
+    #[must_use]
+    pub fn centered(self) -> RmsProp {
+        RmsProp { centered: true, ..self }
+    }
+}
+
+impl Default for RmsProp {
+    fn default() -> RmsProp {
+        RmsProp::new(0.001)
+    }
+}
+
+impl Optimizer for RmsProp {
+    fn name(&self) -> &'static str {
+        "rmsprop"
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("rho", self.rho, Range::Decay),
+            Hyperparameter::new("momentum", self.momentum, Range::Unit),
+            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+        ]
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        let mut slots = vec![Slot::zeros("mean_square")];
+        if self.centered {
+            slots.push(Slot::zeros("mean"));
+        }
+        if self.momentum != 0.0 {
+            slots.push(Slot::zeros("velocity"));
+        }
+        slots
+    }
+
+    fn step(&self, step: Step<'_>) -> Result<()> {
+        let (rate, momentum) = (step.learning_rate, self.momentum);
+        let scale = Scale { rate, rho: self.rho, epsilon: self.epsilon };
+        match (self.centered, momentum != 0.0) {
+            (false, false) => step.update(&Plain(scale)),
+            (false, true) => step.update(&WithMomentum(scale, momentum)),
+            (true, false) => step.update(&Centered(scale)),
+            (true, true) => step.update(&CenteredWithMomentum(scale, momentum)),
+        }
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+}
+
+/// What the four forms share.
+struct Scale {
+    rate: f64,
+    rho: f64,
+    epsilon: f64,
+}
+
+impl Scale {
+    #[inline(always)]
+    fn mean<T: Float>(&self, mean: T, new: T) -> T {
+        T::from_f64(self.rho) * mean + T::from_f64(1.0 - self.rho) * new
+    }
+
+    #[inline(always)]
+    fn descent<T: Float>(&self, g: T, square: T) -> T {
+        T::from_f64(self.rate) * g / (square + T::from_f64(self.epsilon)).sqrt()
+    }
+
+    #[inline(always)]
+    fn variance<T: Float>(square: T, mean: T) -> T {
+        let variance = square - mean * mean;
+        // Not `max`, which would turn NaN into 0.
+        if variance < T::zero() { T::zero() } else { variance }
+    }
+}
+
+struct Plain(Scale);
+
+impl Update<1> for Plain {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [v]: [T; 1]) -> (T, [T; 1]) {
+        let v = self.0.mean(v, g * g);
+        (p - self.0.descent(g, v), [v])
+    }
+}
+
+struct WithMomentum(Scale, f64);
+
+impl Update<2> for WithMomentum {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [v, b]: [T; 2]) -> (T, [T; 2]) {
+        let v = self.0.mean(v, g * g);
+        let b = T::from_f64(self.1) * b + self.0.descent(g, v);
+        (p - b, [v, b])
+    }
+}
+
+struct Centered(Scale);
+
+impl Update<2> for Centered {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [v, m]: [T; 2]) -> (T, [T; 2]) {
+        let (v, m) = (self.0.mean(v, g * g), self.0.mean(m, g));
+        (p - self.0.descent(g, Scale::variance(v, m)), [v, m])
+    }
+}
+
+struct CenteredWithMomentum(Scale, f64);
+
+impl Update<3> for CenteredWithMomentum {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [v, m, b]: [T; 3]) -> (T, [T; 3]) {
+        let (v, m) = (self.0.mean(v, g * g), self.0.mean(m, g));
+        let b = T::from_f64(self.1) * b + self.0.descent(g, Scale::variance(v, m));
+        (p - b, [v, m, b])
+    }
+}

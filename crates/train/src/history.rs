@@ -1,0 +1,130 @@
+//! What fitting and evaluating return.
+
+use std::fmt;
+
+/// The results of each epoch by name: `loss`, the metrics, and with validation the same with
+/// `val_` in front.
+///
+/// It prints as a table, a row an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    epochs: usize,
+    columns: Vec<(String, Vec<f64>)>,
+}
+
+impl History {
+    /// A history with these names and no epochs.
+    pub(crate) fn new(names: Vec<String>) -> History {
+        History { epochs: 0, columns: names.into_iter().map(|name| (name, Vec::new())).collect() }
+    }
+
+    /// Appends an epoch, its values in the order of the names.
+    pub(crate) fn push(&mut self, values: &[f64]) {
+        self.epochs += 1;
+        for ((_, column), value) in self.columns.iter_mut().zip(values) {
+            column.push(*value);
+        }
+    }
+
+    /// The number of epochs.
+    pub fn epochs(&self) -> usize {
+        self.epochs
+    }
+
+    /// The names, in the order of the table.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The values of this name, one an epoch.
+    pub fn get(&self, name: &str) -> Option<&[f64]> {
+        self.columns.iter().find(|(other, _)| other == name).map(|(_, values)| values.as_slice())
+    }
+
+    /// The value of this name in the last epoch.
+    pub fn last(&self, name: &str) -> Option<f64> {
+        self.get(name)?.last().copied()
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.chars().count().max(10)).collect();
+        write!(f, "epoch")?;
+        for ((name, _), width) in self.columns.iter().zip(&widths) {
+            write!(f, "  {name:>width$}")?;
+        }
+        for epoch in 0..self.epochs {
+            write!(f, "\n{epoch:>5}")?;
+            for ((_, values), width) in self.columns.iter().zip(&widths) {
+                write!(f, "  {:>width$}", number(values[epoch]))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The loss and the metrics over a data set.
+///
+/// It prints as one line: `loss 0.5512, accuracy 0.8194`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// The mean loss of a sample.
+    pub loss: f64,
+    /// The metrics by name, in the order in which the trainer was given them.
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl Score {
+    /// The metric of this name, or `loss`.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        if name == "loss" {
+            return Some(self.loss);
+        }
+        self.metrics.iter().find(|(other, _)| other == name).map(|(_, value)| *value)
+    }
+
+    /// The loss, then the metrics.
+    pub(crate) fn values(&self) -> impl Iterator<Item = f64> {
+        std::iter::once(self.loss).chain(self.metrics.iter().map(|(_, value)| *value))
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {}", number(self.loss))?;
+        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {}", number(*value)))
+    }
+}
+
+/// Four digits after the point, or an exponent where these would not show much.
+pub(crate) fn number(value: f64) -> String {
+    if value == 0.0 || (1e-3..1e5).contains(&value.abs()) || !value.is_finite() {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.3e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_prints_as_a_table() {
+        let mut history = History::new(vec!["loss".into(), "val_accuracy".into()]);
+        history.push(&[2.5, 0.125]);
+        history.push(&[1e-7, 1.0]);
+        let table = "epoch        loss  val_accuracy\n    0      2.5000        0.1250\n    1    1.000e-7        1.0000";
+        assert_eq!(history.to_string(), table);
+        assert_eq!(history.get("loss"), Some(&[2.5, 1e-7][..]));
+        assert_eq!((history.last("val_accuracy"), history.get("accuracy")), (Some(1.0), None));
+    }
+
+    #[test]
+    fn a_score_prints_as_a_line() {
+        let score = Score { loss: 0.55119, metrics: vec![("accuracy".into(), 0.8194)] };
+        assert_eq!(score.to_string(), "loss 0.5512, accuracy 0.8194");
+        assert_eq!((score.get("loss"), score.get("accuracy"), score.get("mae")), (Some(0.55119), Some(0.8194), None));
+    }
+}

@@ -1,0 +1,163 @@
+//! The share of right predictions.
+
+use tensor::{DType, Error, Shape, Tensor};
+
+use crate::error::Result;
+use crate::metrics::{Metric, Running};
+
+/// The share of samples that are predicted right. What that means follows from the shapes, as in
+/// Keras:
+///
+/// | predictions | targets | right is |
+/// |---|---|---|
+/// | `[batch, …, 1]`, or `[batch]` | the same shape, or without the last axis | above the threshold where the target is 1, not above it where it is 0 |
+/// | `[batch, …, classes]` | `[batch, …]` or `[batch, …, 1]`, numbers of classes | the greatest is that of the target |
+/// | `[batch, …, classes]` | `[batch, …, classes]`, one-hot or probabilities | the greatest is that of the targets |
+///
+/// Of several that are the greatest the first counts. Targets may be of any element type.
+#[derive(Clone, Debug)]
+pub struct Accuracy {
+    threshold: f64,
+    running: Running,
+}
+
+impl Accuracy {
+    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities
+    /// (for logits it is 0).
+    #[must_use]
+    pub fn threshold(self, threshold: f64) -> Accuracy {
+        Accuracy { threshold, ..self }
+    }
+
+    /// Whether each prediction is right.
+    fn matches(&self, targets: &Tensor, predictions: &Tensor) -> tensor::Result<Tensor> {
+        let Some((&last, rest)) = predictions.shape().split_last() else {
+            let expected = "needs predictions with a first axis that counts samples";
+            return Err(Error::shape("accuracy", predictions.shape(), expected));
+        };
+        if last == 1 || rest.is_empty() {
+            let targets = arranged(targets, predictions.shape(), predictions.shape())?;
+            return predictions.greater(self.threshold)?.cast(targets.dtype()).equal(&targets);
+        }
+        let classes = predictions.argmax(-1)?;
+        if targets.shape() == predictions.shape() {
+            return classes.equal(&targets.argmax(-1)?);
+        }
+        let targets = arranged(targets, classes.shape(), predictions.shape())?;
+        // Labels are compared as they are: 2.5 is no class, and 300 none that fits into a byte.
+        if targets.dtype().is_float() {
+            classes.cast(targets.dtype()).equal(&targets)
+        } else {
+            classes.equal(&targets.cast(DType::I64))
+        }
+    }
+}
+
+/// The targets in the shape `expected`, to which they may lack a last axis of size 1, or have one
+/// too many.
+fn arranged(targets: &Tensor, expected: &Shape, predictions: &Shape) -> tensor::Result<Tensor> {
+    let without = |shape: &Shape| match shape.split_last() {
+        Some((1, rest)) => Some(Shape::from(rest)),
+        _ => None,
+    };
+    let shape = targets.shape();
+    if shape == expected || without(shape).as_ref() == Some(expected) || without(expected).as_ref() == Some(shape) {
+        return targets.with_shape(expected.clone());
+    }
+    let message = format!("of the targets does not go with that of the predictions, {predictions}");
+    Err(Error::shape("accuracy", shape, message))
+}
+
+impl Default for Accuracy {
+    fn default() -> Accuracy {
+        Accuracy { threshold: 0.5, running: Running::default() }
+    }
+}
+
+impl Metric for Accuracy {
+    fn name(&self) -> &str {
+        "accuracy"
+    }
+
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()> {
+        let matches = self.matches(targets, predictions)?;
+        self.running.add(matches.mean().item()?, matches.size());
+        Ok(())
+    }
+
+    fn result(&self) -> f64 {
+        self.running.mean()
+    }
+
+    fn reset(&mut self) {
+        self.running = Running::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensor::tensor;
+
+    fn accuracy(targets: Tensor, predictions: &Tensor) -> f64 {
+        let mut accuracy = Accuracy::default();
+        accuracy.update(&targets, predictions).unwrap();
+        accuracy.result()
+    }
+
+    #[test]
+    fn labels_of_every_type_and_shape() {
+        let predictions = tensor![[0.1, 0.9, 0.0], [0.5, 0.5, 0.0], [0.0, 0.3, 0.7], [1.0, 0.0, 0.0]];
+        for dtype in [DType::U8, DType::I64, DType::F32, DType::F64] {
+            assert_eq!(accuracy(tensor![1, 0, 1, 0].cast(dtype), &predictions), 0.75);
+            assert_eq!(accuracy(tensor![[1], [1], [2], [0]].cast(dtype), &predictions), 0.75);
+        }
+        let one_hot = tensor![[0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]];
+        assert_eq!(accuracy(one_hot, &predictions), 0.5);
+        assert_eq!(accuracy(tensor![1.5, 0.0, 1.0, 2.0], &predictions), 0.25);
+    }
+
+    #[test]
+    fn sequences_have_a_label_a_step() {
+        let predictions = tensor![[[0.1, 0.9], [0.8, 0.2]], [[0.6, 0.4], [0.3, 0.7]]];
+        assert_eq!(accuracy(tensor![[1, 0], [1, 0]], &predictions), 0.5);
+    }
+
+    #[test]
+    fn single_numbers_are_compared_with_a_threshold() {
+        let predictions = tensor![[0.6], [0.5], [0.4], [0.9]];
+        assert_eq!(accuracy(tensor![[1], [1], [0], [0]], &predictions), 0.5);
+        assert_eq!(accuracy(tensor![true, false, false, true], &predictions), 1.0);
+        assert_eq!(accuracy(tensor![1.0, 0.0], &tensor![0.7, 0.8]), 0.5);
+        let mut logits = Accuracy::default().threshold(0.0);
+        logits.update(&tensor![[1], [0]], &tensor![[0.2], [-0.2]]).unwrap();
+        assert_eq!(logits.result(), 1.0);
+    }
+
+    #[test]
+    fn batches_count_by_their_size_until_a_reset() {
+        let mut accuracy = Accuracy::default();
+        assert!(accuracy.result().is_nan());
+        accuracy.update(&tensor![0, 0, 0], &tensor![[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]).unwrap();
+        accuracy.update(&tensor![1], &tensor![[1.0, 0.0]]).unwrap();
+        assert_eq!(accuracy.result(), 0.75);
+        accuracy.reset();
+        accuracy.update(&tensor![1], &tensor![[1.0, 0.0]]).unwrap();
+        assert_eq!(accuracy.result(), 0.0);
+    }
+
+    #[test]
+    fn shapes_that_do_not_go_together_are_refused() {
+        let mut accuracy = Accuracy::default();
+        let mut message =
+            |targets: Tensor, predictions: Tensor| accuracy.update(&targets, &predictions).unwrap_err().to_string();
+        assert_eq!(
+            message(tensor![0, 1], tensor![[0.5, 0.5]]),
+            "accuracy: shape [2]: of the targets does not go with that of the predictions, [1, 2]"
+        );
+        assert_eq!(
+            message(tensor![1], Tensor::scalar(0.5)),
+            "accuracy: shape []: needs predictions with a first axis that counts samples"
+        );
+    }
+}

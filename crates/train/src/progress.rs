@@ -1,0 +1,70 @@
+//! What is shown during training, on the standard error stream.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::history::Score;
+
+/// How much [`Trainer::fit`](crate::Trainer::fit) shows, on the standard error stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbose {
+    /// [`Bar`](Verbose::Bar) on a terminal, [`Lines`](Verbose::Lines) elsewhere.
+    #[default]
+    Auto,
+    /// A bar with the time left, the loss and the metrics; it becomes a line after each epoch.
+    Bar,
+    /// A line after each epoch.
+    Lines,
+    /// Nothing.
+    Silent,
+}
+
+/// How often the numbers beside the bar change.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// What is shown of one epoch.
+pub(crate) struct Progress {
+    title: String,
+    start: Instant,
+    silent: bool,
+    bar: ProgressBar,
+    refreshed: Option<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new(verbose: Verbose, epoch: usize, epochs: usize, batches: usize) -> Progress {
+        let shown = verbose == Verbose::Bar || (verbose == Verbose::Auto && std::io::stderr().is_terminal());
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(batches as u64), target);
+        let title = format!("epoch {epoch}/{epochs}");
+        let template = "{prefix} {bar:24} {pos}/{len} {eta} left {msg}";
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_prefix(title.clone());
+        Progress { title, start: Instant::now(), silent: verbose == Verbose::Silent, bar, refreshed: None }
+    }
+
+    /// A batch is done; `score` gives what the epoch has come to so far.
+    pub(crate) fn batch(&mut self, score: impl FnOnce() -> Score) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.inc(1);
+        if self.refreshed.is_none_or(|then| then.elapsed() >= REFRESH) {
+            self.bar.set_message(score().to_string());
+            self.refreshed = Some(Instant::now());
+        }
+    }
+
+    /// The epoch is done.
+    pub(crate) fn finish(self, score: &Score, validation: Option<&Score>) {
+        self.bar.finish_and_clear();
+        if self.silent {
+            return;
+        }
+        let seconds = self.start.elapsed().as_secs_f64();
+        let validation = validation.map_or(String::new(), |score| format!("; validation {score}"));
+        eprintln!("{}: {seconds:.1} s, {score}{validation}", self.title);
+    }
+}
