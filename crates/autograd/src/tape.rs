@@ -163,6 +163,7 @@ impl Recorder for Tape {
                 && match needs {
                     Needs::Inputs | Needs::Both => true,
                     Needs::Others => other_is_tracked(k),
+                    Needs::Selectors => !input.dtype().is_float(),
                     Needs::Nothing | Needs::Output => false,
                 };
             (nodes[k], Kept::new(input, whole))

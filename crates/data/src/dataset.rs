@@ -132,6 +132,9 @@ impl Dataset for ArrayDataset {
 
     /// Views, if no map is applied: nothing is copied.
     fn range(&self, range: Range<usize>) -> Result<(Tensor, Tensor)> {
+        if range.start > range.end || range.end > self.len() {
+            return Err(Error::Dataset(format!("there are no samples {range:?} among {}", self.len())));
+        }
         Ok((self.mapped(self.features.slice(range.clone())?)?, self.targets.slice(range)?))
     }
 
@@ -185,7 +188,8 @@ mod tests {
         assert_eq!(y.to_vec::<i64>().unwrap(), [12, 10, 12]);
         assert_eq!(set.gather(&[]).unwrap().0.shape(), &[0, 2]);
         assert_eq!(set.gather(&[3]).unwrap_err().to_string(), "there is no sample 3 among 3");
-        assert_eq!(set.range(2..4).unwrap_err().to_string(), "slice: index 4 is out of range for an axis of size 3");
+        assert_eq!(set.range(2..4).unwrap_err().to_string(), "there are no samples 2..4 among 3");
+        assert_eq!(set.range(3..3).unwrap().1.shape(), &[0]);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Layout {
                 if line.len() > indent.len() {
                     line.push(' ');
                     // One column is kept for the bracket.
-                    if line.len() + word.len() > width - 1 {
+                    if line.len() + word.len() + 1 > width {
                         out += line.trim_end();
                         out.push('\n');
                         line = indent.to_string();
@@ -113,7 +113,7 @@ impl Layout {
         } else {
             let deeper = format!("{indent} ");
             let separator = "\n".repeat(inner.len());
-            let parts: Vec<String> = (0..count).map(|_| self.array(inner, &deeper, width - 1)).collect();
+            let parts: Vec<String> = (0..count).map(|_| self.array(inner, &deeper, width.saturating_sub(1))).collect();
             let (head, tail) = parts.split_at(before);
             let lines: Vec<String> =
                 head.iter().chain(&dots).chain(tail).map(|part| format!("{indent}{part}")).collect();
@@ -161,6 +161,19 @@ macro_rules! show_integers {
 
 show_integers!(i64, u8);
 
+/// The least digits that tell a number from its neighbours, with or without an exponent. Where two
+/// texts are as short and as near, the one that ends in an even digit, which is NumPy's choice and
+/// not always Rust's.
+macro_rules! shortest {
+    ($value:expr, $exponents:expr) => {{
+        let value = $value;
+        let text = if $exponents { format!("{value:e}") } else { format!("{value}") };
+        let decimals = Digits::of(&text).fraction.len();
+        let even = if $exponents { format!("{value:.decimals$e}") } else { format!("{value:.decimals$}") };
+        if even.parse() == Ok(value) { even } else { text }
+    }};
+}
+
 macro_rules! show_floats {
     ($($type:ty, $array_limit:expr, $scalar_limit:expr;)*) => {$(
         impl Show for $type {
@@ -169,11 +182,13 @@ macro_rules! show_floats {
                     return not_finite(self.into());
                 }
                 let size = f64::from(self).abs();
-                if size != 0.0 && !(1e-4..$scalar_limit).contains(&size) {
-                    let (mantissa, exponent) = scientific(&format!("{self:e}"));
+                let exponents = size != 0.0 && !(1e-4..$scalar_limit).contains(&size);
+                let text = shortest!(self, exponents);
+                if exponents {
+                    let (mantissa, exponent) = scientific(&text);
                     return mantissa + &exponent_text(exponent, 2);
                 }
-                format!("{self:?}")
+                if text.contains('.') { text } else { text + ".0" }
             }
 
             fn column(values: &[$type]) -> Vec<String> {
@@ -183,8 +198,7 @@ macro_rules! show_floats {
                 let exponents =
                     greatest > 0.0 && (greatest >= $array_limit || least < 0.0001 || greatest / least > 1000.0);
                 let parts = values.iter().map(|&value| {
-                    let shortest = if exponents { format!("{value:e}") } else { format!("{value}") };
-                    Parts::of(value.into(), &shortest, exponents)
+                    Parts::of(value.into(), &shortest!(value, exponents), exponents)
                 });
                 align(&parts.collect::<Vec<_>>(), exponents)
             }
@@ -216,10 +230,25 @@ fn exponent_text(exponent: i32, digits: usize) -> String {
 
 /// A number in an array of numbers, before it is aligned with the others.
 enum Parts {
-    /// Sign and digits before the point, digits after it, exponent.
-    Finite(String, String, i32),
+    /// A number and its digits.
+    Finite(f64, Digits),
     /// `nan`, `inf` or `-inf`.
     Other(String),
+}
+
+/// Digits of a number: with sign before the point, after the point, and the exponent.
+struct Digits {
+    whole: String,
+    fraction: String,
+    exponent: i32,
+}
+
+impl Digits {
+    fn of(text: &str) -> Digits {
+        let (mantissa, exponent) = scientific(text);
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
+        Digits { whole: whole.into(), fraction: fraction.trim_end_matches('0').into(), exponent }
+    }
 }
 
 impl Parts {
@@ -229,33 +258,28 @@ impl Parts {
         if !value.is_finite() {
             return Parts::Other(not_finite(value));
         }
-        let split = |text: &str| {
-            let (mantissa, exponent) = scientific(text);
-            let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
-            (whole.to_string(), fraction.trim_end_matches('0').to_string(), exponent)
+        let digits = match Digits::of(shortest) {
+            digits if digits.fraction.len() <= PRECISION => digits,
+            _ if exponents => Digits::of(&format!("{value:.PRECISION$e}")),
+            _ => Digits::of(&format!("{value:.PRECISION$}")),
         };
-        let (whole, fraction, exponent) = match split(shortest) {
-            parts if parts.1.len() <= PRECISION => parts,
-            _ if exponents => split(&format!("{value:.PRECISION$e}")),
-            _ => split(&format!("{value:.PRECISION$}")),
-        };
-        Parts::Finite(whole, fraction, exponent)
+        Parts::Finite(value, digits)
     }
 }
 
-/// Numbers with their points below each other: decimals are filled up with zeros where there are
-/// exponents, with spaces where there are none.
+/// Numbers with their points below each other. Where there are exponents all have the decimals of
+/// the longest, the others' from their exact values; else spaces fill up.
 fn align(parts: &[Parts], exponents: bool) -> Vec<String> {
-    let (mut left, mut right, mut digits) = (0, 0, 2);
+    let (mut left, mut right, mut size) = (0, 0, 2);
     for part in parts {
-        if let Parts::Finite(whole, fraction, exponent) = part {
-            left = left.max(whole.len());
-            right = right.max(fraction.len());
-            digits = digits.max(exponent.abs().to_string().len());
+        if let Parts::Finite(_, digits) = part {
+            left = left.max(digits.whole.len());
+            right = right.max(digits.fraction.len());
+            size = size.max(digits.exponent.abs().to_string().len());
         }
     }
     // Width of all that follows the whole part.
-    let tail = 1 + right + if exponents { 2 + digits } else { 0 };
+    let tail = 1 + right + if exponents { 2 + size } else { 0 };
     for part in parts {
         if let Parts::Other(word) = part {
             left = left.max(word.len().saturating_sub(tail));
@@ -263,10 +287,12 @@ fn align(parts: &[Parts], exponents: bool) -> Vec<String> {
     }
     let width = left + tail;
     let words = parts.iter().map(|part| match part {
-        Parts::Finite(whole, fraction, exponent) if exponents => {
-            format!("{whole:>left$}.{fraction:0<right$}{}", exponent_text(*exponent, digits))
+        Parts::Finite(value, digits) if exponents => {
+            let longer = (digits.fraction.len() < right).then(|| Digits::of(&format!("{value:.right$e}")));
+            let Digits { whole, fraction, exponent } = longer.as_ref().unwrap_or(digits);
+            format!("{whole:>left$}.{fraction:0<right$}{}", exponent_text(*exponent, size))
         }
-        Parts::Finite(whole, fraction, _) => format!("{whole:>left$}.{fraction:<right$}"),
+        Parts::Finite(_, Digits { whole, fraction, .. }) => format!("{whole:>left$}.{fraction:<right$}"),
         Parts::Other(word) => format!("{word:>width$}"),
     });
     words.collect()
@@ -307,6 +333,9 @@ mod tests {
             (tensor![[true, false], [true, true]], "[[ True False]\n [ True  True]]"),
             (tensor![[[1, 2], [3, 4]], [[5, 6], [7, 8]]], "[[[1 2]\n  [3 4]]\n\n [[5 6]\n  [7 8]]]"),
             (Tensor::zeros([2, 1, 1, 2]), "[[[[0. 0.]]]\n\n\n [[[0. 0.]]]]"),
+            // Halfway between two texts of eight digits; and digits beyond the shortest are exact.
+            (tensor![-6076.40625, 10209.151], "[-6076.4062 10209.151 ]"),
+            (tensor![9.47081e7, 3.6159504e7], "[9.4708096e+07 3.6159504e+07]"),
             (Tensor::zeros([0]), "[]"),
             (Tensor::zeros([2, 0, 3]), "[]"),
             (
@@ -355,6 +384,7 @@ mod tests {
             (Tensor::from(12345678901234567.0f64), "1.2345678901234568e+16"),
             (Tensor::scalar(f32::NAN), "nan"),
             (Tensor::from(f64::NEG_INFINITY), "-inf"),
+            (Tensor::scalar(6076.40625), "6076.4062"),
             (Tensor::scalar(-3), "-3"),
             (Tensor::scalar(7u8), "7"),
             (Tensor::scalar(true), "True"),
@@ -362,6 +392,13 @@ mod tests {
         for (x, expected) in cases {
             assert_eq!(x.to_string(), expected);
         }
+    }
+
+    /// NumPy ends at rank 64.
+    #[test]
+    fn brackets_may_fill_the_line() {
+        let text = Tensor::ones(vec![1; 100]).to_string();
+        assert_eq!(text, format!("{}1.{}", "[".repeat(100), "]".repeat(100)));
     }
 
     #[test]

@@ -32,4 +32,4 @@ pub use ops::Op;
 pub use random::{Generator, GeneratorState};
 pub use record::no_record;
 pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
-pub use tensor::{Argument, Literal, Number, Operand, Tensor};
+pub use tensor::{Argument, Literal, Number, Operand, ScalarLiteral, Tensor};

@@ -134,10 +134,10 @@ impl Generator {
     /// On the thread's generator: [`Tensor::normal`].
     ///
     /// # Errors
-    /// If `mean` or `std` is not finite, or `std` is negative.
+    /// If `mean` or `std` is not a finite float32, or `std` is negative.
     pub fn normal(&mut self, shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
-        if !mean.is_finite() || !std.is_finite() || std < 0.0 {
-            let message = format!("mean {mean:?} and std {std:?} must be finite, and std not negative");
+        if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
+            let message = format!("mean {mean:?} and std {std:?} must be finite float32 numbers, std not negative");
             return Err(Error::argument("normal", message));
         }
         let shape = shape.into();
@@ -163,7 +163,7 @@ impl Generator {
     ///
     /// On the thread's generator: [`Tensor::permutation`].
     pub fn permutation(&mut self, count: usize) -> Tensor {
-        let mut order: Vec<i64> = (0..count as i64).collect();
+        let mut order: Vec<i64> = (0..count).map(|k| k as i64).collect();
         let mut words = self.words(self.state.position);
         for last in (0..count).rev() {
             order.swap(last, below(words.next_u64(), last as u64 + 1) as usize);
@@ -311,7 +311,7 @@ impl Tensor {
     /// Float32 numbers of a normal distribution. From an explicit generator: [`Generator::normal`].
     ///
     /// # Errors
-    /// If `mean` or `std` is not finite, or `std` is negative.
+    /// If `mean` or `std` is not a finite float32, or `std` is negative.
     pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         with_default(|generator| generator.normal(shape, mean, std))
     }

@@ -118,17 +118,24 @@ impl Shape {
     }
 
     /// The number of elements: the product of the sizes, 1 for a scalar.
+    ///
+    /// # Panics
+    /// If it exceeds `usize`, as `Vec` does where the capacity overflows; see
+    /// [`Shape::checked_size`].
     pub fn size(&self) -> usize {
-        self.0.iter().product()
+        let size = self.0.iter().try_fold(1usize, |size, &n| size.checked_mul(n));
+        size.unwrap_or_else(|| if self.0.contains(&0) { 0 } else { panic!("capacity overflow: shape {self}") })
     }
 
     /// The number of elements, or an error where it (or the bytes of it) exceeds what memory can
-    /// address; for shapes that come from outside.
+    /// address; for shapes that come from outside. Axes of size 0 count as 1, since strides are
+    /// products of the others.
     pub fn checked_size(&self, operation: &str) -> Result<usize> {
         self.0
             .iter()
-            .try_fold(1usize, |size, &n| size.checked_mul(n))
+            .try_fold(1usize, |size, &n| size.checked_mul(n.max(1)))
             .filter(|&size| size <= isize::MAX as usize / 8)
+            .map(|size| if self.0.contains(&0) { 0 } else { size })
             .ok_or_else(|| {
                 Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))
             })
@@ -140,7 +147,7 @@ impl Shape {
         let mut step = 1isize;
         for axis in (0..self.rank()).rev() {
             strides[axis] = step;
-            step *= self.0[axis].max(1) as isize;
+            step = step.wrapping_mul(self.0[axis].max(1) as isize);
         }
         Strides(strides)
     }
@@ -201,6 +208,39 @@ impl Strides {
     }
 }
 
+impl Strides {
+    /// The strides by which the elements of `from` are read as `to`, a shape of the same size which
+    /// is not 0; `None` where no strides do that and the elements must be copied.
+    pub(crate) fn reshaped(&self, from: &Shape, to: &Shape) -> Option<Strides> {
+        let mut old = from.iter().zip(self.iter()).filter(|(size, _)| **size != 1).peekable();
+        let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, to.rank());
+        let mut axis = 0;
+        while let Some((&size, &stride)) = old.next() {
+            // Axes of both shapes, outermost first, until those of both span equally many elements.
+            let (mut before, mut after) = (size, 1);
+            let (first, mut step) = (axis, stride);
+            while before != after || axis == first {
+                if before < after {
+                    let (&size, &stride) = old.next()?;
+                    if step != stride * size as isize {
+                        return None;
+                    }
+                    before *= size;
+                    step = stride;
+                } else {
+                    after *= *to.get(axis)?;
+                    axis += 1;
+                }
+            }
+            for k in (first..axis).rev() {
+                strides[k] = step;
+                step *= to[k] as isize;
+            }
+        }
+        Some(Strides(strides))
+    }
+}
+
 /// An axis given by a user, counted from the end where it is negative, as an index below `rank`.
 pub fn normalize_axis(axis: isize, rank: usize, operation: &str) -> Result<usize> {
     let index = if axis < 0 { axis + rank as isize } else { axis };
@@ -213,11 +253,20 @@ pub fn normalize_axis(axis: isize, rank: usize, operation: &str) -> Result<usize
 pub trait IntoAxes {
     /// The axes in ascending order; an error where one is out of range or given twice.
     fn into_axes(self, rank: usize, operation: &str) -> Result<Axes>;
+
+    /// Whether this stands for all axes without naming any.
+    fn is_all(&self) -> bool {
+        false
+    }
 }
 
 impl IntoAxes for std::ops::RangeFull {
     fn into_axes(self, rank: usize, _: &str) -> Result<Axes> {
         Ok((0..rank).collect())
+    }
+
+    fn is_all(&self) -> bool {
+        true
     }
 }
 
@@ -228,6 +277,12 @@ impl IntoAxes for isize {
 }
 
 impl<const N: usize> IntoAxes for [isize; N] {
+    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
+        self[..].into_axes(rank, operation)
+    }
+}
+
+impl<const N: usize> IntoAxes for &[isize; N] {
     fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
         self[..].into_axes(rank, operation)
     }
@@ -259,6 +314,23 @@ mod tests {
             error.to_string(),
             "add: [2, 3] and [2] do not broadcast: 3 and 2 differ on axis -1, and neither is 1"
         );
+    }
+
+    #[test]
+    fn reshaping_keeps_strides_where_it_can() {
+        let reshaped = |strides: &[isize], from: &[usize], to: &[usize]| {
+            let strides: Strides = strides.iter().copied().collect();
+            strides.reshaped(&from.into(), &to.into()).map(|strides| strides.to_vec())
+        };
+        // A transposed matrix gets an axis of size 1, loses it, and cannot become a vector.
+        assert_eq!(reshaped(&[1, 3], &[3, 2], &[3, 1, 2]), Some(vec![1, 6, 3]));
+        assert_eq!(reshaped(&[1, 9, 3], &[3, 1, 2], &[3, 2]), Some(vec![1, 3]));
+        assert_eq!(reshaped(&[1, 3], &[3, 2], &[6]), None);
+        // Every second of twelve, as a matrix; a repeated row split; a repeated element joined.
+        assert_eq!(reshaped(&[2], &[6], &[2, 3]), Some(vec![6, 2]));
+        assert_eq!(reshaped(&[0, 1], &[4, 3], &[2, 2, 3]), Some(vec![0, 0, 1]));
+        assert_eq!(reshaped(&[0, 0], &[4, 3], &[12]), Some(vec![0]));
+        assert_eq!(reshaped(&[-1], &[4], &[2, 2]), Some(vec![-2, -1]));
     }
 
     #[test]

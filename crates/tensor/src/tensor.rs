@@ -38,7 +38,7 @@ pub struct Tensor {
 /// Making tensors.
 impl Tensor {
     /// A tensor of rank 0. Literals are float32 or int64 as in [`tensor!`](crate::tensor).
-    pub fn scalar(value: impl Literal) -> Tensor {
+    pub fn scalar(value: impl ScalarLiteral) -> Tensor {
         value.into_tensor()
     }
 
@@ -66,7 +66,7 @@ impl Tensor {
     }
 
     /// `value` throughout; its element type is that of the literal, as in [`tensor!`](crate::tensor).
-    pub fn full(shape: impl Into<Shape>, value: impl Literal) -> Tensor {
+    pub fn full(shape: impl Into<Shape>, value: impl ScalarLiteral) -> Tensor {
         let value = value.into_tensor();
         let shape = shape.into();
         with_dtype!(value.dtype(), T => {
@@ -101,21 +101,31 @@ impl Tensor {
     /// three are integers, else float32. `[ceil((end - start) / step)]`.
     ///
     /// # Errors
-    /// If `step` is zero, or a number is not finite.
+    /// If `step` is zero, a number is not finite, or an integer is not of int64.
     pub fn arange(start: impl Into<Number>, end: impl Into<Number>, step: impl Into<Number>) -> Result<Tensor> {
         let numbers = [start.into(), end.into(), step.into()];
+        if let [Number::Integer(start), Number::Integer(end), Number::Integer(step)] = numbers {
+            let wrong = |expected: &str| {
+                Error::argument("arange", format!("from {start} to {end} in steps of {step}: {expected}"))
+            };
+            if step == 0 {
+                return Err(wrong("the step must not be 0"));
+            }
+            let count = ((end - start + step - step.signum()) / step).max(0);
+            let last = start + (count - 1).max(0) * step;
+            if count > 0 && (i64::try_from(start).is_err() || i64::try_from(last).is_err()) {
+                return Err(wrong("all must be int64"));
+            }
+            let count = Shape::from([usize::try_from(count).unwrap_or(usize::MAX)]).checked_size("arange")?;
+            return Ok((0..count as i128).map(|k| (start + k * step) as i64).collect());
+        }
         let [start, end, step] = numbers.map(Number::to_f64);
         let count = ((end - start) / step).ceil();
-        if step == 0.0 || !count.is_finite() {
+        if step == 0.0 || !count.is_finite() || !step.is_finite() {
             let message = format!("from {start} to {end} in steps of {step}: all must be finite and the step not 0");
             return Err(Error::argument("arange", message));
         }
-        let count = count.max(0.0) as usize;
-        if let [Number::Integer(start), _, Number::Integer(step)] = numbers
-            && numbers.iter().all(|number| matches!(number, Number::Integer(_)))
-        {
-            return Ok((0..count as i128).map(|k| (start + k * step) as i64).collect());
-        }
+        let count = Shape::from([count.max(0.0) as usize]).checked_size("arange")?;
         Ok((0..count).map(|k| (start + k as f64 * step) as f32).collect())
     }
 
@@ -315,6 +325,9 @@ impl Tensor {
             let strides = shape.strides();
             return self.restrided(shape, strides, self.offset);
         }
+        if let Some(strides) = self.strides.reshaped(&self.shape, &shape) {
+            return self.restrided(shape, strides, self.offset);
+        }
         let copy = with_dtype!(self.dtype(), T => kernels::elementwise::map(self, |x: T| x));
         copy.reshaped(shape)
     }
@@ -342,7 +355,8 @@ impl Number {
     pub(crate) fn to_tensor(self, dtype: DType, operation: &str) -> Result<Tensor> {
         let integer = match self {
             Number::Integer(value) => Some(value),
-            Number::Float(value) if value.fract() == 0.0 && value.abs() < 9e18 => Some(value as i128),
+            // Beyond 2⁶³ no type here holds it.
+            Number::Float(value) if value.fract() == 0.0 && value.abs() < 1e19 => Some(value as i128),
             Number::Float(_) => None,
         };
         let range = match dtype {
@@ -442,6 +456,9 @@ pub trait Literal {
     fn into_tensor(self) -> Tensor;
 }
 
+/// A literal that is one number or truth value, not an array.
+pub trait ScalarLiteral: Literal {}
+
 macro_rules! literals {
     ($($type:ty => $element:ty),*) => {$(
         impl Literal for $type {
@@ -449,6 +466,8 @@ macro_rules! literals {
                 Tensor::from_buffer(Buffer::filled(1, self as $element), Shape::default())
             }
         }
+
+        impl ScalarLiteral for $type {}
     )*};
 }
 

@@ -9,20 +9,31 @@ use crate::tape::Site;
 
 pub(super) fn needs(op: &Index) -> Needs {
     match op {
-        Index::Where => Needs::Inputs,
-        Index::OneHot { .. } => Needs::Nothing,
+        Index::Where | Index::Gather { .. } | Index::ScatterAdd { .. } => Needs::Selectors,
+        Index::Take { .. } | Index::Untake { .. } => Needs::Selectors,
+        Index::OneHot { .. } | Index::Nonzero => Needs::Nothing,
     }
 }
 
 pub(super) fn backward(op: &Index, site: &Site, g: &Tensor) -> Result<Parts> {
-    Ok(match op {
+    let part = |k: usize, part: &dyn Fn() -> Result<Tensor>| site.wants(k).then(part).transpose();
+    Ok(match *op {
         Index::Where => {
             let condition = site.input(0);
-            let a = if site.wants(1) { Some(condition.select(g, 0.0)?) } else { None };
-            let b = if site.wants(2) { Some(condition.select(0.0, g)?) } else { None };
-            smallvec![None, a, b]
+            smallvec![None, part(1, &|| condition.select(g, 0.0))?, part(2, &|| condition.select(0.0, g))?]
         }
-        // Class numbers are integers, and have no gradient.
-        Index::OneHot { .. } => smallvec![None],
+        Index::Gather { axis } => {
+            let zeros = Tensor::full_of(site.shape(0), 0.0, site.dtype(0));
+            smallvec![Some(zeros.scatter_add(site.input(1), g, axis as isize)?), None]
+        }
+        Index::ScatterAdd { axis } => {
+            smallvec![Some(g.clone()), None, part(2, &|| g.gather(site.input(1), axis as isize))?]
+        }
+        Index::Take { axis } => {
+            smallvec![Some(g.untake(site.input(1), axis as isize, site.shape(0)[axis])?), None]
+        }
+        Index::Untake { axis, .. } => smallvec![Some(g.take(site.input(1), axis as isize)?), None],
+        // The operand is of integers, or the result is.
+        Index::OneHot { .. } | Index::Nonzero => smallvec![None],
     })
 }

@@ -32,9 +32,11 @@ pub(crate) enum Needs {
     Inputs,
     /// Each input for the gradients of the others: one is not kept if all others are constants.
     Others,
-    /// The output.
+    /// The inputs that are not floating: conditions and indices.
+    Selectors,
+    /// All outputs.
     Output,
-    /// Inputs and output.
+    /// All inputs and outputs.
     Both,
 }
 
@@ -55,18 +57,15 @@ pub(crate) fn needs(op: &Op) -> Needs {
 
 /// Applies the rule of an operation. `gradients` are those of the outputs, at least one of them there.
 pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
+    // Of operations with several outputs, only the first is floating and can have a gradient.
     let Some(gradient) = &gradients[0] else {
-        // Only operations with several outputs come here.
-        return match op {
-            Op::Scan(op) => Err(Error::gradient(format!("the second output of {} has no derivative", op.name()))),
-            _ => unreachable!("{} has one output", op.name()),
-        };
+        return Ok(smallvec![None; site.arity()]);
     };
     match op {
         Op::Unary(op) => Ok(smallvec![unary::backward(op, site, gradient)?]),
         Op::Binary(op) => pair(site, |k| binary::backward(op, site, gradient, k)),
         Op::Reduce(op) => Ok(smallvec![reduce::backward(op, site, gradient)?]),
-        Op::Scan(op) => Ok(smallvec![scan::backward(op, site, gradient)?]),
+        Op::Scan(op) => Ok(smallvec![Some(scan::backward(op, site, gradient)?)]),
         Op::Matmul(op) => pair(site, |k| matmul::backward(op, site, gradient, k).map(Some)),
         Op::Movement(op) => movement::backward(op, site, gradient),
         Op::Index(op) => index::backward(op, site, gradient),
@@ -86,4 +85,9 @@ pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Re
 /// The parts of an operation with two inputs, each only if it is wanted.
 fn pair(site: &Site, part: impl Fn(usize) -> Result<Option<Tensor>>) -> Result<Parts> {
     (0..2).map(|k| if site.wants(k) { part(k) } else { Ok(None) }).collect()
+}
+
+/// Whether any element is zero, which decides how products are differentiated.
+fn has_zero(x: &Tensor) -> Result<bool> {
+    Ok(x.equal(0.0)?.any()?.item()? != 0.0)
 }

@@ -58,7 +58,7 @@ pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Te
 /// at the price of a square of the count, and the quotient of the whole product elsewhere.
 fn others_product(x: &Tensor, op: &Reduce, shape: &Shape) -> Result<Tensor> {
     let axes: Vec<isize> = op.axes.iter().map(|&axis| axis as isize).collect();
-    if !x.equal(0.0)?.any()?.item()?.eq(&1.0) {
+    if !super::has_zero(x)? {
         return x.prod_keepdims(&axes[..])?.try_div(x);
     }
     // The reduced axes as one, last: [rest, n] → [rest, n, n], ones on the diagonal.

@@ -99,10 +99,10 @@ fn normal_distribution(x: &Tensor) -> Result<Tensor> {
     x.try_mul(std::f64::consts::FRAC_1_SQRT_2)?.erf().try_add(1.0)?.try_mul(0.5)
 }
 
-/// The gradient of `above · x` where positive and `below · (eˣ - 1)` elsewhere.
+/// The gradient of `above · x` where positive and `below · (eˣ - 1)` elsewhere. The exponential is
+/// taken of negative numbers only, so that the other branch cannot overflow, and the second
+/// derivative at 0 is 0.
 fn exponential_below(g: &Tensor, x: &Tensor, above: f64, below: f64) -> Result<Tensor> {
-    // The exponential is taken of negative numbers only, so that the other branch cannot overflow.
-    let positive = x.greater(0.0)?;
-    let safe = positive.select(0.0, x)?;
-    positive.select(g.try_mul(above)?, g.try_mul(safe.exp())?.try_mul(below)?)
+    let exponent = x.less(0.0)?.select(x, 0.0)?;
+    x.greater(0.0)?.select(g.try_mul(above)?, g.try_mul(exponent.exp())?.try_mul(below)?)
 }

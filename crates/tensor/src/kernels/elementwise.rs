@@ -124,9 +124,33 @@ pub(crate) fn select<T: Element>(shape: Shape, condition: &Tensor, a: &Tensor, b
         Walk::new(&shape, [(&strides[0], condition.offset()), (&strides[1], a.offset()), (&strides[2], b.offset())]);
     for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
         for (position, at, length) in walk.runs(start, out.len()) {
-            for k in 0..length {
-                let [m, i, j] = std::array::from_fn(|n| (at[n] + k as isize * walk.steps[n]) as usize);
-                out[position + k] = if mask[m] { left[i] } else { right[j] };
+            let out = &mut out[position..position + length];
+            let [m, i, j] = at.map(|at| at as usize);
+            match walk.steps {
+                [1, 1, 1] => {
+                    let values = left[i..][..length].iter().zip(&right[j..][..length]);
+                    for ((out, &mask), (&a, &b)) in out.iter_mut().zip(&mask[m..][..length]).zip(values) {
+                        *out = if mask { a } else { b };
+                    }
+                }
+                [1, 1, 0] => {
+                    let b = right[j];
+                    for ((out, &mask), &a) in out.iter_mut().zip(&mask[m..][..length]).zip(&left[i..][..length]) {
+                        *out = if mask { a } else { b };
+                    }
+                }
+                [1, 0, 1] => {
+                    let a = left[i];
+                    for ((out, &mask), &b) in out.iter_mut().zip(&mask[m..][..length]).zip(&right[j..][..length]) {
+                        *out = if mask { a } else { b };
+                    }
+                }
+                steps => {
+                    for (k, out) in out.iter_mut().enumerate() {
+                        let [m, i, j] = std::array::from_fn(|n| (at[n] + k as isize * steps[n]) as usize);
+                        *out = if mask[m] { left[i] } else { right[j] };
+                    }
+                }
             }
         }
     });

@@ -2,8 +2,10 @@
 
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
+pub(crate) mod index;
 pub(crate) mod memory;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod strided;
 pub(crate) mod threads;

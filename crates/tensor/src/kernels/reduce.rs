@@ -12,8 +12,11 @@ use crate::tensor::Tensor;
 
 /// Partial results kept side by side, so that the loop has no chain of dependent additions.
 const LANES: usize = 16;
-/// Elements (or rows) folded one after the other; blocks of these are combined pairwise.
-const BLOCK: usize = 512;
+/// Elements of a row that are folded lane by lane; blocks of these are combined pairwise. Each lane
+/// adds a sixteenth of them one after the other, so that roundings do not add up.
+const BLOCK: usize = 256;
+/// Rows that are folded one after the other, column by column.
+const ROWS: usize = 32;
 
 /// An associative combination with its neutral element, and what it is applied to.
 #[derive(Clone, Copy)]
@@ -37,21 +40,42 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
         (self.combine)(self.row(left), self.row(right))
     }
 
+    /// Partial results (at least one) combined pairwise.
+    fn pairwise(&self, partial: &[A]) -> A {
+        match partial {
+            [only] => *only,
+            _ => {
+                let (left, right) = partial.split_at(partial.len() / 2);
+                (self.combine)(self.pairwise(left), self.pairwise(right))
+            }
+        }
+    }
+
     /// The folds of the columns of row-major rows that start `stride` apart and are as wide as `out`.
     fn columns<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A])
     where
         L: Fn(T) -> A,
     {
+        let blocks = rows.len().div_ceil(stride).div_ceil(ROWS);
+        // Room for one half of the rows on each level of halving.
+        let mut room = vec![self.neutral; blocks.next_power_of_two().ilog2() as usize * out.len()];
+        self.columns_within(rows, stride, out, &mut room);
+    }
+
+    fn columns_within<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A], room: &mut [A])
+    where
+        L: Fn(T) -> A,
+    {
         let count = rows.len().div_ceil(stride);
-        if count <= BLOCK {
+        if count <= ROWS {
             return vectorized(ColumnLoop { fold: self, rows, stride, out });
         }
-        let half = (count / 2).next_multiple_of(BLOCK);
-        let mut right = vec![self.neutral; out.len()];
-        self.columns(&rows[..half * stride], stride, out);
-        self.columns(&rows[half * stride..], stride, &mut right);
+        let half = count.div_ceil(ROWS).div_ceil(2) * ROWS;
+        let (right, room) = room.split_at_mut(out.len());
+        self.columns_within(&rows[..half * stride], stride, out, room);
+        self.columns_within(&rows[half * stride..], stride, right, room);
         for (out, right) in out.iter_mut().zip(right) {
-            *out = (self.combine)(*out, right);
+            *out = (self.combine)(*out, *right);
         }
     }
 
@@ -61,10 +85,11 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
         L: Fn(T) -> A + Sync,
         C: Sync,
     {
-        let form = Form::<T>::of(x, axes, false);
+        let form = Form::of::<T>(x, axes, false);
+        let data = form.data::<T>();
         let mut out = Buffer::new::<A>(form.outer * form.inner);
         let values = out.as_mut_slice::<A>();
-        let Form { ref data, outer, reduced, inner } = form;
+        let Form { outer, reduced, inner, .. } = form;
         if reduced == 0 || values.is_empty() {
             values.fill(self.neutral);
         } else if inner == 1 && outer == 1 && reduced > CHUNK {
@@ -73,7 +98,7 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
             for_chunks(&mut partial, 1, |k, part| {
                 part[0] = self.row(&data[k * CHUNK..reduced.min((k + 1) * CHUNK)]);
             });
-            values[0] = partial[1..].iter().fold(partial[0], |a, &b| (self.combine)(a, b));
+            values[0] = self.pairwise(&partial);
         } else if inner == 1 {
             for_chunks(values, (CHUNK / reduced).max(1), |start, out| {
                 for (out, row) in out.iter_mut().zip(data[start * reduced..].chunks(reduced)) {
@@ -162,43 +187,45 @@ pub(crate) fn by_row<T: Element, A: Element>(
     keep: bool,
     f: impl Fn(&[T]) -> A + Sync,
 ) -> Tensor {
-    let form = Form::<T>::of(x, axes, true);
+    let form = Form::of::<T>(x, axes, true);
+    let data = form.data::<T>();
     let mut out = Buffer::new::<A>(form.outer);
     for_chunks(out.as_mut_slice::<A>(), (CHUNK / form.reduced.max(1)).max(1), |start, out| {
         for (k, out) in out.iter_mut().enumerate() {
-            *out = f(&form.data[(start + k) * form.reduced..][..form.reduced]);
+            *out = f(&data[(start + k) * form.reduced..][..form.reduced]);
         }
     });
     Tensor::from_buffer(out, x.shape().reduced(axes, keep))
 }
 
 /// A tensor as `[outer, reduced, inner]` in row-major order, copied only if it does not lie so.
-struct Form<'a, T: Element> {
-    data: Cow<'a, [T]>,
+struct Form<'a> {
+    x: Cow<'a, Tensor>,
     outer: usize,
     reduced: usize,
     inner: usize,
 }
 
-impl<'a, T: Element> Form<'a, T> {
-    fn of(x: &'a Tensor, axes: &[usize], rows: bool) -> Self {
+impl<'a> Form<'a> {
+    /// The elements in the order of the form; `T` is their type.
+    fn data<T: Element>(&self) -> &[T] {
+        self.x.as_slice().expect("laid out in `of`")
+    }
+
+    fn of<T: Element>(x: &'a Tensor, axes: &[usize], rows: bool) -> Self {
         let product = |axes: &mut dyn Iterator<Item = usize>| axes.map(|axis| x.shape()[axis]).product::<usize>();
         let reduced = product(&mut axes.iter().copied());
         let adjacent = axes.windows(2).all(|pair| pair[0] + 1 == pair[1]);
         let inner = axes.last().map_or(1, |&last| product(&mut (last + 1..x.rank())));
-        if let Some(data) = x.as_slice()
-            && adjacent
-            && (inner == 1 || !rows)
-        {
+        if x.is_contiguous() && adjacent && (inner == 1 || !rows) {
             let outer = axes.first().map_or(x.size(), |&first| product(&mut (0..first)));
-            return Form { data: Cow::Borrowed(data), outer, reduced, inner };
+            return Form { x: Cow::Borrowed(x), outer, reduced, inner };
         }
         let kept = (0..x.rank()).filter(|axis| !axes.contains(axis));
         let order: Vec<usize> = kept.clone().chain(axes.iter().copied()).collect();
         let shape: Shape = order.iter().map(|&axis| x.shape()[axis]).collect();
         let strides: Strides = order.iter().map(|&axis| x.strides()[axis]).collect();
         let moved = map(&x.restrided(shape, strides, x.offset()), |x: T| x);
-        let data = Cow::Owned(moved.as_slice::<T>().map(<[T]>::to_vec).unwrap_or_default());
-        Form { data, outer: product(&mut kept.into_iter()), reduced, inner: 1 }
+        Form { x: Cow::Owned(moved), outer: product(&mut kept.into_iter()), reduced, inner: 1 }
     }
 }

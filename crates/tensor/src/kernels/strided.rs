@@ -81,15 +81,15 @@ impl<const N: usize> Iterator for Runs<'_, N> {
         self.column = 0;
         for (axis, (size, steps)) in outer.iter().enumerate().rev() {
             self.index[axis] += 1;
-            for k in 0..N {
-                self.offsets[k] += steps[k];
+            for (offset, step) in self.offsets.iter_mut().zip(steps) {
+                *offset += step;
             }
             if self.index[axis] < *size {
                 break;
             }
             self.index[axis] = 0;
-            for k in 0..N {
-                self.offsets[k] -= *size as isize * steps[k];
+            for (offset, step) in self.offsets.iter_mut().zip(steps) {
+                *offset -= *size as isize * step;
             }
         }
         Some(run)

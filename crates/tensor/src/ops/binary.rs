@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::zip;
+use crate::ops::unary::converted;
 use crate::ops::{Unary, apply, operands, same_dtype};
 use crate::tensor::{Argument, Operand, Tensor};
 
@@ -98,7 +99,7 @@ impl Binary {
                     DType::F32 => kernel!(f32, |a, b| a $op b),
                     DType::F64 => kernel!(f64, |a, b| a $op b),
                     // Bytes and truth values are rarely compared: through int64.
-                    _ => Ok(zip(shape, &a.cast(DType::I64), &b.cast(DType::I64), |a: i64, b: i64| a $op b)),
+                    _ => Ok(zip(shape, &converted(a, DType::I64), &converted(b, DType::I64), |a: i64, b: i64| a $op b)),
                 }
             };
         }
@@ -125,8 +126,8 @@ impl Binary {
                 DType::I64 => Ok(self.integer(shape, a, b)),
                 DType::U8 => {
                     // Through int64, whose low byte is what wrapping arithmetic on bytes gives.
-                    let wide = self.integer(shape, &a.cast(DType::I64), &b.cast(DType::I64));
-                    Ok(if wide.dtype() == DType::I64 { wide.cast(DType::U8) } else { wide })
+                    let wide = self.integer(shape, &converted(a, DType::I64), &converted(b, DType::I64));
+                    Ok(if wide.dtype() == DType::I64 { converted(&wide, DType::U8).into_owned() } else { wide })
                 }
                 DType::Bool => {
                     Err(Error::dtype(self.name(), DType::Bool, "a number; cast it first, as in `x.cast(DType::F32)`"))
@@ -190,7 +191,10 @@ fn remainder<T: Float>(a: T, b: T) -> T {
 /// `floor(a / b)`, consistent with [`remainder`] where the quotient is rounded up to an integer.
 #[inline(always)]
 fn floor_div<T: Float>(a: T, b: T) -> T {
-    if b == T::zero() || !a.is_finite() || !b.is_finite() {
+    if b.is_infinite() && a.is_finite() {
+        // The quotient is an infinitely small number, of which only the sign counts.
+        if a != T::zero() && (a < T::zero()) != (b < T::zero()) { -T::one() } else { T::zero() }
+    } else if b == T::zero() || !a.is_finite() || b.is_nan() {
         (a / b).floor()
     } else {
         ((a - remainder(a, b)) / b).round()
@@ -229,7 +233,8 @@ impl Tensor {
         let shape = self.shape().broadcast(other.shape(), "allclose")?;
         let close = with_dtype!(self.dtype(), T => zip(shape, self, other, |a: T, b: T| {
             let (a, b) = (a.to_f64(), b.to_f64());
-            a == b || (a - b).abs() <= absolute + relative * b.abs()
+            // An infinity is close only to itself.
+            a == b || b.is_finite() && (a - b).abs() <= absolute + relative * b.abs()
         }));
         Ok(close.elements::<bool>().iter().all(|&close| close))
     }

@@ -5,7 +5,8 @@ use crate::error::{Error, Result};
 use crate::kernels::elementwise::zip;
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::ops::index::indices_below;
-use crate::ops::{apply, operands, same_dtype};
+use crate::ops::unary::converted;
+use crate::ops::{apply, check_axis, operands, same_dtype};
 use crate::shape::normalize_axis;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
@@ -44,12 +45,14 @@ impl Fused {
         match self {
             Fused::Softmax { axis } => {
                 let [x] = operands(inputs, self.name())?;
-                let x = &x.cast(x.dtype().to_float());
+                check_axis(axis, x.rank(), self.name())?;
+                let x = &converted(x, x.dtype().to_float());
                 Ok(with_float!(x.dtype(), T => along::<T>(x, axis, softmax_row), else unreachable!()))
             }
             Fused::LogSoftmax { axis } => {
                 let [x] = operands(inputs, self.name())?;
-                let x = &x.cast(x.dtype().to_float());
+                check_axis(axis, x.rank(), self.name())?;
+                let x = &converted(x, x.dtype().to_float());
                 Ok(with_float!(x.dtype(), T => along::<T>(x, axis, log_softmax_row), else unreachable!()))
             }
             Fused::SoftmaxCrossEntropy => {
@@ -96,7 +99,7 @@ fn along<T: Float>(x: &Tensor, axis: usize, f: impl Fn(&mut [T]) + Sync) -> Tens
     let chunk = (CHUNK / 4 / width.max(1)).max(1) * width.max(1);
     for_chunks(out.as_mut_slice::<T>(), chunk, |start, out| {
         out.copy_from_slice(&source[start..start + out.len()]);
-        out.chunks_mut(width).for_each(&f);
+        out.chunks_mut(width.max(1)).for_each(&f);
     });
     Tensor::from_buffer(out, x.shape().clone())
 }
@@ -121,19 +124,25 @@ fn softmax_row<T: Float>(row: &mut [T]) {
 
 #[inline(always)]
 fn log_softmax_row<T: Float>(row: &mut [T]) {
-    let normalizer = log_sum_exp(row);
+    let (largest, rest) = log_sum_exp(row);
     for x in row {
-        *x -= normalizer;
+        *x = (*x - largest) - rest;
     }
 }
 
+/// `ln Σ eˣ` as the largest element and what is to be added to it. The two stay apart: their sum
+/// would round off the digits of a small difference to a large element.
 #[inline(always)]
-fn log_sum_exp<T: Float>(row: &[T]) -> T {
+fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
     let largest = largest(row);
     if largest.is_infinite() {
-        return largest;
+        return (largest, T::zero());
     }
-    largest + row.iter().map(|&x| (x - largest).exp()).sum::<T>().ln()
+    // Without the largest element's own 1, so that a sum far below it is not lost.
+    let place = row.iter().position(|&x| x == largest).unwrap_or(0);
+    let sum = |part: &[T]| part.iter().map(|&x| (x - largest).exp()).sum::<T>();
+    let others = sum(&row[..place]) + row.get(place + 1..).map_or(T::zero(), sum);
+    (largest, others.ln_1p())
 }
 
 fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize], classes: usize) -> Tensor {
@@ -143,7 +152,8 @@ fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize], classes: usize) -
     for_chunks(out.as_mut_slice::<T>(), rows, |start, out| {
         for (k, out) in out.iter_mut().enumerate() {
             let row = &source[(start + k) * classes..][..classes];
-            *out = log_sum_exp(row) - row[targets[start + k]];
+            let (largest, rest) = log_sum_exp(row);
+            *out = (largest - row[targets[start + k]]) + rest;
         }
     });
     Tensor::from_buffer(out, logits.shape()[..logits.rank() - 1].into())

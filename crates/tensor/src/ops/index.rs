@@ -3,9 +3,39 @@
 use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::select;
-use crate::ops::{apply, operands, same_dtype};
+use crate::kernels::index::{gather, nonzero, scatter_add, take, untake};
+use crate::ops::unary::converted;
+use crate::ops::{apply, check_axis, operands, same_dtype};
+use crate::shape::{Shape, normalize_axis};
 use crate::storage::Buffer;
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::{Argument, Operand, Tensor};
+
+/// `$body` with `$add` standing for the addition of elements of a type; an error for truth values.
+macro_rules! summed {
+    ($dtype:expr, $operation:literal, $add:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                let $add = |a: f32, b: f32| a + b;
+                Ok($body)
+            }
+            DType::F64 => {
+                let $add = |a: f64, b: f64| a + b;
+                Ok($body)
+            }
+            DType::I64 => {
+                let $add = i64::wrapping_add;
+                Ok($body)
+            }
+            DType::U8 => {
+                let $add = u8::wrapping_add;
+                Ok($body)
+            }
+            DType::Bool => {
+                Err(Error::dtype($operation, DType::Bool, "a number; cast it first, as in `x.cast(DType::F32)`"))
+            }
+        }
+    };
+}
 
 /// An operation that selects elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +47,34 @@ pub enum Index {
         /// The number of classes.
         classes: usize,
     },
+    /// Of `x` and `index`, of one rank: the elements of `x` at the positions of `index`, but along
+    /// the axis where `index` says.
+    Gather {
+        /// The axis.
+        axis: usize,
+    },
+    /// Of `x`, `index` and `source`: `x` to which the elements of `source` at the positions of
+    /// `index` are added where [`Index::Gather`] would read, one after the other in row-major order.
+    ScatterAdd {
+        /// The axis.
+        axis: usize,
+    },
+    /// Of `x` and `index`, of any shape: the entries of `x` along the axis that `index` names. The
+    /// axes of `index` stand in place of the axis.
+    Take {
+        /// The axis.
+        axis: usize,
+    },
+    /// Of `source` and `index`: the adjoint of [`Index::Take`], zeros to which the entries of
+    /// `source` are added, one after the other in row-major order, where `index` says.
+    Untake {
+        /// The axis.
+        axis: usize,
+        /// The size of the axis in the result.
+        size: usize,
+    },
+    /// The positions of the elements that differ from zero, int64.
+    Nonzero,
 }
 
 impl Index {
@@ -25,6 +83,11 @@ impl Index {
         match self {
             Index::Where => "where",
             Index::OneHot { .. } => "one_hot",
+            Index::Gather { .. } => "gather",
+            Index::ScatterAdd { .. } => "scatter_add",
+            Index::Take { .. } => "take",
+            Index::Untake { .. } => "untake",
+            Index::Nonzero => "nonzero",
         }
     }
 
@@ -42,15 +105,74 @@ impl Index {
             Index::OneHot { classes } => {
                 let [index] = operands(inputs, self.name())?;
                 let indices = indices_below(index, classes, "one_hot")?;
-                let mut buffer = Buffer::filled(indices.len() * classes, 0f32);
+                let shape = index.shape().inserted(index.rank(), classes);
+                let mut buffer = Buffer::filled(shape.checked_size("one_hot")?, 0f32);
                 let rows = buffer.as_mut_slice::<f32>().chunks_mut(classes.max(1));
                 for (row, index) in rows.zip(indices) {
                     row[index] = 1.0;
                 }
-                Ok(Tensor::from_buffer(buffer, index.shape().inserted(index.rank(), classes)))
+                Ok(Tensor::from_buffer(buffer, shape))
+            }
+            Index::Gather { axis } => {
+                let [x, index] = operands(inputs, "gather")?;
+                check_axis(axis, x.rank(), "gather")?;
+                within(index, x, Some(axis), "gather")?;
+                indices_below(index, x.shape()[axis], "gather")?;
+                let index = converted(index, DType::I64);
+                Ok(with_dtype!(x.dtype(), T => gather::<T>(x, &index, axis)))
+            }
+            Index::ScatterAdd { axis } => {
+                let [x, index, source] = operands(inputs, "scatter_add")?;
+                check_axis(axis, x.rank(), "scatter_add")?;
+                same_dtype(x, source, "scatter_add")?;
+                within(index, x, Some(axis), "scatter_add")?;
+                within(index, source, None, "scatter_add")?;
+                indices_below(index, x.shape()[axis], "scatter_add")?;
+                let index = converted(index, DType::I64);
+                summed!(x.dtype(), "scatter_add", add => scatter_add(x, &index, source, axis, add))
+            }
+            Index::Take { axis } => {
+                let [x, index] = operands(inputs, "take")?;
+                check_axis(axis, x.rank(), "take")?;
+                let indices = indices_below(index, x.shape()[axis], "take")?;
+                let (lead, tail) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
+                let shape: Shape = lead.iter().chain(index.shape().iter()).chain(tail).copied().collect();
+                shape.checked_size("take")?;
+                Ok(with_dtype!(x.dtype(), T => take::<T>(x, &indices, axis, shape)))
+            }
+            Index::Untake { axis, size } => {
+                let [source, index] = operands(inputs, "untake")?;
+                let end = axis.checked_add(index.rank()).filter(|&end| end <= source.rank());
+                let Some(end) = end.filter(|&end| source.shape()[axis..end] == index.shape()[..]) else {
+                    let message = format!("needs the sizes {} of the index from axis {axis} on", index.shape());
+                    return Err(Error::shape("untake", source.shape(), message));
+                };
+                let indices = indices_below(index, size, "untake")?;
+                let (lead, tail) = (&source.shape()[..axis], &source.shape()[end..]);
+                let shape: Shape = lead.iter().chain([&size]).chain(tail).copied().collect();
+                shape.checked_size("untake")?;
+                summed!(source.dtype(), "untake", add => untake(source, &indices, axis, shape, add))
+            }
+            Index::Nonzero => {
+                let [x] = operands(inputs, "nonzero")?;
+                Ok(with_dtype!(x.dtype(), T => nonzero::<T>(x)))
             }
         }
     }
+}
+
+/// An error unless `index` has the rank of `x` and is nowhere longer, except along `free`.
+fn within(index: &Tensor, x: &Tensor, free: Option<usize>, operation: &str) -> Result<()> {
+    let mut sizes = index.shape().iter().zip(x.shape().iter()).enumerate();
+    if index.rank() == x.rank() && sizes.all(|(axis, (a, b))| a <= b || Some(axis) == free) {
+        return Ok(());
+    }
+    let except = free.map_or(String::new(), |axis| format!(" except along axis {axis}"));
+    Err(Error::shape(
+        operation,
+        index.shape(),
+        format!("an index must have the rank of {} and lie within it{except}", x.shape()),
+    ))
 }
 
 /// The elements of an integer tensor as indices below `size`.
@@ -58,7 +180,7 @@ pub(super) fn indices_below(index: &Tensor, size: usize, operation: &str) -> Res
     if !matches!(index.dtype(), DType::I64 | DType::U8) {
         return Err(Error::dtype(operation, index.dtype(), "int64 or uint8, as indices must be"));
     }
-    let index = index.cast(DType::I64);
+    let index = converted(index, DType::I64);
     let elements = index.elements::<i64>();
     elements
         .iter()
@@ -73,9 +195,9 @@ impl Tensor {
     /// If this tensor is not of type bool, types differ, or shapes do not broadcast.
     pub fn select(&self, a: impl Operand, b: impl Operand) -> Result<Tensor> {
         // A number takes the type of the other value, two numbers are float32.
-        let dtype = |argument: &crate::tensor::Argument| match argument {
-            crate::tensor::Argument::Tensor(tensor) => Some(tensor.dtype()),
-            crate::tensor::Argument::Number(_) => None,
+        let dtype = |argument: &Argument| match argument {
+            Argument::Tensor(tensor) => Some(tensor.dtype()),
+            Argument::Number(_) => None,
         };
         let (a, b) = (a.argument(), b.argument());
         let dtype = dtype(&a).or(dtype(&b)).unwrap_or(DType::F32);
@@ -90,5 +212,110 @@ impl Tensor {
     /// If a number is negative or not below `classes`, or the tensor is not of an integer type.
     pub fn one_hot(&self, classes: usize) -> Result<Tensor> {
         apply(Index::OneHot { classes }, &[self])
+    }
+
+    /// The elements at the positions of `index`, but along `axis` where `index` says, as PyTorch's
+    /// `gather`: along axis 1 of a matrix, `out[i, j] = x[i, index[i, j]]`. The result has the shape
+    /// of `index`, which has the rank of this tensor and is not longer along the other axes.
+    /// The gradient is added up where an element is read more than once.
+    ///
+    /// # Errors
+    /// If the axis is out of range, the shapes do not fit, the index is not of an integer type, or
+    /// an index is negative or not below the size of the axis.
+    pub fn gather(&self, index: &Tensor, axis: isize) -> Result<Tensor> {
+        apply(Index::Gather { axis: normalize_axis(axis, self.rank(), "gather")? }, &[self, index])
+    }
+
+    /// This tensor to which the elements of `source` at the positions of `index` are added where
+    /// [`Tensor::gather`] would read: along axis 1 of a matrix, `out[i, index[i, j]] += source[i, j]`.
+    /// Elements that go to the same place are added in row-major order. `index` is nowhere longer
+    /// than `source`, and not longer than this tensor along the other axes.
+    ///
+    /// # Errors
+    /// As [`Tensor::gather`], and if the types differ or are bool.
+    pub fn scatter_add(&self, index: &Tensor, source: &Tensor, axis: isize) -> Result<Tensor> {
+        let axis = normalize_axis(axis, self.rank(), "scatter_add")?;
+        apply(Index::ScatterAdd { axis }, &[self, index, source])
+    }
+
+    /// The entries along `axis` that `index`, of any shape, names, as NumPy's `take`: along axis 0
+    /// of `[n, d]`, an index `[a, b]` gives `[a, b, d]`. The gradient is added up where an entry is
+    /// read more than once.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let x = tensor![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+    /// assert_eq!(x.take(&tensor![2, 0], 0)?.to_vec::<f32>()?, [5.0, 6.0, 1.0, 2.0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range, the index is not of an integer type, or an index is negative or
+    /// not below the size of the axis.
+    pub fn take(&self, index: &Tensor, axis: isize) -> Result<Tensor> {
+        apply(Index::Take { axis: normalize_axis(axis, self.rank(), "take")? }, &[self, index])
+    }
+
+    /// The adjoint of [`Tensor::take`]: zeros with `size` entries along `axis`, to which the entries
+    /// of this tensor are added where `index` says. The axes of `index` are those of this tensor
+    /// from `axis` on: `[a, b, d]` and an index `[a, b]` give `[size, d]` for axis 0.
+    ///
+    /// # Errors
+    /// If the axis is out of range, the shapes do not fit, this tensor is of type bool, the index is
+    /// not of an integer type, or an index is negative or not below `size`.
+    pub fn untake(&self, index: &Tensor, axis: isize, size: usize) -> Result<Tensor> {
+        // Counted in the result, which has one axis in place of those of the index.
+        let rank = (self.rank() + 1).saturating_sub(index.rank());
+        apply(Index::Untake { axis: normalize_axis(axis, rank, "untake")?, size }, &[self, index])
+    }
+
+    /// `value` where the mask holds and this tensor elsewhere; the mask is broadcast.
+    ///
+    /// # Errors
+    /// If the mask is not of type bool or does not broadcast to this shape, or the value is of
+    /// another type.
+    pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
+        let value = value.argument().into_tensor(self.dtype(), "masked_fill")?;
+        for operand in [mask, &value] {
+            if self.shape().broadcast(operand.shape(), "masked_fill")? != *self.shape() {
+                let message =
+                    format!("{} cannot be repeated to the shape {} of the tensor", operand.shape(), self.shape());
+                return Err(Error::argument("masked_fill", message));
+            }
+        }
+        apply(Index::Where, &[mask, &value, self])
+    }
+
+    /// The positions of the elements that differ from zero (or are true, or NaN) in row-major order,
+    /// one a row: int64 `[count, rank]`.
+    #[must_use]
+    pub fn nonzero(&self) -> Tensor {
+        apply(Index::Nonzero, &[self]).expect("defined for every tensor")
+    }
+
+    /// The entries where the mask holds, in row-major order: the shape of the mask is that of the
+    /// leading axes, in whose place the result has one axis. A mask of the whole shape selects
+    /// single elements.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let x = tensor![1.0, -2.0, 3.0];
+    /// assert_eq!(x.masked_select(&x.greater(0)?)?.to_vec::<f32>()?, [1.0, 3.0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the mask is not of type bool or its shape is not that of the leading axes.
+    pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
+        if mask.dtype() != DType::Bool {
+            return Err(Error::dtype("masked_select", mask.dtype(), "bool, as a mask must be"));
+        }
+        let Some(tail) = self.shape().strip_prefix(&mask.shape()[..]) else {
+            let message = format!("the mask must have the sizes of the leading axes of {}", self.shape());
+            return Err(Error::shape("masked_select", mask.shape(), message));
+        };
+        let index = mask.flatten().nonzero().flatten();
+        let rows: Shape = [mask.size()].iter().chain(tail).copied().collect();
+        self.with_shape(rows)?.take(&index, 0)
     }
 }

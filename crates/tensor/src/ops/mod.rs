@@ -3,12 +3,14 @@
 //! Each family has a file here with its enum, its checks of shapes and types, and the methods of
 //! [`Tensor`] that build it; the file of the same name in the crate `autograd` holds its rules.
 
+mod arrange;
 mod binary;
 mod fused;
 mod index;
 mod matmul;
 mod movement;
 mod operators;
+mod range;
 mod reduce;
 mod scan;
 mod unary;
@@ -22,13 +24,15 @@ pub use binary::Binary;
 pub use fused::Fused;
 pub use index::Index;
 pub use matmul::Matmul;
-pub use movement::{IntoRange, IntoRanges, Movement, Range};
+pub use movement::Movement;
+pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
 pub use unary::Unary;
 
 use crate::error::{Error, Result};
 use crate::record;
+use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
 /// An operation with all its attributes: what, applied to tensors, gives tensors.
@@ -179,6 +183,11 @@ pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
     let mut outputs = apply_all(op, inputs)?;
     Ok(outputs.swap_remove(0))
+}
+
+/// An error unless `axis` is below `rank`: operations are public data, and may come from anywhere.
+fn check_axis(axis: usize, rank: usize, operation: &str) -> Result<()> {
+    normalize_axis(isize::try_from(axis).unwrap_or(isize::MAX), rank, operation).map(drop)
 }
 
 /// The operands of an operation that takes exactly `N`.

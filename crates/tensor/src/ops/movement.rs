@@ -2,23 +2,13 @@
 
 use smallvec::SmallVec;
 
-use crate::dtype::with_dtype;
+use crate::dtype::{Element, with_dtype};
 use crate::error::{Error, Result};
-use crate::ops::{apply, operands, same_dtype};
+use crate::ops::range::{self, IntoRanges, Range, whole};
+use crate::ops::{apply, check_axis, operands, same_dtype};
 use crate::shape::{Axes, IntoAxes, Shape, Strides, normalize_axis};
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
-
-/// Positions along one axis: `start`, and from there `count` of them at distances of `step`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The first position.
-    pub start: usize,
-    /// How many.
-    pub count: usize,
-    /// The distance between neighbours, not 0.
-    pub step: isize,
-}
+use crate::tensor::{Number, Tensor};
 
 /// An operation that moves elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +45,21 @@ pub enum Movement {
         /// The axis.
         axis: usize,
     },
+    /// The operand with a margin of one value around it.
+    Pad {
+        /// For each axis, how many elements are put before and after.
+        pads: SmallVec<[(usize, usize); 4]>,
+        /// The value of the margin.
+        value: f64,
+    },
+    /// The matrices along the last two axes with zeros outside a band: what stays is the elements
+    /// in row `i` and column `j` with `lower ≤ j - i ≤ upper`.
+    Band {
+        /// The lowest diagonal that stays; all below the upper one if `None`.
+        lower: Option<isize>,
+        /// The highest diagonal that stays; all above the lower one if `None`.
+        upper: Option<isize>,
+    },
 }
 
 impl Movement {
@@ -67,6 +72,8 @@ impl Movement {
             Movement::Slice { .. } => "slice",
             Movement::Unslice { .. } => "unslice",
             Movement::Concat { .. } => "concat",
+            Movement::Pad { .. } => "pad",
+            Movement::Band { .. } => "band",
         }
     }
 
@@ -85,6 +92,12 @@ impl Movement {
                 Ok(x.reshaped(shape.clone()))
             }
             Movement::Permute { order } => {
+                let mut sorted = order.clone();
+                sorted.sort_unstable();
+                if !sorted.iter().copied().eq(0..x.rank()) {
+                    let message = format!("needs each of the axes of {} once, not {:?}", x.shape(), &order[..]);
+                    return Err(Error::argument("permute", message));
+                }
                 let shape = order.iter().map(|&axis| x.shape()[axis]).collect();
                 let strides = order.iter().map(|&axis| x.strides()[axis]).collect();
                 Ok(x.restrided(shape, strides, x.offset()))
@@ -92,15 +105,36 @@ impl Movement {
             Movement::Expand { shape } => {
                 shape.checked_size("expand")?;
                 let strides = x.strides().broadcast(x.shape(), shape);
-                let strides = strides.ok_or_else(|| Error::broadcast("expand", x.shape(), shape))?;
+                let strides = strides.ok_or_else(|| {
+                    let message = format!(
+                        "{} cannot be repeated to {shape}: only axes of size 1 and new leading axes grow",
+                        x.shape()
+                    );
+                    Error::argument("expand", message)
+                })?;
                 Ok(x.restrided(shape.clone(), strides, x.offset()))
             }
-            Movement::Slice { ranges } => Ok(cut(x, ranges)),
-            Movement::Unslice { shape, ranges } => Ok(with_dtype!(x.dtype(), T => {
-                let mut buffer = Buffer::filled::<T>(shape.size(), T::default());
-                scatter_slice::<T>(&mut buffer, shape, ranges, x);
-                Tensor::from_buffer(buffer, shape.clone())
-            })),
+            Movement::Slice { ranges } => Ok(cut(x, &range::checked(ranges, x.shape(), "slice")?)),
+            Movement::Unslice { shape, ranges } => {
+                shape.checked_size("unslice")?;
+                let ranges = range::checked(ranges, shape, "unslice")?;
+                if !ranges.iter().map(|range| range.count).eq(x.shape().iter().copied()) {
+                    let counts: Shape = ranges.iter().map(|range| range.count).collect();
+                    return Err(Error::shape("unslice", x.shape(), format!("the ranges have room for {counts}")));
+                }
+                Ok(with_dtype!(x.dtype(), T => put::<T>(x, shape, &ranges, T::default())))
+            }
+            Movement::Pad { pads, value } => {
+                let (shape, ranges) = padded(x.shape(), pads)?;
+                let value = Number::Float(*value).to_tensor(x.dtype(), "pad")?;
+                Ok(with_dtype!(x.dtype(), T => put::<T>(x, &shape, &ranges, value.first())))
+            }
+            Movement::Band { lower, upper } => {
+                if x.rank() < 2 {
+                    return Err(Error::shape("band", x.shape(), "needs at least two axes"));
+                }
+                Ok(with_dtype!(x.dtype(), T => band::<T>(x, *lower, *upper)))
+            }
             Movement::Concat { .. } => unreachable!("handled above"),
         }
     }
@@ -121,8 +155,47 @@ fn sliced(strides: &Strides, offset: usize, ranges: &[Range]) -> (usize, Strides
     (offset, strides.iter().zip(ranges).map(|(stride, range)| stride * range.step).collect())
 }
 
+/// `x` at the positions `ranges` of a tensor of `shape` that is `value` elsewhere.
+fn put<T: Element>(x: &Tensor, shape: &Shape, ranges: &[Range], value: T) -> Tensor {
+    let mut buffer = Buffer::filled::<T>(shape.size(), value);
+    scatter_slice::<T>(&mut buffer, shape, ranges, x);
+    Tensor::from_buffer(buffer, shape.clone())
+}
+
+/// The shape of a padded tensor, and where in it the operand stands.
+fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, SmallVec<[Range; 4]>)> {
+    if pads.len() != shape.rank() {
+        let message = format!("needs {} pairs of sizes, one for each axis, not {}", shape.rank(), pads.len());
+        return Err(Error::shape("pad", shape, message));
+    }
+    let sizes =
+        shape.iter().zip(pads).map(|(&size, &(before, after))| size.saturating_add(before).saturating_add(after));
+    let padded: Shape = sizes.collect();
+    padded.checked_size("pad")?;
+    let ranges = shape.iter().zip(pads).map(|(&count, &(start, _))| Range { start, count, step: 1 });
+    Ok((padded, ranges.collect()))
+}
+
+/// The elements of each matrix whose column less row lies between the bounds, and zeros.
+fn band<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>) -> Tensor {
+    let mut out = x.clone();
+    let values = out.as_mut_slice::<T>();
+    let (rows, columns) = (x.shape()[x.rank() - 2], x.shape()[x.rank() - 1]);
+    // The column, cut to the row, that lies on a diagonal.
+    let column =
+        |row: usize, diagonal: isize| (row as isize).saturating_add(diagonal).clamp(0, columns as isize) as usize;
+    for (k, row) in values.chunks_mut(columns.max(1)).enumerate() {
+        let k = k % rows.max(1);
+        let start = lower.map_or(0, |lower| column(k, lower));
+        let end = upper.map_or(columns, |upper| column(k, upper.saturating_add(1)));
+        row[..start].fill(T::default());
+        row[end..].fill(T::default());
+    }
+    out
+}
+
 /// Writes the elements of `x` to the positions `ranges` of a row-major tensor of shape `shape`.
-fn scatter_slice<T: crate::Element>(buffer: &mut Buffer, shape: &Shape, ranges: &[Range], x: &Tensor) {
+fn scatter_slice<T: Element>(buffer: &mut Buffer, shape: &Shape, ranges: &[Range], x: &Tensor) {
     let (offset, strides) = sliced(&shape.strides(), 0, ranges);
     let walk = crate::kernels::strided::Walk::new(x.shape(), [(&strides, offset), (x.strides(), x.offset())]);
     let (target, source) = (buffer.as_mut_slice::<T>(), x.storage_slice::<T>());
@@ -140,6 +213,7 @@ fn scatter_slice<T: crate::Element>(buffer: &mut Buffer, shape: &Shape, ranges: 
 
 fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {
     let first = parts.first().ok_or_else(|| Error::argument("concat", "needs at least one tensor"))?;
+    check_axis(axis, first.rank(), "concat")?;
     for part in parts {
         same_dtype(first, part, "concat")?;
         if part.rank() != first.rank() || part.shape().with(axis, 0) != first.shape().with(axis, 0) {
@@ -160,120 +234,6 @@ fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {
         Tensor::from_buffer(buffer, shape)
     }))
 }
-
-/// All positions along each axis.
-fn whole(shape: &Shape) -> SmallVec<[Range; 4]> {
-    shape.iter().map(|&count| Range { start: 0, count, step: 1 }).collect()
-}
-
-/// Positions along one axis as a user gives them: `0..128`, `..`, `-1..` (counted from the end),
-/// or `(start, end, step)` with `None` for an open end, as Python's slices.
-pub trait IntoRange {
-    /// The positions along an axis of `size`.
-    ///
-    /// # Errors
-    /// If a position is out of range or the step is 0.
-    fn into_range(self, size: usize) -> Result<Range>;
-}
-
-/// Positions along the leading axes: one range, or a tuple of up to four.
-pub trait IntoRanges {
-    /// The positions along each axis of `shape`, all of them along the axes not named.
-    ///
-    /// # Errors
-    /// If a position is out of range, a step is 0, or there are more ranges than axes.
-    fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>>;
-}
-
-/// A bound counted from the end where negative; it must lie in `0..=size`.
-fn bound(position: isize, size: usize) -> Result<usize> {
-    let index = if position < 0 { position + size as isize } else { position };
-    if (0..=size as isize).contains(&index) {
-        Ok(index as usize)
-    } else {
-        Err(Error::index("slice", position as i64, size))
-    }
-}
-
-fn forward_range(start: Option<isize>, end: Option<isize>, size: usize) -> Result<Range> {
-    let start = bound(start.unwrap_or(0), size)?;
-    let end = end.map_or(Ok(size), |end| bound(end, size))?;
-    Ok(Range { start, count: end.saturating_sub(start), step: 1 })
-}
-
-macro_rules! std_ranges {
-    ($($range:ty, |$r:ident| $start:expr, $end:expr;)*) => {$(
-        impl IntoRange for $range {
-            fn into_range(self, size: usize) -> Result<Range> {
-                let $r = self;
-                forward_range($start, $end, size)
-            }
-        }
-    )*};
-}
-
-std_ranges! {
-    std::ops::Range<isize>, |r| Some(r.start), Some(r.end);
-    std::ops::RangeFrom<isize>, |r| Some(r.start), None;
-    std::ops::RangeTo<isize>, |r| None, Some(r.end);
-    std::ops::RangeFull, |_r| None, None;
-    std::ops::Range<usize>, |r| Some(r.start as isize), Some(r.end as isize);
-    std::ops::RangeFrom<usize>, |r| Some(r.start as isize), None;
-    std::ops::RangeTo<usize>, |r| None, Some(r.end as isize);
-}
-
-/// Python's `start:end:step`, whose bounds are cut to the axis.
-impl IntoRange for (Option<isize>, Option<isize>, isize) {
-    fn into_range(self, size: usize) -> Result<Range> {
-        let (start, end, step) = self;
-        if step == 0 {
-            return Err(Error::argument("slice", "a step of 0 never arrives; use 1"));
-        }
-        let n = size as isize;
-        let (least, greatest) = if step > 0 { (0, n) } else { (-1, n - 1) };
-        let place = |position: isize| (if position < 0 { position + n } else { position }).clamp(least, greatest);
-        let start = start.map_or(if step > 0 { 0 } else { n - 1 }, place);
-        let end = end.map_or(if step > 0 { n } else { -1 }, place);
-        let count = ((end - start + step - step.signum()) / step).max(0) as usize;
-        Ok(Range { start: if count == 0 { 0 } else { start as usize }, count, step })
-    }
-}
-
-impl IntoRange for Range {
-    fn into_range(self, size: usize) -> Result<Range> {
-        let last = self.start as isize + self.step * (self.count as isize - 1);
-        let inside = self.start < size && (0..size as isize).contains(&last);
-        if self.count == 0 || inside { Ok(self) } else { Err(Error::index("slice", last as i64, size)) }
-    }
-}
-
-impl<R: IntoRange> IntoRanges for R {
-    fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>> {
-        (self,).into_ranges(shape)
-    }
-}
-
-macro_rules! range_tuples {
-    ($($($name:ident)+;)*) => {$(
-        impl<$($name: IntoRange),+> IntoRanges for ($($name,)+) {
-            #[allow(non_snake_case)]
-            fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>> {
-                let ($($name,)+) = self;
-                let mut ranges = whole(shape);
-                let mut axis = 0;
-                $(
-                    let size = *shape.get(axis).ok_or_else(|| Error::axis("slice", axis as isize, shape.rank()))?;
-                    ranges[axis] = $name.into_range(size)?;
-                    axis += 1;
-                )+
-                let _ = axis;
-                Ok(ranges)
-            }
-        }
-    )*};
-}
-
-range_tuples! { A; A B; A B C; A B C D; }
 
 impl Tensor {
     /// The same elements in row-major order under another shape; one size may be -1 and is then
@@ -336,33 +296,46 @@ impl Tensor {
         apply(Movement::Permute { order }, &[self])
     }
 
-    /// Axes in a new order: axis `k` of the result is axis `order[k]` of this tensor; a view.
+    /// The axes in another order, each named once, counted from the end where negative; a view.
+    /// `x.permute(&[0, 3, 1, 2])` makes `[n, c, h, w]` of `[n, h, w, c]`.
     ///
     /// # Errors
-    /// If `order` does not name each axis once.
+    /// If an axis is out of range, missing, or named twice.
     pub fn permute(&self, order: &[isize]) -> Result<Tensor> {
         let order = order.iter().map(|&axis| normalize_axis(axis, self.rank(), "permute")).collect::<Result<Axes>>()?;
-        let mut sorted = order.clone();
-        sorted.sort_unstable();
-        if !sorted.iter().copied().eq(0..self.rank()) {
-            let message = format!("{order:?} does not name each of the {} axes once", self.rank());
-            return Err(Error::argument("permute", message));
-        }
         apply(Movement::Permute { order }, &[self])
     }
 
-    /// The elements in opposite order along the given axes; a view.
+    /// The elements in row-major order as a vector, `[size]`; a view where they lie in order.
+    #[must_use]
+    pub fn flatten(&self) -> Tensor {
+        self.with_shape([self.size()]).expect("the same number of elements")
+    }
+
+    /// A margin of `value` around the tensor: for each axis, how many elements to put before and
+    /// after. The margin has no gradient.
     ///
     /// # Errors
-    /// If an axis is out of range.
-    pub fn flip(&self, axes: impl IntoAxes) -> Result<Tensor> {
-        let axes = axes.into_axes(self.rank(), "flip")?;
-        let mut ranges = whole(self.shape());
-        for axis in axes {
-            let count = ranges[axis].count;
-            ranges[axis] = Range { start: count.saturating_sub(1), count, step: -1 };
-        }
-        apply(Movement::Slice { ranges }, &[self])
+    /// If there is not one pair for each axis, or the element type does not hold `value`.
+    pub fn pad(&self, pads: &[(usize, usize)], value: f64) -> Result<Tensor> {
+        apply(Movement::Pad { pads: pads.into(), value }, &[self])
+    }
+
+    /// The lower triangle of each matrix along the last two axes: zeros above the diagonal `k`
+    /// (0 is the main one, 1 that above it).
+    ///
+    /// # Errors
+    /// If the rank is below 2.
+    pub fn tril(&self, k: isize) -> Result<Tensor> {
+        apply(Movement::Band { lower: None, upper: Some(k) }, &[self])
+    }
+
+    /// The upper triangle of each matrix along the last two axes: zeros below the diagonal `k`.
+    ///
+    /// # Errors
+    /// If the rank is below 2.
+    pub fn triu(&self, k: isize) -> Result<Tensor> {
+        apply(Movement::Band { lower: Some(k), upper: None }, &[self])
     }
 
     /// Repetition by NumPy's broadcasting: along axes of size 1 and new leading ones; a view.
@@ -414,10 +387,11 @@ impl Tensor {
     /// # Errors
     /// If an axis is out of range or has another size than 1.
     pub fn squeeze(&self, axes: impl IntoAxes) -> Result<Tensor> {
+        let all = axes.is_all();
         let axes = axes.into_axes(self.rank(), "squeeze")?;
-        let all = axes.len() == self.rank();
         if let Some(axis) = axes.iter().find(|&&axis| !all && self.shape()[axis] != 1) {
-            return Err(Error::shape("squeeze", self.shape(), format!("axis {axis} has not size 1")));
+            let message = format!("axis {axis} has size {}, not 1", self.shape()[*axis]);
+            return Err(Error::shape("squeeze", self.shape(), message));
         }
         let axes: Axes = axes.into_iter().filter(|&axis| self.shape()[axis] == 1).collect();
         self.with_shape(self.shape().reduced(&axes, false))

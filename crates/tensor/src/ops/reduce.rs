@@ -1,11 +1,10 @@
 //! Reductions over none, one or many axes.
 
-use std::borrow::Cow;
-
-use crate::dtype::{DType, Element, Float, with_dtype, with_float};
+use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::reduce::{Fold, by_row};
-use crate::ops::{apply, operands};
+use crate::ops::unary::converted;
+use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
 use crate::tensor::Tensor;
 
@@ -80,6 +79,12 @@ impl Reduce {
 
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [x] = operands(inputs, self.name())?;
+        for (k, &axis) in self.axes.iter().enumerate() {
+            check_axis(axis, x.rank(), self.name())?;
+            if k > 0 && self.axes[k - 1] >= axis {
+                return Err(Error::argument(self.name(), format!("axes {:?} are not ascending", &self.axes[..])));
+            }
+        }
         let empty = self.axes.iter().any(|&axis| x.shape()[axis] == 0);
         let (axes, keep) = (&self.axes[..], self.keepdims);
         match self.reduction {
@@ -98,17 +103,19 @@ impl Reduce {
                 Ok(Fold { neutral: !any, lift: |x: bool| x, combine }.over(x, axes, keep))
             }
             Reduction::Sum | Reduction::Prod if !x.dtype().is_float() => {
-                let x = x.cast(DType::I64);
+                let x = converted(x, DType::I64);
                 Ok(if self.reduction == Reduction::Sum {
                     Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }.over(&x, axes, keep)
                 } else {
                     Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }.over(&x, axes, keep)
                 })
             }
-            _ => {
-                let x = if x.dtype().is_float() { Cow::Borrowed(x) } else { Cow::Owned(x.cast(DType::F32)) };
-                Ok(with_float!(x.dtype(), T => self.float::<T>(&x), else unreachable!("cast to float32")))
-            }
+            _ => match x.dtype() {
+                DType::F32 => Ok(self.float::<f32>(x)),
+                DType::F64 => Ok(self.float::<f64>(x)),
+                // Only the result is rounded to float32: large integers differ by less than that holds.
+                _ => Ok(converted(&self.float::<f64>(&converted(x, DType::F64)), DType::F32).into_owned()),
+            },
         }
     }
 

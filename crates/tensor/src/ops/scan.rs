@@ -1,20 +1,45 @@
-//! Operations along one axis that keep it: cumulative sums and products.
+//! Operations along one axis that keep it: cumulative sums and products, sorting.
 
 use smallvec::smallvec;
 
-use crate::dtype::{DType, Float, with_float};
-use crate::error::Result;
-use crate::ops::{Outputs, apply, operands};
+use crate::dtype::{DType, with_dtype};
+use crate::error::{Error, Result};
+use crate::kernels::index::gather;
+use crate::kernels::scan::{cumulate, order};
+use crate::ops::unary::converted;
+use crate::ops::{Outputs, apply, apply_all, check_axis, operands};
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
 /// An operation along one axis, which keeps its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan {
-    /// Sums of all elements up to each.
+    /// Sums of all elements up to each; of integers and truth values in int64.
     CumSum {
         /// The axis.
         axis: usize,
+    },
+    /// Products of all elements up to each; of integers and truth values in int64.
+    CumProd {
+        /// The axis.
+        axis: usize,
+    },
+    /// Two outputs: the elements in order, NaN last, and their indices, int64. Equal ones keep
+    /// their order.
+    Sort {
+        /// The axis.
+        axis: usize,
+        /// Whether the largest comes first.
+        descending: bool,
+    },
+    /// Two outputs: the first `k` of the elements in order, NaN last, and their indices, int64.
+    TopK {
+        /// The axis.
+        axis: usize,
+        /// How many, at most the size of the axis.
+        k: usize,
+        /// Whether the largest are wanted (and come first), or the smallest.
+        largest: bool,
     },
 }
 
@@ -23,41 +48,129 @@ impl Scan {
     pub fn name(&self) -> &'static str {
         match self {
             Scan::CumSum { .. } => "cumsum",
+            Scan::CumProd { .. } => "cumprod",
+            Scan::Sort { .. } => "sort",
+            Scan::TopK { .. } => "topk",
         }
     }
 
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
         let [x] = operands(inputs, self.name())?;
+        let (Scan::CumSum { axis } | Scan::CumProd { axis } | Scan::Sort { axis, .. } | Scan::TopK { axis, .. }) = self;
+        check_axis(axis, x.rank(), self.name())?;
+        let sorted = |count: usize, descending: bool| {
+            let indices = order(x, axis, count, descending);
+            let values = with_dtype!(x.dtype(), T => gather::<T>(x, &indices, axis));
+            Ok(smallvec![values, indices])
+        };
         match self {
-            Scan::CumSum { axis } => {
-                let x = x.cast(x.dtype().to_float());
-                Ok(smallvec![with_float!(x.dtype(), T => cumulate::<T>(&x, axis), else unreachable!())])
+            Scan::CumSum { .. } => Ok(smallvec![sums(x, axis)]),
+            Scan::CumProd { .. } => Ok(smallvec![products(x, axis)]),
+            Scan::Sort { descending, .. } => sorted(x.shape()[axis], descending),
+            Scan::TopK { k, largest, .. } if k <= x.shape()[axis] => sorted(k, largest),
+            Scan::TopK { k, .. } => {
+                let message = format!("axis {axis} has {} elements, fewer than k = {k}", x.shape()[axis]);
+                Err(Error::shape("topk", x.shape(), message))
             }
         }
     }
 }
 
-fn cumulate<T: Float>(x: &Tensor, axis: usize) -> Tensor {
-    let mut values = x.elements::<T>().into_owned();
-    let inner: usize = x.shape()[axis + 1..].iter().product();
-    let length = x.shape()[axis] * inner;
-    for part in values.chunks_mut(length.max(1)) {
-        for k in inner..part.len() {
-            let before = part[k - inner];
-            part[k] += before;
-        }
+/// Floats are accumulated in float64, so that the last sum of many is as good as the first.
+fn sums(x: &Tensor, axis: usize) -> Tensor {
+    match x.dtype() {
+        DType::F32 => cumulate(x, axis, 0.0, |sum: f64, x: f32| sum + x as f64, |sum| sum as f32),
+        DType::F64 => cumulate(x, axis, 0.0, |sum: f64, x: f64| sum + x, |sum| sum),
+        _ => cumulate(&converted(x, DType::I64), axis, 0, i64::wrapping_add, |sum| sum),
     }
-    Tensor::from_vec(values, x.shape()).expect("the same number of elements")
+}
+
+fn products(x: &Tensor, axis: usize) -> Tensor {
+    match x.dtype() {
+        DType::F32 => cumulate(x, axis, 1.0, |product: f64, x: f32| product * x as f64, |product| product as f32),
+        DType::F64 => cumulate(x, axis, 1.0, |product: f64, x: f64| product * x, |product| product),
+        _ => cumulate(&converted(x, DType::I64), axis, 1, i64::wrapping_mul, |product| product),
+    }
 }
 
 impl Tensor {
-    /// Sums of all elements up to each along an axis.
+    /// Sums of all elements up to each along an axis. Integers and truth values give int64, which
+    /// wraps.
     ///
     /// # Errors
     /// If the axis is out of range.
     pub fn cumsum(&self, axis: isize) -> Result<Tensor> {
-        let axis = normalize_axis(axis, self.rank(), "cumsum")?;
-        debug_assert_ne!(self.dtype(), DType::Bool);
-        apply(Scan::CumSum { axis }, &[self])
+        apply(Scan::CumSum { axis: normalize_axis(axis, self.rank(), "cumsum")? }, &[self])
     }
+
+    /// Products of all elements up to each along an axis. Integers and truth values give int64,
+    /// which wraps.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn cumprod(&self, axis: isize) -> Result<Tensor> {
+        apply(Scan::CumProd { axis: normalize_axis(axis, self.rank(), "cumprod")? }, &[self])
+    }
+
+    /// The elements along an axis in ascending order, and the index that each had (int64). NaN
+    /// comes last, equal elements keep their order. The gradient goes back to where each came from.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let (values, indices) = tensor![3.0, 1.0, 2.0].sort(0)?;
+    /// assert_eq!(values.to_vec::<f32>()?, [1.0, 2.0, 3.0]);
+    /// assert_eq!(indices.to_vec::<i64>()?, [1, 2, 0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn sort(&self, axis: isize) -> Result<(Tensor, Tensor)> {
+        self.sort_by(axis, false)
+    }
+
+    /// As [`Tensor::sort`], in descending order; NaN comes last here too.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn sort_descending(&self, axis: isize) -> Result<(Tensor, Tensor)> {
+        self.sort_by(axis, true)
+    }
+
+    fn sort_by(&self, axis: isize, descending: bool) -> Result<(Tensor, Tensor)> {
+        pair(Scan::Sort { axis: normalize_axis(axis, self.rank(), "sort")?, descending }, self)
+    }
+
+    /// The indices (int64) that put the elements along an axis in ascending order; see
+    /// [`Tensor::sort`].
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn argsort(&self, axis: isize) -> Result<Tensor> {
+        Ok(self.sort(axis)?.1)
+    }
+
+    /// The `k` largest elements along an axis, the largest first, and their indices (int64). Of
+    /// equal ones the first come first; NaN is taken only where there are no `k` numbers.
+    ///
+    /// # Errors
+    /// If the axis is out of range or has fewer than `k` elements.
+    pub fn topk(&self, k: usize, axis: isize) -> Result<(Tensor, Tensor)> {
+        pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: true }, self)
+    }
+
+    /// The `k` smallest elements along an axis, the smallest first, and their indices (int64).
+    ///
+    /// # Errors
+    /// If the axis is out of range or has fewer than `k` elements.
+    pub fn bottomk(&self, k: usize, axis: isize) -> Result<(Tensor, Tensor)> {
+        pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: false }, self)
+    }
+}
+
+/// The two outputs of an operation that has two.
+fn pair(op: Scan, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    let mut outputs = apply_all(op, &[x])?;
+    let second = outputs.remove(1);
+    Ok((outputs.swap_remove(0), second))
 }

@@ -101,8 +101,8 @@ macro_rules! float_functions {
                         let alpha = number(alpha);
                         map(x, move |x: T| if x > T::zero() { x } else { alpha * x.exp_m1() })
                     }
-                    Unary::Gelu { approximate: false } => map(x, |x: T| gelu(x)),
-                    Unary::Gelu { approximate: true } => map(x, |x: T| gelu_tanh(x)),
+                    Unary::Gelu { approximate: false } => map(x, |x: T| widely(x, gelu)),
+                    Unary::Gelu { approximate: true } => map(x, |x: T| widely(x, gelu_tanh)),
                     Unary::Pow { exponent } => power(x, number(exponent)),
                     // Defined for every type, and handled before.
                     Unary::Clamp { .. } | Unary::Neg | Unary::Abs | Unary::Sign | Unary::Square | Unary::Not
@@ -147,9 +147,9 @@ float_functions! {
     /// The tangent of an angle in radians.
     Tan tan |x| x.tan();
     /// The hyperbolic tangent.
-    Tanh tanh |x| x.tanh();
+    Tanh tanh |x| widely(x, f64::tanh);
     /// `1 / (1 + e⁻ˣ)`, without overflow.
-    Sigmoid sigmoid |x| sigmoid(x);
+    Sigmoid sigmoid |x| widely(x, sigmoid);
     /// `max(x, 0)`; NaN stays NaN. Its derivative at 0 is 0.
     Relu relu |x| if x <= T::zero() { T::zero() } else { x };
     /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. Its
@@ -159,9 +159,9 @@ float_functions! {
         if x > T::zero() { scale * x } else { scale * alpha * x.exp_m1() }
     };
     /// `x · sigmoid(x)`, also called swish.
-    Silu silu |x| x * sigmoid(x);
+    Silu silu |x| widely(x, |x| weighted(x, sigmoid(x)));
     /// `ln(1 + eˣ)`, without overflow.
-    Softplus softplus |x| x.max(T::zero()) + (-x.abs()).exp().ln_1p();
+    Softplus softplus |x| widely(x, |x| x.max(0.0) + (-x.abs()).exp().ln_1p());
     /// The error function, `2/√π ∫₀ˣ exp(-t²) dt`.
     Erf erf |x| x.erf();
     /// The largest integer not above `x`. Its derivative is 0.
@@ -172,29 +172,34 @@ float_functions! {
     Round round |x| round_half_even(x);
 }
 
+/// `f` of `x`, computed in float64 for float32: these functions are composed of several, whose
+/// roundings (of the argument above all) would add up to more than the last digits.
 #[inline(always)]
-fn sigmoid<T: Float>(x: T) -> T {
+fn widely<T: Float>(x: T, f: impl Fn(f64) -> f64) -> T {
+    T::from_f64(f(x.to_f64()))
+}
+
+#[inline(always)]
+fn sigmoid(x: f64) -> f64 {
     let small = (-x.abs()).exp();
-    let result = (T::one() + small).recip();
-    if x >= T::zero() { result } else { small * result }
+    if x >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) }
+}
+
+/// `x` times a function that vanishes faster than `x` grows, toward minus infinity.
+#[inline(always)]
+fn weighted(x: f64, weight: f64) -> f64 {
+    if x == f64::NEG_INFINITY { 0.0 } else { x * weight }
 }
 
 #[inline(always)]
-fn gelu<T: Float>(x: T) -> T {
-    x * erfc(-x * T::FRAC_1_SQRT_2()) * T::from_f64(0.5)
-}
-
-/// `1 - erf(x)`; through float64 for float32, whose tail it keeps exact.
-#[inline(always)]
-fn erfc<T: Float>(x: T) -> T {
-    T::from_f64(libm::erfc(x.to_f64()))
+fn gelu(x: f64) -> f64 {
+    weighted(x, 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2))
 }
 
 #[inline(always)]
-fn gelu_tanh<T: Float>(x: T) -> T {
-    let inner = T::from_f64(0.797_884_560_802_865_4) * (x + T::from_f64(0.044715) * x * x * x);
+fn gelu_tanh(x: f64) -> f64 {
     // 0.5 (1 + tanh y) = sigmoid(2y), which keeps the tail.
-    x * sigmoid(inner + inner)
+    weighted(x, sigmoid(2.0 * 0.797_884_560_802_865_4 * (x + 0.044715 * x * x * x)))
 }
 
 #[inline(always)]
@@ -204,13 +209,18 @@ fn round_half_even<T: Float>(x: T) -> T {
     if (x - x.trunc()).abs() == half { (x * half).round() * T::from_f64(2.0) } else { rounded }
 }
 
+/// Powers; those that need no more than two roundings as products.
 fn power<T: Float>(x: &Tensor, exponent: T) -> Tensor {
-    match exponent.to_i32() {
-        Some(2) if exponent == T::from_f64(2.0) => map(x, |x: T| x * x),
-        Some(integer) if T::from_f64(integer as f64) == exponent && integer.abs() <= 64 => {
-            map(x, move |x: T| x.powi(integer))
-        }
-        _ => map(x, move |x: T| x.powf(exponent)),
+    if exponent == T::one() {
+        map(x, |x: T| x)
+    } else if exponent == T::from_f64(2.0) {
+        map(x, |x: T| x * x)
+    } else if exponent == T::from_f64(3.0) {
+        map(x, |x: T| x * x * x)
+    } else if exponent == -T::one() {
+        map(x, |x: T| x.recip())
+    } else {
+        map(x, move |x: T| x.powf(exponent))
     }
 }
 
@@ -225,7 +235,7 @@ impl Unary {
             Unary::IsFinite => Ok(with_float!(x.dtype(), T => map(x, |x: T| x.is_finite()), else map_bool(x, true))),
             Unary::Neg | Unary::Abs | Unary::Sign | Unary::Square | Unary::Clamp { .. } => self.arithmetic(x),
             _ => {
-                let x = if x.dtype().is_float() { Cow::Borrowed(x) } else { Cow::Owned(cast(x, DType::F32)) };
+                let x = converted(x, x.dtype().to_float());
                 Ok(with_float!(x.dtype(), T => self.float::<T>(&x), else unreachable!("cast to float32")))
             }
         }
@@ -283,8 +293,13 @@ impl Unary {
             DType::F32 => Ok(float::<f32>(self, x)),
             DType::F64 => Ok(float::<f64>(self, x)),
             DType::I64 => Ok(integer(self, x)),
-            // Through int64, whose low byte is what wrapping arithmetic on bytes gives.
-            DType::U8 => Ok(map(&integer(self, &cast(x, DType::I64)), |x: i64| x as u8)),
+            // Through int64, whose low byte is what wrapping arithmetic on bytes gives; bounds beyond
+            // a byte are those of a byte.
+            DType::U8 => {
+                let wide = integer(self, &cast(x, DType::I64));
+                let clamped = matches!(self, Unary::Clamp { .. });
+                Ok(map(&wide, move |x: i64| if clamped { x.clamp(0, 255) as u8 } else { x as u8 }))
+            }
             DType::Bool => {
                 Err(Error::dtype(self.name(), DType::Bool, "a number; cast it first, as in `x.cast(DType::F32)`"))
             }
@@ -296,12 +311,16 @@ fn map_bool(x: &Tensor, value: bool) -> Tensor {
     with_dtype!(x.dtype(), T => map(x, move |_: T| value))
 }
 
+/// `x` itself if it is of a type, or its elements converted to it. Other kernels use this: nothing
+/// is recorded.
+pub(super) fn converted(x: &Tensor, dtype: DType) -> Cow<'_, Tensor> {
+    if x.dtype() == dtype { Cow::Borrowed(x) } else { Cow::Owned(cast(x, dtype)) }
+}
+
 fn cast(x: &Tensor, dtype: DType) -> Tensor {
     fn to<A: Element, B: Element>(x: &Tensor) -> Tensor {
         if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
             map(x, |x: A| B::from_i64(x.to_i64()))
-        } else if A::DTYPE.is_float() && B::DTYPE == DType::I64 {
-            map(x, |x: A| B::from_f64(x.to_f64()))
         } else {
             map(x, |x: A| B::from_f64(x.to_f64()))
         }

@@ -122,7 +122,7 @@ fn wrong_arguments_are_named() {
     );
     assert_eq!(
         message(generator.normal([2], 0.0, -1.0)),
-        "normal: mean 0.0 and std -1.0 must be finite, and std not negative"
+        "normal: mean 0.0 and std -1.0 must be finite float32 numbers, std not negative"
     );
     assert_eq!(message(generator.bernoulli([2], 1.5)), "bernoulli: the probability 1.5 must lie between 0 and 1");
     assert_eq!(message(generator.integers([2], 3..3)), "integers: the range 3..3 is empty");

@@ -1,0 +1,6 @@
+//! Every rule of every operation: against PyTorch's values and against central differences, over
+//! one table of cases.
+
+mod differences;
+mod golden;
+mod table;

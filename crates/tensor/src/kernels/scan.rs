@@ -1,0 +1,79 @@
+//! Walking along one axis: running results, and orders.
+
+use crate::dtype::{Element, with_dtype};
+use crate::shape::Shape;
+use crate::storage::Buffer;
+use crate::tensor::Tensor;
+
+/// How many lanes lie outside and inside an axis.
+fn around(shape: &Shape, axis: usize) -> (usize, usize) {
+    (shape[..axis].iter().product(), shape[axis + 1..].iter().product())
+}
+
+/// The running result along an axis: `start`, then `step` with each element, shown as `value`.
+pub(crate) fn cumulate<T: Element, A: Copy>(
+    x: &Tensor,
+    axis: usize,
+    start: A,
+    step: impl Fn(A, T) -> A,
+    value: impl Fn(A) -> T,
+) -> Tensor {
+    let inner = around(x.shape(), axis).1.max(1);
+    let lane = (x.shape()[axis] * inner).max(1);
+    let source = x.elements::<T>();
+    let mut out = Buffer::new::<T>(x.size());
+    let mut running = vec![start; inner];
+    for (source, out) in source.chunks(lane).zip(out.as_mut_slice::<T>().chunks_mut(lane)) {
+        running.fill(start);
+        for (source, out) in source.chunks(inner).zip(out.chunks_mut(inner)) {
+            for ((running, &x), out) in running.iter_mut().zip(source).zip(out) {
+                *running = step(*running, x);
+                *out = value(*running);
+            }
+        }
+    }
+    Tensor::from_buffer(out, x.shape().clone())
+}
+
+/// The indices (int64) of the first `count` elements along an axis in order, NaN last, equal ones
+/// in the order they stand.
+pub(crate) fn order(x: &Tensor, axis: usize, count: usize, descending: bool) -> Tensor {
+    let keys = with_dtype!(x.dtype(), T => x.elements::<T>().iter().map(|&x| key(x, descending)).collect::<Vec<u64>>());
+    let (outer, inner) = around(x.shape(), axis);
+    let length = x.shape()[axis];
+    let mut out = Buffer::new::<i64>(outer * count * inner);
+    let indices = out.as_mut_slice::<i64>();
+    // With the index as second key no two are equal: an unstable sort keeps the order too.
+    let mut lane: Vec<(u64, usize)> = Vec::with_capacity(length);
+    for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
+        lane.clear();
+        lane.extend((0..length).map(|k| (keys[(o * length + k) * inner + i], k)));
+        if 0 < count && count < length {
+            lane.select_nth_unstable(count - 1);
+        }
+        let first = &mut lane[..count];
+        first.sort_unstable();
+        for (k, &(_, index)) in first.iter().enumerate() {
+            indices[(o * count + k) * inner + i] = index as i64;
+        }
+    }
+    Tensor::from_buffer(out, x.shape().with(axis, count))
+}
+
+/// An unsigned number that is ordered as the elements are, or the other way round, but greatest
+/// for NaN.
+fn key<T: Element>(x: T, descending: bool) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    let ascending = if T::DTYPE.is_float() {
+        let x = x.to_f64();
+        if x.is_nan() {
+            return u64::MAX;
+        }
+        // -0.0 + 0.0 is 0.0: the two zeros are equal.
+        let bits = (x + 0.0).to_bits();
+        if bits & SIGN == 0 { bits | SIGN } else { !bits }
+    } else {
+        x.to_i64() as u64 ^ SIGN
+    };
+    if descending { !ascending } else { ascending }
+}

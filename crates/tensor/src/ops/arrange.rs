@@ -1,0 +1,167 @@
+//! Methods that arrange elements, composed of the operations of the family [`Movement`], through
+//! which their gradients flow.
+
+use crate::error::{Error, Result};
+use crate::ops::range::whole;
+use crate::ops::{Movement, Range, apply};
+use crate::shape::{IntoAxes, Shape, normalize_axis};
+use crate::tensor::Tensor;
+
+impl Tensor {
+    /// The elements along some axes in reverse order; a view.
+    ///
+    /// # Errors
+    /// If an axis is out of range or given twice.
+    pub fn flip(&self, axes: impl IntoAxes) -> Result<Tensor> {
+        let mut ranges = whole(self.shape());
+        for axis in axes.into_axes(self.rank(), "flip")? {
+            let count = ranges[axis].count;
+            ranges[axis] = Range { start: count.saturating_sub(1), count, step: -1 };
+        }
+        apply(Movement::Slice { ranges }, &[self])
+    }
+
+    /// Positions `start .. start + count` of one axis, which the caller has checked.
+    fn part(&self, axis: usize, start: usize, count: usize) -> Result<Tensor> {
+        let mut ranges = whole(self.shape());
+        ranges[axis] = Range { start, count, step: 1 };
+        apply(Movement::Slice { ranges }, &[self])
+    }
+
+    /// Tensors of one shape as the entries along a new axis, inserted before `axis` (which counts
+    /// the axes of the result): three times `[2, 4]` along axis 1 is `[2, 3, 4]`.
+    ///
+    /// # Errors
+    /// If there is no tensor, the axis is out of range, or shapes or types differ.
+    pub fn stack(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
+        let first = parts.first().ok_or_else(|| Error::argument("stack", "needs at least one tensor"))?;
+        let axis = normalize_axis(axis, first.rank() + 1, "stack")?;
+        if let Some(other) = parts.iter().find(|part| part.shape() != first.shape()) {
+            let message = format!("{} and {} differ; all shapes must be equal", first.shape(), other.shape());
+            return Err(Error::argument("stack", message));
+        }
+        let parts: Vec<Tensor> =
+            parts.iter().map(|part| part.with_shape(part.shape().inserted(axis, 1))).collect::<Result<_>>()?;
+        Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis as isize)
+    }
+
+    /// Pieces of the given sizes along an axis, in order; views.
+    ///
+    /// # Errors
+    /// If the axis is out of range, or the sizes do not add up to that of the axis.
+    pub fn split(&self, sizes: &[usize], axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "split")?;
+        let total = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+        if total != Some(self.shape()[axis]) {
+            let message = format!("sizes {sizes:?} must add up to {}, that of axis {axis}", self.shape()[axis]);
+            return Err(Error::shape("split", self.shape(), message));
+        }
+        let starts = sizes.iter().scan(0, |end, &size| {
+            *end += size;
+            Some(*end - size)
+        });
+        starts.zip(sizes).map(|(start, &size)| self.part(axis, start, size)).collect()
+    }
+
+    /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
+    ///
+    /// # Errors
+    /// If the axis is out of range, or its size is no multiple of `count`.
+    pub fn split_equal(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "split_equal")?;
+        let size = self.shape()[axis];
+        if count == 0 || !size.is_multiple_of(count) {
+            let message = format!("axis {axis} cannot be split into {count} equal pieces");
+            return Err(Error::shape("split_equal", self.shape(), message));
+        }
+        (0..count).map(|k| self.part(axis, k * (size / count), size / count)).collect()
+    }
+
+    /// At most `count` pieces along an axis, all of the size `⌈n / count⌉` but the last, which may be
+    /// smaller, as PyTorch's `chunk`; views. An empty axis gives one empty piece.
+    ///
+    /// # Errors
+    /// If the axis is out of range or `count` is 0.
+    pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "chunk")?;
+        if count == 0 {
+            return Err(Error::argument("chunk", "needs a count of at least 1, not 0"));
+        }
+        let size = self.shape()[axis];
+        let length = size.div_ceil(count).max(1);
+        let starts = (0..size.max(1)).step_by(length);
+        starts.map(|start| self.part(axis, start, length.min(size - start))).collect()
+    }
+
+    /// The tensor laid side by side with itself, `repeats[k]` times along axis `k`; as in NumPy,
+    /// whichever of shape and repeats is shorter is taken to begin with ones.
+    ///
+    /// # Errors
+    /// If the result would be larger than memory can address.
+    pub fn tile(&self, repeats: &[usize]) -> Result<Tensor> {
+        let rank = self.rank().max(repeats.len());
+        let aligned = |values: &[usize]| -> Vec<usize> {
+            std::iter::repeat_n(1, rank - values.len()).chain(values.iter().copied()).collect()
+        };
+        let (sizes, repeats) = (aligned(self.shape()), aligned(repeats));
+        let pairs = || repeats.iter().zip(&sizes);
+        let apart: Shape = pairs().flat_map(|(_, &size)| [1, size]).collect();
+        let repeated: Shape = pairs().flat_map(|(&repeat, &size)| [repeat, size]).collect();
+        repeated.checked_size("tile")?;
+        let joined: Shape = pairs().map(|(repeat, size)| repeat * size).collect();
+        self.with_shape(apart)?.expand(repeated)?.with_shape(joined)
+    }
+
+    /// The elements moved by `shift` positions along an axis; those that leave at one end come in
+    /// at the other.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn roll(&self, shift: isize, axis: isize) -> Result<Tensor> {
+        let axis = normalize_axis(axis, self.rank(), "roll")?;
+        let size = self.shape()[axis];
+        let shift = shift.checked_rem_euclid(size as isize).unwrap_or(0) as usize;
+        if shift == 0 {
+            return Ok(self.clone());
+        }
+        let (end, start) = (self.part(axis, size - shift, shift)?, self.part(axis, 0, size - shift)?);
+        Tensor::concat(&[&end, &start], axis as isize)
+    }
+
+    /// All products of an element of this vector with one of the other: `[n]` and `[m]` give
+    /// `[n, m]`.
+    ///
+    /// # Errors
+    /// If an operand is no vector, or the types differ or are bool.
+    pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
+        if let Some(wrong) = [self, other].into_iter().find(|x| x.rank() != 1) {
+            return Err(Error::shape("outer", wrong.shape(), "needs a vector; `x.flatten()` makes one"));
+        }
+        self.expand_dims(1)?.try_mul(other.expand_dims(0)?)
+    }
+
+    /// Tensors expanded to the one shape that they broadcast to; views.
+    ///
+    /// # Errors
+    /// If two shapes do not broadcast.
+    pub fn broadcast(parts: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let scalar = Shape::default();
+        let shape = parts.iter().try_fold(scalar, |shape, part| shape.broadcast(part.shape(), "broadcast"))?;
+        parts.iter().map(|part| part.expand(&shape)).collect()
+    }
+
+    /// The entry at one position of an axis, which vanishes; counted from the end where negative:
+    /// `images.at(4, 0)` is the fifth image. A view.
+    ///
+    /// # Errors
+    /// If the axis or the position is out of range.
+    pub fn at(&self, position: isize, axis: isize) -> Result<Tensor> {
+        let axis = normalize_axis(axis, self.rank(), "at")?;
+        let size = self.shape()[axis];
+        let index = if position < 0 { position.saturating_add_unsigned(size) } else { position };
+        if !(0..size as isize).contains(&index) {
+            return Err(Error::index("at", position as i64, size));
+        }
+        self.part(axis, index as usize, 1)?.with_shape(self.shape().reduced(&[axis], false))
+    }
+}

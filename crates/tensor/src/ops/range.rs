@@ -1,0 +1,173 @@
+//! Ranges of positions along axes, as operations keep them and as users write them.
+
+use smallvec::SmallVec;
+
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+
+/// Positions along one axis: `start`, and from there `count` of them at distances of `step`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first position.
+    pub start: usize,
+    /// How many.
+    pub count: usize,
+    /// The distance between neighbours, not 0.
+    pub step: isize,
+}
+
+impl Range {
+    /// This range, if its positions lie on an axis of `size`; ranges of fewer than two positions
+    /// get the step 1, whatever it was, so that no stride is computed from it.
+    fn checked(self, size: usize, operation: &str) -> Result<Range> {
+        let Range { start, count, step } = self;
+        if step == 0 {
+            return Err(Error::argument(operation, "a step of 0 never arrives; use 1"));
+        }
+        if count == 0 {
+            return Ok(Range { start: 0, count, step: 1 });
+        }
+        let last = start as i128 + step as i128 * (count as i128 - 1);
+        match [start as i128, last].into_iter().find(|position| !(0..size as i128).contains(position)) {
+            Some(outside) => {
+                let nearest = outside.clamp(i64::MIN.into(), i64::MAX.into());
+                Err(Error::index(operation, nearest as i64, size))
+            }
+            None => Ok(Range { step: if count == 1 { 1 } else { step }, ..self }),
+        }
+    }
+}
+
+/// The ranges of an operation, if there is one for each axis of `shape` and all lie on their axes.
+pub(super) fn checked(ranges: &[Range], shape: &Shape, operation: &str) -> Result<SmallVec<[Range; 4]>> {
+    if ranges.len() != shape.rank() {
+        return Err(Error::shape(operation, shape, format!("needs {} ranges, not {}", shape.rank(), ranges.len())));
+    }
+    ranges.iter().zip(shape.iter()).map(|(range, &size)| range.checked(size, operation)).collect()
+}
+
+/// All positions along each axis.
+pub(super) fn whole(shape: &Shape) -> SmallVec<[Range; 4]> {
+    shape.iter().map(|&count| Range { start: 0, count, step: 1 }).collect()
+}
+
+/// Positions along one axis as a user gives them: `0..128`, `..`, `-1..` (counted from the end),
+/// or `(start, end, step)` with `None` for an open end, as Python's slices.
+pub trait IntoRange {
+    /// The positions along an axis of `size`.
+    ///
+    /// # Errors
+    /// If a position is out of range or the step is 0.
+    fn into_range(self, size: usize) -> Result<Range>;
+}
+
+/// Positions along the leading axes: one range, or a tuple of up to four.
+pub trait IntoRanges {
+    /// The positions along each axis of `shape`, all of them along the axes not named.
+    ///
+    /// # Errors
+    /// If a position is out of range, a step is 0, or there are more ranges than axes.
+    fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>>;
+}
+
+/// A bound counted from the end where negative; it must lie in `0..=size`.
+fn bound(position: i128, size: usize) -> Result<usize> {
+    let index = if position < 0 { position + size as i128 } else { position };
+    if (0..=size as i128).contains(&index) {
+        return Ok(index as usize);
+    }
+    let message =
+        format!("position {position} is out of range for an axis of size {size}, whose ends are 0 and {size}");
+    Err(Error::argument("slice", message))
+}
+
+/// A range between two bounds; nothing where the end lies before the start.
+fn between(start: Option<i128>, end: Option<i128>, size: usize) -> Result<Range> {
+    let start = bound(start.unwrap_or(0), size)?;
+    let end = end.map_or(Ok(size), |end| bound(end, size))?;
+    Ok(Range { start, count: end.saturating_sub(start), step: 1 })
+}
+
+macro_rules! std_ranges {
+    ($($integer:ty),*) => {$(
+        impl IntoRange for std::ops::Range<$integer> {
+            fn into_range(self, size: usize) -> Result<Range> {
+                between(Some(self.start as i128), Some(self.end as i128), size)
+            }
+        }
+
+        impl IntoRange for std::ops::RangeFrom<$integer> {
+            fn into_range(self, size: usize) -> Result<Range> {
+                between(Some(self.start as i128), None, size)
+            }
+        }
+
+        impl IntoRange for std::ops::RangeTo<$integer> {
+            fn into_range(self, size: usize) -> Result<Range> {
+                between(None, Some(self.end as i128), size)
+            }
+        }
+    )*};
+}
+
+// `i32` is what the compiler takes for a literal that nothing else determines.
+std_ranges!(i32, isize, usize);
+
+impl IntoRange for std::ops::RangeFull {
+    fn into_range(self, size: usize) -> Result<Range> {
+        between(None, None, size)
+    }
+}
+
+/// Python's `start:end:step`, whose bounds are cut to the axis.
+impl IntoRange for (Option<isize>, Option<isize>, isize) {
+    fn into_range(self, size: usize) -> Result<Range> {
+        let (start, end, step) = self;
+        let (n, wide) = (size as i128, step as i128);
+        let (least, greatest) = if step >= 0 { (0, n) } else { (-1, n - 1) };
+        let place = |position: isize| {
+            let position = position as i128;
+            (if position < 0 { position + n } else { position }).clamp(least, greatest)
+        };
+        let start = start.map_or(if step >= 0 { 0 } else { n - 1 }, place);
+        let end = end.map_or(if step >= 0 { n } else { -1 }, place);
+        let count = (end - start + wide - wide.signum()).checked_div(wide).map_or(0, |count| count.max(0) as usize);
+        Range { start: if count == 0 { 0 } else { start as usize }, count, step }.checked(size, "slice")
+    }
+}
+
+impl IntoRange for Range {
+    fn into_range(self, size: usize) -> Result<Range> {
+        self.checked(size, "slice")
+    }
+}
+
+impl<R: IntoRange> IntoRanges for R {
+    fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>> {
+        (self,).into_ranges(shape)
+    }
+}
+
+macro_rules! range_tuples {
+    ($($count:literal: $($name:ident)+;)*) => {$(
+        impl<$($name: IntoRange),+> IntoRanges for ($($name,)+) {
+            #[allow(non_snake_case)]
+            fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>> {
+                if shape.rank() < $count {
+                    return Err(Error::shape("slice", shape, concat!("has fewer axes than the ", $count, " ranges")));
+                }
+                let ($($name,)+) = self;
+                let mut ranges = whole(shape);
+                let mut places = ranges.iter_mut();
+                $(
+                    if let Some(range) = places.next() {
+                        *range = $name.into_range(range.count)?;
+                    }
+                )+
+                Ok(ranges)
+            }
+        }
+    )*};
+}
+
+range_tuples! { 1: A; 2: A B; 3: A B C; 4: A B C D; }
