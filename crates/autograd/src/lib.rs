@@ -21,10 +21,12 @@
 
 mod gradcheck;
 mod gradients;
+mod listing;
 mod rules;
 mod tape;
 mod unbroadcast;
 mod variable;
+mod walk;
 
 pub use gradcheck::{Tolerance, gradcheck, gradgradcheck};
 pub use gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
