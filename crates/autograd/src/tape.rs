@@ -75,6 +75,8 @@ pub(crate) struct Record {
     older: HashMap<u64, Node>,
     /// Variables that are not trainable but watched.
     watched: Vec<u32>,
+    /// If values are searched for NaN and infinities: the first operation with any, once found.
+    pub(crate) anomalies: Option<Option<String>>,
 }
 
 thread_local! {
@@ -176,6 +178,11 @@ impl Recorder for Tape {
         if foreign.is_none() && nodes.iter().all(|&node| node == CONSTANT) {
             return;
         }
+        if let Some(first @ None) = &mut record.anomalies
+            && let Some(output) = outputs.iter().find(|output| !output.all_finite())
+        {
+            *first = Some(format!("the result of {}, of shape {},", op.name(), output.shape()));
+        }
         let needs = rules::needs(op);
         let differentiable = outputs.iter().any(|output| output.dtype().is_float());
         let other_is_tracked = |k: usize| nodes.iter().enumerate().any(|(j, &node)| j != k && node != CONSTANT);
@@ -213,13 +220,26 @@ impl Recorder for Tape {
 impl Record {
     /// Empties this, but keeps the memory.
     fn clear(&mut self) {
-        let Record { entries, leaves, nodes, recent, older, watched } = self;
+        let Record { entries, leaves, nodes, recent, older, watched, anomalies } = self;
         entries.clear();
         leaves.clear();
         *nodes = 0;
         recent.clear();
         older.clear();
         watched.clear();
+        *anomalies = None;
+    }
+
+    fn memory(&self) -> usize {
+        let kept = |entry: &Entry| {
+            let all = entry.inputs.iter().map(|(_, kept)| kept).chain(&entry.outputs);
+            all.filter_map(|kept| match kept {
+                Kept::Value(tensor) => Some(tensor.storage()),
+                Kept::Shape(..) => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        self.entries.iter().flat_map(kept).collect::<HashMap<usize, usize>>().values().sum()
     }
 
     fn find(&self, base: u64, trace: Trace) -> Node {
@@ -289,6 +309,18 @@ impl GradientTape {
         PersistentTape(Tape::start())
     }
 
+    /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+    /// with the name of the first operation that has any. This reads every result once more.
+    pub fn detect_anomalies(&self) {
+        self.0.record.borrow_mut().anomalies = Some(None);
+    }
+
+    /// The bytes of memory that the tape holds for its rules, storage that several values share
+    /// counted once. Part of it is held by variables or the program as well.
+    pub fn memory(&self) -> usize {
+        self.0.record.borrow().memory()
+    }
+
     /// Makes a tensor, or a variable that is not trainable, a source of this tape.
     pub fn watch(&self, value: &impl Differentiable) {
         self.0.watch(value.source());
@@ -339,6 +371,18 @@ impl Drop for GradientTape {
 pub struct PersistentTape(pub(crate) Rc<Tape>);
 
 impl PersistentTape {
+    /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+    /// with the name of the first operation that has any. This reads every result once more.
+    pub fn detect_anomalies(&self) {
+        self.0.record.borrow_mut().anomalies = Some(None);
+    }
+
+    /// The bytes of memory that the tape holds for its rules, storage that several values share
+    /// counted once. Part of it is held by variables or the program as well.
+    pub fn memory(&self) -> usize {
+        self.0.record.borrow().memory()
+    }
+
     /// Makes a tensor, or a variable that is not trainable, a source of this tape.
     pub fn watch(&self, value: &impl Differentiable) {
         self.0.watch(value.source());

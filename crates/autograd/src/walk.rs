@@ -25,6 +25,10 @@ enum Role {
 pub(crate) struct Walk {
     gradients: Vec<Option<Tensor>>,
     roles: Vec<Role>,
+    /// An operation that gave no gradient to an input which depends on a source.
+    ended: Option<String>,
+    /// Whether gradients are searched for NaN and infinities.
+    anomalies: bool,
 }
 
 impl Walk {
@@ -56,9 +60,19 @@ impl Walk {
         let parts = rules::backward(&entry.op, &site, &gradients).map_err(|error| error.context("gradient"))?;
         debug_assert_eq!(parts.len(), entry.inputs.len(), "{}: one gradient for each input", entry.op.name());
         for ((node, kept), part) in entry.inputs.iter().zip(parts) {
-            let Some(part) = part else { continue };
             if !is_relevant(&self.roles, *node) {
                 continue;
+            }
+            let Some(part) = part else {
+                self.ended.get_or_insert_with(|| entry.op.name().to_string());
+                continue;
+            };
+            if self.anomalies && !part.all_finite() {
+                return Err(Error::gradient(format!(
+                    "anomaly: that which {} passes to an operand of shape {} is the first with NaN or infinite elements",
+                    entry.op.name(),
+                    kept.shape()
+                )));
             }
             let part = unbroadcast(part, kept.shape())?;
             let sum = &mut self.gradients[*node as usize];
@@ -147,6 +161,9 @@ impl Walk {
                 name_of(variable)
             )));
         }
+        if let Some(Some(first)) = &record.anomalies {
+            return Err(Error::gradient(format!("anomaly: {first} is the first with NaN or infinite elements")));
+        }
         let target = tape.node(record, target.trace());
         let mut nodes = Vec::with_capacity(sources.len());
         for (k, source) in sources.iter().enumerate() {
@@ -180,7 +197,12 @@ impl Walk {
             });
         }
         let count = record.nodes as usize;
-        let mut walk = Walk { gradients: vec![None; count], roles: vec![Role::Aside; count] };
+        let mut walk = Walk {
+            gradients: vec![None; count],
+            roles: vec![Role::Aside; count],
+            ended: None,
+            anomalies: record.anomalies.is_some(),
+        };
         for &node in nodes.iter().flatten() {
             walk.roles[node as usize] = Role::Source;
         }
@@ -237,7 +259,11 @@ impl Walk {
                         Source::Tensor(tensor) => format!("source {k}, a tensor of shape {},", tensor.shape()),
                     };
                     let unread = matches!(source, Source::Variable(_)) && nodes.is_empty();
-                    let reason = if unread { "was not read while the tape ran" } else { "has no part in the target" };
+                    let reason = match &self.ended {
+                        _ if unread => "was not read while the tape ran".to_string(),
+                        Some(op) => format!("has no part in the target but through {op}, which passes no gradient on"),
+                        None => "has no part in the target".to_string(),
+                    };
                     return Err(Error::gradient(format!(
                         "{name} {reason}, so that there is no gradient for it; ask for `Unconnected::Zeros` if zero \
                          is meant"
