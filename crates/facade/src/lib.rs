@@ -1,1 +1,35 @@
-//! facade
+//! The whole library: its crates under one name, and a [`prelude`].
+//!
+//! ```
+//! use facade::prelude::*;
+//!
+//! let x = Variable::new(Tensor::scalar(0.0));
+//! let tape = GradientTape::new();
+//! let y = 2.0 * &x + 3.0;
+//! assert_eq!(tape.gradient(&y, &x)?.item()?, 2.0);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! | crate | holds |
+//! |---|---|
+//! | [`tensor`] | tensors and their operations, random numbers |
+//! | [`autograd`] | variables and gradient tapes |
+//! | [`nn`] | layers, activations, initializers, losses |
+//! | [`optim`] | optimizers |
+//! | [`data`] | data sets, batches, MNIST |
+//! | [`train`] | the training loop, metrics |
+
+pub use {autograd, data, nn, optim, tensor, train};
+
+/// What most programs need. [`Result`](prelude::Result) and [`Error`](prelude::Error) are those of
+/// [`train`], to which all others convert.
+pub mod prelude {
+    pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, no_record};
+    pub use data::{ArrayDataset, Batches, Dataset, Mnist, mnist};
+    pub use nn::layers::*;
+    pub use nn::losses::*;
+    pub use nn::{Activation, Initializer, Layer, Mode, Visitor};
+    pub use optim::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
+    pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
+    pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose};
+}

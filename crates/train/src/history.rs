@@ -115,8 +115,7 @@ mod tests {
         let mut history = History::new(vec!["loss".into(), "val_accuracy".into()]);
         history.push(&[2.5, 0.125]);
         history.push(&[1e-7, 1.0]);
-        let table =
-            "epoch        loss  val_accuracy\n    0      2.5000        0.1250\n    1    1.000e-7        1.0000";
+        let table = "epoch        loss  val_accuracy\n    0      2.5000        0.1250\n    1    1.000e-7        1.0000";
         assert_eq!(history.to_string(), table);
         assert_eq!(history.get("loss"), Some(&[2.5, 1e-7][..]));
         assert_eq!((history.last("val_accuracy"), history.get("accuracy")), (Some(1.0), None));

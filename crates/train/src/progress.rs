@@ -38,7 +38,7 @@ impl Progress {
         let shown = verbose == Verbose::Bar || (verbose == Verbose::Auto && std::io::stderr().is_terminal());
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(batches as u64), target);
-        let title = format!("epoch {epoch}/{epochs}");
+        let title = format!("epoch {epoch} of {epochs}");
         let template = "{prefix} {bar:24} {pos}/{len} {eta} left {msg}";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(title.clone());

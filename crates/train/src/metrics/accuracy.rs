@@ -37,18 +37,18 @@ impl Accuracy {
         };
         if last == 1 || rest.is_empty() {
             let targets = arranged(targets, predictions.shape(), predictions.shape())?;
-            return predictions.gt(self.threshold)?.cast(targets.dtype()).eq(&targets);
+            return predictions.greater(self.threshold)?.cast(targets.dtype()).equal(&targets);
         }
         let classes = predictions.argmax(-1)?;
         if targets.shape() == predictions.shape() {
-            return classes.eq(&targets.argmax(-1)?);
+            return classes.equal(&targets.argmax(-1)?);
         }
         let targets = arranged(targets, classes.shape(), predictions.shape())?;
         // Labels are compared as they are: 2.5 is no class, and 300 none that fits into a byte.
         if targets.dtype().is_float() {
-            classes.cast(targets.dtype()).eq(&targets)
+            classes.cast(targets.dtype()).equal(&targets)
         } else {
-            classes.eq(&targets.cast(DType::I64))
+            classes.equal(&targets.cast(DType::I64))
         }
     }
 }
@@ -61,10 +61,7 @@ fn arranged(targets: &Tensor, expected: &Shape, predictions: &Shape) -> tensor::
         _ => None,
     };
     let shape = targets.shape();
-    if shape == expected
-        || without(shape).as_ref() == Some(expected)
-        || without(expected).as_ref() == Some(shape)
-    {
+    if shape == expected || without(shape).as_ref() == Some(expected) || without(expected).as_ref() == Some(shape) {
         return targets.with_shape(expected.clone());
     }
     let message = format!("of the targets does not go with that of the predictions, {predictions}");

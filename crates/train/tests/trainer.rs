@@ -1,0 +1,157 @@
+//! Fitting, evaluating and predicting on small models whose numbers can be worked out.
+
+use std::cell::RefCell;
+
+use autograd::Variable;
+use data::ArrayDataset;
+use nn::{
+    Activation, Dense, Initializer, Layer, MeanSquaredError, Mode, Sequential, SparseCategoricalCrossentropy, Visitor,
+    mean_absolute_error,
+};
+use optim::{Adam, Sgd};
+use tensor::{Tensor, tensor};
+use train::{Accuracy, Fit, Mean, Trainer, Verbose};
+
+/// `w x`, with one weight.
+struct Scale(Variable);
+
+impl Scale {
+    fn new(w: f64) -> Scale {
+        Scale(Variable::new(Tensor::scalar(w)).named("w"))
+    }
+
+    fn w(&self) -> f64 {
+        self.0.value().item().unwrap()
+    }
+}
+
+impl Layer for Scale {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> tensor::Result<Tensor> {
+        input.try_mul(&self.0)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.weight("w", &self.0);
+    }
+}
+
+fn lines(xs: &[f32], slope: f32) -> ArrayDataset {
+    let column = |values: Vec<f32>| Tensor::from_vec(values, [xs.len(), 1]).unwrap();
+    let ys = xs.iter().map(|x| slope * x).collect();
+    ArrayDataset::from_tensors(&column(xs.to_vec()), &column(ys)).unwrap()
+}
+
+fn quiet<'a>(epochs: usize, batch_size: usize) -> Fit<'a> {
+    Fit::epochs(epochs).batch_size(batch_size).verbose(Verbose::Silent)
+}
+
+#[test]
+fn an_epoch_is_worked_out_by_hand() {
+    // Targets are 0, so the loss of a batch is w² mean(x²) and its gradient 2 w mean(x²).
+    let (samples, model) = (lines(&[1.0, 1.0, 2.0], 0.0), Scale::new(1.0));
+    let seen = RefCell::new(Vec::new());
+    let mut trainer =
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.125)).metric(Mean::of("mae", mean_absolute_error));
+    let options = quiet(2, 2).validation(&samples).on_batch(|end| {
+        seen.borrow_mut().push((end.epoch, end.batch, end.batches, end.loss));
+    });
+    let history = trainer.fit(&samples, options).unwrap();
+    // w: 1 → 1 - 1/8 · 2 = 3/4 → 3/4 - 1/8 · 6 = 0.
+    assert_eq!(*seen.borrow(), [(0, 0, 2, 1.0), (0, 1, 2, 2.25), (1, 0, 2, 0.0), (1, 1, 2, 0.0)]);
+    assert_eq!(model.w(), 0.0);
+    // Batches count by their sizes, 2 and 1.
+    assert_eq!(history.get("loss").unwrap(), [(2.0 * 1.0 + 2.25) / 3.0, 0.0]);
+    assert_eq!(history.get("mae").unwrap(), [(2.0 * 1.0 + 1.5) / 3.0, 0.0]);
+    assert_eq!(history.get("val_loss").unwrap(), [0.0, 0.0]);
+    assert_eq!(history.names().collect::<Vec<_>>(), ["loss", "mae", "val_loss", "val_mae"]);
+}
+
+#[test]
+fn evaluating_and_predicting_go_over_all_batches() {
+    let xs: Vec<f32> = (0..300).map(|k| k as f32 / 256.0).collect();
+    let (samples, model) = (lines(&xs, 3.0), Scale::new(1.0));
+    let mut trainer =
+        Trainer::new(&model, MeanSquaredError, Sgd::default()).metric(Mean::of("mae", mean_absolute_error));
+    let score = trainer.evaluate(&samples).unwrap();
+    let square = xs.iter().map(|&x| 4.0 * f64::from(x * x)).sum::<f64>() / 300.0;
+    assert!((score.loss - square).abs() < 1e-6, "{score}");
+    assert!((score.get("mae").unwrap() - 2.0 * 299.0 / 512.0).abs() < 1e-6, "{score}");
+    let predictions = trainer.predict(samples.features()).unwrap();
+    assert_eq!((predictions.shape(), predictions.to_vec::<f32>().unwrap()), (&[300, 1].into(), xs));
+    assert_eq!(trainer.predict(&Tensor::zeros([0, 1])).unwrap().shape(), &[0, 1]);
+    assert_eq!(model.w(), 1.0);
+}
+
+#[test]
+fn a_classifier_learns_and_reports_its_accuracy() {
+    let features = tensor![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+    let samples = ArrayDataset::from_tensors(&features, &tensor![0, 1, 1, 0]).unwrap();
+    let run = || {
+        tensor::random::seed(1);
+        let model = Sequential::new()
+            .add(Dense::new(2, 16).activation(Activation::Tanh))
+            .add(Dense::new(16, 2).activation(Activation::Softmax));
+        let mut trainer =
+            Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(0.05)).metric(Accuracy::default());
+        let history = trainer.fit(&samples, quiet(100, 3).shuffle(5)).unwrap();
+        (history, trainer.evaluate(&samples).unwrap())
+    };
+    let (history, score) = run();
+    assert!(score.loss < 0.05 && score.get("accuracy") == Some(1.0), "{score}");
+    assert!(history.get("loss").unwrap()[0] > 10.0 * score.loss);
+    // The same seeds give the same bits.
+    assert_eq!(run(), (history, score));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_training() {
+    let (samples, model) = (lines(&[1.0, 1.0], 0.0), Scale::new(1.0));
+    let error = Trainer::new(&model, MeanSquaredError, Sgd::new(1e15)).fit(&samples, quiet(9, 1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the loss became inf in epoch 1, batch 0; lower the learning rate (now 1000000000000000.0), \
+         or look for NaN and infinite values in the data"
+    );
+    assert!(model.w().is_finite());
+}
+
+#[test]
+fn what_cannot_be_trained_is_refused() {
+    let (samples, model) = (lines(&[1.0, 2.0], 0.0), Scale::new(1.0));
+    let refused = |rate: f64, fit| {
+        Trainer::new(&model, MeanSquaredError, Sgd::new(rate)).fit(&samples, fit).unwrap_err().to_string()
+    };
+    assert_eq!(refused(0.1, quiet(1, 0)), "the batch size is 0; of 2 samples a batch takes one at least");
+    assert_eq!(refused(f64::NAN, quiet(1, 1)), "sgd: learning_rate is NaN; it must be a finite number of at least 0");
+    model.set_trainable(false);
+    assert_eq!(refused(0.1, quiet(1, 1)), "fit: the model has no trainable weights; there is nothing to fit");
+
+    let mut twice =
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).metric(Accuracy::default()).metric(Accuracy::default());
+    let message = "two metrics are named accuracy; each needs a name of its own";
+    assert_eq!(twice.fit(&samples, quiet(1, 1)).unwrap_err().to_string(), message);
+    assert_eq!(twice.evaluate(&samples).unwrap_err().to_string(), message);
+    assert_eq!(
+        twice.predict(&Tensor::scalar(1.0)).unwrap_err().to_string(),
+        "predict: the features are a scalar; their first axis must count samples"
+    );
+}
+
+#[test]
+fn errors_name_the_layer() {
+    let model = Sequential::new().add(Dense::new(3, 2).kernel_initializer(Initializer::Ones));
+    let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1));
+    let message = trainer.fit(&lines(&[1.0], 0.0), quiet(1, 1)).unwrap_err().to_string();
+    assert_eq!(message, "dense (Dense 3→2): matmul: [1, 1] × [3, 2]: the inner sizes 1 and 3 differ");
+}
+
+#[test]
+fn the_learning_rate_can_be_changed_between_fits() {
+    let (samples, model) = (lines(&[1.0], 0.0), Scale::new(1.0));
+    let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.0));
+    trainer.fit(&samples, quiet(1, 1)).unwrap();
+    assert_eq!(model.w(), 1.0);
+    trainer.optimizer_mut().set_learning_rate(0.25).unwrap();
+    trainer.fit(&samples, quiet(1, 1)).unwrap();
+    assert_eq!((model.w(), trainer.optimizer().learning_rate()), (0.5, 0.25));
+}
