@@ -20,7 +20,7 @@ use crate::layer::{Layer, Mode, Visitor};
 ///     .add(Dense::units(512).activation(Activation::Relu))
 ///     .add_named("classes", Dense::units(10).activation(Activation::Softmax));
 /// let summary = model.summary(&[28, 28])?;
-/// assert!(summary.contains("dense (Dense 784→512)    [batch, 512]     401,920"));
+/// assert!(summary.contains("dense (Dense 784→512)     [batch, 512]       401,920"));
 /// assert_eq!(model.weight("classes.bias")?.shape(), [10]);
 /// # Ok::<(), tensor::Error>(())
 /// ```
@@ -137,7 +137,8 @@ impl Sequential {
         let bytes: usize = self.weights().iter().map(|weight| weight.shape().size() * weight.dtype().size_of()).sum();
         let _ = writeln!(out, "{rule}");
         let _ = writeln!(out, "Parameters: {} ({})", thousands(all), binary_size(bytes));
-        let _ = writeln!(out, "Trainable: {}; not: {}", thousands(trainable), thousands(all - trainable));
+        let _ = writeln!(out, "Trainable: {}", thousands(trainable));
+        let _ = writeln!(out, "Not trainable: {}", thousands(all - trainable));
         out
     }
 

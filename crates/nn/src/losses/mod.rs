@@ -38,7 +38,8 @@ pub use sparse_categorical_crossentropy::{
     SparseCategoricalCrossentropy, sparse_categorical_crossentropy, sparse_categorical_crossentropy_from_logits,
 };
 
-/// How far predictions are from targets. Any function of targets and predictions is one:
+/// How far predictions are from targets. Any function or closure of targets and predictions is one
+/// (for which a boxed loss, which could be such a function too, is none: wrap it in a closure):
 ///
 /// ```
 /// use nn::{Loss, mean_squared_error};

@@ -1,0 +1,173 @@
+//! Losses and dense layers against the numbers of PyTorch and Keras in `golden/`.
+
+use autograd::{GradientOptions, GradientTape, Unconnected};
+use nn::{
+    Activation, BinaryCrossentropy, CategoricalCrossentropy, Dense, Huber, KlDivergence, Layer, Loss,
+    MeanAbsoluteError, MeanSquaredError, Mode, SparseCategoricalCrossentropy,
+};
+use serde_json::Value;
+use tensor::{DType, Result, Tensor};
+
+/// Relative to `max(1, |expected|)`.
+const TOLERANCE: f64 = 1e-9;
+
+fn cases(text: &str) -> Vec<Value> {
+    let document: Value = serde_json::from_str(text).unwrap();
+    document["cases"].as_array().unwrap().clone()
+}
+
+fn tensor(value: &Value) -> Tensor {
+    let shape: Vec<usize> = value["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
+    let data = value["data"].as_array().unwrap();
+    if value["dtype"] == "int64" {
+        return Tensor::from_vec(data.iter().map(|x| x.as_i64().unwrap()).collect(), shape).unwrap();
+    }
+    Tensor::from_vec(data.iter().map(|x| x.as_f64().unwrap()).collect(), shape).unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: &Tensor, expected: &Value, what: &str) {
+    let expected = tensor(expected);
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    let (found, expected) = (found.to_vec::<f64>().unwrap(), expected.to_vec::<f64>().unwrap());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() <= TOLERANCE * expected.abs().max(1.0), "{what}: {found} for {expected}");
+    }
+}
+
+type Function = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>>;
+
+/// What the case computes from its inputs; nothing if this library has no such loss.
+fn loss_of(case: &Value) -> Option<Function> {
+    let attrs = &case["attrs"];
+    let keras = attrs["epsilon"] == 1e-7;
+    let smoothing = attrs["label_smoothing"].as_f64();
+    let loss: Box<dyn LossObject> = match case["op"].as_str().unwrap() {
+        "cross_entropy" if smoothing.is_some() => {
+            Box::new(CategoricalCrossentropy::from_logits().label_smoothing(smoothing.unwrap()))
+        }
+        "cross_entropy" => Box::new(SparseCategoricalCrossentropy::from_logits()),
+        "nll_probs" if keras && attrs["renormalize"] == true => Box::new(SparseCategoricalCrossentropy::default()),
+        "categorical_probs" if keras => Box::new(CategoricalCrossentropy::default()),
+        "bce_probs" if keras => Box::new(BinaryCrossentropy::default()),
+        "bce_logits" => Box::new(BinaryCrossentropy::from_logits()),
+        "mse" => Box::new(MeanSquaredError),
+        "mae" => Box::new(MeanAbsoluteError),
+        "huber" => Box::new(Huber::new(attrs["delta"].as_f64().unwrap())),
+        "kl_div" => Box::new(KlDivergence),
+        "nll_probs" | "bce_probs" => return None,
+        other => panic!("an unknown loss {other}"),
+    };
+    let op = case["op"].as_str().unwrap().to_string();
+    let reduction = attrs["reduction"].as_str().unwrap().to_string();
+    let elementwise = !["cross_entropy", "nll_probs", "categorical_probs"].contains(&op.as_str());
+    Some(Box::new(move |predictions, targets| {
+        // PyTorch takes the logarithm of the prediction here.
+        let mut predictions = if op == "kl_div" { predictions.exp() } else { predictions.clone() };
+        let mut targets = targets.clone();
+        if smoothing.is_some() {
+            targets = targets.one_hot(predictions.shape()[1])?;
+            targets = targets.cast(DType::F64);
+        }
+        // Without a reduction, PyTorch's losses of this kind have one number an element, not one a row.
+        if elementwise && reduction == "none" {
+            (predictions, targets) = (predictions.expand_dims(-1)?, targets.expand_dims(-1)?);
+        }
+        let losses = loss.per_sample(&targets, &predictions)?;
+        Ok(match reduction.as_str() {
+            "none" => losses,
+            "sum" => losses.sum(),
+            _ => losses.mean(),
+        })
+    }))
+}
+
+/// [`Loss`] under another name, so that a box of it is no function.
+trait LossObject {
+    fn per_sample(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor>;
+}
+
+impl<L: Loss> LossObject for L {
+    fn per_sample(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        self.loss(targets, predictions)
+    }
+}
+
+#[test]
+fn losses_and_their_first_and_second_gradients() {
+    let mut checked = 0;
+    for case in cases(include_str!("golden/losses.json")) {
+        let Some(loss) = loss_of(&case) else { continue };
+        let name = case["name"].as_str().unwrap();
+        let inputs: Vec<Tensor> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
+        let cotangent = tensor(&case["cotangent"]);
+        let wanted: Vec<usize> = (0..2).filter(|&k| !case["grads"][k].is_null()).collect();
+        let watched: Vec<Tensor> = wanted.iter().map(|&k| inputs[k].clone()).collect();
+        let zeros = || GradientOptions::default().unconnected(Unconnected::Zeros);
+
+        let outer = GradientTape::new();
+        watched.iter().for_each(|input| outer.watch(input));
+        outer.watch(&cotangent);
+        let inner = GradientTape::new();
+        watched.iter().for_each(|input| inner.watch(input));
+        let output = loss(&inputs[0], &inputs[1]).unwrap();
+        assert_close(&output, &case["output"], name);
+        let gradients = inner.gradient_with(&output, &watched, zeros().output_gradient(&cotangent)).unwrap();
+        let mut slope = Tensor::full_of([], 0.0, DType::F64);
+        for (gradient, &k) in gradients.iter().zip(&wanted) {
+            assert_close(gradient, &case["grads"][k], &format!("{name}, gradient {k}"));
+            let direction = tensor(&case["second"]["directions"][k]);
+            slope = slope.try_add((gradient * direction).sum()).unwrap();
+        }
+        let sources: Vec<Tensor> = watched.into_iter().chain([cotangent]).collect();
+        let second = outer.gradient_with(&slope, &sources, zeros()).unwrap();
+        for (gradient, &k) in second.iter().zip(&wanted) {
+            assert_close(gradient, &case["second"]["grads"][k], &format!("{name}, second gradient {k}"));
+        }
+        assert_close(&second[wanted.len()], &case["second"]["cotangent_grad"], &format!("{name}, along directions"));
+        checked += 1;
+    }
+    assert_eq!(checked, 26);
+}
+
+#[test]
+fn dense_layers() {
+    let mut checked = 0;
+    for case in cases(include_str!("golden/layers.json")) {
+        let name = case["name"].as_str().unwrap();
+        let torch = case["framework"] == "torch";
+        let size = |key: &str| case["attrs"][key].as_u64().unwrap() as usize;
+        let activation = match case["attrs"]["activation"].as_str() {
+            None => Activation::Linear,
+            Some("relu") => Activation::Relu,
+            Some("softmax") => Activation::Softmax,
+            Some(other) => panic!("an unknown activation {other}"),
+        };
+        let layer = Dense::new(size("in"), size("out")).activation(activation);
+        layer.cast(DType::F64).unwrap();
+        let (kernel, bias) = (layer.weight("kernel").unwrap(), layer.weight("bias").unwrap());
+        // PyTorch's weight is [out, in].
+        let stored = tensor(&case["params"][if torch { "weight" } else { "kernel" }]);
+        kernel.assign(if torch { stored.t().unwrap() } else { stored }).unwrap();
+        bias.assign(tensor(&case["params"]["bias"])).unwrap();
+
+        let x = tensor(&case["inputs"]["x"]);
+        let tape = GradientTape::persistent();
+        tape.watch(&x);
+        let y = layer.forward(&x, Mode::Training).unwrap();
+        assert_close(&y, &case["outputs"]["y"], name);
+        let options = GradientOptions::default().output_gradient(&tensor(&case["cotangents"]["y"]));
+        let dx = tape.gradient_with(&y, &x, options.clone()).unwrap();
+        let [dkernel, dbias] = tape.gradient_with(&y, [&kernel, &bias], options).unwrap();
+        let expected = &case["grads"];
+        assert_close(&dx, &expected["inputs"]["x"], name);
+        assert_close(&dbias, &expected["params"]["bias"], name);
+        if torch {
+            assert_close(&dkernel.t().unwrap(), &expected["params"]["weight"], name);
+        } else {
+            assert_close(&dkernel, &expected["params"]["kernel"], name);
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 6);
+}

@@ -1,0 +1,341 @@
+//! One battery of checks that every layer passes, and what is particular to each.
+
+use autograd::{GradientTape, Tolerance, gradcheck};
+use nn::{Activation, Dense, Dropout, Flatten, Initializer, Layer, Mode, Sequential, Visitor};
+use tensor::{DType, Result, Tensor, random, tensor};
+
+fn message<T>(result: Result<T>) -> String {
+    result.err().map_or_else(|| "no error".into(), |error| error.to_string())
+}
+
+/// Checks a layer for an input, which is float32: shape, names, both modes, element types,
+/// gradients of the input and of every weight.
+fn battery(layer: &dyn Layer, input: &Tensor, output_shape: &[usize], names: &[&str]) {
+    let kind = layer.describe();
+    assert_eq!(layer.output_shape(input.shape()).unwrap(), *output_shape, "{kind}");
+    for mode in [Mode::Training, Mode::Inference] {
+        let output = layer.forward(input, mode).unwrap();
+        assert_eq!((output.shape(), output.dtype()), (&output_shape.into(), DType::F32), "{kind}");
+    }
+    let empty = input.slice(0..0usize).unwrap();
+    assert_eq!(layer.forward(&empty, Mode::Inference).unwrap().shape()[1..], output_shape[1..], "{kind}");
+    assert_eq!(layer.forward_many(&[input], Mode::Inference).unwrap().shape(), output_shape);
+    assert!(message(layer.forward_many(&[input, input], Mode::Inference)).contains("takes 1 input, not 2"), "{kind}");
+
+    let found: Vec<String> = layer.named_weights().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(found, names, "{kind}");
+    let weights = layer.weights();
+    assert_eq!(layer.parameter_count(), weights.iter().map(|weight| weight.shape().size()).sum::<usize>());
+    for (name, weight) in layer.named_weights() {
+        let same = layer.weight(&name).unwrap();
+        let value = weight.value();
+        same.assign(value.try_mul(1.5).unwrap()).unwrap();
+        assert!(weight.value().allclose(&(value * 1.5), 0.0, 0.0).unwrap(), "{kind}: {name} is not the weight itself");
+    }
+    layer.set_trainable(false);
+    assert!(layer.trainable_weights().is_empty());
+    layer.set_trainable(true);
+    assert_eq!(layer.trainable_weights().len(), names.len());
+
+    layer.cast(DType::F64).unwrap();
+    assert!(layer.weights().iter().all(|weight| weight.dtype() == DType::F64));
+    let inputs: Vec<Tensor> = std::iter::once(input.clone()).chain(weights.iter().map(|w| w.value())).collect();
+    let states: Vec<_> = layer.named_streams().into_iter().map(|(_, stream)| (stream.state(), stream)).collect();
+    for mode in [Mode::Training, Mode::Inference] {
+        // By finite differences of the input, with random numbers the same at each call.
+        let function = |inputs: &[Tensor]| {
+            states.iter().for_each(|(state, stream)| stream.restore(*state));
+            layer.forward(&inputs[0], mode)
+        };
+        gradcheck(function, &inputs[..1], Tolerance::default()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        check_weights(layer, &input.cast(DType::F64), mode, &states);
+    }
+    assert!(message(layer.cast(DType::I64)).contains("int64") || names.is_empty());
+}
+
+type States = [(Option<tensor::GeneratorState>, nn::RandomStream)];
+
+/// The gradient of a weighted sum of the outputs for each element of each weight, against central
+/// differences.
+fn check_weights(layer: &dyn Layer, input: &Tensor, mode: Mode, states: &States) {
+    let value = || {
+        states.iter().for_each(|(state, stream)| stream.restore(*state));
+        let output = layer.forward(input, mode).unwrap();
+        let factors: Vec<f64> = (0..output.size()).map(|k| 0.5 + (k as f64 * 0.618).fract()).collect();
+        (&output * Tensor::from_vec(factors, output.shape()).unwrap()).sum()
+    };
+    let weights = layer.trainable_weights();
+    let tape = GradientTape::new();
+    let target = value();
+    if weights.is_empty() {
+        return;
+    }
+    let gradients = tape.gradient(&target, &weights).unwrap();
+    for (weight, gradient) in weights.iter().zip(&gradients) {
+        let start = weight.value().stop_gradient();
+        for (k, gradient) in gradient.to_vec::<f64>().unwrap().into_iter().enumerate() {
+            let at = |step: f64| {
+                let mut moved = start.to_vec::<f64>().unwrap();
+                moved[k] += step;
+                weight.assign(Tensor::from_vec(moved, start.shape()).unwrap()).unwrap();
+                value().item().unwrap()
+            };
+            let quotient = (at(1e-5) - at(-1e-5)) / 2e-5;
+            assert!((gradient - quotient).abs() < 1e-6, "{}: {gradient} for {quotient}", weight.name());
+        }
+        weight.assign(&start).unwrap();
+    }
+}
+
+fn input(shape: &[usize]) -> Tensor {
+    tensor::Generator::new(7).normal(shape, 0.1, 1.0).unwrap()
+}
+
+#[test]
+fn every_layer_passes_the_battery() {
+    random::seed(3);
+    let x = input(&[3, 4]);
+    battery(&Dense::new(4, 2), &x, &[3, 2], &["kernel", "bias"]);
+    battery(&Dense::units(2).without_bias(), &x, &[3, 2], &["kernel"]);
+    battery(&Dense::units(5).activation(Activation::Softmax), &input(&[2, 3, 4]), &[2, 3, 5], &["kernel", "bias"]);
+    battery(&Flatten, &input(&[2, 3, 4]), &[2, 12], &[]);
+    battery(&Flatten, &input(&[3]), &[3, 1], &[]);
+    battery(&Dropout::new(0.4).seed(1), &x, &[3, 4], &[]);
+    battery(&Dropout::new(1.0), &x, &[3, 4], &[]);
+    battery(&Dropout::new(0.0), &x, &[3, 4], &[]);
+    let boxed: Box<dyn Layer> = Box::new(Dense::new(4, 2));
+    battery(&boxed, &x, &[3, 2], &["kernel", "bias"]);
+    battery(&std::sync::Arc::new(Dense::new(4, 2)), &x, &[3, 2], &["kernel", "bias"]);
+    let deep = Sequential::new()
+        .add(Dense::units(3).activation(Activation::Tanh))
+        .add(Sequential::new().add(Dense::new(3, 3)).add(Dropout::new(0.3).seed(5)))
+        .add_named("out", Dense::units(2));
+    let names =
+        ["dense.kernel", "dense.bias", "sequential.dense.kernel", "sequential.dense.bias", "out.kernel", "out.bias"];
+    battery(&deep, &x, &[3, 2], &names);
+    let names: Vec<String> = deep.weights().iter().map(|weight| weight.name()).collect();
+    assert_eq!(names[2..5], ["sequential.dense.kernel", "sequential.dense.bias", "out.kernel"]);
+    let streams: Vec<String> = deep.named_streams().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(streams, ["sequential.dropout.random"]);
+}
+
+#[test]
+fn every_activation_passes_the_battery_and_has_its_formula() {
+    use Activation::*;
+    let (s, e) = (|x: f64| 1.0 / (1.0 + (-x).exp()), |x: f64| x.exp());
+    let phi = |x: f64| 0.5 * (1.0 + (0.797_884_560_802_865_4 * (x + 0.044715 * x.powi(3))).tanh());
+    let table: [(Activation, &dyn Fn(f64) -> f64); 18] = [
+        (Linear, &|x| x),
+        (Relu, &|x| x.max(0.0)),
+        (Relu6, &|x| x.clamp(0.0, 6.0)),
+        (LeakyRelu { alpha: 0.2 }, &|x| if x > 0.0 { x } else { 0.2 * x }),
+        (Elu { alpha: 1.5 }, &|x| if x > 0.0 { x } else { 1.5 * (e(x) - 1.0) }),
+        (Selu, &|x| 1.0507009873554805 * if x > 0.0 { x } else { 1.6732632423543772 * (e(x) - 1.0) }),
+        // The exact one is close to its approximation; its own digits are tested with the op.
+        (Gelu, &|x| x * phi(x)),
+        (GeluTanh, &|x| x * phi(x)),
+        (Silu, &|x| x * s(x)),
+        (Mish, &|x| x * (1.0 + e(x)).ln().tanh()),
+        (Softplus, &|x| (1.0 + e(x)).ln()),
+        (Softsign, &|x| x / (1.0 + x.abs())),
+        (Sigmoid, &s),
+        (LogSigmoid, &|x| s(x).ln()),
+        (HardSigmoid, &|x| ((x + 3.0) / 6.0).clamp(0.0, 1.0)),
+        (Tanh, &f64::tanh),
+        (Exponential, &e),
+        (Softmax, &|_| 1.0),
+    ];
+    let points = [-7.5, -2.0, -0.3, 0.4, 1.5, 7.0];
+    for (activation, formula) in table {
+        battery(&activation, &input(&[3, 4]), &[3, 4], &[]);
+        // A column, so that each softmax is over one element.
+        let x = Tensor::from_vec(points.to_vec(), [6, 1]).unwrap();
+        let y = activation.apply(&x).unwrap().to_vec::<f64>().unwrap();
+        let tolerance = if activation == Gelu { 1e-3 } else { 1e-12 };
+        for (x, y) in points.into_iter().zip(y) {
+            assert!((y - formula(x)).abs() < tolerance * formula(x).abs().max(1.0), "{activation:?}({x}) is {y}");
+        }
+    }
+    let logs = LogSoftmax.apply(&tensor![[0.0, 0.0]]).unwrap().to_vec::<f32>().unwrap();
+    assert_eq!(logs, [-(2f32.ln()); 2]);
+    assert_eq!(Layer::describe(&LeakyRelu { alpha: 0.2 }), "LeakyRelu { alpha: 0.2 }");
+}
+
+#[test]
+fn dense_errors_name_layer_and_shapes() {
+    let model = Sequential::new().add(Dense::new(780, 780)).add(Dense::new(784, 512));
+    assert_eq!(
+        message(model.forward(&Tensor::ones([128, 780]), Mode::Training)),
+        "dense_1 (Dense 784→512): matmul: [128, 780] × [784, 512]: the inner sizes 780 and 784 differ"
+    );
+    let dense = Dense::new(3, 2);
+    let forward = |x: Tensor| message(dense.forward(&x, Mode::Training));
+    assert_eq!(forward(Tensor::ones([2, 5, 4])), "matmul: [2, 5, 4] × [3, 2]: the inner sizes 4 and 3 differ");
+    assert_eq!(forward(Tensor::ones([3])), "dense: shape [3]: needs at least two axes, [batch, inputs]");
+    assert_eq!(
+        forward(tensor![[1, 2, 3]]),
+        "matmul: int64 and float32 differ; cast one of them, as in `x.cast(DType::F32)`"
+    );
+    assert_eq!(
+        message(Dense::units(0).forward(&Tensor::ones([1, 3]), Mode::Training)),
+        "dense: the number of units is 0; it must be at least 1"
+    );
+    let wrong = || Dense::new(3, 2).kernel_initializer(Initializer::Uniform { low: 1.0, high: 0.0 });
+    let expected = "uniform: the range 1.0..0.0 holds no float32 number";
+    assert_eq!(message(wrong().forward(&Tensor::ones([1, 3]), Mode::Training)), expected);
+    assert!(wrong().weights().is_empty());
+    assert!(
+        message(Dense::new(usize::MAX, 2).forward(&Tensor::ones([1, 3]), Mode::Training))
+            .contains("is larger than memory")
+    );
+    assert_eq!(
+        message(model.weight("dense.weight").map(|_| ())),
+        "weight: Sequential has no weight dense.weight; it has [dense.kernel, dense.bias, dense_1.kernel, dense_1.bias]"
+    );
+}
+
+#[test]
+fn a_layer_built_at_the_first_call_takes_size_and_type_of_its_input() {
+    let layer = Dense::units(2);
+    assert_eq!((layer.describe().as_str(), layer.weights().len()), ("Dense ?→2", 0));
+    layer.forward(&Tensor::full_of([1, 3], 1.0, DType::F64), Mode::Inference).unwrap();
+    assert_eq!(layer.describe(), "Dense 3→2");
+    assert_eq!(layer.weight("kernel").unwrap().dtype(), DType::F64);
+    let late = Sequential::new().add(Sequential::new().add(Dense::units(1)));
+    late.forward(&Tensor::ones([1, 2]), Mode::Inference).unwrap();
+    assert_eq!(late.weights()[0].name(), "sequential.dense.kernel");
+}
+
+#[test]
+fn weights_follow_from_the_seed() {
+    let draw = || {
+        random::seed(11);
+        let model = Sequential::new().add(Dense::new(3, 4)).add(Dense::new(4, 2));
+        model.weights().iter().flat_map(|w| w.value().to_vec::<f32>().unwrap()).collect::<Vec<_>>()
+    };
+    let first = draw();
+    assert_eq!(first, draw());
+    assert_ne!(first[..3], first[16..19]);
+}
+
+#[test]
+fn dropout_drops_at_its_rate_and_keeps_the_mean() {
+    let n = 100_000;
+    let x = Tensor::ones([n]);
+    let y = Dropout::new(0.3).seed(2).forward(&x, Mode::Training).unwrap().to_vec::<f32>().unwrap();
+    let dropped = y.iter().filter(|&&y| y == 0.0).count() as f64 / n as f64;
+    // Within four standard errors.
+    assert!((dropped - 0.3).abs() < 4.0 * (0.21 / n as f64).sqrt(), "{dropped}");
+    assert!(y.iter().all(|&y| y == 0.0 || y == 1.0 / 0.7), "the others are divided by 0.7");
+    assert_eq!(Dropout::new(0.3).forward(&x, Mode::Inference).unwrap().to_vec::<f32>().unwrap(), vec![1.0; n]);
+    assert_eq!(Dropout::new(1.0).forward(&x, Mode::Training).unwrap().sum().item().unwrap(), 0.0);
+}
+
+#[test]
+fn dropout_is_reproducible_and_restorable() {
+    let x = Tensor::ones([64]);
+    let draw = |layer: &Dropout| layer.forward(&x, Mode::Training).unwrap().to_vec::<f32>().unwrap();
+    let pair = || {
+        random::seed(4);
+        let (first, second) = (Dropout::new(0.5), Dropout::new(0.5));
+        (draw(&first), draw(&second), draw(&first))
+    };
+    let (first, second, third) = pair();
+    assert_eq!(pair(), (first.clone(), second.clone(), third.clone()));
+    assert!(first != second && first != third);
+    let layer = Dropout::new(0.5);
+    let (_, stream) = layer.named_streams().remove(0);
+    assert_eq!(stream.state(), None);
+    draw(&layer);
+    let state = stream.state();
+    let expected = draw(&layer);
+    assert_ne!(draw(&layer), expected);
+    stream.restore(state);
+    assert_eq!(draw(&layer), expected);
+}
+
+#[test]
+fn dropout_refuses_what_it_cannot_do() {
+    let forward = |rate, x: Tensor| message(Dropout::new(rate).forward(&x, Mode::Inference));
+    assert_eq!(forward(1.5, tensor![1.0]), "dropout: the rate 1.5 must lie between 0 and 1");
+    assert_eq!(forward(f64::NAN, tensor![1.0]), "dropout: the rate NaN must lie between 0 and 1");
+    assert_eq!(forward(0.5, tensor![1]), "dropout: int64 is not a floating type; cast the input first");
+}
+
+#[test]
+fn sequential_names_layers_and_finds_them() {
+    let mut model = Sequential::new().add(Dense::units(3)).add(Dense::units(3)).add_named("dense", Flatten);
+    model.push_named("a.b", Activation::Relu);
+    model.push(Activation::Relu);
+    let names: Vec<&str> = model.layers().map(|(name, _)| name).collect();
+    assert_eq!(names, ["dense", "dense_1", "dense_2", "a_b", "activation"]);
+    assert_eq!(model.layer("dense_2").unwrap().kind(), "Flatten");
+    assert_eq!(
+        message(model.layer("conv").map(|_| ())),
+        "layer: there is no layer conv; there are [dense, dense_1, dense_2, a_b, activation]"
+    );
+    assert_eq!((model.len(), Sequential::new().is_empty()), (5, true));
+    let x = tensor![[1.0, 2.0]];
+    assert_eq!(Sequential::new().forward(&x, Mode::Training).unwrap().to_vec::<f32>().unwrap(), [1.0, 2.0]);
+    assert_eq!(
+        message(Sequential::new().forward_many(&[&x, &x], Mode::Training)),
+        "sequential: no layer takes the 2 inputs"
+    );
+}
+
+/// A layer of two inputs, which a sequence may begin with.
+struct Sum;
+
+impl Layer for Sum {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        Ok(input.clone())
+    }
+
+    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
+        inputs[1..].iter().try_fold(inputs[0].clone(), |sum, input| sum.try_add(*input))
+    }
+
+    fn visit(&self, _visitor: &mut Visitor) {}
+}
+
+#[test]
+fn several_inputs_go_to_the_first_layer() {
+    let model = Sequential::new().add(Sum).add(Activation::Relu);
+    let sum = model.forward_many(&[&tensor![1.0, -5.0], &tensor![2.0, 3.0]], Mode::Inference).unwrap();
+    assert_eq!(sum.to_vec::<f32>().unwrap(), [3.0, 0.0]);
+    assert_eq!(
+        message(model.forward_many(&[&tensor![1.0], &tensor![2.0, 3.0, 4.0], &tensor![1.0, 2.0]], Mode::Inference)),
+        "sum (Sum): add: [3] and [2] do not broadcast: 3 and 2 differ on axis -1, and neither is 1"
+    );
+}
+
+#[test]
+fn a_summary_is_a_table() {
+    let model = Sequential::new()
+        .add(Flatten)
+        .add(Dense::units(512).activation(Activation::Relu))
+        .add(Dropout::new(0.5))
+        .add_named("classes", Dense::units(10).activation(Activation::Softmax));
+    let expected = "\
+Layer                     Output shape    Parameters
+────────────────────────────────────────────────────
+flatten (Flatten)         [batch, 784]             0
+dense (Dense 784→512)     [batch, 512]       401,920
+dropout (Dropout 0.5)     [batch, 512]             0
+classes (Dense 512→10)    [batch, 10]          5,130
+────────────────────────────────────────────────────
+Parameters: 407,050 (1.55 MiB)
+Trainable: 401,920
+Not trainable: 5,130
+";
+    model.summary(&[28, 28]).unwrap();
+    model.layer("classes").unwrap().set_trainable(false);
+    assert_eq!(model.summary(&[28, 28]).unwrap(), expected);
+    assert!(model.to_string().contains("classes (Dense 512→10)    ?                    5,130"));
+    assert_eq!(
+        message(model.summary(&[3])),
+        "dense (Dense 784→512): matmul: [1, 3] × [784, 512]: the inner sizes 3 and 784 differ"
+    );
+    model.cast(DType::F64).unwrap();
+    assert!(model.summary(&[28, 28]).unwrap().contains("(3.11 MiB)"));
+}

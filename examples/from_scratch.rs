@@ -1,0 +1,179 @@
+//! The chapter's classifier from scratch: a dense layer, a sequential model, a batch generator, a
+//! training step, a loop and an evaluation, with nothing but tensors, the gradient tape and MNIST.
+//!
+//! ```text
+//! cargo run --release --example from_scratch
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use autograd::tensor::{DType, Tensor, random};
+use autograd::{GradientTape, Result, Variable};
+use clap::Parser;
+use data::{Mnist, mnist};
+
+/// A dense layer: `activation(x · w + b)`.
+struct NaiveDense {
+    w: Variable,
+    b: Variable,
+    activation: fn(&Tensor) -> Result<Tensor>,
+}
+
+impl NaiveDense {
+    fn new(input_size: usize, output_size: usize, activation: fn(&Tensor) -> Result<Tensor>) -> Result<NaiveDense> {
+        let w = Variable::new(Tensor::uniform([input_size, output_size], 0.0..0.1)?);
+        let b = Variable::new(Tensor::zeros([output_size]));
+        Ok(NaiveDense { w, b, activation })
+    }
+
+    fn call(&self, inputs: &Tensor) -> Result<Tensor> {
+        (self.activation)(&inputs.matmul(&self.w)?.try_add(&self.b)?)
+    }
+
+    fn weights(&self) -> [&Variable; 2] {
+        [&self.w, &self.b]
+    }
+}
+
+/// Layers, one after the other.
+struct NaiveSequential {
+    layers: Vec<NaiveDense>,
+}
+
+impl NaiveSequential {
+    fn call(&self, inputs: &Tensor) -> Result<Tensor> {
+        self.layers.iter().try_fold(inputs.clone(), |x, layer| layer.call(&x))
+    }
+
+    fn weights(&self) -> Vec<&Variable> {
+        self.layers.iter().flat_map(NaiveDense::weights).collect()
+    }
+}
+
+/// Hands out a data set in batches, in the order of the file.
+struct BatchGenerator<'a> {
+    index: usize,
+    images: &'a Tensor,
+    labels: &'a Tensor,
+    batch_size: usize,
+    num_batches: usize,
+}
+
+impl<'a> BatchGenerator<'a> {
+    fn new(images: &'a Tensor, labels: &'a Tensor, batch_size: usize) -> BatchGenerator<'a> {
+        let num_batches = labels.size().div_ceil(batch_size);
+        BatchGenerator { index: 0, images, labels, batch_size, num_batches }
+    }
+
+    fn next(&mut self) -> Result<(Tensor, Tensor)> {
+        let end = (self.index + self.batch_size).min(self.labels.size());
+        let batch = (scaled(&self.images.slice(self.index..end)?)?, self.labels.slice(self.index..end)?);
+        self.index = end;
+        Ok(batch)
+    }
+}
+
+/// Bytes `[n, 28, 28]` as numbers from 0 to 1, `[n, 784]`. A batch at a time, so that the data set
+/// stays 55 MB of bytes and does not become 220 MB of numbers.
+fn scaled(images: &Tensor) -> Result<Tensor> {
+    images.reshape([-1, 28 * 28])?.cast(DType::F32).try_div(255.0)
+}
+
+/// Minus the logarithm of the probability given to the right class. Keras clips probabilities so
+/// that none is zero.
+fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+    predictions.clamp(1e-7, 1.0 - 1e-7)?.log().softmax_cross_entropy(labels)
+}
+
+fn one_training_step(model: &NaiveSequential, images: &Tensor, labels: &Tensor, learning_rate: f64) -> Result<f64> {
+    let tape = GradientTape::new();
+    let predictions = model.call(images)?;
+    let per_sample_losses = sparse_categorical_crossentropy(labels, &predictions)?;
+    let average_loss = per_sample_losses.mean();
+    let weights = model.weights();
+    let gradients = tape.gradient(&average_loss, &weights)?;
+    update_weights(&gradients, &weights, learning_rate)?;
+    average_loss.item()
+}
+
+fn update_weights(gradients: &[Tensor], weights: &[&Variable], learning_rate: f64) -> Result<()> {
+    for (gradient, weight) in gradients.iter().zip(weights) {
+        weight.assign_sub(gradient.try_mul(learning_rate)?)?;
+    }
+    Ok(())
+}
+
+fn fit(model: &NaiveSequential, images: &Tensor, labels: &Tensor, options: &Options) -> Result<()> {
+    for epoch in 0..options.epochs {
+        println!("epoch {epoch}");
+        let mut batches = BatchGenerator::new(images, labels, options.batch_size);
+        for batch in 0..batches.num_batches {
+            let (images, labels) = batches.next()?;
+            let loss = one_training_step(model, &images, &labels, options.learning_rate)?;
+            if batch % 100 == 0 {
+                println!("loss at batch {batch}: {loss:.2}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The chapter's classifier, from scratch, on MNIST.
+#[derive(Parser)]
+struct Options {
+    /// Passes over the 60,000 training images
+    #[arg(long, default_value_t = 10)]
+    epochs: usize,
+    /// Images for each step
+    #[arg(long, default_value_t = 128)]
+    batch_size: usize,
+    /// How far each step goes against the gradient
+    #[arg(long, default_value_t = 1e-3)]
+    learning_rate: f64,
+    /// Seed of the initial weights
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Folder with the four MNIST files, instead of those in this library
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    if options.batch_size == 0 {
+        return Err("--batch-size 0: a batch takes one image at least".into());
+    }
+    if !options.learning_rate.is_finite() {
+        return Err(format!("--learning-rate {}: must be a finite number", options.learning_rate).into());
+    }
+    random::seed(options.seed);
+    let model = NaiveSequential {
+        layers: vec![
+            NaiveDense::new(28 * 28, 512, |x| Ok(x.relu()))?,
+            NaiveDense::new(512, 10, |x| x.softmax(-1))?,
+        ],
+    };
+    assert_eq!(model.weights().len(), 4);
+
+    let Mnist { train_images, train_labels, test_images, test_labels } = match &options.data {
+        Some(folder) => mnist::load_from(folder)?,
+        None => mnist::load()?,
+    };
+    fit(&model, &train_images, &train_labels, options)?;
+
+    let predictions = model.call(&scaled(&test_images)?)?;
+    let predicted_labels = predictions.argmax(1)?;
+    let matches = predicted_labels.equal(&test_labels.cast(DType::I64))?;
+    println!("test accuracy {:.4}", matches.mean().item()?);
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("from_scratch: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
