@@ -4,8 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::Axis;
-use tensor::{DType, Element, Tensor};
+use tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -139,10 +138,11 @@ impl Dataset for ArrayDataset {
     }
 
     fn gather(&self, samples: &[usize]) -> Result<(Tensor, Tensor)> {
-        match samples.iter().find(|&&sample| sample >= self.len()) {
-            Some(sample) => Err(Error::Dataset(format!("there is no sample {sample} among {}", self.len()))),
-            None => Ok((self.mapped(rows(&self.features, samples)?)?, rows(&self.targets, samples)?)),
+        if let Some(sample) = samples.iter().find(|&&sample| sample >= self.len()) {
+            return Err(Error::Dataset(format!("there is no sample {sample} among {}", self.len())));
         }
+        let index: Tensor = samples.iter().map(|&sample| sample as i64).collect();
+        Ok((self.mapped(self.features.take(&index, 0)?)?, self.targets.take(&index, 0)?))
     }
 }
 
@@ -154,20 +154,6 @@ impl fmt::Debug for ArrayDataset {
             .field("targets", &format_args!("{} {}", targets.dtype(), targets.shape()))
             .field("maps", &self.maps.len())
             .finish()
-    }
-}
-
-/// Rows of a tensor, each below its first size, copied.
-fn rows(x: &Tensor, indices: &[usize]) -> tensor::Result<Tensor> {
-    fn select<T: Element>(x: &Tensor, indices: &[usize]) -> tensor::Result<Tensor> {
-        Ok(x.view::<T>()?.select(Axis(0), indices).into())
-    }
-    match x.dtype() {
-        DType::F32 => select::<f32>(x, indices),
-        DType::F64 => select::<f64>(x, indices),
-        DType::I64 => select::<i64>(x, indices),
-        DType::U8 => select::<u8>(x, indices),
-        DType::Bool => select::<bool>(x, indices),
     }
 }
 
@@ -193,10 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_every_type_can_be_gathered() {
+    fn samples_of_every_type_can_be_gathered() {
         for dtype in [DType::F32, DType::F64, DType::I64, DType::U8, DType::Bool] {
             let x = tensor![[[0], [1]], [[1], [0]]].cast(dtype);
-            let picked = rows(&x, &[1]).unwrap();
+            let (picked, _) = ArrayDataset::from_tensors(&x, &tensor![0, 1]).unwrap().gather(&[1]).unwrap();
             assert_eq!((picked.dtype(), picked.shape().to_vec()), (dtype, vec![1, 2, 1]));
             assert_eq!(picked.cast(DType::I64).to_vec::<i64>().unwrap(), [1, 0]);
         }

@@ -36,7 +36,7 @@ const NAMES: [&str; 4] =
 ///
 /// let Mnist { train_images, train_labels, .. } = mnist::load()?;
 /// assert_eq!(train_images.shape(), &[60_000, 28, 28]);
-/// assert_eq!(train_labels.slice(..5usize)?.to_vec::<u8>()?, [5, 0, 4, 1, 9]);
+/// assert_eq!(train_labels.slice(..5)?.to_vec::<u8>()?, [5, 0, 4, 1, 9]);
 /// # Ok::<(), data::Error>(())
 /// ```
 pub fn load() -> Result<Mnist> {
@@ -113,10 +113,10 @@ mod tests {
         assert_eq!(mnist.train_images.dtype(), DType::U8);
         assert_eq!(counts(&mnist.train_labels), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
         assert_eq!(counts(&mnist.test_labels), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
-        assert_eq!(mnist.train_labels.slice(..5usize).unwrap().to_vec::<u8>().unwrap(), [5, 0, 4, 1, 9]);
-        assert_eq!(mnist.test_labels.slice(9997usize..).unwrap().to_vec::<u8>().unwrap(), [4, 5, 6]);
+        assert_eq!(mnist.train_labels.slice(..5).unwrap().to_vec::<u8>().unwrap(), [5, 0, 4, 1, 9]);
+        assert_eq!(mnist.test_labels.slice(9997..).unwrap().to_vec::<u8>().unwrap(), [4, 5, 6]);
         assert_eq!((ink(&mnist.train_images), ink(&mnist.test_images)), (1_567_298_545, 264_923_200));
-        assert_eq!(ink(&mnist.train_images.slice(..1usize).unwrap()), 27_525);
+        assert_eq!(ink(&mnist.train_images.slice(..1).unwrap()), 27_525);
         assert_eq!(mnist.train_images.view::<u8>().unwrap()[[0, 5, 12]], 3);
     }
 

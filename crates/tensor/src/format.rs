@@ -339,7 +339,7 @@ mod tests {
             (Tensor::zeros([0]), "[]"),
             (Tensor::zeros([2, 0, 3]), "[]"),
             (
-                Tensor::arange(0, 1000, 1).unwrap().slice(..30usize).unwrap(),
+                Tensor::arange(0, 1000, 1).unwrap().slice(..30).unwrap(),
                 "[ 0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n 24 25 26 27 28 29]",
             ),
             (Tensor::arange(0, 1001, 1).unwrap(), "[   0    1    2 ...  998  999 1000]"),

@@ -1,0 +1,70 @@
+//! Single operations, forward and backward.
+//!
+//! ```text
+//! cargo bench --bench operations
+//! ```
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use facade::prelude::*;
+
+fn draw(shape: &[usize]) -> Tensor {
+    Tensor::uniform(shape, 0.1..1.0).expect("a range")
+}
+
+/// Elementwise operations and reductions on 128 × 512 numbers: the hidden layer of the chapter.
+fn elements(c: &mut Criterion) {
+    let (x, y, row) = (draw(&[128, 512]), draw(&[128, 512]), draw(&[512]));
+    let mut group = c.benchmark_group("elements");
+    group.throughput(Throughput::Elements(x.size() as u64));
+    group.bench_function("add", |b| b.iter(|| x.try_add(&y)));
+    group.bench_function("add a row", |b| b.iter(|| x.try_add(&row)));
+    group.bench_function("add a transposed matrix", |b| b.iter(|| x.t()?.try_add(y.t()?)));
+    group.bench_function("relu", |b| b.iter(|| x.relu()));
+    group.bench_function("exp", |b| b.iter(|| x.exp()));
+    group.bench_function("tanh", |b| b.iter(|| x.tanh()));
+    group.bench_function("sigmoid", |b| b.iter(|| x.sigmoid()));
+    group.bench_function("gelu", |b| b.iter(|| x.gelu()));
+    group.bench_function("softmax of rows", |b| b.iter(|| x.softmax(-1)));
+    group.bench_function("sum of all", |b| b.iter(|| x.sum()));
+    group.bench_function("sum of rows", |b| b.iter(|| x.sum_axes(-1)));
+    group.bench_function("sum of columns", |b| b.iter(|| x.sum_axes(0)));
+    group.bench_function("max of rows", |b| b.iter(|| x.max_axes(-1)));
+    group.finish();
+}
+
+/// Products of the shapes that a training step of the chapter's network has.
+fn products(c: &mut Criterion) {
+    let (x, w, g) = (draw(&[128, 784]), draw(&[784, 512]), draw(&[128, 512]));
+    let mut group = c.benchmark_group("products");
+    group.throughput(Throughput::Elements(128 * 784 * 512));
+    group.bench_function("x w", |b| b.iter(|| x.matmul(&w)));
+    group.bench_function("x' g", |b| b.iter(|| x.t()?.matmul(&g)));
+    group.bench_function("g w'", |b| b.iter(|| g.matmul(w.t()?)));
+    group.bench_function("one row", |b| b.iter(|| x.slice(..1)?.matmul(&w)));
+    group.finish();
+}
+
+/// What recording and walking back costs for operations on a scalar.
+fn tape(c: &mut Criterion) {
+    let x = Variable::new(Tensor::scalar(0.5));
+    let mut group = c.benchmark_group("tape");
+    group.bench_function("2x + 3", |b| {
+        b.iter(|| {
+            let tape = GradientTape::new();
+            let y = 2.0 * &x + 3.0;
+            tape.gradient(&y, &x)
+        });
+    });
+    group.throughput(Throughput::Elements(1000));
+    group.bench_function("a chain of 1000", |b| {
+        b.iter(|| {
+            let tape = GradientTape::new();
+            let y = (0..1000).fold(x.value(), |y, _| y * 0.999);
+            tape.gradient(&y, &x)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, elements, products, tape);
+criterion_main!(benches);

@@ -1,0 +1,150 @@
+//! Training steps and products that are timed beside those of other libraries.
+//!
+//! ```text
+//! cargo bench --bench workloads -- --threads 2 --seconds 2 mlp mlp_small tape infer gemm512
+//! ```
+//!
+//! A step takes the batch (float32, in memory), goes forward, takes the gradient, updates, and reads
+//! the loss back. One line of JSON for each workload gives the median step after five to warm up.
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use facade::prelude::*;
+use facade::tensor::Error;
+
+/// Times training steps and matrix products.
+#[derive(Parser)]
+struct Options {
+    /// Threads of the pool
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// How long each workload is repeated
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Folder with the four MNIST files, instead of those in this library
+    #[arg(long)]
+    mnist: Option<PathBuf>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// mlp, mlp_small, tape, infer, gemm64 to gemm2048 (or any other size)
+    workloads: Vec<String>,
+}
+
+const ALL: [&str; 10] =
+    ["mlp", "mlp_small", "tape", "infer", "gemm64", "gemm128", "gemm256", "gemm512", "gemm1024", "gemm2048"];
+
+fn main() -> Result<()> {
+    let mut options = Options::parse();
+    if options.workloads.is_empty() {
+        options.workloads = ALL.map(String::from).to_vec();
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
+    let pool = pool.map_err(|error| Error::argument("--threads", error.to_string()))?;
+    pool.install(|| options.workloads.iter().try_for_each(|name| run(name, &options)))
+}
+
+fn run(name: &str, options: &Options) -> Result<()> {
+    random::seed(0);
+    match name {
+        "mlp" => train(name, options, 512, 128, Sgd::new(1e-3)),
+        "mlp_small" => train(name, options, 128, 32, Adam::new(1e-3)),
+        "tape" => {
+            let x = Variable::new(Tensor::scalar(0.0));
+            measure(name, options, None, || {
+                let tape = GradientTape::new();
+                let y = 2.0 * &x + 3.0;
+                black_box(tape.gradient(&y, &x)?);
+                Ok(())
+            })
+        }
+        "infer" => {
+            let model = network(512, Activation::Softmax);
+            let x = Tensor::uniform([1, 784], 0.0..1.0)?;
+            measure(name, options, None, || {
+                black_box(model.forward(&x, Mode::Inference)?);
+                Ok(())
+            })
+        }
+        _ => match name.strip_prefix("gemm").and_then(|size| size.parse::<usize>().ok()) {
+            Some(size) => {
+                let a = Tensor::normal([size, size], 0.0, 1.0)?;
+                let b = Tensor::normal([size, size], 0.0, 1.0)?;
+                measure(name, options, Some(2.0 * (size as f64).powi(3)), || {
+                    black_box(a.matmul(&b)?);
+                    Ok(())
+                })
+            }
+            None => Err(Error::argument("workloads", format!("there is no {name}; there are {ALL:?}")).into()),
+        },
+    }
+}
+
+fn network(hidden: usize, last: Activation) -> Sequential {
+    Sequential::new()
+        .add(Dense::new(784, hidden).activation(Activation::Relu))
+        .add(Dense::new(hidden, 10).activation(last))
+}
+
+fn train(
+    name: &str,
+    options: &Options,
+    hidden: usize,
+    batch_size: usize,
+    mut optimizer: impl Optimizer,
+) -> Result<()> {
+    let Mnist { train_images, train_labels, .. } = match &options.mnist {
+        Some(folder) => mnist::load_from(folder)?,
+        None => mnist::load()?,
+    };
+    let images = train_images.reshape([-1, 784])?.cast(DType::F32).try_div(255.0)?;
+    let labels = train_labels.cast(DType::I64);
+    let batches = labels.size() / batch_size;
+    let model = network(hidden, Activation::Linear);
+    let weights = model.trainable_weights();
+    let mut number = 0;
+    measure(name, options, None, || {
+        let start = number % batches * batch_size;
+        number += 1;
+        let (x, y) = (images.slice(start..start + batch_size)?, labels.slice(start..start + batch_size)?);
+        let tape = GradientTape::new();
+        let logits = model.forward(&x, Mode::Training)?;
+        let loss = sparse_categorical_crossentropy_from_logits(&y, &logits)?.mean();
+        let gradients = tape.gradient(&loss, &weights)?;
+        optimizer.apply(&weights, &gradients)?;
+        black_box(loss.item()?);
+        Ok(())
+    })
+}
+
+/// Repeats a step and prints its median time.
+fn measure(name: &str, options: &Options, flops: Option<f64>, mut step: impl FnMut() -> Result<()>) -> Result<()> {
+    for _ in 0..5 {
+        step()?;
+    }
+    let mut times = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs_f64(options.seconds) || times.len() < 5 {
+        let start = Instant::now();
+        step()?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let (median, steps) = (times[times.len() / 2], times.len());
+    let mut row = serde_json::json!({
+        "framework": "facade",
+        "version": env!("CARGO_PKG_VERSION"),
+        "workload": name,
+        "threads": options.threads,
+        "median_ms": (median * 1e7).round() / 1e4,
+        "steps": steps,
+    });
+    if let Some(flops) = flops {
+        row["gflops"] = ((flops / median / 1e8).round() / 10.0).into();
+    }
+    println!("{row}");
+    Ok(())
+}
