@@ -89,13 +89,7 @@ fn network(hidden: usize, last: Activation) -> Sequential {
         .add(Dense::new(hidden, 10).activation(last))
 }
 
-fn train(
-    name: &str,
-    options: &Options,
-    hidden: usize,
-    batch_size: usize,
-    mut optimizer: impl Optimizer,
-) -> Result<()> {
+fn train(name: &str, options: &Options, hidden: usize, batch_size: usize, mut optimizer: impl Optimizer) -> Result<()> {
     let Mnist { train_images, train_labels, .. } = match &options.mnist {
         Some(folder) => mnist::load_from(folder)?,
         None => mnist::load()?,

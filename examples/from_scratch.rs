@@ -148,10 +148,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
     }
     random::seed(options.seed);
     let model = NaiveSequential {
-        layers: vec![
-            NaiveDense::new(28 * 28, 512, |x| Ok(x.relu()))?,
-            NaiveDense::new(512, 10, |x| x.softmax(-1))?,
-        ],
+        layers: vec![NaiveDense::new(28 * 28, 512, |x| Ok(x.relu()))?, NaiveDense::new(512, 10, |x| x.softmax(-1))?],
     };
     assert_eq!(model.weights().len(), 4);
 

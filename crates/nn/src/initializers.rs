@@ -253,9 +253,8 @@ fn orthogonal(generator: &mut Generator, shape: Shape, gain: f64) -> Result<Tens
         let norm = dot(vector, vector).sqrt();
         vector.iter_mut().for_each(|x| *x /= norm);
     }
-    let element = |row: usize, column: usize| {
-        gain * if rows >= columns { vectors[column][row] } else { vectors[row][column] }
-    };
+    let element =
+        |row: usize, column: usize| gain * if rows >= columns { vectors[column][row] } else { vectors[row][column] };
     let values = (0..rows * columns).map(|k| element(k / columns, k % columns) as f32).collect();
     Tensor::from_vec(values, shape)
 }
