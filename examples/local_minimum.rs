@@ -32,7 +32,7 @@ struct Options {
 }
 
 /// Where both descents begin.
-const START: f64 = -2.0;
+const START: f64 = -1.7;
 /// Where the slope of the loss is zero: `4w (w² - 1) - 0.4`, solved by Newton's method.
 const LOCAL: f64 = -0.945_649_3;
 const GLOBAL: f64 = 1.046_680_5;
@@ -113,9 +113,9 @@ fn place_of(w: f64) -> &'static str {
 /// The loss with every place of both paths on it, as SVG.
 fn picture(plain: &[(f64, f64)], moved: &[(f64, f64)]) -> Result<String, Box<dyn Error>> {
     let places = || plain.iter().chain(moved);
-    let left = places().map(|place| place.0).fold(-2.1, f64::min);
-    let right = places().map(|place| place.0).fold(1.9, f64::max);
-    let top = places().map(|place| place.1).fold(0.0, f64::max);
+    let left = places().map(|place| place.0).fold(-1.8, f64::min);
+    let right = places().map(|place| place.0).fold(1.75, f64::max);
+    let top = loss_at(left)?.max(loss_at(right)?);
     let curve = (0..=400).map(|k| left + (right - left) * f64::from(k) / 400.0);
     let curve = curve.map(|w| Ok((w, loss_at(w)?))).collect::<tensor::Result<Vec<_>>>()?;
 
@@ -143,10 +143,15 @@ fn picture(plain: &[(f64, f64)], moved: &[(f64, f64)]) -> Result<String, Box<dyn
             .label("without momentum")
             .legend(|(x, y)| Circle::new((x + 8, y), 3, RED.filled()));
         for (name, w) in [("local minimum", LOCAL), ("global minimum", GLOBAL)] {
-            let place = (w - 0.25, loss_at(w)? + top * 0.18);
+            let place = (w - 0.25, loss_at(w)? + top * 0.2);
             chart.draw_series([Text::new(name, place, ("sans-serif", 14))])?;
         }
-        chart.configure_series_labels().background_style(WHITE.mix(0.9)).border_style(BLACK.mix(0.3)).draw()?;
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::UpperRight)
+            .background_style(WHITE.mix(0.9))
+            .border_style(BLACK.mix(0.3))
+            .draw()?;
         area.present()?;
     }
     Ok(svg)
