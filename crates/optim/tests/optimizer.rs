@@ -70,7 +70,7 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
     let mut apply = |gradients: &[Tensor]| message(optimizer.apply(&variables, gradients));
     let good = tensor![1.0, 1.0];
     assert_eq!(
-        apply(&[good.clone()]),
+        apply(std::slice::from_ref(&good)),
         "adam: apply: 2 variables take as many gradients, not 1; bias is the first without one"
     );
     assert_eq!(

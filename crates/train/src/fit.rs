@@ -4,6 +4,9 @@ use data::Dataset;
 
 use crate::progress::Verbose;
 
+/// What is called after each step.
+type OnBatch<'a> = Box<dyn FnMut(&BatchEnd) + 'a>;
+
 /// What [`Trainer::fit`](crate::Trainer::fit) is to do.
 ///
 /// ```
@@ -21,7 +24,7 @@ pub struct Fit<'a> {
     pub(crate) shuffle: Option<u64>,
     pub(crate) validation: Option<&'a dyn Dataset>,
     pub(crate) verbose: Verbose,
-    pub(crate) on_batch: Option<Box<dyn FnMut(&BatchEnd) + 'a>>,
+    pub(crate) on_batch: Option<OnBatch<'a>>,
 }
 
 impl<'a> Fit<'a> {

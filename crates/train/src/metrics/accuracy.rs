@@ -48,7 +48,7 @@ impl Accuracy {
         if targets.dtype().is_float() {
             classes.cast(targets.dtype()).equal(&targets)
         } else {
-            classes.equal(&targets.cast(DType::I64))
+            classes.equal(targets.cast(DType::I64))
         }
     }
 }
