@@ -197,24 +197,25 @@ fn variance_scaling(
     }
 }
 
-/// Draws the whole shape, and then as many as lie outside until none does: what is drawn follows
-/// from the generator's state alone.
+/// Draws the whole shape from a standard normal distribution, and then as many numbers as lie beyond
+/// ±2 until none does: what is drawn follows from the generator's state alone. Only then are they
+/// scaled, so that rounding next to a large mean puts none outside for ever.
 fn truncated_normal(generator: &mut Generator, shape: Shape, mean: f64, std: f64) -> Result<Tensor> {
-    let outside = |value: f32| (f64::from(value) - mean).abs() > 2.0 * std;
-    let first = generator.normal(shape, mean, std)?;
-    if std == 0.0 {
-        return Ok(first);
+    if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
+        let message = format!("mean {mean:?} and std {std:?} must be finite float32 numbers, std not negative");
+        return Err(Error::argument("truncated_normal", message));
     }
-    let shape = first.shape().clone();
-    let mut values = first.to_vec::<f32>()?;
-    let mut again: Vec<usize> = (0..values.len()).filter(|&k| outside(values[k])).collect();
-    while !again.is_empty() {
-        let drawn = generator.normal([again.len()], mean, std)?.to_vec::<f32>()?;
-        for (&k, drawn) in again.iter().zip(drawn) {
-            values[k] = drawn;
+    let mut values = generator.normal(&shape, 0.0, 1.0)?.to_vec::<f32>()?;
+    let mut again: Vec<usize> = (0..values.len()).collect();
+    loop {
+        again.retain(|&k| values[k].abs() > 2.0);
+        if again.is_empty() {
+            break;
         }
-        again.retain(|&k| outside(values[k]));
+        let drawn = generator.normal([again.len()], 0.0, 1.0)?.to_vec::<f32>()?;
+        again.iter().zip(drawn).for_each(|(&k, drawn)| values[k] = drawn);
     }
+    values.iter_mut().for_each(|value| *value = (mean + std * f64::from(*value)) as f32);
     Tensor::from_vec(values, shape)
 }
 

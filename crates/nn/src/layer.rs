@@ -121,15 +121,12 @@ pub trait Layer: Send + Sync {
         self.forward(input, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
     }
 
-    /// All weights, those of layers inside included, in the order in which they are shown. Weights
-    /// that wait for a first input to know their shape are missing before it.
+    /// All weights, those of layers inside included, in the order in which they are shown; one that
+    /// is shown in several places, as of layers that share it, counts at the first. Weights that
+    /// wait for a first input to know their shape are missing before it.
     fn weights(&self) -> Vec<Variable> {
         let mut weights = Vec::new();
-        self.visit(&mut Visitor::new(&mut |_, part| {
-            if let Part::Weight(weight) = part {
-                weights.push(weight.clone());
-            }
-        }));
+        each_weight(|visitor| self.visit(visitor), |_, weight| weights.push(weight.clone()));
         weights
     }
 
@@ -143,11 +140,7 @@ pub trait Layer: Send + Sync {
     /// All weights with their paths, such as `dense_1.kernel`.
     fn named_weights(&self) -> Vec<(String, Variable)> {
         let mut weights = Vec::new();
-        self.visit(&mut Visitor::new(&mut |path, part| {
-            if let Part::Weight(weight) = part {
-                weights.push((path.to_string(), weight.clone()));
-            }
-        }));
+        each_weight(|visitor| self.visit(visitor), |path, weight| weights.push((path.to_string(), weight.clone())));
         weights
     }
 
@@ -203,6 +196,20 @@ pub trait Layer: Send + Sync {
             let _ = weight.named(path);
         }
     }
+}
+
+/// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
+fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
+    // Sorted; numbers mostly come in ascending order, and are then appended.
+    let mut seen: Vec<u32> = Vec::new();
+    visit(&mut Visitor::new(&mut |path, part| {
+        if let Part::Weight(weight) = part
+            && let Err(place) = seen.binary_search(&weight.id())
+        {
+            seen.insert(place, weight.id());
+            see(path, weight);
+        }
+    }));
 }
 
 /// One of the things that layers are made of.

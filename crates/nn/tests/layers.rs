@@ -339,3 +339,14 @@ Not trainable: 5,130
     model.cast(DType::F64).unwrap();
     assert!(model.summary(&[28, 28]).unwrap().contains("(3.11 MiB)"));
 }
+
+#[test]
+fn a_shared_layer_counts_once() {
+    let shared = std::sync::Arc::new(Dense::new(3, 3));
+    let model = Sequential::new().add(shared.clone()).add(Activation::Tanh).add(shared);
+    assert_eq!(model.parameter_count(), 12);
+    let names: Vec<String> = model.named_weights().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["dense.kernel", "dense.bias"]);
+    battery(&model, &input(&[2, 3]), &[2, 3], &["dense.kernel", "dense.bias"]);
+    assert_eq!(model.weights()[0].name(), "dense.kernel");
+}

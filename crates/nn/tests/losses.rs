@@ -5,6 +5,8 @@ use nn::*;
 use proptest::prelude::*;
 use tensor::{DType, Tensor, tensor};
 
+type Function = dyn Fn(&Tensor, &Tensor) -> Result<Tensor>;
+
 fn message(result: Result<Tensor>) -> String {
     result.err().map_or_else(|| "no error".into(), |error| error.to_string())
 }
@@ -62,7 +64,7 @@ fn sparse_errors_name_the_loss_and_both_shapes() {
 
 #[test]
 fn dense_targets_never_broadcast_by_accident() {
-    let losses: [&dyn Fn(&Tensor, &Tensor) -> Result<Tensor>; 10] = [
+    let losses: [&Function; 10] = [
         &mean_squared_error,
         &mean_absolute_error,
         &|t, p| huber(t, p, 1.0),

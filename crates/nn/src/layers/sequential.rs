@@ -27,13 +27,13 @@ use crate::layer::{Layer, Mode, Visitor};
 #[derive(Default)]
 pub struct Sequential {
     layers: Vec<Entry>,
+    /// Whether all weights have been told their paths; some are made at the first call.
+    named: AtomicBool,
 }
 
 struct Entry {
     name: String,
     layer: Box<dyn Layer>,
-    /// Whether all weights have been told their paths; some are made at the first call.
-    named: AtomicBool,
 }
 
 impl Sequential {
@@ -67,9 +67,9 @@ impl Sequential {
     /// Puts one more layer at the end, named as by [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
         let name = self.unique(&name.replace('.', "_"));
-        let entry = Entry { name, layer: Box::new(layer), named: AtomicBool::new(false) };
-        entry.name_weights();
-        self.layers.push(entry);
+        self.layers.push(Entry { name, layer: Box::new(layer) });
+        self.name_weights();
+        self.named = AtomicBool::new(false);
     }
 
     /// The number of layers.
@@ -108,11 +108,11 @@ impl Sequential {
         let mut shape: Shape = std::iter::once(1).chain(input.iter().copied()).collect();
         let mut shapes = Vec::with_capacity(self.layers.len());
         for entry in &self.layers {
-            shape = entry.layer.output_shape(&shape).map_err(|error| error.context(entry.describe()))?;
-            entry.name_weights();
+            shape = entry.named_errors(entry.layer.output_shape(&shape))?;
             let sizes = shape.iter().skip(1).map(|size| format!(", {size}"));
             shapes.push(format!("[batch{}]", sizes.collect::<String>()));
         }
+        self.name_weights();
         Ok(self.table(shapes))
     }
 
@@ -156,38 +156,33 @@ impl Entry {
         format!("{} ({})", self.name, self.layer.describe())
     }
 
-    fn name_weights(&self) {
-        for (path, weight) in self.layer.named_weights() {
-            let _ = weight.named(format!("{}.{path}", self.name));
-        }
-    }
-
-    /// Passes an input on, and after the first one names the weights that this has made.
-    fn forward(&self, forward: impl FnOnce(&dyn Layer) -> Result<Tensor>) -> Result<Tensor> {
-        let output = forward(&*self.layer).map_err(|error| error.context(self.describe()))?;
-        if !self.named.load(Relaxed) {
-            self.name_weights();
-            self.named.store(true, Relaxed);
-        }
-        Ok(output)
+    fn named_errors<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|error| error.context(self.describe()))
     }
 }
 
 impl Layer for Sequential {
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.layers.iter().try_fold(input.clone(), |x, entry| entry.forward(|layer| layer.forward(&x, mode)))
+        self.forward_many(&[input], mode)
     }
 
     /// Several inputs are those of the first layer.
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
-        match (inputs, self.layers.split_first()) {
-            ([input], _) => self.forward(input, mode),
-            (_, Some((first, rest))) => {
-                let x = first.forward(|layer| layer.forward_many(inputs, mode))?;
-                rest.iter().try_fold(x, |x, entry| entry.forward(|layer| layer.forward(&x, mode)))
+        let mut layers = self.layers.iter();
+        let first = match (inputs, layers.next()) {
+            ([input], None) => return Ok((*input).clone()),
+            (_, None) => {
+                return Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len())));
             }
-            (_, None) => Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len()))),
+            ([input], Some(first)) => first.named_errors(first.layer.forward(input, mode))?,
+            (_, Some(first)) => first.named_errors(first.layer.forward_many(inputs, mode))?,
+        };
+        let output = layers.try_fold(first, |x, entry| entry.named_errors(entry.layer.forward(&x, mode)))?;
+        if !self.named.load(Relaxed) {
+            self.name_weights();
+            self.named.store(true, Relaxed);
         }
+        Ok(output)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -197,9 +192,7 @@ impl Layer for Sequential {
     }
 
     fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        self.layers.iter().try_fold(input.clone(), |shape, entry| {
-            entry.layer.output_shape(&shape).map_err(|error| error.context(entry.describe()))
-        })
+        self.layers.iter().try_fold(input.clone(), |shape, entry| entry.named_errors(entry.layer.output_shape(&shape)))
     }
 }
 
