@@ -39,4 +39,6 @@ pub mod prelude {
 mod guides {
     #[doc = include_str!("../../../docs/chapter.md")]
     struct Chapter;
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
 }
