@@ -33,3 +33,12 @@ pub mod prelude {
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose};
 }
+
+/// The programs of the guides, compiled and run as tests.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/chapter.md")]
+    struct Chapter;
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+}
