@@ -27,6 +27,7 @@ mod gradcheck;
 mod gradients;
 mod listing;
 mod rules;
+mod site;
 mod tape;
 mod unbroadcast;
 mod variable;

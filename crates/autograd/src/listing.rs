@@ -2,37 +2,13 @@
 
 use std::fmt;
 
-use crate::tape::{CONSTANT, GradientTape, Leaf, Node, PersistentTape, Tape};
+use crate::site::{CONSTANT, Node};
+use crate::tape::{Leaf, Tape};
 use crate::variable::name_of;
 
-impl fmt::Display for GradientTape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for PersistentTape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl GradientTape {
-    /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.
-    pub fn to_dot(&self) -> String {
-        self.0.to_dot()
-    }
-}
-
-impl PersistentTape {
-    /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.
-    pub fn to_dot(&self) -> String {
-        self.0.to_dot()
-    }
-}
-
 impl Tape {
-    fn to_dot(&self) -> String {
+    /// The recorded operations as a graph in the DOT language.
+    pub(crate) fn to_dot(&self) -> String {
         let record = self.record.borrow();
         let mut dot = String::from("digraph tape {\n  rankdir=BT;\n  node [fontname=\"sans-serif\"];\n");
         let mut line = |text: String| {

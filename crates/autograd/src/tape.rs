@@ -3,47 +3,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 use tensor::record::{self, Recorder, Trace};
-use tensor::{Argument, DType, Error, Op, Operand, Result, Shape, Tensor};
+use tensor::{Argument, Error, Op, Operand, Result, Tensor};
 
 use crate::gradients::{Differentiable, GradientOptions, Source, Sources};
 use crate::rules::{self, Needs};
+use crate::site::{CONSTANT, Kept, Node};
 use crate::walk::Walk;
-
-/// The number of a value on one tape; leaves and outputs are numbered in the order they appear.
-pub(crate) type Node = u32;
-
-/// What stands for a value that is not on the tape.
-pub(crate) const CONSTANT: Node = Node::MAX;
-
-/// A value as the tape keeps it: whole if a rule needs it, else only what it looks like.
-pub(crate) enum Kept {
-    Value(Tensor),
-    Shape(Shape, DType),
-}
-
-impl Kept {
-    fn new(value: &Tensor, whole: bool) -> Kept {
-        if whole { Kept::Value(value.clone()) } else { Kept::Shape(value.shape().clone(), value.dtype()) }
-    }
-
-    pub(crate) fn shape(&self) -> &Shape {
-        match self {
-            Kept::Value(tensor) => tensor.shape(),
-            Kept::Shape(shape, _) => shape,
-        }
-    }
-
-    pub(crate) fn dtype(&self) -> DType {
-        match self {
-            Kept::Value(tensor) => tensor.dtype(),
-            Kept::Shape(_, dtype) => *dtype,
-        }
-    }
-}
 
 /// One recorded operation.
 pub(crate) struct Entry {
@@ -293,7 +263,7 @@ impl Record {
 /// assert_eq!(second.to_vec::<f32>()?, [6.0, 12.0, 18.0, 24.0]);
 /// # Ok::<(), autograd::Error>(())
 /// ```
-pub struct GradientTape(pub(crate) Rc<Tape>);
+pub struct GradientTape(Rc<Tape>);
 
 impl GradientTape {
     /// A tape that records from now on, and can be asked once.
@@ -307,23 +277,6 @@ impl GradientTape {
     #[must_use = "a tape that is dropped at once records nothing"]
     pub fn persistent() -> PersistentTape {
         PersistentTape(Tape::start())
-    }
-
-    /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
-    /// with the name of the first operation that has any. This reads every result once more.
-    pub fn detect_anomalies(&self) {
-        self.0.record.borrow_mut().anomalies = Some(None);
-    }
-
-    /// The bytes of memory that the tape holds for its rules, storage that several values share
-    /// counted once. Part of it is held by variables or the program as well.
-    pub fn memory(&self) -> usize {
-        self.0.record.borrow().memory()
-    }
-
-    /// Makes a tensor, or a variable that is not trainable, a source of this tape.
-    pub fn watch(&self, value: &impl Differentiable) {
-        self.0.watch(value.source());
     }
 
     /// The gradient of `target` for one source, an array or a list of them. A target that is no
@@ -360,34 +313,11 @@ impl GradientTape {
     }
 }
 
-impl Drop for GradientTape {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
 /// A [`GradientTape`] that can be asked more than once. It records until it is stopped or dropped,
 /// but never its own walk backwards.
-pub struct PersistentTape(pub(crate) Rc<Tape>);
+pub struct PersistentTape(Rc<Tape>);
 
 impl PersistentTape {
-    /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
-    /// with the name of the first operation that has any. This reads every result once more.
-    pub fn detect_anomalies(&self) {
-        self.0.record.borrow_mut().anomalies = Some(None);
-    }
-
-    /// The bytes of memory that the tape holds for its rules, storage that several values share
-    /// counted once. Part of it is held by variables or the program as well.
-    pub fn memory(&self) -> usize {
-        self.0.record.borrow().memory()
-    }
-
-    /// Makes a tensor, or a variable that is not trainable, a source of this tape.
-    pub fn watch(&self, value: &impl Differentiable) {
-        self.0.watch(value.source());
-    }
-
     /// Records no more.
     pub fn stop(&self) {
         self.0.stop();
@@ -423,12 +353,6 @@ impl PersistentTape {
     }
 }
 
-impl Drop for PersistentTape {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
 /// The target of a gradient: a tensor, or a variable that is read for it.
 fn tensor_of(target: &impl Operand) -> Result<Tensor> {
     match target.argument() {
@@ -436,3 +360,46 @@ fn tensor_of(target: &impl Operand) -> Result<Tensor> {
         Argument::Number(number) => Err(Error::gradient(format!("the target is the number {number}, a constant"))),
     }
 }
+
+/// What both kinds of tape have.
+macro_rules! on_both_tapes {
+    ($($tape:ident)*) => {$(
+        impl $tape {
+        /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+        /// with the name of the first operation that has any. This reads every result once more.
+        pub fn detect_anomalies(&self) {
+            self.0.record.borrow_mut().anomalies = Some(None);
+        }
+
+        /// The bytes of memory that the tape holds for its rules, storage that several values share
+        /// counted once. Part of it is held by variables or the program as well.
+        pub fn memory(&self) -> usize {
+            self.0.record.borrow().memory()
+        }
+
+        /// Makes a tensor, or a variable that is not trainable, a source of this tape.
+        pub fn watch(&self, value: &impl Differentiable) {
+            self.0.watch(value.source());
+        }
+
+            /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.
+            pub fn to_dot(&self) -> String {
+                self.0.to_dot()
+            }
+        }
+
+        impl Drop for $tape {
+            fn drop(&mut self) {
+                self.0.stop();
+            }
+        }
+
+        impl fmt::Display for $tape {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+on_both_tapes!(GradientTape PersistentTape);

@@ -2,11 +2,12 @@
 //! here knows what an operation computes.
 
 use smallvec::SmallVec;
-use tensor::{DType, Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Tensor};
 
 use crate::gradients::{GradientOptions, Source, Unconnected};
 use crate::rules;
-use crate::tape::{CONSTANT, Entry, Kept, Leaf, Node, Tape};
+use crate::site::{CONSTANT, Node, Site};
+use crate::tape::{Entry, Leaf, Tape};
 use crate::unbroadcast::unbroadcast;
 use crate::variable::name_of;
 
@@ -87,56 +88,6 @@ impl Walk {
 
 fn is_relevant(roles: &[Role], node: Node) -> bool {
     node != CONSTANT && roles[node as usize] != Role::Aside
-}
-
-/// An operation as its rule sees it.
-pub(crate) struct Site<'a> {
-    inputs: &'a [(Node, Kept)],
-    outputs: &'a [Kept],
-    wanted: &'a dyn Fn(usize) -> bool,
-}
-
-impl Site<'_> {
-    /// An input that the rule has declared to need.
-    pub(crate) fn input(&self, k: usize) -> &Tensor {
-        match &self.inputs[k].1 {
-            Kept::Value(tensor) => tensor,
-            Kept::Shape(..) => unreachable!("the rule declared to need this input"),
-        }
-    }
-
-    /// The first output, which the rule has declared to need.
-    pub(crate) fn output(&self) -> &Tensor {
-        self.output_at(0)
-    }
-
-    /// An output that the rule has declared to need.
-    pub(crate) fn output_at(&self, k: usize) -> &Tensor {
-        match &self.outputs[k] {
-            Kept::Value(tensor) => tensor,
-            Kept::Shape(..) => unreachable!("the rule declared to need the output"),
-        }
-    }
-
-    /// The shape of an input.
-    pub(crate) fn shape(&self, k: usize) -> &Shape {
-        self.inputs[k].1.shape()
-    }
-
-    /// The element type of an input.
-    pub(crate) fn dtype(&self, k: usize) -> DType {
-        self.inputs[k].1.dtype()
-    }
-
-    /// The number of inputs.
-    pub(crate) fn arity(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// Whether anybody wants the gradient for an input.
-    pub(crate) fn wants(&self, k: usize) -> bool {
-        (self.wanted)(k)
-    }
 }
 
 /// The nodes of one source, whose gradients are summed.

@@ -5,8 +5,8 @@ use tensor::ops::{Movement, Range, apply};
 use tensor::{Axes, Result, Tensor};
 
 use super::{Needs, Parts};
+use crate::site::Site;
 use crate::unbroadcast::unbroadcast;
-use crate::walk::Site;
 
 pub(super) fn needs(_: &Movement) -> Needs {
     Needs::Nothing
