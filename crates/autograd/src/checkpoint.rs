@@ -88,8 +88,10 @@ impl Recorder for Reads {
     }
 }
 
+type Segment = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
+
 struct Checkpoint {
-    segment: Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>,
+    segment: Segment,
     /// How many of the operands are inputs; the others are reads of the variables.
     inputs: usize,
     variables: Vec<Variable>,

@@ -365,22 +365,22 @@ fn tensor_of(target: &impl Operand) -> Result<Tensor> {
 macro_rules! on_both_tapes {
     ($($tape:ident)*) => {$(
         impl $tape {
-        /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
-        /// with the name of the first operation that has any. This reads every result once more.
-        pub fn detect_anomalies(&self) {
-            self.0.record.borrow_mut().anomalies = Some(None);
-        }
+            /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+            /// with the name of the first operation that has any. This reads every result once more.
+            pub fn detect_anomalies(&self) {
+                self.0.record.borrow_mut().anomalies = Some(None);
+            }
 
-        /// The bytes of memory that the tape holds for its rules, storage that several values share
-        /// counted once. Part of it is held by variables or the program as well.
-        pub fn memory(&self) -> usize {
-            self.0.record.borrow().memory()
-        }
+            /// The bytes of memory that the tape holds for its rules, storage that several values share
+            /// counted once. Part of it is held by variables or the program as well.
+            pub fn memory(&self) -> usize {
+                self.0.record.borrow().memory()
+            }
 
-        /// Makes a tensor, or a variable that is not trainable, a source of this tape.
-        pub fn watch(&self, value: &impl Differentiable) {
-            self.0.watch(value.source());
-        }
+            /// Makes a tensor, or a variable that is not trainable, a source of this tape.
+            pub fn watch(&self, value: &impl Differentiable) {
+                self.0.watch(value.source());
+            }
 
             /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.
             pub fn to_dot(&self) -> String {
