@@ -47,6 +47,8 @@ pub(crate) struct Record {
     watched: Vec<u32>,
     /// If values are searched for NaN and infinities: the first operation with any, once found.
     pub(crate) anomalies: Option<Option<String>>,
+    /// The memory of a walk, between walks.
+    pub(crate) walk: Walk,
 }
 
 thread_local! {
@@ -190,7 +192,7 @@ impl Recorder for Tape {
 impl Record {
     /// Empties this, but keeps the memory.
     fn clear(&mut self) {
-        let Record { entries, leaves, nodes, recent, older, watched, anomalies } = self;
+        let Record { entries, leaves, nodes, recent, older, watched, anomalies, walk } = self;
         entries.clear();
         leaves.clear();
         *nodes = 0;
@@ -198,6 +200,7 @@ impl Record {
         older.clear();
         watched.clear();
         *anomalies = None;
+        walk.clear();
     }
 
     fn memory(&self) -> usize {
@@ -309,7 +312,9 @@ impl GradientTape {
         while let Some(entry) = pop() {
             walk.step(&entry)?;
         }
-        walk.collect(&list, &nodes, &options).map(S::arrange)
+        let gradients = walk.collect(&list, &nodes, &options).map(S::arrange);
+        self.0.record.borrow_mut().walk = walk;
+        gradients
     }
 }
 

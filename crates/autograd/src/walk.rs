@@ -23,6 +23,7 @@ enum Role {
 }
 
 /// The gradients of a walk backwards, by node.
+#[derive(Default)]
 pub(crate) struct Walk {
     gradients: Vec<Option<Tensor>>,
     roles: Vec<Role>,
@@ -100,7 +101,7 @@ impl Walk {
         target: &Tensor,
         sources: &[Source<'_>],
         options: &GradientOptions,
-    ) -> Result<(Walk, Vec<SourceNodes>)> {
+    ) -> Result<(Walk, SmallVec<[SourceNodes; 4]>)> {
         let record = &mut *tape.record.borrow_mut();
         let (shape, dtype) = (target.shape(), target.dtype());
         if !dtype.is_float() {
@@ -116,7 +117,7 @@ impl Walk {
             return Err(Error::gradient(format!("anomaly: {first} is the first with NaN or infinite elements")));
         }
         let target = tape.node(record, target.trace());
-        let mut nodes = Vec::with_capacity(sources.len());
+        let mut nodes = SmallVec::with_capacity(sources.len());
         for (k, source) in sources.iter().enumerate() {
             nodes.push(match source {
                 Source::Variable(variable) => {
@@ -148,12 +149,10 @@ impl Walk {
             });
         }
         let count = record.nodes as usize;
-        let mut walk = Walk {
-            gradients: vec![None; count],
-            roles: vec![Role::Aside; count],
-            ended: None,
-            anomalies: record.anomalies.is_some(),
-        };
+        let mut walk = std::mem::take(&mut record.walk);
+        walk.gradients.resize(count, None);
+        walk.roles.resize(count, Role::Aside);
+        walk.anomalies = record.anomalies.is_some();
         for &node in nodes.iter().flatten() {
             walk.roles[node as usize] = Role::Source;
         }
@@ -178,6 +177,13 @@ impl Walk {
             });
         }
         Ok((walk, nodes))
+    }
+
+    /// Empties this, but keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.gradients.clear();
+        self.roles.clear();
+        self.ended = None;
     }
 
     /// Sums what arrived at each source.
