@@ -1,6 +1,7 @@
 //! Recording: what a tape keeps of the operations on its thread. Nothing here knows what an
 //! operation computes.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
@@ -137,16 +138,15 @@ impl Recorder for Tape {
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
         let record = &mut *self.record.borrow_mut();
         let mut foreign = None;
-        let nodes: SmallVec<[Node; 2]> = inputs
-            .iter()
-            .map(|input| {
-                let node = self.node(record, input.trace());
-                if node == CONSTANT {
-                    foreign = foreign.or(self.foreign(input.trace()));
-                }
-                node
-            })
-            .collect();
+        // Loops rather than `collect`, which costs more than the rest of this function.
+        let mut nodes: SmallVec<[Node; 2]> = SmallVec::new();
+        for input in inputs {
+            let node = self.node(record, input.trace());
+            if node == CONSTANT {
+                foreign = foreign.or(self.foreign(input.trace()));
+            }
+            nodes.push(node);
+        }
         if foreign.is_none() && nodes.iter().all(|&node| node == CONSTANT) {
             return;
         }
@@ -158,7 +158,8 @@ impl Recorder for Tape {
         let needs = rules::needs(op);
         let differentiable = outputs.iter().any(|output| output.dtype().is_float());
         let other_is_tracked = |k: usize| nodes.iter().enumerate().any(|(j, &node)| j != k && node != CONSTANT);
-        let inputs = inputs.iter().enumerate().map(|(k, input)| {
+        let mut kept_inputs = SmallVec::new();
+        for (k, input) in inputs.iter().enumerate() {
             let whole = differentiable
                 && match needs {
                     Needs::Inputs | Needs::Both => true,
@@ -166,17 +167,15 @@ impl Recorder for Tape {
                     Needs::Selectors => !input.dtype().is_float(),
                     Needs::Nothing | Needs::Output => false,
                 };
-            (nodes[k], Kept::new(input, whole))
-        });
+            kept_inputs.push((nodes[k], Kept::new(input, whole)));
+        }
         let whole = differentiable && matches!(needs, Needs::Output | Needs::Both);
         let first = record.nodes;
-        let entry = Entry {
-            op: op.clone(),
-            inputs: inputs.collect(),
-            first,
-            outputs: outputs.iter().map(|output| Kept::new(output, whole)).collect(),
-            foreign,
-        };
+        let mut kept_outputs = SmallVec::new();
+        for output in outputs {
+            kept_outputs.push(Kept::new(output, whole));
+        }
+        let entry = Entry { op: op.clone(), inputs: kept_inputs, first, outputs: kept_outputs, foreign };
         record.entries.push(entry);
         for output in outputs {
             record.add(self.base, output.trace());
@@ -359,9 +358,9 @@ impl PersistentTape {
 }
 
 /// The target of a gradient: a tensor, or a variable that is read for it.
-fn tensor_of(target: &impl Operand) -> Result<Tensor> {
+fn tensor_of(target: &impl Operand) -> Result<Cow<'_, Tensor>> {
     match target.argument() {
-        Argument::Tensor(tensor) => Ok(tensor.into_owned()),
+        Argument::Tensor(tensor) => Ok(tensor),
         Argument::Number(number) => Err(Error::gradient(format!("the target is the number {number}, a constant"))),
     }
 }

@@ -36,16 +36,11 @@ pub(crate) struct Walk {
 impl Walk {
     /// Handles one operation: takes the gradients of its outputs and adds to those of its inputs.
     pub(crate) fn step(&mut self, entry: &Entry) -> Result<()> {
-        let gradients: SmallVec<[Option<Tensor>; 1]> = (0..entry.outputs.len())
-            .map(|k| {
-                let node = entry.first as usize + k;
-                if self.roles[node] == Role::Source {
-                    self.gradients[node].clone()
-                } else {
-                    self.gradients[node].take()
-                }
-            })
-            .collect();
+        let mut gradients: SmallVec<[Option<Tensor>; 1]> = SmallVec::new();
+        for node in (entry.first as usize..).take(entry.outputs.len()) {
+            let lasts = self.roles[node] == Role::Source;
+            gradients.push(if lasts { self.gradients[node].clone() } else { self.gradients[node].take() });
+        }
         if gradients.iter().all(Option::is_none) {
             return Ok(());
         }

@@ -143,6 +143,9 @@ impl Shape {
 
     /// Row-major strides.
     pub(crate) fn strides(&self) -> Strides {
+        if self.0.is_empty() {
+            return Strides::default();
+        }
         let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, self.rank());
         let mut step = 1isize;
         for axis in (0..self.rank()).rev() {
