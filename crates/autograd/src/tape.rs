@@ -53,14 +53,15 @@ pub(crate) struct Record {
 }
 
 thread_local! {
-    /// The emptied record of a tape that ended, for the next one: a step of training then needs no
-    /// memory for its tape.
-    static SPARE: Cell<Option<Record>> = const { Cell::new(None) };
+    /// A tape that ended, emptied, for the next one: a step of training then needs no memory for
+    /// its tape.
+    static SPARE: Cell<Option<Rc<Tape>>> = const { Cell::new(None) };
 }
 
-/// Entries up to which an emptied record is kept; beyond, its memory would matter.
+/// Entries up to which an emptied tape is kept; beyond, its memory would matter.
 const SPARE_ENTRIES: usize = 4096;
 
+#[derive(Default)]
 pub(crate) struct Tape {
     /// The first identity of a value made after the tape was started, on its thread.
     base: u64,
@@ -69,23 +70,25 @@ pub(crate) struct Tape {
     pub(crate) record: RefCell<Record>,
 }
 
-impl Drop for Tape {
-    fn drop(&mut self) {
-        let mut record = std::mem::take(self.record.get_mut());
-        if record.entries.capacity() <= SPARE_ENTRIES {
-            record.clear();
-            // The thread may be ending, and the place gone.
-            let _ = SPARE.try_with(|spare| spare.set(Some(record)));
-        }
-    }
-}
-
 impl Tape {
     fn start() -> Rc<Tape> {
-        let record = RefCell::new(SPARE.take().unwrap_or_default());
-        let tape = Rc::new(Tape { base: record::upcoming_id(), started: record::tick(), record });
+        let mut tape = SPARE.take().unwrap_or_default();
+        let fields = Rc::get_mut(&mut tape).expect("nobody else holds a spare tape");
+        (fields.base, fields.started) = (record::upcoming_id(), record::tick());
         record::start(tape.clone());
         tape
+    }
+
+    /// Stops, and keeps the memory for the next tape if nobody else holds this one.
+    fn retire(this: &mut Rc<Tape>) {
+        this.stop();
+        if let Some(tape) = Rc::get_mut(this)
+            && tape.record.get_mut().entries.capacity() <= SPARE_ENTRIES
+        {
+            tape.record.get_mut().clear();
+            // The thread may be ending, and the place gone.
+            let _ = SPARE.try_with(|spare| spare.set(Some(this.clone())));
+        }
     }
 
     fn stop(self: &Rc<Tape>) -> bool {
@@ -394,7 +397,7 @@ macro_rules! on_both_tapes {
 
         impl Drop for $tape {
             fn drop(&mut self) {
-                self.0.stop();
+                Tape::retire(&mut self.0);
             }
         }
 
