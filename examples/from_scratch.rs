@@ -160,7 +160,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
 
     let predictions = model.call(&scaled(&test_images)?)?;
     let predicted_labels = predictions.argmax(1)?;
-    let matches = predicted_labels.equal(&test_labels.cast(DType::I64))?;
+    let matches = predicted_labels.equal(test_labels.cast(DType::I64))?;
     println!("test accuracy {:.4}", matches.mean().item()?);
     Ok(())
 }

@@ -103,8 +103,7 @@ fn compare(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance
             let step = tolerance.step * value.abs().max(1.0);
             let quotient = (at(value + step)? - at(value - step)?) / (2.0 * step);
             let error = (gradient - quotient).abs() / (1.0 + quotient.abs());
-            // Not `>`: a NaN must fail as well.
-            if !(error <= tolerance.error) {
+            if error.is_nan() || error > tolerance.error {
                 return Err(Error::gradient(format!(
                     "for element {element} of input {number} it is {gradient}, but the difference quotient is \
                      {quotient}: off by {error:.1e}, more than {:.1e}",

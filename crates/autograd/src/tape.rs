@@ -1,24 +1,23 @@
-//! Recording, and the walk backwards. Nothing here knows what an operation computes.
+//! Recording: what a tape keeps of the operations on its thread. Nothing here knows what an
+//! operation computes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fmt;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 use tensor::record::{self, Recorder, Trace};
 use tensor::{Argument, DType, Error, Op, Operand, Result, Shape, Tensor};
 
-use crate::gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
+use crate::gradients::{Differentiable, GradientOptions, Source, Sources};
 use crate::rules::{self, Needs};
-use crate::unbroadcast::unbroadcast;
-use crate::variable::name_of;
+use crate::walk::Walk;
 
 /// The number of a value on one tape; leaves and outputs are numbered in the order they appear.
-type Node = u32;
+pub(crate) type Node = u32;
 
 /// What stands for a value that is not on the tape.
-const CONSTANT: Node = Node::MAX;
+pub(crate) const CONSTANT: Node = Node::MAX;
 
 /// A value as the tape keeps it: whole if a rule needs it, else only what it looks like.
 pub(crate) enum Kept {
@@ -47,47 +46,71 @@ impl Kept {
 }
 
 /// One recorded operation.
-struct Entry {
-    op: Op,
-    inputs: SmallVec<[(Node, Kept); 2]>,
+pub(crate) struct Entry {
+    pub(crate) op: Op,
+    pub(crate) inputs: SmallVec<[(Node, Kept); 2]>,
     /// The node of the first output; the others follow.
-    first: Node,
-    outputs: SmallVec<[Kept; 1]>,
+    pub(crate) first: Node,
+    pub(crate) outputs: SmallVec<[Kept; 1]>,
     /// A variable from which an operand was computed on another thread while this tape ran.
-    foreign: Option<u32>,
+    pub(crate) foreign: Option<u32>,
 }
 
 /// What a node that no operation computed stands for.
 #[derive(Clone, Copy, PartialEq)]
-enum Leaf {
+pub(crate) enum Leaf {
     Variable(u32),
     Tensor,
 }
 
+/// All that was recorded.
 #[derive(Default)]
-struct Record {
-    entries: Vec<Entry>,
-    leaves: Vec<(Node, Leaf)>,
-    nodes: Node,
+pub(crate) struct Record {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) leaves: Vec<(Node, Leaf)>,
+    pub(crate) nodes: Node,
     /// Nodes by identity, counted from that of the first value made after the tape.
     recent: Vec<Node>,
     /// Nodes of values that were made before.
     older: HashMap<u64, Node>,
     /// Variables that are not trainable but watched.
     watched: Vec<u32>,
+    /// If values are searched for NaN and infinities: the first operation with any, once found.
+    pub(crate) anomalies: Option<Option<String>>,
 }
 
-struct Tape {
+thread_local! {
+    /// The emptied record of a tape that ended, for the next one: a step of training then needs no
+    /// memory for its tape.
+    static SPARE: Cell<Option<Record>> = const { Cell::new(None) };
+}
+
+/// Entries up to which an emptied record is kept; beyond, its memory would matter.
+const SPARE_ENTRIES: usize = 4096;
+
+pub(crate) struct Tape {
     /// The first identity of a value made after the tape was started, on its thread.
     base: u64,
     /// When it was started, on the clock of [`record::tick`].
     started: u64,
-    record: RefCell<Record>,
+    pub(crate) record: RefCell<Record>,
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        let mut record = std::mem::take(self.record.get_mut());
+        if record.entries.capacity() <= SPARE_ENTRIES {
+            record.clear();
+            // The thread may be ending, and the place gone.
+            let _ = SPARE.try_with(|spare| spare.set(Some(record)));
+        }
+    }
 }
 
 impl Tape {
     fn start() -> Rc<Tape> {
-        let tape = Rc::new(Tape { base: record::upcoming_id(), started: record::tick(), record: RefCell::default() });
+        let record = RefCell::new(SPARE.take().unwrap_or_default());
+        let tape = Rc::new(Tape { base: record::upcoming_id(), started: record::tick(), record });
         record::start(tape.clone());
         tape
     }
@@ -98,7 +121,7 @@ impl Tape {
 
     /// Whether a value was read or computed on another thread while this tape ran, and from which
     /// variable. Values that are older than the tape are constants, as are its own thread's.
-    fn foreign(&self, trace: Trace) -> Option<u32> {
+    pub(crate) fn foreign(&self, trace: Trace) -> Option<u32> {
         let elsewhere = trace.origin().is_some() && trace.time() >= self.started && !self.is_local(trace);
         trace.origin().filter(|_| elsewhere)
     }
@@ -120,7 +143,7 @@ impl Tape {
     }
 
     /// The node of a value; reads of variables become leaves when they are first met.
-    fn node(&self, record: &mut Record, trace: Trace) -> Node {
+    pub(crate) fn node(&self, record: &mut Record, trace: Trace) -> Node {
         let node = record.find(self.base, trace);
         if node != CONSTANT {
             return node;
@@ -154,6 +177,11 @@ impl Recorder for Tape {
             .collect();
         if foreign.is_none() && nodes.iter().all(|&node| node == CONSTANT) {
             return;
+        }
+        if let Some(first @ None) = &mut record.anomalies
+            && let Some(output) = outputs.iter().find(|output| !output.all_finite())
+        {
+            *first = Some(format!("the result of {}, of shape {},", op.name(), output.shape()));
         }
         let needs = rules::needs(op);
         let differentiable = outputs.iter().any(|output| output.dtype().is_float());
@@ -190,6 +218,30 @@ impl Recorder for Tape {
 }
 
 impl Record {
+    /// Empties this, but keeps the memory.
+    fn clear(&mut self) {
+        let Record { entries, leaves, nodes, recent, older, watched, anomalies } = self;
+        entries.clear();
+        leaves.clear();
+        *nodes = 0;
+        recent.clear();
+        older.clear();
+        watched.clear();
+        *anomalies = None;
+    }
+
+    fn memory(&self) -> usize {
+        let kept = |entry: &Entry| {
+            let all = entry.inputs.iter().map(|(_, kept)| kept).chain(&entry.outputs);
+            all.filter_map(|kept| match kept {
+                Kept::Value(tensor) => Some(tensor.storage()),
+                Kept::Shape(..) => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        self.entries.iter().flat_map(kept).collect::<HashMap<usize, usize>>().values().sum()
+    }
+
     fn find(&self, base: u64, trace: Trace) -> Node {
         match trace.id().checked_sub(base) {
             Some(place) if place < self.recent.len() as u64 => self.recent[place as usize],
@@ -223,231 +275,6 @@ impl Record {
     }
 }
 
-/// The gradients of a walk, by node.
-struct Walk {
-    gradients: Vec<Option<Tensor>>,
-    /// Whether a node depends on a source, or on a value of another thread.
-    relevant: Vec<bool>,
-    /// Whether a node is itself a source, whose gradient must outlast the walk.
-    source: Vec<bool>,
-}
-
-impl Walk {
-    /// Handles one operation: takes the gradients of its outputs and adds to those of its inputs.
-    fn step(&mut self, entry: &Entry) -> Result<()> {
-        let gradients: SmallVec<[Option<Tensor>; 1]> = (0..entry.outputs.len())
-            .map(|k| {
-                let node = entry.first as usize + k;
-                if self.source[node] { self.gradients[node].clone() } else { self.gradients[node].take() }
-            })
-            .collect();
-        if gradients.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        if let Some(variable) = entry.foreign {
-            return Err(Error::gradient(format!(
-                "an operand of {} was computed from {} on another thread while this tape ran, so that its part of \
-                 the gradient is not known; use a tape on that thread, or stop_gradient",
-                entry.op.name(),
-                name_of(variable)
-            )));
-        }
-        let wanted = |k: usize| matches!(entry.inputs[k].0, node if node != CONSTANT && self.relevant[node as usize]);
-        let site = Site { inputs: &entry.inputs, outputs: &entry.outputs, wanted: &wanted };
-        let parts = rules::backward(&entry.op, &site, &gradients).map_err(|error| error.context("gradient"))?;
-        debug_assert_eq!(parts.len(), entry.inputs.len(), "{}: one gradient for each input", entry.op.name());
-        for ((node, kept), part) in entry.inputs.iter().zip(parts) {
-            let Some(part) = part else { continue };
-            if *node == CONSTANT || !self.relevant[*node as usize] {
-                continue;
-            }
-            let part = unbroadcast(part, kept.shape())?;
-            let sum = &mut self.gradients[*node as usize];
-            *sum = Some(match sum.take() {
-                Some(before) => before.try_add(&part)?,
-                None => part,
-            });
-        }
-        Ok(())
-    }
-}
-
-/// An operation as its rule sees it.
-pub(crate) struct Site<'a> {
-    inputs: &'a [(Node, Kept)],
-    outputs: &'a [Kept],
-    wanted: &'a dyn Fn(usize) -> bool,
-}
-
-impl Site<'_> {
-    /// An input that the rule has declared to need.
-    pub(crate) fn input(&self, k: usize) -> &Tensor {
-        match &self.inputs[k].1 {
-            Kept::Value(tensor) => tensor,
-            Kept::Shape(..) => unreachable!("the rule declared to need this input"),
-        }
-    }
-
-    /// The first output, which the rule has declared to need.
-    pub(crate) fn output(&self) -> &Tensor {
-        self.output_at(0)
-    }
-
-    /// An output that the rule has declared to need.
-    pub(crate) fn output_at(&self, k: usize) -> &Tensor {
-        match &self.outputs[k] {
-            Kept::Value(tensor) => tensor,
-            Kept::Shape(..) => unreachable!("the rule declared to need the output"),
-        }
-    }
-
-    /// The shape of an input.
-    pub(crate) fn shape(&self, k: usize) -> &Shape {
-        self.inputs[k].1.shape()
-    }
-
-    /// The element type of an input.
-    pub(crate) fn dtype(&self, k: usize) -> DType {
-        self.inputs[k].1.dtype()
-    }
-
-    /// The number of inputs.
-    pub(crate) fn arity(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// Whether anybody wants the gradient for an input.
-    pub(crate) fn wants(&self, k: usize) -> bool {
-        (self.wanted)(k)
-    }
-}
-
-/// The nodes of one source, whose gradients are summed.
-type SourceNodes = SmallVec<[Node; 1]>;
-
-impl Tape {
-    /// Checks the request and prepares the walk.
-    fn prepare(
-        &self,
-        target: &Tensor,
-        sources: &[Source<'_>],
-        options: &GradientOptions,
-    ) -> Result<(Walk, Vec<SourceNodes>)> {
-        let record = &mut *self.record.borrow_mut();
-        let (shape, dtype) = (target.shape(), target.dtype());
-        if !dtype.is_float() {
-            return Err(Error::gradient(format!("the target is of type {dtype}; only floating types have gradients")));
-        }
-        if let Some(variable) = self.foreign(target.trace()) {
-            return Err(Error::gradient(format!(
-                "the target was computed from {} on another thread, which this tape does not see",
-                name_of(variable)
-            )));
-        }
-        let target = self.node(record, target.trace());
-        let mut nodes = Vec::with_capacity(sources.len());
-        for (k, source) in sources.iter().enumerate() {
-            nodes.push(match source {
-                Source::Variable(variable) => {
-                    if !variable.dtype().is_float() {
-                        let (name, dtype) = (variable.name(), variable.dtype());
-                        let message = format!("{name} is of type {dtype}; only floating types have gradients");
-                        return Err(Error::gradient(message));
-                    }
-                    let leaf = Leaf::Variable(variable.id());
-                    record.leaves.iter().filter(|(_, other)| *other == leaf).map(|(node, _)| *node).collect()
-                }
-                Source::Tensor(tensor) => {
-                    if !tensor.dtype().is_float() {
-                        let message =
-                            format!("source {k} is of type {}; only floating types have gradients", tensor.dtype());
-                        return Err(Error::gradient(message));
-                    }
-                    match self.node(record, tensor.trace()) {
-                        CONSTANT => {
-                            return Err(Error::gradient(format!(
-                                "source {k}, a tensor of shape {}, was never watched; call `tape.watch(&x)` before \
-                                 it is used",
-                                tensor.shape()
-                            )));
-                        }
-                        node => SourceNodes::from_slice(&[node]),
-                    }
-                }
-            });
-        }
-        let count = record.nodes as usize;
-        let mut walk = Walk { gradients: vec![None; count], relevant: vec![false; count], source: vec![false; count] };
-        for &node in nodes.iter().flatten() {
-            walk.relevant[node as usize] = true;
-            walk.source[node as usize] = true;
-        }
-        for entry in &record.entries {
-            let relevant = entry.foreign.is_some()
-                || entry.inputs.iter().any(|(node, _)| *node != CONSTANT && walk.relevant[*node as usize]);
-            if relevant {
-                let first = entry.first as usize;
-                walk.relevant[first..first + entry.outputs.len()].fill(true);
-            }
-        }
-        if target != CONSTANT {
-            walk.gradients[target as usize] = Some(match &options.output_gradient {
-                None => Tensor::full_of(shape, 1.0, dtype),
-                Some(gradient) if gradient.shape() == shape && gradient.dtype() == dtype => gradient.clone(),
-                Some(gradient) => {
-                    return Err(Error::gradient(format!(
-                        "the output gradient is {} {}, the target {dtype} {shape}",
-                        gradient.dtype(),
-                        gradient.shape()
-                    )));
-                }
-            });
-        }
-        Ok((walk, nodes))
-    }
-
-    /// Sums what arrived at each source.
-    fn collect(
-        walk: &Walk,
-        sources: &[Source<'_>],
-        nodes: &[SourceNodes],
-        options: &GradientOptions,
-    ) -> Result<Vec<Tensor>> {
-        let mut gradients = Vec::with_capacity(sources.len());
-        for (k, (source, nodes)) in sources.iter().zip(nodes).enumerate() {
-            let mut sum: Option<Tensor> = None;
-            for &node in nodes {
-                if let Some(part) = &walk.gradients[node as usize] {
-                    sum = Some(match sum {
-                        Some(sum) => sum.try_add(part)?,
-                        None => part.clone(),
-                    });
-                }
-            }
-            gradients.push(match (sum, options.unconnected, source) {
-                (Some(sum), _, _) => sum,
-                (None, Unconnected::Zeros, Source::Variable(variable)) => {
-                    Tensor::full_of(variable.shape(), 0.0, variable.dtype())
-                }
-                (None, Unconnected::Zeros, Source::Tensor(tensor)) => tensor.zeros_like(),
-                (None, Unconnected::Error, source) => {
-                    let name = match source {
-                        Source::Variable(variable) => variable.name(),
-                        Source::Tensor(tensor) => format!("source {k}, a tensor of shape {},", tensor.shape()),
-                    };
-                    let unread = matches!(source, Source::Variable(_)) && nodes.is_empty();
-                    let reason = if unread { "was not read while the tape ran" } else { "has no part in the target" };
-                    return Err(Error::gradient(format!(
-                        "{name} {reason}, so that there is no gradient for it; ask for `Unconnected::Zeros` if zero \
-                         is meant"
-                    )));
-                }
-            });
-        }
-        Ok(gradients)
-    }
-}
-
 /// Records the operations on this thread that touch watched tensors, from its creation until it is
 /// used or dropped, and gives gradients of what was computed.
 ///
@@ -466,7 +293,7 @@ impl Tape {
 /// assert_eq!(second.to_vec::<f32>()?, [6.0, 12.0, 18.0, 24.0]);
 /// # Ok::<(), autograd::Error>(())
 /// ```
-pub struct GradientTape(Rc<Tape>);
+pub struct GradientTape(pub(crate) Rc<Tape>);
 
 impl GradientTape {
     /// A tape that records from now on, and can be asked once.
@@ -480,6 +307,18 @@ impl GradientTape {
     #[must_use = "a tape that is dropped at once records nothing"]
     pub fn persistent() -> PersistentTape {
         PersistentTape(Tape::start())
+    }
+
+    /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+    /// with the name of the first operation that has any. This reads every result once more.
+    pub fn detect_anomalies(&self) {
+        self.0.record.borrow_mut().anomalies = Some(None);
+    }
+
+    /// The bytes of memory that the tape holds for its rules, storage that several values share
+    /// counted once. Part of it is held by variables or the program as well.
+    pub fn memory(&self) -> usize {
+        self.0.record.borrow().memory()
     }
 
     /// Makes a tensor, or a variable that is not trainable, a source of this tape.
@@ -511,13 +350,13 @@ impl GradientTape {
         let target = tensor_of(&target)?;
         self.0.stop();
         let list = sources.sources();
-        let (mut walk, nodes) = self.0.prepare(&target, &list, &options)?;
-        let mut entries = std::mem::take(&mut self.0.record.borrow_mut().entries);
+        let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;
         // What an operation kept is dropped as soon as it is done with.
-        while let Some(entry) = entries.pop() {
+        let pop = || self.0.record.borrow_mut().entries.pop();
+        while let Some(entry) = pop() {
             walk.step(&entry)?;
         }
-        Tape::collect(&walk, &list, &nodes, &options).map(S::arrange)
+        walk.collect(&list, &nodes, &options).map(S::arrange)
     }
 }
 
@@ -529,9 +368,21 @@ impl Drop for GradientTape {
 
 /// A [`GradientTape`] that can be asked more than once. It records until it is stopped or dropped,
 /// but never its own walk backwards.
-pub struct PersistentTape(Rc<Tape>);
+pub struct PersistentTape(pub(crate) Rc<Tape>);
 
 impl PersistentTape {
+    /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+    /// with the name of the first operation that has any. This reads every result once more.
+    pub fn detect_anomalies(&self) {
+        self.0.record.borrow_mut().anomalies = Some(None);
+    }
+
+    /// The bytes of memory that the tape holds for its rules, storage that several values share
+    /// counted once. Part of it is held by variables or the program as well.
+    pub fn memory(&self) -> usize {
+        self.0.record.borrow().memory()
+    }
+
     /// Makes a tensor, or a variable that is not trainable, a source of this tape.
     pub fn watch(&self, value: &impl Differentiable) {
         self.0.watch(value.source());
@@ -562,12 +413,12 @@ impl PersistentTape {
     ) -> Result<S::Gradients> {
         let target = tensor_of(&target)?;
         let list = sources.sources();
-        let (mut walk, nodes) = self.0.prepare(&target, &list, &options)?;
+        let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;
         let recorder = self.0.clone() as Rc<dyn Recorder>;
         record::without(&recorder, || {
             let record = self.0.record.borrow();
             record.entries.iter().rev().try_for_each(|entry| walk.step(entry))?;
-            Tape::collect(&walk, &list, &nodes, &options).map(S::arrange)
+            walk.collect(&list, &nodes, &options).map(S::arrange)
         })
     }
 }
@@ -583,52 +434,5 @@ fn tensor_of(target: &impl Operand) -> Result<Tensor> {
     match target.argument() {
         Argument::Tensor(tensor) => Ok(tensor.into_owned()),
         Argument::Number(number) => Err(Error::gradient(format!("the target is the number {number}, a constant"))),
-    }
-}
-
-impl fmt::Display for GradientTape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for PersistentTape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A line for each leaf and each operation, in order: `%2: float32 [3] = mul(%0, %1)`; `_` stands
-/// for a constant.
-impl fmt::Display for Tape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record = self.record.borrow();
-        let mut leaves = record.leaves.iter().peekable();
-        let mut leaves_before = |f: &mut fmt::Formatter<'_>, node: Node| {
-            while let Some((leaf, kind)) = leaves.next_if(|(leaf, _)| *leaf < node) {
-                match kind {
-                    Leaf::Variable(variable) => writeln!(f, "%{leaf} = {}", name_of(*variable))?,
-                    Leaf::Tensor => writeln!(f, "%{leaf} = watched tensor")?,
-                }
-            }
-            Ok(())
-        };
-        for entry in &record.entries {
-            leaves_before(f, entry.first)?;
-            for (k, output) in entry.outputs.iter().enumerate() {
-                let separator = if k == 0 { "" } else { ", " };
-                write!(f, "{separator}%{}: {} {}", entry.first as usize + k, output.dtype(), output.shape())?;
-            }
-            write!(f, " = {}(", entry.op.name())?;
-            for (k, (node, kept)) in entry.inputs.iter().enumerate() {
-                let separator = if k == 0 { "" } else { ", " };
-                match *node {
-                    CONSTANT => write!(f, "{separator}{} {}", kept.dtype(), kept.shape())?,
-                    node => write!(f, "{separator}%{node}")?,
-                }
-            }
-            writeln!(f, ")")?;
-        }
-        leaves_before(f, Node::MAX)
     }
 }

@@ -35,7 +35,7 @@ fn the_gradient_of_a_variable_is_the_sum_over_all_reads() -> Result<()> {
     let x = Variable::new(tensor![3.0]);
     let tape = GradientTape::new();
     let before = &x * 2.0;
-    x.assign(&tensor![10.0])?;
+    x.assign(tensor![10.0])?;
     let after = x.value().square();
     let y = before + after;
     // 2 from the first read, 2 · 10 from the second.
@@ -58,7 +58,7 @@ fn in_place_updates_do_not_reach_what_a_tape_keeps() -> Result<()> {
     let x = Variable::new(tensor![3.0, 4.0]);
     let tape = GradientTape::persistent();
     let y = x.value().square();
-    x.assign_sub(&tensor![1.0, 1.0])?;
+    x.assign_sub(tensor![1.0, 1.0])?;
     assert_eq!(tape.gradient(&y, &x)?.to_vec::<f32>()?, [6.0, 8.0]);
     assert_eq!(x.value().to_vec::<f32>()?, [2.0, 3.0]);
     Ok(())
@@ -198,9 +198,9 @@ fn the_same_tensor_as_both_operands() -> Result<()> {
 #[test]
 fn variables_check_what_is_assigned() {
     let x = Variable::new(tensor![1.0, 2.0]).named("bias");
-    assert_eq!(message(x.assign(&tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
+    assert_eq!(message(x.assign(tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
     assert_eq!(
-        message(x.assign_sub(&tensor![1, 2])),
+        message(x.assign_sub(tensor![1, 2])),
         "bias: assign_sub: float32 and int64 differ; cast one of them, as in `x.cast(DType::I64)`"
     );
     x.cast(DType::F64).unwrap();

@@ -21,7 +21,8 @@ pub trait Optimizer: Send {
     /// The states of each variable.
     fn slots(&self) -> Vec<Slot>;
 
-    /// Changes one variable and its states.
+    /// Changes one variable and its states. The learning rate is that of `step`: the memory is not
+    /// at hand meanwhile.
     ///
     /// # Errors
     /// [`apply`](Optimizer::apply) has checked shapes and types, so usually none.
@@ -68,7 +69,7 @@ pub trait Optimizer: Send {
         let name = self.name();
         check_pairs(name, variables, gradients)?;
         let slots = self.slots();
-        // The memory is taken out while `self` is asked to step; whatever happens it is put back.
+        // The memory is taken out while `self` is asked to step, and put back whether or not that fails.
         let mut memory = std::mem::take(self.memory_mut());
         memory.begin();
         let learning_rate = memory.learning_rate;

@@ -18,7 +18,7 @@ mod unary;
 use smallvec::{SmallVec, smallvec};
 use tensor::{Error, Op, Result, Tensor};
 
-use crate::tape::Site;
+use crate::walk::Site;
 
 /// The gradients of the inputs; `None` where there is none, or nobody wants it.
 pub(crate) type Parts = SmallVec<[Option<Tensor>; 2]>;
