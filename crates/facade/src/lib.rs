@@ -39,6 +39,8 @@ pub mod prelude {
 mod guides {
     #[doc = include_str!("../../../docs/chapter.md")]
     struct Chapter;
+    #[doc = include_str!("../../../docs/conventions.md")]
+    struct Conventions;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
 }
