@@ -3,4 +3,5 @@
 
 mod differences;
 mod golden;
+mod programs;
 mod table;
