@@ -1,17 +1,17 @@
 //! Recomputing a segment in the walk backwards instead of keeping what its rules need.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tensor::ops::{CustomOp, apply};
-use tensor::record::{self, Recorder, Trace};
+use tensor::record::{self, Recorder};
 use tensor::{Error, Op, Result, Tensor};
 
 use crate::gradients::{Differentiable, GradientOptions, Source, Unconnected};
 use crate::tape::GradientTape;
-use crate::variable::{Variable, find};
+use crate::variable::{Variable, find, name_of};
 
 /// Computes `segment` of `inputs` so that a tape keeps only the inputs and the result: the walk
 /// backwards computes the segment once more. It costs about one more forward pass and saves all
@@ -37,22 +37,28 @@ use crate::variable::{Variable, find};
 /// ```
 ///
 /// # Errors
-/// If the segment fails.
+/// If the segment fails, or uses a value that was computed from a variable outside of it.
 pub fn checkpoint(
     segment: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
     inputs: &[&Tensor],
 ) -> Result<Tensor> {
-    let reads = Rc::new(Reads::default());
+    let reads = Rc::new(Reads { first: record::upcoming_id(), leaves: RefCell::default(), captured: Cell::default() });
     let inside: Vec<Tensor> = inputs.iter().map(|input| input.stop_gradient()).collect();
     // No tape sees the segment; what variables it reads is noted.
-    let output = record::suspended(|| {
-        let recorder = reads.clone() as Rc<dyn Recorder>;
-        record::start(recorder.clone());
-        let output = segment(&inside);
-        record::stop(&recorder);
-        // A segment that returns what it read applies no operation to it.
-        output.inspect(|output| reads.note(output))
+    let output = record::unrecorded(|| {
+        let _listening = Listening::start(reads.clone());
+        segment(&inside)
     })?;
+    // A segment that returns what it read applies no operation to it.
+    reads.note(&output);
+    if let Some(variable) = reads.captured.get() {
+        let message = format!(
+            "checkpoint: the segment uses a value that was read or computed from {} before it; read variables inside, \
+             and pass computed values as inputs",
+            name_of(variable)
+        );
+        return Err(Error::gradient(message));
+    }
     let found = |leaf: Tensor| find(leaf.trace().leaf()?.0).map(|variable| (leaf, variable));
     let (leaves, variables): (Vec<Tensor>, Vec<Variable>) = reads.leaves.take().into_iter().filter_map(found).unzip();
     let operation =
@@ -61,19 +67,25 @@ pub fn checkpoint(
     apply(Op::Custom(Arc::new(operation)), &operands)
 }
 
-/// Notes the first read of each variable.
-#[derive(Default)]
+/// Notes the first read of each variable, and values that come from outside of the segment.
 struct Reads {
+    /// The first identity of a value made inside.
+    first: u64,
     leaves: RefCell<Vec<Tensor>>,
+    captured: Cell<Option<u32>>,
 }
 
 impl Reads {
     fn note(&self, value: &Tensor) {
-        let mut leaves = self.leaves.borrow_mut();
-        if let Some(variable) = value.trace().leaf()
-            && leaves.iter().all(|leaf| leaf.trace().leaf() != Some(variable))
-        {
-            leaves.push(value.clone());
+        let Some((variable, _)) = value.trace().origin() else { return };
+        let inside = value.trace().id() >= self.first && value.trace().thread() == record::thread_of(self.first);
+        if !inside {
+            self.captured.set(Some(variable));
+        } else if value.trace().leaf().is_some() {
+            let mut leaves = self.leaves.borrow_mut();
+            if leaves.iter().all(|leaf| leaf.trace().origin() != value.trace().origin()) {
+                leaves.push(value.clone());
+            }
         }
     }
 }
@@ -83,8 +95,24 @@ impl Recorder for Reads {
         inputs.iter().for_each(|input| self.note(input));
     }
 
-    fn tracks(&self, value: Trace) -> bool {
-        value.leaf().is_some()
+    fn is_stopped(&self) -> bool {
+        false
+    }
+}
+
+/// A recorder that listens until this is dropped, also by a panic.
+struct Listening(Rc<dyn Recorder>);
+
+impl Listening {
+    fn start(recorder: Rc<dyn Recorder>) -> Listening {
+        record::start(recorder.clone());
+        Listening(recorder)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        record::stop(&self.0);
     }
 }
 

@@ -58,8 +58,8 @@ thread_local! {
     static SPARE: Cell<Option<Rc<Tape>>> = const { Cell::new(None) };
 }
 
-/// Entries up to which an emptied tape is kept; beyond, its memory would matter.
-const SPARE_ENTRIES: usize = 4096;
+/// Entries and numbers up to which an emptied tape is kept; beyond, its memory would matter.
+const SPARE_CAPACITY: usize = 1 << 14;
 
 #[derive(Default)]
 pub(crate) struct Tape {
@@ -67,6 +67,7 @@ pub(crate) struct Tape {
     base: u64,
     /// When it was started, on the clock of [`record::tick`].
     started: u64,
+    stopped: Cell<bool>,
     pub(crate) record: RefCell<Record>,
 }
 
@@ -75,6 +76,7 @@ impl Tape {
         let mut tape = SPARE.take().unwrap_or_default();
         let fields = Rc::get_mut(&mut tape).expect("nobody else holds a spare tape");
         (fields.base, fields.started) = (record::upcoming_id(), record::tick());
+        fields.stopped.set(false);
         record::start(tape.clone());
         tape
     }
@@ -83,7 +85,7 @@ impl Tape {
     fn retire(this: &mut Rc<Tape>) {
         this.stop();
         if let Some(tape) = Rc::get_mut(this)
-            && tape.record.get_mut().entries.capacity() <= SPARE_ENTRIES
+            && tape.record.get_mut().capacity() <= SPARE_CAPACITY
         {
             tape.record.get_mut().clear();
             // The thread may be ending, and the place gone.
@@ -91,15 +93,18 @@ impl Tape {
         }
     }
 
+    /// Wherever it is listed: inside `no_record` the list of this thread is put aside.
     fn stop(self: &Rc<Tape>) -> bool {
+        self.stopped.set(true);
         record::stop(&(self.clone() as Rc<dyn Recorder>))
     }
 
     /// Whether a value was read or computed on another thread while this tape ran, and from which
-    /// variable. Values that are older than the tape are constants, as are its own thread's.
-    pub(crate) fn foreign(&self, trace: Trace) -> Option<u32> {
-        let elsewhere = trace.origin().is_some() && trace.time() >= self.started && !self.is_local(trace);
-        trace.origin().filter(|_| elsewhere)
+    /// variable that it watches. Values that are older than the tape are constants.
+    pub(crate) fn foreign(&self, record: &Record, trace: Trace) -> Option<u32> {
+        let (variable, trainable) = trace.origin()?;
+        let elsewhere = trace.time() >= self.started && !self.is_local(trace);
+        (elsewhere && (trainable || record.watched.contains(&variable))).then_some(variable)
     }
 
     fn watch(&self, source: Source<'_>) {
@@ -144,11 +149,8 @@ impl Recorder for Tape {
         // Loops rather than `collect`, which costs more than the rest of this function.
         let mut nodes: SmallVec<[Node; 2]> = SmallVec::new();
         for input in inputs {
-            let node = self.node(record, input.trace());
-            if node == CONSTANT {
-                foreign = foreign.or(self.foreign(input.trace()));
-            }
-            nodes.push(node);
+            nodes.push(self.node(record, input.trace()));
+            foreign = foreign.or(self.foreign(record, input.trace()));
         }
         if foreign.is_none() && nodes.iter().all(|&node| node == CONSTANT) {
             return;
@@ -185,13 +187,17 @@ impl Recorder for Tape {
         }
     }
 
-    fn tracks(&self, value: Trace) -> bool {
-        let record = &mut *self.record.borrow_mut();
-        self.node(record, value) != CONSTANT || self.foreign(value).is_some()
+    fn is_stopped(&self) -> bool {
+        self.stopped.get()
     }
 }
 
 impl Record {
+    /// What `clear` keeps the memory of: entries and numbers of nodes.
+    fn capacity(&self) -> usize {
+        self.entries.capacity() + self.recent.capacity() + self.older.capacity()
+    }
+
     /// Empties this, but keeps the memory.
     fn clear(&mut self) {
         let Record { entries, leaves, nodes, recent, older, watched, anomalies, walk } = self;
@@ -385,6 +391,9 @@ macro_rules! on_both_tapes {
             }
 
             /// Makes a tensor, or a variable that is not trainable, a source of this tape.
+            ///
+            /// A tensor is known by its identity, which does not follow what another thread computes from
+            /// it: that is a constant here.
             pub fn watch(&self, value: &impl Differentiable) {
                 self.0.watch(value.source());
             }

@@ -1,15 +1,28 @@
 //! The one adjoint of broadcasting.
 
-use tensor::{Result, Shape, Tensor};
+use tensor::{DType, Error, Result, Shape, Tensor};
 
 /// Sums a gradient over the axes along which an operand of shape `to` was repeated, so that no
 /// rule of an elementwise operation has to.
-pub(crate) fn unbroadcast(gradient: Tensor, to: &Shape) -> Result<Tensor> {
+///
+/// # Errors
+/// If the gradient has another type than the operand, or a shape to which that does not broadcast:
+/// then a rule is wrong, which a user may have written.
+pub(crate) fn unbroadcast(gradient: Tensor, to: &Shape, dtype: DType) -> Result<Tensor> {
+    if gradient.dtype() != dtype {
+        let message = format!("the rule gives {} for an operand of type {dtype}", gradient.dtype());
+        return Err(Error::gradient(message));
+    }
     if gradient.shape() == to {
         return Ok(gradient);
     }
-    let lead = gradient.rank() - to.rank();
-    let repeated = |axis: &usize| *axis < lead || (to[axis - lead] == 1 && gradient.shape()[*axis] != 1);
-    let axes: Vec<isize> = (0..gradient.rank()).filter(repeated).map(|axis| axis as isize).collect();
+    let from = gradient.shape();
+    let fits = |axis: usize| to[axis] == 1 || to[axis] == from[axis + from.rank() - to.rank()];
+    if from.rank() < to.rank() || !(0..to.rank()).all(fits) {
+        return Err(Error::gradient(format!("the rule gives shape {from} for an operand of shape {to}")));
+    }
+    let lead = from.rank() - to.rank();
+    let repeated = |axis: &usize| *axis < lead || (to[axis - lead] == 1 && from[*axis] != 1);
+    let axes: Vec<isize> = (0..from.rank()).filter(repeated).map(|axis| axis as isize).collect();
     gradient.sum_axes(&axes[..])?.with_shape(to)
 }

@@ -190,11 +190,12 @@ impl Variable {
     /// # Errors
     /// If `dtype` or that of the value is not floating.
     pub fn cast(&self, dtype: DType) -> Result<()> {
-        let mut value = self.write();
+        let value = self.read().stop_gradient();
         if let Some(wrong) = [value.dtype(), dtype].into_iter().find(|dtype| !dtype.is_float()) {
             return Err(Error::dtype("cast", wrong, "a floating type").context(self.name()));
         }
-        *value = value.cast(dtype).stop_gradient();
+        let converted = value.cast(dtype);
+        *self.write() = converted;
         Ok(())
     }
 
@@ -202,7 +203,10 @@ impl Variable {
         let (shape, dtype) = (self.shape(), self.dtype());
         let value = match value.argument() {
             Argument::Tensor(tensor) => tensor.into_owned(),
-            Argument::Number(number) => self.read().stop_gradient().zeros_like().try_add(number)?,
+            Argument::Number(number) => {
+                let value = self.read().stop_gradient();
+                value.zeros_like().try_add(number)?
+            }
         };
         if *value.shape() != shape {
             let expected = format!("must be that of the variable, {shape}");

@@ -16,6 +16,8 @@ use crate::variable::name_of;
 enum Role {
     /// It depends on no source.
     Aside,
+    /// It depends on a source, but through values that are not floating.
+    Cut,
     /// It depends on a source, or on a value of another thread.
     Between,
     /// It is a source, whose gradient must outlast the walk.
@@ -71,7 +73,7 @@ impl Walk {
                     kept.shape()
                 )));
             }
-            let part = unbroadcast(part, kept.shape())?;
+            let part = unbroadcast(part, kept.shape(), kept.dtype()).map_err(|error| error.context(entry.op.name()))?;
             let sum = &mut self.gradients[*node as usize];
             *sum = Some(match sum.take() {
                 Some(before) => before.try_add(&part)?,
@@ -83,7 +85,7 @@ impl Walk {
 }
 
 fn is_relevant(roles: &[Role], node: Node) -> bool {
-    node != CONSTANT && roles[node as usize] != Role::Aside
+    node != CONSTANT && matches!(roles[node as usize], Role::Between | Role::Source)
 }
 
 /// The nodes of one source, whose gradients are summed.
@@ -102,7 +104,7 @@ impl Walk {
         if !dtype.is_float() {
             return Err(Error::gradient(format!("the target is of type {dtype}; only floating types have gradients")));
         }
-        if let Some(variable) = tape.foreign(target.trace()) {
+        if let Some(variable) = tape.foreign(record, target.trace()) {
             return Err(Error::gradient(format!(
                 "the target was computed from {} on another thread, which this tape does not see",
                 name_of(variable)
@@ -151,12 +153,26 @@ impl Walk {
         for &node in nodes.iter().flatten() {
             walk.roles[node as usize] = Role::Source;
         }
+        let mut cut = None;
         for entry in &record.entries {
-            if entry.foreign.is_some() || entry.inputs.iter().any(|(node, _)| is_relevant(&walk.roles, *node)) {
-                let first = entry.first as usize;
-                let outputs = walk.roles[first..first + entry.outputs.len()].iter_mut();
-                outputs.filter(|role| **role == Role::Aside).for_each(|role| *role = Role::Between);
+            let relevant =
+                entry.foreign.is_some() || entry.inputs.iter().any(|(node, _)| is_relevant(&walk.roles, *node));
+            let depends = |(node, _): &(Node, _)| *node != CONSTANT && walk.roles[*node as usize] != Role::Aside;
+            if !relevant && !entry.inputs.iter().any(depends) {
+                continue;
             }
+            for (node, output) in (entry.first as usize..).zip(&entry.outputs) {
+                let floating = output.dtype().is_float();
+                if walk.roles[node] == Role::Aside {
+                    walk.roles[node] = if relevant && floating { Role::Between } else { Role::Cut };
+                }
+                if relevant && !floating {
+                    cut.get_or_insert(&entry.op);
+                }
+            }
+        }
+        if target != CONSTANT && walk.roles[target as usize] == Role::Cut {
+            walk.ended = cut.map(|op| op.name().to_string());
         }
         if target != CONSTANT {
             walk.gradients[target as usize] = Some(match &options.output_gradient {

@@ -154,7 +154,7 @@ fn the_operation_at_which_a_path_ends_is_named() -> Result<()> {
     let y = x.value().argmax(0)?.one_hot(2)? * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &x)),
-        "gradient: scores has no part in the target but through one_hot, which passes no gradient on, so that there is \
+        "gradient: scores has no part in the target but through argmax, which passes no gradient on, so that there is \
          no gradient for it; ask for `Unconnected::Zeros` if zero is meant"
     );
     Ok(())

@@ -17,30 +17,21 @@ pub trait Recorder {
     /// `op` was applied to `inputs` and gave `outputs`. No kernel runs meanwhile.
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]);
 
-    /// Whether an operation on this value would be recorded.
-    fn tracks(&self, value: Trace) -> bool;
+    /// Whether it wants to be told no more, wherever it is listed.
+    fn is_stopped(&self) -> bool;
 }
 
-/// Who a value is: an identity, and what it has to do with variables.
+/// Who a value is: an identity, and the variable it came from, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trace {
     id: u64,
     time: u64,
+    /// 0 where it came from none.
     variable: u32,
-    descent: Descent,
-}
-
-/// How a value came from a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Descent {
-    /// It did not.
-    None,
-    /// Read from a variable that is not trained, and constant unless that variable is watched.
-    Frozen,
-    /// Read from a trainable variable.
-    Read,
-    /// Computed from a trainable variable.
-    Computed,
+    /// Whether that variable is trainable.
+    trainable: bool,
+    /// Whether the value was just read, and not computed with.
+    read: bool,
 }
 
 /// The bits of an identity that count within one thread; those above are the thread's number.
@@ -53,23 +44,24 @@ thread_local! {
     static NEXT: Cell<u64> = const { Cell::new(0) };
     static RECORDERS: RefCell<Vec<Rc<dyn Recorder>>> = const { RefCell::new(Vec::new()) };
     static DETACHED: Cell<bool> = const { Cell::new(false) };
+    /// Where the sequences of identities stand that tasks of others use while this thread waits.
+    static GUESTS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Trace {
     /// The identity of a new value that depends on nothing.
     #[inline]
     pub(crate) fn fresh() -> Trace {
-        Trace { id: next_id(), time: 0, variable: 0, descent: Descent::None }
+        Trace { id: next_id(), time: 0, variable: 0, trainable: false, read: false }
     }
 
     /// The identity of a value just read from the variable with this number; that of a constant
-    /// inside [`no_record`].
+    /// inside [`no_record`], unless a recorder was started in there.
     pub fn read(variable: u32, trainable: bool) -> Trace {
-        if DETACHED.get() {
+        if DETACHED.get() && RECORDERS.with_borrow(Vec::is_empty) {
             return Trace::fresh();
         }
-        let descent = if trainable { Descent::Read } else { Descent::Frozen };
-        Trace { id: next_id(), time: now(), variable, descent }
+        Trace { id: next_id(), time: now(), variable, trainable, read: true }
     }
 
     /// Unique among all values of the process; ascending on each thread.
@@ -88,17 +80,14 @@ impl Trace {
     /// is trainable.
     #[inline]
     pub fn leaf(self) -> Option<(u32, bool)> {
-        match self.descent {
-            Descent::Read => Some((self.variable, true)),
-            Descent::Frozen => Some((self.variable, false)),
-            Descent::None | Descent::Computed => None,
-        }
+        self.origin().filter(|_| self.read)
     }
 
-    /// The number of a trainable variable that the value was read or computed from, if any.
+    /// The number of the variable that the value was read or computed from, if any, and whether
+    /// that is trainable.
     #[inline]
-    pub fn origin(self) -> Option<u32> {
-        matches!(self.descent, Descent::Read | Descent::Computed).then_some(self.variable)
+    pub fn origin(self) -> Option<(u32, bool)> {
+        (self.variable != 0).then_some((self.variable, self.trainable))
     }
 
     /// When a value with an [`origin`](Trace::origin) was computed, on the clock of [`tick`].
@@ -115,7 +104,9 @@ fn next_id() -> u64 {
             0 => THREADS.fetch_add(1, Relaxed) << SEQUENCE_BITS,
             id => id,
         };
-        next.set(id + 1);
+        // A sequence that is used up goes on under another number.
+        let following = id + 1;
+        next.set(if following.trailing_zeros() >= SEQUENCE_BITS { 0 } else { following });
         id
     })
 }
@@ -177,18 +168,8 @@ pub fn without<R>(recorder: &Rc<dyn Recorder>, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Whether any recorder of this thread would record an operation on one of these values.
-pub fn is_tracked(values: &[&Tensor]) -> bool {
-    RECORDERS.with_borrow(|recorders| {
-        recorders.iter().any(|recorder| values.iter().any(|value| recorder.tracks(value.trace)))
-    })
-}
-
 /// Runs `f` without this thread's recorders; what it computes from a variable is still marked so.
-///
-/// Kernels do so around every parallel section: a worker that waits may run other tasks of its pool,
-/// and those belong to no tape of this thread.
-pub fn suspended<R>(f: impl FnOnce() -> R) -> R {
+pub fn unrecorded<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Rc<dyn Recorder>>, bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -196,6 +177,7 @@ pub fn suspended<R>(f: impl FnOnce() -> R) -> R {
                 let started_inside = std::mem::take(recorders);
                 *recorders = std::mem::take(&mut self.0);
                 recorders.extend(started_inside);
+                recorders.retain(|recorder| !recorder.is_stopped());
             });
             DETACHED.set(self.1);
         }
@@ -204,12 +186,28 @@ pub fn suspended<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// As [`unrecorded`], around every parallel section of a kernel: while this thread waits, it may run
+/// tasks of others. What those compute is numbered as on another thread, so that a tape of this one
+/// takes it for what it is.
+pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(u64);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let guest = NEXT.replace(self.0);
+            GUESTS.with_borrow_mut(|guests| guests.push(guest));
+        }
+    }
+    let guest = GUESTS.with_borrow_mut(Vec::pop).unwrap_or(0);
+    let _restore = Restore(NEXT.replace(guest));
+    unrecorded(f)
+}
+
 /// Runs `f` so that nothing in it is recorded: what it computes is a constant, whatever it was
 /// computed from.
 ///
 /// A tape that is made inside records as usual.
 pub fn no_record<R>(f: impl FnOnce() -> R) -> R {
-    suspended(|| {
+    unrecorded(|| {
         DETACHED.set(true);
         f()
     })
@@ -218,12 +216,14 @@ pub fn no_record<R>(f: impl FnOnce() -> R) -> R {
 /// Offers the outputs of an operation to the recorders, and hands the mark of the inputs on.
 #[inline]
 pub(crate) fn offer(op: &Op, inputs: &[&Tensor], outputs: &mut [Tensor]) {
-    if let Some(variable) = inputs.iter().find_map(|input| input.trace.origin())
+    // Of a trainable variable rather than of another.
+    if let Some((variable, trainable)) =
+        inputs.iter().filter_map(|input| input.trace.origin()).max_by_key(|(_, trainable)| *trainable)
         && !DETACHED.get()
     {
         let time = now();
         for output in outputs.iter_mut().filter(|output| output.dtype().is_float()) {
-            output.trace = Trace { time, variable, descent: Descent::Computed, ..output.trace };
+            output.trace = Trace { time, variable, trainable, ..output.trace };
         }
     }
     RECORDERS.with_borrow(|recorders| {

@@ -138,7 +138,7 @@ impl Tensor {
     }
 
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Tensor {
-        debug_assert_eq!(buffer.len(), shape.size());
+        assert_eq!(buffer.len(), shape.size(), "a buffer has as many elements as its shape");
         let strides = shape.strides();
         Tensor { storage: Arc::new(buffer), offset: 0, shape, strides, trace: Trace::fresh() }
     }

@@ -29,7 +29,8 @@ pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result
         Binary::Sub => g.try_neg()?,
         Binary::Mul => g.try_mul(site.input(1 - k))?,
         Binary::Div if first => g.try_div(b())?,
-        Binary::Div => g.try_mul(a())?.try_div(b().square())?.try_neg()?,
+        // Not over b², which overflows where the quotient does not.
+        Binary::Div => g.try_mul(a().try_div(b())?.try_div(b())?)?.try_neg()?,
         Binary::Pow => power(a(), b(), g, first)?,
         Binary::Maximum | Binary::Minimum => {
             let (this, other) = (site.input(k), site.input(1 - k));

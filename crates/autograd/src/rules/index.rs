@@ -1,7 +1,7 @@
 //! Rules of the operations that select elements.
 
 use smallvec::smallvec;
-use tensor::ops::Index;
+use tensor::ops::{Index, Movement, Range, apply};
 use tensor::{Result, Tensor};
 
 use super::{Needs, Parts};
@@ -27,7 +27,17 @@ pub(super) fn backward(op: &Index, site: &Site, g: &Tensor) -> Result<Parts> {
             smallvec![Some(zeros.scatter_add(site.input(1), g, axis as isize)?), None]
         }
         Index::ScatterAdd { axis } => {
-            smallvec![Some(g.clone()), None, part(2, &|| g.gather(site.input(1), axis as isize))?]
+            // Elements of the source beyond the index were not added.
+            let source = || {
+                let taken = g.gather(site.input(1), axis as isize)?;
+                let shape = site.shape(2).clone();
+                if taken.shape() == &shape {
+                    return Ok(taken);
+                }
+                let ranges = taken.shape().iter().map(|&count| Range { start: 0, count, step: 1 }).collect();
+                apply(Movement::Unslice { shape, ranges }, &[&taken])
+            };
+            smallvec![Some(g.clone()), None, part(2, &source)?]
         }
         Index::Take { axis } => {
             smallvec![Some(g.untake(site.input(1), axis as isize, site.shape(0)[axis])?), None]

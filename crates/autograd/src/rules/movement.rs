@@ -20,7 +20,7 @@ pub(super) fn backward(op: &Movement, site: &Site, g: &Tensor) -> Result<Parts> 
             order.iter().enumerate().for_each(|(place, &axis)| inverse[axis] = place);
             apply(Movement::Permute { order: inverse }, &[g])?
         }
-        Movement::Expand { .. } => unbroadcast(g.clone(), site.shape(0))?,
+        Movement::Expand { .. } => unbroadcast(g.clone(), site.shape(0), site.dtype(0))?,
         Movement::Slice { ranges } => {
             apply(Movement::Unslice { shape: site.shape(0).clone(), ranges: ranges.clone() }, &[g])?
         }

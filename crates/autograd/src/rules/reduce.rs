@@ -45,8 +45,8 @@ pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Te
         Reduction::Norm => {
             let y = y()?;
             let zero = y.equal(0.0)?;
-            let direction = x().try_div(zero.select(1.0, y)?)?;
-            g.try_mul(direction)?
+            // Masked before it meets x, so that the second derivative at 0 is 0 as well.
+            x().try_mul(zero.select(0.0, g.try_div(zero.select(1.0, y)?)?)?)?
         }
         Reduction::Prod => g.try_mul(others_product(x(), op, shape)?)?,
         // Indices and truth values have no gradient, so that none arrives here.

@@ -32,7 +32,7 @@ impl<T> Destination<T> {
 ///
 /// The tiles, and with them the order of every sum, depend on the shape alone; `k` is never split.
 pub(crate) fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<T>, b: Matrix<T>, out: &mut [T]) {
-    assert_eq!(out.len(), m * n);
+    assert_eq!(Some(out.len()), m.checked_mul(n));
     if m * n == 0 {
         return;
     }

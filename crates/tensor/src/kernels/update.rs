@@ -1,10 +1,8 @@
 //! In-place elementwise updates: the one computation that is no operation and is never recorded.
-#![allow(unsafe_code)]
 
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::simd::{Loop, vectorized};
-use crate::kernels::threads::{CHUNK, for_each};
 use crate::tensor::Tensor;
 
 /// The formula by which an optimizer changes one element of a parameter, given the gradient and
@@ -39,23 +37,8 @@ pub fn update<const S: usize, U: Update<S>>(
     Ok(())
 }
 
-/// The start of a slice that tasks share, each using a part of its own.
-#[derive(Clone, Copy)]
-struct Start<T>(*mut T);
-// SAFETY: tasks use disjoint parts of what the pointer leads to.
-unsafe impl<T: Send> Sync for Start<T> {}
-
-impl<T> Start<T> {
-    /// The elements from `start` on.
-    ///
-    /// # Safety
-    /// They must lie within the slice, and no other task may use them meanwhile.
-    unsafe fn part<'a>(self, start: usize, length: usize) -> &'a mut [T] {
-        // SAFETY: as demanded of the caller.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), length) }
-    }
-}
-
+/// On one thread: whoever calls this holds the parameter locked, and a thread that waits for others
+/// may run a task that wants to read it.
 fn run<T: Float, const S: usize, U: Update<S>>(
     parameter: &mut Tensor,
     gradient: &Tensor,
@@ -63,18 +46,9 @@ fn run<T: Float, const S: usize, U: Update<S>>(
     rule: &U,
 ) {
     let gradient = gradient.elements::<T>();
-    let length = gradient.len();
-    let parameter = Start(parameter.as_mut_slice::<T>().as_mut_ptr());
-    let states = states.map(|state| Start(state.as_mut_slice::<T>().as_mut_ptr()));
-    for_each(length.div_ceil(CHUNK), &|k| {
-        let start = k * CHUNK;
-        let length = CHUNK.min(length - start);
-        // SAFETY: parameter and states are as long as the gradient (the shapes were compared), are
-        // borrowed exclusively until all tasks have ended, and chunks of different `k` are disjoint.
-        let (parameter, states) =
-            unsafe { (parameter.part(start, length), states.map(|state| state.part(start, length))) };
-        vectorized(Elements { parameter, gradient: &gradient[start..start + length], states, rule });
-    });
+    let parameter = parameter.as_mut_slice::<T>();
+    let states = states.map(|state| state.as_mut_slice::<T>());
+    vectorized(Elements { parameter, gradient: &gradient, states, rule });
 }
 
 struct Elements<'a, T, const S: usize, U> {
@@ -117,7 +91,7 @@ mod tests {
 
     #[test]
     fn elements_and_states_change_in_place_and_other_holders_keep_theirs() {
-        let n = CHUNK + 3;
+        let n = 1003;
         let (mut p, mut v) = (Tensor::ones([n]), Tensor::zeros([n]));
         let held = p.clone();
         let g = Tensor::full([n], 0.25);

@@ -70,7 +70,7 @@ impl Tensor {
     pub fn split_equal(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split_equal")?;
         let size = self.shape()[axis];
-        if count == 0 || !size.is_multiple_of(count) {
+        if count == 0 || count > size.max(1) || !size.is_multiple_of(count) {
             let message = format!("axis {axis} cannot be split into {count} equal pieces");
             return Err(Error::shape("split_equal", self.shape(), message));
         }

@@ -37,6 +37,7 @@ impl Matmul {
         let batch = batch_of(&left).broadcast(&batch_of(&right), self.name()).map_err(|_| {
             wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
         })?;
+        batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
         let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch, [m, n, k]),
             else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
         let shape: Shape =

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::map;
+use crate::kernels::view::view;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
@@ -381,7 +382,7 @@ impl Tensor {
     /// Whether no element is infinite or NaN. No operation: nothing is recorded.
     #[must_use]
     pub fn all_finite(&self) -> bool {
-        with_float!(self.dtype(), T => self.elements::<T>().iter().all(|x| x.is_finite()), else true)
+        with_float!(self.dtype(), T => view::<T>(self).iter().all(|x| x.is_finite()), else true)
     }
 
     /// The opposite of each truth value.
