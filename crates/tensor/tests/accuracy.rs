@@ -202,3 +202,13 @@ fn not_a_number_is_not_hidden() {
     assert_eq!(values.to_vec::<f32>().unwrap()[..2], [3.0, 1.0]);
     assert_eq!(indices.to_vec::<i64>().unwrap(), [2, 0, 1]);
 }
+
+/// Sums of many small terms are added pairwise: one by one, they would stop to grow at 2²⁴.
+#[test]
+fn long_rows_keep_their_sum() -> tensor::Result<()> {
+    let sum = tensor::Tensor::zeros([1 << 25]).softmax(0)?.sum().item()?;
+    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    let tail = tensor::Tensor::from([0.0f32, -20.0]).logsumexp().item()?;
+    assert!((tail / 2.061_153_6e-9 - 1.0).abs() < 1e-6, "{tail}");
+    Ok(())
+}

@@ -3,6 +3,7 @@
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::zip;
+use crate::kernels::reduce::Fold;
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::ops::index::indices_below;
 use crate::ops::unary::converted;
@@ -108,21 +109,22 @@ fn largest<T: Float>(row: &[T]) -> T {
     row.iter().fold(T::neg_infinity(), |a, &x| if x > a || x.is_nan() { x } else { a })
 }
 
-#[inline(always)]
 fn softmax_row<T: Float>(row: &mut [T]) {
     let largest = largest(row);
-    let mut sum = T::zero();
     for x in row.iter_mut() {
         *x = (*x - largest).exp();
-        sum += *x;
     }
-    let scale = sum.recip();
+    let scale = sum_of(row, |x| x).recip();
     for x in row {
         *x *= scale;
     }
 }
 
-#[inline(always)]
+/// `Σ f(x)`, pairwise.
+fn sum_of<T: Float>(row: &[T], f: impl Fn(T) -> T) -> T {
+    Fold { neutral: T::zero(), lift: f, combine: |a: T, b: T| a + b }.row(row)
+}
+
 fn log_softmax_row<T: Float>(row: &mut [T]) {
     let (largest, rest) = log_sum_exp(row);
     for x in row {
@@ -132,15 +134,14 @@ fn log_softmax_row<T: Float>(row: &mut [T]) {
 
 /// `ln Σ eˣ` as the largest element and what is to be added to it. The two stay apart: their sum
 /// would round off the digits of a small difference to a large element.
-#[inline(always)]
-fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
+pub(super) fn log_sum_exp<T: Float>(row: &[T]) -> (T, T) {
     let largest = largest(row);
     if largest.is_infinite() {
         return (largest, T::zero());
     }
     // Without the largest element's own 1, so that a sum far below it is not lost.
     let place = row.iter().position(|&x| x == largest).unwrap_or(0);
-    let sum = |part: &[T]| part.iter().map(|&x| (x - largest).exp()).sum::<T>();
+    let sum = |part: &[T]| sum_of(part, |x| (x - largest).exp());
     let others = sum(&row[..place]) + row.get(place + 1..).map_or(T::zero(), sum);
     (largest, others.ln_1p())
 }

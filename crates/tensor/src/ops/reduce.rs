@@ -3,6 +3,7 @@
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::reduce::{Fold, by_row};
+use crate::ops::fused::log_sum_exp;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
@@ -142,12 +143,8 @@ impl Reduce {
                 })
             }
             Reduction::LogSumExp => by_row(x, axes, keep, |row: &[T]| {
-                let largest = row.iter().fold(T::neg_infinity(), |a, &x| larger(a, x));
-                if largest.is_infinite() || largest.is_nan() {
-                    return largest;
-                }
-                let lift = |x: T| (x - largest).exp();
-                largest + Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row).ln()
+                let (largest, rest) = log_sum_exp(row);
+                largest + rest
             }),
             Reduction::Norm => by_row(x, axes, keep, |row: &[T]| {
                 let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
