@@ -133,7 +133,7 @@ fn measure(name: &str, options: &Options, flops: Option<f64>, mut step: impl FnM
         "version": env!("CARGO_PKG_VERSION"),
         "workload": name,
         "threads": options.threads,
-        "median_ms": (median * 1e7).round() / 1e4,
+        "median_ms": (median * 1e9).round() / 1e6,
         "steps": steps,
     });
     if let Some(flops) = flops {

@@ -31,6 +31,12 @@ impl Differentiable for Tensor {
     }
 }
 
+impl Differentiable for Source<'_> {
+    fn source(&self) -> Source<'_> {
+        *self
+    }
+}
+
 impl<D: Differentiable> Differentiable for &D {
     fn source(&self) -> Source<'_> {
         (**self).source()

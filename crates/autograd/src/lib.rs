@@ -15,17 +15,26 @@
 //! |---|---|
 //! | [`Variable`] | trainable state with an identity of its own |
 //! | [`GradientTape`], [`PersistentTape`] | recording, and the walk backwards |
-//! | [`gradcheck`] | gradients against finite differences |
+//! | [`gradcheck()`] | gradients against finite differences |
+//! | [`custom()`] | operations with gradients of one's own |
+//! | [`checkpoint()`] | recomputing instead of keeping |
 //!
 //! The crate `tensor` is re-exported, so that this one suffices as a dependency.
 
+mod checkpoint;
+mod custom;
 mod gradcheck;
 mod gradients;
+mod listing;
 mod rules;
+mod site;
 mod tape;
 mod unbroadcast;
 mod variable;
+mod walk;
 
+pub use checkpoint::checkpoint;
+pub use custom::{CustomOp, custom};
 pub use gradcheck::{Tolerance, gradcheck, gradgradcheck};
 pub use gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
 pub use tape::{GradientTape, PersistentTape};

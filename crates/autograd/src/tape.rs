@@ -1,95 +1,94 @@
-//! Recording, and the walk backwards. Nothing here knows what an operation computes.
+//! Recording: what a tape keeps of the operations on its thread. Nothing here knows what an
+//! operation computes.
 
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 use tensor::record::{self, Recorder, Trace};
-use tensor::{Argument, DType, Error, Op, Operand, Result, Shape, Tensor};
+use tensor::{Argument, Error, Op, Operand, Result, Tensor};
 
-use crate::gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
+use crate::gradients::{Differentiable, GradientOptions, Source, Sources};
 use crate::rules::{self, Needs};
-use crate::unbroadcast::unbroadcast;
-use crate::variable::name_of;
-
-/// The number of a value on one tape; leaves and outputs are numbered in the order they appear.
-type Node = u32;
-
-/// What stands for a value that is not on the tape.
-const CONSTANT: Node = Node::MAX;
-
-/// A value as the tape keeps it: whole if a rule needs it, else only what it looks like.
-pub(crate) enum Kept {
-    Value(Tensor),
-    Shape(Shape, DType),
-}
-
-impl Kept {
-    fn new(value: &Tensor, whole: bool) -> Kept {
-        if whole { Kept::Value(value.clone()) } else { Kept::Shape(value.shape().clone(), value.dtype()) }
-    }
-
-    pub(crate) fn shape(&self) -> &Shape {
-        match self {
-            Kept::Value(tensor) => tensor.shape(),
-            Kept::Shape(shape, _) => shape,
-        }
-    }
-
-    pub(crate) fn dtype(&self) -> DType {
-        match self {
-            Kept::Value(tensor) => tensor.dtype(),
-            Kept::Shape(_, dtype) => *dtype,
-        }
-    }
-}
+use crate::site::{CONSTANT, Kept, Node};
+use crate::walk::Walk;
 
 /// One recorded operation.
-struct Entry {
-    op: Op,
-    inputs: SmallVec<[(Node, Kept); 2]>,
+pub(crate) struct Entry {
+    pub(crate) op: Op,
+    pub(crate) inputs: SmallVec<[(Node, Kept); 2]>,
     /// The node of the first output; the others follow.
-    first: Node,
-    outputs: SmallVec<[Kept; 1]>,
+    pub(crate) first: Node,
+    pub(crate) outputs: SmallVec<[Kept; 1]>,
     /// A variable from which an operand was computed on another thread while this tape ran.
-    foreign: Option<u32>,
+    pub(crate) foreign: Option<u32>,
 }
 
 /// What a node that no operation computed stands for.
 #[derive(Clone, Copy, PartialEq)]
-enum Leaf {
+pub(crate) enum Leaf {
     Variable(u32),
     Tensor,
 }
 
+/// All that was recorded.
 #[derive(Default)]
-struct Record {
-    entries: Vec<Entry>,
-    leaves: Vec<(Node, Leaf)>,
-    nodes: Node,
+pub(crate) struct Record {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) leaves: Vec<(Node, Leaf)>,
+    pub(crate) nodes: Node,
     /// Nodes by identity, counted from that of the first value made after the tape.
     recent: Vec<Node>,
     /// Nodes of values that were made before.
     older: HashMap<u64, Node>,
     /// Variables that are not trainable but watched.
     watched: Vec<u32>,
+    /// If values are searched for NaN and infinities: the first operation with any, once found.
+    pub(crate) anomalies: Option<Option<String>>,
+    /// The memory of a walk, between walks.
+    pub(crate) walk: Walk,
 }
 
-struct Tape {
+thread_local! {
+    /// A tape that ended, emptied, for the next one: a step of training then needs no memory for
+    /// its tape.
+    static SPARE: Cell<Option<Rc<Tape>>> = const { Cell::new(None) };
+}
+
+/// Entries up to which an emptied tape is kept; beyond, its memory would matter.
+const SPARE_ENTRIES: usize = 4096;
+
+#[derive(Default)]
+pub(crate) struct Tape {
     /// The first identity of a value made after the tape was started, on its thread.
     base: u64,
     /// When it was started, on the clock of [`record::tick`].
     started: u64,
-    record: RefCell<Record>,
+    pub(crate) record: RefCell<Record>,
 }
 
 impl Tape {
     fn start() -> Rc<Tape> {
-        let tape = Rc::new(Tape { base: record::upcoming_id(), started: record::tick(), record: RefCell::default() });
+        let mut tape = SPARE.take().unwrap_or_default();
+        let fields = Rc::get_mut(&mut tape).expect("nobody else holds a spare tape");
+        (fields.base, fields.started) = (record::upcoming_id(), record::tick());
         record::start(tape.clone());
         tape
+    }
+
+    /// Stops, and keeps the memory for the next tape if nobody else holds this one.
+    fn retire(this: &mut Rc<Tape>) {
+        this.stop();
+        if let Some(tape) = Rc::get_mut(this)
+            && tape.record.get_mut().entries.capacity() <= SPARE_ENTRIES
+        {
+            tape.record.get_mut().clear();
+            // The thread may be ending, and the place gone.
+            let _ = SPARE.try_with(|spare| spare.set(Some(this.clone())));
+        }
     }
 
     fn stop(self: &Rc<Tape>) -> bool {
@@ -98,7 +97,7 @@ impl Tape {
 
     /// Whether a value was read or computed on another thread while this tape ran, and from which
     /// variable. Values that are older than the tape are constants, as are its own thread's.
-    fn foreign(&self, trace: Trace) -> Option<u32> {
+    pub(crate) fn foreign(&self, trace: Trace) -> Option<u32> {
         let elsewhere = trace.origin().is_some() && trace.time() >= self.started && !self.is_local(trace);
         trace.origin().filter(|_| elsewhere)
     }
@@ -120,7 +119,7 @@ impl Tape {
     }
 
     /// The node of a value; reads of variables become leaves when they are first met.
-    fn node(&self, record: &mut Record, trace: Trace) -> Node {
+    pub(crate) fn node(&self, record: &mut Record, trace: Trace) -> Node {
         let node = record.find(self.base, trace);
         if node != CONSTANT {
             return node;
@@ -142,23 +141,28 @@ impl Recorder for Tape {
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
         let record = &mut *self.record.borrow_mut();
         let mut foreign = None;
-        let nodes: SmallVec<[Node; 2]> = inputs
-            .iter()
-            .map(|input| {
-                let node = self.node(record, input.trace());
-                if node == CONSTANT {
-                    foreign = foreign.or(self.foreign(input.trace()));
-                }
-                node
-            })
-            .collect();
+        // Loops rather than `collect`, which costs more than the rest of this function.
+        let mut nodes: SmallVec<[Node; 2]> = SmallVec::new();
+        for input in inputs {
+            let node = self.node(record, input.trace());
+            if node == CONSTANT {
+                foreign = foreign.or(self.foreign(input.trace()));
+            }
+            nodes.push(node);
+        }
         if foreign.is_none() && nodes.iter().all(|&node| node == CONSTANT) {
             return;
+        }
+        if let Some(first @ None) = &mut record.anomalies
+            && let Some(output) = outputs.iter().find(|output| !output.all_finite())
+        {
+            *first = Some(format!("the result of {}, of shape {},", op.name(), output.shape()));
         }
         let needs = rules::needs(op);
         let differentiable = outputs.iter().any(|output| output.dtype().is_float());
         let other_is_tracked = |k: usize| nodes.iter().enumerate().any(|(j, &node)| j != k && node != CONSTANT);
-        let inputs = inputs.iter().enumerate().map(|(k, input)| {
+        let mut kept_inputs = SmallVec::new();
+        for (k, input) in inputs.iter().enumerate() {
             let whole = differentiable
                 && match needs {
                     Needs::Inputs | Needs::Both => true,
@@ -166,17 +170,15 @@ impl Recorder for Tape {
                     Needs::Selectors => !input.dtype().is_float(),
                     Needs::Nothing | Needs::Output => false,
                 };
-            (nodes[k], Kept::new(input, whole))
-        });
+            kept_inputs.push((nodes[k], Kept::new(input, whole)));
+        }
         let whole = differentiable && matches!(needs, Needs::Output | Needs::Both);
         let first = record.nodes;
-        let entry = Entry {
-            op: op.clone(),
-            inputs: inputs.collect(),
-            first,
-            outputs: outputs.iter().map(|output| Kept::new(output, whole)).collect(),
-            foreign,
-        };
+        let mut kept_outputs = SmallVec::new();
+        for output in outputs {
+            kept_outputs.push(Kept::new(output, whole));
+        }
+        let entry = Entry { op: op.clone(), inputs: kept_inputs, first, outputs: kept_outputs, foreign };
         record.entries.push(entry);
         for output in outputs {
             record.add(self.base, output.trace());
@@ -190,6 +192,31 @@ impl Recorder for Tape {
 }
 
 impl Record {
+    /// Empties this, but keeps the memory.
+    fn clear(&mut self) {
+        let Record { entries, leaves, nodes, recent, older, watched, anomalies, walk } = self;
+        entries.clear();
+        leaves.clear();
+        *nodes = 0;
+        recent.clear();
+        older.clear();
+        watched.clear();
+        *anomalies = None;
+        walk.clear();
+    }
+
+    fn memory(&self) -> usize {
+        let kept = |entry: &Entry| {
+            let all = entry.inputs.iter().map(|(_, kept)| kept).chain(&entry.outputs);
+            all.filter_map(|kept| match kept {
+                Kept::Value(tensor) => Some(tensor.storage()),
+                Kept::Shape(..) => None,
+            })
+            .collect::<Vec<_>>()
+        };
+        self.entries.iter().flat_map(kept).collect::<HashMap<usize, usize>>().values().sum()
+    }
+
     fn find(&self, base: u64, trace: Trace) -> Node {
         match trace.id().checked_sub(base) {
             Some(place) if place < self.recent.len() as u64 => self.recent[place as usize],
@@ -220,231 +247,6 @@ impl Record {
         let node = self.add(base, trace);
         self.leaves.push((node, leaf));
         node
-    }
-}
-
-/// The gradients of a walk, by node.
-struct Walk {
-    gradients: Vec<Option<Tensor>>,
-    /// Whether a node depends on a source, or on a value of another thread.
-    relevant: Vec<bool>,
-    /// Whether a node is itself a source, whose gradient must outlast the walk.
-    source: Vec<bool>,
-}
-
-impl Walk {
-    /// Handles one operation: takes the gradients of its outputs and adds to those of its inputs.
-    fn step(&mut self, entry: &Entry) -> Result<()> {
-        let gradients: SmallVec<[Option<Tensor>; 1]> = (0..entry.outputs.len())
-            .map(|k| {
-                let node = entry.first as usize + k;
-                if self.source[node] { self.gradients[node].clone() } else { self.gradients[node].take() }
-            })
-            .collect();
-        if gradients.iter().all(Option::is_none) {
-            return Ok(());
-        }
-        if let Some(variable) = entry.foreign {
-            return Err(Error::gradient(format!(
-                "an operand of {} was computed from {} on another thread while this tape ran, so that its part of \
-                 the gradient is not known; use a tape on that thread, or stop_gradient",
-                entry.op.name(),
-                name_of(variable)
-            )));
-        }
-        let wanted = |k: usize| matches!(entry.inputs[k].0, node if node != CONSTANT && self.relevant[node as usize]);
-        let site = Site { inputs: &entry.inputs, outputs: &entry.outputs, wanted: &wanted };
-        let parts = rules::backward(&entry.op, &site, &gradients).map_err(|error| error.context("gradient"))?;
-        debug_assert_eq!(parts.len(), entry.inputs.len(), "{}: one gradient for each input", entry.op.name());
-        for ((node, kept), part) in entry.inputs.iter().zip(parts) {
-            let Some(part) = part else { continue };
-            if *node == CONSTANT || !self.relevant[*node as usize] {
-                continue;
-            }
-            let part = unbroadcast(part, kept.shape())?;
-            let sum = &mut self.gradients[*node as usize];
-            *sum = Some(match sum.take() {
-                Some(before) => before.try_add(&part)?,
-                None => part,
-            });
-        }
-        Ok(())
-    }
-}
-
-/// An operation as its rule sees it.
-pub(crate) struct Site<'a> {
-    inputs: &'a [(Node, Kept)],
-    outputs: &'a [Kept],
-    wanted: &'a dyn Fn(usize) -> bool,
-}
-
-impl Site<'_> {
-    /// An input that the rule has declared to need.
-    pub(crate) fn input(&self, k: usize) -> &Tensor {
-        match &self.inputs[k].1 {
-            Kept::Value(tensor) => tensor,
-            Kept::Shape(..) => unreachable!("the rule declared to need this input"),
-        }
-    }
-
-    /// The first output, which the rule has declared to need.
-    pub(crate) fn output(&self) -> &Tensor {
-        self.output_at(0)
-    }
-
-    /// An output that the rule has declared to need.
-    pub(crate) fn output_at(&self, k: usize) -> &Tensor {
-        match &self.outputs[k] {
-            Kept::Value(tensor) => tensor,
-            Kept::Shape(..) => unreachable!("the rule declared to need the output"),
-        }
-    }
-
-    /// The shape of an input.
-    pub(crate) fn shape(&self, k: usize) -> &Shape {
-        self.inputs[k].1.shape()
-    }
-
-    /// The element type of an input.
-    pub(crate) fn dtype(&self, k: usize) -> DType {
-        self.inputs[k].1.dtype()
-    }
-
-    /// The number of inputs.
-    pub(crate) fn arity(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// Whether anybody wants the gradient for an input.
-    pub(crate) fn wants(&self, k: usize) -> bool {
-        (self.wanted)(k)
-    }
-}
-
-/// The nodes of one source, whose gradients are summed.
-type SourceNodes = SmallVec<[Node; 1]>;
-
-impl Tape {
-    /// Checks the request and prepares the walk.
-    fn prepare(
-        &self,
-        target: &Tensor,
-        sources: &[Source<'_>],
-        options: &GradientOptions,
-    ) -> Result<(Walk, Vec<SourceNodes>)> {
-        let record = &mut *self.record.borrow_mut();
-        let (shape, dtype) = (target.shape(), target.dtype());
-        if !dtype.is_float() {
-            return Err(Error::gradient(format!("the target is of type {dtype}; only floating types have gradients")));
-        }
-        if let Some(variable) = self.foreign(target.trace()) {
-            return Err(Error::gradient(format!(
-                "the target was computed from {} on another thread, which this tape does not see",
-                name_of(variable)
-            )));
-        }
-        let target = self.node(record, target.trace());
-        let mut nodes = Vec::with_capacity(sources.len());
-        for (k, source) in sources.iter().enumerate() {
-            nodes.push(match source {
-                Source::Variable(variable) => {
-                    if !variable.dtype().is_float() {
-                        let (name, dtype) = (variable.name(), variable.dtype());
-                        let message = format!("{name} is of type {dtype}; only floating types have gradients");
-                        return Err(Error::gradient(message));
-                    }
-                    let leaf = Leaf::Variable(variable.id());
-                    record.leaves.iter().filter(|(_, other)| *other == leaf).map(|(node, _)| *node).collect()
-                }
-                Source::Tensor(tensor) => {
-                    if !tensor.dtype().is_float() {
-                        let message =
-                            format!("source {k} is of type {}; only floating types have gradients", tensor.dtype());
-                        return Err(Error::gradient(message));
-                    }
-                    match self.node(record, tensor.trace()) {
-                        CONSTANT => {
-                            return Err(Error::gradient(format!(
-                                "source {k}, a tensor of shape {}, was never watched; call `tape.watch(&x)` before \
-                                 it is used",
-                                tensor.shape()
-                            )));
-                        }
-                        node => SourceNodes::from_slice(&[node]),
-                    }
-                }
-            });
-        }
-        let count = record.nodes as usize;
-        let mut walk = Walk { gradients: vec![None; count], relevant: vec![false; count], source: vec![false; count] };
-        for &node in nodes.iter().flatten() {
-            walk.relevant[node as usize] = true;
-            walk.source[node as usize] = true;
-        }
-        for entry in &record.entries {
-            let relevant = entry.foreign.is_some()
-                || entry.inputs.iter().any(|(node, _)| *node != CONSTANT && walk.relevant[*node as usize]);
-            if relevant {
-                let first = entry.first as usize;
-                walk.relevant[first..first + entry.outputs.len()].fill(true);
-            }
-        }
-        if target != CONSTANT {
-            walk.gradients[target as usize] = Some(match &options.output_gradient {
-                None => Tensor::full_of(shape, 1.0, dtype),
-                Some(gradient) if gradient.shape() == shape && gradient.dtype() == dtype => gradient.clone(),
-                Some(gradient) => {
-                    return Err(Error::gradient(format!(
-                        "the output gradient is {} {}, the target {dtype} {shape}",
-                        gradient.dtype(),
-                        gradient.shape()
-                    )));
-                }
-            });
-        }
-        Ok((walk, nodes))
-    }
-
-    /// Sums what arrived at each source.
-    fn collect(
-        walk: &Walk,
-        sources: &[Source<'_>],
-        nodes: &[SourceNodes],
-        options: &GradientOptions,
-    ) -> Result<Vec<Tensor>> {
-        let mut gradients = Vec::with_capacity(sources.len());
-        for (k, (source, nodes)) in sources.iter().zip(nodes).enumerate() {
-            let mut sum: Option<Tensor> = None;
-            for &node in nodes {
-                if let Some(part) = &walk.gradients[node as usize] {
-                    sum = Some(match sum {
-                        Some(sum) => sum.try_add(part)?,
-                        None => part.clone(),
-                    });
-                }
-            }
-            gradients.push(match (sum, options.unconnected, source) {
-                (Some(sum), _, _) => sum,
-                (None, Unconnected::Zeros, Source::Variable(variable)) => {
-                    Tensor::full_of(variable.shape(), 0.0, variable.dtype())
-                }
-                (None, Unconnected::Zeros, Source::Tensor(tensor)) => tensor.zeros_like(),
-                (None, Unconnected::Error, source) => {
-                    let name = match source {
-                        Source::Variable(variable) => variable.name(),
-                        Source::Tensor(tensor) => format!("source {k}, a tensor of shape {},", tensor.shape()),
-                    };
-                    let unread = matches!(source, Source::Variable(_)) && nodes.is_empty();
-                    let reason = if unread { "was not read while the tape ran" } else { "has no part in the target" };
-                    return Err(Error::gradient(format!(
-                        "{name} {reason}, so that there is no gradient for it; ask for `Unconnected::Zeros` if zero \
-                         is meant"
-                    )));
-                }
-            });
-        }
-        Ok(gradients)
     }
 }
 
@@ -482,11 +284,6 @@ impl GradientTape {
         PersistentTape(Tape::start())
     }
 
-    /// Makes a tensor, or a variable that is not trainable, a source of this tape.
-    pub fn watch(&self, value: &impl Differentiable) {
-        self.0.watch(value.source());
-    }
-
     /// The gradient of `target` for one source, an array or a list of them. A target that is no
     /// scalar counts as if its elements were summed.
     ///
@@ -511,19 +308,15 @@ impl GradientTape {
         let target = tensor_of(&target)?;
         self.0.stop();
         let list = sources.sources();
-        let (mut walk, nodes) = self.0.prepare(&target, &list, &options)?;
-        let mut entries = std::mem::take(&mut self.0.record.borrow_mut().entries);
+        let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;
         // What an operation kept is dropped as soon as it is done with.
-        while let Some(entry) = entries.pop() {
+        let pop = || self.0.record.borrow_mut().entries.pop();
+        while let Some(entry) = pop() {
             walk.step(&entry)?;
         }
-        Tape::collect(&walk, &list, &nodes, &options).map(S::arrange)
-    }
-}
-
-impl Drop for GradientTape {
-    fn drop(&mut self) {
-        self.0.stop();
+        let gradients = walk.collect(&list, &nodes, &options).map(S::arrange);
+        self.0.record.borrow_mut().walk = walk;
+        gradients
     }
 }
 
@@ -532,11 +325,6 @@ impl Drop for GradientTape {
 pub struct PersistentTape(Rc<Tape>);
 
 impl PersistentTape {
-    /// Makes a tensor, or a variable that is not trainable, a source of this tape.
-    pub fn watch(&self, value: &impl Differentiable) {
-        self.0.watch(value.source());
-    }
-
     /// Records no more.
     pub fn stop(&self) {
         self.0.stop();
@@ -562,73 +350,63 @@ impl PersistentTape {
     ) -> Result<S::Gradients> {
         let target = tensor_of(&target)?;
         let list = sources.sources();
-        let (mut walk, nodes) = self.0.prepare(&target, &list, &options)?;
+        let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;
         let recorder = self.0.clone() as Rc<dyn Recorder>;
         record::without(&recorder, || {
             let record = self.0.record.borrow();
             record.entries.iter().rev().try_for_each(|entry| walk.step(entry))?;
-            Tape::collect(&walk, &list, &nodes, &options).map(S::arrange)
+            walk.collect(&list, &nodes, &options).map(S::arrange)
         })
     }
 }
 
-impl Drop for PersistentTape {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
 /// The target of a gradient: a tensor, or a variable that is read for it.
-fn tensor_of(target: &impl Operand) -> Result<Tensor> {
+fn tensor_of(target: &impl Operand) -> Result<Cow<'_, Tensor>> {
     match target.argument() {
-        Argument::Tensor(tensor) => Ok(tensor.into_owned()),
+        Argument::Tensor(tensor) => Ok(tensor),
         Argument::Number(number) => Err(Error::gradient(format!("the target is the number {number}, a constant"))),
     }
 }
 
-impl fmt::Display for GradientTape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+/// What both kinds of tape have.
+macro_rules! on_both_tapes {
+    ($($tape:ident)*) => {$(
+        impl $tape {
+            /// From now on, searches every value and gradient for NaN and infinities: `gradient` then fails
+            /// with the name of the first operation that has any. This reads every result once more.
+            pub fn detect_anomalies(&self) {
+                self.0.record.borrow_mut().anomalies = Some(None);
+            }
 
-impl fmt::Display for PersistentTape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+            /// The bytes of memory that the tape holds for its rules, storage that several values share
+            /// counted once. Part of it is held by variables or the program as well.
+            pub fn memory(&self) -> usize {
+                self.0.record.borrow().memory()
+            }
 
-/// A line for each leaf and each operation, in order: `%2: float32 [3] = mul(%0, %1)`; `_` stands
-/// for a constant.
-impl fmt::Display for Tape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record = self.record.borrow();
-        let mut leaves = record.leaves.iter().peekable();
-        let mut leaves_before = |f: &mut fmt::Formatter<'_>, node: Node| {
-            while let Some((leaf, kind)) = leaves.next_if(|(leaf, _)| *leaf < node) {
-                match kind {
-                    Leaf::Variable(variable) => writeln!(f, "%{leaf} = {}", name_of(*variable))?,
-                    Leaf::Tensor => writeln!(f, "%{leaf} = watched tensor")?,
-                }
+            /// Makes a tensor, or a variable that is not trainable, a source of this tape.
+            pub fn watch(&self, value: &impl Differentiable) {
+                self.0.watch(value.source());
             }
-            Ok(())
-        };
-        for entry in &record.entries {
-            leaves_before(f, entry.first)?;
-            for (k, output) in entry.outputs.iter().enumerate() {
-                let separator = if k == 0 { "" } else { ", " };
-                write!(f, "{separator}%{}: {} {}", entry.first as usize + k, output.dtype(), output.shape())?;
+
+            /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.
+            pub fn to_dot(&self) -> String {
+                self.0.to_dot()
             }
-            write!(f, " = {}(", entry.op.name())?;
-            for (k, (node, kept)) in entry.inputs.iter().enumerate() {
-                let separator = if k == 0 { "" } else { ", " };
-                match *node {
-                    CONSTANT => write!(f, "{separator}{} {}", kept.dtype(), kept.shape())?,
-                    node => write!(f, "{separator}%{node}")?,
-                }
-            }
-            writeln!(f, ")")?;
         }
-        leaves_before(f, Node::MAX)
-    }
+
+        impl Drop for $tape {
+            fn drop(&mut self) {
+                Tape::retire(&mut self.0);
+            }
+        }
+
+        impl fmt::Display for $tape {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
 }
+
+on_both_tapes!(GradientTape PersistentTape);

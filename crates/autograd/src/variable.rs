@@ -33,45 +33,62 @@ impl WeakVariable {
 
 struct Inner {
     number: u32,
+    name: Mutex<Option<Arc<str>>>,
     trainable: AtomicBool,
     value: RwLock<Tensor>,
 }
 
 static NUMBERS: AtomicU32 = AtomicU32::new(1);
-/// Names by number, for errors about values whose variable is not at hand.
-static NAMES: LazyLock<Mutex<HashMap<u32, Arc<str>>>> = LazyLock::new(Mutex::default);
+/// All variables by number, for whoever has only a value that was read from one.
+static VARIABLES: LazyLock<Mutex<HashMap<u32, Weak<Inner>>>> = LazyLock::new(Mutex::default);
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        NAMES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        lock(&VARIABLES).remove(&self.number);
     }
+}
+
+// A panic while a lock was held left whole values behind: they are replaced as such.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The variable with this number, while anybody holds it.
+pub(crate) fn find(number: u32) -> Option<Variable> {
+    lock(&VARIABLES).get(&number).and_then(Weak::upgrade).map(Variable)
 }
 
 /// The name of the variable with this number.
 pub(crate) fn name_of(number: u32) -> String {
-    let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    names.get(&number).map_or_else(|| format!("variable_{number}"), |name| name.to_string())
+    find(number).map_or_else(|| format!("variable_{number}"), |variable| variable.name())
 }
 
 impl Variable {
     /// A trainable variable. Its value starts as `value`, detached from whatever that was computed
     /// from.
     pub fn new(value: impl Into<Tensor>) -> Variable {
-        let value = RwLock::new(value.into().stop_gradient());
-        Variable(Arc::new(Inner { number: NUMBERS.fetch_add(1, Relaxed), trainable: AtomicBool::new(true), value }))
+        let inner = Arc::new(Inner {
+            number: NUMBERS.fetch_add(1, Relaxed),
+            name: Mutex::default(),
+            trainable: AtomicBool::new(true),
+            value: RwLock::new(value.into().stop_gradient()),
+        });
+        lock(&VARIABLES).insert(inner.number, Arc::downgrade(&inner));
+        Variable(inner)
     }
 
     /// The same variable under a name, which errors and tapes print; without one it is
     /// `variable_` and a number.
     #[must_use]
     pub fn named(self, name: impl Into<Arc<str>>) -> Variable {
-        NAMES.lock().unwrap_or_else(PoisonError::into_inner).insert(self.0.number, name.into());
+        *lock(&self.0.name) = Some(name.into());
         self
     }
 
     /// Its name.
     pub fn name(&self) -> String {
-        name_of(self.0.number)
+        let name = lock(&self.0.name).clone();
+        name.map_or_else(|| format!("variable_{}", self.0.number), |name| name.to_string())
     }
 
     /// The number that tells it from every other variable of this process: clones share it.
@@ -197,7 +214,6 @@ impl Variable {
         Ok(value)
     }
 
-    // A panic while the lock was held left a whole tensor behind: values are replaced as such.
     fn read(&self) -> impl std::ops::Deref<Target = Tensor> + '_ {
         self.0.value.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -24,7 +24,7 @@ pub use {autograd, data, nn, optim, tensor, train};
 /// What most programs need. [`Result`](prelude::Result) and [`Error`](prelude::Error) are those of
 /// [`train`], to which all others convert.
 pub mod prelude {
-    pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, no_record};
+    pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, no_record};
     pub use data::{ArrayDataset, Batches, Dataset, Mnist, mnist};
     pub use nn::layers::*;
     pub use nn::losses::*;
@@ -32,4 +32,17 @@ pub mod prelude {
     pub use optim::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose};
+}
+
+/// The programs of the guides, compiled and run as tests.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/chapter.md")]
+    struct Chapter;
+    #[doc = include_str!("../../../docs/autograd.md")]
+    struct Autograd;
+    #[doc = include_str!("../../../docs/conventions.md")]
+    struct Conventions;
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
 }

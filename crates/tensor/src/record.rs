@@ -184,9 +184,11 @@ pub fn is_tracked(values: &[&Tensor]) -> bool {
     })
 }
 
-/// Runs `f` without this thread's recorders. Kernels do so around every parallel section: a worker
-/// that waits may run other tasks of its pool, and those belong to no tape of this thread.
-pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
+/// Runs `f` without this thread's recorders; what it computes from a variable is still marked so.
+///
+/// Kernels do so around every parallel section: a worker that waits may run other tasks of its pool,
+/// and those belong to no tape of this thread.
+pub fn suspended<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Rc<dyn Recorder>>, bool);
     impl Drop for Restore {
         fn drop(&mut self) {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::error::{Error, Result};
 
 /// Ranks up to this one are stored without a heap allocation; higher ones work too.
-const INLINE_RANK: usize = 6;
+const INLINE_RANK: usize = 4;
 
 /// The sizes of a tensor's axes; `[]` is the shape of a scalar.
 ///
@@ -22,7 +22,7 @@ pub struct Shape(SmallVec<[usize; INLINE_RANK]>);
 pub(crate) struct Strides(SmallVec<[isize; INLINE_RANK]>);
 
 /// A normalised list of axes: ascending, each below the rank, none twice.
-pub type Axes = SmallVec<[usize; INLINE_RANK]>;
+pub type Axes = SmallVec<[usize; 2]>;
 
 // `SmallVec::clone` goes element by element; these are copied on the path of every operation.
 impl Clone for Shape {
@@ -143,6 +143,9 @@ impl Shape {
 
     /// Row-major strides.
     pub(crate) fn strides(&self) -> Strides {
+        if self.0.is_empty() {
+            return Strides::default();
+        }
         let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, self.rank());
         let mut step = 1isize;
         for axis in (0..self.rank()).rev() {

@@ -166,6 +166,12 @@ impl Tensor {
         self.storage.dtype()
     }
 
+    /// The address and the size in bytes of the memory that holds the elements. Views and clones
+    /// share it, and it may hold more than this tensor shows.
+    pub fn storage(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.storage) as usize, self.storage.len() * self.dtype().size_of())
+    }
+
     /// Who this value is, for a tape.
     pub fn trace(&self) -> Trace {
         self.trace

@@ -4,7 +4,7 @@ use tensor::ops::Binary;
 use tensor::{Result, Tensor};
 
 use super::Needs;
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(op: &Binary) -> Needs {
     match op {

@@ -5,7 +5,7 @@ use tensor::ops::{Fused, apply};
 use tensor::{Result, Tensor};
 
 use super::{Needs, Parts};
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(op: &Fused) -> Needs {
     match op {

@@ -5,7 +5,7 @@ use tensor::ops::Index;
 use tensor::{Result, Tensor};
 
 use super::{Needs, Parts};
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(op: &Index) -> Needs {
     match op {

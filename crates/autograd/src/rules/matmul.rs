@@ -4,7 +4,7 @@ use tensor::ops::Matmul;
 use tensor::{Result, Tensor};
 
 use super::Needs;
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(_: &Matmul) -> Needs {
     Needs::Others

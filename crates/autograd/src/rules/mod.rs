@@ -18,7 +18,7 @@ mod unary;
 use smallvec::{SmallVec, smallvec};
 use tensor::{Error, Op, Result, Tensor};
 
-use crate::tape::Site;
+use crate::site::Site;
 
 /// The gradients of the inputs; `None` where there is none, or nobody wants it.
 pub(crate) type Parts = SmallVec<[Option<Tensor>; 2]>;
@@ -84,7 +84,8 @@ pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Re
 
 /// The parts of an operation with two inputs, each only if it is wanted.
 fn pair(site: &Site, part: impl Fn(usize) -> Result<Option<Tensor>>) -> Result<Parts> {
-    (0..2).map(|k| if site.wants(k) { part(k) } else { Ok(None) }).collect()
+    let wanted = |k: usize| if site.wants(k) { part(k) } else { Ok(None) };
+    Ok(SmallVec::from_buf([wanted(0)?, wanted(1)?]))
 }
 
 /// Whether any element is zero, which decides how products are differentiated.

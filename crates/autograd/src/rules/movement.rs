@@ -1,11 +1,11 @@
 //! Rules of the operations that move elements: each is undone.
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use tensor::ops::{Movement, Range, apply};
 use tensor::{Axes, Result, Tensor};
 
 use super::{Needs, Parts};
-use crate::tape::Site;
+use crate::site::Site;
 use crate::unbroadcast::unbroadcast;
 
 pub(super) fn needs(_: &Movement) -> Needs {
@@ -41,8 +41,7 @@ fn pieces(site: &Site, g: &Tensor, axis: usize) -> Result<Parts> {
     (0..site.arity())
         .map(|k| {
             let count = site.shape(k)[axis];
-            let mut ranges: SmallVec<[Range; 4]> =
-                g.shape().iter().map(|&count| Range { start: 0, count, step: 1 }).collect();
+            let mut ranges: Vec<Range> = g.shape().iter().map(|&count| Range { start: 0, count, step: 1 }).collect();
             ranges[axis] = Range { start, count, step: 1 };
             start += count;
             if site.wants(k) { apply(Movement::Slice { ranges }, &[g]).map(Some) } else { Ok(None) }

@@ -4,7 +4,7 @@ use tensor::ops::{Reduce, Reduction};
 use tensor::{Result, Shape, Tensor};
 
 use super::Needs;
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(op: &Reduce) -> Needs {
     match op.reduction {

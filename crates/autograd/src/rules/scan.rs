@@ -4,7 +4,7 @@ use tensor::ops::Scan;
 use tensor::{Result, Tensor};
 
 use super::Needs;
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(op: &Scan) -> Needs {
     match op {

@@ -4,7 +4,7 @@ use tensor::ops::{Fused, Unary, apply};
 use tensor::{Result, Tensor};
 
 use super::Needs;
-use crate::tape::Site;
+use crate::site::Site;
 
 pub(super) fn needs(op: &Unary) -> Needs {
     match op {

@@ -1,7 +1,5 @@
 //! Operations on two operands, element by element, with NumPy's broadcasting.
 
-use std::borrow::Cow;
-
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::zip;
@@ -214,8 +212,10 @@ impl Tensor {
         };
         let number = matches!(other, Argument::Number(_));
         let other = other.into_tensor(beside, op.name())?;
-        let this = if number { Cow::Owned(self.cast(beside)) } else { Cow::Borrowed(self) };
-        apply(op, &[&this, &other])
+        if number && beside != self.dtype() {
+            return apply(op, &[&self.cast(beside), &other]);
+        }
+        apply(op, &[self, &other])
     }
 
     /// Whether every element of the two tensors, broadcast, satisfies

@@ -127,18 +127,30 @@ families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused);
 impl Op {
     /// Computes the outputs without offering them to anybody.
     fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
-        let one = |tensor| SmallVec::from_buf([tensor]);
         match self {
-            Op::Unary(op) => op.forward(inputs).map(one),
-            Op::Binary(op) => op.forward(inputs).map(one),
-            Op::Reduce(op) => op.forward(inputs).map(one),
             Op::Scan(op) => op.forward(inputs),
-            Op::Matmul(op) => op.forward(inputs).map(one),
-            Op::Movement(op) => op.forward(inputs).map(one),
-            Op::Index(op) => op.forward(inputs).map(one),
-            Op::Fused(op) => op.forward(inputs).map(one),
-            Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| one(output.stop_gradient())),
+            _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
         }
+    }
+
+    /// As `forward`, for all families whose operations have one output; the first of several.
+    fn forward_one(&self, inputs: &[&Tensor]) -> Result<Tensor> {
+        match self {
+            Op::Unary(op) => op.forward(inputs),
+            Op::Binary(op) => op.forward(inputs),
+            Op::Reduce(op) => op.forward(inputs),
+            Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
+            Op::Matmul(op) => op.forward(inputs),
+            Op::Movement(op) => op.forward(inputs),
+            Op::Index(op) => op.forward(inputs),
+            Op::Fused(op) => op.forward(inputs),
+            Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
+        }
+    }
+
+    /// Whether there may be several outputs.
+    fn has_several_outputs(&self) -> bool {
+        matches!(self, Op::Scan(_))
     }
 }
 
@@ -207,8 +219,14 @@ pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
 /// # Errors
 /// As [`apply_all`].
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
-    let mut outputs = apply_all(op, inputs)?;
-    Ok(outputs.swap_remove(0))
+    let op = op.into();
+    if op.has_several_outputs() {
+        return apply_all(op, inputs).map(|mut outputs| outputs.swap_remove(0));
+    }
+    // Without the list that `apply_all` returns: this is the path of nearly every operation.
+    let mut output = op.forward_one(inputs)?;
+    record::offer(&op, inputs, std::slice::from_mut(&mut output));
+    Ok(output)
 }
 
 /// An error unless `axis` is below `rank`: operations are public data, and may come from anywhere.

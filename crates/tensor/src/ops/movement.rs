@@ -1,7 +1,5 @@
 //! Elements moved, repeated, cut out or put together, but not computed with.
 
-use smallvec::SmallVec;
-
 use crate::dtype::{Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::ops::range::{self, IntoRanges, Range, whole};
@@ -31,14 +29,14 @@ pub enum Movement {
     /// Positions cut out along each axis.
     Slice {
         /// One for each axis.
-        ranges: SmallVec<[Range; 4]>,
+        ranges: Vec<Range>,
     },
     /// The adjoint of a slice: the operand put at those positions of a tensor of zeros.
     Unslice {
         /// The shape of the result.
         shape: Shape,
         /// Where the operand's elements go.
-        ranges: SmallVec<[Range; 4]>,
+        ranges: Vec<Range>,
     },
     /// Operands one after the other along an axis.
     Concat {
@@ -48,7 +46,7 @@ pub enum Movement {
     /// The operand with a margin of one value around it.
     Pad {
         /// For each axis, how many elements are put before and after.
-        pads: SmallVec<[(usize, usize); 4]>,
+        pads: Vec<(usize, usize)>,
         /// The value of the margin.
         value: f64,
     },
@@ -160,7 +158,7 @@ fn put<T: Element>(x: &Tensor, shape: &Shape, ranges: &[Range], value: T) -> Ten
 }
 
 /// The shape of a padded tensor, and where in it the operand stands.
-fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, SmallVec<[Range; 4]>)> {
+fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, Vec<Range>)> {
     if pads.len() != shape.rank() {
         let message = format!("needs {} pairs of sizes, one for each axis, not {}", shape.rank(), pads.len());
         return Err(Error::shape("pad", shape, message));

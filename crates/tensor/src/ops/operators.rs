@@ -19,7 +19,8 @@ fn unwrap(result: crate::Result<Tensor>) -> Tensor {
 /// `number ∘ tensor`.
 fn reversed(number: Number, op: Binary, tensor: &Tensor) -> crate::Result<Tensor> {
     let dtype = if op == Binary::Div { tensor.dtype().to_float() } else { tensor.dtype() };
-    number.to_tensor(dtype, op.name())?.binary(op, tensor.cast(dtype).argument())
+    let number = number.to_tensor(dtype, op.name())?;
+    if dtype == tensor.dtype() { apply(op, &[&number, tensor]) } else { apply(op, &[&number, &tensor.cast(dtype)]) }
 }
 
 macro_rules! operator {

@@ -1,7 +1,5 @@
 //! Ranges of positions along axes, as operations keep them and as users write them.
 
-use smallvec::SmallVec;
-
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 
@@ -39,7 +37,7 @@ impl Range {
 }
 
 /// The ranges of an operation, if there is one for each axis of `shape` and all lie on their axes.
-pub(super) fn checked(ranges: &[Range], shape: &Shape, operation: &str) -> Result<SmallVec<[Range; 4]>> {
+pub(super) fn checked(ranges: &[Range], shape: &Shape, operation: &str) -> Result<Vec<Range>> {
     if ranges.len() != shape.rank() {
         return Err(Error::shape(operation, shape, format!("needs {} ranges, not {}", shape.rank(), ranges.len())));
     }
@@ -47,7 +45,7 @@ pub(super) fn checked(ranges: &[Range], shape: &Shape, operation: &str) -> Resul
 }
 
 /// All positions along each axis.
-pub(super) fn whole(shape: &Shape) -> SmallVec<[Range; 4]> {
+pub(super) fn whole(shape: &Shape) -> Vec<Range> {
     shape.iter().map(|&count| Range { start: 0, count, step: 1 }).collect()
 }
 
@@ -67,7 +65,7 @@ pub trait IntoRanges {
     ///
     /// # Errors
     /// If a position is out of range, a step is 0, or there are more ranges than axes.
-    fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>>;
+    fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>>;
 }
 
 /// A bound counted from the end where negative; it must lie in `0..=size`.
@@ -143,7 +141,7 @@ impl IntoRange for Range {
 }
 
 impl<R: IntoRange> IntoRanges for R {
-    fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>> {
+    fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>> {
         (self,).into_ranges(shape)
     }
 }
@@ -152,7 +150,7 @@ macro_rules! range_tuples {
     ($($count:literal: $($name:ident)+;)*) => {$(
         impl<$($name: IntoRange),+> IntoRanges for ($($name,)+) {
             #[allow(non_snake_case)]
-            fn into_ranges(self, shape: &Shape) -> Result<SmallVec<[Range; 4]>> {
+            fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>> {
                 if shape.rank() < $count {
                     return Err(Error::shape("slice", shape, concat!("has fewer axes than the ", $count, " ranges")));
                 }

@@ -375,6 +375,12 @@ impl Tensor {
         total(Unary::IsFinite, self)
     }
 
+    /// Whether no element is infinite or NaN. No operation: nothing is recorded.
+    #[must_use]
+    pub fn all_finite(&self) -> bool {
+        with_float!(self.dtype(), T => self.elements::<T>().iter().all(|x| x.is_finite()), else true)
+    }
+
     /// The opposite of each truth value.
     ///
     /// # Errors

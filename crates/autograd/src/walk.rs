@@ -1,0 +1,228 @@
+//! The walk backwards over a tape: from the gradient of the target to those of the sources. Nothing
+//! here knows what an operation computes.
+
+use smallvec::SmallVec;
+use tensor::{Error, Result, Tensor};
+
+use crate::gradients::{GradientOptions, Source, Unconnected};
+use crate::rules;
+use crate::site::{CONSTANT, Node, Site};
+use crate::tape::{Entry, Leaf, Tape};
+use crate::unbroadcast::unbroadcast;
+use crate::variable::name_of;
+
+/// What a node is to a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It depends on no source.
+    Aside,
+    /// It depends on a source, or on a value of another thread.
+    Between,
+    /// It is a source, whose gradient must outlast the walk.
+    Source,
+}
+
+/// The gradients of a walk backwards, by node.
+#[derive(Default)]
+pub(crate) struct Walk {
+    gradients: Vec<Option<Tensor>>,
+    roles: Vec<Role>,
+    /// An operation that gave no gradient to an input which depends on a source.
+    ended: Option<String>,
+    /// Whether gradients are searched for NaN and infinities.
+    anomalies: bool,
+}
+
+impl Walk {
+    /// Handles one operation: takes the gradients of its outputs and adds to those of its inputs.
+    pub(crate) fn step(&mut self, entry: &Entry) -> Result<()> {
+        let mut gradients: SmallVec<[Option<Tensor>; 1]> = SmallVec::new();
+        for node in (entry.first as usize..).take(entry.outputs.len()) {
+            let lasts = self.roles[node] == Role::Source;
+            gradients.push(if lasts { self.gradients[node].clone() } else { self.gradients[node].take() });
+        }
+        if gradients.iter().all(Option::is_none) {
+            return Ok(());
+        }
+        if let Some(variable) = entry.foreign {
+            return Err(Error::gradient(format!(
+                "an operand of {} was computed from {} on another thread while this tape ran, so that its part of \
+                 the gradient is not known; use a tape on that thread, or stop_gradient",
+                entry.op.name(),
+                name_of(variable)
+            )));
+        }
+        let wanted = |k: usize| is_relevant(&self.roles, entry.inputs[k].0);
+        let site = Site { inputs: &entry.inputs, outputs: &entry.outputs, wanted: &wanted };
+        let parts = rules::backward(&entry.op, &site, &gradients).map_err(|error| error.context("gradient"))?;
+        debug_assert_eq!(parts.len(), entry.inputs.len(), "{}: one gradient for each input", entry.op.name());
+        for ((node, kept), part) in entry.inputs.iter().zip(parts) {
+            if !is_relevant(&self.roles, *node) {
+                continue;
+            }
+            let Some(part) = part else {
+                self.ended.get_or_insert_with(|| entry.op.name().to_string());
+                continue;
+            };
+            if self.anomalies && !part.all_finite() {
+                return Err(Error::gradient(format!(
+                    "anomaly: that which {} passes to an operand of shape {} is the first with NaN or infinite elements",
+                    entry.op.name(),
+                    kept.shape()
+                )));
+            }
+            let part = unbroadcast(part, kept.shape())?;
+            let sum = &mut self.gradients[*node as usize];
+            *sum = Some(match sum.take() {
+                Some(before) => before.try_add(&part)?,
+                None => part,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn is_relevant(roles: &[Role], node: Node) -> bool {
+    node != CONSTANT && roles[node as usize] != Role::Aside
+}
+
+/// The nodes of one source, whose gradients are summed.
+pub(crate) type SourceNodes = SmallVec<[Node; 1]>;
+
+impl Walk {
+    /// Checks a request and prepares the walk that answers it.
+    pub(crate) fn prepare(
+        tape: &Tape,
+        target: &Tensor,
+        sources: &[Source<'_>],
+        options: &GradientOptions,
+    ) -> Result<(Walk, SmallVec<[SourceNodes; 4]>)> {
+        let record = &mut *tape.record.borrow_mut();
+        let (shape, dtype) = (target.shape(), target.dtype());
+        if !dtype.is_float() {
+            return Err(Error::gradient(format!("the target is of type {dtype}; only floating types have gradients")));
+        }
+        if let Some(variable) = tape.foreign(target.trace()) {
+            return Err(Error::gradient(format!(
+                "the target was computed from {} on another thread, which this tape does not see",
+                name_of(variable)
+            )));
+        }
+        if let Some(Some(first)) = &record.anomalies {
+            return Err(Error::gradient(format!("anomaly: {first} is the first with NaN or infinite elements")));
+        }
+        let target = tape.node(record, target.trace());
+        let mut nodes = SmallVec::with_capacity(sources.len());
+        for (k, source) in sources.iter().enumerate() {
+            nodes.push(match source {
+                Source::Variable(variable) => {
+                    if !variable.dtype().is_float() {
+                        let (name, dtype) = (variable.name(), variable.dtype());
+                        let message = format!("{name} is of type {dtype}; only floating types have gradients");
+                        return Err(Error::gradient(message));
+                    }
+                    let leaf = Leaf::Variable(variable.id());
+                    record.leaves.iter().filter(|(_, other)| *other == leaf).map(|(node, _)| *node).collect()
+                }
+                Source::Tensor(tensor) => {
+                    if !tensor.dtype().is_float() {
+                        let message =
+                            format!("source {k} is of type {}; only floating types have gradients", tensor.dtype());
+                        return Err(Error::gradient(message));
+                    }
+                    match tape.node(record, tensor.trace()) {
+                        CONSTANT => {
+                            return Err(Error::gradient(format!(
+                                "source {k}, a tensor of shape {}, was never watched; call `tape.watch(&x)` before \
+                                 it is used",
+                                tensor.shape()
+                            )));
+                        }
+                        node => SourceNodes::from_slice(&[node]),
+                    }
+                }
+            });
+        }
+        let count = record.nodes as usize;
+        let mut walk = std::mem::take(&mut record.walk);
+        walk.gradients.resize(count, None);
+        walk.roles.resize(count, Role::Aside);
+        walk.anomalies = record.anomalies.is_some();
+        for &node in nodes.iter().flatten() {
+            walk.roles[node as usize] = Role::Source;
+        }
+        for entry in &record.entries {
+            if entry.foreign.is_some() || entry.inputs.iter().any(|(node, _)| is_relevant(&walk.roles, *node)) {
+                let first = entry.first as usize;
+                let outputs = walk.roles[first..first + entry.outputs.len()].iter_mut();
+                outputs.filter(|role| **role == Role::Aside).for_each(|role| *role = Role::Between);
+            }
+        }
+        if target != CONSTANT {
+            walk.gradients[target as usize] = Some(match &options.output_gradient {
+                None => Tensor::full_of(shape, 1.0, dtype),
+                Some(gradient) if gradient.shape() == shape && gradient.dtype() == dtype => gradient.clone(),
+                Some(gradient) => {
+                    return Err(Error::gradient(format!(
+                        "the output gradient is {} {}, the target {dtype} {shape}",
+                        gradient.dtype(),
+                        gradient.shape()
+                    )));
+                }
+            });
+        }
+        Ok((walk, nodes))
+    }
+
+    /// Empties this, but keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.gradients.clear();
+        self.roles.clear();
+        self.ended = None;
+    }
+
+    /// Sums what arrived at each source.
+    pub(crate) fn collect(
+        &self,
+        sources: &[Source<'_>],
+        nodes: &[SourceNodes],
+        options: &GradientOptions,
+    ) -> Result<Vec<Tensor>> {
+        let mut gradients = Vec::with_capacity(sources.len());
+        for (k, (source, nodes)) in sources.iter().zip(nodes).enumerate() {
+            let mut sum: Option<Tensor> = None;
+            for &node in nodes {
+                if let Some(part) = &self.gradients[node as usize] {
+                    sum = Some(match sum {
+                        Some(sum) => sum.try_add(part)?,
+                        None => part.clone(),
+                    });
+                }
+            }
+            gradients.push(match (sum, options.unconnected, source) {
+                (Some(sum), _, _) => sum,
+                (None, Unconnected::Zeros, Source::Variable(variable)) => {
+                    Tensor::full_of(variable.shape(), 0.0, variable.dtype())
+                }
+                (None, Unconnected::Zeros, Source::Tensor(tensor)) => tensor.zeros_like(),
+                (None, Unconnected::Error, source) => {
+                    let name = match source {
+                        Source::Variable(variable) => variable.name(),
+                        Source::Tensor(tensor) => format!("source {k}, a tensor of shape {},", tensor.shape()),
+                    };
+                    let unread = matches!(source, Source::Variable(_)) && nodes.is_empty();
+                    let reason = match &self.ended {
+                        _ if unread => "was not read while the tape ran".to_string(),
+                        Some(op) => format!("has no part in the target but through {op}, which passes no gradient on"),
+                        None => "has no part in the target".to_string(),
+                    };
+                    return Err(Error::gradient(format!(
+                        "{name} {reason}, so that there is no gradient for it; ask for `Unconnected::Zeros` if zero \
+                         is meant"
+                    )));
+                }
+            });
+        }
+        Ok(gradients)
+    }
+}

@@ -1,0 +1,45 @@
+//! Results are the same bits with any number of threads.
+
+use facade::prelude::*;
+
+/// Runs `f` in a pool of its own.
+fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(f)
+}
+
+/// Three steps of training, of sizes that are split into many tasks, and what they leave.
+fn train() -> Result<Vec<u32>> {
+    random::seed(5);
+    let model = Sequential::new()
+        .add(Dense::new(784, 512).activation(Activation::Gelu))
+        .add(Dropout::new(0.3))
+        .add(Dense::new(512, 300).activation(Activation::Softmax));
+    let images = Tensor::normal([400, 784], 0.0, 1.0)?;
+    let labels = Generator::new(1).integers([400], 0..300)?;
+    let data = ArrayDataset::from_tensors(&images, &labels)?;
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(1e-3));
+    trainer.fit(&data, Fit::epochs(1).batch_size(150).shuffle(7).verbose(Verbose::Silent))?;
+    let mut bits = Vec::new();
+    for weight in model.weights() {
+        bits.extend(weight.value().to_vec::<f32>()?.into_iter().map(f32::to_bits));
+    }
+    // Reductions of one long row, of long columns and of many rows, and their gradients.
+    let x = Variable::new(Tensor::normal([700, 300], 0.0, 1.0)?);
+    let tape = GradientTape::new();
+    let v = x.value();
+    let y = v.logsumexp() * v.var() + (v.sum_axes(0)?.norm() + v.max_axes(1)?.mean()) * v.softmax(0)?.square().sum();
+    bits.push(y.item()?.to_bits() as u32);
+    bits.extend(tape.gradient(&y, &x)?.to_vec::<f32>()?.into_iter().map(f32::to_bits));
+    Ok(bits)
+}
+
+#[test]
+fn one_two_three_and_eight_threads_agree_bit_for_bit() -> Result<()> {
+    let one = with_threads(1, train)?;
+    for threads in [2, 3, 8] {
+        let several = with_threads(threads, train)?;
+        let differ = one.iter().zip(&several).filter(|(a, b)| a != b).count();
+        assert_eq!((one.len(), differ), (several.len(), 0), "with {threads} threads");
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! An operation of one's own, and how its gradient is checked: once right, once with a mistake.
+//!
+//! ```text
+//! cargo run --example gradient_check
+//! ```
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use facade::autograd::{CustomOp, Tolerance, custom, gradcheck, gradgradcheck};
+use facade::prelude::*;
+use facade::tensor;
+
+/// `x · softplus(x)` as one operation.
+#[derive(Debug)]
+struct Bend {
+    /// Leaves a term of the derivative out.
+    mistaken: bool,
+}
+
+impl CustomOp for Bend {
+    fn name(&self) -> &str {
+        "bend"
+    }
+
+    fn forward(&self, inputs: &[&Tensor]) -> tensor::Result<Tensor> {
+        inputs[0].try_mul(inputs[0].softplus())
+    }
+
+    // softplus(x) + x · sigmoid(x), in operations that can be differentiated again.
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, gradient: &Tensor) -> tensor::Result<Vec<Option<Tensor>>> {
+        let x = &inputs[0];
+        let slope = if self.mistaken { x.softplus() } else { x.softplus().try_add(x.try_mul(x.sigmoid())?)? };
+        Ok(vec![Some(gradient.try_mul(slope)?)])
+    }
+}
+
+/// Checks the gradient of an operation against difference quotients.
+#[derive(Parser)]
+struct Options {
+    /// How many random inputs the operation is tried on
+    #[arg(long, default_value_t = 20)]
+    size: usize,
+    /// Seed of the inputs
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn run(options: &Options) -> Result<()> {
+    let x = [Generator::new(options.seed).normal([options.size], 0.0, 2.0)?];
+    let bend = |mistaken: bool| move |x: &[Tensor]| custom(Bend { mistaken }, &[&x[0]]);
+    gradcheck(bend(false), &x, Tolerance::default())?;
+    gradgradcheck(bend(false), &x, Tolerance::default())?;
+    println!("bend: first and second derivatives agree with difference quotients on {} numbers", options.size);
+    match gradcheck(bend(true), &x, Tolerance::default()) {
+        Ok(()) => println!("the mistake was not found; try more numbers"),
+        Err(error) => println!("with a term left out: {error}"),
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gradient_check: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

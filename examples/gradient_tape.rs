@@ -1,0 +1,89 @@
+//! The gradient tape on a scalar, on a matrix and on a list of variables, in the order of chapter 2
+//! of *Deep Learning with Python*.
+//!
+//! ```text
+//! cargo run --release --example gradient_tape
+//! ```
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use facade::prelude::*;
+
+/// Shows what a gradient tape returns for a scalar, a matrix and a list of variables.
+#[derive(Parser)]
+struct Options {
+    /// Which random numbers the last part is computed with
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    // `{:?}` shows a tensor with its shape and type, `{}` its elements alone.
+    println!("y = 2x + 3 for a scalar x; dy/dx is");
+    println!("{:?}\n", scalar()?);
+
+    println!("the same for a (2, 2) tensor x");
+    println!("{:?}\n", matrix()?);
+
+    random::seed(options.seed);
+    let [x, dw, db] = list()?;
+    println!("y = x · w + b for two variables; x is\n{x:?}");
+    println!("dy/dw holds the sum of a column of x in each row\n{dw:?}");
+    println!("dy/db counts the rows of x\n{db:?}");
+    Ok(())
+}
+
+fn scalar() -> Result<Tensor> {
+    let x = Variable::new(Tensor::scalar(0.0));
+    let tape = GradientTape::new();
+    let y = 2.0 * &x + 3.0;
+    Ok(tape.gradient(&y, &x)?)
+}
+
+fn matrix() -> Result<Tensor> {
+    let x = Variable::new(Tensor::zeros([2, 2]));
+    let tape = GradientTape::new();
+    let y = 2.0 * &x + 3.0;
+    // The target is no scalar: its elements count as if they were summed.
+    Ok(tape.gradient(&y, &x)?)
+}
+
+/// `x`, and the gradients for `w` and `b`.
+fn list() -> Result<[Tensor; 3]> {
+    let w = Variable::new(Tensor::uniform([2, 2], 0.0..1.0)?);
+    let b = Variable::new(Tensor::zeros([2]));
+    let x = Tensor::uniform([2, 2], 0.0..1.0)?;
+    let tape = GradientTape::new();
+    let y = x.matmul(&w)? + &b;
+    let [dw, db] = tape.gradient(&y, [&w, &b])?;
+    Ok([x, dw, db])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chapters_gradients() -> Result<()> {
+        assert_eq!(format!("{:?}", scalar()?), "Tensor(2.0, shape=[], dtype=float32)");
+        assert_eq!(matrix()?.to_vec::<f32>()?, [2.0; 4]);
+        random::seed(0);
+        let [x, dw, db] = list()?;
+        let x = x.to_vec::<f32>()?;
+        let columns = [x[0] + x[2], x[1] + x[3]];
+        assert_eq!(dw.to_vec::<f32>()?, [columns[0], columns[0], columns[1], columns[1]]);
+        assert_eq!(db.to_vec::<f32>()?, [2.0, 2.0]);
+        Ok(())
+    }
+}
