@@ -17,12 +17,7 @@ macro_rules! binary_table {
             $variant,
         )*}
 
-        impl Binary {
-            /// The operation's name.
-            pub fn name(&self) -> &'static str {
-                match self {$(Binary::$variant => $name,)*}
-            }
-        }
+        names! { Binary: $(Binary::$variant => $name),* }
 
         impl Tensor {$(
             $(#[doc = $doc])+

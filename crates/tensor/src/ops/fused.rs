@@ -31,17 +31,14 @@ pub enum Fused {
     ReluGradient,
 }
 
-impl Fused {
-    /// The operation's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Fused::Softmax { .. } => "softmax",
-            Fused::LogSoftmax { .. } => "log_softmax",
-            Fused::SoftmaxCrossEntropy => "softmax_cross_entropy",
-            Fused::ReluGradient => "relu_gradient",
-        }
-    }
+names! { Fused:
+    Fused::Softmax { .. } => "softmax",
+    Fused::LogSoftmax { .. } => "log_softmax",
+    Fused::SoftmaxCrossEntropy => "softmax_cross_entropy",
+    Fused::ReluGradient => "relu_gradient",
+}
 
+impl Fused {
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         match self {
             Fused::Softmax { axis } => {

@@ -77,20 +77,17 @@ pub enum Index {
     Nonzero,
 }
 
-impl Index {
-    /// The operation's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Index::Where => "where",
-            Index::OneHot { .. } => "one_hot",
-            Index::Gather { .. } => "gather",
-            Index::ScatterAdd { .. } => "scatter_add",
-            Index::Take { .. } => "take",
-            Index::Untake { .. } => "untake",
-            Index::Nonzero => "nonzero",
-        }
-    }
+names! { Index:
+    Index::Where => "where",
+    Index::OneHot { .. } => "one_hot",
+    Index::Gather { .. } => "gather",
+    Index::ScatterAdd { .. } => "scatter_add",
+    Index::Take { .. } => "take",
+    Index::Untake { .. } => "untake",
+    Index::Nonzero => "nonzero",
+}
 
+impl Index {
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         match self {
             Index::Where => {

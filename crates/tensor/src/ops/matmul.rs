@@ -12,12 +12,9 @@ use crate::tensor::{Operand, Tensor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Matmul;
 
-impl Matmul {
-    /// The operation's name.
-    pub fn name(&self) -> &'static str {
-        "matmul"
-    }
+names! { Matmul: Matmul => "matmul" }
 
+impl Matmul {
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [a, b] = operands(inputs, self.name())?;
         same_dtype(a, b, self.name())?;

@@ -3,6 +3,24 @@
 //! Each family has a file here with its enum, its checks of shapes and types, and the methods of
 //! [`Tensor`] that build it; the file of the same name in the crate `autograd` holds its rules.
 
+/// The names of a family: `name` of an operation and the list of all, from one table, so that the
+/// list cannot miss a variant that `name` knows.
+macro_rules! names {
+    ($family:ident: $($variant:pat => $name:expr),+ $(,)?) => {
+        impl $family {
+            /// The names of all operations of this family.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The operation's name.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $($variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
 mod arrange;
 mod binary;
 mod fused;
@@ -83,22 +101,30 @@ pub trait CustomOp: fmt::Debug + Send + Sync {
     }
 }
 
-impl Op {
-    /// The operation's name, as errors and tapes print it.
-    pub fn name(&self) -> &str {
-        match self {
-            Op::Unary(op) => op.name(),
-            Op::Binary(op) => op.name(),
-            Op::Reduce(op) => op.name(),
-            Op::Scan(op) => op.name(),
-            Op::Matmul(op) => op.name(),
-            Op::Movement(op) => op.name(),
-            Op::Index(op) => op.name(),
-            Op::Fused(op) => op.name(),
-            Op::Custom(op) => op.name(),
-        }
-    }
+/// What is asked of every family, so that none is left out of the list of names.
+macro_rules! families {
+    ($($family:ident),+ $(,)?) => {
+        impl Op {
+            /// The operation's name, as errors and tapes print it.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Op::$family(op) => op.name(),)+
+                    Op::Custom(op) => op.name(),
+                }
+            }
 
+            /// The families, and the names of all their operations: every one there is but those
+            /// that users define. A test that wants to cover all of them compares with this.
+            pub fn families() -> Vec<(&'static str, &'static [&'static str])> {
+                vec![$((stringify!($family), $family::NAMES)),+]
+            }
+        }
+    };
+}
+
+families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused);
+
+impl Op {
     /// Computes the outputs without offering them to anybody.
     fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
         match self {

@@ -60,21 +60,18 @@ pub enum Movement {
     },
 }
 
-impl Movement {
-    /// The operation's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Movement::Reshape { .. } => "reshape",
-            Movement::Permute { .. } => "permute",
-            Movement::Expand { .. } => "expand",
-            Movement::Slice { .. } => "slice",
-            Movement::Unslice { .. } => "unslice",
-            Movement::Concat { .. } => "concat",
-            Movement::Pad { .. } => "pad",
-            Movement::Band { .. } => "band",
-        }
-    }
+names! { Movement:
+    Movement::Reshape { .. } => "reshape",
+    Movement::Permute { .. } => "permute",
+    Movement::Expand { .. } => "expand",
+    Movement::Slice { .. } => "slice",
+    Movement::Unslice { .. } => "unslice",
+    Movement::Concat { .. } => "concat",
+    Movement::Pad { .. } => "pad",
+    Movement::Band { .. } => "band",
+}
 
+impl Movement {
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
         if let Movement::Concat { axis } = self {
             return concat(inputs, *axis);

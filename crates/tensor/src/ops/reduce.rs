@@ -52,27 +52,25 @@ pub enum Reduction {
     All,
 }
 
-impl Reduction {
-    /// The reduction's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Reduction::Sum => "sum",
-            Reduction::Prod => "prod",
-            Reduction::Mean => "mean",
-            Reduction::Var { .. } => "var",
-            Reduction::Max => "max",
-            Reduction::Min => "min",
-            Reduction::LogSumExp => "logsumexp",
-            Reduction::Norm => "norm",
-            Reduction::ArgMax => "argmax",
-            Reduction::ArgMin => "argmin",
-            Reduction::Any => "any",
-            Reduction::All => "all",
-        }
-    }
+names! { Reduction:
+    Reduction::Sum => "sum",
+    Reduction::Prod => "prod",
+    Reduction::Mean => "mean",
+    Reduction::Var { .. } => "var",
+    Reduction::Max => "max",
+    Reduction::Min => "min",
+    Reduction::LogSumExp => "logsumexp",
+    Reduction::Norm => "norm",
+    Reduction::ArgMax => "argmax",
+    Reduction::ArgMin => "argmin",
+    Reduction::Any => "any",
+    Reduction::All => "all",
 }
 
 impl Reduce {
+    /// The names of all reductions.
+    pub const NAMES: &'static [&'static str] = Reduction::NAMES;
+
     /// The operation's name.
     pub fn name(&self) -> &'static str {
         self.reduction.name()

@@ -43,17 +43,14 @@ pub enum Scan {
     },
 }
 
-impl Scan {
-    /// The operation's name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Scan::CumSum { .. } => "cumsum",
-            Scan::CumProd { .. } => "cumprod",
-            Scan::Sort { .. } => "sort",
-            Scan::TopK { .. } => "topk",
-        }
-    }
+names! { Scan:
+    Scan::CumSum { .. } => "cumsum",
+    Scan::CumProd { .. } => "cumprod",
+    Scan::Sort { .. } => "sort",
+    Scan::TopK { .. } => "topk",
+}
 
+impl Scan {
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
         let [x] = operands(inputs, self.name())?;
         let (Scan::CumSum { axis } | Scan::CumProd { axis } | Scan::Sort { axis, .. } | Scan::TopK { axis, .. }) = self;

@@ -68,27 +68,24 @@ macro_rules! float_functions {
             },
         }
 
-        impl Unary {
-            /// The operation's name.
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Unary::$variant => stringify!($name),)*
-                    Unary::LeakyRelu { .. } => "leaky_relu",
-                    Unary::Elu { .. } => "elu",
-                    Unary::Gelu { .. } => "gelu",
-                    Unary::Clamp { .. } => "clamp",
-                    Unary::Pow { .. } => "pow",
-                    Unary::Neg => "neg",
-                    Unary::Abs => "abs",
-                    Unary::Sign => "sign",
-                    Unary::Square => "square",
-                    Unary::Not => "logical_not",
-                    Unary::IsNan => "isnan",
-                    Unary::IsFinite => "isfinite",
-                    Unary::Cast { .. } => "cast",
-                }
-            }
+        names! { Unary:
+            $(Unary::$variant => stringify!($name),)*
+            Unary::LeakyRelu { .. } => "leaky_relu",
+            Unary::Elu { .. } => "elu",
+            Unary::Gelu { .. } => "gelu",
+            Unary::Clamp { .. } => "clamp",
+            Unary::Pow { .. } => "pow",
+            Unary::Neg => "neg",
+            Unary::Abs => "abs",
+            Unary::Sign => "sign",
+            Unary::Square => "square",
+            Unary::Not => "logical_not",
+            Unary::IsNan => "isnan",
+            Unary::IsFinite => "isfinite",
+            Unary::Cast { .. } => "cast",
+        }
 
+        impl Unary {
             /// The kernels of the operations that give a floating result.
             fn float<T: Float>(self, x: &Tensor) -> Tensor {
                 let number = |value: f64| T::from_f64(value);
