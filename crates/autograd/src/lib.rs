@@ -15,10 +15,12 @@
 //! |---|---|
 //! | [`Variable`] | trainable state with an identity of its own |
 //! | [`GradientTape`], [`PersistentTape`] | recording, and the walk backwards |
+//! | [`functional`] | derivatives of functions: [`grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`], [`hvp`] |
 //! | [`gradcheck`] | gradients against finite differences |
 //!
 //! The crate `tensor` is re-exported, so that this one suffices as a dependency.
 
+pub mod functional;
 mod gradcheck;
 mod gradients;
 mod rules;
@@ -26,6 +28,7 @@ mod tape;
 mod unbroadcast;
 mod variable;
 
+pub use functional::{Inputs, Pullback, batch_jacobian, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp};
 pub use gradcheck::{Tolerance, gradcheck, gradgradcheck};
 pub use gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
 pub use tape::{GradientTape, PersistentTape};
