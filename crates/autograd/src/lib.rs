@@ -15,6 +15,7 @@
 //! |---|---|
 //! | [`Variable`] | trainable state with an identity of its own |
 //! | [`GradientTape`], [`PersistentTape`] | recording, and the walk backwards |
+//! | [`functional`] | derivatives of functions: [`grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`], [`hvp`] |
 //! | [`gradcheck()`] | gradients against finite differences |
 //! | [`custom()`] | operations with gradients of one's own |
 //! | [`checkpoint()`] | recomputing instead of keeping |
@@ -23,6 +24,7 @@
 
 mod checkpoint;
 mod custom;
+pub mod functional;
 mod gradcheck;
 mod gradients;
 mod listing;
@@ -35,6 +37,7 @@ mod walk;
 
 pub use checkpoint::checkpoint;
 pub use custom::{CustomOp, custom};
+pub use functional::{Inputs, Pullback, batch_jacobian, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp};
 pub use gradcheck::{Tolerance, gradcheck, gradgradcheck};
 pub use gradients::{Differentiable, GradientOptions, Source, Sources, Unconnected};
 pub use tape::{GradientTape, PersistentTape};

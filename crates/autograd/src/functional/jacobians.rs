@@ -1,0 +1,111 @@
+//! Whole matrices of derivatives, row by row.
+
+use tensor::{DType, Error, Result, Shape, Tensor};
+
+use super::{Inputs, pulled, recorded, renewed, slope};
+use crate::gradients::Unconnected;
+use crate::tape::{GradientTape, PersistentTape};
+
+/// The derivative of every element of a function's value for every element of each input:
+/// `[out…, in…]`. One reverse pass for each output element; zeros for an input the function does
+/// not use.
+///
+/// ```
+/// # use autograd::jacobian;
+/// # use tensor::tensor;
+/// let a = tensor![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+/// let j = jacobian(|x| a.matmul(x), &tensor![0.5, 0.5])?;
+/// assert_eq!(j.to_vec::<f32>()?, a.to_vec::<f32>()?);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If the function fails, its value or an input is not floating, or an operation on the way has no
+/// derivative.
+pub fn jacobian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<Tensor>> {
+    let x = renewed(inputs, "jacobian")?;
+    let (tape, y) = recorded(f, &x)?;
+    I::arrange(rows(&tape, &y, &x, 0).map_err(|error| error.context("jacobian"))?)
+}
+
+/// The jacobian of each example of a batch by itself, `[batch, out…, in…]`, for a function from
+/// `[batch, in…]` to `[batch, out…]` whose examples do not depend on each other. It takes one
+/// reverse pass for each output element of one example, however large the batch.
+///
+/// Whether examples are independent is not checked; where they are not, as after batch
+/// normalisation, each entry is the sum of the derivatives of all examples' outputs.
+///
+/// ```
+/// # use autograd::batch_jacobian;
+/// # use tensor::tensor;
+/// let j = batch_jacobian(|x| Ok(x.square()), &tensor![[1.0, 2.0], [3.0, 4.0]])?;
+/// assert_eq!(j.shape(), &[2, 2, 2]);
+/// assert_eq!(j.to_vec::<f32>()?, [2.0, 0.0, 0.0, 4.0, 6.0, 0.0, 0.0, 8.0]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`jacobian`], and if value and inputs have not the same first axis.
+pub fn batch_jacobian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<Tensor>> {
+    let x = renewed(inputs, "batch_jacobian")?;
+    let (tape, y) = recorded(f, &x)?;
+    for (k, x) in x.iter().enumerate() {
+        if y.rank() == 0 || y.shape().first() != x.shape().first() {
+            let message = format!("input {k} {} and the value {} have no first axis in common", x.shape(), y.shape());
+            return Err(Error::argument("batch_jacobian", message));
+        }
+    }
+    I::arrange(rows(&tape, &y, &x, 1).map_err(|error| error.context("batch_jacobian"))?)
+}
+
+/// The second derivatives of a function that returns one number: `[in…, in…]`; for several inputs a
+/// block for each pair, `hessian[i][j]` of shape `[in_i…, in_j…]`. One reverse pass for the gradient,
+/// and one through it for each input element; [`hvp`](super::hvp) is for when that is too many.
+/// Zeros where the function is linear or does not use an input.
+///
+/// ```
+/// # use autograd::hessian;
+/// # use tensor::{Tensor, tensor};
+/// let h = hessian(|x| Ok(x.pow(3.0)?.sum()), &tensor![1.0, 2.0])?;
+/// assert_eq!(h.to_vec::<f32>()?, [6.0, 0.0, 0.0, 12.0]);
+///
+/// let [[_, ab], [_, bb]] = hessian(|[a, b]| Ok(a * b), &[Tensor::scalar(2.0), Tensor::scalar(3.0)])?;
+/// assert_eq!((ab.item()?, bb.item()?), (1.0, 0.0));
+/// # Ok::<(), autograd::Error>(())
+/// ```
+///
+/// # Errors
+/// If the function fails or does not return one element; if an input is not floating, or an
+/// operation on the way has no second derivative.
+pub fn hessian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<I::Of<Tensor>>> {
+    let x = renewed(inputs, "hessian")?;
+    let tape = GradientTape::persistent();
+    x.iter().for_each(|x| tape.watch(x));
+    let (_, gradients) = slope(f, &x, "hessian", Unconnected::Zeros)?;
+    tape.stop();
+    let blocks = |gradient: &Tensor| I::arrange(rows(&tape, gradient, &x, 0)?);
+    let blocks: Result<Vec<I::Of<Tensor>>> = gradients.iter().map(blocks).collect();
+    I::arrange(blocks.map_err(|error| error.context("hessian"))?)
+}
+
+/// The jacobian of `y` for each of `x`, by one walk for each element of `y`. The first `shared` axes
+/// are the same ones in both and appear once; along them, all walks go at the same time.
+fn rows(tape: &PersistentTape, y: &Tensor, x: &[Tensor], shared: usize) -> Result<Vec<Tensor>> {
+    let own: Shape = y.shape()[shared..].into();
+    let walk = |k: usize| pulled(tape, y, x, &unit(&own, k, y.dtype())?.expand(y.shape())?);
+    let walks: Vec<Vec<Tensor>> = (0..own.size()).map(walk).collect::<Result<_>>()?;
+    let of_input = |(k, x): (usize, &Tensor)| {
+        let shape: Shape = y.shape().iter().chain(&x.shape()[shared..]).copied().collect();
+        let rows: Vec<&Tensor> = walks.iter().map(|walk| &walk[k]).collect();
+        if rows.is_empty() {
+            return Ok(Tensor::full_of(shape, 0.0, x.dtype()));
+        }
+        Tensor::stack(&rows, shared as isize)?.with_shape(shape)
+    };
+    x.iter().enumerate().map(of_input).collect()
+}
+
+/// Zeros, and a one as element `k`.
+fn unit(shape: &Shape, k: usize, dtype: DType) -> Result<Tensor> {
+    Tensor::arange(0, shape.size(), 1)?.equal(k)?.cast(dtype).with_shape(shape)
+}
