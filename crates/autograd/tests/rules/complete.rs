@@ -1,0 +1,70 @@
+//! No operation without a case: what the rows of the table execute, as tapes list it, against the
+//! list of all operations.
+
+use std::collections::BTreeSet;
+
+use autograd::tensor::{DType, Op, Tensor};
+use autograd::{GradientTape, Result};
+
+use crate::table::{Sampler, rows};
+
+/// The operations that a tape lists.
+fn listed(tape: &GradientTape) -> BTreeSet<String> {
+    let name = |line: &str| Some(line.split_once(" = ")?.1.split_once('(')?.0.to_string());
+    tape.to_string().lines().filter_map(name).collect()
+}
+
+fn watch_all(tape: &GradientTape, inputs: &[Tensor]) {
+    inputs.iter().for_each(|input| tape.watch(input));
+}
+
+/// Operations whose results are truth values, integers or constants, and have no derivative.
+fn without_derivative(x: &Tensor, y: &Tensor) -> Result<()> {
+    let (less, more) = (x.less(y)?, x.greater(y)?);
+    less.logical_and(&more)?.logical_or(&less)?.logical_xor(&more)?.logical_not()?;
+    (x.less_equal(y)?.any()?, x.greater_equal(y)?.all()?, x.equal(y)?, x.not_equal(y)?);
+    (x.isnan(), x.isfinite(), x.nonzero());
+    (x.argmax(0)?, x.argmin(0)?);
+    Ok(())
+}
+
+#[test]
+fn every_operation_is_in_the_table() -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for row in rows() {
+        for (seed, shape) in [&[2, 3][..], &[3], &[2, 1, 3]].into_iter().cycle().take(12).enumerate() {
+            let Some((inputs, attrs)) = (row.sample)(&mut Sampler::new(shape, seed as u64)) else { continue };
+            let tape = GradientTape::new();
+            watch_all(&tape, &inputs);
+            let output = (row.apply)(&inputs, &attrs)?;
+            seen.extend(listed(&tape));
+            // Operations that only occur in rules are seen by a tape around the walk.
+            if output.dtype().is_float() && inputs.iter().any(|input| input.dtype().is_float()) {
+                let outer = GradientTape::new();
+                watch_all(&outer, &inputs);
+                let inner = GradientTape::new();
+                let sources: Vec<Tensor> = inputs.iter().filter(|x| x.dtype().is_float()).cloned().collect();
+                watch_all(&inner, &sources);
+                let output = (row.apply)(&inputs, &attrs)?;
+                let zeros = autograd::GradientOptions::default().unconnected(autograd::Unconnected::Zeros);
+                let cotangent = output.ones_like();
+                outer.watch(&cotangent);
+                inner.gradient_with(&output, &sources, zeros.output_gradient(&cotangent))?;
+                seen.extend(listed(&outer));
+            }
+        }
+    }
+    let (x, y) = (Tensor::ones([2]).cast(DType::F64), Tensor::zeros([2]).cast(DType::F64));
+    let tape = GradientTape::new();
+    watch_all(&tape, &[x.clone(), y.clone()]);
+    without_derivative(&x, &y)?;
+    seen.extend(listed(&tape));
+
+    let missing: Vec<_> = Op::families()
+        .into_iter()
+        .flat_map(|(family, names)| names.iter().map(move |name| (family, *name)))
+        .filter(|(_, name)| !seen.contains(*name))
+        .collect();
+    assert!(missing.is_empty(), "no row of the table executes {missing:?}");
+    Ok(())
+}
