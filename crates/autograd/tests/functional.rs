@@ -304,7 +304,7 @@ fn errors_say_what_would_be_right() -> Result<()> {
         "batch_jacobian: input 0 [2] and the value [] have no first axis in common"
     );
     // What the function itself says comes through.
-    assert_eq!(message(grad(|x| x.matmul(&tensor![1.0]), &x)), message(x.matmul(&tensor![1.0])));
+    assert_eq!(message(grad(|x| x.matmul(tensor![1.0]), &x)), message(x.matmul(tensor![1.0])));
     Ok(())
 }
 
