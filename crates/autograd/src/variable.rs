@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
 use tensor::record::Trace;
-use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Update, update};
+use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Update, no_record, update};
 
 /// A value that training changes: a tensor in a place with an identity.
 ///
@@ -139,7 +139,7 @@ impl Variable {
         Ok(())
     }
 
-    /// Adds to the value: in place where nobody else holds it, in a copy otherwise.
+    /// Adds to the value.
     ///
     /// # Errors
     /// If shape or element type differ from those of the value.
@@ -155,7 +155,7 @@ impl Variable {
         self.update(&value, [], &Sum)
     }
 
-    /// Subtracts from the value: in place where nobody else holds it, in a copy otherwise.
+    /// Subtracts from the value.
     ///
     /// # Errors
     /// If shape or element type differ from those of the value.
@@ -171,8 +171,9 @@ impl Variable {
         self.update(&value, [], &Difference)
     }
 
-    /// Changes every element of the value and of some states by the formula of an optimizer: in
-    /// place where nobody else holds them. Never recorded.
+    /// Changes every element of the value and of some states by the formula of an optimizer. Never
+    /// recorded. States change in place where nobody else holds them. Whoever reads the value
+    /// meanwhile reads the old one; if another thread changes it, this step is added to that.
     ///
     /// # Errors
     /// If shapes or element types differ; then nothing was changed.
@@ -182,7 +183,22 @@ impl Variable {
         states: [&mut Tensor; S],
         rule: &impl Update<S>,
     ) -> Result<()> {
-        update(&mut self.write(), gradient, states, rule).map_err(|error| error.context(self.name()))
+        // No lock is held while threads work: one that waits for others may run a task that reads
+        // this variable.
+        let mut before = self.read().clone();
+        let mut after = update(&before, gradient, states, rule).map_err(|error| error.context(self.name()))?;
+        loop {
+            let now = {
+                let mut value = self.write();
+                if value.trace().id() == before.trace().id() {
+                    *value = after;
+                    return Ok(());
+                }
+                value.clone()
+            };
+            after = no_record(|| now.try_add(after.try_sub(&before)?))?;
+            before = now;
+        }
     }
 
     /// Converts the value to another floating type, to check a model in float64 for example.

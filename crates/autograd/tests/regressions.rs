@@ -145,6 +145,19 @@ fn a_variable_is_updated_while_workers_read_it() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn no_change_of_several_threads_is_lost() -> Result<()> {
+    let w = Variable::new(Tensor::zeros([1 << 15]));
+    let one = Tensor::ones([1 << 15]);
+    std::thread::scope(|scope| {
+        let add = || (0..100).try_for_each(|_| w.assign_add(&one));
+        let others: Vec<_> = (0..3).map(|_| scope.spawn(add)).collect();
+        others.into_iter().map(|thread| thread.join().expect("no panic")).chain([add()]).collect::<Result<()>>()
+    })?;
+    assert_eq!((w.value().min()?.item()?, w.value().max()?.item()?), (400.0, 400.0));
+    Ok(())
+}
+
 /// A tape that was asked inside `no_record` once went on recording for ever.
 #[test]
 fn a_tape_ends_inside_no_record_too() -> Result<()> {

@@ -14,7 +14,7 @@ pub(crate) struct Matrix<'a, T> {
 }
 
 /// Multiply-adds below which a product is one tile: handing a tile over costs some 5 µs.
-const TILE: usize = 1 << 21;
+const TILE: usize = 1 << 20;
 /// The most tiles that one product is split into.
 const TILES: usize = 16;
 

@@ -38,26 +38,40 @@ pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> 
 /// Calls `f(start, chunk)` for consecutive chunks of `out`, each of `chunk` elements but the last,
 /// in parallel where there are several.
 pub(crate) fn for_chunks<T: Send>(out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+    for_chunks_with(out, [], chunk, |start, out, []| f(start, out));
+}
+
+/// As [`for_chunks`], with the same chunks of other slices of that length.
+pub(crate) fn for_chunks_with<T: Send, const N: usize>(
+    out: &mut [T],
+    others: [&mut [T]; N],
+    chunk: usize,
+    f: impl Fn(usize, &mut [T], [&mut [T]; N]) + Sync,
+) {
     struct Shared<T>(*mut T);
     // SAFETY: tasks use disjoint parts of what the pointer leads to.
     unsafe impl<T: Send> Sync for Shared<T> {}
     impl<T> Shared<T> {
-        fn pointer(&self) -> *mut T {
-            self.0
+        /// # Safety
+        /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
+        unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
+            unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
         }
     }
 
     let length = out.len();
+    assert!(others.iter().all(|other| other.len() == length), "slices of one length");
     if length <= chunk {
-        return f(0, out);
+        return f(0, out, others);
     }
-    let shared = Shared(out.as_mut_ptr());
+    let out = Shared(out.as_mut_ptr());
+    let others = others.map(|other| Shared(other.as_mut_ptr()));
     for_each(length.div_ceil(chunk), &|k| {
         let start = k * chunk;
-        // SAFETY: `start` is below `length`, and the chunks of different `k` do not overlap; `out`
-        // is borrowed exclusively until all tasks have ended.
-        let part = unsafe { std::slice::from_raw_parts_mut(shared.pointer().add(start), chunk.min(length - start)) };
-        f(start, part);
+        let count = chunk.min(length - start);
+        // SAFETY: `start` is below `length`, which all slices have, and the chunks of different `k`
+        // do not overlap; the slices are borrowed exclusively until all tasks have ended.
+        unsafe { f(start, out.part(start, count), others.each_ref().map(|other| other.part(start, count))) };
     });
 }
 
@@ -74,6 +88,9 @@ mod tests {
                 part.iter_mut().enumerate().for_each(|(k, x)| *x += start + k + 1);
             });
             assert_eq!(out, (1..=length).collect::<Vec<_>>());
+            let mut other = vec![0; length];
+            for_chunks_with(&mut out, [&mut other], 8, |_, out, [other]| other.swap_with_slice(out));
+            assert_eq!((out, other), (vec![0; length], (1..=length).collect()));
         }
     }
 }
