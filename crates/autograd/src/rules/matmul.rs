@@ -22,7 +22,10 @@ pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<
     if vector(0) {
         g = g.expand_dims(-2)?;
     }
-    let part = if k == 0 {
+    let part = if k == 1 && site.shape(0).rank() > 2 && site.shape(1).rank() <= 2 {
+        // The rows of all matrices at once, instead of a product for each and their sum.
+        rows(site.input(0))?.t()?.matmul(&rows(&g)?)?
+    } else if k == 0 {
         let b = site.input(1);
         let b = if vector(1) { b.expand_dims(0)? } else { b.t()? };
         g.matmul(&b)?
@@ -36,4 +39,10 @@ pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<
         (true, _) => part.squeeze(-1),
         (false, _) => Ok(part),
     }
+}
+
+/// All but the last axis as one.
+fn rows(x: &Tensor) -> Result<Tensor> {
+    let (last, leading) = x.shape().split_last().expect("matrices have axes");
+    x.with_shape([leading.iter().product(), *last])
 }

@@ -1,7 +1,7 @@
 //! The densely connected layer.
 
 use autograd::Variable;
-use tensor::{DType, Error, Result, Shape, Tensor, no_record, random};
+use tensor::{DType, Error, Result, Tensor, no_record, random};
 
 use crate::activation::Activation;
 use crate::built::Built;
@@ -106,31 +106,18 @@ impl Dense {
 
 impl Layer for Dense {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        let (&width, rows) = match input.shape().split_last() {
-            Some((width, rows)) if !rows.is_empty() => (width, rows),
+        let width = match input.shape()[..] {
+            [_, .., width] => width,
             _ => return Err(Error::shape("dense", input.shape(), "needs at least two axes, [batch, inputs]")),
         };
         let dtype = if self.inputs.is_none() && input.dtype().is_float() { input.dtype() } else { DType::F32 };
         let weights = self.weights.get_or_build(|| self.build(self.inputs.unwrap_or(width), dtype))?;
         let kernel = weights.kernel.value();
-        let affine = |input: &Tensor| {
-            let product = input.matmul(&kernel)?;
-            match &weights.bias {
-                Some(bias) => product.try_add(bias),
-                None => Ok(product),
-            }
-        };
-        if rows.len() == 1 {
-            return self.activation.apply(&affine(input)?);
-        }
-        // All rows in one product. Other shapes fail in the product, which then names them whole.
-        if kernel.shape()[0] != width {
-            let reason = format!("the inner sizes {width} and {} differ", kernel.shape()[0]);
-            return Err(Error::product("matmul", input.shape(), kernel.shape(), reason));
-        }
-        let flat = input.with_shape([rows.iter().product(), width])?;
-        let shape: Shape = rows.iter().copied().chain([self.units]).collect();
-        self.activation.apply(&affine(&flat)?.with_shape(shape)?)
+        let product = input.matmul(&kernel)?;
+        self.activation.apply(&match &weights.bias {
+            Some(bias) => product.try_add(bias)?,
+            None => product,
+        })
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -1,20 +1,33 @@
 //! Matrix products: the `gemm` crate's single-threaded product under our own split into tiles.
 #![allow(unsafe_code)]
 
+use smallvec::SmallVec;
+
 use crate::dtype::Float;
 use crate::kernels::threads;
 
-/// One operand: where it starts in its slice and its strides along rows and columns.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, T> {
+/// The matrices of one operand: where each starts in the slice, and the strides along rows and
+/// columns, which all share.
+pub(crate) struct Matrices<'a, T> {
     pub(crate) data: &'a [T],
-    pub(crate) start: usize,
+    pub(crate) starts: SmallVec<[usize; 1]>,
     pub(crate) rows: isize,
     pub(crate) columns: isize,
 }
 
-/// Multiply-adds below which a product is one tile: handing a tile over costs some 5 µs.
-const TILE: usize = 1 << 20;
+impl<T> Matrices<'_, T> {
+    /// Whether all matrices of `rows` × `columns` elements lie within the slice.
+    fn lie_within(&self, rows: usize, columns: usize) -> bool {
+        let corner = |step: isize, size: usize| step * (size as isize - 1);
+        let (down, right) = (corner(self.rows, rows), corner(self.columns, columns));
+        let (least, greatest) = (down.min(0) + right.min(0), down.max(0) + right.max(0));
+        let within = |at: isize| (0..self.data.len() as isize).contains(&at);
+        self.starts.iter().all(|&start| within(start as isize + least) && within(start as isize + greatest))
+    }
+}
+
+/// Multiply-adds of one task, about: handing a task over costs some 5 µs.
+const TASK: usize = 1 << 20;
 /// The most tiles that one product is split into.
 const TILES: usize = 16;
 
@@ -28,40 +41,40 @@ impl<T> Destination<T> {
     }
 }
 
-/// `out = a · b` for a row-major `out` of `m` × `n` elements and an inner size `k`.
+/// The products `a · b`, pair by pair, one after another in `out`, each row-major and of `m` × `n`
+/// elements; the inner size is `k`.
 ///
-/// The tiles, and with them the order of every sum, depend on the shape alone; `k` is never split.
-pub(crate) fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<T>, b: Matrix<T>, out: &mut [T]) {
-    assert_eq!(Some(out.len()), m.checked_mul(n));
-    if m * n == 0 {
+/// Large products are split into tiles, small ones go several to a task. The tiles, and with them
+/// the order of every sum, depend on the shape alone; `k` is never split.
+pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrices<T>, out: &mut [T]) {
+    let count = a.starts.len();
+    assert_eq!(count, b.starts.len(), "as many matrices on both sides");
+    assert_eq!(Some(out.len()), m.checked_mul(n).and_then(|size| size.checked_mul(count)));
+    if out.is_empty() {
         return;
     }
     if k == 0 {
         return out.fill(T::zero());
     }
-    for (x, rows, columns) in [(&a, m, k), (&b, k, n)] {
-        let corner = |step: isize, size: usize| step * (size as isize - 1);
-        let (down, right) = (corner(x.rows, rows), corner(x.columns, columns));
-        let least = x.start as isize + down.min(0) + right.min(0);
-        let greatest = x.start as isize + down.max(0) + right.max(0);
-        assert!(least >= 0 && (greatest as usize) < x.data.len(), "an operand lies within its data");
-    }
-    let (rows, columns) = tile_size(m, n, k);
+    assert!(a.lie_within(m, k) && b.lie_within(k, n), "operands lie within their data");
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let (rows, columns) = tile_size(m, n, work);
     let across = n.div_ceil(columns);
+    let tiles = m.div_ceil(rows) * across;
+    let group = (TASK / work).max(1);
     let destination = Destination(out.as_mut_ptr());
-    threads::for_each(m.div_ceil(rows) * across, &|tile| {
+    let product = |pair: usize, tile: usize| {
         let (top, left) = (tile / across * rows, tile % across * columns);
-        let (height, width) = (rows.min(m - top), columns.min(n - left));
-        let lhs = a.start as isize + top as isize * a.rows;
-        let rhs = b.start as isize + left as isize * b.columns;
-        // SAFETY: the corners of both operands were checked against their slices above and this
-        // tile lies between them; the destination tiles are disjoint parts of `out`.
+        let lhs = a.starts[pair] as isize + top as isize * a.rows;
+        let rhs = b.starts[pair] as isize + left as isize * b.columns;
+        // SAFETY: all matrices lie within their slices and this tile within its matrices, as was
+        // checked above; the tiles of all pairs are disjoint parts of `out`.
         unsafe {
             gemm::gemm(
-                height,
-                width,
+                rows.min(m - top),
+                columns.min(n - left),
                 k,
-                destination.pointer().add(top * n + left),
+                destination.pointer().add(pair * m * n + top * n + left),
                 1,
                 n as isize,
                 false,
@@ -79,12 +92,19 @@ pub(crate) fn gemm<T: Float>(m: usize, n: usize, k: usize, a: Matrix<T>, b: Matr
                 gemm::Parallelism::None,
             );
         }
-    });
+    };
+    if tiles > 1 {
+        threads::for_each(count * tiles, &|task| product(task / tiles, task % tiles));
+    } else {
+        threads::for_each(count.div_ceil(group), &|task| {
+            (task * group..count.min((task + 1) * group)).for_each(|pair| product(pair, 0));
+        });
+    }
 }
 
 /// Rows and columns of a tile: about equal work for each, the longer side split first.
-fn tile_size(m: usize, n: usize, k: usize) -> (usize, usize) {
-    let tiles = (m.saturating_mul(n).saturating_mul(k) / TILE).clamp(1, TILES);
+fn tile_size(m: usize, n: usize, work: usize) -> (usize, usize) {
+    let tiles = (work / TASK).clamp(1, TILES);
     let split = |size: usize, parts: usize, unit: usize| size.div_ceil(parts).next_multiple_of(unit).min(size.max(1));
     if tiles == 1 {
         (m, n)

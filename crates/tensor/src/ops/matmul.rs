@@ -2,7 +2,8 @@
 
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::gemm::{Matrix, gemm};
+use crate::kernels::gemm::{Matrices, gemm};
+use crate::kernels::strided::Walk;
 use crate::ops::{apply, operands, same_dtype};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
@@ -35,12 +36,27 @@ impl Matmul {
             wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
         })?;
         batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
-        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch, [m, n, k]),
+        let (left, batch_left, rows) = match folded(&left, &right) {
+            Some(left) => (left, Shape::default(), batch.size() * m),
+            None => (left, batch.clone(), m),
+        };
+        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k]),
             else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
         let shape: Shape =
             batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
         Ok(product.reshaped(shape))
     }
+}
+
+/// Several matrices times one are one product with the rows of all, where those lie evenly apart.
+fn folded(left: &Tensor, right: &Tensor) -> Option<Tensor> {
+    let &[.., _, _, k] = &left.shape()[..] else { return None };
+    if right.rank() > 2 || left.size() == 0 {
+        return None;
+    }
+    let rows = Shape::from([left.size() / k, k]);
+    let strides = left.strides().reshaped(left.shape(), &rows)?;
+    Some(left.restrided(rows, strides, left.offset()))
 }
 
 fn unsqueezed(x: &Tensor, axis: usize) -> Tensor {
@@ -53,37 +69,26 @@ fn strides_inserted(x: &Tensor, axis: usize) -> Strides {
     strides.into_iter().collect()
 }
 
-fn batched<T: Float>(a: &Tensor, b: &Tensor, batch: &Shape, [m, n, k]: [usize; 3]) -> Tensor {
-    let mut out = Buffer::new::<T>(batch.size() * m * n);
-    let matrix = |x: &Tensor| {
-        let (rows, columns) = (x.strides()[x.rank() - 2], x.strides()[x.rank() - 1]);
-        move |start: usize| (start, rows, columns)
-    };
-    let (left, right) = (matrix(a), matrix(b));
-    let offsets = |x: &Tensor| {
-        let rank = x.rank() - 2;
-        let shape = Shape::from(&x.shape()[..rank]);
-        let strides: Strides = x.strides()[..rank].iter().copied().collect();
-        let strides = strides.broadcast(&shape, batch).expect("the batches broadcast");
-        crate::kernels::strided::Walk::new(batch, [(&strides, x.offset())])
-    };
-    let starts = |walk: crate::kernels::strided::Walk<1>| {
-        let mut starts = Vec::with_capacity(batch.size());
-        for (_, [at], length) in walk.runs(0, batch.size()) {
-            starts.extend((0..length).map(|j| (at + j as isize * walk.steps[0]) as usize));
-        }
-        starts
-    };
-    let pairs = starts(offsets(a)).into_iter().zip(starts(offsets(b)));
-    let pieces = out.as_mut_slice::<T>().chunks_mut((m * n).max(1));
-    for (piece, (i, j)) in pieces.zip(pairs) {
-        let ((a_start, a_rows, a_columns), (b_start, b_rows, b_columns)) = (left(i), right(j));
-        let a = Matrix { data: a.storage_slice::<T>(), start: a_start, rows: a_rows, columns: a_columns };
-        let b = Matrix { data: b.storage_slice::<T>(), start: b_start, rows: b_rows, columns: b_columns };
-        gemm(m, n, k, a, b, piece);
-    }
-    let shape = batch.iter().copied().chain([m, n]).collect();
+fn batched<T: Float>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3]) -> Tensor {
+    let [m, n, _] = sizes;
+    let shape: Shape = batch.iter().copied().chain([m, n]).collect();
+    let mut out = Buffer::new::<T>(shape.size());
+    gemm(sizes, &matrices::<T>(a, batch), &matrices::<T>(b, batch), out.as_mut_slice());
     Tensor::from_buffer(out, shape)
+}
+
+/// The matrices of `x`, repeated as often as the batch has them.
+fn matrices<'a, T: Float>(x: &'a Tensor, batch: &Shape) -> Matrices<'a, T> {
+    let rank = x.rank() - 2;
+    let (outer, inner) = x.strides().split_at(rank);
+    let outer: Strides = outer.iter().copied().collect();
+    let outer = outer.broadcast(&Shape::from(&x.shape()[..rank]), batch).expect("the batches broadcast");
+    let walk = Walk::new(batch, [(&outer, x.offset())]);
+    let run = |(_, [at], length): (usize, [isize; 1], usize)| {
+        (0..length).map(move |j| at + j as isize * walk.steps[0]).map(|start| start as usize)
+    };
+    let starts = walk.runs(0, batch.size()).flat_map(run).collect();
+    Matrices { data: x.storage_slice(), starts, rows: inner[0], columns: inner[1] }
 }
 
 impl Tensor {
