@@ -3,6 +3,7 @@
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::simd::{Loop, vectorized};
+use crate::profile;
 use crate::tensor::Tensor;
 
 /// The formula by which an optimizer changes one element of a parameter, given the gradient and
@@ -32,8 +33,12 @@ pub fn update<const S: usize, U: Update<S>>(
             return Err(Error::dtypes("update", parameter.dtype(), other.dtype()));
         }
     }
+    let watch = profile::watch();
     with_float!(parameter.dtype(), T => run::<T, S, U>(parameter, gradient, states, rule),
         else return Err(Error::dtype("update", parameter.dtype(), "a floating type")));
+    if let Some(watch) = watch {
+        watch.end_update(parameter, S);
+    }
     Ok(())
 }
 
