@@ -226,11 +226,7 @@ impl From<Fused> for Op {
 /// Names the operation, the shapes or values concerned, and what would be right.
 pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     let op = op.into();
-    let watch = profile::watch();
-    let mut outputs = op.forward(inputs)?;
-    if let Some(watch) = watch {
-        watch.end(&op, inputs, &outputs);
-    }
+    let mut outputs = profile::observed(&op, inputs, || op.forward(inputs), |outputs| outputs)?;
     record::offer(&op, inputs, &mut outputs);
     Ok(outputs)
 }
@@ -245,11 +241,7 @@ pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
         return apply_all(op, inputs).map(|mut outputs| outputs.swap_remove(0));
     }
     // Without the list that `apply_all` returns: this is the path of nearly every operation.
-    let watch = profile::watch();
-    let mut output = op.forward_one(inputs)?;
-    if let Some(watch) = watch {
-        watch.end(&op, inputs, std::slice::from_ref(&output));
-    }
+    let mut output = profile::observed(&op, inputs, || op.forward_one(inputs), std::slice::from_ref)?;
     record::offer(&op, inputs, std::slice::from_mut(&mut output));
     Ok(output)
 }

@@ -54,6 +54,7 @@ pub use machine::Machine;
 pub use report::{Profile, Row, ScopeRow};
 pub use session::Profiler;
 
+use crate::error::Result;
 use crate::ops::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -182,6 +183,25 @@ pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// What `forward` gives, observed if a profiler runs: an operation on `inputs`, whose `outputs` are
+/// found in the result. A failure is not counted.
+#[inline]
+pub(crate) fn observed<R>(
+    op: &Op,
+    inputs: &[&Tensor],
+    forward: impl FnOnce() -> Result<R>,
+    outputs: impl FnOnce(&R) -> &[Tensor],
+) -> Result<R> {
+    match watch() {
+        None => forward(),
+        Some(watch) => {
+            let result = forward()?;
+            watch.end(op, inputs, outputs(&result));
+            Ok(result)
+        }
+    }
+}
+
 /// A call that has begun while a profiler runs.
 pub(crate) struct Watch {
     start: Instant,
@@ -189,7 +209,7 @@ pub(crate) struct Watch {
     calls: u64,
 }
 
-/// Begins to watch a call, if a profiler runs. A call that fails is not ended, and then not counted.
+/// Begins to watch a call, if a profiler runs.
 #[inline]
 pub(crate) fn watch() -> Option<Watch> {
     session::is_running().then(Watch::begin)
@@ -203,7 +223,7 @@ impl Watch {
 
     /// Ends an operation.
     #[cold]
-    pub(crate) fn end(self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
+    fn end(self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
         let composed = matches!(op, Op::Custom(_)) && CALLS.get() != self.calls;
         self.add(|own| Call {
             name: op.name().into(),
