@@ -24,8 +24,8 @@ pub struct Row {
     pub bytes: u64,
     /// Count of the arithmetic.
     pub flops: u64,
-    /// The least time the machine needs for these bytes and this arithmetic, over the time it took: 1
-    /// is the peak. More than 1 if data came from caches; [`None`] if there was neither.
+    /// The least time that the machine needs for the bytes and the arithmetic of these calls
+    /// ([`Machine`]), over the time they took: 1 is the peak. [`None`] if there was neither.
     pub peak_share: Option<f64>,
 }
 
@@ -190,9 +190,11 @@ impl fmt::Display for Profile {
             writeln!(f)?;
             write_table(f, &table, 1)?;
         }
-        let Machine { threads, flops, bandwidth } = self.machine();
-        let (flops, bandwidth) = (prefixed(flops, "FLOP/s"), prefixed(bandwidth, "B/s"));
-        writeln!(f, "\npeaks with {threads} threads: {flops} in float32, {bandwidth} from memory")?;
+        let machine = self.machine();
+        let flops = prefixed(machine.flops, "FLOP/s");
+        let [caches, memory] = [0, u64::MAX].map(|bytes| prefixed(machine.bandwidth(bytes), "B/s"));
+        write!(f, "\npeaks with {} threads: {flops} in float32, ", machine.threads)?;
+        writeln!(f, "{caches} in the first cache, {memory} in memory")?;
         write!(f, "new from the system: {} buffers", self.fresh_blocks())?;
         self.page_faults().map_or(Ok(()), |faults| write!(f, ", {faults} pages"))
     }
@@ -270,7 +272,7 @@ mod tests {
             call("reshape", Phase::Forward, 1, 0, 0, 0),
             Event { what: scope, start: Duration::ZERO, time: Duration::from_micros(250), thread: 0 },
         ];
-        let machine = Machine { threads: 2, flops: 2e8, bandwidth: 2e7 };
+        let machine = Machine { threads: 2, flops: 2e8, bandwidths: [2e7, 7e6, 6e6, 5e6, 4e6, 3e6, 2e6] };
         let wall = Duration::from_millis(1);
         let summary = Summary { wall, machine, thread: 0, fresh_blocks: 3, page_faults: Some(1234) };
         Profile::new(events, vec!["main".into(), "other".into()], summary)
@@ -300,12 +302,12 @@ mod tests {
     #[test]
     fn it_prints_as_a_table() {
         let expected = "\
-operation           phase     calls    time    share   bytes  FLOPs  of peak
-────────────────────────────────────────────────────────────────────────────
-matmul              backward      1  400 µs   40.0 %    1 kB   40 k     50 %
-matmul              forward       2  300 µs   30.0 %    3 kB   30 k     83 %
-add                 forward       1   10 µs    1.0 %   400 B    100    200 %
-reshape             forward       1    1 µs    0.1 %     0 B      0        –
+operation           phase     calls    time    share  bytes  FLOPs  of peak
+───────────────────────────────────────────────────────────────────────────
+matmul              backward      1  400 µs   40.0 %   1 kB   40 k     50 %
+matmul              forward       2  300 µs   30.0 %   3 kB   30 k     83 %
+add                 forward       1   10 µs    1.0 %  400 B    100    200 %
+reshape             forward       1    1 µs    0.1 %    0 B      0        –
 outside operations                   389 µs   38.9 %
 wall time                              1 ms  100.0 %
 
@@ -313,7 +315,7 @@ scope        calls    time   share
 ──────────────────────────────────
 block.dense      1  250 µs  25.0 %
 
-peaks with 2 threads: 200 MFLOP/s in float32, 20 MB/s from memory
+peaks with 2 threads: 200 MFLOP/s in float32, 20 MB/s in the first cache, 2 MB/s in memory
 new from the system: 3 buffers, 1234 pages";
         assert_eq!(sample().to_string(), expected);
     }

@@ -66,8 +66,8 @@ pub struct Profiler {
 }
 
 impl Profiler {
-    /// Starts to collect. The first start for a number of threads takes a tenth of a second or so, in
-    /// which the peaks of the machine are measured.
+    /// Starts to collect. The first start for a number of threads takes some 0.2 s, in which the
+    /// peaks of the machine are measured.
     #[must_use = "a profiler that is dropped at once collects nothing"]
     pub fn start() -> Profiler {
         let machine = machine::measured();
