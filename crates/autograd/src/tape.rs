@@ -169,13 +169,14 @@ impl Recorder for Tape {
             let whole = differentiable
                 && match needs {
                     Needs::Inputs | Needs::Both => true,
+                    Needs::FirstAndOutput => k == 0,
                     Needs::Others => other_is_tracked(k),
                     Needs::Selectors => !input.dtype().is_float(),
                     Needs::Nothing | Needs::Output => false,
                 };
             kept_inputs.push((nodes[k], Kept::new(input, whole)));
         }
-        let whole = differentiable && matches!(needs, Needs::Output | Needs::Both);
+        let whole = differentiable && matches!(needs, Needs::Output | Needs::FirstAndOutput | Needs::Both);
         let first = record.nodes;
         let mut kept_outputs = SmallVec::new();
         for output in outputs {

@@ -13,6 +13,9 @@
 //! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
 //! an op and applies it, which checks shapes and types, runs a kernel, and offers the result to
 //! whoever is recording.
+//!
+//! The feature `linalg` adds factors of matrices and what is computed from them, such as
+//! `Tensor::solve`, `Tensor::cholesky` and `Tensor::eigh`.
 
 mod dtype;
 mod error;

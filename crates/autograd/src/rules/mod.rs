@@ -9,6 +9,7 @@
 mod binary;
 mod fused;
 mod index;
+mod linalg;
 mod matmul;
 mod movement;
 mod reduce;
@@ -36,6 +37,8 @@ pub(crate) enum Needs {
     Selectors,
     /// All outputs.
     Output,
+    /// The first input and all outputs.
+    FirstAndOutput,
     /// All inputs and outputs.
     Both,
 }
@@ -51,26 +54,26 @@ pub(crate) fn needs(op: &Op) -> Needs {
         Op::Movement(op) => movement::needs(op),
         Op::Index(op) => index::needs(op),
         Op::Fused(op) => fused::needs(op),
+        Op::Linalg(op) => linalg::needs(op),
         Op::Custom(_) => Needs::Both,
     }
 }
 
 /// Applies the rule of an operation. `gradients` are those of the outputs, at least one of them there.
 pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
-    // Of operations with several outputs, only the first is floating and can have a gradient.
-    let Some(gradient) = &gradients[0] else {
-        return Ok(smallvec![None; site.arity()]);
-    };
-    match op {
-        Op::Unary(op) => Ok(smallvec![unary::backward(op, site, gradient)?]),
-        Op::Binary(op) => pair(site, |k| binary::backward(op, site, gradient, k)),
-        Op::Reduce(op) => Ok(smallvec![reduce::backward(op, site, gradient)?]),
-        Op::Scan(op) => Ok(smallvec![Some(scan::backward(op, site, gradient)?)]),
-        Op::Matmul(op) => pair(site, |k| matmul::backward(op, site, gradient, k).map(Some)),
-        Op::Movement(op) => movement::backward(op, site, gradient),
-        Op::Index(op) => index::backward(op, site, gradient),
-        Op::Fused(op) => fused::backward(op, site, gradient),
-        Op::Custom(op) => {
+    match (op, &gradients[0]) {
+        (Op::Linalg(op), _) => linalg::backward(op, site, gradients),
+        // In the other families only the first of several outputs is floating and can have a gradient.
+        (_, None) => Ok(smallvec![None; site.arity()]),
+        (Op::Unary(op), Some(gradient)) => Ok(smallvec![unary::backward(op, site, gradient)?]),
+        (Op::Binary(op), Some(gradient)) => pair(site, |k| binary::backward(op, site, gradient, k)),
+        (Op::Reduce(op), Some(gradient)) => Ok(smallvec![reduce::backward(op, site, gradient)?]),
+        (Op::Scan(op), Some(gradient)) => Ok(smallvec![Some(scan::backward(op, site, gradient)?)]),
+        (Op::Matmul(op), Some(gradient)) => pair(site, |k| matmul::backward(op, site, gradient, k).map(Some)),
+        (Op::Movement(op), Some(gradient)) => movement::backward(op, site, gradient),
+        (Op::Index(op), Some(gradient)) => index::backward(op, site, gradient),
+        (Op::Fused(op), Some(gradient)) => fused::backward(op, site, gradient),
+        (Op::Custom(op), Some(gradient)) => {
             let inputs: Vec<Tensor> = (0..site.arity()).map(|k| site.input(k).clone()).collect();
             let parts = op.backward(&inputs, site.output(), gradient)?;
             if parts.len() != inputs.len() {

@@ -1,4 +1,4 @@
-//! Every case of `ops.json`: values, gradients and second derivatives from PyTorch.
+//! Every case of `ops.json` and `linalg.json`: values, gradients and second derivatives from PyTorch.
 
 use autograd::tensor::{DType, Tensor};
 use autograd::{GradientOptions, GradientTape, Result, Unconnected};
@@ -114,9 +114,9 @@ fn check(case: &Value, row: &table::Row) -> Result<Option<String>> {
     Ok(difference("derivative along the directions", &for_cotangent, &second["cotangent_grad"]))
 }
 
-#[test]
-fn every_case_agrees_with_pytorch() {
-    let file: Value = serde_json::from_str(include_str!("ops.json")).expect("JSON");
+/// Checks all cases of a file, and returns how many there were.
+fn check_all(file: &str) -> usize {
+    let file: Value = serde_json::from_str(file).expect("JSON");
     let rows = table::rows();
     let mut failures = Vec::new();
     let mut checked = 0;
@@ -135,5 +135,16 @@ fn every_case_agrees_with_pytorch() {
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), failures.len() + checked, failures.join("\n"));
-    assert_eq!(checked, 235);
+    checked
+}
+
+#[test]
+fn every_case_agrees_with_pytorch() {
+    assert_eq!(check_all(include_str!("ops.json")), 235);
+}
+
+/// Made by `make_linalg.py`.
+#[test]
+fn linear_algebra_agrees_with_pytorch() {
+    assert_eq!(check_all(include_str!("linalg.json")), 16);
 }

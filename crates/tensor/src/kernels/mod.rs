@@ -3,6 +3,8 @@
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
+#[cfg(feature = "linalg")]
+pub(crate) mod linalg;
 pub(crate) mod memory;
 pub(crate) mod reduce;
 pub(crate) mod scan;

@@ -24,6 +24,17 @@ pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     }
 }
 
+/// The results of `task(k)` for every `k` below `count`, in parallel where there are several; as
+/// [`for_each`], but with as many in one go as suits.
+#[cfg(feature = "linalg")]
+pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
+    if count <= 1 {
+        (0..count).map(task).collect()
+    } else {
+        record::suspended(|| (0..count).into_par_iter().map(task).collect())
+    }
+}
+
 /// Calls `f(start, chunk)` for consecutive chunks of `out`, each of `chunk` elements but the last,
 /// in parallel where there are several.
 pub(crate) fn for_chunks<T: Send>(out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {

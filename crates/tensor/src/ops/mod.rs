@@ -25,6 +25,7 @@ mod arrange;
 mod binary;
 mod fused;
 mod index;
+mod linalg;
 mod matmul;
 mod movement;
 mod operators;
@@ -41,6 +42,7 @@ use smallvec::SmallVec;
 pub use binary::Binary;
 pub use fused::Fused;
 pub use index::Index;
+pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
 pub use range::{IntoRange, IntoRanges, Range};
@@ -73,6 +75,8 @@ pub enum Op {
     Index(Index),
     /// Several steps in one kernel.
     Fused(Fused),
+    /// Factors of matrices.
+    Linalg(Linalg),
     /// An operation defined elsewhere.
     Custom(Arc<dyn CustomOp>),
 }
@@ -139,13 +143,14 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused);
+families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
     fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
         match self {
             Op::Scan(op) => op.forward(inputs),
+            Op::Linalg(op) => op.forward(inputs),
             _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
         }
     }
@@ -161,13 +166,14 @@ impl Op {
             Op::Movement(op) => op.forward(inputs),
             Op::Index(op) => op.forward(inputs),
             Op::Fused(op) => op.forward(inputs),
+            Op::Linalg(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
         }
     }
 
     /// Whether there may be several outputs.
     fn has_several_outputs(&self) -> bool {
-        matches!(self, Op::Scan(_))
+        matches!(self, Op::Scan(_) | Op::Linalg(_))
     }
 }
 
@@ -216,6 +222,12 @@ impl From<Index> for Op {
 impl From<Fused> for Op {
     fn from(op: Fused) -> Op {
         Op::Fused(op)
+    }
+}
+
+impl From<Linalg> for Op {
+    fn from(op: Linalg) -> Op {
+        Op::Linalg(op)
     }
 }
 

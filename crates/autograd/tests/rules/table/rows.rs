@@ -297,7 +297,9 @@ macro_rules! row {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    [unary(), binary(), reductions(), scans(), movement(), index(), fused(), losses()].into_iter().flatten().collect()
+    let families =
+        [unary(), binary(), reductions(), scans(), movement(), index(), fused(), losses(), super::linalg::rows()];
+    families.into_iter().flatten().collect()
 }
 
 fn unary() -> Vec<Row> {

@@ -1,0 +1,95 @@
+//! What the rules of linear algebra do where a factor is not unique or does not exist.
+
+use autograd::tensor::{DType, Tensor, tensor};
+use autograd::{GradientTape, Result, Tolerance, gradcheck};
+
+/// The gradient of what `f` makes of `x`.
+fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let tape = GradientTape::new();
+    tape.watch(x);
+    tape.gradient(&f(x)?, x)
+}
+
+#[test]
+fn a_determinant_has_a_gradient_at_a_singular_matrix() -> Result<()> {
+    let x = tensor![[1.0, 2.0], [2.0, 4.0]];
+    assert_eq!(gradient(&x, Tensor::det)?.to_vec::<f32>()?, [4.0, -2.0, -2.0, 1.0]);
+    assert_eq!(gradient(&Tensor::zeros([1, 1]), Tensor::det)?.to_vec::<f32>()?, [1.0]);
+    // Of three zero rows not even the minors are left.
+    assert_eq!(gradient(&Tensor::zeros([3, 3]), Tensor::det)?.to_vec::<f32>()?, [0.0; 9]);
+    let error = gradient(&Tensor::zeros([9, 9]), Tensor::det).unwrap_err();
+    assert_eq!(error.to_string(), "gradient: solve: the matrix is singular");
+    Ok(())
+}
+
+#[test]
+fn eigenvectors_of_equal_eigenvalues_have_no_gradient_but_their_values_have() -> Result<()> {
+    let x = Tensor::eye(3);
+    let error = gradient(&x, |x| Ok(x.eigh()?.1)).unwrap_err().to_string();
+    assert!(error.contains("eigh: two eigenvalues are equal"), "{error}");
+    let trace = gradient(&x, |x| Ok(x.eigh()?.0.sum()))?;
+    assert_eq!(trace.to_vec::<f32>()?, Tensor::eye(3).to_vec::<f32>()?);
+    Ok(())
+}
+
+#[test]
+fn a_sign_passes_no_gradient_on_and_says_so() -> Result<()> {
+    let x = tensor![[2.0, 1.0], [1.0, 3.0]];
+    let error = gradient(&x, |x| Ok(x.slogdet()?.0)).unwrap_err().to_string();
+    assert!(error.contains("but through slogdet, which passes no gradient on"), "{error}");
+    // Beside the other output it is no error.
+    let both = gradient(&x, |x| {
+        let (sign, logarithm) = x.slogdet()?;
+        sign.try_mul(logarithm)
+    })?;
+    let inverse = x.inverse()?.t()?;
+    assert_eq!(both.to_vec::<f32>()?, inverse.to_vec::<f32>()?);
+    Ok(())
+}
+
+#[test]
+fn a_factor_that_does_not_exist_is_an_error_and_not_nan() -> Result<()> {
+    let singular = tensor![[1.0, 0.0], [1.0, 0.0]];
+    assert!(gradient(&singular, |x| Ok(x.slogdet()?.1)).is_err());
+    assert!(gradient(&singular, |x| Ok(x.qr()?.1)).unwrap_err().to_string().contains("zero on its diagonal"));
+    Ok(())
+}
+
+/// Only what is needed is kept: for a solve the matrix and the solution, not the right side.
+#[test]
+fn a_tape_keeps_matrix_and_solution() -> Result<()> {
+    let (a, b) = (Tensor::eye(8), Tensor::ones([8, 100]));
+    let tape = GradientTape::new();
+    tape.watch(&a);
+    tape.watch(&b);
+    let _x = a.solve(&b)?;
+    assert_eq!(tape.memory(), (8 * 8 + 8 * 100) * 4);
+    Ok(())
+}
+
+/// The log density of a normal distribution: cholesky, triangular solve and logarithm together.
+#[test]
+fn a_density_by_cholesky_has_the_gradient_of_one_by_inverse() -> Result<()> {
+    let a = tensor![[2.0, 0.3, 0.1], [0.3, 1.5, -0.2], [0.1, -0.2, 1.1]].cast(DType::F64);
+    let x = tensor![0.3, -1.2, 0.7].cast(DType::F64);
+    let by_cholesky = |a: &Tensor| {
+        let l = a.cholesky()?;
+        let diagonal = (&l * Tensor::eye(3).cast(DType::F64)).sum_axes(-1)?;
+        Ok(l.solve_triangular(&x, true)?.square().sum() * -0.5 - diagonal.log().sum())
+    };
+    let by_inverse = |a: &Tensor| Ok(x.matmul(a.inverse()?.matmul(&x)?)? * -0.5 - a.slogdet()?.1 * 0.5);
+    assert!((by_cholesky(&a)? - by_inverse(&a)?).abs().item()? < 1e-14);
+    let (g, h) = (gradient(&a, by_cholesky)?, gradient(&a, by_inverse)?);
+    assert!((g - h).abs().max()?.item()? < 1e-14);
+    gradcheck(|x| by_cholesky(&x[0]), &[a], Tolerance::default())
+}
+
+#[test]
+fn an_output_that_nobody_uses_is_no_obstacle() -> Result<()> {
+    let x = tensor![[2.0, 1.0], [1.0, 3.0]];
+    let tape = GradientTape::new();
+    tape.watch(&x);
+    let (q, _) = x.qr()?;
+    assert_eq!(tape.gradient(q.sum(), &x)?.shape(), x.shape());
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Factors of matrices, one matrix at a time, by `nalgebra` in float64.
+
+use nalgebra::DMatrix;
+use nalgebra::linalg::{Cholesky, LU, QR, SymmetricEigen};
+use smallvec::{SmallVec, smallvec};
+
+use crate::error::{Error, Result};
+use crate::kernels::threads;
+use crate::ops::Outputs;
+use crate::shape::Shape;
+use crate::storage::Buffer;
+use crate::tensor::Tensor;
+
+pub(crate) type Matrix = DMatrix<f64>;
+
+/// The results for one matrix of a batch, vectors and numbers being matrices too; or what is wrong
+/// with it.
+pub(crate) type Parts = std::result::Result<SmallVec<[Matrix; 2]>, &'static str>;
+
+/// Calls `f` with the matrices at every place of the batch, and puts its results together, whose
+/// shapes at one place are `shapes`.
+///
+/// A matrix is the work of one thread, so that the number of threads does not matter.
+///
+/// # Errors
+/// What `f` finds wrong, with the place.
+pub(crate) fn each(
+    operation: &str,
+    inputs: &[&Tensor],
+    batch: &Shape,
+    shapes: &[&[usize]],
+    f: &(dyn Fn(&[Matrix]) -> Parts + Sync),
+) -> Result<Outputs> {
+    let elements: Vec<_> = inputs.iter().map(|x| x.elements::<f64>()).collect();
+    let results = threads::map(batch.size(), &|place| {
+        let matrix = |k: usize| {
+            let [.., rows, columns] = inputs[k].shape()[..] else { unreachable!("the operation checks the ranks") };
+            Matrix::from_row_slice(rows, columns, &elements[k][place * rows * columns..][..rows * columns])
+        };
+        f(&(0..inputs.len()).map(matrix).collect::<SmallVec<[Matrix; 2]>>())
+    });
+    let full = |shape: &&[usize]| batch.iter().chain(*shape).copied().collect::<Shape>();
+    let shapes: Vec<Shape> = shapes.iter().map(full).collect();
+    let mut buffers: Vec<Buffer> = shapes.iter().map(|shape| Buffer::new::<f64>(shape.size())).collect();
+    for (place, parts) in results.into_iter().enumerate() {
+        let parts = parts.map_err(|message| {
+            let what = if batch.size() == 1 { "the matrix".into() } else { format!("matrix {place} of {batch}") };
+            Error::argument(operation, format!("{what} {message}"))
+        })?;
+        for (buffer, part) in buffers.iter_mut().zip(&parts) {
+            let out = &mut buffer.as_mut_slice::<f64>()[place * part.len()..][..part.len()];
+            // nalgebra stores columns, we rows.
+            out.iter_mut().zip(part.transpose().iter()).for_each(|(out, &x)| *out = x);
+        }
+    }
+    Ok(buffers.into_iter().zip(shapes).map(|(buffer, shape)| Tensor::from_buffer(buffer, shape)).collect())
+}
+
+const SINGULAR: &str = "is singular";
+const ZERO_DIAGONAL: &str = "has a zero on its diagonal, so that it is singular";
+const NOT_POSITIVE: &str = "is not positive definite; `eigh` tells its eigenvalues";
+const NOT_CONVERGED: &str = "has eigenvalues that were not found within 1,000 iterations each";
+const NOT_FINITE: &str = "has elements that are NaN or infinite";
+
+pub(crate) fn solve(m: &[Matrix]) -> Parts {
+    if m[1].is_empty() {
+        return Ok(smallvec![m[1].clone()]);
+    }
+    let solution = LU::new(m[0].clone()).solve(&m[1]).ok_or(SINGULAR)?;
+    Ok(smallvec![solution])
+}
+
+pub(crate) fn solve_triangular(m: &[Matrix], lower: bool, unit_diagonal: bool) -> Parts {
+    if m[1].is_empty() {
+        return Ok(smallvec![m[1].clone()]);
+    }
+    let mut triangle = m[0].clone();
+    if unit_diagonal {
+        triangle.fill_diagonal(1.0);
+    }
+    let solution = if lower { triangle.solve_lower_triangular(&m[1]) } else { triangle.solve_upper_triangular(&m[1]) };
+    Ok(smallvec![solution.ok_or(ZERO_DIAGONAL)?])
+}
+
+fn symmetric_part(m: &Matrix) -> Matrix {
+    (m + m.transpose()) * 0.5
+}
+
+/// A matrix divided by a power of two, and that power, so that the squares of its elements do not
+/// over- or underflow.
+fn scaled(m: Matrix) -> (Matrix, f64) {
+    let largest = m.amax();
+    if largest == 0.0 || !largest.is_finite() {
+        return (m, 1.0);
+    }
+    // In two steps, as the reciprocal of the smallest power is infinite.
+    let half = (largest.log2() / 2.0).floor().exp2();
+    (m / half / half, half * half)
+}
+
+pub(crate) fn cholesky(m: &[Matrix]) -> Parts {
+    let factor = Cholesky::new(symmetric_part(&m[0])).ok_or(NOT_POSITIVE)?;
+    Ok(smallvec![factor.unpack()])
+}
+
+pub(crate) fn det(m: &[Matrix]) -> Parts {
+    let lu = LU::new(m[0].clone());
+    let sign: f64 = lu.p().determinant();
+    Ok(smallvec![Matrix::from_element(1, 1, sign * lu.u().diagonal().product())])
+}
+
+pub(crate) fn slogdet(m: &[Matrix]) -> Parts {
+    let lu = LU::new(m[0].clone());
+    let mut sign: f64 = lu.p().determinant();
+    let mut logarithm = 0.0;
+    for &x in lu.u().diagonal().iter() {
+        sign *= if x == 0.0 { 0.0 } else { x.signum() };
+        logarithm += x.abs().ln();
+    }
+    Ok(smallvec![Matrix::from_element(1, 1, sign), Matrix::from_element(1, 1, logarithm)])
+}
+
+pub(crate) fn eigh(m: &[Matrix]) -> Parts {
+    let (m, scale) = scaled(symmetric_part(&m[0]));
+    let n = m.nrows();
+    if !m.iter().all(|x| x.is_finite()) {
+        return Err(NOT_FINITE);
+    }
+    if n == 0 {
+        return Ok(smallvec![Matrix::zeros(0, 1), m]);
+    }
+    // A few iterations an eigenvalue suffice.
+    let eigen = SymmetricEigen::try_new(m, f64::EPSILON, 1000 * n).ok_or(NOT_CONVERGED)?;
+    let mut order: Vec<usize> = (0..n).collect();
+    order.sort_by(|&i, &j| eigen.eigenvalues[i].total_cmp(&eigen.eigenvalues[j]));
+    let values = Matrix::from_fn(n, 1, |k, _| eigen.eigenvalues[order[k]] * scale);
+    let mut vectors = Matrix::zeros(n, n);
+    for (k, &j) in order.iter().enumerate() {
+        let column = eigen.eigenvectors.column(j);
+        let sign = column[column.iamax()].signum();
+        vectors.set_column(k, &(column * sign));
+    }
+    Ok(smallvec![values, vectors])
+}
+
+pub(crate) fn qr(m: &[Matrix]) -> Parts {
+    let (m, scale) = scaled(m[0].clone());
+    let factors = QR::new(m);
+    Ok(smallvec![factors.q(), factors.r() * scale])
+}
