@@ -116,6 +116,23 @@ fn calls_bytes_and_flops_are_those_of_the_arithmetic() -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "linalg")]
+#[test]
+fn factors_of_matrices_count_for_each_matrix() -> Result<()> {
+    let _alone = alone();
+    let a = Tensor::eye(3).try_mul(2.0)?.expand([5, 3, 3])?;
+    let profile = profiled(|| {
+        a.solve(Tensor::ones([3, 4]))?;
+        a.cholesky()?;
+        Tensor::ones([2, 6, 3]).qr()?;
+        Ok(())
+    })?;
+    assert_eq!(costs(&profile, "solve").3, 5 * (18 + 72));
+    assert_eq!(costs(&profile, "cholesky").3, 5 * 9);
+    assert_eq!(costs(&profile, "qr").3, 2 * (4 * 9 * 6 - 4 * 9));
+    Ok(())
+}
+
 #[test]
 fn an_operation_inside_another_is_counted_once() -> Result<()> {
     let _alone = alone();
