@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use facade::prelude::*;
+use facade::tensor;
 
 /// A profiler is told of all threads, so that these tests must not run at the same time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -31,8 +32,6 @@ fn train(model: &Sequential) -> Result<Vec<u32>> {
     let values = weights.iter().map(|weight| weight.value().to_vec::<f32>());
     Ok(values.collect::<tensor::Result<Vec<_>>>()?.concat().into_iter().map(f32::to_bits).collect())
 }
-
-use facade::tensor;
 
 #[test]
 fn a_training_step_has_three_phases() -> Result<()> {
@@ -64,7 +63,7 @@ fn layers_are_scopes() -> Result<()> {
     let profiler = Profiler::start();
     train(&model)?;
     let profile = profiler.stop();
-    let mut scopes: Vec<_> = profile.scopes().iter().map(|row| (&*row.path, row.calls)).collect();
+    let mut scopes: Vec<_> = profile.scopes().iter().map(|row| (row.path.as_str(), row.calls)).collect();
     scopes.sort();
     assert_eq!(scopes, [("classes", 2), ("classes.dense", 2), ("dense", 2)]);
     Ok(())

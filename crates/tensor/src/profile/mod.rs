@@ -47,7 +47,6 @@ mod trace;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use machine::Machine;
@@ -162,7 +161,7 @@ fn close(outside: usize, start: Instant) {
         path.truncate(outside);
         whole
     });
-    session::add(start, time, || What::Scope { path: path.as_str().into() });
+    session::add(start, time, || What::Scope { path: path.clone() });
 }
 
 /// Runs `f`, while this thread waits for others: tasks of somebody else that it runs meanwhile are
@@ -272,13 +271,22 @@ struct Event {
     thread: usize,
 }
 
+impl Event {
+    fn call(&self) -> Option<&Call> {
+        match &self.what {
+            What::Call(call) => Some(call),
+            What::Scope { .. } => None,
+        }
+    }
+}
+
 enum What {
     Call(Call),
-    Scope { path: Arc<str> },
+    Scope { path: String },
 }
 
 struct Call {
-    name: Arc<str>,
+    name: String,
     family: &'static str,
     phase: Phase,
     /// The time without that of other calls inside.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Event, Machine, Phase, What};
@@ -11,7 +10,7 @@ use super::{Event, Machine, Phase, What};
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The operation, as errors and tapes name it; `update` for an optimizer's pass over a parameter.
-    pub name: Arc<str>,
+    pub name: String,
     /// Its family, as [`Op::families`](crate::Op::families) lists them; `Custom` or `Update` for others.
     pub family: &'static str,
     /// The phase.
@@ -33,7 +32,7 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct ScopeRow {
     /// The names of the scopes, outermost first, joined by dots.
-    pub path: Arc<str>,
+    pub path: String,
     /// How many there were.
     pub calls: u64,
     /// Their time, with that of scopes inside.
@@ -74,7 +73,7 @@ impl Profile {
 
     /// The calls of an operation in a phase, if there were any.
     pub fn row(&self, name: &str, phase: Phase) -> Option<&Row> {
-        self.rows.iter().find(|row| &*row.name == name && row.phase == phase)
+        self.rows.iter().find(|row| row.name == name && row.phase == phase)
     }
 
     /// The scopes, those first that took longest.
@@ -165,7 +164,7 @@ impl fmt::Display for Profile {
         let mut table = vec![heading.map(String::from)];
         table.extend(self.rows.iter().map(|row| {
             [
-                row.name.to_string(),
+                row.name.clone(),
                 row.phase.to_string(),
                 row.calls.to_string(),
                 seconds(row.time),
@@ -175,17 +174,19 @@ impl fmt::Display for Profile {
                 row.peak_share.map_or("–".into(), |peak| format!("{:.0} %", 100.0 * peak)),
             ]
         }));
-        let outside = self.outside();
-        let line = |name: &str, time| [name.into(), "".into(), "".into(), seconds(time), share(time)];
-        let [outside, whole] = [line("outside operations", outside), line("wall time", wall)];
-        table.extend([outside, whole].map(|[a, b, c, d, e]| [a, b, c, d, e, "".into(), "".into(), "".into()]));
+        let line = |name: &str, time| {
+            let mut cells: [String; 8] = Default::default();
+            (cells[0], cells[3], cells[4]) = (name.to_string(), seconds(time), share(time));
+            cells
+        };
+        table.extend([line("outside operations", self.outside()), line("wall time", wall)]);
         write_table(f, &table, 2)?;
         if !self.scopes.is_empty() {
             let mut table = vec![["scope", "calls", "time", "share"].map(String::from)];
             table.extend(
                 self.scopes
                     .iter()
-                    .map(|row| [row.path.to_string(), row.calls.to_string(), seconds(row.time), share(row.time)]),
+                    .map(|row| [row.path.clone(), row.calls.to_string(), seconds(row.time), share(row.time)]),
             );
             writeln!(f)?;
             write_table(f, &table, 1)?;
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn calls_are_summed_by_operation_and_phase() {
         let profile = sample();
-        let order: Vec<_> = profile.rows().iter().map(|row| (&*row.name, row.phase, row.calls)).collect();
+        let order: Vec<_> = profile.rows().iter().map(|row| (row.name.as_str(), row.phase, row.calls)).collect();
         let expected = [
             ("matmul", Phase::Backward, 1),
             ("matmul", Phase::Forward, 2),

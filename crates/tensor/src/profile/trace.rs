@@ -56,13 +56,6 @@ impl Profile {
 }
 
 impl Event {
-    pub(super) fn call(&self) -> Option<&Call> {
-        match &self.what {
-            What::Call(call) => Some(call),
-            What::Scope { .. } => None,
-        }
-    }
-
     fn json(&self) -> String {
         let Event { what, start, time, thread } = self;
         let (name, category, arguments) = match what {
