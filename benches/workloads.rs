@@ -6,6 +6,7 @@
 //!
 //! A step takes the batch (float32, in memory), goes forward, takes the gradient, updates, and reads
 //! the loss back. One line of JSON for each workload gives the median step after five to warm up.
+//! With `--profile` a table of operations follows.
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ struct Options {
     /// Folder with the four MNIST files, instead of those in this library
     #[arg(long)]
     mnist: Option<PathBuf>,
+    /// Print to the error stream where the time of 100 further steps goes
+    #[arg(long)]
+    profile: bool,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -140,5 +144,12 @@ fn measure(name: &str, options: &Options, flops: Option<f64>, mut step: impl FnM
         row["gflops"] = ((flops / median / 1e8).round() / 10.0).into();
     }
     println!("{row}");
+    if options.profile {
+        let profiler = Profiler::start();
+        for _ in 0..100 {
+            step()?;
+        }
+        eprintln!("\n{}\n", profiler.stop());
+    }
     Ok(())
 }

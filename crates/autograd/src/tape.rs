@@ -8,6 +8,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
+use tensor::profile::{Phase, phase};
 use tensor::record::{self, Recorder, Trace};
 use tensor::{Argument, Error, Op, Operand, Result, Tensor};
 
@@ -312,6 +313,7 @@ impl GradientTape {
         sources: S,
         options: GradientOptions,
     ) -> Result<S::Gradients> {
+        let _phase = phase(Phase::Backward);
         let target = tensor_of(&target)?;
         self.0.stop();
         let list = sources.sources();
@@ -355,6 +357,7 @@ impl PersistentTape {
         sources: S,
         options: GradientOptions,
     ) -> Result<S::Gradients> {
+        let _phase = phase(Phase::Backward);
         let target = tensor_of(&target)?;
         let list = sources.sources();
         let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;

@@ -12,7 +12,7 @@
 //!
 //! | crate | holds |
 //! |---|---|
-//! | [`tensor`] | tensors and their operations, random numbers |
+//! | [`tensor`] | tensors and their operations, random numbers, the profiler |
 //! | [`autograd`] | variables and gradient tapes |
 //! | [`nn`] | layers, activations, initializers, losses |
 //! | [`optim`] | optimizers |
@@ -30,6 +30,7 @@ pub mod prelude {
     pub use nn::losses::*;
     pub use nn::{Activation, Initializer, Layer, Mode, Visitor};
     pub use optim::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
+    pub use tensor::profile::{Phase, Profile, Profiler};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose};
 }
@@ -43,6 +44,8 @@ mod guides {
     struct Autograd;
     #[doc = include_str!("../../../docs/conventions.md")]
     struct Conventions;
+    #[doc = include_str!("../../../docs/performance.md")]
+    struct Performance;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use autograd::Variable;
+use tensor::profile::scope;
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
 use crate::stream::RandomStream;
@@ -113,11 +114,13 @@ pub trait Layer: Send + Sync {
     }
 
     /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
-    /// here and the layer's description, as in `output (Dense 16→4): matmul: …`.
+    /// here and the layer's description, as in `output (Dense 16→4): matmul: …`, and a profile shows
+    /// the time under that name.
     ///
     /// # Errors
     /// As [`Layer::forward`].
     fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        let _scope = scope(name);
         self.forward(input, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
     }
 

@@ -1,6 +1,7 @@
 //! The trait of all optimizers.
 
 use autograd::Variable;
+use tensor::profile::{Phase, phase};
 use tensor::{Error, Result, Tensor, Update};
 
 use crate::hyperparameter::{Hyperparameter, Range};
@@ -65,6 +66,7 @@ pub trait Optimizer: Send {
     /// gradient has not the shape and type of its variable, a variable is not floating or given
     /// twice. Then no variable was changed.
     fn apply(&mut self, variables: &[Variable], gradients: &[Tensor]) -> Result<()> {
+        let _phase = phase(Phase::Update);
         self.validate()?;
         let name = self.name();
         check_pairs(name, variables, gradients)?;

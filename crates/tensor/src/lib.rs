@@ -7,6 +7,7 @@
 //! | [`ops`] | the operations: [`Op`] and the methods that build and apply it |
 //! | [`random`] | seekable generators and what they draw |
 //! | [`record`] | the hook for a gradient tape |
+//! | [`profile`] | where the time goes |
 //! | [`Error`] | the one error type of this crate and of those that compute with it |
 //!
 //! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
@@ -21,6 +22,7 @@ mod error;
 mod format;
 mod kernels;
 pub mod ops;
+pub mod profile;
 pub mod random;
 pub mod record;
 mod shape;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use tensor::profile::scope;
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode, Visitor};
@@ -108,7 +109,7 @@ impl Sequential {
         let mut shape: Shape = std::iter::once(1).chain(input.iter().copied()).collect();
         let mut shapes = Vec::with_capacity(self.layers.len());
         for entry in &self.layers {
-            shape = entry.named_errors(entry.layer.output_shape(&shape))?;
+            shape = entry.run(|layer| layer.output_shape(&shape))?;
             let sizes = shape.iter().skip(1).map(|size| format!(", {size}"));
             shapes.push(format!("[batch{}]", sizes.collect::<String>()));
         }
@@ -156,8 +157,10 @@ impl Entry {
         format!("{} ({})", self.name, self.layer.describe())
     }
 
-    fn named_errors<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| error.context(self.describe()))
+    /// What `f` makes of the layer, under the layer's name in errors and profiles.
+    fn run<T>(&self, f: impl FnOnce(&dyn Layer) -> Result<T>) -> Result<T> {
+        let _scope = scope(&self.name);
+        f(&*self.layer).map_err(|error| error.context(self.describe()))
     }
 }
 
@@ -174,10 +177,10 @@ impl Layer for Sequential {
             (_, None) => {
                 return Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len())));
             }
-            ([input], Some(first)) => first.named_errors(first.layer.forward(input, mode))?,
-            (_, Some(first)) => first.named_errors(first.layer.forward_many(inputs, mode))?,
+            ([input], Some(first)) => first.run(|layer| layer.forward(input, mode))?,
+            (_, Some(first)) => first.run(|layer| layer.forward_many(inputs, mode))?,
         };
-        let output = layers.try_fold(first, |x, entry| entry.named_errors(entry.layer.forward(&x, mode)))?;
+        let output = layers.try_fold(first, |x, entry| entry.run(|layer| layer.forward(&x, mode)))?;
         if !self.named.load(Relaxed) {
             self.name_weights();
             self.named.store(true, Relaxed);
@@ -192,7 +195,7 @@ impl Layer for Sequential {
     }
 
     fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        self.layers.iter().try_fold(input.clone(), |shape, entry| entry.named_errors(entry.layer.output_shape(&shape)))
+        self.layers.iter().try_fold(input.clone(), |shape, entry| entry.run(|layer| layer.output_shape(&shape)))
     }
 }
 

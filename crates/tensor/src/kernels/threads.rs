@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::record;
+use crate::{profile, record};
 
 /// Elements of an elementwise operation that one task takes. Below two tasks nothing is handed to
 /// another thread, which costs some 5 µs.
@@ -14,13 +14,13 @@ pub(crate) const CHUNK: usize = 32 << 10;
 
 /// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
 ///
-/// The recorders of this thread are put aside meanwhile: while it waits, it may run tasks that
-/// belong to somebody else.
+/// The recorders of this thread, and its phase and scope in a profile, are put aside meanwhile: while
+/// it waits, it may run tasks that belong to somebody else.
 pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     if count <= 1 {
         (0..count).for_each(task);
     } else {
-        record::suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
+        record::suspended(|| profile::suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task)));
     }
 }
 

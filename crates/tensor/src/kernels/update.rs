@@ -4,6 +4,7 @@ use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::simd::{Loop, vectorized};
 use crate::kernels::threads::for_chunks_with;
+use crate::profile;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
@@ -37,8 +38,13 @@ pub fn update<const S: usize, U: Update<S>>(
             return Err(Error::dtypes("update", parameter.dtype(), other.dtype()));
         }
     }
-    Ok(with_float!(parameter.dtype(), T => run::<T, S, U>(parameter, gradient, states, rule),
-        else return Err(Error::dtype("update", parameter.dtype(), "a floating type"))))
+    let watch = profile::watch();
+    let new = with_float!(parameter.dtype(), T => run::<T, S, U>(parameter, gradient, states, rule),
+        else return Err(Error::dtype("update", parameter.dtype(), "a floating type")));
+    if let Some(watch) = watch {
+        watch.end_update(&new, S);
+    }
+    Ok(new)
 }
 
 fn run<T: Float, const S: usize, U: Update<S>>(

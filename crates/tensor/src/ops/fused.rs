@@ -39,6 +39,17 @@ names! { Fused:
 }
 
 impl Fused {
+    pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+        let each = match self {
+            // Compare, subtract, exp, add, multiply; the logarithm subtracts twice in the end.
+            Fused::Softmax { .. } => 5,
+            Fused::LogSoftmax { .. } => 6,
+            Fused::SoftmaxCrossEntropy => 4,
+            Fused::ReluGradient => 1,
+        };
+        each * inputs[0].size() as u64
+    }
+
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         match self {
             Fused::Softmax { axis } => {

@@ -88,6 +88,14 @@ names! { Index:
 }
 
 impl Index {
+    pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+        match self {
+            Index::ScatterAdd { .. } => inputs[1].size() as u64,
+            Index::Untake { .. } => inputs[0].size() as u64,
+            Index::Where | Index::OneHot { .. } | Index::Gather { .. } | Index::Take { .. } | Index::Nonzero => 0,
+        }
+    }
+
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         match self {
             Index::Where => {

@@ -48,6 +48,26 @@ names! { Linalg:
 }
 
 impl Linalg {
+    /// The leading terms that Golub and Van Loan, "Matrix Computations", give for the usual methods;
+    /// both factors count, and eigenvectors do.
+    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        let matrices = match self {
+            Linalg::Solve | Linalg::SolveTriangular { .. } => batch_of(&outputs[0]).size(),
+            _ => batch_of(inputs[0]).size(),
+        };
+        let size = |x: &Tensor, axis: usize| x.shape()[x.rank() - 2 + axis] as u64;
+        let (rows, n) = (size(inputs[0], 0), size(inputs[0], 1));
+        let each = match self {
+            Linalg::Solve => 2 * n * n * n / 3 + 2 * n * n * size(inputs[1], 1),
+            Linalg::SolveTriangular { .. } => n * n * size(inputs[1], 1),
+            Linalg::Cholesky => n * n * n / 3,
+            Linalg::Det | Linalg::Slogdet => 2 * n * n * n / 3,
+            Linalg::Eigh => 9 * n * n * n,
+            Linalg::Qr => 4 * n * n * (3 * rows - n) / 3,
+        };
+        matrices as u64 * each
+    }
+
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
         match self {
             Linalg::Solve | Linalg::SolveTriangular { .. } => {

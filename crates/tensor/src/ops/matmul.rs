@@ -16,6 +16,11 @@ pub struct Matmul;
 names! { Matmul: Matmul => "matmul" }
 
 impl Matmul {
+    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        let inner = inputs[0].shape().last().copied().unwrap_or(0);
+        2 * (inner * outputs[0].size()) as u64
+    }
+
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [a, b] = operands(inputs, self.name())?;
         same_dtype(a, b, self.name())?;

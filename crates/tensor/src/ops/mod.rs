@@ -51,6 +51,7 @@ pub use scan::Scan;
 pub use unary::Unary;
 
 use crate::error::{Error, Result};
+use crate::profile;
 use crate::record;
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
@@ -114,6 +115,22 @@ macro_rules! families {
                 match self {
                     $(Op::$family(op) => op.name(),)+
                     Op::Custom(op) => op.name(),
+                }
+            }
+
+            /// The name of its family.
+            pub(crate) fn family(&self) -> &'static str {
+                match self {
+                    $(Op::$family(_) => stringify!($family),)*
+                    Op::Custom(_) => "Custom",
+                }
+            }
+
+            /// The count of its arithmetic, as the module [`profile`](crate::profile) states it.
+            pub(crate) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+                match self {
+                    $(Op::$family(op) => op.flops(inputs, outputs),)*
+                    Op::Custom(_) => 0,
                 }
             }
 
@@ -221,7 +238,7 @@ impl From<Linalg> for Op {
 /// Names the operation, the shapes or values concerned, and what would be right.
 pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     let op = op.into();
-    let mut outputs = op.forward(inputs)?;
+    let mut outputs = profile::observed(&op, inputs, || op.forward(inputs), |outputs| outputs)?;
     record::offer(&op, inputs, &mut outputs);
     Ok(outputs)
 }
@@ -236,7 +253,7 @@ pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
         return apply_all(op, inputs).map(|mut outputs| outputs.swap_remove(0));
     }
     // Without the list that `apply_all` returns: this is the path of nearly every operation.
-    let mut output = op.forward_one(inputs)?;
+    let mut output = profile::observed(&op, inputs, || op.forward_one(inputs), std::slice::from_ref)?;
     record::offer(&op, inputs, std::slice::from_mut(&mut output));
     Ok(output)
 }

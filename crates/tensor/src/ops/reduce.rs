@@ -76,6 +76,19 @@ impl Reduce {
         self.reduction.name()
     }
 
+    pub(super) fn flops(&self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+        let each = match self.reduction {
+            // The sum, then subtract, square, add.
+            Reduction::Var { .. } => 4,
+            // Compare, subtract, exp, add.
+            Reduction::LogSumExp => 4,
+            // Compare, divide, square, add.
+            Reduction::Norm => 4,
+            _ => 1,
+        };
+        each * inputs[0].size() as u64
+    }
+
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [x] = operands(inputs, self.name())?;
         for (k, &axis) in self.axes.iter().enumerate() {

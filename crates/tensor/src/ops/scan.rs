@@ -51,6 +51,13 @@ names! { Scan:
 }
 
 impl Scan {
+    pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+        match self {
+            Scan::CumSum { .. } | Scan::CumProd { .. } => inputs[0].size() as u64,
+            Scan::Sort { .. } | Scan::TopK { .. } => 0,
+        }
+    }
+
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
         let [x] = operands(inputs, self.name())?;
         let (Scan::CumSum { axis } | Scan::CumProd { axis } | Scan::Sort { axis, .. } | Scan::TopK { axis, .. }) = self;

@@ -223,6 +223,10 @@ fn power<T: Float>(x: &Tensor, exponent: T) -> Tensor {
 }
 
 impl Unary {
+    pub(super) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        outputs[0].size() as u64
+    }
+
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [x] = operands(inputs, self.name())?;
         match self {

@@ -1,0 +1,24 @@
+//! The bytes that an operation reads and writes.
+
+use crate::ops::{Index, Op};
+use crate::tensor::Tensor;
+
+/// As the documentation of the module states.
+pub(super) fn bytes(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    let is_view = |output: &Tensor| inputs.iter().any(|input| input.storage().0 == output.storage().0);
+    if outputs.iter().all(is_view) {
+        return 0;
+    }
+    let written: u64 = outputs.iter().map(distinct_bytes).sum();
+    match (op, inputs) {
+        (Op::Index(Index::Take { .. } | Index::Gather { .. }), [_, index]) => 2 * written + distinct_bytes(index),
+        _ => inputs.iter().map(|input| distinct_bytes(input)).sum::<u64>() + written,
+    }
+}
+
+/// Without the repetitions of a broadcast view.
+fn distinct_bytes(x: &Tensor) -> u64 {
+    let sizes = x.shape().iter().zip(x.strides().iter());
+    let count: usize = sizes.map(|(&size, &stride)| if stride == 0 { size.min(1) } else { size }).product();
+    (count * x.dtype().size_of()) as u64
+}

@@ -1,0 +1,132 @@
+//! What the machine can do at most, measured.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::kernels::gemm::{Matrices, gemm};
+use crate::kernels::threads::for_chunks;
+
+/// The peaks of a machine with the threads of the current pool, which bound every operation from
+/// above: that of arithmetic, and that of moving data, which depends on how much there is: a little
+/// lies in a cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Machine {
+    /// Threads of the pool.
+    pub threads: usize,
+    /// Multiplications and additions of float32 numbers in a second, as the best of some products of
+    /// matrices of 768 × 768 reached. Those of float64 numbers are half at most.
+    pub flops: f64,
+    /// Bytes in a second, for each of [`SIZES`] and what is less.
+    pub(super) bandwidths: [f64; SIZES.len()],
+}
+
+impl Machine {
+    /// Bytes that are read or written in a second where there are `bytes` in all, as the best of some
+    /// copies of as much (rounded up to the next of 32 KiB, 128 KiB, … 128 MiB) reached when they were
+    /// repeated.
+    pub fn bandwidth(&self, bytes: u64) -> f64 {
+        let place = SIZES.iter().position(|&size| bytes <= size as u64);
+        self.bandwidths[place.unwrap_or(SIZES.len() - 1)]
+    }
+
+    /// The least seconds in which the machine moves so many bytes and does so much arithmetic at the
+    /// same time.
+    pub(super) fn seconds(&self, bytes: u64, flops: u64) -> f64 {
+        (flops as f64 / self.flops).max(bytes as f64 / self.bandwidth(bytes))
+    }
+}
+
+/// Bytes that a copy reads and writes. The last is more than caches hold.
+const SIZES: [usize; 7] = [32 << 10, 128 << 10, 512 << 10, 2 << 20, 8 << 20, 32 << 20, 128 << 20];
+/// Bytes that one run moves at least, so that starting threads does not count.
+const MOVED: usize = 32 << 20;
+/// How long each peak is looked for, at least; and how often at least.
+const SEARCH: Duration = Duration::from_millis(20);
+const TRIES: usize = 3;
+const SIDE: usize = 768;
+
+/// The peaks for the current pool, measured when they are first asked for.
+pub(super) fn measured() -> Machine {
+    static KNOWN: Mutex<BTreeMap<usize, Machine>> = Mutex::new(BTreeMap::new());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let threads = rayon::current_num_threads();
+    if let Some(machine) = known().get(&threads) {
+        return *machine;
+    }
+    // Without the lock: a thread that waits for others may run a task that asks as well.
+    let machine = Machine { threads, flops: arithmetic(), bandwidths: copies(threads) };
+    *known().entry(threads).or_insert(machine)
+}
+
+fn arithmetic() -> f64 {
+    // Not from the pool of buffers, where this would stay; and no operation, which tapes would see.
+    let (a, b, mut out) = (vec![0.5f32; SIDE * SIDE], vec![0.25f32; SIDE * SIDE], vec![0f32; SIDE * SIDE]);
+    let matrix = |data| Matrices { data, starts: [0].into(), rows: SIDE as isize, columns: 1 };
+    let seconds = least_seconds(|| {
+        gemm([SIDE; 3], &matrix(&a), &matrix(&b), black_box(&mut out));
+    });
+    2.0 * (SIDE as f64).powi(3) / seconds
+}
+
+fn copies(threads: usize) -> [f64; SIZES.len()] {
+    let most = SIZES[SIZES.len() - 1] / 2 / size_of::<f32>();
+    let (from, mut to) = (vec![1f32; most], vec![2f32; most]);
+    let mut bandwidths = SIZES.map(|size| {
+        let to = &mut to[..size / 2 / size_of::<f32>()];
+        let repeats = (MOVED / size).max(1);
+        let seconds = least_seconds(|| {
+            for_chunks(to, to.len().div_ceil(threads), |start, to| {
+                let from = &from[start..][..to.len()];
+                for _ in 0..repeats {
+                    black_box(&mut *to).copy_from_slice(from);
+                }
+            });
+        });
+        (repeats * size) as f64 / seconds
+    });
+    // What less data reach is at least what more do: a disturbed measurement does not lower the peak.
+    for place in (1..SIZES.len()).rev() {
+        bandwidths[place - 1] = bandwidths[place - 1].max(bandwidths[place]);
+    }
+    bandwidths
+}
+
+fn least_seconds(mut run: impl FnMut()) -> f64 {
+    let begin = Instant::now();
+    let mut least = f64::INFINITY;
+    let mut tries = 0;
+    while tries < TRIES || begin.elapsed() < SEARCH {
+        let start = Instant::now();
+        run();
+        least = least.min(start.elapsed().as_secs_f64());
+        tries += 1;
+    }
+    least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peaks_are_measured_once_for_a_number_of_threads() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let [first, second] = pool.install(|| [measured(), measured()]);
+        assert_eq!(first, second);
+        assert_eq!(first.threads, 1);
+        assert!(first.flops.is_finite() && first.flops > 0.0);
+        assert!(first.bandwidths.iter().all(|bandwidth| bandwidth.is_finite() && *bandwidth > 0.0));
+        assert!(first.bandwidths.is_sorted_by(|small, large| small >= large));
+    }
+
+    #[test]
+    fn what_takes_longer_bounds_an_operation() {
+        let bandwidths = [60.0, 50.0, 40.0, 30.0, 20.0, 10.0, 5.0];
+        let machine = Machine { threads: 1, flops: 100.0, bandwidths };
+        assert_eq!((machine.seconds(30, 20), machine.seconds(30, 80)), (0.5, 0.8));
+        let sizes = [0, 32 << 10, (32 << 10) + 1, 8 << 20, 128 << 20, u64::MAX];
+        assert_eq!(sizes.map(|size| machine.bandwidth(size)), [60.0, 60.0, 50.0, 20.0, 5.0, 5.0]);
+    }
+}
