@@ -114,9 +114,20 @@ fn check(case: &Value, row: &table::Row) -> Result<Option<String>> {
     Ok(difference("derivative along the directions", &for_cotangent, &second["cotangent_grad"]))
 }
 
+fn file() -> Value {
+    serde_json::from_str(include_str!("ops.json")).expect("JSON")
+}
+
+/// The operation of each case of the file.
+pub(crate) fn names() -> Vec<String> {
+    let file = file();
+    let cases = file["cases"].as_array().expect("cases").iter();
+    cases.map(|case| case["op"].as_str().expect("an op").to_string()).collect()
+}
+
 #[test]
 fn every_case_agrees_with_pytorch() {
-    let file: Value = serde_json::from_str(include_str!("ops.json")).expect("JSON");
+    let file = file();
     let rows = table::rows();
     let mut failures = Vec::new();
     let mut checked = 0;
