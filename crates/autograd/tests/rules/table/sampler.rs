@@ -7,14 +7,17 @@ use serde_json::{Value, json};
 pub(crate) struct Sampler {
     /// The shape that proptest drew.
     pub(crate) shape: Vec<usize>,
-    /// How far the operands drawn may move without reaching a kink or leaving the domain, at most ½.
+    /// How far the operands drawn may move without reaching a kink or leaving the domain.
     pub(crate) room: f64,
     generator: Generator,
 }
 
 impl Sampler {
+    /// The room of operands that may be any moderate numbers.
+    pub(crate) const ANYWHERE: f64 = 0.5;
+
     pub(crate) fn new(shape: &[usize], seed: u64) -> Sampler {
-        Sampler { shape: shape.to_vec(), room: 0.5, generator: Generator::new(seed) }
+        Sampler { shape: shape.to_vec(), room: Self::ANYWHERE, generator: Generator::new(seed) }
     }
 
     /// A number below `bound`.
@@ -30,7 +33,7 @@ impl Sampler {
     /// Numbers of a shape in a range, float64, as a view in one of several memory orders, or one that
     /// repeats a part of itself with stride 0. A range above 0 stays there: there are logarithms.
     pub(crate) fn within(&mut self, shape: &[usize], low: f64, high: f64) -> Tensor {
-        self.room = self.room.min((high - low) / 8.0).min(if low > 0.0 { low / 2.0 } else { 0.5 });
+        self.room = self.room.min((high - low) / 8.0).min(if low > 0.0 { low / 2.0 } else { Self::ANYWHERE });
         if let Some(axis) = shape.iter().position(|&n| n > 1).filter(|_| self.below(5) == 0) {
             let mut part = shape.to_vec();
             part[axis] = 1;
