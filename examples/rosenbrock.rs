@@ -1,20 +1,50 @@
-//! Newton's method on Rosenbrock's function, with the gradient and the hessian of the tape.
+//! Newton's method on Rosenbrock's function, whose curved valley keeps steepest descent busy for
+//! thousands of steps. Gradient and hessian come from the library.
 //!
 //! ```text
-//! cargo run --example rosenbrock
+//! cargo run --release --example rosenbrock
 //! ```
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::autograd::{hessian, value_and_grad};
-use facade::prelude::*;
-use facade::tensor;
+use facade::prelude::{Tensor, tensor};
+use facade::tensor::Result;
 
 /// `100 (y - x²)² + (1 - x)²` of the point `[x, y]`; the minimum is 0, at `[1, 1]`.
-fn rosenbrock(point: &Tensor) -> tensor::Result<Tensor> {
+fn rosenbrock(point: &Tensor) -> Result<Tensor> {
     let (x, y) = (point.at(0, 0)?, point.at(1, 0)?);
     Ok(100.0 * (&y - x.square()).square() + (1.0 - &x).square())
+}
+
+/// Where to step from a point of this gradient and hessian, and what that is called: Newton's
+/// `-H⁻¹ g`, or down the gradient where the hessian is not positive definite, since Newton's step may
+/// lead up there.
+fn direction(gradient: &Tensor, hessian: &Tensor) -> Result<(Tensor, &'static str)> {
+    let h = hessian.to_vec::<f64>()?;
+    let determinant = h[0] * h[3] - h[1] * h[2];
+    if h[0] <= 0.0 || determinant <= 0.0 {
+        return Ok((gradient.try_neg()?, "gradient"));
+    }
+    // The inverse of a 2 × 2 matrix, written out.
+    let adjugate = tensor![[h[3], -h[1]], [-h[2], h[0]]].cast(gradient.dtype());
+    Ok((adjugate.matmul(gradient)?.try_div(-determinant)?, "Newton"))
+}
+
+/// The largest of `1, ½, ¼, …` times the step that lowers the value by at least a ten-thousandth of
+/// what the slope promises (Armijo 1966), and the point it leads to; none if even tiny ones do not.
+fn search(point: &Tensor, value: f64, slope: f64, step: &Tensor) -> Result<Option<(f64, Tensor)>> {
+    let mut scale = 1.0;
+    while scale > 1e-15 {
+        let next = point.try_add(step.try_mul(scale)?)?;
+        if rosenbrock(&next)?.item()? <= value + 1e-4 * scale * slope {
+            return Ok(Some((scale, next)));
+        }
+        scale /= 2.0;
+    }
+    Ok(None)
 }
 
 /// Minimises Rosenbrock's function with Newton's method.
@@ -27,34 +57,61 @@ struct Options {
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     y: f64,
     /// The most steps to take
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 100)]
     steps: usize,
 }
 
-fn run(options: &Options) -> Result<()> {
-    let mut point = [options.x, options.y];
-    for step in 0..=options.steps {
-        let x = Tensor::from(point);
-        let (value, gradient) = value_and_grad(rosenbrock, &x)?;
-        let (g, h) = (gradient.to_vec::<f64>()?, hessian(rosenbrock, &x)?.to_vec::<f64>()?);
-        println!("step {step}: f({:9.6}, {:9.6}) = {:.3e}", point[0], point[1], value.item()?);
-        if g.iter().all(|g| g.abs() < 1e-10) {
-            break;
+/// Prints every step, and returns the minimum.
+fn run(options: &Options) -> std::result::Result<[f64; 2], Box<dyn Error>> {
+    let (mut point, mut how) = (Tensor::from([options.x, options.y]), String::new());
+    for number in 0..=options.steps {
+        let (value, gradient) = value_and_grad(rosenbrock, &point)?;
+        let (at, value, norm) = (point.to_vec::<f64>()?, value.item()?, gradient.norm().item()?);
+        println!("step {number}: f({:9.6}, {:9.6}) = {value:.3e}{how}", at[0], at[1]);
+        if norm < 1e-10 {
+            return Ok([at[0], at[1]]);
         }
-        // The inverse of a 2 × 2 matrix, written out.
-        let determinant = h[0] * h[3] - h[1] * h[2];
-        point[0] -= (h[3] * g[0] - h[1] * g[1]) / determinant;
-        point[1] -= (h[0] * g[1] - h[2] * g[0]) / determinant;
+        let (step, name) = direction(&gradient, &hessian(rosenbrock, &point)?)?;
+        let slope = gradient.matmul(&step)?.item()?;
+        let Some((scale, next)) = search(&point, value, slope, &step)? else {
+            return Err(format!("no step from ({}, {}) lowers the value, {value:e}", at[0], at[1]).into());
+        };
+        (point, how) = (next, format!(" after {scale} of the {name} step"));
     }
-    Ok(())
+    Err(format!("not converged after {} steps; more --steps may help", options.steps).into())
 }
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rosenbrock: {error}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(x: f64, y: f64, steps: usize) -> std::result::Result<[f64; 2], String> {
+        run(&Options { x, y, steps }).map_err(|error| error.to_string())
+    }
+
+    /// At (0, 0.005) the hessian is singular, and above the parabola not positive definite.
+    #[test]
+    fn the_minimum_is_found_from_everywhere() {
+        for (x, y) in [(-1.2, 1.0), (0.0, 0.005), (0.0, 1.0), (-3.0, 50.0), (5.0, -5.0), (1.0, 1.0), (-10.0, 3.0)] {
+            let [a, b] = from(x, y, 100).unwrap();
+            assert!((a - 1.0).abs() < 1e-9 && (b - 1.0).abs() < 1e-9, "from ({x}, {y}) to ({a}, {b})");
+        }
+    }
+
+    #[test]
+    fn what_does_not_converge_is_an_error() {
+        assert_eq!(from(-1.2, 1.0, 1), Err("not converged after 1 steps; more --steps may help".into()));
+        assert_eq!(from(f64::NAN, 1.0, 9), Err("no step from (NaN, 1) lowers the value, NaN".into()));
+        assert_eq!(from(1e200, 1.0, 9), Err(format!("no step from ({}, 1) lowers the value, inf", 1e200)));
     }
 }

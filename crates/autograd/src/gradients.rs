@@ -1,6 +1,6 @@
 //! What a tape is asked, and what it returns.
 
-use tensor::Tensor;
+use tensor::{Error, Result, Tensor};
 
 use crate::variable::Variable;
 
@@ -53,7 +53,17 @@ pub trait Sources {
     fn sources(&self) -> Vec<Source<'_>>;
 
     /// Gives the gradients, in the order of the sources, their form.
-    fn arrange(gradients: Vec<Tensor>) -> Self::Gradients;
+    ///
+    /// # Errors
+    /// If the form is not one of so many.
+    fn arrange(gradients: Vec<Tensor>) -> Result<Self::Gradients>;
+}
+
+/// Exactly `N` gradients.
+fn exactly<const N: usize>(gradients: Vec<Tensor>) -> Result<[Tensor; N]> {
+    gradients.try_into().map_err(|gradients: Vec<Tensor>| {
+        Error::argument("arrange", format!("{} gradients for {N} sources", gradients.len()))
+    })
 }
 
 impl<D: Differentiable> Sources for &D {
@@ -63,8 +73,8 @@ impl<D: Differentiable> Sources for &D {
         vec![self.source()]
     }
 
-    fn arrange(mut gradients: Vec<Tensor>) -> Tensor {
-        gradients.remove(0)
+    fn arrange(gradients: Vec<Tensor>) -> Result<Tensor> {
+        exactly(gradients).map(|[gradient]| gradient)
     }
 }
 
@@ -75,9 +85,8 @@ impl<D: Differentiable, const N: usize> Sources for [&D; N] {
         self.iter().map(|source| source.source()).collect()
     }
 
-    fn arrange(gradients: Vec<Tensor>) -> [Tensor; N] {
-        let mut gradients = gradients.into_iter();
-        std::array::from_fn(|_| gradients.next().expect("as many gradients as sources"))
+    fn arrange(gradients: Vec<Tensor>) -> Result<[Tensor; N]> {
+        exactly(gradients)
     }
 }
 
@@ -88,8 +97,8 @@ impl<D: Differentiable> Sources for &[D] {
         self.iter().map(D::source).collect()
     }
 
-    fn arrange(gradients: Vec<Tensor>) -> Vec<Tensor> {
-        gradients
+    fn arrange(gradients: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        Ok(gradients)
     }
 }
 
@@ -100,8 +109,8 @@ impl<D: Differentiable> Sources for &Vec<D> {
         self.iter().map(D::source).collect()
     }
 
-    fn arrange(gradients: Vec<Tensor>) -> Vec<Tensor> {
-        gradients
+    fn arrange(gradients: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        Ok(gradients)
     }
 }
 

@@ -323,7 +323,7 @@ impl GradientTape {
         while let Some(entry) = pop() {
             walk.step(&entry)?;
         }
-        let gradients = walk.collect(&list, &nodes, &options).map(S::arrange);
+        let gradients = walk.collect(&list, &nodes, &options).and_then(S::arrange);
         self.0.record.borrow_mut().walk = walk;
         gradients
     }
@@ -365,7 +365,7 @@ impl PersistentTape {
         record::without(&recorder, || {
             let record = self.0.record.borrow();
             record.entries.iter().rev().try_for_each(|entry| walk.step(entry))?;
-            walk.collect(&list, &nodes, &options).map(S::arrange)
+            walk.collect(&list, &nodes, &options).and_then(S::arrange)
         })
     }
 }

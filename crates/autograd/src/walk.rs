@@ -233,8 +233,8 @@ impl Walk {
                         None => "has no part in the target".to_string(),
                     };
                     return Err(Error::gradient(format!(
-                        "{name} {reason}, so that there is no gradient for it; ask for `Unconnected::Zeros` if zero \
-                         is meant"
+                        "{name} {reason}, so that there is no gradient for it; if zero is meant, `Unconnected::Zeros` \
+                         on a tape gives it, and so does `jacobian`"
                     )));
                 }
             });

@@ -108,3 +108,110 @@ fn a_persistent_tape_across_an_update() -> Result<()> {
     assert!((tape.gradient(&z, &x)?.item()? as f32 - expected).abs() < 1e-6);
     Ok(())
 }
+
+/// Of equal elements the first comes first, and each takes back the gradient of its own place.
+#[test]
+fn ties_of_sort_and_topk() -> Result<()> {
+    let x = tensor![1.0, 0.0, 1.0, 1.0];
+    let weights = tensor![1.0, 2.0, 3.0, 4.0].cast(DType::F64);
+    let weighted = |sorted: Result<(Tensor, Tensor)>| sorted?.0.try_mul(&weights);
+    assert_eq!(twice(&x, |x| weighted(x.sort(0)))?[0], [2.0, 1.0, 3.0, 4.0]);
+    assert_eq!(twice(&x, |x| weighted(x.sort_descending(0)))?[0], [1.0, 4.0, 2.0, 3.0]);
+    assert_eq!(twice(&x, |x| Ok(x.topk(2, 0)?.0))?[0], [1.0, 0.0, 1.0, 0.0]);
+    assert_eq!(twice(&x, |x| Ok(x.bottomk(2, 0)?.0))?[0], [1.0, 1.0, 0.0, 0.0]);
+    Ok(())
+}
+
+#[test]
+fn casts_pass_gradients_between_floating_types_alone() -> Result<()> {
+    let x = Variable::new(tensor![1.5, -2.5]).named("x");
+    let tape = GradientTape::persistent();
+    let wide = x.value().cast(DType::F64).square();
+    let narrow = wide.cast(DType::F32);
+    for target in [&wide, &narrow, &narrow.cast(DType::F64)] {
+        let gradient = tape.gradient(target, &x)?;
+        assert_eq!((gradient.dtype(), gradient.to_vec::<f32>()?), (DType::F32, vec![3.0, -5.0]));
+    }
+    // The other way round too: each gradient has the type of what it is for.
+    assert_eq!(tape.gradient(&narrow, &wide)?.to_vec::<f64>()?, [1.0, 1.0]);
+    // A detour through integers is cut, and says where.
+    let cut = narrow.cast(DType::I64).cast(DType::F64);
+    let message = tape.gradient(&cut, &x).unwrap_err().to_string();
+    assert!(message.contains("x has no part in the target but through cast, which passes no gradient on"), "{message}");
+    Ok(())
+}
+
+/// `Σ (x w) w` is quadratic in `w`.
+#[test]
+fn a_weight_that_two_layers_share_adds_up() -> Result<()> {
+    let (x, w) = (tensor![[1.0, 2.0]], Variable::new(tensor![[1.0, -1.0], [0.5, 3.0]]));
+    let tape = GradientTape::persistent();
+    let hidden = x.matmul(&w)?;
+    let y = hidden.matmul(&w)?;
+    // hᵀ 1ᵀ of the second layer, and xᵀ (w 1)ᵀ of the first.
+    assert_eq!(hidden.to_vec::<f32>()?, [2.0, 5.0]);
+    assert_eq!(tape.gradient(&y, &w)?.to_vec::<f32>()?, [2.0 + 0.0, 2.0 + 3.5, 5.0 + 0.0, 5.0 + 7.0]);
+    // Two targets of one weight add up as well.
+    assert_eq!(tape.gradient(hidden.sum() + &y.sum(), &w)?.to_vec::<f32>()?, [3.0, 6.5, 7.0, 14.0]);
+    Ok(())
+}
+
+#[test]
+fn atan2_at_the_origin() -> Result<()> {
+    let zeros = tensor![0.0, 0.0];
+    let angle = |x: &Tensor| x.at(0, 0)?.atan2(x.at(1, 0)?);
+    assert_eq!(twice(&zeros, angle)?, [vec![0.0, 0.0], vec![0.0, 0.0]]);
+    // On the cut along the negative abscissa: ∂a = b/(a² + b²), ∂b = -a/(a² + b²).
+    assert_eq!(twice(&tensor![0.0, -2.0], angle)?[0], [-0.5, 0.0]);
+    Ok(())
+}
+
+/// At ±90, whose exponential is beyond float32, and ±700, near the end of float64. Each is exact to
+/// the rounding of its operands: what is near 1, and near 1 less something near 1, within an epsilon;
+/// what is tiny, relatively.
+#[test]
+fn exponentials_of_large_numbers() -> Result<()> {
+    for (dtype, epsilon) in [(DType::F32, f32::EPSILON as f64), (DType::F64, f64::EPSILON)] {
+        for v in [90.0f64, 700.0] {
+            let check = |name: &str, found: &[f64], expected: &[f64], absolute: &[f64]| {
+                // Below the normal numbers of float32 the last digit is 1.4e-45.
+                let digit = if dtype == DType::F32 { 1.5e-45 } else { 0.0 };
+                for ((found, expected), absolute) in found.iter().zip(expected).zip(absolute) {
+                    let allowed = (4.0 * epsilon * expected.abs()).max(digit).max(absolute * epsilon);
+                    assert!((found - expected).abs() <= allowed, "{name} of ±{v} as {dtype}: {found}, not {expected}");
+                }
+            };
+            let x = Tensor::from([v, 0.0, -v]).cast(dtype);
+            let derivatives = |f: &dyn Fn(&Tensor) -> Result<Tensor>| -> Result<[Vec<f64>; 2]> {
+                let x = Variable::new(x.clone());
+                let outer = GradientTape::new();
+                let inner = GradientTape::new();
+                let y = f(&x.value())?;
+                let first = inner.gradient(&y, &x)?;
+                assert!(outer.gradient(&first, &x)?.all_finite());
+                Ok([y.cast(DType::F64).to_vec()?, first.cast(DType::F64).to_vec()?])
+            };
+            let (tail, square) = ((-v).exp(), (-2.0 * v).exp());
+            let (relative, first) = ([0.0; 3], [1.0, 0.0, 0.0]);
+
+            let [y, slope] = derivatives(&|x| Ok(x.sigmoid()))?;
+            check("sigmoid", &y, &[1.0, 0.5, tail], &relative);
+            check("sigmoid'", &slope, &[tail, 0.25, tail], &first);
+
+            let [y, slope] = derivatives(&|x| Ok(x.softplus()))?;
+            check("softplus", &y, &[v, 2f64.ln(), tail], &relative);
+            check("softplus'", &slope, &[1.0, 0.5, tail], &relative);
+
+            let [y, slope] = derivatives(&|x| Ok(x.logsumexp()))?;
+            check("logsumexp", &y, &[v], &relative);
+            check("logsumexp'", &slope, &[1.0, tail, square], &relative);
+
+            for (place, expected) in [(0, [tail, -tail, -square]), (2, [-1.0, -tail, 1.0])] {
+                let [y, slope] = derivatives(&|x| x.log_softmax(0)?.at(place, 0))?;
+                check("log_softmax", &y, &[[-tail, -v, -2.0 * v][place as usize]], &first);
+                check("log_softmax'", &slope, &expected, &first);
+            }
+        }
+    }
+    Ok(())
+}

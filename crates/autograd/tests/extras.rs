@@ -155,7 +155,7 @@ fn the_operation_at_which_a_path_ends_is_named() -> Result<()> {
     assert_eq!(
         message(tape.gradient(&y, &x)),
         "gradient: scores has no part in the target but through argmax, which passes no gradient on, so that there is \
-         no gradient for it; ask for `Unconnected::Zeros` if zero is meant"
+         no gradient for it; if zero is meant, `Unconnected::Zeros` on a tape gives it, and so does `jacobian`"
     );
     Ok(())
 }

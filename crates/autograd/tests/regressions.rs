@@ -1,7 +1,8 @@
 //! Mistakes that were found, each with the least program that showed it.
 
+use autograd::tensor::ops::Reduction;
 use autograd::tensor::{DType, Tensor, tensor};
-use autograd::{CustomOp, GradientTape, Result, Variable, checkpoint, custom, no_record};
+use autograd::{CustomOp, GradientTape, Result, Sources, Variable, checkpoint, custom, grad, jacobian, no_record};
 
 fn message<T>(result: Result<T>) -> String {
     result.err().map_or_else(|| "no error".into(), |error| error.to_string())
@@ -204,5 +205,151 @@ fn a_product_larger_than_memory_is_an_error() -> Result<()> {
     let a = Tensor::ones([1, 1]).expand([(1 << 59) + 1, 1])?;
     let b = Tensor::ones([1, 1]).expand([1, 32])?;
     assert!(message(a.matmul(&b)).contains("is larger than memory can address"));
+    Ok(())
+}
+
+/// The gradients of the sum of `f` of two float32 numbers.
+fn of_pair(a: f32, b: f32, f: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<[f32; 2]> {
+    let [a, b] = [Variable::new(a), Variable::new(b)];
+    let tape = GradientTape::new();
+    let y = f(&a.value(), &b.value())?;
+    let [da, db] = tape.gradient(&y, [&a, &b])?;
+    Ok([da.item()? as f32, db.item()? as f32])
+}
+
+/// The gradient of the sum of `f` at `x`.
+fn of_one(x: Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Vec<f64>> {
+    let x = Variable::new(x);
+    let tape = GradientTape::new();
+    let y = f(&x.value())?;
+    tape.gradient(&y, &x)?.cast(DType::F64).to_vec()
+}
+
+fn close(found: &[f64], expected: &[f64], error: f64) {
+    let near = |(a, b): (&f64, &f64)| a == b || (a - b).abs() <= error * b.abs();
+    assert!(found.len() == expected.len() && found.iter().zip(expected).all(near), "{found:?} instead of {expected:?}");
+}
+
+/// The gradients of `atan2` once went over `a² + b²`, which leaves float32 long before they do.
+#[test]
+fn the_gradients_of_atan2_neither_overflow_nor_vanish() -> Result<()> {
+    for scale in [1e20f32, 1e-25, 1e38, 1e-38] {
+        let [da, db] = of_pair(3.0 * scale, -2.0 * scale, |a, b| a.atan2(b))?;
+        let unit = 1.0 / (13.0 * scale as f64);
+        close(&[da as f64, db as f64], &[-2.0 * unit, -3.0 * unit], 1e-6);
+    }
+    assert_eq!(of_pair(1e-30, 1e20, |a, b| a.atan2(b))?, [1e-20, 0.0]);
+    assert_eq!(of_pair(f32::INFINITY, 1.0, |a, b| a.atan2(b))?[0], 0.0);
+    // ∂²/∂a² is -2ab / (a² + b²)², and ∂²/∂a∂b (a² - b²) / (a² + b²)².
+    let (a, b) = (Variable::new(3e15f32), Variable::new(2e15f32));
+    let outer = GradientTape::new();
+    let inner = GradientTape::new();
+    let slope = inner.gradient(a.value().atan2(&b)?, &a)?;
+    let [aa, ab] = outer.gradient(&slope, [&a, &b])?;
+    close(&[aa.item()?, ab.item()?], &[-12e-30 / 169.0, 5e-30 / 169.0], 1e-6);
+    Ok(())
+}
+
+/// The gradients of products were quotients of the product, also where that had left float32.
+#[test]
+fn the_gradients_of_a_product_that_under_or_overflows() -> Result<()> {
+    assert_eq!(of_one(tensor![1e-30, 1e-20], |x| Ok(x.prod()))?, [1e-20f32 as f64, 1e-30f32 as f64]);
+    assert_eq!(of_one(tensor![1e30, 1e20], |x| Ok(x.prod()))?, [1e20f32 as f64, 1e30f32 as f64]);
+    // A subnormal product has lost digits.
+    assert_eq!(of_one(tensor![1e-20, 2e-20], |x| Ok(x.prod()))?, [2e-20f32 as f64, 1e-20f32 as f64]);
+    // One row leaves float32, the other does not.
+    let rows = of_one(tensor![[1e-30, 1e-20, 1e30], [2.0, 3.0, 4.0]], |x| x.prod_axes(1))?;
+    close(&rows, &[1e10, 1.0, 1e-50, 12.0, 8.0, 6.0].map(|x: f64| x as f32 as f64), 2e-7);
+    // x₀ + x₀x₁ + x₀x₁x₂.
+    let running = of_one(tensor![1e-30, 1e-20, 3e30], |x| x.cumprod(0))?;
+    close(&running, &[1.0 + 1e-20 + 3e10, 1e-30 + 3.0, 1e-50].map(|x: f64| x as f32 as f64), 2e-7);
+    assert_eq!(of_one(tensor![f32::INFINITY, 2.0, 3.0], |x| Ok(x.prod()))?, [6.0, f64::INFINITY, f64::INFINITY]);
+    Ok(())
+}
+
+/// The exact gradients of products once took the square of the axis in memory: 40 GB here.
+#[test]
+fn the_gradients_of_a_long_product_take_memory_in_proportion() -> Result<()> {
+    let n = 100_000;
+    let x = Tensor::concat(&[&tensor![0.0], &Tensor::full([n - 1], 0.9999)], 0)?;
+    let r = 0.9999f32 as f64;
+    let whole = of_one(x.clone(), |x| Ok(x.prod()))?;
+    close(&whole[..2], &[r.powi(n as i32 - 1), 0.0], 1e-6);
+    // 1 + r + r² + …, up to rⁿ⁻¹.
+    let running = of_one(x, |x| x.cumprod(0))?;
+    close(&[running[0], running[n - 1]], &[(1.0 - r.powi(n as i32)) / (1.0 - r), 0.0], 1e-6);
+    Ok(())
+}
+
+/// The standard deviation of equal numbers had NaN for a gradient, and that of tiny ones 0: its
+/// variance had vanished.
+#[test]
+fn the_gradient_of_a_standard_deviation() -> Result<()> {
+    assert_eq!(of_one(tensor![2.0, 2.0, 2.0], |x| Ok(x.std()))?, [0.0; 3]);
+    close(&of_one(tensor![[2.0, 2.0], [1.0, 3.0]], |x| x.std_axes(1))?, &[0.0, 0.0, -0.5, 0.5], 2e-7);
+    let x = Variable::new(tensor![2.0, 2.0]);
+    let outer = GradientTape::new();
+    let inner = GradientTape::new();
+    let first = inner.gradient(x.value().std(), &x)?;
+    assert_eq!(outer.gradient(&first, &x)?.to_vec::<f32>()?, [0.0, 0.0]);
+    for scale in [1e-30f32, 1e25] {
+        let x = tensor![1.0, 3.0] * scale;
+        close(&[x.std().item()?], &[scale as f64], 1e-6);
+        close(&of_one(x, |x| Ok(x.std()))?, &[-0.5, 0.5], 1e-6);
+    }
+    Ok(())
+}
+
+/// The norm of float32 numbers below 3e-39 once passed infinite gradients.
+#[test]
+fn the_gradient_of_a_tiny_norm_is_finite() -> Result<()> {
+    close(&of_one(tensor![3e-40, -4e-40], |x| Ok(x.norm()))?, &[0.6, -0.8], 1e-4);
+    Ok(())
+}
+
+/// What PyTorch passes on at NaN, but for `abs`; `maximum`, `minimum`, `relu`, `elu` and `selu` once differed.
+#[test]
+fn gradients_at_nan() -> Result<()> {
+    let nan = f32::NAN;
+    for (a, b) in [(nan, 1.0), (1.0, nan), (nan, nan)] {
+        assert_eq!(of_pair(a, b, |a, b| a.maximum(b))?, [1.0, 1.0]);
+        assert_eq!(of_pair(a, b, |a, b| a.minimum(b))?, [1.0, 1.0]);
+    }
+    assert_eq!(of_one(tensor![nan, 2.0, -1.0], |x| Ok(x.relu()))?, [1.0, 1.0, 0.0]);
+    assert_eq!(of_one(tensor![nan, 0.0, 2.0], |x| x.clamp(-1.0, 1.0))?, [0.0, 1.0, 0.0]);
+    assert_eq!(of_one(tensor![nan], |x| x.clamp(-1.0, None))?, [0.0]);
+    assert!(of_one(tensor![nan], |x| Ok(x.abs()))?[0].is_nan());
+    assert_eq!(of_one(tensor![nan], |x| Ok(x.leaky_relu(0.25)))?, [0.25]);
+    assert_eq!(of_one(tensor![nan], |x| Ok(x.elu(0.25)))?, [1.0]);
+    assert_eq!(of_one(tensor![nan], |x| Ok(x.selu()))?, [1.050_701f32 as f64]);
+    for reduction in [Reduction::Max, Reduction::Min] {
+        let gradient = of_one(tensor![[nan, 1.0], [2.0, 3.0]], |x| x.reduce(reduction, 1, false))?;
+        assert!(gradient[..2].iter().all(|g| g.is_nan()) && gradient[2] + gradient[3] == 1.0, "{gradient:?}");
+    }
+    Ok(())
+}
+
+/// It once panicked, though anybody can call it.
+#[test]
+fn gradients_in_another_number_than_sources_are_an_error() {
+    let found = message(<&Tensor as Sources>::arrange(vec![]));
+    assert_eq!(found, "arrange: 0 gradients for 1 sources");
+    let found = message(<[&Variable; 2] as Sources>::arrange(vec![Tensor::ones([2])]));
+    assert_eq!(found, "arrange: 1 gradients for 2 sources");
+    assert_eq!(<&[Variable] as Sources>::arrange(vec![Tensor::ones([2])]).map(|list| list.len()).ok(), Some(1));
+}
+
+/// `grad` and its like have no options, and once advised one.
+#[test]
+fn who_has_no_part_is_told_what_gives_zeros() -> Result<()> {
+    let x = tensor![1.0, 2.0];
+    let advice = "there is no gradient for it; if zero is meant, `Unconnected::Zeros` on a tape gives it, and so \
+                  does `jacobian`";
+    let found = message(grad(|_| Ok(Tensor::scalar(1.0)), &x));
+    assert_eq!(
+        found,
+        format!("grad: gradient: source 0, a tensor of shape [2], has no part in the target, so that {advice}")
+    );
+    assert_eq!(jacobian(|_| Ok(Tensor::scalar(1.0)), &x)?.to_vec::<f32>()?, [0.0, 0.0]);
     Ok(())
 }

@@ -106,8 +106,8 @@ fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
     let _aside = &read * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &other)),
-        "gradient: unused was not read while the tape ran, so that there is no gradient for it; ask for \
-         `Unconnected::Zeros` if zero is meant"
+        "gradient: unused was not read while the tape ran, so that there is no gradient for it; if zero is \
+         meant, `Unconnected::Zeros` on a tape gives it, and so does `jacobian`"
     );
     assert!(message(tape.gradient(&y, &read)).starts_with("gradient: read has no part in the target"));
     let zeros = GradientOptions::default().unconnected(Unconnected::Zeros);

@@ -181,6 +181,8 @@ fn variances_and_norms_keep_their_digits() {
     assert!((shifted.var().item().unwrap() - 2.0 / 3.0).abs() < 1e-6);
     let integers = tensor![1_000_000_000, 1_000_000_001, 1_000_000_002];
     assert!((integers.var().item().unwrap() - 2.0 / 3.0).abs() < 1e-6);
+    assert!((integers.std().item().unwrap() - (2.0f64 / 3.0).sqrt()).abs() < 1e-6);
+    assert_eq!(integers.std().dtype(), DType::F32);
     // Squares that would overflow and vanish.
     assert_eq!(tensor![3e30, 4e30].norm().item().unwrap(), 5e30f32 as f64);
     let tiny = tensor![3e-30, 4e-30].norm().item().unwrap();

@@ -175,6 +175,11 @@ proptest! {
         check(&found(Prod), &with(&|row| row.iter().product()));
         check(&found(Mean), &with(&mean));
         check(&found(Var { correction: 0.0 }), &with(&|row| deviations(row) / row.len() as f64));
+        for correction in [0.0, 1.0] {
+            let divisor = |row: &[f64]| (row.len() as f64 - correction).max(0.0);
+            let expected = with(&|row| (deviations(row) / divisor(row)).sqrt());
+            check(&x.std_corrected(&axes[..], keep, correction).unwrap(), &expected);
+        }
         check(&found(Norm), &with(&|row| row.iter().map(|x| x * x).sum::<f64>().sqrt()));
         check(&found(LogSumExp), &with(&|row| row.iter().map(|x| x.exp()).sum::<f64>().ln()));
         let integers = x.cast(DType::I64).reduce(Sum, &axes[..], keep).unwrap();

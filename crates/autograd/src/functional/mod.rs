@@ -47,8 +47,11 @@ pub use reverse::{Pullback, grad, value_and_grad, vjp};
 fn renewed<I: Inputs + ?Sized>(inputs: &I, operation: &str) -> Result<Vec<Tensor>> {
     let renew = |(k, x): (usize, &Tensor)| {
         if !x.dtype().is_float() {
-            let expected = "a floating type: cast it, or let the function capture it";
-            return Err(Error::dtype(operation, x.dtype(), expected).context(format!("input {k}")));
+            let expected = format!(
+                "a floating type, which input {k} must be; cast it, as in `x.cast(DType::F32)`, or let the function \
+                 capture it"
+            );
+            return Err(Error::dtype(operation, x.dtype(), expected));
         }
         x.with_shape(x.shape())
     };

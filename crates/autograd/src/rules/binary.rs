@@ -34,13 +34,12 @@ pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result
         Binary::Pow => power(a(), b(), g, first)?,
         Binary::Maximum | Binary::Minimum => {
             let (this, other) = (site.input(k), site.input(1 - k));
-            let wins = if *op == Binary::Maximum { this.greater(other)? } else { this.less(other)? };
-            let tie = this.equal(other)?.select(g.try_mul(0.5)?, 0.0)?;
-            wins.select(g, tie)?
+            // Neither loses nor ties where one is NaN: then each gets all.
+            let loses = if *op == Binary::Maximum { this.less(other)? } else { this.greater(other)? };
+            loses.select(0.0, this.equal(other)?.select(g.try_mul(0.5)?, g)?)?
         }
         Binary::Atan2 => {
-            let square = a().square().try_add(b().square())?;
-            let part = g.try_mul(site.input(1 - k))?.try_div(square)?;
+            let part = angle(a(), b(), site.input(1 - k), g)?;
             if first { part } else { part.try_neg()? }
         }
         // a - b ⌊a/b⌋, whose floor is constant between jumps.
@@ -51,6 +50,19 @@ pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result
         Binary::Equal | Binary::NotEqual | Binary::Less | Binary::LessEqual => return Ok(None),
         Binary::Greater | Binary::GreaterEqual | Binary::And | Binary::Or | Binary::Xor => return Ok(None),
     }))
+}
+
+/// `g · other / (a² + b²)`, by convention 0 at the origin; scaled by the larger of `|a|` and `|b|`, so
+/// that no square leaves the floating type where the quotient does not.
+fn angle(a: &Tensor, b: &Tensor, other: &Tensor, g: &Tensor) -> Result<Tensor> {
+    // The quotient does not depend on the scale, so that its derivatives need none of the scale.
+    let size = a.stop_gradient().abs().maximum(b.stop_gradient().abs())?;
+    let origin = size.equal(0.0)?;
+    let scale = size.isfinite().logical_and(&size.greater(0.0)?)?.select(size, 1.0)?;
+    let square = a.try_div(&scale)?.square().try_add(b.try_div(&scale)?.square())?;
+    // Masked before it meets an operand, so that the second derivative at the origin is 0 as well.
+    let g = origin.select(0.0, g.try_div(origin.select(1.0, square)?)?)?;
+    g.try_mul(other.try_div(&scale)?)?.try_div(scale)
 }
 
 /// The gradients of `aᵇ`, `b aᵇ⁻¹` and `aᵇ ln a`, with the conventions 0 for `a` at `0⁰` and 0 for

@@ -90,8 +90,3 @@ fn pair(site: &Site, part: impl Fn(usize) -> Result<Option<Tensor>>) -> Result<P
     let wanted = |k: usize| if site.wants(k) { part(k) } else { Ok(None) };
     Ok(SmallVec::from_buf([wanted(0)?, wanted(1)?]))
 }
-
-/// Whether any element is zero, which decides how products are differentiated.
-fn has_zero(x: &Tensor) -> Result<bool> {
-    Ok(x.equal(0.0)?.any()?.item()? != 0.0)
-}

@@ -1,9 +1,10 @@
 //! Rules of the reductions.
 
 use tensor::ops::{Reduce, Reduction};
-use tensor::{Result, Shape, Tensor};
+use tensor::{DType, Result, Shape, Tensor};
 
 use super::Needs;
+use super::scan::products_before;
 use crate::site::Site;
 
 pub(super) fn needs(op: &Reduce) -> Needs {
@@ -45,8 +46,9 @@ pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Te
         Reduction::Norm => {
             let y = y()?;
             let zero = y.equal(0.0)?;
-            // Masked before it meets x, so that the second derivative at 0 is 0 as well.
-            x().try_mul(zero.select(0.0, g.try_div(zero.select(1.0, y)?)?)?)?
+            // Masked before it meets x, so that the second derivative at 0 is 0 as well; and x over
+            // the norm, since the reciprocal of a tiny one overflows.
+            zero.select(0.0, g)?.try_mul(x().try_div(zero.select(1.0, y)?)?)?
         }
         Reduction::Prod => g.try_mul(others_product(x(), op, shape)?)?,
         // Indices and truth values have no gradient, so that none arrives here.
@@ -54,23 +56,24 @@ pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Te
     }))
 }
 
-/// For each element the product of all others along the reduced axes: exact where some are zero,
-/// at the price of a square of the count, and the quotient of the whole product elsewhere.
+/// For each element the product of all others along the reduced axes: of those before and those
+/// after it. Exact where some are zero, and in float64, so that hardly any product on the way leaves
+/// the floating type.
 fn others_product(x: &Tensor, op: &Reduce, shape: &Shape) -> Result<Tensor> {
-    let axes: Vec<isize> = op.axes.iter().map(|&axis| axis as isize).collect();
-    if !super::has_zero(x)? {
-        return x.prod_keepdims(&axes[..])?.try_div(x);
+    if shape.size() == 0 {
+        return Ok(x.clone());
     }
-    // The reduced axes as one, last: [rest, n] → [rest, n, n], ones on the diagonal.
-    let order: Vec<usize> =
-        (0..shape.rank()).filter(|axis| !op.axes.contains(axis)).chain(op.axes.iter().copied()).collect();
-    let moved = x.permute(&order.iter().map(|&axis| axis as isize).collect::<Vec<_>>())?;
-    let n: usize = op.axes.iter().map(|&axis| shape[axis]).product();
-    let rest = shape.size() / n.max(1);
-    let rows = moved.with_shape([rest, 1, n])?.expand([rest, n, n])?;
-    let diagonal = Tensor::eye(n).equal(1.0)?;
-    let products = diagonal.select(1.0, &rows)?.prod_axes(-1)?;
-    let mut inverse = vec![0isize; order.len()];
-    order.iter().enumerate().for_each(|(place, &axis)| inverse[axis] = place as isize);
-    products.with_shape(moved.shape())?.permute(&inverse)
+    // The reduced axes as one, last.
+    let order: Vec<isize> = (0..shape.rank())
+        .filter(|axis| !op.axes.contains(axis))
+        .chain(op.axes.iter().copied())
+        .map(|axis| axis as isize)
+        .collect();
+    let moved = x.permute(&order)?;
+    let count = op.axes.iter().map(|&axis| shape[axis]).product::<usize>();
+    let lanes = moved.with_shape([shape.size() / count, count])?.cast(DType::F64);
+    let (before, after) = (products_before(&lanes)?, products_before(&lanes.flip(-1)?)?.flip(-1)?);
+    let mut inverse = vec![0; order.len()];
+    (0..).zip(&order).for_each(|(place, &axis)| inverse[axis as usize] = place);
+    before.try_mul(after)?.cast(x.dtype()).with_shape(moved.shape())?.permute(&inverse)
 }

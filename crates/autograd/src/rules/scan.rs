@@ -1,7 +1,7 @@
 //! Rules of the operations along one axis.
 
 use tensor::ops::Scan;
-use tensor::{Result, Tensor};
+use tensor::{DType, Result, Tensor};
 
 use super::Needs;
 use crate::site::Site;
@@ -31,17 +31,35 @@ fn sum_from_each(g: &Tensor, axis: isize) -> Result<Tensor> {
     g.flip(axis)?.cumsum(axis)?.flip(axis)
 }
 
-/// Element `i` is in all products from its place on: `Σₖ gₖ ∏ⱼ xⱼ` over `k ≥ i` and `j ≤ k`, `j ≠ i`.
-/// Where none is zero that is the sum of `gₖ yₖ` over `xᵢ`; else the products are made one by one,
-/// at the price of the square of the axis.
+/// Element `i` is in all products from its place on, so that its gradient is the product of those
+/// before it, times `sᵢ = gᵢ + xᵢ₊₁ gᵢ₊₁ + xᵢ₊₁ xᵢ₊₂ gᵢ₊₂ + …`. No quotient, so that it is exact where
+/// some are zero; and in float64, so that hardly any product on the way leaves the floating type.
 fn products(x: &Tensor, g: &Tensor, axis: isize) -> Result<Tensor> {
-    if !super::has_zero(x)? {
-        return sum_from_each(&g.try_mul(x.cumprod(axis)?)?, axis)?.try_div(x);
+    if x.size() == 0 {
+        return Ok(g.clone());
     }
-    // [rest…, n] → [rest…, i, j], ones where j = i.
-    let (x, g) = (x.transpose(axis, -1)?, g.transpose(axis, -1)?);
-    let n = x.shape()[x.rank() - 1];
-    let others = Tensor::eye(n).equal(1.0)?.select(1.0, x.expand_dims(-2)?)?;
-    let parts = others.cumprod(-1)?.triu(0)?.try_mul(g.expand_dims(-2)?)?;
-    parts.sum_axes(-1)?.transpose(axis, -1)
+    let moved = x.transpose(axis, -1)?;
+    let count = moved.shape()[moved.rank() - 1];
+    let lanes = |moved: &Tensor| moved.cast(DType::F64).with_shape([moved.size() / count, count]);
+    let x_lanes = lanes(&moved)?;
+    // The first `reach` terms of each sum, doubled until that is all; and the products of the `reach`
+    // elements after each. That is a prefix sum of affine maps (Hillis & Steele 1986).
+    let mut sums = lanes(&g.transpose(axis, -1)?)?;
+    let mut products = x_lanes.slice((.., 1..))?;
+    let mut reach = 1;
+    while reach < count {
+        let rest = (count - reach) as isize;
+        let later = products.try_mul(sums.slice((.., reach as isize..))?)?;
+        let complete = sums.slice((.., ..rest))?.try_add(later)?;
+        sums = Tensor::concat(&[&complete, &sums.slice((.., rest..))?], -1)?;
+        let shift = rest.min(reach as isize);
+        products = products.slice((.., ..rest - shift))?.try_mul(products.slice((.., shift..))?)?;
+        reach *= 2;
+    }
+    products_before(&x_lanes)?.try_mul(sums)?.cast(x.dtype()).with_shape(moved.shape())?.transpose(axis, -1)
+}
+
+/// The product of all elements before each along the last axis of `[lanes, count]`, count above 0.
+pub(super) fn products_before(x: &Tensor) -> Result<Tensor> {
+    x.slice((.., ..-1))?.pad(&[(0, 0), (1, 0)], 1.0)?.cumprod(-1)
 }

@@ -42,7 +42,7 @@ pub(super) fn backward(op: &Unary, site: &Site, g: &Tensor) -> Result<Option<Ten
         Unary::Tan => g.try_mul(y().square().try_add(1.0)?)?,
         Unary::Tanh => g.try_mul(1.0 - y().square())?,
         Unary::Sigmoid => g.try_mul(y().try_mul(1.0 - y())?)?,
-        // The output is positive exactly where the input is.
+        // The output is 0 exactly where the input is at most 0.
         Unary::Relu => apply(Fused::ReluGradient, &[g, y()])?,
         Unary::LeakyRelu { alpha } => x().greater(0.0)?.select(g, g.try_mul(alpha)?)?,
         Unary::Elu { alpha } => exponential_below(g, x(), 1.0, alpha)?,
@@ -99,10 +99,10 @@ fn normal_distribution(x: &Tensor) -> Result<Tensor> {
     x.try_mul(std::f64::consts::FRAC_1_SQRT_2)?.erf().try_add(1.0)?.try_mul(0.5)
 }
 
-/// The gradient of `above · x` where positive and `below · (eˣ - 1)` elsewhere. The exponential is
-/// taken of negative numbers only, so that the other branch cannot overflow, and the second
+/// The gradient of `below · (eˣ - 1)` up to 0 and `above · x` elsewhere, that is at NaN too. The
+/// exponential is taken of negative numbers only, so that it cannot overflow, and the second
 /// derivative at 0 is 0.
 fn exponential_below(g: &Tensor, x: &Tensor, above: f64, below: f64) -> Result<Tensor> {
     let exponent = x.less(0.0)?.select(x, 0.0)?;
-    x.greater(0.0)?.select(g.try_mul(above)?, g.try_mul(exponent.exp())?.try_mul(below)?)
+    x.less_equal(0.0)?.select(g.try_mul(exponent.exp())?.try_mul(below)?, g.try_mul(above)?)
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use autograd::tensor::{DType, Op, Tensor};
 use autograd::{GradientTape, Result};
 
-use crate::table::{Sampler, rows};
+use crate::golden;
+use crate::table::{Sampler, families, rows};
 
 /// The operations that a tape lists.
 fn listed(tape: &GradientTape) -> BTreeSet<String> {
@@ -70,5 +71,38 @@ fn every_operation_is_in_the_table() -> Result<()> {
         .filter(|(_, name)| !seen.contains(*name))
         .collect();
     assert!(missing.is_empty(), "no row of the table executes {missing:?}");
+    Ok(())
+}
+
+/// How many cases there are: `cargo test -p autograd --test rules family -- --nocapture` prints it.
+#[test]
+fn every_family_has_cases() {
+    let golden = golden::names();
+    println!("{:12} {:>5} {:>8} {:>7}", "family", "rows", "drawn", "golden");
+    for (family, rows) in families() {
+        let draw = |seed: usize| {
+            let shape = [&[2, 3][..], &[3], &[2, 1, 3], &[], &[0, 2]][seed % 5];
+            rows.iter().filter(|row| (row.sample)(&mut Sampler::new(shape, seed as u64)).is_some()).count()
+        };
+        let drawn: usize = (0..100).map(draw).sum();
+        let cases = golden.iter().filter(|name| rows.iter().any(|row| row.name == **name)).count();
+        println!("{family:12} {:5} {drawn:8} {cases:7}", rows.len());
+        assert!(drawn >= 50 * rows.len(), "{family}: operands were drawn for {drawn} of {} cases", 100 * rows.len());
+        assert!(rows.len() >= 3 && (cases >= rows.len() || family == "scans"), "{family}: {cases} golden cases");
+    }
+}
+
+/// Views of every kind are among the operands: transposed, reversed, interleaved, repeated.
+#[test]
+fn operands_are_views_of_every_kind() -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for seed in 0..100 {
+        let x = Sampler::new(&[2, 3], seed).within(&[2, 3], -1.0, 1.0);
+        seen.insert(x.view::<f64>()?.strides().to_vec());
+    }
+    let expected = [&[3, 1][..], &[1, 2], &[-3, -1], &[6, 2], &[0, 1], &[0, 0]];
+    for strides in expected {
+        assert!(seen.contains(strides), "no operand has strides {strides:?}, but {seen:?}");
+    }
     Ok(())
 }

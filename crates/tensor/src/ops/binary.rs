@@ -46,11 +46,14 @@ binary_table! {
     /// `aᵇ`. Integers give float32. By convention the derivative for `a` at `0⁰` is 0, and that for
     /// `b` is 0 where `a` is 0 and NaN where it is negative.
     Pow pow "pow";
-    /// The larger; NaN if either is. Where both are equal each gets half the gradient.
+    /// The larger; NaN if either is. Where both are equal each gets half the gradient, and where
+    /// either is NaN each gets all of it.
     Maximum maximum "maximum";
-    /// The smaller; NaN if either is. Where both are equal each gets half the gradient.
+    /// The smaller; NaN if either is. Where both are equal each gets half the gradient, and where
+    /// either is NaN each gets all of it.
     Minimum minimum "minimum";
-    /// The angle of the point with ordinate `a` and abscissa `b`, from -π to π.
+    /// The angle of the point with ordinate `a` and abscissa `b`, from -π to π. By convention both
+    /// derivatives at the origin are 0.
     Atan2 atan2 "atan2";
     /// `a - b · floor(a / b)`, with the sign of `b`. Integers by 0 give 0.
     Remainder remainder "remainder";

@@ -27,7 +27,7 @@ pub enum Fused {
     },
     /// The cross-entropy of integer targets under the softmax of logits, for each row.
     SoftmaxCrossEntropy,
-    /// The first operand where the second is positive, zero elsewhere: the gradient of relu.
+    /// Zero where the second operand is at most 0, the first elsewhere: the gradient of relu.
     ReluGradient,
 }
 
@@ -83,7 +83,7 @@ impl Fused {
                 same_dtype(gradient, x, self.name())?;
                 let shape = gradient.shape().broadcast(x.shape(), self.name())?;
                 Ok(with_float!(x.dtype(), T => {
-                    zip(shape, gradient, x, |g: T, x: T| if x > 0.0 { g } else { 0.0 })
+                    zip(shape, gradient, x, |g: T, x: T| if x <= 0.0 { 0.0 } else { g })
                 }, else return Err(Error::dtype(self.name(), x.dtype(), "a floating type"))))
             }
         }

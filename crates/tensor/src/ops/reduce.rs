@@ -254,15 +254,33 @@ impl Tensor {
         self.reduce(Reduction::Var { correction }, axes, keepdims)
     }
 
-    /// The standard deviation along axes (divisor `n`): the root of [`Tensor::var_axes`].
+    /// The standard deviation, `‖x - mean‖ / √(n - correction)`; [`Tensor::std_axes`] takes the
+    /// correction 0. Integers and truth values give float32. By convention its gradient where all
+    /// elements are equal is 0.
+    ///
+    /// # Errors
+    /// If an axis is wrong.
+    pub fn std_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
+        let axes = axes.into_axes(self.rank(), "std")?;
+        let count = axes.iter().map(|&axis| self.shape()[axis]).product::<usize>() as f64;
+        // Only the result is rounded to float32, as that of the variance.
+        let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::F64) };
+        let reduce = |x: &Tensor, reduction, keepdims| apply(Reduce { reduction, axes: axes.clone(), keepdims }, &[x]);
+        let deviations = x.try_sub(reduce(&x, Reduction::Mean, true)?)?;
+        let root = (count - correction).max(0.0).sqrt();
+        Ok(reduce(&deviations, Reduction::Norm, keepdims)?.try_div(root)?.cast(self.dtype().to_float()))
+    }
+
+    /// The standard deviation along axes, with divisor `n`; where all elements are equal its gradient
+    /// is 0.
     ///
     /// # Errors
     /// If an axis is wrong.
     pub fn std_axes(&self, axes: impl IntoAxes) -> Result<Tensor> {
-        Ok(self.var_axes(axes)?.sqrt())
+        self.std_corrected(axes, false, 0.0)
     }
 
-    /// The standard deviation of all elements (divisor `n`).
+    /// The standard deviation of all elements (divisor `n`); where they are equal its gradient is 0.
     #[must_use]
     pub fn std(&self) -> Tensor {
         self.std_axes(..).expect("defined for every tensor")
@@ -302,9 +320,9 @@ along_axes! {
     Reduction::Mean, mean_axes mean_keepdims;
     /// Variances with divisor `n`.
     Reduction::Var { correction: 0.0 }, var_axes var_keepdims;
-    /// Largest elements. Equal ones share the gradient evenly.
+    /// Largest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
     Reduction::Max, max_axes max_keepdims;
-    /// Smallest elements. Equal ones share the gradient evenly.
+    /// Smallest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
     Reduction::Min, min_axes min_keepdims;
     /// `ln Σ eˣ`, without overflow; -∞ of nothing.
     Reduction::LogSumExp, logsumexp_axes logsumexp_keepdims;
@@ -336,9 +354,9 @@ macro_rules! over_all {
 }
 
 over_all! {
-    /// The largest element, as a scalar.
+    /// The largest element, as a scalar; its gradient is that of [`Tensor::max_axes`].
     Reduction::Max, max;
-    /// The smallest element, as a scalar.
+    /// The smallest element, as a scalar; its gradient is that of [`Tensor::min_axes`].
     Reduction::Min, min;
     /// Whether any element is true.
     Reduction::Any, any;

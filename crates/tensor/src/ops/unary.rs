@@ -148,10 +148,10 @@ float_functions! {
     Tanh tanh |x| widely(x, f64::tanh);
     /// `1 / (1 + e⁻ˣ)`, without overflow.
     Sigmoid sigmoid |x| widely(x, sigmoid);
-    /// `max(x, 0)`; NaN stays NaN. Its derivative at 0 is 0.
+    /// `max(x, 0)`; NaN stays NaN. Its derivative at 0 is 0, and at NaN 1.
     Relu relu |x| if x <= T::zero() { T::zero() } else { x };
     /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. Its
-    /// derivative at 0 is `s · a`.
+    /// derivative at 0 is `s · a`, and at NaN `s`.
     Selu selu |x| {
         let (scale, alpha) = (T::from_f64(SELU.0), T::from_f64(SELU.1));
         if x > T::zero() { scale * x } else { scale * alpha * x.exp_m1() }
@@ -336,13 +336,13 @@ fn total(op: Unary, x: &Tensor) -> Tensor {
 }
 
 impl Tensor {
-    /// `x` where positive, `alpha · x` elsewhere; the derivative at 0 is `alpha`.
+    /// `x` where positive, `alpha · x` elsewhere; the derivative at 0 and at NaN is `alpha`.
     #[must_use]
     pub fn leaky_relu(&self, alpha: f64) -> Tensor {
         total(Unary::LeakyRelu { alpha }, self)
     }
 
-    /// `x` where positive, `alpha · (eˣ - 1)` elsewhere; the derivative at 0 is `alpha`.
+    /// `x` where positive, `alpha · (eˣ - 1)` elsewhere; the derivative at 0 is `alpha`, and at NaN 1.
     #[must_use]
     pub fn elu(&self, alpha: f64) -> Tensor {
         total(Unary::Elu { alpha }, self)
@@ -395,7 +395,7 @@ impl Tensor {
     }
 
     /// Every element limited to at least `min` and at most `max`; NaN stays NaN. The derivative at
-    /// and beyond a bound is 0.
+    /// and beyond a bound, and at NaN, is 0.
     ///
     /// # Errors
     /// If a bound is NaN or `min` is above `max`, or the tensor is of type bool.
@@ -428,7 +428,7 @@ macro_rules! arithmetic_methods {
 }
 
 arithmetic_methods! {
-    /// The absolute value; the derivative at 0 is 0.
+    /// The absolute value; the derivative at 0 is 0, and at NaN NaN.
     Abs abs;
     /// -1, 0 or 1; NaN stays NaN. The derivative is 0.
     Sign sign;

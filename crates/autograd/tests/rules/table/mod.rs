@@ -11,7 +11,7 @@ use autograd::Result;
 use autograd::tensor::Tensor;
 use serde_json::Value;
 
-pub(crate) use rows::rows;
+pub(crate) use rows::{families, rows};
 pub(crate) use sampler::Sampler;
 
 /// One operation: its name as in `ops.json` where it has cases there.

@@ -95,8 +95,9 @@ fn unequal_pair(s: &mut Sampler) -> Sample {
 
 /// Two operands whose quotients are never near an integer.
 fn uneven_quotient(s: &mut Sampler) -> Sample {
-    let (inputs, attrs) = two(s, |s, shape| s.indices(shape, 3).cast(DType::F64))?;
-    Some((vec![&inputs[0] + 1.61, &inputs[1] + 1.37], attrs))
+    let (mut inputs, attrs) = two(s, |s, shape| s.between_multiples(shape, 3, 1.61, 1.0))?;
+    inputs[1] = (&inputs[1] - 0.24).stop_gradient();
+    Some((inputs, attrs))
 }
 
 fn axes(s: &mut Sampler) -> Sample {
@@ -129,7 +130,19 @@ fn one_axis_apart(s: &mut Sampler) -> Sample {
 fn one_axis_distinct(s: &mut Sampler) -> Sample {
     let axis = s.axis()?;
     let x = s.distinct(&s.shape.clone());
-    Some((vec![x], json!({"axis": axis, "k": 1})))
+    let size = s.shape[axis.rem_euclid(s.shape.len() as isize) as usize];
+    Some((vec![x], json!({"axis": axis, "k": s.below(size + 1), "reversed": s.coin()})))
+}
+
+/// For moments with a correction: axes along which there are more elements than that.
+fn axes_corrected(s: &mut Sampler, x: Tensor) -> Sample {
+    let mut attrs = s.reduction();
+    let axes = if attrs["axes"].is_null() { (0..s.shape.len() as isize).collect() } else { integers(&attrs["axes"]) };
+    let rank = s.shape.len() as isize;
+    let count: usize = axes.iter().map(|axis| s.shape[axis.rem_euclid(rank) as usize]).product();
+    let correction = [0.0, 0.5, 1.0][s.below(3)];
+    attrs["correction"] = json!(correction);
+    if count < 2 { None } else { Some((vec![x], attrs)) }
 }
 
 fn probabilities(s: &mut Sampler) -> Sample {
@@ -151,12 +164,14 @@ fn products(s: &mut Sampler) -> Sample {
     let size = |s: &mut Sampler| s.below(4);
     let (m, n, k) = (size(s), size(s), size(s));
     let batch: Vec<usize> = s.shape.iter().copied().take(2).collect();
-    let (a, b) = match s.below(6) {
+    let (a, b) = match s.below(8) {
         0 => (vec![k], vec![k]),
         1 => (vec![m, k], vec![k]),
         2 => (vec![k], vec![k, n]),
         3 => (vec![m, k], vec![k, n]),
         4 => ([&batch[..], &[m, k]].concat(), vec![k, n]),
+        5 => ([&batch[..], &[m, k]].concat(), vec![k]),
+        6 => (vec![k], [&batch[..], &[k, n]].concat()),
         _ => {
             let ones: Vec<usize> = batch.iter().map(|&size| if s.coin() { 1 } else { size }).collect();
             ([&ones[..], &[m, k]].concat(), [&batch[..], &[k, n]].concat())
@@ -244,11 +259,17 @@ fn gathered(s: &mut Sampler) -> Sample {
     let axis = s.axis()?;
     let place = axis.rem_euclid(s.shape.len() as isize) as usize;
     let size = s.shape[place];
+    if size == 0 {
+        return None;
+    }
+    // The index may be shorter than what is read along the other axes, and than the source along all.
     let mut shape = s.shape.clone();
+    shape.iter_mut().for_each(|n| *n -= usize::from(s.below(4) == 0).min(*n));
     shape[place] = s.below(4);
-    let index = if size == 0 { return None } else { s.indices(&shape, size) };
+    let index = s.indices(&shape, size);
+    let longer: Vec<usize> = shape.iter().map(|&n| n + usize::from(s.below(4) == 0)).collect();
     let x = s.within(&s.shape.clone(), -2.0, 2.0);
-    let source = s.within(&shape, -2.0, 2.0);
+    let source = s.within(&longer, -2.0, 2.0);
     Some((vec![x, index, source], json!({"axis": axis})))
 }
 
@@ -296,10 +317,24 @@ macro_rules! row {
     };
 }
 
+/// The rows by family.
+pub(crate) fn families() -> Vec<(&'static str, Vec<Row>)> {
+    vec![
+        ("unary", unary()),
+        ("binary", binary()),
+        ("reductions", reductions()),
+        ("scans", scans()),
+        ("movement", movement()),
+        ("index", index()),
+        ("fused", fused()),
+        ("losses", losses()),
+        ("linear algebra", super::linalg::rows()),
+    ]
+}
+
+/// All rows.
 pub(crate) fn rows() -> Vec<Row> {
-    let families =
-        [unary(), binary(), reductions(), scans(), movement(), index(), fused(), losses(), super::linalg::rows()];
-    families.into_iter().flatten().collect()
+    families().into_iter().flat_map(|(_, rows)| rows).collect()
 }
 
 fn unary() -> Vec<Row> {
@@ -335,15 +370,15 @@ fn unary() -> Vec<Row> {
             with(any(s), json!({"approximate": approximate}))
         }),
         row!("floor", |x, _| Ok(x[0].floor()), |s| {
-            let x = s.indices(&s.shape.clone(), 5).cast(DType::F64) + 0.4;
+            let x = s.between_multiples(&s.shape.clone(), 5, 0.4, 1.0);
             Some((vec![x], json!({})))
         }),
         row!("ceil", |x, _| Ok(x[0].ceil()), |s| {
-            let x = s.indices(&s.shape.clone(), 5).cast(DType::F64) + 0.4;
+            let x = s.between_multiples(&s.shape.clone(), 5, 0.4, 1.0);
             Some((vec![x], json!({})))
         }),
         row!("round", |x, _| Ok(x[0].round()), |s| {
-            let x = s.indices(&s.shape.clone(), 5).cast(DType::F64) + 0.3;
+            let x = s.between_multiples(&s.shape.clone(), 5, 0.3, 1.0);
             Some((vec![x], json!({})))
         }),
         row!("clamp", |x, a| x[0].clamp(a["min"].as_f64(), a["max"].as_f64()), |s| {
@@ -351,7 +386,7 @@ fn unary() -> Vec<Row> {
                 [json!({"min": -1.0, "max": 1.5}), json!({"min": null, "max": 0.5}), json!({"min": 0.5, "max": null})];
             let bounds = bounds[s.below(3)].clone();
             // Tenths and a bit: never at a bound.
-            let x = (s.indices(&s.shape.clone(), 40).cast(DType::F64) - 20.0) / 10.0 + 0.05;
+            let x = s.between_multiples(&s.shape.clone(), 40, -19.5, 0.1);
             Some((vec![x], bounds))
         }),
         row!("pow_const", |x, a| x[0].pow(real(a, "exponent")), |s| {
@@ -395,14 +430,23 @@ fn reductions() -> Vec<Row> {
         row!("max", |x, a| reduce(x, a, Reduction::Max), axes_distinct),
         row!("min", |x, a| reduce(x, a, Reduction::Min), axes_distinct),
         row!("var", |x, a| reduce(x, a, Reduction::Var { correction: real(a, "correction") }), |s| {
-            let mut attrs = s.reduction();
-            attrs["correction"] = json!(0.0);
-            if s.shape.contains(&0) { None } else { with(any(s), attrs) }
+            let x = s.within(&s.shape.clone(), -2.0, 2.0);
+            axes_corrected(s, x)
         }),
-        row!("std", |x, a| Ok(reduce(x, a, Reduction::Var { correction: 0.0 })?.sqrt()), |s| {
-            let x = s.distinct(&s.shape.clone());
-            if x.size() < 2 { None } else { Some((vec![x], json!({"axes": null, "keepdims": false}))) }
-        }),
+        row!(
+            "std",
+            |x, a| {
+                let (keepdims, correction) = (a["keepdims"] == true, real(a, "correction"));
+                match &a["axes"] {
+                    Value::Null => x[0].std_corrected(.., keepdims, correction),
+                    axes => x[0].std_corrected(&integers(axes)[..], keepdims, correction),
+                }
+            },
+            |s| {
+                let x = s.distinct(&s.shape.clone());
+                axes_corrected(s, x)
+            }
+        ),
         row!("logsumexp", |x, a| reduce(x, a, Reduction::LogSumExp), |s| {
             if s.shape.contains(&0) { None } else { axes(s) }
         }),
@@ -420,8 +464,19 @@ fn scans() -> Vec<Row> {
     vec![
         row!("cumsum", |x, a| x[0].cumsum(axis(a)), one_axis),
         row!("cumprod", |x, a| x[0].cumprod(axis(a)), one_axis_apart),
-        row!("sort", |x, a| Ok(x[0].sort(axis(a))?.0), one_axis_distinct),
-        row!("topk", |x, a| Ok(x[0].topk(integer(&a["k"]) as usize, axis(a))?.0), one_axis_nonempty),
+        row!(
+            "sort",
+            |x, a| Ok(if a["reversed"] == true { x[0].sort_descending(axis(a)) } else { x[0].sort(axis(a)) }?.0),
+            one_axis_distinct
+        ),
+        row!(
+            "topk",
+            |x, a| {
+                let (k, axis) = (integer(&a["k"]) as usize, axis(a));
+                Ok(if a["reversed"] == true { x[0].bottomk(k, axis) } else { x[0].topk(k, axis) }?.0)
+            },
+            one_axis_distinct
+        ),
     ]
 }
 

@@ -7,12 +7,17 @@ use serde_json::{Value, json};
 pub(crate) struct Sampler {
     /// The shape that proptest drew.
     pub(crate) shape: Vec<usize>,
+    /// How far the operands drawn may move without reaching a kink or leaving the domain.
+    pub(crate) room: f64,
     generator: Generator,
 }
 
 impl Sampler {
+    /// The room of operands that may be any moderate numbers.
+    pub(crate) const ANYWHERE: f64 = 0.5;
+
     pub(crate) fn new(shape: &[usize], seed: u64) -> Sampler {
-        Sampler { shape: shape.to_vec(), generator: Generator::new(seed) }
+        Sampler { shape: shape.to_vec(), room: Self::ANYWHERE, generator: Generator::new(seed) }
     }
 
     /// A number below `bound`.
@@ -25,8 +30,15 @@ impl Sampler {
         self.below(2) == 1
     }
 
-    /// Numbers of a shape in a range, float64, as a view in one of several memory orders.
+    /// Numbers of a shape in a range, float64, as a view in one of several memory orders, or one that
+    /// repeats a part of itself with stride 0. A range above 0 stays there: there are logarithms.
     pub(crate) fn within(&mut self, shape: &[usize], low: f64, high: f64) -> Tensor {
+        self.room = self.room.min((high - low) / 8.0).min(if low > 0.0 { low / 2.0 } else { Self::ANYWHERE });
+        if let Some(axis) = shape.iter().position(|&n| n > 1).filter(|_| self.below(5) == 0) {
+            let mut part = shape.to_vec();
+            part[axis] = 1;
+            return self.within(&part, low, high).expand(shape).expect("one element for all").stop_gradient();
+        }
         let size: usize = shape.iter().product();
         let values = self.generator.uniform([size], low..high).expect("a range").cast(DType::F64);
         let values = values.to_vec::<f64>().expect("float64");
@@ -35,6 +47,7 @@ impl Sampler {
 
     /// Numbers between -2 and 2 that are at least 0.1 from zero.
     pub(crate) fn apart_from_zero(&mut self, shape: &[usize]) -> Tensor {
+        self.room = self.room.min(0.05);
         let x = self.within(shape, -1.9, 1.9);
         let moved = x.greater_equal(0.0).expect("numbers").select(&x + 0.1, &x - 0.1).expect("one shape");
         moved.stop_gradient()
@@ -42,10 +55,18 @@ impl Sampler {
 
     /// Numbers no two of which are closer than 0.1, so that none changes place with another.
     pub(crate) fn distinct(&mut self, shape: &[usize]) -> Tensor {
+        self.room = self.room.min(0.02);
         let size: usize = shape.iter().product();
         let order = self.generator.permutation(size).to_vec::<i64>().expect("int64");
         let values = order.iter().map(|&k| (k as f64 - size as f64 / 2.0) * 0.11 + 0.037).collect();
         self.view(values, shape)
+    }
+
+    /// `(k + offset) · step` for whole numbers `k` below `count`: never near a multiple of the step.
+    pub(crate) fn between_multiples(&mut self, shape: &[usize], count: usize, offset: f64, step: f64) -> Tensor {
+        self.room = self.room.min(0.02);
+        let x = (self.indices(shape, count).cast(DType::F64) + offset) * step;
+        x.stop_gradient()
     }
 
     /// Truth values.
