@@ -3,6 +3,7 @@
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
+pub(crate) mod math;
 pub(crate) mod memory;
 pub(crate) mod reduce;
 pub(crate) mod scan;
