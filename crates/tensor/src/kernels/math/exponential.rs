@@ -57,7 +57,8 @@ fn reduced<P: Element>(x: f64, low: f64) -> Reduced {
 #[inline(always)]
 pub(super) fn scaled_exp<P: Element>(x: f64, low: f64) -> (f64, f64) {
     let Reduced { r, rest, power } = reduced::<P>(x, low);
-    let value = 1.0 + (r + rest);
+    let sum = 1.0 + r;
+    let value = if single::<P>() { sum + rest } else { sum + (((1.0 - sum) + r) + rest) };
     if single::<P>() {
         return (value * f64::from_bits((power.to_bits() << 52).wrapping_add(1.0f64.to_bits())), 1.0);
     }

@@ -68,6 +68,6 @@ pub(crate) fn log1p<P: Element>(x: f64) -> f64 {
     let result = usual_log1p::<P>(x);
     let special = if x < -1.0 { f64::NAN } else { x };
     let special = if x == -1.0 { f64::NEG_INFINITY } else { special };
-    // Zeros are special too, for their sign.
-    if x > -1.0 && x < f64::INFINITY && x != 0.0 { result } else { special }
+    // So small, `x` itself is the result: it keeps the sign of 0 and the last digit of subnormal numbers.
+    if x > -1.0 && x < f64::INFINITY && x.abs() > f64::EPSILON / 4.0 { result } else { special }
 }

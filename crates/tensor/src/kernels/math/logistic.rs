@@ -2,7 +2,7 @@
 
 use super::exponential::{expm1, scaled_exp};
 use super::logarithm::usual_log1p;
-use super::{at_least, at_most, single};
+use super::{at_least, at_most, quotient, single};
 use crate::dtype::Element;
 
 /// Where the exponential of the opposite is so small that also its product with the number is 0.
@@ -17,7 +17,7 @@ pub(crate) fn sigmoid<P: Element>(x: f64) -> f64 {
     let (value, scale) = scaled_exp::<P>(-at_most(x.abs(), end::<P>()), 0.0);
     let small = value * scale;
     let numerator = if x < 0.0 { small } else { 1.0 };
-    numerator / (1.0 + small)
+    quotient::<P>(numerator, 1.0, small, 0.75)
 }
 
 /// `x` times the logistic function of a number with the sign of `x` and the absolute value
@@ -43,9 +43,13 @@ pub(crate) fn softplus<P: Element>(x: f64) -> f64 {
     at_least(x, 0.0) + usual_log1p::<P>(value * scale)
 }
 
-/// The hyperbolic tangent.
+/// The hyperbolic tangent: with `s = exp(-2 |x|) - 1`, it is `-s / (2 + s)` and also
+/// `1 - (2 + 2s) / (2 + s)`, of which that is taken whose quotient is below a half, for the roundings
+/// in it.
 #[inline(always)]
 pub(crate) fn tanh<P: Element>(x: f64) -> f64 {
     let shrunk = expm1::<P>(-2.0 * x.abs());
-    (shrunk / (2.0 + shrunk)).copysign(x)
+    let far = shrunk < -0.7;
+    let part = quotient::<P>(if far { 2.0 + 2.0 * shrunk } else { -shrunk }, 2.0, shrunk, 0.75);
+    (if far { 1.0 - part } else { part }).copysign(x)
 }

@@ -67,6 +67,15 @@ fn exact_sum(a: f64, b: f64) -> (f64, f64) {
     (sum, (a - (sum - added)) + (b - added))
 }
 
+/// `numerator / (a + b)` with `a ≥ |b|`, and with the rounding of the sum made good as far as
+/// `inverse`, a number near that of the sum, allows.
+#[inline(always)]
+fn quotient<P: Element>(numerator: f64, a: f64, b: f64, inverse: f64) -> f64 {
+    let sum = a + b;
+    let quotient = numerator / sum;
+    if single::<P>() { quotient } else { quotient - quotient * ((b - (sum - a)) * inverse) }
+}
+
 /// The first 26 digits of `x`, whose square is exact.
 #[inline(always)]
 fn leading(x: f64) -> f64 {

@@ -1,68 +1,96 @@
-//! Sine, cosine and tangent: `x = n π + r` with an integer `n` (for the cosine, one and a half) and
-//! `|r| ≤ π/2`, so that `sin x = (-1)ⁿ sin r`.
+//! Sine, cosine and tangent: `x = n π/2 + r` with an integer `n` and `|r| ≤ π/4`.
 
-use std::f64::consts::FRAC_1_PI;
+use std::f64::consts::FRAC_2_PI;
 
 use super::{ROUND, polynomial, single};
 use crate::dtype::Element;
 
-/// `(sin r - r) / r³` in `r²` for `|r| ≤ π/2`; times `r²`, to 2⁻³⁵ and 2⁻⁶².
-const SHORT: [f64; 5] =
-    [-0.1666666663192474, 0.00833333133029582, -0.00019840894875300217, 2.7526654233224823e-06, -2.390981432988985e-08];
-const LONG: [f64; 8] = [
+/// `(sin r - r) / r³` in `r²` for `|r| ≤ π/4`; times `r²`, to 2⁻³⁷ and 2⁻⁶⁸.
+const SIN_SHORT: [f64; 4] =
+    [-0.16666666641755648, 0.008333329393247402, -0.00019839335827498202, 2.7183124737161174e-06];
+const SIN_LONG: [f64; 7] = [
     -0.16666666666666666,
-    0.008333333333333214,
-    -0.0001984126984121554,
-    2.7557319212170253e-06,
-    -2.5052106963366648e-08,
-    1.6058944078086346e-10,
-    -7.643101039891003e-13,
-    2.7222879513226396e-15,
+    0.008333333333333323,
+    -0.00019841269841255234,
+    2.7557319214262585e-06,
+    -2.5052104927705697e-08,
+    1.6058368429254166e-10,
+    -7.578777578744615e-13,
 ];
 
-/// π in three parts. Products of the first two, of 33 digits, with integers up to 2²⁰ are exact.
-const PI: [f64; 3] = [3.1415926534682512, 1.2154201012607932e-10, 4.044532497591901e-21];
+/// `(cos r - 1 + r²/2) / r⁴` in `r²` for `|r| ≤ π/4`; times `r⁴`, to 2⁻³³ and 2⁻⁶⁴.
+const COS_SHORT: [f64; 3] = [0.04166664706475525, -0.001388737505267689, 2.4439139645842115e-05];
+const COS_LONG: [f64; 6] = [
+    0.041666666666666616,
+    -0.0013888888888876074,
+    2.480158729053702e-05,
+    -2.755731462234359e-07,
+    2.0875756341865188e-09,
+    -1.1361209977996494e-11,
+];
+
+/// π/2 in three parts. Products of the first two, of 33 digits, with integers up to 2²⁰ are exact.
+const HALF_PI: [f64; 3] = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21];
 
 /// The largest absolute value that these functions take. The digits of π that larger ones need are
 /// not at hand here.
-pub(crate) const REDUCIBLE: f64 = 3e6;
+pub(crate) const REDUCIBLE: f64 = 1.5e6;
 
-/// The sine of `x + shift π`, where the shift is 0 or a half.
+/// `sin r`, `cos r` and `n`, in the low bits of a number.
 #[inline(always)]
-fn shifted_sin<P: Element>(x: f64, shift: f64) -> f64 {
-    let rounded = (x * FRAC_1_PI + shift) + ROUND;
-    let n = (rounded - ROUND) - shift;
-    let head = x - n * PI[0];
+fn reduced<P: Element>(x: f64) -> (f64, f64, u64) {
+    let rounded = x * FRAC_2_PI + ROUND;
+    let n = rounded - ROUND;
+    let head = x - n * HALF_PI[0];
     let (r, lost) = if single::<P>() {
-        (head - n * (PI[1] + PI[2]), 0.0)
+        (head - n * (HALF_PI[1] + HALF_PI[2]), 0.0)
     } else {
-        let middle = n * PI[1];
+        let middle = n * HALF_PI[1];
         let r = head - middle;
-        (r, ((head - r) - middle) - n * PI[2])
+        (r, ((head - r) - middle) - n * HALF_PI[2])
     };
     let z = r * r;
-    let series = r * (z * if single::<P>() { polynomial(z, &SHORT) } else { polynomial(z, &LONG) });
-    // What r has lost counts by cos r, for which a parabola will do.
-    let sine = r + (series + lost * (1.0 - z * (4.0 * FRAC_1_PI * FRAC_1_PI)));
-    // The last bit of n is the sign.
-    f64::from_bits(sine.to_bits() ^ (rounded.to_bits() << 63))
+    let half = 0.5 * z;
+    let near_one = 1.0 - half;
+    let (sin, cos) = if single::<P>() {
+        (r + r * (z * polynomial(z, &SIN_SHORT)), near_one + z * (z * polynomial(z, &COS_SHORT)))
+    } else {
+        // What r has lost counts in the sine by cos r, for which a parabola will do, and in the
+        // cosine by -sin r, for which -r will.
+        let sin = r + (r * (z * polynomial(z, &SIN_LONG)) + lost * near_one);
+        (sin, near_one + (((1.0 - near_one) - half) + (z * (z * polynomial(z, &COS_LONG)) - r * lost)))
+    };
+    (sin, cos, rounded.to_bits())
+}
+
+/// The sine a number of right angles on.
+#[inline(always)]
+fn turned_sin<P: Element>(x: f64, right_angles: u64) -> f64 {
+    let (sin, cos, n) = reduced::<P>(x);
+    let quadrant = n + right_angles;
+    let value = if quadrant & 1 == 0 { sin } else { cos };
+    f64::from_bits(value.to_bits() ^ (quadrant >> 1 << 63))
 }
 
 /// The sine, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
 pub(crate) fn sin<P: Element>(x: f64) -> f64 {
     // Keeps the sign of 0.
-    if x == 0.0 { x } else { shifted_sin::<P>(x, 0.0) }
+    if x == 0.0 { x } else { turned_sin::<P>(x, 0) }
 }
 
 /// The cosine, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
 pub(crate) fn cos<P: Element>(x: f64) -> f64 {
-    shifted_sin::<P>(x, 0.5)
+    turned_sin::<P>(x, 1)
 }
 
 /// The tangent, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
 pub(crate) fn tan<P: Element>(x: f64) -> f64 {
-    sin::<P>(x) / cos::<P>(x)
+    let (sin, cos, n) = reduced::<P>(x);
+    let even = n & 1 == 0;
+    let quotient = (if even { sin } else { cos }) / (if even { cos } else { sin });
+    let value = f64::from_bits(quotient.to_bits() ^ (n << 63));
+    if x == 0.0 { x } else { value }
 }
