@@ -8,6 +8,7 @@ pub(crate) mod memory;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod simd;
+pub(crate) mod softmax;
 pub(crate) mod strided;
 pub(crate) mod threads;
 pub(crate) mod update;

@@ -63,9 +63,12 @@ pub(super) fn scaled_exp<P: Element>(x: f64, low: f64) -> (f64, f64) {
         return (value * f64::from_bits((power.to_bits() << 52).wrapping_add(1.0f64.to_bits())), 1.0);
     }
     // 2ᵏ as a product of two, as k may be beyond what one exponent can hold.
-    let biased = power.to_bits() - (ROUND.to_bits() - 2048);
+    let biased = power.to_bits().wrapping_sub(ROUND.to_bits() - 2048);
     let half = biased >> 1;
-    (value * f64::from_bits((half - 1) << 52), f64::from_bits((biased - half - 1) << 52))
+    (
+        value * f64::from_bits(half.wrapping_sub(1) << 52),
+        f64::from_bits(biased.wrapping_sub(half).wrapping_sub(1) << 52),
+    )
 }
 
 /// `eˣ`.

@@ -22,8 +22,8 @@ const TWO_52: f64 = 4_503_599_627_370_496.0;
 /// `m` and the biased exponent `e + 1023` of a positive normal number.
 #[inline(always)]
 fn split(x: f64) -> (f64, u64) {
-    let bits = x.to_bits() + (ONE - SQRT_HALF);
-    (f64::from_bits((bits & ((1 << 52) - 1)) + SQRT_HALF), bits >> 52)
+    let bits = x.to_bits().wrapping_add(ONE - SQRT_HALF);
+    (f64::from_bits((bits & ((1 << 52) - 1)).wrapping_add(SQRT_HALF)), bits >> 52)
 }
 
 /// `e ln 2 + ln(1 + f)`, and `low` besides.
@@ -57,7 +57,7 @@ pub(super) fn usual_log1p<P: Element>(x: f64) -> f64 {
     let (m, exponent) = split(sum);
     // What the sum has lost, divided by 2ᵉ; by 2ᵉ⁻¹ at first, which is 0 rather than invalid at the
     // largest exponent.
-    let lost = 0.5 * lost * f64::from_bits((2047 - exponent) << 52);
+    let lost = 0.5 * lost * f64::from_bits(2047u64.wrapping_sub(exponent) << 52);
     let f = (m - 1.0) + lost;
     joined::<P>(exponent, 1023.0, f, ((m - 1.0) - f) + lost)
 }

@@ -4,7 +4,7 @@
 //! last digits, for `f32` with shorter polynomials and without compensation of roundings, so that
 //! the final rounding to float32 is nearly the only error. There are no branches, tables or calls,
 //! and no fused multiply-add, which not every processor has: each element gets the same bits
-//! wherever it stands in a slice, on whatever machine.
+//! wherever it stands in a slice, on whatever machine. Arithmetic on bits wraps, as it does for NaN.
 //!
 //! The polynomials are minimax approximations, computed with the Remez algorithm in 50 digits and
 //! rounded to float64; the comment on each gives its argument, range and largest error. Those for

@@ -67,7 +67,7 @@ fn reduced<P: Element>(x: f64) -> (f64, f64, u64) {
 #[inline(always)]
 fn turned_sin<P: Element>(x: f64, right_angles: u64) -> f64 {
     let (sin, cos, n) = reduced::<P>(x);
-    let quadrant = n + right_angles;
+    let quadrant = n.wrapping_add(right_angles);
     let value = if quadrant & 1 == 0 { sin } else { cos };
     f64::from_bits(value.to_bits() ^ (quadrant >> 1 << 63))
 }
