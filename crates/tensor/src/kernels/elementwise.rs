@@ -75,7 +75,7 @@ impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
                     &data[at as usize..][..length]
                 } else {
                     let first = at + (k * GATHERED) as isize * walk.steps[0];
-                    gathered = gather(&data, first, walk.steps[0], out.len());
+                    gathered = gather(data, first, walk.steps[0], out.len());
                     &gathered[..out.len()]
                 };
                 for (out, &x) in out.iter_mut().zip(values) {

@@ -36,9 +36,16 @@ const HALF_PI: [f64; 3] = [1.5707963267341256, 6.077100506303966e-11, 2.02226624
 /// not at hand here.
 pub(crate) const REDUCIBLE: f64 = 1.5e6;
 
-/// `sin r`, `cos r` and `n`, in the low bits of a number.
+/// Sine and cosine of `r`, each as a sum of which the second part is small, and `n`, in the low bits of
+/// a number.
+struct Reduced {
+    sin: (f64, f64),
+    cos: (f64, f64),
+    n: u64,
+}
+
 #[inline(always)]
-fn reduced<P: Element>(x: f64) -> (f64, f64, u64) {
+fn reduced<P: Element>(x: f64) -> Reduced {
     let rounded = x * FRAC_2_PI + ROUND;
     let n = rounded - ROUND;
     let head = x - n * HALF_PI[0];
@@ -53,21 +60,22 @@ fn reduced<P: Element>(x: f64) -> (f64, f64, u64) {
     let half = 0.5 * z;
     let near_one = 1.0 - half;
     let (sin, cos) = if single::<P>() {
-        (r + r * (z * polynomial(z, &SIN_SHORT)), near_one + z * (z * polynomial(z, &COS_SHORT)))
+        (r * (z * polynomial(z, &SIN_SHORT)), z * (z * polynomial(z, &COS_SHORT)))
     } else {
         // What r has lost counts in the sine by cos r, for which a parabola will do, and in the
         // cosine by -sin r, for which -r will.
-        let sin = r + (r * (z * polynomial(z, &SIN_LONG)) + lost * near_one);
-        (sin, near_one + (((1.0 - near_one) - half) + (z * (z * polynomial(z, &COS_LONG)) - r * lost)))
+        let sin = r * (z * polynomial(z, &SIN_LONG)) + lost * near_one;
+        (sin, ((1.0 - near_one) - half) + (z * (z * polynomial(z, &COS_LONG)) - r * lost))
     };
-    (sin, cos, rounded.to_bits())
+    Reduced { sin: (r, sin), cos: (near_one, cos), n: rounded.to_bits() }
 }
 
 /// The sine a number of right angles on.
 #[inline(always)]
 fn turned_sin<P: Element>(x: f64, right_angles: u64) -> f64 {
-    let (sin, cos, n) = reduced::<P>(x);
+    let Reduced { sin, cos, n } = reduced::<P>(x);
     let quadrant = n.wrapping_add(right_angles);
+    let (sin, cos) = (sin.0 + sin.1, cos.0 + cos.1);
     let value = if quadrant & 1 == 0 { sin } else { cos };
     f64::from_bits(value.to_bits() ^ (quadrant >> 1 << 63))
 }
@@ -88,9 +96,19 @@ pub(crate) fn cos<P: Element>(x: f64) -> f64 {
 /// The tangent, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
 pub(crate) fn tan<P: Element>(x: f64) -> f64 {
-    let (sin, cos, n) = reduced::<P>(x);
+    let Reduced { sin, cos, n } = reduced::<P>(x);
     let even = n & 1 == 0;
-    let quotient = (if even { sin } else { cos }) / (if even { cos } else { sin });
-    let value = f64::from_bits(quotient.to_bits() ^ (n << 63));
-    if x == 0.0 { x } else { value }
+    let (above, below) = (if even { sin.0 } else { cos.0 }, if even { cos.0 } else { sin.0 });
+    let (above_tail, below_tail) = (if even { sin.1 } else { cos.1 }, if even { cos.1 } else { sin.1 });
+    let (numerator, denominator) = (above + above_tail, below + below_tail);
+    let quotient = numerator / denominator;
+    let value = if single::<P>() {
+        quotient
+    } else {
+        let above_lost = (above - numerator) + above_tail;
+        let below_lost = (below - denominator) + below_tail;
+        quotient + (above_lost - quotient * below_lost) / denominator
+    };
+    let signed = f64::from_bits(value.to_bits() ^ (n << 63));
+    if x == 0.0 { x } else { signed }
 }
