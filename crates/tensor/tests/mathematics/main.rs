@@ -8,6 +8,9 @@ use tensor::{DType, Tensor, tensor};
 
 type Function = fn(&Tensor) -> Tensor;
 
+/// A name, a function of tensors, and the same of one number.
+type Row = (&'static str, Function, fn(f64) -> f64);
+
 fn sigmoid(x: f64) -> f64 {
     let small = (-x.abs()).exp();
     if x < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) }
@@ -19,7 +22,7 @@ fn weighted(x: f64, weight: fn(f64) -> f64) -> f64 {
 }
 
 /// The functions, and what they are in plain float64 arithmetic: to more digits than float32 has.
-const FUNCTIONS: [(&str, Function, fn(f64) -> f64); 14] = [
+const FUNCTIONS: [Row; 14] = [
     ("exp", Tensor::exp, libm::exp),
     ("expm1", Tensor::expm1, libm::expm1),
     ("log", Tensor::log, libm::log),
@@ -181,7 +184,7 @@ fn float64_sine_cosine_and_tangent_agree_with_libm() {
     x.extend((0..20_000).map(|k| f64::from(k * 97) * std::f64::consts::FRAC_PI_2));
     x.extend([1.5e6, 1.5e6f64.next_up(), 1e22, -1e300, f64::MAX, 1e-300, 5e-324]);
     let tensor = Tensor::from(x.clone());
-    let functions: [(&str, Function, fn(f64) -> f64); 3] =
+    let functions: [Row; 3] =
         [("sin", Tensor::sin, libm::sin), ("cos", Tensor::cos, libm::cos), ("tan", Tensor::tan, libm::tan)];
     for (name, function, reference) in functions {
         let found = function(&tensor).to_vec::<f64>().unwrap();
