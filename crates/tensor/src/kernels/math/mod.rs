@@ -8,7 +8,7 @@
 //!
 //! The polynomials are minimax approximations, computed with the Remez algorithm in 50 digits and
 //! rounded to float64; the comment on each gives its argument, range and largest error. Those for
-//! `f32` aim at 2⁻²⁹ or below (float32 rounds by 2⁻²⁴), those for `f64` at 2⁻⁵⁷ (2⁻⁵³).
+//! `f32` aim at 2⁻²⁹ or below (float32 rounds by 2⁻²⁴), those for `f64` at 2⁻⁵⁶ (2⁻⁵³).
 
 mod exponential;
 mod logarithm;

@@ -105,6 +105,7 @@ pub(crate) fn tan<P: Element>(x: f64) -> f64 {
     let value = if single::<P>() {
         quotient
     } else {
+        // The roundings of three results would add up: those of the operands are made good.
         let above_lost = (above - numerator) + above_tail;
         let below_lost = (below - denominator) + below_tail;
         quotient + (above_lost - quotient * below_lost) / denominator
