@@ -5,10 +5,12 @@ pub(crate) mod gemm;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;
+pub(crate) mod math;
 pub(crate) mod memory;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod simd;
+pub(crate) mod softmax;
 pub(crate) mod strided;
 pub(crate) mod threads;
 pub(crate) mod update;

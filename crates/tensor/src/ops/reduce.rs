@@ -2,8 +2,8 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::reduce::{Fold, by_row};
-use crate::ops::fused::log_sum_exp;
+use crate::kernels::reduce::{Fold, by_row, larger, smaller};
+use crate::kernels::softmax::log_sum_exp;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
@@ -153,10 +153,7 @@ impl Reduce {
                     Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row) / divisor
                 })
             }
-            Reduction::LogSumExp => by_row(x, axes, keep, |row: &[T]| {
-                let (largest, rest) = log_sum_exp(row);
-                largest + rest
-            }),
+            Reduction::LogSumExp => log_sum_exp::<T>(x, axes, keep),
             Reduction::Norm => by_row(x, axes, keep, |row: &[T]| {
                 let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
                 if largest == T::zero() || !largest.is_finite() {
@@ -193,19 +190,6 @@ impl Reduce {
             _ => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], smaller)),
         }
     }
-}
-
-/// The larger of two; NaN, which is not equal to itself, wins.
-#[inline(always)]
-fn larger<T: Element>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)]
-    if b > a || b != b { b } else { a }
-}
-
-#[inline(always)]
-fn smaller<T: Element>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)]
-    if b < a || b != b { b } else { a }
 }
 
 /// Index of the first element that no other beats, or of the first NaN.
