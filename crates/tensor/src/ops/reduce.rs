@@ -185,9 +185,15 @@ impl Reduce {
         match self.reduction {
             Reduction::ArgMax => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a > b)),
             Reduction::ArgMin => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a < b)),
-            // A first element of the row as the neutral one would differ from row to row.
-            Reduction::Max => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], larger)),
-            _ => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], smaller)),
+            Reduction::Max => {
+                // The conversion saturates, but for truth values.
+                let least = if T::DTYPE == DType::Bool { T::from_i64(0) } else { T::from_f64(f64::NEG_INFINITY) };
+                Fold { neutral: least, lift: |x: T| x, combine: larger }.over(x, axes, keep)
+            }
+            _ => {
+                let greatest = T::from_f64(f64::INFINITY);
+                Fold { neutral: greatest, lift: |x: T| x, combine: smaller }.over(x, axes, keep)
+            }
         }
     }
 }
