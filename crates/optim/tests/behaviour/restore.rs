@@ -11,7 +11,7 @@ const SHAPES: [&[usize]; 4] = [&[3, 4], &[5], &[2, 3, 2], &[]];
 
 fn gradients(step: u64) -> Vec<Tensor> {
     let mut generator = Generator::new(step);
-    SHAPES.iter().map(|&shape| generator.normal(shape, 0.0, 1.0)).collect()
+    SHAPES.iter().map(|&shape| generator.normal(shape, 0.0, 1.0).unwrap()).collect()
 }
 
 fn variables() -> Vec<Variable> {

@@ -9,7 +9,7 @@ use optim::{
 };
 
 /// Every optimizer in every form that has states or formulas of its own.
-pub fn optimizers(rate: impl Into<LearningRate>) -> Vec<Box<dyn Optimizer>> {
+pub(crate) fn optimizers(rate: impl Into<LearningRate>) -> Vec<Box<dyn Optimizer>> {
     let rate = rate.into();
     let rate = || rate.clone();
     vec![
@@ -35,7 +35,7 @@ pub fn optimizers(rate: impl Into<LearningRate>) -> Vec<Box<dyn Optimizer>> {
 }
 
 /// Every schedule, with changes in its first ten steps.
-pub fn schedules() -> Vec<Box<dyn Fn() -> LearningRate>> {
+pub(crate) fn schedules() -> Vec<Box<dyn Fn() -> LearningRate>> {
     vec![
         Box::new(|| Constant::new(0.1).into()),
         Box::new(|| Piecewise::new([2, 6], [0.1, 0.2, 0.05]).unwrap().into()),
