@@ -10,7 +10,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// `u = orthogonal(g + μ m)`, `p -= η s √(max(rows, columns)) · u`, where `s` is
 /// [`rms_rate`](Muon::rms_rate). A quintic Newton–Schulz iteration orthogonalizes: with
 /// `X = u / (‖u‖ + 1e-7)`, five times `A = X Xᵀ`, `X = a X + (b A + c A²) X`, which takes singular values to
-/// between 0.7 and 1.2. From Jordan and others, "Muon" (2024); the scale from Liu and others, "Muon is
+/// between 0.68 and 1.14. From Jordan and others, "Muon" (2024); the scale from Liu and others, "Muon is
 /// Scalable for LLM Training" (2025).
 ///
 /// Variables of other ranks, and those with a name that is [excluded](Muon::exclude), take the step of

@@ -13,7 +13,7 @@ fn two_halves_of_a_batch_step_as_the_whole() {
     let (whole, halves) = (Variable::new(Tensor::ones([4, 1])), Variable::new(Tensor::ones([4, 1])));
     let gradient = |w: &Variable, x: &Tensor| {
         let tape = GradientTape::new();
-        tape.gradient(&x.matmul(w).unwrap().square().mean(), w).unwrap()
+        tape.gradient(x.matmul(w).unwrap().square().mean(), w).unwrap()
     };
     let (mut a, mut b, mut accumulator) = (Adam::new(0.1), Adam::new(0.1), GradientAccumulator::new(2));
     for _ in 0..3 {

@@ -221,7 +221,7 @@ fn every_optimizer_goes_downhill() {
         let start = loss().item().unwrap();
         for _ in 0..50 {
             let tape = GradientTape::new();
-            let gradient = tape.gradient(&loss(), &w[0]).unwrap();
+            let gradient = tape.gradient(loss(), &w[0]).unwrap();
             optimizer.apply(&w, &[gradient]).unwrap();
         }
         assert!(loss().item().unwrap() < start, "{}", optimizer.name());

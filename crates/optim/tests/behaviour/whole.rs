@@ -120,7 +120,7 @@ fn lamb_moves_a_variable_of_zeros_by_the_direction_itself() {
 }
 
 /// Where five iterations take singular values from 0.01 to 1.
-const SINGULAR: std::ops::Range<f64> = 0.68..1.21;
+const SINGULAR: std::ops::Range<f64> = 0.68..1.14;
 
 /// The direction of the first step of Muon from zero, of root mean square about 1 / √(the longer side).
 fn direction(optimizer: Muon, gradient: &Tensor) -> Tensor {
@@ -158,7 +158,7 @@ fn a_step_of_muon_is_nearly_orthogonal() {
 }
 
 #[test]
-fn singular_values_of_muon_lie_between_0_7_and_1_2() {
+fn singular_values_of_muon_come_near_1() {
     // Of a diagonal matrix the diagonal holds the singular values, which the iteration maps each by itself.
     let diagonal: Vec<f64> = (1..=50).map(|k| f64::from(k) / 50.0).collect();
     let mut elements = vec![0.0; 50 * 50];
