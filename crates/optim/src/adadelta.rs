@@ -60,7 +60,7 @@ impl Optimizer for Adadelta {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(&Rule { rate, rho: self.rho, epsilon: self.epsilon })
+        step.update(Rule { rate, rho: self.rho, epsilon: self.epsilon })
     }
 
     fn common(&self) -> &Common {

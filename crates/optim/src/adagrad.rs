@@ -71,7 +71,7 @@ impl Optimizer for Adagrad {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(&Rule { rate, epsilon: self.epsilon })
+        step.update(Rule { rate, epsilon: self.epsilon })
     }
 
     fn common(&self) -> &Common {

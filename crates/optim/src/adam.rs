@@ -103,7 +103,7 @@ impl Optimizer for Adam {
         if self.epsilon_is_corrected {
             moments.epsilon *= (1.0 - self.beta_2.powf(step.number as f64)).sqrt();
         }
-        if self.amsgrad { step.update(&AmsGrad(moments)) } else { step.update(&moments) }
+        if self.amsgrad { step.update(AmsGrad(moments)) } else { step.update(moments) }
     }
 
     fn common(&self) -> &Common {

@@ -77,7 +77,7 @@ impl Optimizer for Adamax {
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate / (1.0 - self.beta_1.powf(step.number as f64));
         let (inside, outside) = if self.epsilon_is_inside { (self.epsilon, 0.0) } else { (0.0, self.epsilon) };
-        step.update(&Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2, inside, outside })
+        step.update(Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2, inside, outside })
     }
 
     fn common(&self) -> &Common {

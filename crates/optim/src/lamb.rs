@@ -70,7 +70,7 @@ impl Optimizer for Lamb {
 
     fn step(&self, mut step: Step<'_>) -> Result<()> {
         let t = step.number as f64;
-        let direction = step.direction(&Direction {
+        let direction = step.direction(Direction {
             beta_1: self.beta_1,
             beta_2: self.beta_2,
             epsilon: self.epsilon,

@@ -59,7 +59,7 @@ impl Optimizer for Lion {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(&Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2 })
+        step.update(Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2 })
     }
 
     fn common(&self) -> &Common {

@@ -167,9 +167,9 @@ impl Optimizer for Muon {
     fn step(&self, mut step: Step<'_>) -> Result<()> {
         if step.states.len() == 2 {
             let moments = Moments::new(&step, self.adam_beta_1, self.adam_beta_2, self.epsilon);
-            return step.update(&moments);
+            return step.update(moments);
         }
-        let momentum = step.direction(&Momentum { momentum: self.momentum, nesterov: self.nesterov })?;
+        let momentum = step.direction(Momentum { momentum: self.momentum, nesterov: self.nesterov })?;
         let direction = self.orthogonalized(&momentum)?;
         let longest = step.gradient.shape().iter().copied().max().unwrap_or(1);
         let rate = step.learning_rate * self.rms_rate * (longest as f64).sqrt();

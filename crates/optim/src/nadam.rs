@@ -97,7 +97,7 @@ impl Optimizer for Nadam {
             epsilon: self.epsilon,
             correction: 1.0 - self.beta_2.powf(t),
         };
-        Step { states: means, ..step }.update(&rule)
+        Step { states: means, ..step }.update(rule)
     }
 
     fn common(&self) -> &Common {

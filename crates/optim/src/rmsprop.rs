@@ -102,10 +102,10 @@ impl Optimizer for RmsProp {
         let (rate, momentum) = (step.learning_rate, self.momentum);
         let scale = Scale { rate, rho: self.rho, epsilon: self.epsilon };
         match (self.centered, momentum != 0.0) {
-            (false, false) => step.update(&Plain(scale)),
-            (false, true) => step.update(&WithMomentum(scale, momentum)),
-            (true, false) => step.update(&Centered(scale)),
-            (true, true) => step.update(&CenteredWithMomentum(scale, momentum)),
+            (false, false) => step.update(Plain(scale)),
+            (false, true) => step.update(WithMomentum(scale, momentum)),
+            (true, false) => step.update(Centered(scale)),
+            (true, true) => step.update(CenteredWithMomentum(scale, momentum)),
         }
     }
 

@@ -71,9 +71,9 @@ impl Optimizer for Sgd {
         let (rate, momentum) = (step.learning_rate, self.momentum);
         let part = if step.number == 1 { 1.0 } else { 1.0 - self.dampening };
         match (momentum == 0.0, self.nesterov) {
-            (true, _) => step.update(&Plain { rate }),
-            (false, false) => step.update(&Momentum { rate: rate * part, momentum }),
-            (false, true) => step.update(&Nesterov { rate, part, momentum }),
+            (true, _) => step.update(Plain { rate }),
+            (false, false) => step.update(Momentum { rate: rate * part, momentum }),
+            (false, true) => step.update(Nesterov { rate, part, momentum }),
         }
     }
 

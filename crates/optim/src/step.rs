@@ -27,10 +27,10 @@ impl Step<'_> {
     ///
     /// # Errors
     /// If the formula takes another number of states than there are.
-    pub fn update<const S: usize>(self, rule: &impl Update<S>) -> Result<()> {
+    pub fn update<const S: usize>(self, rule: impl Update<S>) -> Result<()> {
         let states = exactly(self.states)?;
         if self.decay == 0.0 {
-            return self.variable.update(self.gradient, states, rule);
+            return self.variable.update(self.gradient, states, &rule);
         }
         self.variable.update(self.gradient, states, &Decayed { rule, decay: self.decay })
     }
@@ -41,8 +41,8 @@ impl Step<'_> {
     ///
     /// # Errors
     /// If the formula takes another number of states than there are.
-    pub fn direction<const S: usize>(&mut self, rule: &impl Update<S>) -> Result<Tensor> {
-        tensor::update(&self.variable.value(), self.gradient, exactly(self.states)?, rule)
+    pub fn direction<const S: usize>(&mut self, rule: impl Update<S>) -> Result<Tensor> {
+        tensor::update(&self.variable.value(), self.gradient, exactly(self.states)?, &rule)
     }
 
     /// The variable after weight decay: where the step starts.
@@ -66,7 +66,7 @@ impl Step<'_> {
                 (p - T::from_f64(self.0) * direction, [])
             }
         }
-        Step { gradient: direction, states: &mut [], ..self }.update(&Descent(rate))
+        Step { gradient: direction, states: &mut [], ..self }.update(Descent(rate))
     }
 }
 
@@ -77,12 +77,12 @@ fn exactly<const S: usize>(states: &mut [Tensor]) -> Result<[&mut Tensor; S]> {
 }
 
 /// A formula after weight decay.
-struct Decayed<'r, R> {
-    rule: &'r R,
+struct Decayed<R> {
+    rule: R,
     decay: f64,
 }
 
-impl<const S: usize, R: Update<S>> Update<S> for Decayed<'_, R> {
+impl<const S: usize, R: Update<S>> Update<S> for Decayed<R> {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, states: [T; S]) -> (T, [T; S]) {
         // The factor 1 - decay would lose digits of a small decay in float32.
