@@ -180,12 +180,12 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
     let mut reached = vec![f64::NEG_INFINITY; batch * (count + 2)];
     reached.iter_mut().skip(1).step_by(count + 2).for_each(|start| *start = 0.0);
     let mut reached = Tensor::from_vec(reached, [batch, count + 2])?;
-    for frame in 0..last_frame {
+    for (frame, emission) in entries(emissions.transpose(0, 1)?)?.iter().enumerate() {
         let stay = reached.slice((.., 2..))?;
         let step = reached.slice((.., 1..count + 1))?;
         let leap = reached.slice((.., ..count))?.try_add(&leaps)?;
         let ways = Tensor::stack(&[&stay, &step, &leap], 0)?.logsumexp_axes(0)?;
-        let next = ways.try_add(emissions.at(frame as isize, 1)?)?.pad(&[(0, 0), (2, 0)], f64::NEG_INFINITY)?;
+        let next = ways.try_add(emission)?.pad(&[(0, 0), (2, 0)], f64::NEG_INFINITY)?;
         reached = if frames.iter().all(|&frames| frame < frames) {
             next
         } else {
@@ -198,4 +198,16 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
     let ends = labels.iter().flat_map(|labels| [2 * labels.len() as i64 + 1, 2 * labels.len() as i64 + 2]).collect();
     let ends = reached.gather(&Tensor::from_vec(ends, [batch, 2])?, -1)?;
     Ok(ends.logsumexp_axes(-1)?.try_neg()?.cast(logits.dtype()))
+}
+
+/// The entries along the first axis, cut by halves: the gradient of a slice is as large as what it is
+/// cut from, so that slices of the whole would cost the square of their number.
+fn entries(x: Tensor) -> Result<Vec<Tensor>> {
+    let count = x.shape()[0];
+    if count == 1 {
+        return Ok(vec![x.squeeze(0)?]);
+    }
+    let mut all = entries(x.slice(..count / 2)?)?;
+    all.extend(entries(x.slice(count / 2..)?)?);
+    Ok(all)
 }
