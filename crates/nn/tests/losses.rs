@@ -195,6 +195,22 @@ fn embeddings_errors_and_kinks() {
     }
 }
 
+#[test]
+fn at_the_margin_the_derivative_is_0() {
+    let slope = |loss: &Function, t: Tensor, x: Tensor| {
+        let tape = GradientTape::new();
+        tape.watch(&x);
+        let losses = loss(&t, &x).unwrap();
+        assert_eq!(losses.sum().item().unwrap(), 0.0);
+        tape.gradient(losses, &x).unwrap().to_vec::<f32>().unwrap()
+    };
+    assert_eq!(slope(&hinge, tensor![[1.0, 0.0]], tensor![[1.0, -1.0]]), [0.0; 2]);
+    assert_eq!(slope(&categorical_hinge, tensor![[1.0, 0.0]], tensor![[2.0, 1.0]]), [0.0; 2]);
+    assert_eq!(slope(&|t, x| contrastive(t, x, 1.5), tensor![0.0], tensor![1.5]), [0.0]);
+    let triplets = |t: &Tensor, x: &Tensor| TripletMargin::new(0.0).loss(t, x);
+    assert_eq!(slope(&triplets, tensor![0], tensor![[[0.0], [1.0], [1.0]]]), [0.0; 3]);
+}
+
 /// No loss and no gradient overflows where logits are as far as float32's exponentials do not reach,
 /// and probabilities exactly 0 and 1, right or wrong.
 #[test]
