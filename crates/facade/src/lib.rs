@@ -48,6 +48,8 @@ mod guides {
     struct Autograd;
     #[doc = include_str!("../../../docs/conventions.md")]
     struct Conventions;
+    #[doc = include_str!("../../../docs/losses.md")]
+    struct Losses;
     #[doc = include_str!("../../../docs/performance.md")]
     struct Performance;
     #[doc = include_str!("../../../docs/optimizers.md")]

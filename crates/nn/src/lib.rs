@@ -42,11 +42,5 @@ pub use built::Built;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::{Dense, Dropout, Flatten, Sequential};
-pub use losses::{
-    BinaryCrossentropy, CategoricalCrossentropy, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
-    MeanSquaredError, SparseCategoricalCrossentropy, binary_crossentropy, binary_crossentropy_from_logits,
-    categorical_crossentropy, categorical_crossentropy_from_logits, huber, kl_divergence, log_cosh,
-    mean_absolute_error, mean_squared_error, sparse_categorical_crossentropy,
-    sparse_categorical_crossentropy_from_logits,
-};
+pub use losses::*;
 pub use stream::RandomStream;
