@@ -1,5 +1,6 @@
 //! Loops over elements. This folder is the only place of the workspace with `unsafe` code.
 
+pub(crate) mod conv;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
@@ -11,5 +12,7 @@ pub(crate) mod scan;
 pub(crate) mod simd;
 pub(crate) mod strided;
 pub(crate) mod threads;
+pub(crate) mod tile;
 pub(crate) mod update;
 pub(crate) mod view;
+pub(crate) mod windows;

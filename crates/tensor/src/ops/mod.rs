@@ -23,6 +23,7 @@ macro_rules! names {
 
 mod arrange;
 mod binary;
+mod conv;
 mod fused;
 mod index;
 mod linalg;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub use binary::Binary;
+pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
 pub use linalg::Linalg;
@@ -68,6 +70,8 @@ pub enum Op {
     Scan(Scan),
     /// Products of matrices.
     Matmul(Matmul),
+    /// Convolutions.
+    Conv(Conv),
     /// Elements moved, repeated or cut out, but not computed with.
     Movement(Movement),
     /// Elements selected by other tensors.
@@ -126,7 +130,7 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused, Linalg);
+families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Movement, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
@@ -146,6 +150,7 @@ impl Op {
             Op::Reduce(op) => op.forward(inputs),
             Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Matmul(op) => op.forward(inputs),
+            Op::Conv(op) => op.forward(inputs),
             Op::Movement(op) => op.forward(inputs),
             Op::Index(op) => op.forward(inputs),
             Op::Fused(op) => op.forward(inputs),
@@ -187,6 +192,12 @@ impl From<Scan> for Op {
 impl From<Matmul> for Op {
     fn from(op: Matmul) -> Op {
         Op::Matmul(op)
+    }
+}
+
+impl From<Conv> for Op {
+    fn from(op: Conv) -> Op {
+        Op::Conv(op)
     }
 }
 
