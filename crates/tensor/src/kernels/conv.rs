@@ -282,12 +282,21 @@ impl<T: Tiled> Correlation<'_, T> {
             for (y, x) in (0..lines[0].taps).flat_map(|y| (0..lines[1].taps).map(move |x| (y, x))) {
                 let tap = lines[0].place_of(y) * columns + lines[1].place_of(x);
                 let start = tap * tap_size + group * (convolution.outputs / convolution.groups) + first * self.column;
-                for channel in 0..depth {
-                    let (row, after) = rest.split_at_mut(tile.width);
-                    rest = after;
-                    let from = self.kernel[start + channel * self.inner..].iter().step_by(self.column);
-                    row[..count].iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+                let (rows, after) = rest.split_at_mut(depth * tile.width);
+                rest = after;
+                for (channel, row) in rows.chunks_mut(tile.width).enumerate() {
                     row[count..].fill(T::zero());
+                    if self.column == 1 {
+                        row[..count].copy_from_slice(&self.kernel[start + channel * self.inner..][..count]);
+                    }
+                }
+                if self.column > 1 {
+                    // Transposed: read in the order of memory.
+                    for column in 0..count {
+                        let from = self.kernel[start + column * self.column..].iter();
+                        let to = rows[column..].iter_mut().step_by(tile.width);
+                        to.zip(from).for_each(|(to, &from)| *to = from);
+                    }
                 }
             }
         }

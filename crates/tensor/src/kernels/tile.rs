@@ -80,22 +80,6 @@ trait Vector<T>: Copy {
     unsafe fn store(self, to: *mut T);
     /// `self · factor + addend`.
     fn multiply_add(self, factor: Self, addend: Self) -> Self;
-
-    /// Writes this, or adds it to what is there.
-    ///
-    /// # Safety
-    /// `LANES` elements may be read and written.
-    #[inline(always)]
-    unsafe fn add_to(self, to: *mut T, add: bool)
-    where
-        T: Float,
-    {
-        // SAFETY: the caller vouches for the elements.
-        unsafe {
-            let sum = if add { self.multiply_add(Self::splat(T::one()), Self::load(to)) } else { self };
-            sum.store(to);
-        }
-    }
 }
 
 /// # Safety
@@ -126,18 +110,36 @@ unsafe fn sum<T: Float, V: Vector<T>, const VECTORS: usize>(
                 at += step;
             }
         }
+        // All loops over the sums have a constant number of rounds: else they would not stay in
+        // registers.
         let Target { out, places, width, add } = target;
-        let whole = width == VECTORS * V::LANES;
-        for (sums, &place) in sums.iter().zip(places) {
-            let to = out.as_mut_ptr().add(place);
-            let mut part = [T::zero(); WIDTH];
-            for (v, &sum) in sums.iter().enumerate() {
-                let to = if whole { to } else { part.as_mut_ptr() }.add(v * V::LANES);
-                sum.add_to(to, whole && add);
+        match <&[usize; HEIGHT]>::try_from(places) {
+            Ok(places) if width == VECTORS * V::LANES && add => {
+                for (sums, place) in sums.iter().zip(places) {
+                    for (v, sum) in sums.iter().enumerate() {
+                        let to = out.as_mut_ptr().add(place + v * V::LANES);
+                        sum.multiply_add(V::splat(T::one()), V::load(to)).store(to);
+                    }
+                }
             }
-            if !whole {
-                for (out, part) in out[place..place + width].iter_mut().zip(part) {
-                    *out = if add { *out + part } else { part };
+            Ok(places) if width == VECTORS * V::LANES => {
+                for (sums, place) in sums.iter().zip(places) {
+                    for (v, sum) in sums.iter().enumerate() {
+                        sum.store(out.as_mut_ptr().add(place + v * V::LANES));
+                    }
+                }
+            }
+            _ => {
+                let mut parts = [[T::zero(); WIDTH]; HEIGHT];
+                for (sums, part) in sums.iter().zip(&mut parts) {
+                    for (v, sum) in sums.iter().enumerate() {
+                        sum.store(part.as_mut_ptr().add(v * V::LANES));
+                    }
+                }
+                for (part, &place) in parts.iter().zip(places) {
+                    for (out, &part) in out[place..place + width].iter_mut().zip(part) {
+                        *out = if add { *out + part } else { part };
+                    }
                 }
             }
         }

@@ -297,8 +297,18 @@ macro_rules! row {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    let families =
-        [unary(), binary(), reductions(), scans(), movement(), index(), fused(), losses(), super::linalg::rows()];
+    let families = [
+        unary(),
+        binary(),
+        reductions(),
+        scans(),
+        movement(),
+        index(),
+        fused(),
+        losses(),
+        super::conv::rows(),
+        super::linalg::rows(),
+    ];
     families.into_iter().flatten().collect()
 }
 
