@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use smallvec::{SmallVec, smallvec};
 
+use crate::kernels::depthwise;
 use crate::kernels::threads::for_chunks;
 use crate::kernels::tile::{HEIGHT, Products, Target, Tile, Tiled};
 use crate::kernels::windows::{Axis, Block, Images, Line, Lines};
@@ -30,6 +31,8 @@ const TASKS: usize = 64;
 const WORK: Range<usize> = 1 << 20..1 << 22;
 /// The most elements of the source that one block should hold: the second level of cache holds them.
 const BLOCK: usize = 64 << 10;
+/// The least outputs of a block: the last tile of each may be in part empty.
+const FULL: usize = 64;
 /// Outputs that the gradient of the kernel adds up in one go: as many rows of the gradient stay in
 /// the first level of cache.
 const SUMMED: usize = 256;
@@ -72,12 +75,19 @@ impl Convolution {
         sizes.chain([self.images, self.inputs / self.groups, self.outputs]).fold(1, usize::saturating_mul)
     }
 
+    /// Whether every channel has a kernel of its own.
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.inputs == self.groups && self.outputs == self.groups
+    }
+
     /// Images, and rows of each, of one block, where an image has `rows` rows (at least one) and each
     /// needs `elements` of the source.
-    fn split(&self, rows: usize, elements: usize) -> (usize, usize) {
+    fn split(&self, [rows, width]: [usize; 2], elements: usize) -> (usize, usize) {
         let work = self.work();
         let wanted = (work / TASKS).clamp(WORK.start, WORK.end) / (work / (self.images * rows)).max(1);
         let wanted = wanted.min(BLOCK / elements.max(1)).max(1);
+        // Small images together, so that tiles are full.
+        let wanted = wanted.max(FULL.div_ceil(width));
         if wanted < rows { (1, rows.div_ceil(rows.div_ceil(wanted))) } else { ((wanted / rows).min(self.images), rows) }
     }
 
@@ -118,13 +128,17 @@ impl Convolution {
             .collect();
         let empty = phases.iter().any(|phase| phase.taps == 0);
         let elements = (source.size[0] * source.size[1] * source.channels).div_ceil(height);
-        self.for_blocks(values, height, self.split(height, elements), |images, rows, out| {
+        self.for_blocks(values, height, self.split([height, width], elements), |images, rows, out| {
             if empty {
                 out.fill(T::zero());
             }
             let block = Block::new(&source, lines, [height, width], images.clone(), rows.clone());
             for phase in phases.iter().filter(|phase| phase.taps > 0) {
-                correlation.block(self.groups, &panels, phase, &block, images.len(), &rows, out);
+                if self.is_depthwise() {
+                    correlation.depthwise(phase, &block, images.len(), &rows, out);
+                } else {
+                    correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
+                }
             }
         });
         out
@@ -171,11 +185,9 @@ impl Convolution {
     /// Adds to the gradient of some places of the kernel (from `first` on) what some images give.
     fn kernel_part<T: Tiled>(&self, input: &[T], gradient: &[T], images: Range<usize>, first: usize, out: &mut [T]) {
         let [height, width] = self.axes.map(|axis| axis.output);
-        let [inputs, outputs] = [self.inputs, self.outputs].map(|channels| channels / self.groups);
         let (y, x) = (self.axes[0].forward(), self.axes[1].forward());
         let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
-        let panels = panels::<T>(outputs);
-        let places = first..first + out.len() / self.outputs;
+        let panels = panels::<T>(self.outputs / self.groups);
         let rows = (SUMMED / width).clamp(1, height);
         let together = (SUMMED / (rows * width)).max(1);
         for image in images.clone().step_by(together) {
@@ -191,37 +203,63 @@ impl Convolution {
                 // With several images the rows are all of each.
                 let at = (images.start * height + rows.start) * width;
                 let gradient = &gradient[at * self.outputs..][..runs.len() * width * self.outputs];
-                for (group, (panel, count, tile)) in each(self.groups, &panels) {
-                    let column = group * outputs + panel;
-                    // A tile reads whole vectors: beyond the last row there may be none.
-                    let packed = (count < tile.width).then(|| {
-                        let mut packed = Buffer::new::<T>(runs.len() * width * tile.width);
-                        let from = gradient.chunks(self.outputs).map(|row| &row[column..column + count]);
-                        for (to, from) in packed.as_mut_slice::<T>().chunks_mut(tile.width).zip(from) {
-                            to[..count].copy_from_slice(from);
-                        }
-                        packed
-                    });
-                    let (factors, stride) = match &packed {
-                        Some(packed) => (packed.as_slice::<T>(), tile.width),
-                        None => (&gradient[column..], self.outputs),
-                    };
-                    let step = frame.step(&x);
-                    let products = Products { data, runs: &runs, length: width, step, rows: factors, stride };
-                    for start in places.clone().step_by(HEIGHT) {
-                        let filled = HEIGHT.min(places.end - start);
-                        let starts = std::array::from_fn(|p| {
-                            let place = (start + p).min(places.end - 1);
-                            let (tap, channel) = (place / inputs, place % inputs);
-                            let tap = [tap / self.axes[1].kernel, tap % self.axes[1].kernel];
-                            frame.tap(lines, tap) + group * inputs + channel
-                        });
-                        let to: [usize; HEIGHT] =
-                            std::array::from_fn(|p| (start - places.start + p) * self.outputs + column);
-                        let target = Target { out: &mut *out, places: &to[..filled], width: count, add: true };
-                        tile.sum(&products, &starts, target);
+                let tap = |tap: usize| frame.tap(lines, [tap / self.axes[1].kernel, tap % self.axes[1].kernel]);
+                let products = Products {
+                    data,
+                    runs: &runs,
+                    length: width,
+                    step: frame.step(&x),
+                    rows: gradient,
+                    stride: self.outputs,
+                };
+                if self.is_depthwise() {
+                    for (place, out) in (first..).zip(out.chunks_mut(self.outputs)) {
+                        depthwise::add_place(&products, tap(place), out);
                     }
+                } else {
+                    self.kernel_tiles(&products, &panels, first, tap, out);
                 }
+            }
+        }
+    }
+
+    /// Adds what a block gives: `products` of its windows and the gradients, `tap` being where the
+    /// elements of a window start.
+    fn kernel_tiles<T: Tiled>(
+        &self,
+        products: &Products<T>,
+        panels: &[Panel<T>],
+        first: usize,
+        tap: impl Fn(usize) -> usize,
+        out: &mut [T],
+    ) {
+        let [inputs, outputs] = [self.inputs, self.outputs].map(|channels| channels / self.groups);
+        let gradient = products.rows;
+        let places = out.len() / self.outputs;
+        for (group, (panel, count, tile)) in each(self.groups, panels) {
+            let column = group * outputs + panel;
+            // A tile reads whole vectors: beyond the last row there may be none.
+            let packed = (count < tile.width).then(|| {
+                let mut packed = Buffer::new::<T>(gradient.len() / self.outputs * tile.width);
+                let from = gradient.chunks(self.outputs).map(|row| &row[column..column + count]);
+                for (to, from) in packed.as_mut_slice::<T>().chunks_mut(tile.width).zip(from) {
+                    to[..count].copy_from_slice(from);
+                }
+                packed
+            });
+            let (rows, stride) = match &packed {
+                Some(packed) => (packed.as_slice::<T>(), tile.width),
+                None => (&gradient[column..], self.outputs),
+            };
+            let products = Products { rows, stride, ..*products };
+            for start in (0..places).step_by(HEIGHT) {
+                let starts = std::array::from_fn(|p| {
+                    let place = first + (start + p).min(places - 1);
+                    tap(place / inputs) + group * inputs + place % inputs
+                });
+                let to: [usize; HEIGHT] = std::array::from_fn(|p| (start + p) * self.outputs + column);
+                let to = &to[..HEIGHT.min(places - start)];
+                tile.sum(&products, &starts, Target { out: &mut *out, places: to, width: count, add: true });
             }
         }
     }
@@ -272,12 +310,22 @@ struct Phase<'a> {
 impl<T: Tiled> Correlation<'_, T> {
     fn phase<'a>(&self, convolution: &Convolution, panels: &[Panel<T>], lines: [&'a Line; 2]) -> Phase<'a> {
         let taps = lines[0].taps * lines[1].taps;
+        let [_, columns] = convolution.axes.map(|axis| axis.kernel);
+        let tap_size = convolution.inputs / convolution.groups * convolution.outputs;
+        if convolution.is_depthwise() {
+            let place =
+                |y: usize| (0..lines[1].taps).map(move |x| lines[0].place_of(y) * columns + lines[1].place_of(x));
+            let mut rows = Buffer::new::<T>(taps * tap_size);
+            let to = rows.as_mut_slice::<T>().chunks_mut(tap_size);
+            for (to, place) in to.zip((0..lines[0].taps).flat_map(place)) {
+                to.copy_from_slice(&self.kernel[place * tap_size..][..tap_size]);
+            }
+            return Phase { lines, taps, rows };
+        }
         let depth = self.source.channels / convolution.groups;
         let width: usize = panels.iter().map(|(_, _, tile)| tile.width).sum();
         let mut rows = Buffer::new::<T>(convolution.groups * taps * depth * width);
         let mut rest = rows.as_mut_slice::<T>();
-        let [_, columns] = convolution.axes.map(|axis| axis.kernel);
-        let tap_size = convolution.inputs / convolution.groups * convolution.outputs;
         for (group, (first, count, tile)) in each(convolution.groups, panels) {
             for (y, x) in (0..lines[0].taps).flat_map(|y| (0..lines[1].taps).map(move |x| (y, x))) {
                 let tap = lines[0].place_of(y) * columns + lines[1].place_of(x);
@@ -303,8 +351,35 @@ impl<T: Tiled> Correlation<'_, T> {
         Phase { lines, taps, rows }
     }
 
-    /// The elements of a phase in some rows of some images.
-    fn block(
+    /// The elements of a phase in some rows of some images, channel by channel.
+    fn depthwise(&self, phase: &Phase, block: &Block<T>, images: usize, rows: &Range<usize>, out: &mut [T]) {
+        let (data, frame) = block.parts();
+        let [y, x] = phase.lines;
+        let taps: SmallVec<[usize; 32]> =
+            (0..y.taps).flat_map(|y| (0..x.taps).map(move |x| [y, x])).map(|tap| frame.tap(phase.lines, tap)).collect();
+        let [_, width] = self.target;
+        for (image, j) in (0..images).flat_map(|image| y.within(rows).map(move |j| (image, j))) {
+            let inside = y.inside(j, self.source.size[0]);
+            let row = image * rows.len() + y.first + j * y.every - rows.start;
+            depthwise::Row {
+                data,
+                start: frame.start(image, phase.lines, j),
+                step: frame.step(x),
+                taps: &taps[inside.start * x.taps..inside.end * x.taps],
+                kernel: &phase.rows.as_slice::<T>()[inside.start * x.taps * self.channels..],
+                out: &mut *out,
+                place: (row * width + x.first) * self.channels,
+                place_step: x.every * self.channels,
+                count: x.within(&(0..width)).len(),
+                channels: self.channels,
+            }
+            .sum();
+        }
+    }
+
+    /// The elements of a phase in some rows of some images, tile by tile.
+    #[allow(clippy::too_many_arguments)]
+    fn tiles(
         &self,
         groups: usize,
         panels: &[Panel<T>],
@@ -323,6 +398,7 @@ impl<T: Tiled> Correlation<'_, T> {
             .flat_map(|y| (0..x.taps).step_by(joined).map(move |x| [y, x]))
             .map(|tap| frame.tap(phase.lines, tap))
             .collect();
+        let runs_across = x.taps / joined;
         let [_, width] = self.target;
         let (numbers, count) = (y.within(rows), x.within(&(0..width)).len());
         let step = frame.step(x);
@@ -330,16 +406,25 @@ impl<T: Tiled> Correlation<'_, T> {
         for (group, (panel, columns, tile)) in each(groups, panels) {
             let (rows_here, after) = factors.split_at(phase.taps * depth * tile.width);
             factors = after;
-            let products =
-                Products { data, runs: &runs, length: joined * depth, step: 1, rows: rows_here, stride: tile.width };
             let channel = group * (self.channels / groups) + panel;
             let mut starts = [0; HEIGHT];
             let mut places = [0; HEIGHT];
             let mut filled = 0;
-            let mut flush = |starts: &[usize; HEIGHT], places: &[usize]| {
+            // The rows of the windows that do not lie in the padding.
+            let mut inside = 0..0;
+            let mut flush = |inside: &Range<usize>, starts: &[usize; HEIGHT], places: &[usize]| {
+                let runs = &runs[inside.start * runs_across..inside.end * runs_across];
+                let rows = &rows_here[inside.start * x.taps * depth * tile.width..];
+                let products = Products { data, runs, length: joined * depth, step: 1, rows, stride: tile.width };
                 tile.sum(&products, starts, Target { out: &mut *out, places, width: columns, add: false });
             };
-            for (image, j) in (0..images).flat_map(|image| numbers.clone().map(move |j| (image, j))) {
+            for (j, image) in numbers.clone().flat_map(|j| (0..images).map(move |image| (j, image))) {
+                let taps = y.inside(j, self.source.size[0]);
+                if taps != inside && filled > 0 {
+                    flush(&inside, &starts, &places[..filled]);
+                    filled = 0;
+                }
+                inside = taps;
                 let mut start = frame.start(image, phase.lines, j) + group * depth;
                 let row = image * rows.len() + y.first + j * y.every - rows.start;
                 let mut place = (row * width + x.first) * self.channels + channel;
@@ -347,7 +432,7 @@ impl<T: Tiled> Correlation<'_, T> {
                     (starts[filled], places[filled]) = (start, place);
                     filled += 1;
                     if filled == HEIGHT {
-                        flush(&starts, &places);
+                        flush(&inside, &starts, &places);
                         filled = 0;
                     }
                     start += step;
@@ -355,7 +440,7 @@ impl<T: Tiled> Correlation<'_, T> {
                 }
             }
             if filled > 0 {
-                flush(&starts, &places[..filled]);
+                flush(&inside, &starts, &places[..filled]);
             }
         }
     }

@@ -97,6 +97,14 @@ impl Line {
         (self.place + tap as isize * self.place_step) as usize
     }
 
+    /// The taps of output number `j` that lie within a source of a size.
+    pub(crate) fn inside(&self, j: usize, size: usize) -> Range<usize> {
+        let start = self.origin + (j * self.step) as isize;
+        let before = start.min(0).unsigned_abs().div_ceil(self.spread).min(self.taps);
+        let within = (size as isize - start).max(0).unsigned_abs().div_ceil(self.spread).min(self.taps);
+        before..within.max(before)
+    }
+
     /// The source indices that the windows of these outputs reach over.
     fn reach(&self, outputs: &Range<usize>) -> Option<Range<isize>> {
         let numbers = self.within(outputs);

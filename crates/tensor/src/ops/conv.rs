@@ -53,7 +53,7 @@ names! { Conv:
 }
 
 /// The number of windows of `kernel` elements along an axis of `input` elements.
-fn windows_along(
+pub(super) fn windows_along(
     input: usize,
     kernel: usize,
     stride: usize,
@@ -206,12 +206,18 @@ impl<const N: usize> Default for ConvOptions<N> {
 }
 
 /// The elements that a window of `kernel` elements reaches over.
-fn reach(kernel: usize, dilation: usize) -> usize {
+pub(super) fn reach(kernel: usize, dilation: usize) -> usize {
     kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
 }
 
+/// The padding with which windows that reach so far are `⌈input / stride⌉`.
+pub(super) fn same_padding(input: usize, reach: usize, stride: usize) -> usize {
+    let last = input.div_ceil(stride.max(1)).saturating_sub(1).saturating_mul(stride);
+    last.saturating_add(reach).saturating_sub(input)
+}
+
 /// `total` zeros, half of them before.
-fn halved(total: usize) -> (usize, usize) {
+pub(super) fn halved(total: usize) -> (usize, usize) {
     (total / 2, total - total / 2)
 }
 
@@ -244,7 +250,7 @@ impl ConvOptions<2> {
 }
 
 /// Height and width of a tensor with four axes; of others, whose shapes are refused later, anything.
-fn sides(x: &Tensor, first: usize) -> [usize; 2] {
+pub(super) fn sides(x: &Tensor, first: usize) -> [usize; 2] {
     [0, 1].map(|k| x.shape().get(first + k).copied().unwrap_or(0))
 }
 
@@ -271,11 +277,8 @@ impl Tensor {
     pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
         let (input, size) = (sides(self, 1), sides(&kernel, 0));
-        let windows = options.windows(|k| {
-            let stride = options.stride[k].max(1);
-            let last = input[k].div_ceil(stride).saturating_sub(1).saturating_mul(stride);
-            last.saturating_add(reach(size[k], options.dilation[k])).saturating_sub(input[k])
-        });
+        let windows =
+            options.windows(|k| same_padding(input[k], reach(size[k], options.dilation[k]), options.stride[k]));
         apply(Conv::Conv(windows), &[self, &kernel])
     }
 

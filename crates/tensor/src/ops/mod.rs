@@ -30,6 +30,7 @@ mod linalg;
 mod matmul;
 mod movement;
 mod operators;
+mod pool;
 mod range;
 mod reduce;
 mod scan;
@@ -47,6 +48,7 @@ pub use index::Index;
 pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
+pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
@@ -72,6 +74,8 @@ pub enum Op {
     Matmul(Matmul),
     /// Convolutions.
     Conv(Conv),
+    /// Maxima and averages over windows.
+    Pool(Pool),
     /// Elements moved, repeated or cut out, but not computed with.
     Movement(Movement),
     /// Elements selected by other tensors.
@@ -130,7 +134,7 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Movement, Index, Fused, Linalg);
+families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Pool, Movement, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
@@ -151,6 +155,7 @@ impl Op {
             Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Matmul(op) => op.forward(inputs),
             Op::Conv(op) => op.forward(inputs),
+            Op::Pool(op) => op.forward(inputs),
             Op::Movement(op) => op.forward(inputs),
             Op::Index(op) => op.forward(inputs),
             Op::Fused(op) => op.forward(inputs),
@@ -198,6 +203,12 @@ impl From<Matmul> for Op {
 impl From<Conv> for Op {
     fn from(op: Conv) -> Op {
         Op::Conv(op)
+    }
+}
+
+impl From<Pool> for Op {
+    fn from(op: Pool) -> Op {
+        Op::Pool(op)
     }
 }
 

@@ -1,8 +1,8 @@
-//! The rows of convolutions, with images and kernels in PyTorch's order of axes.
+//! The rows of convolutions and pooling, with images and kernels in PyTorch's order of axes.
 
 use autograd::Result;
 use autograd::tensor::Tensor;
-use autograd::tensor::ops::{ConvOptions, Padding};
+use autograd::tensor::ops::{Cells, ConvOptions, Padding, Pool, PoolOptions, apply};
 use serde_json::{Value, json};
 
 use super::sampler::Sampler;
@@ -79,8 +79,75 @@ fn operands(s: &mut Sampler, axes: usize, transposed: bool) -> Sample {
     Some((vec![s.within(&x, -1.0, 1.0), s.within(&k, -1.0, 1.0)], attrs))
 }
 
+/// Windows that reach at most over one element of padding, so that none lies there alone.
+fn pooled(s: &mut Sampler) -> Sample {
+    let mut attrs = json!({"kernel": [], "stride": [], "dilation": [], "padding": [], "count_include_pad": s.coin()});
+    let mut image = vec![s.below(3)];
+    for _ in 0..2 {
+        let (kernel, stride, dilation) = (1 + s.below(3), 1 + s.below(3), 1 + s.below(2));
+        let padding = [s.below(kernel.min(2)), s.below(kernel.min(2))];
+        let reach = (kernel - 1) * dilation + 1;
+        image.push(reach + s.below(3));
+        for (name, value) in [("kernel", json!(kernel)), ("stride", json!(stride)), ("padding", json!(padding))] {
+            attrs[name].as_array_mut().expect("a list").push(value);
+        }
+        attrs["dilation"].as_array_mut().expect("a list").push(json!(dilation));
+    }
+    image.insert(1, s.below(4));
+    Some((vec![s.distinct(&image)], attrs))
+}
+
+fn adaptive(s: &mut Sampler) -> Sample {
+    let image = [s.below(3), 1 + s.below(2), 1 + s.below(5), 1 + s.below(5)];
+    Some((vec![s.distinct(&image)], json!({"output": [s.below(5), 1 + s.below(4)]})))
+}
+
+/// As [`pooled`], with other elements to pick from.
+fn picked(s: &mut Sampler) -> Sample {
+    let (mut inputs, attrs) = pooled(s)?;
+    inputs.push(s.within(inputs[0].shape(), -1.0, 1.0));
+    Some((inputs, attrs))
+}
+
+fn pool(attrs: &Value) -> PoolOptions<2> {
+    PoolOptions {
+        size: sizes(attrs, "kernel"),
+        stride: sizes(attrs, "stride"),
+        padding: Padding::Explicit(pads(attrs)),
+        dilation: if attrs["dilation"].is_null() { [1; 2] } else { sizes(attrs, "dilation") },
+        count_padding: attrs["count_include_pad"] == true,
+    }
+}
+
 pub(super) fn rows() -> Vec<Row> {
     vec![
+        row("max_pool2d", |x, a| x[0].channels_last()?.max_pool2d(pool(a))?.channels_first(), pooled),
+        row("avg_pool2d", |x, a| x[0].channels_last()?.average_pool2d(pool(a))?.channels_first(), pooled),
+        row(
+            "max_pool_pick",
+            |x, a| {
+                let PoolOptions { size, stride, dilation, .. } = pool(a);
+                let padding: [_; 2] = pads(a);
+                let cells = [0, 1].map(|k| Cells::Windows {
+                    size: size[k],
+                    stride: stride[k],
+                    dilation: dilation[k],
+                    padding: padding[k],
+                });
+                apply(Pool::MaxPick(cells), &[&x[0].channels_last()?, &x[1].channels_last()?])
+            },
+            picked,
+        ),
+        row(
+            "adaptive_avg_pool2d",
+            |x, a| x[0].channels_last()?.adaptive_average_pool2d(sizes(a, "output"))?.channels_first(),
+            adaptive,
+        ),
+        row(
+            "adaptive_max_pool2d",
+            |x, a| x[0].channels_last()?.adaptive_max_pool2d(sizes(a, "output"))?.channels_first(),
+            adaptive,
+        ),
         row("conv1d", |x, a| convolved(x, |x, k| x.conv1d(k, options(a))), |s| operands(s, 1, false)),
         row("conv2d", |x, a| convolved(x, |x, k| x.conv2d(k, options(a))), |s| operands(s, 2, false)),
         row(
