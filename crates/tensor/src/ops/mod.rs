@@ -23,12 +23,14 @@ macro_rules! names {
 
 mod arrange;
 mod binary;
+mod conv;
 mod fused;
 mod index;
 mod linalg;
 mod matmul;
 mod movement;
 mod operators;
+mod pool;
 mod range;
 mod reduce;
 mod scan;
@@ -40,11 +42,13 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 pub use binary::Binary;
+pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
 pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
+pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
@@ -69,6 +73,10 @@ pub enum Op {
     Scan(Scan),
     /// Products of matrices.
     Matmul(Matmul),
+    /// Convolutions.
+    Conv(Conv),
+    /// Maxima and averages over windows.
+    Pool(Pool),
     /// Elements moved, repeated or cut out, but not computed with.
     Movement(Movement),
     /// Elements selected by other tensors.
@@ -143,7 +151,7 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused, Linalg);
+families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Pool, Movement, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
@@ -163,6 +171,8 @@ impl Op {
             Op::Reduce(op) => op.forward(inputs),
             Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Matmul(op) => op.forward(inputs),
+            Op::Conv(op) => op.forward(inputs),
+            Op::Pool(op) => op.forward(inputs),
             Op::Movement(op) => op.forward(inputs),
             Op::Index(op) => op.forward(inputs),
             Op::Fused(op) => op.forward(inputs),
@@ -204,6 +214,18 @@ impl From<Scan> for Op {
 impl From<Matmul> for Op {
     fn from(op: Matmul) -> Op {
         Op::Matmul(op)
+    }
+}
+
+impl From<Conv> for Op {
+    fn from(op: Conv) -> Op {
+        Op::Conv(op)
+    }
+}
+
+impl From<Pool> for Op {
+    fn from(op: Pool) -> Op {
+        Op::Pool(op)
     }
 }
 
