@@ -10,19 +10,7 @@ use crate::table;
 const TOLERANCE: f64 = 1e-9;
 
 /// Operations of later issues, which have cases in the file but are not built yet.
-const LATER: [&str; 11] = [
-    "conv1d",
-    "conv2d",
-    "conv_transpose2d",
-    "max_pool2d",
-    "avg_pool2d",
-    "adaptive_avg_pool2d",
-    "layer_norm",
-    "batch_norm",
-    "group_norm",
-    "rms_norm",
-    "attention",
-];
+const LATER: [&str; 6] = ["conv1d", "conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"];
 
 /// PyTorch's cut of the gradient at 1e12, for a probability of exactly 0 or 1, which no operation
 /// here has: the losses follow Keras, and clip.
@@ -148,5 +136,5 @@ fn every_case_agrees_with_pytorch() {
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), failures.len() + checked, failures.join("\n"));
-    assert_eq!(checked, 235 + 16);
+    assert_eq!(checked, 248 + 16);
 }

@@ -22,16 +22,19 @@ macro_rules! names {
 }
 
 mod arrange;
+mod attention;
 mod binary;
 mod fused;
 mod index;
 mod linalg;
 mod matmul;
 mod movement;
+mod normalize;
 mod operators;
 mod range;
 mod reduce;
 mod scan;
+mod split;
 mod unary;
 
 use std::fmt;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub use attention::AttentionOptions;
 pub use binary::Binary;
 pub use fused::Fused;
 pub use index::Index;
@@ -48,6 +52,7 @@ pub use movement::Movement;
 pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
+pub use split::Split;
 pub use unary::Unary;
 
 use crate::error::{Error, Result};
@@ -71,6 +76,8 @@ pub enum Op {
     Matmul(Matmul),
     /// Elements moved, repeated or cut out, but not computed with.
     Movement(Movement),
+    /// Pieces along one axis.
+    Split(Split),
     /// Elements selected by other tensors.
     Index(Index),
     /// Several steps in one kernel.
@@ -143,7 +150,7 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Index, Fused, Linalg);
+families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Split, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
@@ -151,6 +158,7 @@ impl Op {
         match self {
             Op::Scan(op) => op.forward(inputs),
             Op::Linalg(op) => op.forward(inputs),
+            Op::Split(op) => op.forward(inputs),
             _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
         }
     }
@@ -164,6 +172,7 @@ impl Op {
             Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Matmul(op) => op.forward(inputs),
             Op::Movement(op) => op.forward(inputs),
+            Op::Split(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Index(op) => op.forward(inputs),
             Op::Fused(op) => op.forward(inputs),
             Op::Linalg(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
@@ -173,7 +182,7 @@ impl Op {
 
     /// Whether there may be several outputs.
     fn has_several_outputs(&self) -> bool {
-        matches!(self, Op::Scan(_) | Op::Linalg(_))
+        matches!(self, Op::Scan(_) | Op::Split(_) | Op::Linalg(_))
     }
 }
 
@@ -210,6 +219,12 @@ impl From<Matmul> for Op {
 impl From<Movement> for Op {
     fn from(op: Movement) -> Op {
         Op::Movement(op)
+    }
+}
+
+impl From<Split> for Op {
+    fn from(op: Split) -> Op {
+        Op::Split(op)
     }
 }
 

@@ -4,6 +4,7 @@
 //! attributes first.
 
 mod linalg;
+mod networks;
 mod rows;
 mod sampler;
 

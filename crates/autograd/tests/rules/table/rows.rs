@@ -329,6 +329,7 @@ pub(crate) fn families() -> Vec<(&'static str, Vec<Row>)> {
         ("fused", fused()),
         ("losses", losses()),
         ("linear algebra", super::linalg::rows()),
+        ("networks", super::networks::rows()),
     ]
 }
 
