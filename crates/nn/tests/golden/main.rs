@@ -1,0 +1,5 @@
+//! Losses and layers against the numbers of PyTorch and Keras in the files beside.
+
+mod cases;
+mod layers;
+mod losses;
