@@ -57,7 +57,7 @@ impl<C: RecurrentCell> Bidirectional<C> {
     /// # Errors
     /// If shapes or types do not suit, or there is no step.
     pub fn run(&self, input: &Tensor, states: &[&Tensor], mask: Option<&Tensor>) -> Result<(Tensor, Vec<Tensor>)> {
-        if states.len() % 2 != 0 {
+        if !states.len().is_multiple_of(2) {
             let message = format!("takes initial states for both directions, not {} together", states.len());
             return Err(Error::argument("bidirectional", message));
         }
