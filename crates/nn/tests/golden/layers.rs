@@ -17,8 +17,10 @@ struct Link {
     ours: String,
     /// The row of the weight here; all of it if there is none.
     row: Option<isize>,
-    transform: Box<dyn Fn(&Tensor) -> Result<Tensor>>,
+    transform: Transform,
 }
+
+type Transform = Box<dyn Fn(&Tensor) -> Result<Tensor>>;
 
 fn link(theirs: &str, ours: &str, transform: impl Fn(&Tensor) -> Result<Tensor> + 'static) -> Link {
     Link { theirs: theirs.into(), ours: ours.into(), row: None, transform: Box::new(transform) }
