@@ -124,6 +124,15 @@ pub trait Layer: Send + Sync {
         self.forward(input, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
     }
 
+    /// [`forward_many`](Layer::forward_many) as part of a greater model, as [`Layer::call`].
+    ///
+    /// # Errors
+    /// As [`Layer::forward_many`].
+    fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        let _scope = scope(name);
+        self.forward_many(inputs, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
+    }
+
     /// All weights, those of layers inside included, in the order in which they are shown; one that
     /// is shown in several places, as of layers that share it, counts at the first. Weights that
     /// wait for a first input to know their shape are missing before it.
@@ -187,9 +196,14 @@ pub trait Layer: Send + Sync {
         self.weights().iter().try_for_each(|weight| weight.cast(dtype))
     }
 
-    /// Sets whether training changes the weights, all of them.
+    /// Sets whether training changes the weights: all of them but those that the layer itself keeps
+    /// up to date ([`Visitor::state`]), which it never does.
     fn set_trainable(&self, trainable: bool) {
-        self.weights().iter().for_each(|weight| weight.set_trainable(trainable));
+        self.visit(&mut Visitor::new(&mut |_, part| {
+            if let Part::Weight(weight) = part {
+                weight.set_trainable(trainable);
+            }
+        }));
     }
 
     /// Names each weight by its path, for errors and printed tapes. [`Sequential`](crate::Sequential)
@@ -206,7 +220,7 @@ fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Vari
     // Sorted; numbers mostly come in ascending order, and are then appended.
     let mut seen: Vec<u32> = Vec::new();
     visit(&mut Visitor::new(&mut |path, part| {
-        if let Part::Weight(weight) = part
+        if let Part::Weight(weight) | Part::State(weight) = part
             && let Err(place) = seen.binary_search(&weight.id())
         {
             seen.insert(place, weight.id());
@@ -219,6 +233,8 @@ fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Vari
 pub enum Part<'a> {
     /// A variable, trainable or not.
     Weight(&'a Variable),
+    /// A variable that the layer itself keeps up to date: among the weights, but never trainable.
+    State(&'a Variable),
     /// A source of random numbers.
     Stream(&'a RandomStream),
     /// A layer inside; its own parts follow.
@@ -240,6 +256,17 @@ impl<'a> Visitor<'a> {
     /// Shows a weight.
     pub fn weight(&mut self, name: &str, weight: &Variable) {
         self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Weight(weight)));
+    }
+
+    /// Shows a variable that is not trainable and that the layer itself keeps up to date, such as a
+    /// running mean.
+    pub fn state(&mut self, name: &str, state: &Variable) {
+        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::State(state)));
+    }
+
+    /// Shows parts under a name of their own that are no layer.
+    pub fn group(&mut self, name: &str, show: impl FnOnce(&mut Self)) {
+        self.within(name, show);
     }
 
     /// Shows a random stream.

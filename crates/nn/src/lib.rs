@@ -34,6 +34,7 @@ mod layer;
 pub mod layers;
 pub mod losses;
 mod stream;
+mod weights;
 
 pub use activation::Activation;
 pub use autograd;
@@ -41,6 +42,12 @@ pub use autograd::{Error, Result, Variable, tensor};
 pub use built::Built;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
-pub use layers::{Dense, Dropout, Flatten, Sequential};
+pub use layers::{
+    Add, BatchNorm, Bidirectional, Concatenate, Dense, Dropout, Embedding, Flatten, GaussianDropout, GaussianNoise,
+    GroupNorm, Gru, GruCell, Interpolation, LayerNorm, Lstm, LstmCell, Merge, MultiHeadAttention, PRelu,
+    PositionEmbedding, Recurrent, RecurrentCell, Reshape, Residual, RmsNorm, RotaryEncoding, Sequential, SimpleRnn,
+    SimpleRnnCell, SinusoidalEncoding, SpatialDropout1d, SpatialDropout2d, Step, TransformerDecoder,
+    TransformerEncoder, UpSampling2d, ZeroPadding1d, ZeroPadding2d,
+};
 pub use losses::*;
 pub use stream::RandomStream;

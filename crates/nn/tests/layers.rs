@@ -1,6 +1,5 @@
-//! One battery of checks that every layer passes, and what is particular to each.
+//! What is particular to each layer; what all have in common is checked in `battery/`.
 
-use autograd::{GradientTape, Tolerance, gradcheck};
 use nn::{Activation, Dense, Dropout, Flatten, Initializer, Layer, Mode, Sequential, Visitor};
 use tensor::{DType, Result, Tensor, random, tensor};
 
@@ -8,119 +7,8 @@ fn message<T>(result: Result<T>) -> String {
     result.err().map_or_else(|| "no error".into(), |error| error.to_string())
 }
 
-/// Checks a layer for an input, which is float32: shape, names, both modes, element types,
-/// gradients of the input and of every weight.
-fn battery(layer: &dyn Layer, input: &Tensor, output_shape: &[usize], names: &[&str]) {
-    let kind = layer.describe();
-    assert_eq!(layer.output_shape(input.shape()).unwrap(), *output_shape, "{kind}");
-    for mode in [Mode::Training, Mode::Inference] {
-        let output = layer.forward(input, mode).unwrap();
-        assert_eq!((output.shape(), output.dtype()), (&output_shape.into(), DType::F32), "{kind}");
-    }
-    let empty = input.slice(0..0usize).unwrap();
-    assert_eq!(layer.forward(&empty, Mode::Inference).unwrap().shape()[1..], output_shape[1..], "{kind}");
-    assert_eq!(layer.forward_many(&[input], Mode::Inference).unwrap().shape(), output_shape);
-    assert!(message(layer.forward_many(&[input, input], Mode::Inference)).contains("takes 1 input, not 2"), "{kind}");
-
-    let found: Vec<String> = layer.named_weights().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(found, names, "{kind}");
-    let weights = layer.weights();
-    assert_eq!(layer.parameter_count(), weights.iter().map(|weight| weight.shape().size()).sum::<usize>());
-    for (name, weight) in layer.named_weights() {
-        let same = layer.weight(&name).unwrap();
-        let value = weight.value();
-        same.assign(value.try_mul(1.5).unwrap()).unwrap();
-        assert!(weight.value().allclose(&(value * 1.5), 0.0, 0.0).unwrap(), "{kind}: {name} is not the weight itself");
-    }
-    layer.set_trainable(false);
-    assert!(layer.trainable_weights().is_empty());
-    layer.set_trainable(true);
-    assert_eq!(layer.trainable_weights().len(), names.len());
-
-    layer.cast(DType::F64).unwrap();
-    assert!(layer.weights().iter().all(|weight| weight.dtype() == DType::F64));
-    let inputs: Vec<Tensor> = std::iter::once(input.clone()).chain(weights.iter().map(|w| w.value())).collect();
-    let states: Vec<_> = layer.named_streams().into_iter().map(|(_, stream)| (stream.state(), stream)).collect();
-    for mode in [Mode::Training, Mode::Inference] {
-        // By finite differences of the input, with random numbers the same at each call.
-        let function = |inputs: &[Tensor]| {
-            states.iter().for_each(|(state, stream)| stream.restore(*state));
-            layer.forward(&inputs[0], mode)
-        };
-        gradcheck(function, &inputs[..1], Tolerance::default()).unwrap_or_else(|error| panic!("{kind}: {error}"));
-        check_weights(layer, &input.cast(DType::F64), mode, &states);
-    }
-    assert!(message(layer.cast(DType::I64)).contains("int64") || names.is_empty());
-}
-
-type States = [(Option<tensor::GeneratorState>, nn::RandomStream)];
-
-/// The gradient of a weighted sum of the outputs for each element of each weight, against central
-/// differences.
-fn check_weights(layer: &dyn Layer, input: &Tensor, mode: Mode, states: &States) {
-    let value = || {
-        states.iter().for_each(|(state, stream)| stream.restore(*state));
-        let output = layer.forward(input, mode).unwrap();
-        let factors: Vec<f64> = (0..output.size()).map(|k| 0.5 + (k as f64 * 0.618).fract()).collect();
-        (&output * Tensor::from_vec(factors, output.shape()).unwrap()).sum()
-    };
-    let weights = layer.trainable_weights();
-    let tape = GradientTape::new();
-    let target = value();
-    if weights.is_empty() {
-        return;
-    }
-    let gradients = tape.gradient(&target, &weights).unwrap();
-    for (weight, gradient) in weights.iter().zip(&gradients) {
-        let start = weight.value().stop_gradient();
-        for (k, gradient) in gradient.to_vec::<f64>().unwrap().into_iter().enumerate() {
-            let at = |step: f64| {
-                let mut moved = start.to_vec::<f64>().unwrap();
-                moved[k] += step;
-                weight.assign(Tensor::from_vec(moved, start.shape()).unwrap()).unwrap();
-                value().item().unwrap()
-            };
-            let quotient = (at(1e-5) - at(-1e-5)) / 2e-5;
-            assert!((gradient - quotient).abs() < 1e-6, "{}: {gradient} for {quotient}", weight.name());
-        }
-        weight.assign(&start).unwrap();
-    }
-}
-
-fn input(shape: &[usize]) -> Tensor {
-    tensor::Generator::new(7).normal(shape, 0.1, 1.0).unwrap()
-}
-
 #[test]
-fn every_layer_passes_the_battery() {
-    random::seed(3);
-    let x = input(&[3, 4]);
-    battery(&Dense::new(4, 2), &x, &[3, 2], &["kernel", "bias"]);
-    battery(&Dense::units(2).without_bias(), &x, &[3, 2], &["kernel"]);
-    battery(&Dense::units(5).activation(Activation::Softmax), &input(&[2, 3, 4]), &[2, 3, 5], &["kernel", "bias"]);
-    battery(&Flatten, &input(&[2, 3, 4]), &[2, 12], &[]);
-    battery(&Flatten, &input(&[3]), &[3, 1], &[]);
-    battery(&Dropout::new(0.4).seed(1), &x, &[3, 4], &[]);
-    battery(&Dropout::new(1.0), &x, &[3, 4], &[]);
-    battery(&Dropout::new(0.0), &x, &[3, 4], &[]);
-    let boxed: Box<dyn Layer> = Box::new(Dense::new(4, 2));
-    battery(&boxed, &x, &[3, 2], &["kernel", "bias"]);
-    battery(&std::sync::Arc::new(Dense::new(4, 2)), &x, &[3, 2], &["kernel", "bias"]);
-    let deep = Sequential::new()
-        .add(Dense::units(3).activation(Activation::Tanh))
-        .add(Sequential::new().add(Dense::new(3, 3)).add(Dropout::new(0.3).seed(5)))
-        .add_named("out", Dense::units(2));
-    let names =
-        ["dense.kernel", "dense.bias", "sequential.dense.kernel", "sequential.dense.bias", "out.kernel", "out.bias"];
-    battery(&deep, &x, &[3, 2], &names);
-    let names: Vec<String> = deep.weights().iter().map(|weight| weight.name()).collect();
-    assert_eq!(names[2..5], ["sequential.dense.kernel", "sequential.dense.bias", "out.kernel"]);
-    let streams: Vec<String> = deep.named_streams().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(streams, ["sequential.dropout.random"]);
-}
-
-#[test]
-fn every_activation_passes_the_battery_and_has_its_formula() {
+fn every_activation_has_its_formula() {
     use Activation::*;
     let (s, e) = (|x: f64| 1.0 / (1.0 + (-x).exp()), |x: f64| x.exp());
     let phi = |x: f64| 0.5 * (1.0 + (0.797_884_560_802_865_4 * (x + 0.044715 * x.powi(3))).tanh());
@@ -147,7 +35,6 @@ fn every_activation_passes_the_battery_and_has_its_formula() {
     ];
     let points = [-7.5, -2.0, -0.3, 0.4, 1.5, 7.0];
     for (activation, formula) in table {
-        battery(&activation, &input(&[3, 4]), &[3, 4], &[]);
         // A column, so that each softmax is over one element.
         let x = Tensor::from_vec(points.to_vec(), [6, 1]).unwrap();
         let y = activation.apply(&x).unwrap().to_vec::<f64>().unwrap();
@@ -347,6 +234,5 @@ fn a_shared_layer_counts_once() {
     assert_eq!(model.parameter_count(), 12);
     let names: Vec<String> = model.named_weights().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["dense.kernel", "dense.bias"]);
-    battery(&model, &input(&[2, 3]), &[2, 3], &["dense.kernel", "dense.bias"]);
     assert_eq!(model.weights()[0].name(), "dense.kernel");
 }

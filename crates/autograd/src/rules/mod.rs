@@ -16,6 +16,7 @@ mod movement;
 mod pool;
 mod reduce;
 mod scan;
+mod split;
 mod unary;
 
 use smallvec::{SmallVec, smallvec};
@@ -56,6 +57,7 @@ pub(crate) fn needs(op: &Op) -> Needs {
         Op::Conv(op) => conv::needs(op),
         Op::Pool(op) => pool::needs(op),
         Op::Movement(op) => movement::needs(op),
+        Op::Split(op) => split::needs(op),
         Op::Index(op) => index::needs(op),
         Op::Fused(op) => fused::needs(op),
         Op::Linalg(op) => linalg::needs(op),
@@ -66,6 +68,7 @@ pub(crate) fn needs(op: &Op) -> Needs {
 /// Applies the rule of an operation. `gradients` are those of the outputs, at least one of them there.
 pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
     match (op, &gradients[0]) {
+        (Op::Split(op), _) => split::backward(op, site, gradients),
         (Op::Linalg(op), _) => linalg::backward(op, site, gradients),
         // In the other families only the first of several outputs is floating and can have a gradient.
         (_, None) => Ok(smallvec![None; site.arity()]),

@@ -37,14 +37,6 @@ pub(super) fn backward(op: &Movement, site: &Site, g: &Tensor) -> Result<Parts> 
 
 /// The gradient of each operand of a concatenation: its piece.
 fn pieces(site: &Site, g: &Tensor, axis: usize) -> Result<Parts> {
-    let mut start = 0;
-    (0..site.arity())
-        .map(|k| {
-            let count = site.shape(k)[axis];
-            let mut ranges: Vec<Range> = g.shape().iter().map(|&count| Range { start: 0, count, step: 1 }).collect();
-            ranges[axis] = Range { start, count, step: 1 };
-            start += count;
-            if site.wants(k) { apply(Movement::Slice { ranges }, &[g]).map(Some) } else { Ok(None) }
-        })
-        .collect()
+    let sizes: Vec<usize> = (0..site.arity()).map(|k| site.shape(k)[axis]).collect();
+    Ok(g.split(&sizes, axis as isize)?.into_iter().map(Some).collect())
 }

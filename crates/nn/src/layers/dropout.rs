@@ -1,6 +1,6 @@
 //! Dropout.
 
-use tensor::{Error, Result, Tensor};
+use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode, Visitor};
 use crate::stream::RandomStream;
@@ -40,20 +40,8 @@ impl Dropout {
 
 impl Layer for Dropout {
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-        if !(0.0..=1.0).contains(&self.rate) {
-            return Err(Error::argument("dropout", format!("the rate {:?} must lie between 0 and 1", self.rate)));
-        }
-        if !input.dtype().is_float() {
-            return Err(Error::dtype("dropout", input.dtype(), "a floating type; cast the input first"));
-        }
-        if mode == Mode::Inference || self.rate == 0.0 {
-            return Ok(input.clone());
-        }
-        let keep = 1.0 - self.rate;
-        let kept = self.random.draw(|generator| generator.bernoulli(input.shape(), keep))?;
-        // Where nothing is kept, an infinite scale would make the gradient NaN.
-        let scale = if keep > 0.0 { keep.recip() } else { 0.0 };
-        kept.select(input.try_mul(scale)?, 0.0)
+        check_rate("dropout", self.rate, input)?;
+        dropped(input, input.shape(), self.rate, &self.random, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -63,4 +51,27 @@ impl Layer for Dropout {
     fn describe(&self) -> String {
         format!("Dropout {}", self.rate)
     }
+}
+
+/// An error unless the rate is a probability and the input floating.
+pub(super) fn check_rate(kind: &str, rate: f64, input: &Tensor) -> Result<()> {
+    if !(0.0..=1.0).contains(&rate) {
+        return Err(Error::argument(kind, format!("the rate {rate:?} must lie between 0 and 1")));
+    }
+    if !input.dtype().is_float() {
+        return Err(Error::dtype(kind, input.dtype(), "a floating type; cast the input first"));
+    }
+    Ok(())
+}
+
+/// The input with zeros where draws of this shape, which broadcasts to the input's, say so.
+pub(super) fn dropped(input: &Tensor, shape: &Shape, rate: f64, random: &RandomStream, mode: Mode) -> Result<Tensor> {
+    if mode == Mode::Inference || rate == 0.0 {
+        return Ok(input.clone());
+    }
+    let keep = 1.0 - rate;
+    let kept = random.draw(|generator| generator.bernoulli(shape, keep))?;
+    // Where nothing is kept, an infinite scale would make the gradient NaN.
+    let scale = if keep > 0.0 { keep.recip() } else { 0.0 };
+    kept.select(input.try_mul(scale)?, 0.0)
 }

@@ -45,54 +45,6 @@ impl Tensor {
         Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis as isize)
     }
 
-    /// Pieces of the given sizes along an axis, in order; views.
-    ///
-    /// # Errors
-    /// If the axis is out of range, or the sizes do not add up to that of the axis.
-    pub fn split(&self, sizes: &[usize], axis: isize) -> Result<Vec<Tensor>> {
-        let axis = normalize_axis(axis, self.rank(), "split")?;
-        let total = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
-        if total != Some(self.shape()[axis]) {
-            let message = format!("sizes {sizes:?} must add up to {}, that of axis {axis}", self.shape()[axis]);
-            return Err(Error::shape("split", self.shape(), message));
-        }
-        let starts = sizes.iter().scan(0, |end, &size| {
-            *end += size;
-            Some(*end - size)
-        });
-        starts.zip(sizes).map(|(start, &size)| self.part(axis, start, size)).collect()
-    }
-
-    /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
-    ///
-    /// # Errors
-    /// If the axis is out of range, or its size is no multiple of `count`.
-    pub fn split_equal(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
-        let axis = normalize_axis(axis, self.rank(), "split_equal")?;
-        let size = self.shape()[axis];
-        if count == 0 || count > size.max(1) || !size.is_multiple_of(count) {
-            let message = format!("axis {axis} cannot be split into {count} equal pieces");
-            return Err(Error::shape("split_equal", self.shape(), message));
-        }
-        (0..count).map(|k| self.part(axis, k * (size / count), size / count)).collect()
-    }
-
-    /// At most `count` pieces along an axis, all of the size `⌈n / count⌉` but the last, which may be
-    /// smaller, as PyTorch's `chunk`; views. An empty axis gives one empty piece.
-    ///
-    /// # Errors
-    /// If the axis is out of range or `count` is 0.
-    pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
-        let axis = normalize_axis(axis, self.rank(), "chunk")?;
-        if count == 0 {
-            return Err(Error::argument("chunk", "needs a count of at least 1, not 0"));
-        }
-        let size = self.shape()[axis];
-        let length = size.div_ceil(count).max(1);
-        let starts = (0..size.max(1)).step_by(length);
-        starts.map(|start| self.part(axis, start, length.min(size - start))).collect()
-    }
-
     /// The tensor laid side by side with itself, `repeats[k]` times along axis `k`; as in NumPy,
     /// whichever of shape and repeats is shorter is taken to begin with ones.
     ///

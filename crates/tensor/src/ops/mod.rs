@@ -22,6 +22,7 @@ macro_rules! names {
 }
 
 mod arrange;
+mod attention;
 mod binary;
 mod conv;
 mod fused;
@@ -29,11 +30,13 @@ mod index;
 mod linalg;
 mod matmul;
 mod movement;
+mod normalize;
 mod operators;
 mod pool;
 mod range;
 mod reduce;
 mod scan;
+mod split;
 mod unary;
 
 use std::fmt;
@@ -41,6 +44,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub use attention::AttentionOptions;
 pub use binary::Binary;
 pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
@@ -52,6 +56,7 @@ pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
+pub use split::Split;
 pub use unary::Unary;
 
 use crate::error::{Error, Result};
@@ -79,6 +84,8 @@ pub enum Op {
     Pool(Pool),
     /// Elements moved, repeated or cut out, but not computed with.
     Movement(Movement),
+    /// Pieces along one axis.
+    Split(Split),
     /// Elements selected by other tensors.
     Index(Index),
     /// Several steps in one kernel.
@@ -151,7 +158,7 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Pool, Movement, Index, Fused, Linalg);
+families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Pool, Movement, Split, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
@@ -159,6 +166,7 @@ impl Op {
         match self {
             Op::Scan(op) => op.forward(inputs),
             Op::Linalg(op) => op.forward(inputs),
+            Op::Split(op) => op.forward(inputs),
             _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
         }
     }
@@ -174,6 +182,7 @@ impl Op {
             Op::Conv(op) => op.forward(inputs),
             Op::Pool(op) => op.forward(inputs),
             Op::Movement(op) => op.forward(inputs),
+            Op::Split(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Index(op) => op.forward(inputs),
             Op::Fused(op) => op.forward(inputs),
             Op::Linalg(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
@@ -183,7 +192,7 @@ impl Op {
 
     /// Whether there may be several outputs.
     fn has_several_outputs(&self) -> bool {
-        matches!(self, Op::Scan(_) | Op::Linalg(_))
+        matches!(self, Op::Scan(_) | Op::Split(_) | Op::Linalg(_))
     }
 }
 
@@ -232,6 +241,12 @@ impl From<Pool> for Op {
 impl From<Movement> for Op {
     fn from(op: Movement) -> Op {
         Op::Movement(op)
+    }
+}
+
+impl From<Split> for Op {
+    fn from(op: Split) -> Op {
+        Op::Split(op)
     }
 }
 

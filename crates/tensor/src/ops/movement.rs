@@ -2,9 +2,9 @@
 
 use crate::dtype::{Element, with_dtype};
 use crate::error::{Error, Result};
-use crate::ops::range::{self, IntoRanges, Range, whole};
+use crate::ops::range::{self, IntoRanges, Range, cut, sliced, whole};
 use crate::ops::{apply, check_axis, operands, same_dtype};
-use crate::shape::{Axes, IntoAxes, Shape, Strides, normalize_axis};
+use crate::shape::{Axes, IntoAxes, Shape, normalize_axis};
 use crate::storage::Buffer;
 use crate::tensor::{Number, Tensor};
 
@@ -137,21 +137,6 @@ impl Movement {
             Movement::Concat { .. } => unreachable!("handled above"),
         }
     }
-}
-
-/// A view of the positions `ranges`.
-fn cut(x: &Tensor, ranges: &[Range]) -> Tensor {
-    let shape = ranges.iter().map(|range| range.count).collect();
-    let (offset, strides) = sliced(x.strides(), x.offset(), ranges);
-    x.restrided(shape, strides, offset)
-}
-
-/// Offset and strides of a slice.
-fn sliced(strides: &Strides, offset: usize, ranges: &[Range]) -> (usize, Strides) {
-    let empty = ranges.iter().any(|range| range.count == 0);
-    let shift: isize = strides.iter().zip(ranges).map(|(stride, range)| stride * range.start as isize).sum();
-    let offset = if empty { 0 } else { (offset as isize + shift) as usize };
-    (offset, strides.iter().zip(ranges).map(|(stride, range)| stride * range.step).collect())
 }
 
 /// `x` at the positions `ranges` of a tensor of `shape` that is `value` elsewhere.

@@ -1,7 +1,8 @@
 //! Ranges of positions along axes, as operations keep them and as users write them.
 
 use crate::error::{Error, Result};
-use crate::shape::Shape;
+use crate::shape::{Shape, Strides};
+use crate::tensor::Tensor;
 
 /// Positions along one axis: `start`, and from there `count` of them at distances of `step`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,21 @@ pub(super) fn checked(ranges: &[Range], shape: &Shape, operation: &str) -> Resul
 /// All positions along each axis.
 pub(super) fn whole(shape: &Shape) -> Vec<Range> {
     shape.iter().map(|&count| Range { start: 0, count, step: 1 }).collect()
+}
+
+/// A view of the positions `ranges`.
+pub(super) fn cut(x: &Tensor, ranges: &[Range]) -> Tensor {
+    let shape = ranges.iter().map(|range| range.count).collect();
+    let (offset, strides) = sliced(x.strides(), x.offset(), ranges);
+    x.restrided(shape, strides, offset)
+}
+
+/// Offset and strides of a slice.
+pub(super) fn sliced(strides: &Strides, offset: usize, ranges: &[Range]) -> (usize, Strides) {
+    let empty = ranges.iter().any(|range| range.count == 0);
+    let shift: isize = strides.iter().zip(ranges).map(|(stride, range)| stride * range.start as isize).sum();
+    let offset = if empty { 0 } else { (offset as isize + shift) as usize };
+    (offset, strides.iter().zip(ranges).map(|(stride, range)| stride * range.step).collect())
 }
 
 /// Positions along one axis as a user gives them: `0..128`, `..`, `-1..` (counted from the end),

@@ -5,6 +5,7 @@
 
 mod conv;
 mod linalg;
+mod networks;
 mod rows;
 mod sampler;
 

@@ -330,6 +330,7 @@ pub(crate) fn families() -> Vec<(&'static str, Vec<Row>)> {
         ("losses", losses()),
         ("convolutions", super::conv::rows()),
         ("linear algebra", super::linalg::rows()),
+        ("networks", super::networks::rows()),
     ]
 }
 

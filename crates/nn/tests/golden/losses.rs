@@ -1,15 +1,14 @@
-//! Losses and dense layers against the numbers of PyTorch and Keras in `golden/`.
-
-mod support;
+//! The losses, and their first and second gradients.
 
 use autograd::{GradientOptions, GradientTape, Unconnected};
 use nn::{
-    Activation, BinaryCrossentropy, CategoricalCrossentropy, Dense, Huber, KlDivergence, Layer, Loss,
-    MeanAbsoluteError, MeanSquaredError, Mode, SparseCategoricalCrossentropy,
+    BinaryCrossentropy, CategoricalCrossentropy, Huber, KlDivergence, Loss, MeanAbsoluteError, MeanSquaredError,
+    SparseCategoricalCrossentropy,
 };
 use serde_json::Value;
-use support::{assert_close, cases, tensor};
 use tensor::{DType, Result, Tensor};
+
+use crate::cases::{assert_close, cases, tensor};
 
 type Function = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>>;
 
@@ -72,7 +71,7 @@ impl<L: Loss> LossObject for L {
 #[test]
 fn losses_and_their_first_and_second_gradients() {
     let mut checked = 0;
-    for case in cases(include_str!("golden/losses.json")) {
+    for case in cases(include_str!("losses.json")) {
         let Some(loss) = loss_of(&case) else { continue };
         let name = case["name"].as_str().unwrap();
         let inputs: Vec<Tensor> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
@@ -87,63 +86,25 @@ fn losses_and_their_first_and_second_gradients() {
         let inner = GradientTape::new();
         watched.iter().for_each(|input| inner.watch(input));
         let output = loss(&inputs[0], &inputs[1]).unwrap();
-        assert_close(&output, &case["output"], name);
+        assert_close(&output, &tensor(&case["output"]), name);
         let gradients = inner.gradient_with(&output, &watched, zeros().output_gradient(&cotangent)).unwrap();
         let mut slope = Tensor::full_of([], 0.0, DType::F64);
         for (gradient, &k) in gradients.iter().zip(&wanted) {
-            assert_close(gradient, &case["grads"][k], &format!("{name}, gradient {k}"));
+            assert_close(gradient, &tensor(&case["grads"][k]), &format!("{name}, gradient {k}"));
             let direction = tensor(&case["second"]["directions"][k]);
             slope = slope.try_add((gradient * direction).sum()).unwrap();
         }
         let sources: Vec<Tensor> = watched.into_iter().chain([cotangent]).collect();
         let second = outer.gradient_with(&slope, &sources, zeros()).unwrap();
         for (gradient, &k) in second.iter().zip(&wanted) {
-            assert_close(gradient, &case["second"]["grads"][k], &format!("{name}, second gradient {k}"));
+            assert_close(gradient, &tensor(&case["second"]["grads"][k]), &format!("{name}, second gradient {k}"));
         }
-        assert_close(&second[wanted.len()], &case["second"]["cotangent_grad"], &format!("{name}, along directions"));
+        assert_close(
+            &second[wanted.len()],
+            &tensor(&case["second"]["cotangent_grad"]),
+            &format!("{name}, along directions"),
+        );
         checked += 1;
     }
     assert_eq!(checked, 26);
-}
-
-#[test]
-fn dense_layers() {
-    let mut checked = 0;
-    for case in cases(include_str!("golden/layers.json")) {
-        let name = case["name"].as_str().unwrap();
-        let torch = case["framework"] == "torch";
-        let size = |key: &str| case["attrs"][key].as_u64().unwrap() as usize;
-        let activation = match case["attrs"]["activation"].as_str() {
-            None => Activation::Linear,
-            Some("relu") => Activation::Relu,
-            Some("softmax") => Activation::Softmax,
-            Some(other) => panic!("an unknown activation {other}"),
-        };
-        let layer = Dense::new(size("in"), size("out")).activation(activation);
-        layer.cast(DType::F64).unwrap();
-        let (kernel, bias) = (layer.weight("kernel").unwrap(), layer.weight("bias").unwrap());
-        // PyTorch's weight is [out, in].
-        let stored = tensor(&case["params"][if torch { "weight" } else { "kernel" }]);
-        kernel.assign(if torch { stored.t().unwrap() } else { stored }).unwrap();
-        bias.assign(tensor(&case["params"]["bias"])).unwrap();
-
-        let x = tensor(&case["inputs"]["x"]);
-        let tape = GradientTape::persistent();
-        tape.watch(&x);
-        let y = layer.forward(&x, Mode::Training).unwrap();
-        assert_close(&y, &case["outputs"]["y"], name);
-        let options = GradientOptions::default().output_gradient(&tensor(&case["cotangents"]["y"]));
-        let dx = tape.gradient_with(&y, &x, options.clone()).unwrap();
-        let [dkernel, dbias] = tape.gradient_with(&y, [&kernel, &bias], options).unwrap();
-        let expected = &case["grads"];
-        assert_close(&dx, &expected["inputs"]["x"], name);
-        assert_close(&dbias, &expected["params"]["bias"], name);
-        if torch {
-            assert_close(&dkernel.t().unwrap(), &expected["params"]["weight"], name);
-        } else {
-            assert_close(&dkernel, &expected["params"]["kernel"], name);
-        }
-        checked += 1;
-    }
-    assert_eq!(checked, 6);
 }

@@ -1,4 +1,4 @@
-//! Reading golden values, and comparing with them.
+//! The format of the files, and comparing with them.
 
 use serde_json::Value;
 use tensor::Tensor;
@@ -23,8 +23,7 @@ pub(crate) fn tensor(value: &Value) -> Tensor {
 }
 
 #[track_caller]
-pub(crate) fn assert_close(found: &Tensor, expected: &Value, what: &str) {
-    let expected = tensor(expected);
+pub(crate) fn assert_close(found: &Tensor, expected: &Tensor, what: &str) {
     assert_eq!(found.shape(), expected.shape(), "{what}");
     let (found, expected) = (found.to_vec::<f64>().unwrap(), expected.to_vec::<f64>().unwrap());
     for (found, expected) in found.iter().zip(&expected) {

@@ -1,15 +1,14 @@
 //! Losses, their gradients and reductions against the numbers of Keras and PyTorch in
-//! `golden/loss_values.json`, which `golden/make_losses.py` made.
-
-mod support;
+//! `loss_values.json`, which `make_losses.py` made.
 
 use std::collections::BTreeSet;
 
 use autograd::{GradientOptions, GradientTape};
 use nn::*;
 use serde_json::Value;
-use support::{assert_close, cases, tensor};
 use tensor::Tensor;
+
+use crate::cases::{assert_close, cases, tensor};
 
 /// [`Loss`] under another name, so that a box of it is no function.
 trait Object {
@@ -117,7 +116,7 @@ fn object(case: &Value) -> Box<dyn Object> {
 #[test]
 fn losses_gradients_and_reductions() {
     let mut seen = BTreeSet::new();
-    for (number, case) in cases(include_str!("golden/loss_values.json")).iter().enumerate() {
+    for (number, case) in cases(include_str!("loss_values.json")).iter().enumerate() {
         let object = object(case);
         let name = format!("{}, case {number}, {} {}", object.name(), case["settings"], case["reduction"]);
         assert_eq!(object.name(), case["loss"].as_str().unwrap());
@@ -140,11 +139,11 @@ fn losses_gradients_and_reductions() {
             object.losses(&targets, &predictions)
         };
         let losses = losses.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_close(&losses, &case["losses"], &name);
+        assert_close(&losses, &tensor(&case["losses"]), &name);
         let cotangent = if case["cotangent"].is_null() { losses.ones_like() } else { tensor(&case["cotangent"]) };
         let options = GradientOptions::default().output_gradient(&cotangent);
         let gradient = tape.gradient_with(&losses, &predictions, options).unwrap();
-        assert_close(&gradient, &case["gradient"], &format!("{name}, gradient"));
+        assert_close(&gradient, &tensor(&case["gradient"]), &format!("{name}, gradient"));
     }
     assert_eq!(seen.len(), 24);
 }

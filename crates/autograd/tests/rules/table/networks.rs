@@ -1,0 +1,129 @@
+//! The rows of what layers for networks are made of: normalizations and attention.
+
+use autograd::Result;
+use autograd::tensor::ops::AttentionOptions;
+use autograd::tensor::{DType, Tensor};
+use serde_json::{Value, json};
+
+use super::sampler::Sampler;
+use super::{Row, Sample};
+
+fn row(name: &'static str, apply: fn(&[Tensor], &Value) -> Result<Tensor>, sample: fn(&mut Sampler) -> Sample) -> Row {
+    Row { name, apply, sample }
+}
+
+fn epsilon(attrs: &Value) -> f64 {
+    attrs["eps"].as_f64().expect("a number")
+}
+
+/// Scaled and shifted along axis 1, as PyTorch has the channels.
+fn by_channel(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let mut shape = vec![1; x.rank()];
+    shape[1] = x.shape()[1];
+    x.try_mul(weight.with_shape(&shape[..])?)?.try_add(bias.with_shape(&shape[..])?)
+}
+
+fn layer_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let trailing = attrs["trailing"].as_i64().expect("a number") as isize;
+    let axes: Vec<isize> = (-trailing..0).collect();
+    x[0].normalize(&axes[..], epsilon(attrs))?.try_mul(&x[1])?.try_add(&x[2])
+}
+
+fn batch_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let axes: Vec<isize> = (0..x[0].rank() as isize).filter(|&axis| axis != 1).collect();
+    by_channel(&x[0].normalize(&axes[..], epsilon(attrs))?, &x[1], &x[2])
+}
+
+fn group_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let (batch, channels) = (x[0].shape()[0], x[0].shape()[1]);
+    let groups = attrs["groups"].as_u64().expect("a number") as usize;
+    let rest: usize = x[0].shape()[2..].iter().product();
+    let grouped = x[0].with_shape([batch, groups, channels / groups * rest])?;
+    by_channel(&grouped.normalize(-1, epsilon(attrs))?.with_shape(x[0].shape())?, &x[1], &x[2])
+}
+
+fn attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let mut options = AttentionOptions::default();
+    if let Some(mask) = x.get(3) {
+        options = options.mask(mask);
+    }
+    if attrs["causal"] == true {
+        options = options.causal();
+    }
+    if let Some(scale) = attrs["scale"].as_f64() {
+        options = options.scale(scale);
+    }
+    x[0].scaled_dot_product_attention(&x[1], &x[2], &options)
+}
+
+/// Numbers of the drawn shape, at least `rank` axes and none empty, with weights of a shape each that
+/// `weights` makes of it.
+fn with_weights(
+    s: &mut Sampler,
+    rank: usize,
+    weights: fn(&[usize]) -> Vec<usize>,
+    count: usize,
+) -> Option<Vec<Tensor>> {
+    let shape = s.shape.clone();
+    if shape.len() < rank || shape.contains(&0) {
+        return None;
+    }
+    let weight = weights(&shape);
+    Some([shape].into_iter().chain(vec![weight; count]).map(|shape| s.within(&shape, -1.0, 1.0)).collect())
+}
+
+fn queries(s: &mut Sampler) -> Sample {
+    let batch: Vec<usize> = s.shape.iter().copied().take(1).collect();
+    let (queries, keys, width, size) = (s.below(4), 1 + s.below(3), 1 + s.below(3), s.below(3));
+    let mut draw = |rows: usize, columns: usize| {
+        let shape: Vec<usize> = batch.iter().copied().chain([rows, columns]).collect();
+        s.within(&shape, -1.0, 1.0)
+    };
+    let mut inputs = vec![draw(queries, width), draw(keys, width), draw(keys, size)];
+    match s.below(3) {
+        0 => inputs.push(s.mask(&[queries, keys])),
+        1 => inputs.push(s.within(&[queries, keys], -1.0, 1.0)),
+        _ => {}
+    }
+    let scale = if s.coin() { json!(0.4) } else { Value::Null };
+    Some((inputs, json!({"causal": s.coin(), "scale": scale})))
+}
+
+/// The epsilons are of the size of the variance, which keeps derivatives at equal numbers moderate.
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row("layer_norm", layer_norm, |s| {
+            let trailing = 1 + s.below(s.shape.len().max(1));
+            let inputs = if trailing == 1 {
+                with_weights(s, 1, |shape| vec![shape[shape.len() - 1]], 2)
+            } else {
+                with_weights(s, trailing, <[usize]>::to_vec, 2).filter(|x| x[0].rank() == trailing)
+            };
+            Some((inputs?, json!({"trailing": trailing, "eps": 0.5})))
+        }),
+        row("batch_norm", batch_norm, |s| Some((with_weights(s, 2, |shape| vec![shape[1]], 2)?, json!({"eps": 0.5})))),
+        row("group_norm", group_norm, |s| {
+            let groups = if s.shape.get(1).is_some_and(|size| size.is_multiple_of(2)) { 2 } else { 1 };
+            Some((with_weights(s, 2, |shape| vec![shape[1]], 2)?, json!({"groups": groups, "eps": 0.5})))
+        }),
+        row(
+            "rms_norm",
+            |x, a| x[0].rms_normalize(-1, epsilon(a))?.try_mul(&x[1]),
+            |s| Some((with_weights(s, 1, |shape| vec![shape[shape.len() - 1]], 1)?, json!({"eps": 0.5}))),
+        ),
+        row("attention", attention, queries),
+    ]
+}
+
+/// A query that may attend to nothing has weights of zero and no gradient, not NaN.
+#[test]
+fn attention_to_nothing_is_zero() -> Result<()> {
+    let x = Tensor::ones([2, 3]).cast(DType::F64);
+    let mask = autograd::tensor::tensor![[false, false], [true, false]];
+    let tape = autograd::GradientTape::new();
+    tape.watch(&x);
+    let y = x.scaled_dot_product_attention(&x, &x, &AttentionOptions::default().mask(&mask))?;
+    assert_eq!(y.to_vec::<f64>()?, [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+    assert_eq!(tape.gradient(&y, &x)?.to_vec::<f64>()?, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]);
+    Ok(())
+}

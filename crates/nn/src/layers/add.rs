@@ -1,0 +1,31 @@
+//! The sum of several inputs.
+
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+
+/// The sum of any number of inputs of shapes that broadcast, through
+/// [`forward_many`](Layer::forward_many); of one input, itself.
+///
+/// ```
+/// # use nn::{Add, Layer, Mode};
+/// # use tensor::tensor;
+/// let sum = Add.forward_many(&[&tensor![1.0], &tensor![2.0], &tensor![3.0]], Mode::Inference)?;
+/// assert_eq!(sum.to_vec::<f32>()?, [6.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Add;
+
+impl Layer for Add {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        Ok(input.clone())
+    }
+
+    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
+        let Some((&first, rest)) = inputs.split_first() else {
+            return Err(Error::argument("add", "takes at least 1 input, not 0"));
+        };
+        rest.iter().try_fold(first.clone(), |sum, &input| sum.try_add(input))
+    }
+}

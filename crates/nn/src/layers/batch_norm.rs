@@ -1,0 +1,166 @@
+//! Batch normalization.
+
+use autograd::Variable;
+use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
+
+use super::affine::{Affine, AffineOptions, affine_options};
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
+/// `(x - mean) / √(variance + epsilon) · gamma + beta`.
+///
+/// In training, mean and variance (divisor `n`) are those of the batch, over all axes but the
+/// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
+/// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
+/// of its `gamma` and `beta` is trainable, is in inference always.
+///
+/// | | shape |
+/// |---|---|
+/// | input, output | `[batch, …, channels]` |
+/// | weights `gamma`, `beta` | `[channels]`; ones and zeros at first |
+/// | states `moving_mean`, `moving_variance` | `[channels]`; zeros and ones at first; never trainable |
+///
+/// ```
+/// # use nn::{BatchNorm, Layer, Mode};
+/// # use tensor::tensor;
+/// let layer = BatchNorm::new(1).momentum(0.9);
+/// layer.forward(&tensor![[1.0], [3.0]], Mode::Training)?;
+/// assert!((layer.weight("moving_mean")?.value().item()? - 0.2).abs() < 1e-6);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchNorm {
+    axis: isize,
+    momentum: f64,
+    epsilon: f64,
+    unbiased: bool,
+    affine: AffineOptions,
+    weights: Weights<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    affine: Affine,
+    moving_mean: Variable,
+    moving_variance: Variable,
+}
+
+affine_options!(BatchNorm);
+
+impl Default for BatchNorm {
+    /// For as many channels as the first input will have.
+    fn default() -> Self {
+        BatchNorm {
+            axis: -1,
+            momentum: 0.99,
+            epsilon: 1e-3,
+            unbiased: false,
+            affine: AffineOptions::default(),
+            weights: Weights::unsized_yet(),
+        }
+    }
+}
+
+impl BatchNorm {
+    /// For so many channels.
+    pub fn new(channels: usize) -> BatchNorm {
+        BatchNorm { weights: Weights::sized([channels]), ..BatchNorm::default() }
+    }
+
+    /// Sets the axis of the channels: the last one by default, 1 where they come first.
+    #[must_use]
+    pub fn axis(self, axis: isize) -> BatchNorm {
+        BatchNorm { axis, ..self }
+    }
+
+    /// Sets how much of the running mean and variance stays at each step: 0.99 by default, as in Keras.
+    /// PyTorch's momentum is what goes, 1 less this one.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> BatchNorm {
+        BatchNorm { momentum, ..self }
+    }
+
+    /// Moves the running variance towards the unbiased one (divisor `n - 1`), as PyTorch does.
+    #[must_use]
+    pub fn unbiased_variance(self) -> BatchNorm {
+        BatchNorm { unbiased: true, ..self }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Parts> {
+        if !(0.0..=1.0).contains(&self.momentum) {
+            let message = format!("the momentum {:?} must lie between 0 and 1", self.momentum);
+            return Err(Error::argument("batch_norm", message));
+        }
+        let affine = Affine::new(&self.affine, sizes, draw)?;
+        let mut state = |name: &str, initializer| -> Result<Variable> {
+            let state = draw.weight(name, &initializer, sizes)?;
+            state.set_trainable(false);
+            Ok(state)
+        };
+        let moving_mean = state("moving_mean", Initializer::Zeros)?;
+        Ok(Parts { affine, moving_mean, moving_variance: state("moving_variance", Initializer::Ones)? })
+    }
+
+    /// Moves the running mean and variance towards those of a batch of `count` elements a channel.
+    fn update(&self, parts: &Parts, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
+        let factor = if self.unbiased { count as f64 / (count as f64 - 1.0) } else { 1.0 };
+        no_record(|| {
+            for (state, batch, factor) in [(&parts.moving_mean, mean, 1.0), (&parts.moving_variance, variance, factor)]
+            {
+                let batch = batch.with_shape(state.shape())?.try_mul(factor * (1.0 - self.momentum))?;
+                state.assign(state.value().try_mul(self.momentum)?.try_add(batch)?)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Parts {
+    fn is_frozen(&self) -> bool {
+        let mut weights = [&self.affine.gamma, &self.affine.beta].into_iter().flatten().peekable();
+        weights.peek().is_some() && weights.all(|weight| !weight.is_trainable())
+    }
+}
+
+impl Layer for BatchNorm {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        check_input("batch_norm", input, 2, "[batch, …, channels]")?;
+        let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
+        let channels = input.shape()[axis];
+        let parts = self.weights.of("batch_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
+        let others: Vec<isize> = (0..input.rank()).filter(|&other| other != axis).map(|other| other as isize).collect();
+        let across: Shape = (0..input.rank()).map(|other| if other == axis { channels } else { 1 }).collect();
+        let (mean, variance) = if mode == Mode::Training && !parts.is_frozen() {
+            let count = others.iter().map(|&other| input.shape()[other as usize]).product();
+            if count < 2 {
+                let message =
+                    format!("in training a channel needs at least 2 values, not {count}: one alone has no variance");
+                return Err(Error::shape("batch_norm", input.shape(), message));
+            }
+            let (mean, variance) = (input.mean_keepdims(&others[..])?, input.var_keepdims(&others[..])?);
+            self.update(parts, &mean, &variance, count)?;
+            (mean, variance)
+        } else {
+            (parts.moving_mean.value().with_shape(&across)?, parts.moving_variance.value().with_shape(&across)?)
+        };
+        let normal = input.try_sub(mean)?.try_mul(variance.try_add(self.epsilon)?.rsqrt())?;
+        parts.affine.apply(normal, &across)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(parts) = self.weights.known("batch_norm", |sizes, draw| self.build(sizes, draw)) {
+            parts.affine.visit(visitor);
+            visitor.state("moving_mean", &parts.moving_mean);
+            visitor.state("moving_variance", &parts.moving_variance);
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self.weights.sizes() {
+            Some(sizes) => format!("BatchNorm {}", sizes[0]),
+            None => "BatchNorm".into(),
+        }
+    }
+}

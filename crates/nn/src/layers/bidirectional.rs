@@ -1,0 +1,105 @@
+//! A recurrent layer in both directions.
+
+use tensor::{Error, Result, Tensor};
+
+use super::recurrent::{Recurrent, RecurrentCell};
+use crate::layer::{Layer, Mode, Visitor};
+
+/// How the outputs of the two directions become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// Side by side, so that the last axis is twice as long.
+    #[default]
+    Concat,
+    /// Their sum.
+    Sum,
+    /// Their product.
+    Product,
+    /// Their mean.
+    Mean,
+}
+
+/// A recurrent layer and one like it that goes through the sequence from its other end (Schuster &
+/// Paliwal 1997). Outputs of every step come in the order of time, from both.
+///
+/// Input and weights are those of the layer, shown as `forward` and `backward`; the output has
+/// `2 · units` numbers, or `units` where the directions are added, multiplied or averaged.
+///
+/// ```
+/// # use nn::{Bidirectional, Gru, Layer, Mode};
+/// # use tensor::Tensor;
+/// let layer = Bidirectional::new(Gru::units(4).return_sequences());
+/// assert_eq!(layer.forward(&Tensor::ones([2, 5, 3]), Mode::Inference)?.shape(), &[2, 5, 8]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Bidirectional<C> {
+    forward: Recurrent<C>,
+    backward: Recurrent<C>,
+    merge: Merge,
+}
+
+impl<C: RecurrentCell> Bidirectional<C> {
+    /// A layer and its like in the other direction, side by side.
+    pub fn new(layer: Recurrent<C>) -> Bidirectional<C> {
+        Bidirectional { backward: layer.reversed(), forward: layer, merge: Merge::Concat }
+    }
+
+    /// Sets how the two outputs become one.
+    #[must_use]
+    pub fn merge(self, merge: Merge) -> Bidirectional<C> {
+        Bidirectional { merge, ..self }
+    }
+
+    /// As [`Recurrent::run`]: initial and last states are those of the forward direction, then those of
+    /// the backward one.
+    ///
+    /// # Errors
+    /// If shapes or types do not suit, or there is no step.
+    pub fn run(&self, input: &Tensor, states: &[&Tensor], mask: Option<&Tensor>) -> Result<(Tensor, Vec<Tensor>)> {
+        if !states.len().is_multiple_of(2) {
+            let message = format!("takes initial states for both directions, not {} together", states.len());
+            return Err(Error::argument("bidirectional", message));
+        }
+        let (first, second) = states.split_at(states.len() / 2);
+        let directions = [("forward", &self.forward, first), ("backward", &self.backward, second)];
+        let mut outputs = Vec::with_capacity(2);
+        let mut last = Vec::with_capacity(2 * C::STATES);
+        for (name, layer, states) in directions {
+            let (output, after) = layer.run(input, states, mask).map_err(|error| error.context(name))?;
+            outputs.push(if layer.is_reversed() { output.flip(1)? } else { output });
+            last.extend(after);
+        }
+        let (forward, backward) = (&outputs[0], &outputs[1]);
+        let output = match self.merge {
+            Merge::Concat => Tensor::concat(&[forward, backward], -1)?,
+            Merge::Sum => forward.try_add(backward)?,
+            Merge::Product => forward.try_mul(backward)?,
+            Merge::Mean => forward.try_add(backward)?.try_mul(0.5)?,
+        };
+        Ok((output, last))
+    }
+}
+
+impl<C: RecurrentCell> Layer for Bidirectional<C> {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        self.run(input, &[], None).map(|(output, _)| output)
+    }
+
+    /// The input and, if there are more, the initial states of both directions.
+    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
+        match inputs.split_first() {
+            Some((input, states)) => self.run(input, states, None).map(|(output, _)| output),
+            None => Err(Error::argument("bidirectional", "takes a sequence and initial states, not 0 inputs")),
+        }
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.layer("forward", &self.forward);
+        visitor.layer("backward", &self.backward);
+    }
+
+    fn describe(&self) -> String {
+        format!("Bidirectional {}", self.forward.describe())
+    }
+}

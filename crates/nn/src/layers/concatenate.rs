@@ -1,0 +1,47 @@
+//! Several inputs side by side.
+
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+
+/// Any number of inputs one after the other along an axis, the last by default, through
+/// [`forward_many`](Layer::forward_many); of one input, itself.
+///
+/// ```
+/// # use nn::{Concatenate, Layer, Mode};
+/// # use tensor::Tensor;
+/// let (a, b) = (Tensor::zeros([2, 3]), Tensor::ones([2, 4]));
+/// assert_eq!(Concatenate::default().forward_many(&[&a, &b], Mode::Inference)?.shape(), &[2, 7]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Concatenate {
+    axis: isize,
+}
+
+impl Default for Concatenate {
+    /// Along the last axis.
+    fn default() -> Self {
+        Concatenate { axis: -1 }
+    }
+}
+
+impl Concatenate {
+    /// Along an axis, of which 0 is the batch.
+    pub fn along(axis: isize) -> Concatenate {
+        Concatenate { axis }
+    }
+}
+
+impl Layer for Concatenate {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        Ok(input.clone())
+    }
+
+    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
+        if inputs.is_empty() {
+            return Err(Error::argument("concatenate", "takes at least 1 input, not 0"));
+        }
+        Tensor::concat(inputs, self.axis)
+    }
+}

@@ -1,0 +1,76 @@
+//! Vectors for tokens.
+
+use autograd::Variable;
+use tensor::{DType, Error, Result, Shape, Tensor};
+
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights};
+
+/// A vector for each token: the row of a table that its number names.
+///
+/// | | shape |
+/// |---|---|
+/// | input | `[batch, …]`, int64 or uint8, all below `vocabulary` |
+/// | output | `[batch, …, width]` |
+/// | weight `embeddings` | `[vocabulary, width]`; uniform in ±0.05 at first, as in Keras |
+///
+/// ```
+/// # use nn::{Embedding, Layer, Mode};
+/// # use tensor::tensor;
+/// let vectors = Embedding::new(100, 8).forward(&tensor![[4, 99, 4]], Mode::Inference)?;
+/// assert_eq!(vectors.shape(), &[1, 3, 8]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Embedding {
+    vocabulary: usize,
+    width: usize,
+    initializer: Initializer,
+    weights: Weights<Variable>,
+}
+
+impl Embedding {
+    /// Vectors of `width` numbers for `vocabulary` tokens.
+    pub fn new(vocabulary: usize, width: usize) -> Embedding {
+        let initializer = Initializer::Uniform { low: -0.05, high: 0.05 };
+        Embedding { vocabulary, width, initializer, weights: Weights::sized([vocabulary, width]) }
+    }
+
+    /// Sets how the table begins. One that has been made is made anew.
+    #[must_use]
+    pub fn embeddings_initializer(self, initializer: Initializer) -> Embedding {
+        Embedding { initializer, weights: self.weights.anew(), ..self }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
+        if self.width == 0 || self.vocabulary == 0 {
+            return Err(Error::argument("embedding", "vocabulary and width must be at least 1"));
+        }
+        draw.weight("embeddings", &self.initializer, sizes)
+    }
+}
+
+impl Layer for Embedding {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        let sizes = [self.vocabulary, self.width];
+        let table = self.weights.of("embedding", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
+        table.value().take(input, 0).map_err(|error| error.context("embedding"))
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(table) = self.weights.known("embedding", |sizes, draw| self.build(sizes, draw)) {
+            visitor.weight("embeddings", table);
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("Embedding {}→{}", self.vocabulary, self.width)
+    }
+
+    fn output_shape(&self, input: &Shape) -> Result<Shape> {
+        input.checked_size("output_shape")?;
+        let tokens = Tensor::full_of(input, 0.0, DType::I64);
+        tensor::no_record(|| self.forward(&tokens, Mode::Inference)).map(|output| output.shape().clone())
+    }
+}

@@ -1,0 +1,76 @@
+//! Group normalization.
+
+use tensor::{Error, Result, Tensor};
+
+use super::affine::{Affine, AffineOptions, affine_options};
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// The channels in groups, each group of each sample brought to mean 0 and variance 1 over all
+/// positions, times `gamma` plus `beta` (Wu & He 2018). One group normalizes all channels together,
+/// as many groups as channels each by itself (instance normalization).
+///
+/// | | shape |
+/// |---|---|
+/// | input, output | `[batch, …, channels]` |
+/// | weights `gamma`, `beta` | `[channels]`; ones and zeros at first |
+///
+/// ```
+/// # use nn::{GroupNorm, Layer, Mode};
+/// # use tensor::Tensor;
+/// let y = GroupNorm::groups(2).forward(&Tensor::ones([1, 5, 5, 6]), Mode::Inference)?;
+/// assert_eq!(y.shape(), &[1, 5, 5, 6]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct GroupNorm {
+    groups: usize,
+    epsilon: f64,
+    affine: AffineOptions,
+    weights: Weights<Affine>,
+}
+
+affine_options!(GroupNorm);
+
+impl GroupNorm {
+    /// `groups` groups of equal size of so many channels.
+    pub fn new(channels: usize, groups: usize) -> GroupNorm {
+        GroupNorm { weights: Weights::sized([channels]), ..GroupNorm::groups(groups) }
+    }
+
+    /// `groups` groups of the channels that the first input will have.
+    pub fn groups(groups: usize) -> GroupNorm {
+        GroupNorm { groups, epsilon: 1e-3, affine: AffineOptions::default(), weights: Weights::unsized_yet() }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Affine> {
+        if self.groups == 0 || !sizes[0].is_multiple_of(self.groups) {
+            let message = format!("{} channels cannot be split into {} equal groups", sizes[0], self.groups);
+            return Err(Error::argument("group_norm", message));
+        }
+        Affine::new(&self.affine, sizes, draw)
+    }
+}
+
+impl Layer for GroupNorm {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("group_norm", input, 2, "[batch, …, channels]")?;
+        let (batch, channels) = (input.shape()[0], input.shape()[input.rank() - 1]);
+        let affine = self.weights.of("group_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
+        let positions = input.shape()[1..input.rank() - 1].iter().product();
+        let grouped = input.with_shape([batch, positions, self.groups, channels / self.groups])?;
+        let normal = grouped.normalize([1, 3], self.epsilon)?.with_shape(input.shape())?;
+        affine.apply(normal, &[channels].into())
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(affine) = self.weights.known("group_norm", |sizes, draw| self.build(sizes, draw)) {
+            affine.visit(visitor);
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("GroupNorm {}", self.groups)
+    }
+}

@@ -1,0 +1,81 @@
+//! Layer normalization.
+
+use tensor::{Result, Shape, Tensor};
+
+use super::affine::{Affine, AffineOptions, affine_options};
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// Each sample's last axes brought to mean 0 and variance 1, times `gamma` plus `beta` (Ba et al.
+/// 2016): `(x - mean) / √(variance + epsilon) · gamma + beta`.
+///
+/// | | shape |
+/// |---|---|
+/// | input, output | `[batch, …, features]` |
+/// | weights `gamma`, `beta` | `[features]`; ones and zeros at first |
+///
+/// ```
+/// # use nn::{Layer, LayerNorm, Mode};
+/// # use tensor::tensor;
+/// let y = LayerNorm::new(2).epsilon(1e-6).forward(&tensor![[1.0, 3.0]], Mode::Inference)?;
+/// assert!(y.allclose(&tensor![[-1.0, 1.0]], 0.0, 1e-5)?);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct LayerNorm {
+    trailing: usize,
+    epsilon: f64,
+    affine: AffineOptions,
+    weights: Weights<Affine>,
+}
+
+affine_options!(LayerNorm);
+
+impl Default for LayerNorm {
+    /// For the last axis of whatever the first input will be.
+    fn default() -> Self {
+        let weights = Weights::unsized_yet();
+        LayerNorm { trailing: 1, epsilon: 1e-3, affine: AffineOptions::default(), weights }
+    }
+}
+
+impl LayerNorm {
+    /// For so many features on the last axis.
+    pub fn new(features: usize) -> LayerNorm {
+        LayerNorm::over([features])
+    }
+
+    /// For several last axes together, of these sizes, which are also those of the weights.
+    pub fn over(sizes: impl Into<Shape>) -> LayerNorm {
+        let sizes = sizes.into();
+        LayerNorm { trailing: sizes.rank(), weights: Weights::sized(sizes), ..LayerNorm::default() }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Affine> {
+        Affine::new(&self.affine, sizes, draw)
+    }
+}
+
+impl Layer for LayerNorm {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("layer_norm", input, self.trailing, "those to normalize")?;
+        let sizes = &input.shape()[input.rank() - self.trailing..];
+        let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;
+        let axes: Vec<isize> = (1..=self.trailing as isize).map(|axis| -axis).collect();
+        affine.apply(input.normalize(&axes[..], self.epsilon)?, &sizes.into())
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(affine) = self.weights.known("layer_norm", |sizes, draw| self.build(sizes, draw)) {
+            affine.visit(visitor);
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self.weights.sizes() {
+            Some(sizes) => format!("LayerNorm {sizes}"),
+            None => "LayerNorm".into(),
+        }
+    }
+}

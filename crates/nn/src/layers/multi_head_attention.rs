@@ -1,0 +1,278 @@
+//! Attention with several heads.
+
+use autograd::Variable;
+use tensor::ops::AttentionOptions;
+use tensor::{DType, Error, Result, Tensor};
+
+use super::dropout::Dropout;
+use super::rotary_encoding::RotaryEncoding;
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// Attention with several heads (Vaswani et al. 2017): queries, keys and values are projected for
+/// each head, the heads' results put side by side and projected again. Weights are laid out as in
+/// Keras.
+///
+/// | | shape |
+/// |---|---|
+/// | input (query) | `[batch, queries, width]` |
+/// | value, key | `[batch, keys, width]`, widths of their own; the query, and the value, if not given |
+/// | output | `[batch, queries, width]`, the width of the query |
+/// | weights `query.kernel`, `key.kernel`, `value.kernel` | `[width, heads, key_dim]`; Glorot uniform at first |
+/// | weights `query.bias`, `key.bias`, `value.bias` | `[heads, key_dim]`; zeros at first |
+/// | weight `output.kernel` | `[heads, key_dim, width]`; Glorot uniform at first |
+/// | weight `output.bias` | `[width]`; zeros at first |
+///
+/// [`forward`](Layer::forward) is self-attention; `forward_many` takes, in Keras' order, query, value,
+/// and if they are there key and mask. [`MultiHeadAttention::attend`] is the same with names.
+///
+/// ```
+/// # use nn::{Layer, Mode, MultiHeadAttention};
+/// # use tensor::Tensor;
+/// let attention = MultiHeadAttention::new(6, 2).causal();
+/// let sequence = Tensor::ones([1, 4, 6]);
+/// assert_eq!(attention.forward(&sequence, Mode::Inference)?.shape(), &[1, 4, 6]);
+/// assert_eq!(attention.weight("query.kernel")?.shape(), [6, 2, 3]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct MultiHeadAttention {
+    heads: usize,
+    /// Of each head; stated, or what the width leaves.
+    key_dim: Option<usize>,
+    causal: bool,
+    rotary: Option<RotaryEncoding>,
+    dropout: Dropout,
+    kernel_initializer: Initializer,
+    bias_initializer: Option<Initializer>,
+    /// For the widths of query, value and key.
+    weights: Weights<Projections>,
+}
+
+#[derive(Debug)]
+struct Projections {
+    query: Projection,
+    key: Projection,
+    value: Projection,
+    output: Projection,
+}
+
+#[derive(Debug)]
+struct Projection {
+    kernel: Variable,
+    bias: Option<Variable>,
+}
+
+impl MultiHeadAttention {
+    /// Heads among which queries, keys and values of one width are divided.
+    pub fn new(width: usize, heads: usize) -> MultiHeadAttention {
+        MultiHeadAttention { key_dim: None, weights: Weights::sized([width; 3]), ..MultiHeadAttention::heads(heads, 0) }
+    }
+
+    /// Heads of `key_dim` numbers each, for the widths that the first inputs will have.
+    pub fn heads(heads: usize, key_dim: usize) -> MultiHeadAttention {
+        MultiHeadAttention {
+            heads,
+            key_dim: Some(key_dim),
+            causal: false,
+            rotary: None,
+            dropout: Dropout::new(0.0),
+            kernel_initializer: Initializer::GlorotUniform,
+            bias_initializer: Some(Initializer::Zeros),
+            weights: Weights::unsized_yet(),
+        }
+    }
+
+    /// Lets each step attend to itself and those before it only.
+    #[must_use]
+    pub fn causal(self) -> MultiHeadAttention {
+        MultiHeadAttention { causal: true, ..self }
+    }
+
+    /// Turns queries and keys by their positions before they are multiplied.
+    #[must_use]
+    pub fn rotary(self, encoding: RotaryEncoding) -> MultiHeadAttention {
+        MultiHeadAttention { rotary: Some(encoding), ..self }
+    }
+
+    /// Drops weights of attention in training, with a probability from 0 to 1; 0 by default.
+    #[must_use]
+    pub fn dropout(self, rate: f64) -> MultiHeadAttention {
+        MultiHeadAttention { dropout: Dropout::new(rate), ..self }
+    }
+
+    /// Sets how kernels begin. Weights that have been made are made anew.
+    #[must_use]
+    pub fn kernel_initializer(self, initializer: Initializer) -> MultiHeadAttention {
+        MultiHeadAttention { kernel_initializer: initializer, weights: self.weights.anew(), ..self }
+    }
+
+    /// Sets how biases begin. Weights that have been made are made anew.
+    #[must_use]
+    pub fn bias_initializer(self, initializer: Initializer) -> MultiHeadAttention {
+        MultiHeadAttention { bias_initializer: Some(initializer), weights: self.weights.anew(), ..self }
+    }
+
+    /// Leaves biases out. Weights that have been made are made anew.
+    #[must_use]
+    pub fn without_bias(self) -> MultiHeadAttention {
+        MultiHeadAttention { bias_initializer: None, weights: self.weights.anew(), ..self }
+    }
+
+    /// What `query` finds among `value` under `key`. A mask of type bool is true where attention is
+    /// allowed, a floating one is added to the scores; it broadcasts to `[batch, queries, keys]`, or,
+    /// with four axes, to `[batch, heads, queries, keys]`.
+    ///
+    /// # Errors
+    /// If shapes or types do not suit, or there is no key.
+    pub fn attend(
+        &self,
+        query: &Tensor,
+        value: &Tensor,
+        key: &Tensor,
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<Tensor> {
+        let kind = "multi_head_attention";
+        for input in [query, value, key] {
+            check_input(kind, input, 3, "[batch, time, width]")?;
+        }
+        if value.shape()[1] != key.shape()[1] {
+            let message = format!("as many values as keys are needed; the keys are {}", key.shape());
+            return Err(Error::shape(kind, value.shape(), message));
+        }
+        let widths = [query, value, key].map(|input| input.shape()[input.rank() - 1]);
+        let projections = self.weights.of(kind, query, &widths, |widths, draw| self.build(widths, draw))?;
+        let [mut queries, values, mut keys] = [
+            projections.query.split_heads(query)?,
+            projections.value.split_heads(value)?,
+            projections.key.split_heads(key)?,
+        ];
+        if let Some(rotary) = &self.rotary {
+            (queries, keys) = (rotary.forward(&queries, mode)?, rotary.forward(&keys, mode)?);
+        }
+        let mask = mask.map(|mask| self.mask_of_heads(mask, &queries, &keys)).transpose()?;
+        let mut options = AttentionOptions::default();
+        if self.causal {
+            options = options.causal();
+        }
+        if let Some(mask) = &mask {
+            options = options.mask(mask);
+        }
+        let weights = self.dropout.forward(&queries.attention_weights(&keys, &options)?, mode)?;
+        projections.output.join_heads(&weights.matmul(values)?)
+    }
+
+    /// The mask with an axis for the heads, if it fits the scores.
+    fn mask_of_heads(&self, mask: &Tensor, queries: &Tensor, keys: &Tensor) -> Result<Tensor> {
+        let scores: tensor::Shape = [queries.shape()[0], self.heads, queries.shape()[2], keys.shape()[2]].into();
+        let heads = if mask.rank() == 3 { mask.expand_dims(1)? } else { mask.clone() };
+        match scores.broadcast(heads.shape(), "mask") {
+            Ok(shape) if shape == scores => {
+                Ok(if mask.dtype() == DType::Bool { heads } else { heads.cast(queries.dtype()) })
+            }
+            _ => {
+                let [batch, _, queries, keys] = [scores[0], scores[1], scores[2], scores[3]];
+                let message =
+                    format!("a mask must broadcast to [batch, queries, keys], here [{batch}, {queries}, {keys}]");
+                Err(Error::shape("multi_head_attention", mask.shape(), message))
+            }
+        }
+    }
+
+    fn build(&self, widths: &[usize], draw: &mut Draw) -> Result<Projections> {
+        let &[query, value, key] = widths else { unreachable!("three widths are stated") };
+        let heads = self.heads;
+        let size = match self.key_dim {
+            Some(size) => size,
+            None if heads > 0 && query.is_multiple_of(heads) => query / heads,
+            None => {
+                let message = format!("a width of {query} cannot be divided among {heads} heads");
+                return Err(Error::argument("multi_head_attention", message));
+            }
+        };
+        if heads == 0 || size == 0 {
+            let message = format!("{heads} heads of {size} numbers: both must be at least 1");
+            return Err(Error::argument("multi_head_attention", message));
+        }
+        let mut projection = |name: &str, kernel: [usize; 3], bias: &[usize], fans: [usize; 2]| -> Result<Projection> {
+            let path = |weight: &str| format!("{name}.{weight}");
+            let initializer = &self.kernel_initializer;
+            let kernel = draw.weight_with_fans(&path("kernel"), initializer, kernel, fans)?;
+            let initializer = self.bias_initializer.as_ref();
+            let bias = initializer.map(|initializer| draw.weight(&path("bias"), initializer, bias)).transpose()?;
+            Ok(Projection { kernel, bias })
+        };
+        let all = heads * size;
+        Ok(Projections {
+            query: projection("query", [query, heads, size], &[heads, size], [query, all])?,
+            key: projection("key", [key, heads, size], &[heads, size], [key, all])?,
+            value: projection("value", [value, heads, size], &[heads, size], [value, all])?,
+            output: projection("output", [heads, size, query], &[query], [all, query])?,
+        })
+    }
+}
+
+impl Projection {
+    /// `[batch, time, width]` as `[batch, heads, time, size]`.
+    fn split_heads(&self, input: &Tensor) -> Result<Tensor> {
+        let kernel = self.kernel.value();
+        let &[width, heads, size] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
+        let flat = input.matmul(kernel.with_shape([width, heads * size])?)?;
+        let apart = flat.with_shape([input.shape()[0], input.shape()[1], heads, size])?;
+        self.with_bias(apart)?.transpose(1, 2)
+    }
+
+    /// `[batch, heads, time, size]` as `[batch, time, width]`.
+    fn join_heads(&self, heads: &Tensor) -> Result<Tensor> {
+        let kernel = self.kernel.value();
+        let &[count, size, width] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
+        let &[batch, _, time, _] = &heads.shape()[..] else { unreachable!("split heads have four axes") };
+        let flat = heads.transpose(1, 2)?.with_shape([batch, time, count * size])?;
+        self.with_bias(flat.matmul(kernel.with_shape([count * size, width])?)?)
+    }
+
+    fn with_bias(&self, x: Tensor) -> Result<Tensor> {
+        self.bias.as_ref().map_or(Ok(x.clone()), |bias| x.try_add(bias))
+    }
+}
+
+impl Layer for MultiHeadAttention {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.attend(input, input, input, None, mode)
+    }
+
+    /// Query; query and value; query, value and key; or these and a mask.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        match *inputs {
+            [query] => self.forward(query, mode),
+            [query, value] => self.attend(query, value, value, None, mode),
+            [query, value, key] => self.attend(query, value, key, None, mode),
+            [query, value, key, mask] => self.attend(query, value, key, Some(mask), mode),
+            _ => {
+                let message = format!("takes query, value, key and mask, not {} inputs", inputs.len());
+                Err(Error::argument("multi_head_attention", message))
+            }
+        }
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        let weights = self.weights.known("multi_head_attention", |widths, draw| self.build(widths, draw));
+        if let Some(Projections { query, key, value, output }) = weights {
+            for (name, projection) in [("query", query), ("key", key), ("value", value), ("output", output)] {
+                visitor.group(name, |visitor| {
+                    visitor.weight("kernel", &projection.kernel);
+                    if let Some(bias) = &projection.bias {
+                        visitor.weight("bias", bias);
+                    }
+                });
+            }
+        }
+        visitor.layer("dropout", &self.dropout);
+    }
+
+    fn describe(&self) -> String {
+        format!("MultiHeadAttention {} heads", self.heads)
+    }
+}

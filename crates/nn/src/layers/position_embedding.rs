@@ -1,0 +1,74 @@
+//! Vectors for positions.
+
+use autograd::Variable;
+use tensor::{Error, Result, Tensor};
+
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// Adds to each step a vector that is learned for its position.
+///
+/// | | shape |
+/// |---|---|
+/// | input, output | `[batch, time, width]`, at most `length` steps |
+/// | weight `embeddings` | `[length, width]`; Glorot uniform at first |
+///
+/// ```
+/// # use nn::{Layer, Mode, PositionEmbedding};
+/// # use tensor::Tensor;
+/// let layer = PositionEmbedding::new(100, 8);
+/// assert_eq!(layer.forward(&Tensor::ones([2, 5, 8]), Mode::Inference)?.shape(), &[2, 5, 8]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct PositionEmbedding {
+    length: usize,
+    initializer: Initializer,
+    weights: Weights<Variable>,
+}
+
+impl PositionEmbedding {
+    /// For at most `length` steps of `width` numbers.
+    pub fn new(length: usize, width: usize) -> PositionEmbedding {
+        PositionEmbedding { weights: Weights::sized([width]), ..PositionEmbedding::length(length) }
+    }
+
+    /// For at most `length` steps, as wide as the first input will be.
+    pub fn length(length: usize) -> PositionEmbedding {
+        PositionEmbedding { length, initializer: Initializer::GlorotUniform, weights: Weights::unsized_yet() }
+    }
+
+    /// Sets how the vectors begin. Those that have been made are made anew.
+    #[must_use]
+    pub fn embeddings_initializer(self, initializer: Initializer) -> PositionEmbedding {
+        PositionEmbedding { initializer, weights: self.weights.anew(), ..self }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
+        draw.weight("embeddings", &self.initializer, [self.length, sizes[0]])
+    }
+}
+
+impl Layer for PositionEmbedding {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("position_embedding", input, 2, "[…, time, width]")?;
+        let &[.., time, width] = &input.shape()[..] else { unreachable!("there are two axes") };
+        if time > self.length {
+            let message = format!("there are vectors for {} steps, not {time}", self.length);
+            return Err(Error::shape("position_embedding", input.shape(), message));
+        }
+        let table = self.weights.of("position_embedding", input, &[width], |sizes, draw| self.build(sizes, draw))?;
+        input.try_add(table.value().slice(..time)?)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(table) = self.weights.known("position_embedding", |sizes, draw| self.build(sizes, draw)) {
+            visitor.weight("embeddings", table);
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("PositionEmbedding {}", self.length)
+    }
+}

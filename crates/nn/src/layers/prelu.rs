@@ -1,0 +1,79 @@
+//! ReLU with slopes that are learned.
+
+use autograd::Variable;
+use tensor::{Result, Shape, Tensor};
+
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// `x` where positive, `alpha · x` elsewhere, with an `alpha` that is learned (He et al. 2015).
+///
+/// | | shape |
+/// |---|---|
+/// | input, output | `[batch, …]`, at least two axes |
+/// | weight `alpha` | that of a sample, but 1 along shared axes; zeros at first |
+///
+/// ```
+/// # use nn::{Layer, Mode, PRelu};
+/// # use tensor::{Tensor, tensor};
+/// let layer = PRelu::default().shared_axes([1, 2]);
+/// layer.forward(&Tensor::ones([1, 5, 5, 3]), Mode::Inference)?;
+/// assert_eq!(layer.weight("alpha")?.shape(), [1, 1, 3]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct PRelu {
+    shared_axes: Vec<usize>,
+    alpha_initializer: Initializer,
+    weights: Weights<Variable>,
+}
+
+impl Default for PRelu {
+    /// One slope for each element of a sample, of the shape that the first input will have.
+    fn default() -> Self {
+        PRelu { shared_axes: Vec::new(), alpha_initializer: Initializer::Zeros, weights: Weights::unsized_yet() }
+    }
+}
+
+impl PRelu {
+    /// With slopes of this shape: that of a sample, but 1 along axes to be shared.
+    pub fn new(sample: impl Into<Shape>) -> PRelu {
+        PRelu { weights: Weights::sized(sample), ..PRelu::default() }
+    }
+
+    /// Shares a slope along axes of the input, of which 0 is the batch. A slope that has been made is
+    /// made anew.
+    #[must_use]
+    pub fn shared_axes<const N: usize>(self, axes: [usize; N]) -> PRelu {
+        PRelu { shared_axes: axes.into(), weights: self.weights.anew(), ..self }
+    }
+
+    /// Sets how `alpha` begins. One that has been made is made anew.
+    #[must_use]
+    pub fn alpha_initializer(self, initializer: Initializer) -> PRelu {
+        PRelu { alpha_initializer: initializer, weights: self.weights.anew(), ..self }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
+        draw.weight("alpha", &self.alpha_initializer, sizes)
+    }
+}
+
+impl Layer for PRelu {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("prelu", input, 2, "[batch, …]")?;
+        // Along shared axes a sample may have any size.
+        let size = |(axis, &size): (usize, &usize)| if self.shared_axes.contains(&axis) { 1 } else { size };
+        let sizes: Shape = input.shape().iter().enumerate().skip(1).map(size).collect();
+        let alpha = self.weights.of("prelu", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
+        let below = input.try_neg()?.relu();
+        input.relu().try_sub(below.try_mul(alpha)?)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(alpha) = self.weights.known("prelu", |sizes, draw| self.build(sizes, draw)) {
+            visitor.weight("alpha", alpha);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Another shape for each sample.
+
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+
+/// Each sample under another shape: `[batch, …]` becomes `[batch, …shape]`, as in Keras. One size may
+/// be -1 and is then what the others leave.
+///
+/// ```
+/// # use nn::{Layer, Mode, Reshape};
+/// # use tensor::Tensor;
+/// let rows = Tensor::zeros([2, 12]);
+/// assert_eq!(Reshape::new([3, -1]).forward(&rows, Mode::Inference)?.shape(), &[2, 3, 4]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reshape {
+    shape: Vec<isize>,
+}
+
+impl Reshape {
+    /// To a shape without the axis of samples.
+    pub fn new<const N: usize>(shape: [isize; N]) -> Reshape {
+        Reshape { shape: shape.into() }
+    }
+}
+
+impl Layer for Reshape {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        let Some((&batch, sample)) = input.shape().split_first() else {
+            return Err(Error::shape("reshape", input.shape(), "needs an axis of samples"));
+        };
+        // Found by one sample, so that there may be none.
+        let open = self.shape.iter().filter(|&&size| size == -1).count();
+        let known = self.shape.iter().filter(|&&size| size != -1);
+        let known =
+            known.map(|&size| usize::try_from(size).ok()).try_fold(1usize, |product, size| product.checked_mul(size?));
+        let whole = sample.iter().product::<usize>();
+        let rest = match (open, known) {
+            (0, Some(known)) if known == whole => 1,
+            (1, Some(known)) if known > 0 && whole.is_multiple_of(known) => whole / known,
+            _ => {
+                let message = format!("a sample of {whole} elements cannot become {:?}", self.shape);
+                return Err(Error::shape("reshape", input.shape(), message));
+            }
+        };
+        let sizes = self.shape.iter().map(|&size| usize::try_from(size).unwrap_or(rest));
+        input.with_shape([batch].into_iter().chain(sizes).collect::<tensor::Shape>())
+    }
+
+    fn describe(&self) -> String {
+        format!("Reshape {:?}", self.shape)
+    }
+}

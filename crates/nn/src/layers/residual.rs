@@ -1,0 +1,56 @@
+//! A way around a layer.
+
+use tensor::{Result, Tensor};
+
+use crate::layer::{Layer, Mode, Visitor};
+
+/// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
+/// layer(x)` where the layer changes the shape.
+///
+/// ```
+/// # use nn::{Activation, Dense, Layer, Mode, Residual, Sequential};
+/// # use tensor::Tensor;
+/// let block = || Sequential::new().add(Dense::units(4).activation(Activation::Relu)).add(Dense::units(4));
+/// let model = Sequential::new().add(Residual::new(block())).add(Residual::new(block()));
+/// assert_eq!(model.forward(&Tensor::ones([2, 4]), Mode::Inference)?.shape(), &[2, 4]);
+/// assert_eq!(model.named_weights()[0].0, "residual.layer.dense.kernel");
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub struct Residual {
+    layer: Box<dyn Layer>,
+    shortcut: Option<Box<dyn Layer>>,
+}
+
+impl Residual {
+    /// The input itself added to the layer's output.
+    pub fn new(layer: impl Layer + 'static) -> Residual {
+        Residual { layer: Box::new(layer), shortcut: None }
+    }
+
+    /// Sends the input through a layer of its own before it is added.
+    #[must_use]
+    pub fn shortcut(self, shortcut: impl Layer + 'static) -> Residual {
+        Residual { shortcut: Some(Box::new(shortcut)), ..self }
+    }
+}
+
+impl Layer for Residual {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        let output = self.layer.call("layer", input, mode)?;
+        match &self.shortcut {
+            Some(shortcut) => shortcut.call("shortcut", input, mode)?.try_add(output),
+            None => input.try_add(output),
+        }
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.layer("layer", &self.layer);
+        if let Some(shortcut) = &self.shortcut {
+            visitor.layer("shortcut", shortcut);
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("Residual {}", self.layer.describe())
+    }
+}

@@ -1,0 +1,75 @@
+//! Normalization by the root of the mean square.
+
+use autograd::Variable;
+use tensor::{Result, Tensor};
+
+use crate::initializers::Initializer;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights, check_input};
+
+/// Each sample's last axis divided by the root of its mean square, times `scale` (Zhang & Sennrich
+/// 2019): `x / √(mean x² + epsilon) · scale`.
+///
+/// | | shape |
+/// |---|---|
+/// | input, output | `[batch, …, features]` |
+/// | weight `scale` | `[features]`; ones at first |
+///
+/// ```
+/// # use nn::{Layer, Mode, RmsNorm};
+/// # use tensor::tensor;
+/// let y = RmsNorm::new(2).forward(&tensor![[3.0, 3.0]], Mode::Inference)?;
+/// assert!(y.allclose(&tensor![[1.0, 1.0]], 0.0, 1e-6)?);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RmsNorm {
+    epsilon: f64,
+    scale_initializer: Initializer,
+    weights: Weights<Variable>,
+}
+
+impl Default for RmsNorm {
+    /// For the last axis of whatever the first input will be.
+    fn default() -> Self {
+        RmsNorm { epsilon: 1e-6, scale_initializer: Initializer::Ones, weights: Weights::unsized_yet() }
+    }
+}
+
+impl RmsNorm {
+    /// For so many features on the last axis.
+    pub fn new(features: usize) -> RmsNorm {
+        RmsNorm { weights: Weights::sized([features]), ..RmsNorm::default() }
+    }
+
+    /// Sets what is added to the mean square, from 0 on; 1e-6 by default, as in Keras.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> RmsNorm {
+        RmsNorm { epsilon, ..self }
+    }
+
+    /// Sets how `scale` begins. One that has been made is made anew.
+    #[must_use]
+    pub fn scale_initializer(self, initializer: Initializer) -> RmsNorm {
+        RmsNorm { scale_initializer: initializer, weights: self.weights.anew(), ..self }
+    }
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
+        draw.weight("scale", &self.scale_initializer, sizes)
+    }
+}
+
+impl Layer for RmsNorm {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("rms_norm", input, 1, "[…, features]")?;
+        let features = input.shape()[input.rank() - 1];
+        let scale = self.weights.of("rms_norm", input, &[features], |sizes, draw| self.build(sizes, draw))?;
+        input.rms_normalize(-1, self.epsilon)?.try_mul(scale)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        if let Some(scale) = self.weights.known("rms_norm", |sizes, draw| self.build(sizes, draw)) {
+            visitor.weight("scale", scale);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Positions as angles.
+
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+use crate::weights::check_input;
+
+/// Turns pairs of numbers by angles that grow with the position, so that the product of a query and a
+/// key depends on their distance (Su et al. 2021). Number `i` of the first half of the last axis and
+/// number `i` of the second half are a pair, turned by `position · base^(-2i / width)`.
+///
+/// Input and output are `[…, time, width]` with an even width; positions count from 0.
+///
+/// ```
+/// # use nn::{Layer, Mode, MultiHeadAttention, RotaryEncoding};
+/// # use tensor::tensor;
+/// let turned = RotaryEncoding::default().forward(&tensor![[1.0, 0.0], [1.0, 0.0]], Mode::Inference)?;
+/// assert!(turned.allclose(&tensor![[1.0, 0.0], [1f64.cos(), 1f64.sin()]], 0.0, 1e-6)?);
+/// let attention = MultiHeadAttention::new(8, 2).rotary(RotaryEncoding::default());
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct RotaryEncoding {
+    base: f64,
+}
+
+impl Default for RotaryEncoding {
+    /// With the base 10000.
+    fn default() -> Self {
+        RotaryEncoding { base: 10_000.0 }
+    }
+}
+
+impl RotaryEncoding {
+    /// With another base, a positive number: the larger, the slower the last pairs turn.
+    pub fn with_base(base: f64) -> RotaryEncoding {
+        RotaryEncoding { base }
+    }
+}
+
+impl Layer for RotaryEncoding {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("rotary_encoding", input, 2, "[…, time, width]")?;
+        let &[.., time, width] = &input.shape()[..] else { unreachable!("there are two axes") };
+        if width % 2 != 0 {
+            return Err(Error::shape("rotary_encoding", input.shape(), format!("the width {width} must be even")));
+        }
+        let half = width / 2;
+        let angles = angles(time, half, self.base, "rotary_encoding")?;
+        let (sine, cosine) = (angles.sin().cast(input.dtype()), angles.cos().cast(input.dtype()));
+        let halves = input.split_equal(2, -1)?;
+        let (a, b) = (&halves[0], &halves[1]);
+        let turned_a = a.try_mul(&cosine)?.try_sub(b.try_mul(&sine)?)?;
+        let turned_b = b.try_mul(&cosine)?.try_add(a.try_mul(&sine)?)?;
+        Tensor::concat(&[&turned_a, &turned_b], -1)
+    }
+}
+
+/// `position · base^(-i / count)` for the positions below `time` and `i` below `count`, float64.
+pub(super) fn angles(time: usize, count: usize, base: f64, kind: &str) -> Result<Tensor> {
+    if !(base > 0.0 && base.is_finite()) {
+        return Err(Error::argument(kind, format!("the base {base:?} must be a positive number")));
+    }
+    let speeds: Vec<f64> = (0..count).map(|k| base.powf(-(k as f64) / count as f64)).collect();
+    let positions: Tensor = (0..time).map(|position| position as f64).collect();
+    positions.outer(&speeds.into())
+}

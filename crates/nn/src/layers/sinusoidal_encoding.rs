@@ -1,0 +1,35 @@
+//! Positions as sines and cosines.
+
+use tensor::{Error, Result, Tensor};
+
+use super::rotary_encoding::angles;
+use crate::layer::{Layer, Mode};
+use crate::weights::check_input;
+
+/// Adds to each step numbers that tell its position (Vaswani et al. 2017): with `angle = position /
+/// 10000^(2i / width)`, its sine at place `2i` and its cosine at `2i + 1`.
+///
+/// Input and output are `[batch, time, width]` with an even width.
+///
+/// ```
+/// # use nn::{Layer, Mode, SinusoidalEncoding};
+/// # use tensor::{Tensor, tensor};
+/// let encoded = SinusoidalEncoding.forward(&Tensor::zeros([1, 2, 2]), Mode::Inference)?;
+/// assert!(encoded.allclose(&tensor![[[0.0, 1.0], [1f64.sin(), 1f64.cos()]]], 0.0, 1e-6)?);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SinusoidalEncoding;
+
+impl Layer for SinusoidalEncoding {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        check_input("sinusoidal_encoding", input, 2, "[…, time, width]")?;
+        let &[.., time, width] = &input.shape()[..] else { unreachable!("there are two axes") };
+        if width % 2 != 0 {
+            return Err(Error::shape("sinusoidal_encoding", input.shape(), format!("the width {width} must be even")));
+        }
+        let angles = angles(time, width / 2, 10_000.0, "sinusoidal_encoding")?;
+        let encoding = Tensor::stack(&[&angles.sin(), &angles.cos()], -1)?.with_shape([time, width])?;
+        input.try_add(encoding.cast(input.dtype()))
+    }
+}

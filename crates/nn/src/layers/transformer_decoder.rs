@@ -1,0 +1,136 @@
+//! The decoder's block of a transformer.
+
+use tensor::{Error, Result, Tensor};
+
+use super::multi_head_attention::MultiHeadAttention;
+use super::transformer::{Around, FeedForward, Place};
+use crate::activation::Activation;
+use crate::layer::{Layer, Mode, Visitor};
+
+/// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to what
+/// the encoder gives, and two dense layers, each with a way around it and a normalization.
+///
+/// `forward_many` takes the sequence, `[batch, time, width]`, what the encoder gives, `[batch, steps,
+/// width]`, and, if they are there, masks of the attention to the encoder and of the self-attention,
+/// as [`MultiHeadAttention::attend`]. The output is `[batch, time, width]`. The normalization comes
+/// last, `norm(x + part(x))`, or, with [`TransformerDecoder::norm_first`], first, `x + part(norm(x))`.
+///
+/// Weights: `attention.…` and `cross_attention.…` as in [`MultiHeadAttention`], `feedforward.…` as in
+/// [`TransformerEncoder`](crate::TransformerEncoder), and `gamma` and `beta` of `attention_norm`,
+/// `cross_attention_norm` and `feedforward_norm`.
+///
+/// ```
+/// # use nn::{Layer, Mode, TransformerDecoder};
+/// # use tensor::Tensor;
+/// let block = TransformerDecoder::new(8, 2, 32);
+/// let (sequence, encoded) = (Tensor::ones([1, 4, 8]), Tensor::ones([1, 6, 8]));
+/// assert_eq!(block.forward_many(&[&sequence, &encoded], Mode::Inference)?.shape(), &[1, 4, 8]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TransformerDecoder {
+    sizes: [usize; 3],
+    place: Place,
+    attention: MultiHeadAttention,
+    around_attention: Around,
+    cross_attention: MultiHeadAttention,
+    around_cross_attention: Around,
+    feedforward: FeedForward,
+    around_feedforward: Around,
+}
+
+impl TransformerDecoder {
+    /// A block for steps of `width` numbers, with `heads` heads and `inner` numbers between the dense
+    /// layers.
+    pub fn new(width: usize, heads: usize, inner: usize) -> TransformerDecoder {
+        TransformerDecoder {
+            sizes: [width, heads, inner],
+            place: Place::After,
+            attention: MultiHeadAttention::new(width, heads).causal(),
+            around_attention: Around::new(width),
+            cross_attention: MultiHeadAttention::new(width, heads),
+            around_cross_attention: Around::new(width),
+            feedforward: FeedForward::new(width, inner),
+            around_feedforward: Around::new(width),
+        }
+    }
+
+    /// Normalizes before each part rather than after it.
+    #[must_use]
+    pub fn norm_first(self) -> TransformerDecoder {
+        TransformerDecoder { place: Place::Before, ..self }
+    }
+
+    /// Sets the activation between the dense layers; ReLU by default.
+    #[must_use]
+    pub fn activation(self, activation: Activation) -> TransformerDecoder {
+        TransformerDecoder { feedforward: self.feedforward.activation(activation), ..self }
+    }
+
+    /// Drops weights of attention, and numbers that the parts give, in training; 0 by default.
+    #[must_use]
+    pub fn dropout(self, rate: f64) -> TransformerDecoder {
+        TransformerDecoder {
+            attention: self.attention.dropout(rate),
+            around_attention: self.around_attention.dropout(rate),
+            cross_attention: self.cross_attention.dropout(rate),
+            around_cross_attention: self.around_cross_attention.dropout(rate),
+            around_feedforward: self.around_feedforward.dropout(rate),
+            ..self
+        }
+    }
+
+    /// Sets the epsilon of the normalizations; 1e-5 by default.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> TransformerDecoder {
+        TransformerDecoder {
+            around_attention: self.around_attention.epsilon(epsilon),
+            around_cross_attention: self.around_cross_attention.epsilon(epsilon),
+            around_feedforward: self.around_feedforward.epsilon(epsilon),
+            ..self
+        }
+    }
+}
+
+impl Layer for TransformerDecoder {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward_many(&[input], mode)
+    }
+
+    /// The sequence, what the encoder gives, and, if they are there, masks of the attention to that and of
+    /// the self-attention.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        let (&[input, encoded], masks) = match inputs.split_first_chunk::<2>() {
+            Some(both) if inputs.len() <= 4 => both,
+            _ => {
+                let message =
+                    format!("takes a sequence, what the encoder gives, and masks, not {} inputs", inputs.len());
+                return Err(Error::argument("transformer_decoder", message));
+            }
+        };
+        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+            let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(masks.get(1).copied()).collect();
+            self.attention.call_many("attention", &inputs, mode)
+        })?;
+        let attended = self.around_cross_attention.apply("cross_attention_norm", self.place, &attended, mode, |x| {
+            let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(masks.first().copied()).collect();
+            self.cross_attention.call_many("cross_attention", &inputs, mode)
+        })?;
+        let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
+        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.layer("attention", &self.attention);
+        self.around_attention.visit("attention_norm", "attention_dropout", visitor);
+        visitor.layer("cross_attention", &self.cross_attention);
+        self.around_cross_attention.visit("cross_attention_norm", "cross_attention_dropout", visitor);
+        visitor.layer("feedforward", &self.feedforward);
+        self.around_feedforward.visit("feedforward_norm", "feedforward_dropout", visitor);
+    }
+
+    fn describe(&self) -> String {
+        let [width, heads, inner] = self.sizes;
+        format!("TransformerDecoder {width}, {heads} heads, {inner}")
+    }
+}

@@ -1,0 +1,136 @@
+//! The encoder's block of a transformer.
+
+use tensor::{Error, Result, Tensor};
+
+use super::multi_head_attention::MultiHeadAttention;
+use super::rotary_encoding::RotaryEncoding;
+use super::transformer::{Around, FeedForward, Place};
+use crate::activation::Activation;
+use crate::layer::{Layer, Mode, Visitor};
+
+/// A block of a transformer's encoder (Vaswani et al. 2017): self-attention and two dense layers,
+/// each with a way around it and a normalization. With [`TransformerEncoder::causal`] it is also the
+/// block of models that have a decoder only.
+///
+/// Input and output are `[batch, time, width]`; `forward_many` also takes a mask, as
+/// [`MultiHeadAttention::attend`]. The normalization comes last, `norm(x + part(x))`, or, with
+/// [`TransformerEncoder::norm_first`], first, `x + part(norm(x))`.
+///
+/// Weights: `attention.…` as in [`MultiHeadAttention`], `attention_norm.gamma` and `.beta`,
+/// `feedforward.hidden.kernel` `[width, inner]`, `feedforward.output.kernel` `[inner, width]` with
+/// their biases, `feedforward_norm.gamma` and `.beta`.
+///
+/// ```
+/// # use nn::{Activation, Layer, Mode, Sequential, TransformerEncoder};
+/// # use tensor::Tensor;
+/// let block = || TransformerEncoder::new(8, 2, 32).activation(Activation::Gelu).norm_first();
+/// let model = Sequential::new().add_named("blocks", Sequential::new().add_named("0", block()).add_named("1", block()));
+/// assert_eq!(model.forward(&Tensor::ones([1, 4, 8]), Mode::Inference)?.shape(), &[1, 4, 8]);
+/// assert_eq!(model.weight("blocks.1.attention.query.kernel")?.shape(), [8, 2, 4]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TransformerEncoder {
+    sizes: [usize; 3],
+    place: Place,
+    attention: MultiHeadAttention,
+    around_attention: Around,
+    feedforward: FeedForward,
+    around_feedforward: Around,
+}
+
+impl TransformerEncoder {
+    /// A block for steps of `width` numbers, with `heads` heads and `inner` numbers between the dense
+    /// layers.
+    pub fn new(width: usize, heads: usize, inner: usize) -> TransformerEncoder {
+        TransformerEncoder {
+            sizes: [width, heads, inner],
+            place: Place::After,
+            attention: MultiHeadAttention::new(width, heads),
+            around_attention: Around::new(width),
+            feedforward: FeedForward::new(width, inner),
+            around_feedforward: Around::new(width),
+        }
+    }
+
+    /// Normalizes before each part rather than after it.
+    #[must_use]
+    pub fn norm_first(self) -> TransformerEncoder {
+        TransformerEncoder { place: Place::Before, ..self }
+    }
+
+    /// Sets the activation between the dense layers; ReLU by default.
+    #[must_use]
+    pub fn activation(self, activation: Activation) -> TransformerEncoder {
+        TransformerEncoder { feedforward: self.feedforward.activation(activation), ..self }
+    }
+
+    /// Lets each step attend to itself and those before it only.
+    #[must_use]
+    pub fn causal(self) -> TransformerEncoder {
+        TransformerEncoder { attention: self.attention.causal(), ..self }
+    }
+
+    /// Turns queries and keys by their positions.
+    #[must_use]
+    pub fn rotary(self, encoding: RotaryEncoding) -> TransformerEncoder {
+        TransformerEncoder { attention: self.attention.rotary(encoding), ..self }
+    }
+
+    /// Drops weights of attention, and numbers that the parts give, in training; 0 by default.
+    #[must_use]
+    pub fn dropout(self, rate: f64) -> TransformerEncoder {
+        TransformerEncoder {
+            attention: self.attention.dropout(rate),
+            around_attention: self.around_attention.dropout(rate),
+            around_feedforward: self.around_feedforward.dropout(rate),
+            ..self
+        }
+    }
+
+    /// Sets the epsilon of the normalizations; 1e-5 by default.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> TransformerEncoder {
+        TransformerEncoder {
+            around_attention: self.around_attention.epsilon(epsilon),
+            around_feedforward: self.around_feedforward.epsilon(epsilon),
+            ..self
+        }
+    }
+}
+
+impl Layer for TransformerEncoder {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.forward_many(&[input], mode)
+    }
+
+    /// The sequence and, if it is there, a mask.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        let (input, mask) = match *inputs {
+            [input] => (input, None),
+            [input, mask] => (input, Some(mask)),
+            _ => {
+                let message = format!("takes a sequence and a mask, not {} inputs", inputs.len());
+                return Err(Error::argument("transformer_encoder", message));
+            }
+        };
+        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+            let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(mask).collect();
+            self.attention.call_many("attention", &inputs, mode)
+        })?;
+        let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
+        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.layer("attention", &self.attention);
+        self.around_attention.visit("attention_norm", "attention_dropout", visitor);
+        visitor.layer("feedforward", &self.feedforward);
+        self.around_feedforward.visit("feedforward_norm", "feedforward_dropout", visitor);
+    }
+
+    fn describe(&self) -> String {
+        let [width, heads, inner] = self.sizes;
+        format!("TransformerEncoder {width}, {heads} heads, {inner}")
+    }
+}

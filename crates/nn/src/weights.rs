@@ -1,0 +1,129 @@
+//! Weights that are made when their shape is known.
+
+use autograd::Variable;
+use tensor::{DType, Error, Generator, Result, Shape, Tensor, no_record, random};
+
+use crate::built::Built;
+use crate::initializers::Initializer;
+
+/// The weights `W` of a layer, which follow from the sizes of some axes of its input: made at once
+/// where those were stated, else by the first input, in its element type.
+#[derive(Debug)]
+pub(crate) struct Weights<W> {
+    stated: Option<Shape>,
+    built: Built<(Shape, W)>,
+}
+
+impl<W> Weights<W> {
+    /// For an input whose sizes are known.
+    pub(crate) fn sized(sizes: impl Into<Shape>) -> Weights<W> {
+        Weights { stated: Some(sizes.into()), built: Built::new() }
+    }
+
+    /// For whatever the first input will be.
+    pub(crate) fn unsized_yet() -> Weights<W> {
+        Weights { stated: None, built: Built::new() }
+    }
+
+    /// The same, not made yet: for other initializers.
+    pub(crate) fn anew<V>(&self) -> Weights<V> {
+        Weights { stated: self.stated.clone(), built: Built::new() }
+    }
+
+    /// The sizes, if they are known.
+    pub(crate) fn sizes(&self) -> Option<&Shape> {
+        self.built.get().map(|(sizes, _)| sizes).or(self.stated.as_ref())
+    }
+
+    /// The weights for an input with these sizes.
+    ///
+    /// # Errors
+    /// If they were made for other sizes, or that of `build`.
+    pub(crate) fn of(
+        &self,
+        kind: &'static str,
+        input: &Tensor,
+        sizes: &[usize],
+        build: impl FnOnce(&[usize], &mut Draw) -> Result<W>,
+    ) -> Result<&W> {
+        let late = self.stated.is_none() && input.dtype().is_float();
+        let dtype = if late { input.dtype() } else { DType::F32 };
+        let (made, weights) = self.built.get_or_build(|| {
+            let made = self.stated.clone().unwrap_or_else(|| sizes.into());
+            let weights = no_record(|| build(&made, &mut Draw::new(kind, dtype)))?;
+            Ok((made, weights))
+        })?;
+        if made[..] != *sizes {
+            let needed = if let [size] = made[..] { size.to_string() } else { made.to_string() };
+            let found = if let [size] = *sizes { size.to_string() } else { format!("{sizes:?}") };
+            return Err(Error::shape(
+                kind,
+                input.shape(),
+                format!("the weights are for {needed} features, not {found}"),
+            ));
+        }
+        Ok(weights)
+    }
+
+    /// The weights, if their sizes are known. One that cannot be made says why in `of`.
+    pub(crate) fn known(&self, kind: &'static str, build: impl FnOnce(&[usize], &mut Draw) -> Result<W>) -> Option<&W> {
+        let made = match &self.stated {
+            Some(sizes) => {
+                let build = || no_record(|| build(sizes, &mut Draw::new(kind, DType::F32)));
+                self.built.get_or_build(|| Ok((sizes.clone(), build()?))).ok()
+            }
+            None => self.built.get(),
+        };
+        made.map(|(_, weights)| weights)
+    }
+}
+
+/// Draws the weights of one layer.
+pub(crate) struct Draw {
+    generator: Generator,
+    dtype: DType,
+}
+
+impl Draw {
+    fn new(kind: &'static str, dtype: DType) -> Draw {
+        Draw { generator: random::fork(kind), dtype }
+    }
+
+    /// A weight whose axes show its fans.
+    pub(crate) fn weight(
+        &mut self,
+        name: &str,
+        initializer: &Initializer,
+        shape: impl Into<Shape>,
+    ) -> Result<Variable> {
+        let value = initializer.initialize(&mut self.generator, shape)?;
+        Ok(self.variable(name, &value))
+    }
+
+    /// A weight of stated fans.
+    pub(crate) fn weight_with_fans(
+        &mut self,
+        name: &str,
+        initializer: &Initializer,
+        shape: impl Into<Shape>,
+        fans: [usize; 2],
+    ) -> Result<Variable> {
+        let value = initializer.initialize_with_fans(&mut self.generator, shape, fans)?;
+        Ok(self.variable(name, &value))
+    }
+
+    fn variable(&self, name: &str, value: &Tensor) -> Variable {
+        Variable::new(value.cast(self.dtype)).named(name)
+    }
+}
+
+/// An error unless the input is floating and has at least `rank` axes, which `axes` describes.
+pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes: &str) -> Result<()> {
+    if input.rank() < rank {
+        return Err(Error::shape(kind, input.shape(), format!("needs at least {rank} axes, {axes}")));
+    }
+    if !input.dtype().is_float() {
+        return Err(Error::dtype(kind, input.dtype(), "a floating type; cast the input first"));
+    }
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! Losses and layers against the numbers of PyTorch and Keras in the files beside.
+
+mod cases;
+mod layers;
+mod loss_values;
+mod losses;

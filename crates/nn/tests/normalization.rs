@@ -1,0 +1,70 @@
+//! What is particular to normalizations.
+
+use autograd::GradientTape;
+use nn::{BatchNorm, GroupNorm, Initializer, Layer, LayerNorm, Mode, RmsNorm, Sequential};
+use tensor::{Generator, Result, Tensor, tensor};
+
+fn assert_equal(a: &Tensor, b: &Tensor) {
+    assert!(a.allclose(b, 0.0, 1e-5).unwrap(), "{a:?}\n{b:?}");
+}
+
+#[test]
+fn a_batch_norm_that_is_frozen_keeps_its_statistics() -> Result<()> {
+    let layer = BatchNorm::new(2).momentum(0.5);
+    let x = tensor![[1.0, 4.0], [3.0, 8.0]];
+    let statistics = || -> Result<Vec<f32>> { layer.weight("moving_mean")?.value().to_vec::<f32>() };
+    layer.forward(&x, Mode::Training)?;
+    assert_eq!(statistics()?, [1.0, 3.0]);
+    assert_eq!(layer.weight("moving_variance")?.value().to_vec::<f32>()?, [1.0, 2.5]);
+    layer.set_trainable(false);
+    let frozen = layer.forward(&x, Mode::Training)?;
+    assert_eq!(statistics()?, [1.0, 3.0]);
+    assert_equal(&frozen, &layer.forward(&x, Mode::Inference)?);
+    // Frozen, it takes a single sample.
+    layer.forward(&tensor![[1.0, 4.0]], Mode::Training)?;
+    layer.set_trainable(true);
+    assert_eq!(layer.trainable_weights().len(), 2);
+    layer.forward(&x, Mode::Training)?;
+    assert_eq!(statistics()?, [1.5, 4.5]);
+    Ok(())
+}
+
+#[test]
+fn statistics_are_no_part_of_the_tape() -> Result<()> {
+    let model = Sequential::new().add(BatchNorm::new(2).momentum(0.0));
+    let x = tensor![[1.0, 4.0], [3.0, 8.0]];
+    let tape = GradientTape::new();
+    tape.watch(&x);
+    let y = model.forward(&x, Mode::Training)?;
+    let mean = model.weight("batch_norm.moving_mean")?.value();
+    assert_eq!(mean.to_vec::<f32>()?, [2.0, 6.0]);
+    // A sum of what has mean 0 whatever x is.
+    assert_equal(&tape.gradient(&y, &x)?, &Tensor::zeros([2, 2]));
+    Ok(())
+}
+
+#[test]
+fn a_shifted_and_scaled_input_gives_the_same() -> Result<()> {
+    let x = Generator::new(1).normal([2, 3, 4], 0.0, 1.0)?;
+    let moved = &x * 100.0 + 1000.0;
+    for layer in [&LayerNorm::new(4).epsilon(0.0) as &dyn Layer, &GroupNorm::groups(2).epsilon(0.0)] {
+        let (y, same) = (layer.forward(&x, Mode::Inference)?, layer.forward(&moved, Mode::Inference)?);
+        // 1000 leaves four digits of float32 after the point.
+        assert!(y.allclose(&same, 0.0, 1e-4)?, "{}", layer.kind());
+    }
+    let layer = RmsNorm::new(4).epsilon(0.0);
+    assert_equal(&layer.forward(&x, Mode::Inference)?, &layer.forward(&(&x * 100.0), Mode::Inference)?);
+    Ok(())
+}
+
+#[test]
+fn weights_scale_and_shift() -> Result<()> {
+    let gamma = Initializer::Value(tensor![2.0, 3.0]);
+    let layer = LayerNorm::new(2).gamma_initializer(gamma).beta_initializer(Initializer::Ones).epsilon(0.0);
+    assert_equal(&layer.forward(&tensor![[1.0, 3.0]], Mode::Inference)?, &tensor![[-1.0, 4.0]]);
+    let wrong = LayerNorm::new(2).epsilon(-1.0).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
+    assert_eq!(wrong.to_string(), "normalize: epsilon -1.0 must be a number from 0 on");
+    let wrong = BatchNorm::new(2).momentum(1.5).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
+    assert_eq!(wrong.to_string(), "batch_norm: the momentum 1.5 must lie between 0 and 1");
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! A tensor cut into pieces along an axis.
+
+use crate::error::{Error, Result};
+use crate::ops::range::{Range, cut, whole};
+use crate::ops::{Outputs, apply_all, check_axis, operands};
+use crate::shape::normalize_axis;
+use crate::tensor::Tensor;
+
+/// Pieces of given sizes along one axis, in order: one output each. Slices would give the same, but
+/// the gradient of each is a tensor of the whole shape; that of all pieces together is their
+/// concatenation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The axis.
+    pub axis: usize,
+    /// The sizes, at least one; they add up to that of the axis.
+    pub sizes: Vec<usize>,
+}
+
+names! { Split: Split { .. } => "split" }
+
+impl Split {
+    pub(super) fn flops(&self, _: &[&Tensor], _: &[Tensor]) -> u64 {
+        0
+    }
+
+    pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
+        let [x] = operands(inputs, self.name())?;
+        check_axis(self.axis, x.rank(), self.name())?;
+        let total = self.sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+        if total != Some(x.shape()[self.axis]) || self.sizes.is_empty() {
+            let message =
+                format!("sizes {:?} must add up to {}, that of axis {}", self.sizes, x.shape()[self.axis], self.axis);
+            return Err(Error::shape(self.name(), x.shape(), message));
+        }
+        let mut ranges = whole(x.shape());
+        let mut start = 0;
+        let piece = |&count: &usize| {
+            ranges[self.axis] = Range { start, count, step: 1 };
+            start += count;
+            cut(x, &ranges)
+        };
+        Ok(self.sizes.iter().map(piece).collect())
+    }
+}
+
+impl Tensor {
+    /// Pieces of the given sizes along an axis, in order; views.
+    ///
+    /// # Errors
+    /// If the axis is out of range, or the sizes do not add up to that of the axis.
+    pub fn split(&self, sizes: &[usize], axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "split")?;
+        if sizes.is_empty() && self.shape()[axis] == 0 {
+            return Ok(Vec::new());
+        }
+        apply_all(Split { axis, sizes: sizes.into() }, &[self]).map(|pieces| pieces.into_vec())
+    }
+
+    /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
+    ///
+    /// # Errors
+    /// If the axis is out of range, or its size is no multiple of `count`.
+    pub fn split_equal(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "split_equal")?;
+        let size = self.shape()[axis];
+        if count == 0 || count > size.max(1) || !size.is_multiple_of(count) {
+            let message = format!("axis {axis} cannot be split into {count} equal pieces");
+            return Err(Error::shape("split_equal", self.shape(), message));
+        }
+        self.split(&vec![size / count; count], axis as isize)
+    }
+
+    /// At most `count` pieces along an axis, all of the size `⌈n / count⌉` but the last, which may be
+    /// smaller, as PyTorch's `chunk`; views. An empty axis gives one empty piece.
+    ///
+    /// # Errors
+    /// If the axis is out of range or `count` is 0.
+    pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "chunk")?;
+        if count == 0 {
+            return Err(Error::argument("chunk", "needs a count of at least 1, not 0"));
+        }
+        let size = self.shape()[axis];
+        let length = size.div_ceil(count).max(1);
+        let sizes: Vec<usize> = (0..size.max(1)).step_by(length).map(|start| length.min(size - start)).collect();
+        self.split(&sizes, axis as isize)
+    }
+
+    /// The entries along an axis, which vanishes, in order; views.
+    ///
+    /// # Errors
+    /// If the axis is out of range.
+    pub fn unstack(&self, axis: isize) -> Result<Vec<Tensor>> {
+        let axis = normalize_axis(axis, self.rank(), "unstack")?;
+        let shape = self.shape().reduced(&[axis], false);
+        let pieces = self.split(&vec![1; self.shape()[axis]], axis as isize)?;
+        pieces.iter().map(|piece| piece.with_shape(&shape)).collect()
+    }
+}
