@@ -93,6 +93,9 @@ fn check(case: &Case, dtype: DType, views: bool) {
     }
 }
 
+/// Kernel, stride, dilation, padding before and after, and by how much the image is larger than a window.
+type AxisDraw = (usize, usize, usize, usize, usize, usize);
+
 fn cases() -> impl Strategy<Value = Case> {
     let axis = || (1..4usize, 1..4usize, 1..4usize, 0..4usize, 0..4usize, 0..9usize);
     let channels = prop_oneof![
@@ -102,7 +105,7 @@ fn cases() -> impl Strategy<Value = Case> {
     ];
     (0..4usize, [axis(), axis()], channels, any::<u64>()).prop_map(|(images, axes, channels, seed)| {
         let [y, x] = axes;
-        let both = |f: fn((usize, usize, usize, usize, usize, usize)) -> usize| [f(y), f(x)];
+        let both = |f: fn(AxisDraw) -> usize| [f(y), f(x)];
         let (kernel, dilation) = (both(|axis| axis.0), both(|axis| axis.2));
         let padding = [(y.3, y.4), (x.3, x.4)];
         let least = |k: usize| ((kernel[k] - 1) * dilation[k] + 1).saturating_sub(padding[k].0 + padding[k].1).max(1);

@@ -35,7 +35,7 @@ const BLOCK: usize = 64 << 10;
 const FULL: usize = 64;
 /// Outputs that the gradient of the kernel adds up in one go: as many rows of the gradient stay in
 /// the first level of cache.
-const SUMMED: usize = 256;
+const SUMMED: usize = 128;
 /// Outputs for each partial sum of the gradient of the kernel, and the most partial sums.
 const PARTIAL: (usize, usize) = (1 << 10, 16);
 
