@@ -38,7 +38,7 @@ fn train() -> Result<Vec<u32>> {
     let tape = GradientTape::new();
     let y = x.value().conv2d(&kernel, ConvOptions { padding: Padding::Same, ..ConvOptions::default() })?;
     let y = y.max_pool2d(PoolOptions::new([2, 2]))?.square().mean();
-    for gradient in tape.gradient(&y, &[&x, &kernel])? {
+    for gradient in tape.gradient(&y, [&x, &kernel])? {
         bits.extend(gradient.to_vec::<f32>()?.into_iter().map(f32::to_bits));
     }
     Ok(bits)
