@@ -24,6 +24,7 @@ macro_rules! names {
 mod arrange;
 mod attention;
 mod binary;
+mod einsum;
 mod fused;
 mod index;
 mod linalg;
