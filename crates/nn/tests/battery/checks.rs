@@ -214,7 +214,7 @@ fn check_weights_by_differences(layer: &dyn Layer, output: impl Fn() -> Tensor) 
     }
     let weights: Vec<Variable> = named.iter().map(|(_, weight)| weight.clone()).collect();
     let tape = GradientTape::new();
-    let gradients = tape.gradient(&value(), &weights).unwrap();
+    let gradients = tape.gradient(value(), &weights).unwrap();
     for ((name, weight), gradient) in named.iter().zip(&gradients) {
         let start = weight.value().stop_gradient();
         for (k, gradient) in gradient.to_vec::<f64>().unwrap().into_iter().enumerate() {
