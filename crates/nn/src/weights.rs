@@ -26,7 +26,7 @@ impl<W> Weights<W> {
     }
 
     /// The same, not made yet: for other initializers.
-    pub(crate) fn anew<V>(&self) -> Weights<V> {
+    pub(crate) fn anew(&self) -> Weights<W> {
         Weights { stated: self.stated.clone(), built: Built::new() }
     }
 

@@ -14,7 +14,8 @@ use crate::weights::{Draw, Weights, check_input};
 /// In training, mean and variance (divisor `n`) are those of the batch, over all axes but the
 /// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
 /// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
-/// of its `gamma` and `beta` is trainable, is in inference always.
+/// of its `gamma` and `beta` is trainable, is in inference always. What `autograd::checkpoint` computes
+/// twice moves them twice.
 ///
 /// | | shape |
 /// |---|---|

@@ -25,6 +25,7 @@ mod arrange;
 mod attention;
 mod binary;
 mod conv;
+mod einsum;
 mod fused;
 mod index;
 mod linalg;

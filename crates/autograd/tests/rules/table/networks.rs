@@ -89,6 +89,34 @@ fn queries(s: &mut Sampler) -> Sample {
     Some((inputs, json!({"causal": s.coin(), "scale": scale})))
 }
 
+/// A formula and operands whose axes have equal sizes for equal letters; an ellipsis is one axis.
+fn einsum(s: &mut Sampler) -> Sample {
+    let formulas = [
+        "ij,jk->ik",
+        "ij,ij->",
+        "ij->ji",
+        "ii->i",
+        "iij->j",
+        "i,j->ij",
+        "ij,jk,kl->il",
+        "bij,bjk->bik",
+        "bqhd,bkhd->bhqk",
+        "ij,kj->ki",
+        "...ij,...jk",
+        "...i,i->...",
+        "ijk,i->k",
+        "ij,i->i",
+    ];
+    let formula = formulas[s.below(formulas.len())];
+    let mut sizes = std::collections::BTreeMap::new();
+    let operands = formula.split("->").next().expect("operands").split(',').map(|part| {
+        let part = part.replace("...", ".");
+        let shape: Vec<usize> = part.chars().map(|axis| *sizes.entry(axis).or_insert_with(|| s.below(4))).collect();
+        s.within(&shape, -1.0, 1.0)
+    });
+    Some((operands.collect(), json!({"formula": formula})))
+}
+
 /// The epsilons are of the size of the variance, which keeps derivatives at equal numbers moderate.
 pub(super) fn rows() -> Vec<Row> {
     vec![
@@ -112,6 +140,11 @@ pub(super) fn rows() -> Vec<Row> {
             |s| Some((with_weights(s, 1, |shape| vec![shape[shape.len() - 1]], 1)?, json!({"eps": 0.5}))),
         ),
         row("attention", attention, queries),
+        row(
+            "einsum",
+            |x, a| Tensor::einsum(a["formula"].as_str().expect("a formula"), &x.iter().collect::<Vec<_>>()),
+            einsum,
+        ),
     ]
 }
 
