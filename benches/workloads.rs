@@ -34,12 +34,24 @@ struct Options {
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
-    /// mlp, mlp_small, tape, infer, gemm64 to gemm2048 (or any other size)
+    /// mlp, mlp_small, chargpt, lstm, tape, infer, gemm64 to gemm2048 (or any other size)
     workloads: Vec<String>,
 }
 
-const ALL: [&str; 10] =
-    ["mlp", "mlp_small", "tape", "infer", "gemm64", "gemm128", "gemm256", "gemm512", "gemm1024", "gemm2048"];
+const ALL: [&str; 12] = [
+    "mlp",
+    "mlp_small",
+    "chargpt",
+    "lstm",
+    "tape",
+    "infer",
+    "gemm64",
+    "gemm128",
+    "gemm256",
+    "gemm512",
+    "gemm1024",
+    "gemm2048",
+];
 
 fn main() -> Result<()> {
     let mut options = Options::parse();
@@ -54,8 +66,28 @@ fn main() -> Result<()> {
 fn run(name: &str, options: &Options) -> Result<()> {
     random::seed(0);
     match name {
-        "mlp" => train(name, options, 512, 128, Sgd::new(1e-3)),
-        "mlp_small" => train(name, options, 128, 32, Adam::new(1e-3)),
+        "mlp" => train(name, options, network(512, Activation::Linear), &[784], 128, Sgd::new(1e-3)),
+        "mlp_small" => train(name, options, network(128, Activation::Linear), &[784], 32, Adam::new(1e-3)),
+        "chargpt" => {
+            let block = || TransformerEncoder::new(128, 4, 512).norm_first().causal().activation(Activation::Gelu);
+            let mut model = Sequential::new().add(Embedding::new(65, 128)).add(PositionEmbedding::new(64, 128));
+            for _ in 0..4 {
+                model = model.add(block());
+            }
+            let model = model.add(LayerNorm::new(128)).add(Dense::new(128, 65).without_bias());
+            let mut draws = random::fork("chargpt");
+            let (x, y) = (draws.integers([12, 64], 0..65)?, draws.integers([12, 64], 0..65)?);
+            let loss = sparse_categorical_crossentropy_from_logits;
+            steps(name, options, model, AdamW::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
+        }
+        "lstm" => {
+            let model =
+                Sequential::new().add(Embedding::new(10_000, 128)).add(Lstm::new(128, 128)).add(Dense::new(128, 1));
+            let mut draws = random::fork("lstm");
+            let (x, y) = (draws.integers([32, 100], 0..10_000)?, draws.integers([32, 1], 0..2)?.cast(DType::F32));
+            let loss = binary_crossentropy_from_logits;
+            steps(name, options, model, Adam::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
+        }
         "tape" => {
             let x = Variable::new(Tensor::scalar(0.0));
             measure(name, options, None, || {
@@ -93,24 +125,48 @@ fn network(hidden: usize, last: Activation) -> Sequential {
         .add(Dense::new(hidden, 10).activation(last))
 }
 
-fn train(name: &str, options: &Options, hidden: usize, batch_size: usize, mut optimizer: impl Optimizer) -> Result<()> {
+/// Training on MNIST, whose images have the given shape each.
+fn train(
+    name: &str,
+    options: &Options,
+    model: Sequential,
+    image: &[usize],
+    batch_size: usize,
+    optimizer: impl Optimizer,
+) -> Result<()> {
     let Mnist { train_images, train_labels, .. } = match &options.mnist {
         Some(folder) => mnist::load_from(folder)?,
         None => mnist::load()?,
     };
-    let images = train_images.reshape([-1, 784])?.cast(DType::F32).try_div(255.0)?;
+    let shape: Vec<usize> = std::iter::once(train_images.shape()[0]).chain(image.iter().copied()).collect();
+    let images = train_images.with_shape(&shape[..])?.cast(DType::F32).try_div(255.0)?;
     let labels = train_labels.cast(DType::I64);
     let batches = labels.size() / batch_size;
-    let model = network(hidden, Activation::Linear);
+    steps(name, options, model, optimizer, sparse_categorical_crossentropy_from_logits, |number| {
+        let start = number % batches * batch_size;
+        Ok((images.slice(start..start + batch_size)?, labels.slice(start..start + batch_size)?))
+    })
+}
+
+/// A training step on one batch after the other.
+fn steps(
+    name: &str,
+    options: &Options,
+    model: Sequential,
+    mut optimizer: impl Optimizer,
+    loss: fn(&Tensor, &Tensor) -> facade::tensor::Result<Tensor>,
+    batch: impl Fn(usize) -> Result<(Tensor, Tensor)>,
+) -> Result<()> {
+    // Layers that take their sizes from the first input have no weights before.
+    model.forward(&batch(0)?.0, Mode::Inference)?;
     let weights = model.trainable_weights();
     let mut number = 0;
     measure(name, options, None, || {
-        let start = number % batches * batch_size;
+        let (x, y) = batch(number)?;
         number += 1;
-        let (x, y) = (images.slice(start..start + batch_size)?, labels.slice(start..start + batch_size)?);
         let tape = GradientTape::new();
-        let logits = model.forward(&x, Mode::Training)?;
-        let loss = sparse_categorical_crossentropy_from_logits(&y, &logits)?.mean();
+        let predictions = model.forward(&x, Mode::Training)?;
+        let loss = loss(&y, &predictions)?.mean();
         let gradients = tape.gradient(&loss, &weights)?;
         optimizer.apply(&weights, &gradients)?;
         black_box(loss.item()?);
