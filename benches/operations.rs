@@ -20,15 +20,43 @@ fn elements(c: &mut Criterion) {
     group.bench_function("add a row", |b| b.iter(|| x.try_add(&row)));
     group.bench_function("add a transposed matrix", |b| b.iter(|| x.t()?.try_add(y.t()?)));
     group.bench_function("relu", |b| b.iter(|| x.relu()));
-    group.bench_function("exp", |b| b.iter(|| x.exp()));
-    group.bench_function("tanh", |b| b.iter(|| x.tanh()));
-    group.bench_function("sigmoid", |b| b.iter(|| x.sigmoid()));
-    group.bench_function("gelu", |b| b.iter(|| x.gelu()));
     group.bench_function("softmax of rows", |b| b.iter(|| x.softmax(-1)));
     group.bench_function("sum of all", |b| b.iter(|| x.sum()));
     group.bench_function("sum of rows", |b| b.iter(|| x.sum_axes(-1)));
     group.bench_function("sum of columns", |b| b.iter(|| x.sum_axes(0)));
     group.bench_function("max of rows", |b| b.iter(|| x.max_axes(-1)));
+    group.finish();
+}
+
+/// The mathematical functions on 1000 numbers, which stay in the cache, and on a million.
+fn functions(c: &mut Criterion) {
+    type Function = fn(&Tensor) -> Tensor;
+    let functions: [(&str, Function); 16] = [
+        ("exp", Tensor::exp),
+        ("expm1", Tensor::expm1),
+        ("log", Tensor::log),
+        ("log1p", Tensor::log1p),
+        ("sin", Tensor::sin),
+        ("cos", Tensor::cos),
+        ("tan", Tensor::tan),
+        ("tanh", Tensor::tanh),
+        ("sigmoid", Tensor::sigmoid),
+        ("silu", Tensor::silu),
+        ("softplus", Tensor::softplus),
+        ("erf", Tensor::erf),
+        ("gelu", Tensor::gelu),
+        ("gelu_tanh", Tensor::gelu_tanh),
+        ("selu", Tensor::selu),
+        ("square", Tensor::square),
+    ];
+    let mut group = c.benchmark_group("functions");
+    for (dtype, size) in [(DType::F32, 1000), (DType::F32, 1_000_000), (DType::F64, 1000), (DType::F64, 1_000_000)] {
+        let x = draw(&[size]).cast(dtype);
+        group.throughput(Throughput::Bytes((2 * size * dtype.size_of()) as u64));
+        for (name, function) in functions {
+            group.bench_function(format!("{name} of {size} {dtype}"), |b| b.iter(|| function(&x)));
+        }
+    }
     group.finish();
 }
 
@@ -66,5 +94,5 @@ fn tape(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, elements, products, tape);
+criterion_group!(benches, elements, functions, products, tape);
 criterion_main!(benches);

@@ -196,7 +196,7 @@ impl Variable {
                 }
                 value.clone()
             };
-            after = no_record(|| now.try_add(after.try_sub(&before)?))?;
+            after = no_record(|| now.try_add(after.try_sub(&before)?.cast(now.dtype())))?;
             before = now;
         }
     }
@@ -206,13 +206,19 @@ impl Variable {
     /// # Errors
     /// If `dtype` or that of the value is not floating.
     pub fn cast(&self, dtype: DType) -> Result<()> {
-        let value = self.read().stop_gradient();
-        if let Some(wrong) = [value.dtype(), dtype].into_iter().find(|dtype| !dtype.is_float()) {
-            return Err(Error::dtype("cast", wrong, "a floating type").context(self.name()));
+        loop {
+            let before = self.read().clone();
+            if let Some(wrong) = [before.dtype(), dtype].into_iter().find(|dtype| !dtype.is_float()) {
+                return Err(Error::dtype("cast", wrong, "a floating type").context(self.name()));
+            }
+            let after = no_record(|| before.cast(dtype));
+            let mut value = self.write();
+            // Unless another thread changed it meanwhile.
+            if value.trace().id() == before.trace().id() {
+                *value = after;
+                return Ok(());
+            }
         }
-        let converted = value.cast(dtype);
-        *self.write() = converted;
-        Ok(())
     }
 
     fn operand(&self, value: impl Operand, operation: &str) -> Result<Tensor> {

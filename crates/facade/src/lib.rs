@@ -15,7 +15,7 @@
 //! | [`tensor`] | tensors and their operations, random numbers, the profiler |
 //! | [`autograd`] | variables and gradient tapes |
 //! | [`nn`] | layers, activations, initializers, losses |
-//! | [`optim`] | optimizers |
+//! | [`optim`] | optimizers, schedules, clipping, averages of weights |
 //! | [`data`] | data sets, batches, MNIST |
 //! | [`train`] | the training loop, metrics |
 
@@ -29,7 +29,11 @@ pub mod prelude {
     pub use nn::layers::*;
     pub use nn::losses::*;
     pub use nn::{Activation, Initializer, Layer, Mode, Visitor};
-    pub use optim::{Adagrad, Adam, Optimizer, RmsProp, Sgd};
+    pub use optim::schedules::{self, Schedule};
+    pub use optim::{
+        Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Clip, GradientAccumulator, Group, Lamb, Lion, Muon, Nadam,
+        Optimizer, RmsProp, Sgd, WeightAverage,
+    };
     pub use tensor::profile::{Phase, Profile, Profiler};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose};
@@ -44,8 +48,12 @@ mod guides {
     struct Autograd;
     #[doc = include_str!("../../../docs/conventions.md")]
     struct Conventions;
+    #[doc = include_str!("../../../docs/losses.md")]
+    struct Losses;
     #[doc = include_str!("../../../docs/performance.md")]
     struct Performance;
+    #[doc = include_str!("../../../docs/optimizers.md")]
+    struct Optimizers;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
 }

@@ -1,6 +1,7 @@
 //! Results are the same bits with any number of threads.
 
 use facade::prelude::*;
+use facade::tensor::ops::{ConvOptions, Padding, PoolOptions};
 
 /// Runs `f` in a pool of its own.
 fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
@@ -30,6 +31,16 @@ fn train() -> Result<Vec<u32>> {
     let y = v.logsumexp() * v.var() + (v.sum_axes(0)?.norm() + v.max_axes(1)?.mean()) * v.softmax(0)?.square().sum();
     bits.push(y.item()?.to_bits() as u32);
     bits.extend(tape.gradient(&y, &x)?.to_vec::<f32>()?.into_iter().map(f32::to_bits));
+    // Convolution and pooling in many blocks, with the gradients of both operands.
+    let (x, kernel) =
+        (Variable::new(Tensor::normal([40, 24, 24, 16], 0.0, 1.0)?), Tensor::normal([3, 3, 16, 40], 0.0, 1.0)?);
+    let kernel = Variable::new(kernel);
+    let tape = GradientTape::new();
+    let y = x.value().conv2d(&kernel, ConvOptions { padding: Padding::Same, ..ConvOptions::default() })?;
+    let y = y.max_pool2d(PoolOptions::new([2, 2]))?.square().mean();
+    for gradient in tape.gradient(&y, [&x, &kernel])? {
+        bits.extend(gradient.to_vec::<f32>()?.into_iter().map(f32::to_bits));
+    }
     Ok(bits)
 }
 

@@ -49,11 +49,5 @@ pub use layers::{
     SimpleRnnCell, SinusoidalEncoding, SpatialDropout1d, SpatialDropout2d, Step, TransformerDecoder,
     TransformerEncoder, UpSampling2d, ZeroPadding1d, ZeroPadding2d,
 };
-pub use losses::{
-    BinaryCrossentropy, CategoricalCrossentropy, Huber, KlDivergence, LogCosh, Loss, MeanAbsoluteError,
-    MeanSquaredError, SparseCategoricalCrossentropy, binary_crossentropy, binary_crossentropy_from_logits,
-    categorical_crossentropy, categorical_crossentropy_from_logits, huber, kl_divergence, log_cosh,
-    mean_absolute_error, mean_squared_error, sparse_categorical_crossentropy,
-    sparse_categorical_crossentropy_from_logits,
-};
+pub use losses::*;
 pub use stream::RandomStream;

@@ -1,23 +1,31 @@
 //! Adagrad.
 
+use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
+use crate::epsilon::Epsilon;
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 
 /// Steps that shrink with the sum of the squared gradients of each element: `a += g²`,
 /// `p -= η g / √(a + ε)`. From Duchi, Hazan and Singer, "Adaptive Subgradient Methods" (2011).
 ///
-/// Keras' `Adagrad`: learning rate 0.001, `a` starts at 0.1, `ε` 1e-7.
+/// Keras' `Adagrad`: learning rate 0.001, `a` starts at 0.1, `ε` 1e-7. PyTorch's `Adagrad`: learning rate
+/// 0.01, `a` starts at 0, [`epsilon_outside_root`](Adagrad::epsilon_outside_root) 1e-10; its
+/// `lr_decay` is the schedule [`InverseTime`](crate::schedules::InverseTime).
 pub struct Adagrad {
-    memory: Memory,
+    common: Common,
     initial_accumulator_value: f64,
-    epsilon: f64,
+    epsilon: Epsilon,
 }
 
 impl Adagrad {
     /// Keras' defaults with the given learning rate, which `apply` checks.
-    pub fn new(learning_rate: f64) -> Adagrad {
-        Adagrad { memory: Memory::new(learning_rate), initial_accumulator_value: 0.1, epsilon: 1e-7 }
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Adagrad {
+        Adagrad {
+            common: Common::new(learning_rate),
+            initial_accumulator_value: 0.1,
+            epsilon: Epsilon::InsideRoot(1e-7),
+        }
     }
 
     /// Sets where the sums of squares start, 0 or more.
@@ -29,7 +37,13 @@ impl Adagrad {
     /// Sets `ε`, 0 or more, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adagrad {
-        Adagrad { epsilon, ..self }
+        Adagrad { epsilon: Epsilon::InsideRoot(epsilon), ..self }
+    }
+
+    /// Sets `ε` and adds it to the root instead, `√a + ε`, as PyTorch does (with 1e-10).
+    #[must_use]
+    pub fn epsilon_outside_root(self, epsilon: f64) -> Adagrad {
+        Adagrad { epsilon: Epsilon::OutsideRoot(epsilon), ..self }
     }
 }
 
@@ -47,37 +61,37 @@ impl Optimizer for Adagrad {
     fn hyperparameters(&self) -> Vec<Hyperparameter> {
         vec![
             Hyperparameter::new("initial_accumulator_value", self.initial_accumulator_value, Range::NonNegative),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon.value(), Range::NonNegative),
         ]
     }
 
-    fn slots(&self) -> Vec<Slot> {
-        vec![Slot { name: "accumulator", initial: self.initial_accumulator_value }]
+    fn slots(&self, _variable: &Variable) -> Vec<Slot> {
+        vec![Slot::new("accumulator", self.initial_accumulator_value)]
     }
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(&Rule { rate, epsilon: self.epsilon })
+        step.update(Rule { rate, epsilon: self.epsilon })
     }
 
-    fn memory(&self) -> &Memory {
-        &self.memory
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 }
 
 struct Rule {
     rate: f64,
-    epsilon: f64,
+    epsilon: Epsilon,
 }
 
 impl Update<1> for Rule {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [a]: [T; 1]) -> (T, [T; 1]) {
         let a = a + g * g;
-        (p - T::from_f64(self.rate) * g / (a + T::from_f64(self.epsilon)).sqrt(), [a])
+        (p - T::from_f64(self.rate) * g / self.epsilon.root(a), [a])
     }
 }

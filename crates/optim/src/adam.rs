@@ -1,31 +1,41 @@
 //! Adam.
 
+use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 
 /// Steps along a running mean of the gradient, divided by its running root mean square, both
 /// corrected for starting at zero: `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
 /// `p -= η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε)` in step `t`. From Kingma and Ba, "Adam" (2015), in
-/// the form before their section 2.1, as Keras; there `ε` weighs more in early steps than in
-/// PyTorch.
+/// the form before their section 2.1.
 ///
 /// AMSGrad divides by the largest `v` so far; from Reddi, Kale and Kumar, "On the Convergence of
 /// Adam and Beyond" (2018).
 ///
-/// Keras' `Adam`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7.
+/// Keras' `Adam`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7. PyTorch's `Adam`:
+/// [`corrected_epsilon`](Adam::corrected_epsilon) 1e-8, and its `weight_decay` is the
+/// [`l2_penalty`](Optimizer::l2_penalty).
 pub struct Adam {
-    memory: Memory,
+    common: Common,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
+    epsilon_is_corrected: bool,
     amsgrad: bool,
 }
 
 impl Adam {
     /// Keras' defaults with the given learning rate, which `apply` checks.
-    pub fn new(learning_rate: f64) -> Adam {
-        Adam { memory: Memory::new(learning_rate), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, amsgrad: false }
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Adam {
+        Adam {
+            common: Common::new(learning_rate),
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-7,
+            epsilon_is_corrected: false,
+            amsgrad: false,
+        }
     }
 
     /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
@@ -43,7 +53,15 @@ impl Adam {
     /// Sets `ε`, 0 or more, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adam {
-        Adam { epsilon, ..self }
+        Adam { epsilon, epsilon_is_corrected: false, ..self }
+    }
+
+    /// Sets `ε` and adds it to the root of the corrected mean square, `√(v / (1 - β₂ᵗ)) + ε`, as
+    /// Algorithm 1 of the paper and PyTorch do; it weighs less in early steps than
+    /// [`epsilon`](Adam::epsilon).
+    #[must_use]
+    pub fn corrected_epsilon(self, epsilon: f64) -> Adam {
+        Adam { epsilon, epsilon_is_corrected: true, ..self }
     }
 
     /// Divides by the largest mean square so far.
@@ -72,7 +90,7 @@ impl Optimizer for Adam {
         ]
     }
 
-    fn slots(&self) -> Vec<Slot> {
+    fn slots(&self, _variable: &Variable) -> Vec<Slot> {
         let mut slots = vec![Slot::zeros("momentum"), Slot::zeros("velocity")];
         if self.amsgrad {
             slots.push(Slot::zeros("velocity_hat"));
@@ -81,30 +99,38 @@ impl Optimizer for Adam {
     }
 
     fn step(&self, step: Step<'_>) -> Result<()> {
-        let t = step.number as f64;
-        let rate = step.learning_rate * (1.0 - self.beta_2.powf(t)).sqrt() / (1.0 - self.beta_1.powf(t));
-        let moments = Moments { rate, beta_1: self.beta_1, beta_2: self.beta_2, epsilon: self.epsilon };
-        if self.amsgrad { step.update(&AmsGrad(moments)) } else { step.update(&moments) }
+        let mut moments = Moments::new(&step, self.beta_1, self.beta_2, self.epsilon);
+        if self.epsilon_is_corrected {
+            moments.epsilon *= (1.0 - self.beta_2.powf(step.number as f64)).sqrt();
+        }
+        if self.amsgrad { step.update(AmsGrad(moments)) } else { step.update(moments) }
     }
 
-    fn memory(&self) -> &Memory {
-        &self.memory
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 }
 
-struct Moments {
+/// The formula without AMSGrad; its states are `m` and `v`.
+pub(crate) struct Moments {
     /// With the corrections of both means.
-    rate: f64,
+    pub(crate) rate: f64,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
 }
 
 impl Moments {
+    pub(crate) fn new(step: &Step<'_>, beta_1: f64, beta_2: f64, epsilon: f64) -> Moments {
+        let t = step.number as f64;
+        let rate = step.learning_rate * (1.0 - beta_2.powf(t)).sqrt() / (1.0 - beta_1.powf(t));
+        Moments { rate, beta_1, beta_2, epsilon }
+    }
+
     #[inline(always)]
     fn means<T: Float>(&self, g: T, m: T, v: T) -> (T, T) {
         (m + (g - m) * T::from_f64(1.0 - self.beta_1), v + (g * g - v) * T::from_f64(1.0 - self.beta_2))

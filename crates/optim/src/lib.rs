@@ -19,24 +19,84 @@
 //! |---|---|
 //! | [`Sgd`], with momentum or Nesterov momentum on request | none, or a velocity |
 //! | [`Adagrad`] | the sum of squared gradients |
+//! | [`Adadelta`] | mean squares of gradients and of steps |
 //! | [`RmsProp`], with momentum or centered on request | a mean square; a velocity; a mean |
 //! | [`Adam`], AMSGrad on request | two moments; the largest second moment |
+//! | [`AdamW`] | as Adam |
+//! | [`Adamax`] | a mean and a maximum |
+//! | [`Nadam`] | two moments |
+//! | [`Lion`] | a mean |
+//! | [`Adafactor`] | mean squares over rows and columns |
+//! | [`Lamb`] | two moments |
+//! | [`Muon`] | a momentum of matrices, two moments of the rest |
 //!
-//! Formulas, names and defaults are those of Keras 3. An optimizer is one file: [`Optimizer`] asks
-//! for a name, hyperparameters, the states and the formula, and provides the rest.
+//! All of them take [weight decay](Optimizer::weight_decay), an [L2 penalty](Optimizer::l2_penalty),
+//! [limits](Clip) on gradients and [parameter groups](Group), and a number or one of the
+//! [`schedules`] as learning rate:
+//!
+//! ```
+//! use optim::schedules::{Cosine, Schedule};
+//! use optim::{AdamW, Group, Optimizer};
+//!
+//! let optimizer = AdamW::new(Cosine::new(1e-3, 9_000).warm_up(1_000))
+//!     .weight_decay(0.05)
+//!     .clip_global_norm(1.0)
+//!     .group(Group::vectors().weight_decay(0.0));
+//! optimizer.validate()?;
+//! # Ok::<(), tensor::Error>(())
+//! ```
+//!
+//! [`GradientAccumulator`] makes one step of several batches, [`WeightAverage`] keeps a running mean of
+//! the weights. State of all these can be read and restored; what goes on from it gives the same bits.
+//!
+//! Formulas, names and defaults are those of Keras 3; where PyTorch differs, an option gives its form
+//! (`docs/optimizers.md` has the table). An optimizer is one file: [`Optimizer`] asks for a name,
+//! hyperparameters, the states and the formula, and provides the rest.
 
+mod accumulate;
+mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
+mod adamax;
+mod adamw;
+mod average;
+mod clip;
+mod common;
+mod epsilon;
+mod group;
 mod hyperparameter;
+mod lamb;
+mod learning_rate;
+mod lion;
 mod memory;
+mod muon;
+mod nadam;
 mod optimizer;
 mod rmsprop;
+pub mod schedules;
 mod sgd;
+mod step;
 
+pub use accumulate::{AccumulatorState, GradientAccumulator};
+pub use adadelta::Adadelta;
+pub use adafactor::Adafactor;
 pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
+pub use adamw::AdamW;
+pub use average::{WeightAverage, WeightAverageState};
+pub use clip::{Clip, Norm};
+pub use common::Common;
+pub use group::Group;
 pub use hyperparameter::{Hyperparameter, Range};
+pub use lamb::Lamb;
+pub use learning_rate::LearningRate;
+pub use lion::Lion;
 pub use memory::{Memory, OptimizerState, Slot, VariableState};
-pub use optimizer::{Optimizer, Step};
+pub use muon::Muon;
+pub use nadam::Nadam;
+pub use optimizer::Optimizer;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
+pub use step::Step;

@@ -2,161 +2,231 @@
 
 use autograd::Variable;
 use tensor::profile::{Phase, phase};
-use tensor::{Error, Result, Tensor, Update};
+use tensor::{Error, Result, Tensor, no_record};
 
-use crate::hyperparameter::{Hyperparameter, Range};
-use crate::memory::{Memory, OptimizerState, Slot};
+use crate::clip::Clip;
+use crate::common::Common;
+use crate::group::Group;
+use crate::hyperparameter::Hyperparameter;
+use crate::learning_rate::LearningRate;
+use crate::memory::{OptimizerState, Slot};
+use crate::step::Step;
 
 /// A rule by which gradients change variables.
 ///
 /// An optimizer says how one variable is stepped ([`step`](Optimizer::step)); what is provided here
 /// goes over all of them, keeps their states and checks what it is given. Steps are counted for
-/// each variable by itself, so one that joins later begins like all others.
+/// each variable by itself, so one that joins later begins like all others; schedules follow the
+/// count of all.
+///
+/// The order of a step: gradients are limited ([`clip`](Optimizer::clip)); the L2 penalty is added;
+/// weight decay is taken from the variable; then the optimizer's formula.
 pub trait Optimizer: Send {
     /// The name under which errors and checkpoints show it.
     fn name(&self) -> &'static str;
 
-    /// The hyperparameters besides the learning rate.
+    /// The hyperparameters besides those of [`Common`].
     fn hyperparameters(&self) -> Vec<Hyperparameter>;
 
-    /// The states of each variable.
-    fn slots(&self) -> Vec<Slot>;
+    /// The states of a variable.
+    fn slots(&self, variable: &Variable) -> Vec<Slot>;
 
-    /// Changes one variable and its states. The learning rate is that of `step`: the memory is not
-    /// at hand meanwhile.
+    /// Changes one variable and its states. The memory is not at hand meanwhile.
     ///
     /// # Errors
     /// [`apply`](Optimizer::apply) has checked shapes and types, so usually none.
     fn step(&self, step: Step<'_>) -> Result<()>;
 
-    /// Learning rate and states.
-    fn memory(&self) -> &Memory;
+    /// Learning rate, limits, decays, groups and memory.
+    fn common(&self) -> &Common;
 
-    /// Learning rate and states, to be changed.
-    fn memory_mut(&mut self) -> &mut Memory;
+    /// The same, to be changed.
+    fn common_mut(&mut self) -> &mut Common;
 
-    /// The factor of all steps.
+    /// The factor of all steps: that of the next one, if a schedule gives it.
     fn learning_rate(&self) -> f64 {
-        self.memory().learning_rate
+        self.common().learning_rate()
     }
 
-    /// Sets the learning rate from the next step on.
+    /// Sets the learning rate from the next step on, in place of the present one or of a schedule.
     ///
     /// # Errors
     /// If it is negative, infinite or NaN; then it stays as it was.
     fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
-        checked_rate(learning_rate).check(self.name())?;
-        self.memory_mut().learning_rate = learning_rate;
+        let learning_rate = LearningRate::from(learning_rate);
+        learning_rate.check(0, self.name())?;
+        self.common_mut().rate = learning_rate;
         Ok(())
     }
 
-    /// Checks learning rate and hyperparameters, as every [`apply`](Optimizer::apply) does.
+    /// Takes away the part `learning_rate · weight_decay` of every variable before its step, apart
+    /// from the gradient: Keras' `weight_decay`, PyTorch's of `AdamW`. 0 or more; 0, none, by default.
+    /// From Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
+    #[must_use]
+    fn weight_decay(mut self, weight_decay: f64) -> Self
+    where
+        Self: Sized,
+    {
+        self.common_mut().weight_decay = weight_decay;
+        self
+    }
+
+    /// Adds `l2_penalty · p` to the gradient, as the penalty `l2_penalty / 2 · ‖p‖²` on the loss would:
+    /// PyTorch's `weight_decay` of all optimizers but `AdamW`. 0 or more; 0, none, by default.
+    #[must_use]
+    fn l2_penalty(mut self, l2_penalty: f64) -> Self
+    where
+        Self: Sized,
+    {
+        self.common_mut().l2_penalty = l2_penalty;
+        self
+    }
+
+    /// Limits the gradients, in place of any limit set before.
+    #[must_use]
+    fn clip(mut self, clip: Clip) -> Self
+    where
+        Self: Sized,
+    {
+        self.common_mut().clip = Some(clip);
+        self
+    }
+
+    /// Limits every element of the gradients to `-limit ..= limit`.
+    #[must_use]
+    fn clip_value(self, limit: f64) -> Self
+    where
+        Self: Sized,
+    {
+        self.clip(Clip::Value(limit))
+    }
+
+    /// Limits the Euclidean norm of every gradient.
+    #[must_use]
+    fn clip_norm(self, limit: f64) -> Self
+    where
+        Self: Sized,
+    {
+        self.clip(Clip::Norm(limit))
+    }
+
+    /// Limits the Euclidean norm of all gradients together.
+    #[must_use]
+    fn clip_global_norm(self, limit: f64) -> Self
+    where
+        Self: Sized,
+    {
+        self.clip(Clip::global_norm(limit))
+    }
+
+    /// Treats some variables differently. Of several groups the first that takes a variable counts.
+    #[must_use]
+    fn group(mut self, group: Group) -> Self
+    where
+        Self: Sized,
+    {
+        self.common_mut().groups.push(group);
+        self
+    }
+
+    /// Checks all hyperparameters, as every [`apply`](Optimizer::apply) does.
     ///
     /// # Errors
     /// Names the optimizer, the hyperparameter that is out of its range, its value and the range.
     fn validate(&self) -> Result<()> {
-        checked_rate(self.learning_rate()).check(self.name())?;
+        self.common().check(self.name())?;
         self.hyperparameters().into_iter().try_for_each(|hyperparameter| hyperparameter.check(self.name()))
     }
 
-    /// Takes one step of each variable, given the gradients in the same order.
+    /// Takes one step of each variable, given the gradients in the same order. No tape records it.
     ///
     /// # Errors
     /// If a hyperparameter is out of its range, the numbers of variables and gradients differ, a
     /// gradient has not the shape and type of its variable, a variable is not floating or given
-    /// twice. Then no variable was changed.
+    /// twice, or a norm that is to be limited is not finite. Then no variable was changed.
     fn apply(&mut self, variables: &[Variable], gradients: &[Tensor]) -> Result<()> {
         let _phase = phase(Phase::Update);
         self.validate()?;
         let name = self.name();
         check_pairs(name, variables, gradients)?;
-        let slots = self.slots();
+        let gradients = self.common().clipped(variables, gradients).map_err(|error| error.context(name))?;
+        let learning_rate = self.learning_rate();
         // The memory is taken out while `self` is asked to step, and put back whether or not that fails.
-        let mut memory = std::mem::take(self.memory_mut());
-        memory.begin();
-        let learning_rate = memory.learning_rate;
-        let prepare = |variable: &Variable| {
-            memory.prepare(variable, &slots).map_err(|error| error.context(variable.name()).context(name))
-        };
-        let mut result = variables.iter().try_for_each(prepare);
-        for (variable, gradient) in variables.iter().zip(gradients) {
-            let (Ok(()), Some(entry)) = (&result, memory.prepared(variable)) else { break };
-            let (number, states) = (entry.steps + 1, entry.states.as_mut_slice());
-            result = self.step(Step { variable, gradient, states, number, learning_rate });
-            entry.steps = number;
-        }
-        *self.memory_mut() = memory;
+        let mut memory = std::mem::take(&mut self.common_mut().memory);
+        let result = no_record(|| {
+            memory.begin();
+            for variable in variables {
+                let prepared = memory.prepare(variable, self.slots(variable));
+                prepared.map_err(|error| error.context(variable.name()).context(name))?;
+            }
+            for (variable, gradient) in variables.iter().zip(gradients.iter()) {
+                let Some(entry) = memory.prepared(variable) else { break };
+                let terms = self.common().terms(variable, learning_rate);
+                self.step(Step {
+                    variable,
+                    gradient: &*terms.penalized(variable, gradient)?,
+                    states: &mut entry.states,
+                    number: entry.steps + 1,
+                    learning_rate: terms.learning_rate,
+                    decay: terms.learning_rate * terms.weight_decay,
+                })?;
+                entry.steps += 1;
+            }
+            memory.steps += 1;
+            Ok(())
+        });
+        self.common_mut().memory = memory;
         result
     }
 
     /// All that is needed to go on later, for these variables in this order. Tensors are shared, so
     /// this copies nothing by itself.
     fn state(&self, variables: &[Variable]) -> OptimizerState {
-        let slots = self.slots();
-        let variables = variables.iter().map(|variable| self.memory().of(variable, &slots)).collect();
-        OptimizerState { learning_rate: self.learning_rate(), variables }
+        let common = self.common();
+        let learning_rate = match common.rate {
+            LearningRate::Constant(rate) => Some(rate),
+            LearningRate::Schedule(_) => None,
+        };
+        let variables = variables.iter().map(|variable| common.memory.of(variable)).collect();
+        OptimizerState { learning_rate, steps: common.memory.steps, variables }
     }
 
     /// Goes on from `state`, which [`state`](Optimizer::state) gave for as many variables of the
-    /// same shapes and types in the same order. States of other variables are forgotten.
+    /// same shapes and types in the same order. States of other variables are forgotten. A learning
+    /// rate in the state takes the place of a schedule.
     ///
     /// # Errors
-    /// If numbers, names, shapes or types of the states do not fit, or the learning rate is out of
-    /// its range. Then the optimizer is as it was.
+    /// If numbers, names, shapes or types of the states do not fit, the learning rate is out of its
+    /// range, or the state asks for a schedule and there is none. Then the optimizer is as it was.
     fn restore(&mut self, variables: &[Variable], state: OptimizerState) -> Result<()> {
         let name = self.name();
-        checked_rate(state.learning_rate).check(name)?;
+        let rate = match (state.learning_rate, &self.common().rate) {
+            (Some(rate), _) => LearningRate::Constant(rate),
+            (None, LearningRate::Constant(rate)) => {
+                let message = format!("the state is of an optimizer with a schedule; this one has the rate {rate:?}");
+                return Err(Error::argument("restore", message).context(name));
+            }
+            (None, schedule) => schedule.clone(),
+        };
+        rate.check(state.steps, name)?;
         if state.variables.len() != variables.len() {
             let message = format!("has {} variables, not {}", variables.len(), state.variables.len());
             return Err(Error::argument("restore", message).context(name));
         }
-        let slots = self.slots();
         let mut entries = Vec::with_capacity(variables.len());
         for (variable, state) in variables.iter().zip(state.variables) {
             let Some(state) = state else { continue };
+            let slots = self.slots(variable);
             check_states(variable, &slots, &state.states)
                 .map_err(|error| error.context(variable.name()).context(name))?;
             let states = state.states.into_iter().map(|(_, state)| state.stop_gradient()).collect();
-            entries.push((variable.clone(), state.steps, states));
+            entries.push((variable.clone(), state.steps, slots, states));
         }
-        let memory = self.memory_mut();
-        memory.learning_rate = state.learning_rate;
-        memory.replace(entries);
+        let common = self.common_mut();
+        common.rate = rate;
+        common.memory.replace(state.steps, entries);
         Ok(())
     }
-}
-
-/// The step of one variable.
-pub struct Step<'a> {
-    /// The variable to change.
-    pub variable: &'a Variable,
-    /// Its gradient, of its shape and type.
-    pub gradient: &'a Tensor,
-    /// Its states in the order of [`Optimizer::slots`], of its shape and type.
-    pub states: &'a mut [Tensor],
-    /// Which step of this variable it is, counted from 1.
-    pub number: u64,
-    /// The learning rate in force.
-    pub learning_rate: f64,
-}
-
-impl Step<'_> {
-    /// Changes every element by a formula: in place, in one pass, on all threads.
-    ///
-    /// # Errors
-    /// If the formula takes another number of states than there are.
-    pub fn update<const S: usize>(self, rule: &impl Update<S>) -> Result<()> {
-        let count = self.states.len();
-        let states: Vec<&mut Tensor> = self.states.iter_mut().collect();
-        let Ok(states) = <[&mut Tensor; S]>::try_from(states) else {
-            return Err(Error::argument("update", format!("the formula takes {S} states, the optimizer has {count}")));
-        };
-        self.variable.update(self.gradient, states, rule)
-    }
-}
-
-fn checked_rate(learning_rate: f64) -> Hyperparameter {
-    Hyperparameter::new("learning_rate", learning_rate, Range::NonNegative)
 }
 
 fn check_pairs(name: &str, variables: &[Variable], gradients: &[Tensor]) -> Result<()> {
@@ -192,9 +262,13 @@ fn check_states(variable: &Variable, slots: &[Slot], states: &[(String, Tensor)]
         let found: Vec<_> = states.iter().map(|(name, _)| name.as_str()).collect();
         return Err(Error::argument("restore", format!("states {found:?}, not {expected:?}")));
     }
-    for (name, state) in states {
-        if *state.shape() != variable.shape() {
-            let expected = format!("must be that of the variable, {}", variable.shape());
+    for (slot, (name, state)) in slots.iter().zip(states) {
+        let shape = slot.shape_for(variable);
+        if *state.shape() != shape {
+            let expected = match slot.shape {
+                None => format!("must be that of the variable, {shape}"),
+                Some(_) => format!("must be {shape}"),
+            };
             return Err(Error::shape("restore", state.shape(), expected).context(name));
         }
         if state.dtype() != variable.dtype() {
@@ -213,19 +287,19 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
         (**self).hyperparameters()
     }
 
-    fn slots(&self) -> Vec<Slot> {
-        (**self).slots()
+    fn slots(&self, variable: &Variable) -> Vec<Slot> {
+        (**self).slots(variable)
     }
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         (**self).step(step)
     }
 
-    fn memory(&self) -> &Memory {
-        (**self).memory()
+    fn common(&self) -> &Common {
+        (**self).common()
     }
 
-    fn memory_mut(&mut self) -> &mut Memory {
-        (**self).memory_mut()
+    fn common_mut(&mut self) -> &mut Common {
+        (**self).common_mut()
     }
 }

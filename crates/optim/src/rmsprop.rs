@@ -1,8 +1,10 @@
 //! RMSprop.
 
+use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
+use crate::epsilon::Epsilon;
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 
 /// Steps divided by a running root mean square of the gradient: `v = ρ v + (1 - ρ) g²`,
 /// `s = η g / √(v + ε)`, `p -= s`. From Tieleman and Hinton, lecture 6.5 (2012).
@@ -11,19 +13,28 @@ use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
 /// leaves a variance, `v - m²` in place of `v`. That is never negative; where rounding makes it so,
 /// it counts as 0, while Keras would take the root of it.
 ///
-/// Keras' `RMSprop`: learning rate 0.001, `ρ` 0.9, no momentum, `ε` 1e-7, not centered.
+/// Keras' `RMSprop`: learning rate 0.001, `ρ` 0.9, no momentum, `ε` 1e-7, not centered. PyTorch's
+/// `RMSprop`: learning rate 0.01, `ρ` (there `alpha`) 0.99,
+/// [`epsilon_outside_root`](RmsProp::epsilon_outside_root) 1e-8; it keeps `b` without the factor `η`,
+/// the same while the learning rate does not change.
 pub struct RmsProp {
-    memory: Memory,
+    common: Common,
     rho: f64,
     momentum: f64,
-    epsilon: f64,
+    epsilon: Epsilon,
     centered: bool,
 }
 
 impl RmsProp {
     /// Keras' defaults with the given learning rate, which `apply` checks.
-    pub fn new(learning_rate: f64) -> RmsProp {
-        RmsProp { memory: Memory::new(learning_rate), rho: 0.9, momentum: 0.0, epsilon: 1e-7, centered: false }
+    pub fn new(learning_rate: impl Into<LearningRate>) -> RmsProp {
+        RmsProp {
+            common: Common::new(learning_rate),
+            rho: 0.9,
+            momentum: 0.0,
+            epsilon: Epsilon::InsideRoot(1e-7),
+            centered: false,
+        }
     }
 
     /// Sets the decay `ρ` of the running means, from 0 up to but not including 1.
@@ -41,7 +52,13 @@ impl RmsProp {
     /// Sets `ε`, 0 or more, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> RmsProp {
-        RmsProp { epsilon, ..self }
+        RmsProp { epsilon: Epsilon::InsideRoot(epsilon), ..self }
+    }
+
+    /// Sets `ε` and adds it to the root instead, `√v + ε`, as PyTorch does (with 1e-8).
+    #[must_use]
+    pub fn epsilon_outside_root(self, epsilon: f64) -> RmsProp {
+        RmsProp { epsilon: Epsilon::OutsideRoot(epsilon), ..self }
     }
 
     /// Divides by the standard deviation instead of the root mean square.
@@ -66,11 +83,11 @@ impl Optimizer for RmsProp {
         vec![
             Hyperparameter::new("rho", self.rho, Range::Decay),
             Hyperparameter::new("momentum", self.momentum, Range::Unit),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon.value(), Range::NonNegative),
         ]
     }
 
-    fn slots(&self) -> Vec<Slot> {
+    fn slots(&self, _variable: &Variable) -> Vec<Slot> {
         let mut slots = vec![Slot::zeros("mean_square")];
         if self.centered {
             slots.push(Slot::zeros("mean"));
@@ -85,19 +102,19 @@ impl Optimizer for RmsProp {
         let (rate, momentum) = (step.learning_rate, self.momentum);
         let scale = Scale { rate, rho: self.rho, epsilon: self.epsilon };
         match (self.centered, momentum != 0.0) {
-            (false, false) => step.update(&Plain(scale)),
-            (false, true) => step.update(&WithMomentum(scale, momentum)),
-            (true, false) => step.update(&Centered(scale)),
-            (true, true) => step.update(&CenteredWithMomentum(scale, momentum)),
+            (false, false) => step.update(Plain(scale)),
+            (false, true) => step.update(WithMomentum(scale, momentum)),
+            (true, false) => step.update(Centered(scale)),
+            (true, true) => step.update(CenteredWithMomentum(scale, momentum)),
         }
     }
 
-    fn memory(&self) -> &Memory {
-        &self.memory
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 }
 
@@ -105,7 +122,7 @@ impl Optimizer for RmsProp {
 struct Scale {
     rate: f64,
     rho: f64,
-    epsilon: f64,
+    epsilon: Epsilon,
 }
 
 impl Scale {
@@ -116,7 +133,7 @@ impl Scale {
 
     #[inline(always)]
     fn descent<T: Float>(&self, g: T, square: T) -> T {
-        T::from_f64(self.rate) * g / (square + T::from_f64(self.epsilon)).sqrt()
+        T::from_f64(self.rate) * g / self.epsilon.root(square)
     }
 
     #[inline(always)]

@@ -1,25 +1,28 @@
 //! Gradient descent, plain or with momentum.
 
+use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Hyperparameter, Memory, Optimizer, Range, Slot, Step};
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 
 /// Gradient descent: `p -= η g`.
 ///
 /// With momentum `μ`, in Keras' and the chapter's form: `v = μ v - η g`, `p += v`; with Nesterov
-/// momentum `p += μ v - η g`, `v` being the new one.
+/// momentum `p += μ v - η g`, `v` being the new one. From Polyak (1964) and Nesterov (1983).
 ///
-/// Keras' `SGD`: learning rate 0.01, no momentum.
+/// Keras' `SGD`: learning rate 0.01, no momentum. PyTorch's `SGD` keeps `v` without the factor `-η`:
+/// the same while the learning rate does not change.
 pub struct Sgd {
-    memory: Memory,
+    common: Common,
     momentum: f64,
+    dampening: f64,
     nesterov: bool,
 }
 
 impl Sgd {
     /// Plain descent with the given learning rate, which `apply` checks.
-    pub fn new(learning_rate: f64) -> Sgd {
-        Sgd { memory: Memory::new(learning_rate), momentum: 0.0, nesterov: false }
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Sgd {
+        Sgd { common: Common::new(learning_rate), momentum: 0.0, dampening: 0.0, nesterov: false }
     }
 
     /// Sets the momentum, from 0 (none, the default) to 1; `apply` checks it.
@@ -28,7 +31,14 @@ impl Sgd {
         Sgd { momentum, ..self }
     }
 
-    /// Looks ahead along the velocity, after Nesterov (1983); without momentum it changes nothing.
+    /// Takes only the part `1 - dampening` of each gradient but the first into the velocity; from 0
+    /// (the default) to 1. PyTorch has it, Keras has not. Without momentum it changes nothing.
+    #[must_use]
+    pub fn dampening(self, dampening: f64) -> Sgd {
+        Sgd { dampening, ..self }
+    }
+
+    /// Looks ahead along the velocity; without momentum it changes nothing.
     #[must_use]
     pub fn nesterov(self) -> Sgd {
         Sgd { nesterov: true, ..self }
@@ -47,28 +57,32 @@ impl Optimizer for Sgd {
     }
 
     fn hyperparameters(&self) -> Vec<Hyperparameter> {
-        vec![Hyperparameter::new("momentum", self.momentum, Range::Unit)]
+        vec![
+            Hyperparameter::new("momentum", self.momentum, Range::Unit),
+            Hyperparameter::new("dampening", self.dampening, Range::Unit),
+        ]
     }
 
-    fn slots(&self) -> Vec<Slot> {
+    fn slots(&self, _variable: &Variable) -> Vec<Slot> {
         if self.momentum == 0.0 { vec![] } else { vec![Slot::zeros("velocity")] }
     }
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let (rate, momentum) = (step.learning_rate, self.momentum);
-        match (step.states.len(), self.nesterov) {
-            (0, _) => step.update(&Plain { rate }),
-            (_, false) => step.update(&Momentum { rate, momentum }),
-            (_, true) => step.update(&Nesterov { rate, momentum }),
+        let part = if step.number == 1 { 1.0 } else { 1.0 - self.dampening };
+        match (momentum == 0.0, self.nesterov) {
+            (true, _) => step.update(Plain { rate }),
+            (false, false) => step.update(Momentum { rate: rate * part, momentum }),
+            (false, true) => step.update(Nesterov { rate, part, momentum }),
         }
     }
 
-    fn memory(&self) -> &Memory {
-        &self.memory
+    fn common(&self) -> &Common {
+        &self.common
     }
 
-    fn memory_mut(&mut self) -> &mut Memory {
-        &mut self.memory
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
     }
 }
 
@@ -98,6 +112,8 @@ impl Update<1> for Momentum {
 
 struct Nesterov {
     rate: f64,
+    /// Of the gradient that enters the velocity.
+    part: f64,
     momentum: f64,
 }
 
@@ -105,7 +121,7 @@ impl Update<1> for Nesterov {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v]: [T; 1]) -> (T, [T; 1]) {
         let (momentum, descent) = (T::from_f64(self.momentum), T::from_f64(self.rate) * g);
-        let v = momentum * v - descent;
+        let v = momentum * v - T::from_f64(self.part) * descent;
         (p + (momentum * v - descent), [v])
     }
 }

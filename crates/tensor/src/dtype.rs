@@ -121,22 +121,10 @@ impl Element for bool {
 
 /// A floating-point element type: `f32` or `f64`. Formulas that an optimizer gives for one element
 /// are generic over it.
-pub trait Float: Element + num_traits::Float + num_traits::FloatConst + num_traits::NumAssign + std::iter::Sum {
-    /// The error function.
-    fn erf(self) -> Self;
-}
+pub trait Float: Element + num_traits::Float + num_traits::FloatConst + num_traits::NumAssign + std::iter::Sum {}
 
-impl Float for f32 {
-    fn erf(self) -> Self {
-        libm::erff(self)
-    }
-}
-
-impl Float for f64 {
-    fn erf(self) -> Self {
-        libm::erf(self)
-    }
-}
+impl Float for f32 {}
+impl Float for f64 {}
 
 /// Runs `$body` with `$T` standing for the element type that the [`DType`] `$dtype` names.
 macro_rules! with_dtype {

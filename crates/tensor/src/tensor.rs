@@ -306,6 +306,14 @@ impl Tensor {
         }
     }
 
+    /// This tensor with its elements in row-major order, copied if they do not lie so.
+    pub(crate) fn contiguous(&self) -> Cow<'_, Tensor> {
+        if self.is_contiguous() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(with_dtype!(self.dtype(), T => kernels::elementwise::map(self, |x: T| x)))
+    }
+
     /// The elements, to be written in place: copied first if anything else holds them.
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
         if !self.is_contiguous() || self.storage.len() != self.size() {

@@ -187,6 +187,15 @@ fn variances_and_norms_keep_their_digits() {
     assert_eq!(tensor![3e30, 4e30].norm().item().unwrap(), 5e30f32 as f64);
     let tiny = tensor![3e-30, 4e-30].norm().item().unwrap();
     assert!((tiny / 5e-30 - 1.0).abs() < 1e-6, "{tiny:e}");
+    // The same where many threads add them.
+    for scale in [1e-30f32, 1e-12, 1.0, 1e12, 1e30] {
+        let x = tensor::Tensor::full([1 << 18, 2], scale).try_mul(tensor![3.0, 4.0]).unwrap();
+        let expected = 5.0 * f64::from(scale) * 512.0;
+        let norm = x.norm().item().unwrap();
+        assert!((norm / expected - 1.0).abs() < 1e-6, "{norm:e} instead of {expected:e}");
+    }
+    assert_eq!(tensor::Tensor::zeros([1 << 18]).norm().item().unwrap(), 0.0);
+    assert_eq!(tensor::Tensor::zeros([0]).norm().item().unwrap(), 0.0);
 }
 
 #[test]

@@ -162,13 +162,26 @@ fn errors_name_the_operation_the_shapes_and_what_would_be_right() {
     assert_eq!(message(Tensor::zeros([3]).inverse()), "inverse: shape [3]: expected square matrices, […, n, n]");
     assert_eq!(
         message(tensor![[1.0, 2.0], [2.0, 1.0]].cholesky()),
-        "cholesky: the matrix is not positive definite; `eigh` tells its eigenvalues"
+        "cholesky: the matrix is not positive definite (or has NaN); `eigh` tells its eigenvalues"
     );
     assert_eq!(message(tensor![[1, 2], [2, 1]].det()), "det: int64 is not a floating type; cast the operands first");
     assert_eq!(
         message(Tensor::zeros([2, 2]).solve_triangular(tensor![1.0, 1.0], true)),
         "solve_triangular: the matrix has a zero on its diagonal, so that it is singular"
     );
+}
+
+/// The reciprocals of such pivots are infinite.
+#[test]
+fn pivots_may_be_subnormal() -> Result<()> {
+    let a = tensor![[1.0, 2.0], [3.0, 4.0]].cast(DType::F64) * 1e-310;
+    assert_eq!(a.det()?.item()?, 0.0);
+    let (sign, logarithm) = a.slogdet()?;
+    assert_eq!(sign.item()?, -1.0);
+    assert!((logarithm.item()? - (2f64.ln() - 620.0 * 10f64.ln())).abs() < 1e-12 * 1427.0);
+    let x = a.solve((tensor![5.0, 11.0].cast(DType::F64)) * 1e-310)?;
+    assert!(largest_difference(&x, &tensor![1.0, 2.0].cast(DType::F64)) < 1e-12);
+    Ok(())
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) fn backward(op: &Linalg, site: &Site, gradients: &[Option<Tensor>]) -
                 None => vectors.zeros_like(),
             };
             if let Some(g) = &gradients[1] {
-                inner = inner.try_add(vectors.t()?.matmul(g)?.try_mul(inverse_gaps(values)?)?)?;
+                inner = inner.try_add(vectors.t()?.matmul(g)?.try_mul(inverse_gaps(values, g)?)?)?;
             }
             Ok(smallvec![Some(symmetric_part(&vectors.matmul(&inner)?.matmul(&vectors.t()?)?)?)])
         }
@@ -105,16 +105,30 @@ fn inverse(a: &Tensor) -> Result<Tensor> {
     apply(Linalg::Solve, &[a, &eye_like(a)?])
 }
 
-/// `1 / (λⱼ - λᵢ)`, and 0 on the diagonal.
-fn inverse_gaps(values: &Tensor) -> Result<Tensor> {
+/// `1 / (λⱼ - λᵢ)`, and 0 on the diagonal, to meet the gradient `g` of the vectors.
+///
+/// Eigenvalues count as equal if they differ by no more than rounding may have moved them, `4 n ε max |λ|`
+/// (equal ones of random matrices came out up to 3 n ε apart). Then their vectors are not determined, and must have no part in the target: what stands in their place
+/// meets zeros only, and is so large that the next derivative does not get lost where it does not.
+fn inverse_gaps(values: &Tensor, g: &Tensor) -> Result<Tensor> {
+    if values.size() == 0 {
+        return Ok(g.zeros_like());
+    }
+    let n = values.shape()[values.rank() - 1];
     let gaps = values.expand_dims(-2)?.try_sub(values.expand_dims(-1)?)?;
-    let diagonal = Tensor::eye(values.shape()[values.rank() - 1]).equal(1.0)?;
-    let gaps = diagonal.select(1.0, gaps)?;
-    if gaps.equal(0.0)?.any()?.item()? != 0.0 {
-        return Err(Error::gradient(
-            "eigh: two eigenvalues are equal, so that their eigenvectors are not determined and have no gradient",
+    let largest = values.stop_gradient().abs().max_keepdims(-1)?.expand_dims(-1)?;
+    let rounding = largest.try_mul(4.0 * n as f64 * f64::EPSILON)?;
+    let diagonal = Tensor::eye(n).equal(1.0)?;
+    let equal = gaps.abs().less_equal(&rounding)?.logical_and(diagonal.logical_not()?)?;
+    let used = g.not_equal(0.0)?.any_keepdims(-2)?;
+    if equal.logical_and(used)?.any()?.item()? != 0.0 {
+        return Err(Error::argument(
+            "eigh",
+            "an eigenvector is used whose eigenvalue is equal to another, so that it is not determined and has no \
+             gradient",
         ));
     }
+    let gaps = diagonal.select(1.0, equal.select(rounding, gaps)?)?;
     diagonal.select(0.0, gaps.reciprocal())
 }
 

@@ -7,11 +7,13 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod binary;
+mod conv;
 mod fused;
 mod index;
 mod linalg;
 mod matmul;
 mod movement;
+mod pool;
 mod reduce;
 mod scan;
 mod split;
@@ -52,6 +54,8 @@ pub(crate) fn needs(op: &Op) -> Needs {
         Op::Reduce(op) => reduce::needs(op),
         Op::Scan(op) => scan::needs(op),
         Op::Matmul(op) => matmul::needs(op),
+        Op::Conv(op) => conv::needs(op),
+        Op::Pool(op) => pool::needs(op),
         Op::Movement(op) => movement::needs(op),
         Op::Split(op) => split::needs(op),
         Op::Index(op) => index::needs(op),
@@ -73,6 +77,8 @@ pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Re
         (Op::Reduce(op), Some(gradient)) => Ok(smallvec![reduce::backward(op, site, gradient)?]),
         (Op::Scan(op), Some(gradient)) => Ok(smallvec![Some(scan::backward(op, site, gradient)?)]),
         (Op::Matmul(op), Some(gradient)) => pair(site, |k| matmul::backward(op, site, gradient, k).map(Some)),
+        (Op::Conv(op), Some(gradient)) => pair(site, |k| conv::backward(op, site, gradient, k).map(Some)),
+        (Op::Pool(op), Some(gradient)) => pool::backward(op, site, gradient),
         (Op::Movement(op), Some(gradient)) => movement::backward(op, site, gradient),
         (Op::Index(op), Some(gradient)) => index::backward(op, site, gradient),
         (Op::Fused(op), Some(gradient)) => fused::backward(op, site, gradient),

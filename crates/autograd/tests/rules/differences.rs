@@ -24,7 +24,7 @@ fn shapes() -> impl Strategy<Value = Vec<usize>> {
 
 /// Value and gradients of a row, under an outer tape that watches the same inputs but is never asked
 /// if `idle` is set.
-fn evaluate(row: &Row, inputs: &[Tensor], attrs: &Value, idle: bool) -> Result<Vec<Tensor>> {
+pub(crate) fn evaluate(row: &Row, inputs: &[Tensor], attrs: &Value, idle: bool) -> Result<Vec<Tensor>> {
     let floating: Vec<&Tensor> = inputs.iter().filter(|input| input.dtype().is_float()).collect();
     let outer = idle.then(GradientTape::new);
     outer.iter().for_each(|outer| floating.iter().for_each(|input| outer.watch(*input)));

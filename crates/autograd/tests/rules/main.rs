@@ -6,3 +6,4 @@ mod differences;
 mod golden;
 mod programs;
 mod table;
+mod threads;

@@ -8,10 +8,26 @@
 //! | function | object | targets |
 //! |---|---|---|
 //! | [`sparse_categorical_crossentropy`], …`_from_logits` | [`SparseCategoricalCrossentropy`] | class numbers `[…]` |
+//! | [`categorical_generalized_cross_entropy`] | [`CategoricalGeneralizedCrossEntropy`] | class numbers `[…]` |
 //! | [`categorical_crossentropy`], …`_from_logits` | [`CategoricalCrossentropy`] | probabilities `[…, classes]` |
+//! | [`categorical_focal_crossentropy`] | [`CategoricalFocalCrossentropy`] | probabilities `[…, classes]` |
 //! | [`binary_crossentropy`], …`_from_logits` | [`BinaryCrossentropy`] | probabilities `[…, n]` |
-//! | [`mean_squared_error`], [`mean_absolute_error`], [`huber`], [`log_cosh`] | of the same names | `[…, n]` |
+//! | [`binary_focal_crossentropy`] | [`BinaryFocalCrossentropy`] | probabilities `[…, n]` |
 //! | [`kl_divergence`] | [`KlDivergence`] | probabilities `[…, n]` |
+//! | [`mean_squared_error`], [`mean_absolute_error`], [`huber`], [`log_cosh`] | of the same names | `[…, n]` |
+//! | [`mean_absolute_percentage_error`], [`mean_squared_logarithmic_error`] | of the same names | `[…, n]` |
+//! | [`poisson`] | [`Poisson`] | counts `[…, n]` |
+//! | [`cosine_similarity`] | [`CosineSimilarity`] | vectors `[…, n]` |
+//! | [`hinge`], [`squared_hinge`] | [`Hinge`], [`SquaredHinge`] | signs or truth values `[…, n]` |
+//! | [`categorical_hinge`] | [`CategoricalHinge`] | one-hot rows `[…, classes]` |
+//! | [`dice`], [`tversky`] | [`Dice`], [`Tversky`] | masks of any shape |
+//! | [`ctc`] | [`Ctc`] | sequences of class numbers `[batch, labels]` |
+//! | [`contrastive`] | [`Contrastive`] | whether alike `[…]`, for distances |
+//! | [`triplet_margin`] | [`TripletMargin`] | none |
+//! | [`circle`] | [`Circle`] | class numbers `[batch]`, for embeddings |
+//!
+//! [`Loss::reduce`] weights samples and reduces by any [`Reduction`]; [`Loss::class_weights`] gives
+//! weights to classes. [`pairwise_distance`] measures what contrastive and triplet losses compare.
 //!
 //! Predictions are floating. Targets that are compared element by element have the shape of the
 //! predictions, or lack or have beside it a last axis of size 1, and their type; integers and truth
@@ -19,24 +35,55 @@
 //! is one of them.
 
 mod binary_crossentropy;
+mod binary_focal_crossentropy;
 mod categorical_crossentropy;
+mod categorical_focal_crossentropy;
+mod categorical_generalized_cross_entropy;
+mod circle;
+mod class_weighted;
+mod contrastive;
+mod cosine_similarity;
+mod ctc;
+mod distance;
+mod hinge;
 mod kl_divergence;
+mod overlap;
+mod plain;
+mod reduction;
 mod regression;
 mod sparse_categorical_crossentropy;
+mod triplet_margin;
 
 use tensor::{Error, Result, Tensor};
 
 pub use binary_crossentropy::{BinaryCrossentropy, binary_crossentropy, binary_crossentropy_from_logits};
+pub use binary_focal_crossentropy::{BinaryFocalCrossentropy, binary_focal_crossentropy};
 pub use categorical_crossentropy::{
     CategoricalCrossentropy, categorical_crossentropy, categorical_crossentropy_from_logits,
 };
+pub use categorical_focal_crossentropy::{CategoricalFocalCrossentropy, categorical_focal_crossentropy};
+pub use categorical_generalized_cross_entropy::{
+    CategoricalGeneralizedCrossEntropy, categorical_generalized_cross_entropy,
+};
+pub use circle::{Circle, circle};
+pub use class_weighted::ClassWeighted;
+pub use contrastive::{Contrastive, contrastive};
+pub use cosine_similarity::{CosineSimilarity, cosine_similarity};
+pub use ctc::{Ctc, ctc};
+pub use distance::pairwise_distance;
+pub use hinge::{CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge};
 pub use kl_divergence::{KlDivergence, kl_divergence};
+pub use overlap::{Dice, Tversky, dice, tversky};
+pub use reduction::Reduction;
 pub use regression::{
-    Huber, LogCosh, MeanAbsoluteError, MeanSquaredError, huber, log_cosh, mean_absolute_error, mean_squared_error,
+    Huber, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
+    Poisson, huber, log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
+    mean_squared_logarithmic_error, poisson,
 };
 pub use sparse_categorical_crossentropy::{
     SparseCategoricalCrossentropy, sparse_categorical_crossentropy, sparse_categorical_crossentropy_from_logits,
 };
+pub use triplet_margin::{TripletMargin, triplet_margin};
 
 /// How far predictions are from targets. Any function or closure of targets and predictions is one
 /// (for which a boxed loss, which could be such a function too, is none: wrap it in a closure):
@@ -61,12 +108,72 @@ pub trait Loss: Send + Sync {
     /// If shapes or types do not suit.
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor>;
 
-    /// The mean over all samples, a scalar: what training makes small.
+    /// Which of the losses that [`Loss::loss`] returned for these targets count in a mean: truth
+    /// values in their shape, or nothing if all do.
+    ///
+    /// # Errors
+    /// If the targets do not belong to the losses.
+    fn counted(&self, _targets: &Tensor, _losses: &Tensor) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
+    /// The losses, each times the weight of its sample, reduced. Weights have the shape of the
+    /// losses or of its leading axes, and are 1 if not given.
+    ///
+    /// ```
+    /// # use nn::{Loss, MeanSquaredError, Reduction};
+    /// # use tensor::tensor;
+    /// let (targets, predictions) = (tensor![[1.0], [2.0]], tensor![[2.0], [4.0]]);
+    /// let weights = tensor![3.0, 1.0];
+    /// let loss = |reduction| MeanSquaredError.reduce(&targets, &predictions, Some(&weights), reduction)?.item();
+    /// assert_eq!(loss(Reduction::Sum)?, 3.0 * 1.0 + 1.0 * 4.0);
+    /// assert_eq!(loss(Reduction::SumOverBatchSize)?, 7.0 / 2.0);
+    /// assert_eq!(loss(Reduction::MeanWithSampleWeight)?, 7.0 / 4.0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Loss::loss`], and if the weights do not suit.
+    fn reduce(
+        &self,
+        targets: &Tensor,
+        predictions: &Tensor,
+        sample_weights: Option<&Tensor>,
+        reduction: Reduction,
+    ) -> Result<Tensor> {
+        let losses = self.loss(targets, predictions)?;
+        let counted = self.counted(targets, &losses)?;
+        reduction.apply(losses, counted.as_ref(), sample_weights).map_err(|error| error.context(self.name()))
+    }
+
+    /// The mean over all samples that count, a scalar: what training makes small.
     ///
     /// # Errors
     /// As [`Loss::loss`].
     fn mean(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        Ok(self.loss(targets, predictions)?.mean())
+        self.reduce(targets, predictions, None, Reduction::SumOverBatchSize)
+    }
+
+    /// This loss with a weight for each class, beginning with class 0. Targets are class numbers,
+    /// one for each loss, or rows of a number for each class, of which the largest decides.
+    ///
+    /// ```
+    /// # use nn::{Loss, SparseCategoricalCrossentropy};
+    /// # use tensor::tensor;
+    /// let loss = SparseCategoricalCrossentropy::from_logits().class_weights([1.0, 10.0]);
+    /// let losses = loss.loss(&tensor![0, 1], &tensor![[2.0, 2.0], [2.0, 2.0]])?.to_vec::<f32>()?;
+    /// assert_eq!(losses[1], 10.0 * losses[0]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// As in Keras, they are weights of samples and so do not divide the [mean](Loss::mean);
+    /// [`Reduction::MeanWithSampleWeight`] divides by their sum, as PyTorch does. The loss fails if
+    /// a class has no weight.
+    fn class_weights(self, weights: impl Into<Vec<f64>>) -> ClassWeighted<Self>
+    where
+        Self: Sized,
+    {
+        ClassWeighted::new(self, weights.into())
     }
 
     /// What it is called in a history.

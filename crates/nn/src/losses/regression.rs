@@ -1,59 +1,38 @@
-//! Losses of the difference between prediction and target: the mean over the last axis of one
-//! function of it.
+//! Losses of regression: the mean over the last axis of a function of target and prediction.
 
 use tensor::{Error, Result, Tensor};
 
-use super::{Loss, alike, named};
+use super::plain::plain_losses;
+use super::{EPSILON, Loss, alike, named};
 
-/// The mean over the last axis of `f(prediction - target)`.
-fn of_difference(
-    name: &str,
-    targets: &Tensor,
-    predictions: &Tensor,
-    f: impl FnOnce(Tensor) -> Result<Tensor>,
-) -> Result<Tensor> {
-    named(name, targets, predictions, || f(predictions.try_sub(&alike(targets, predictions)?)?)?.mean_axes(-1))
-}
-
-/// Rows: function, object and function of the difference, with documentation.
-macro_rules! losses_without_settings {
-    ($($(#[doc = $doc:literal])+ $function:ident $object:ident |$d:ident| $f:expr;)*) => {$(
-        $(#[doc = $doc])+
-        /// The mean is over the last axis: targets and predictions `[…, n]` give `[…]`.
-        ///
-        /// # Errors
-        /// If shapes or types do not fit, or there is no sample.
-        pub fn $function(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-            of_difference(stringify!($function), targets, predictions, |$d| $f)
-        }
-
-        #[doc = concat!("[`", stringify!($function), "`] as a [`Loss`].")]
-        #[derive(Clone, Copy, Debug, Default)]
-        pub struct $object;
-
-        impl Loss for $object {
-            fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-                $function(targets, predictions)
-            }
-
-            fn name(&self) -> &str {
-                stringify!($function)
-            }
-        }
-    )*};
-}
-
-losses_without_settings! {
-    /// The mean of `d²`, d being prediction less target.
-    mean_squared_error MeanSquaredError |d| Ok(d.square());
-    /// The mean of `|d|`, d being prediction less target; its derivative at 0 is 0.
-    mean_absolute_error MeanAbsoluteError |d| Ok(d.abs());
-    /// The mean of `ln cosh d`, d being prediction less target: `d²/2` for small differences and
-    /// `|d| - ln 2` for large ones, without overflow.
-    log_cosh LogCosh |d| {
-        // ln cosh d = d + softplus(-2d) - ln 2
-        d.try_add(d.try_mul(-2)?.softplus())?.try_sub(std::f64::consts::LN_2)
+plain_losses! {
+    /// The mean of `(p - t)²` over the last axis.
+    mean_squared_error MeanSquaredError |t, p| p.try_sub(t)?.square().mean_axes(-1);
+    /// The mean of `|p - t|` over the last axis; its derivative where both are equal is 0.
+    mean_absolute_error MeanAbsoluteError |t, p| p.try_sub(t)?.abs().mean_axes(-1);
+    /// The mean of `100 |p - t| / max(|t|, 1e-7)` over the last axis, in percent; its derivative where
+    /// both are equal is 0.
+    mean_absolute_percentage_error MeanAbsolutePercentageError |t, p| {
+        let relative = p.try_sub(t)?.abs().try_div(t.abs().clamp(EPSILON, None)?)?;
+        relative.mean_axes(-1)?.try_mul(100.0)
     };
+    /// The mean of `(ln(1 + p) - ln(1 + t))²` over the last axis. As in Keras, both are raised to 1e-7
+    /// first, negative ones in particular; what was raised gets no gradient.
+    mean_squared_logarithmic_error MeanSquaredLogarithmicError |t, p| {
+        let logarithm = |x: &Tensor| Ok::<_, Error>(x.clamp(EPSILON, None)?.log1p());
+        logarithm(p)?.try_sub(logarithm(t)?)?.square().mean_axes(-1)
+    };
+    /// The mean of `ln cosh(p - t)` over the last axis: `d²/2` for small differences d and
+    /// `|d| - ln 2` for large ones, without overflow.
+    log_cosh LogCosh |t, p| {
+        // ln cosh d = d + softplus(-2d) - ln 2
+        let d = p.try_sub(t)?;
+        d.try_add(d.try_mul(-2)?.softplus())?.try_sub(std::f64::consts::LN_2)?.mean_axes(-1)
+    };
+    /// The mean of `p - t ln(p + 1e-7)` over the last axis: counts t against the rates p of Poisson
+    /// distributions, but for the term `ln t!`, so that it may be negative. It is NaN for negative
+    /// rates.
+    poisson Poisson |t, p| p.try_sub(t.try_mul(p.try_add(EPSILON)?.log())?)?.mean_axes(-1);
 }
 
 /// The mean of `d²/2` where `|d| < delta` and `delta (|d| - delta/2)` elsewhere, d being prediction
@@ -63,13 +42,14 @@ losses_without_settings! {
 /// # Errors
 /// If shapes or types do not fit, there is no sample, or `delta` is not positive.
 pub fn huber(targets: &Tensor, predictions: &Tensor, delta: f64) -> Result<Tensor> {
-    of_difference("huber", targets, predictions, |d| {
+    named("huber", targets, predictions, || {
         if !(delta > 0.0 && delta.is_finite()) {
             return Err(Error::argument("delta", format!("{delta:?} must be positive")));
         }
+        let d = predictions.try_sub(&alike(targets, predictions)?)?;
         let size = d.abs();
         let linear = size.try_sub(delta / 2.0)?.try_mul(delta)?;
-        size.less(delta)?.select(d.square().try_mul(0.5)?, linear)
+        size.less(delta)?.select(d.square().try_mul(0.5)?, linear)?.mean_axes(-1)
     })
 }
 

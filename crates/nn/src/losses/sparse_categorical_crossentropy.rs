@@ -1,6 +1,6 @@
 //! Cross-entropy with class numbers.
 
-use tensor::{Result, Tensor};
+use tensor::{DType, Error, Result, Tensor};
 
 use super::{EPSILON, Loss, named};
 
@@ -27,10 +27,7 @@ const NAME: &str = "sparse_categorical_crossentropy";
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-    named(NAME, labels, predictions, || {
-        let logits = predictions.clamp(EPSILON, 1.0 - EPSILON)?.log();
-        logits.softmax_cross_entropy(&column_as_vector(labels, predictions)?)
-    })
+    SparseCategoricalCrossentropy::default().loss(labels, predictions)
 }
 
 /// `-ln softmax(logits)[label]` for each sample: integer labels `[…]` or `[…, 1]` and logits
@@ -39,11 +36,11 @@ pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) ->
 /// # Errors
 /// As [`sparse_categorical_crossentropy`].
 pub fn sparse_categorical_crossentropy_from_logits(labels: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    named(NAME, labels, logits, || logits.softmax_cross_entropy(&column_as_vector(labels, logits)?))
+    SparseCategoricalCrossentropy::from_logits().loss(labels, logits)
 }
 
 /// Labels `[batch, 1]` for predictions `[batch, classes]` as `[batch]`.
-fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+pub(super) fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     match labels.shape().split_last() {
         Some((1, rest)) if labels.rank() == predictions.rank() => labels.with_shape(rest),
         _ => Ok(labels.clone()),
@@ -54,25 +51,59 @@ fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SparseCategoricalCrossentropy {
     logits: bool,
+    ignored: Option<i64>,
 }
 
 impl SparseCategoricalCrossentropy {
     /// Of logits.
     pub fn from_logits() -> Self {
-        SparseCategoricalCrossentropy { logits: true }
+        SparseCategoricalCrossentropy { logits: true, ignored: None }
+    }
+
+    /// Samples with this label, which need be no class, have the loss 0, give no gradient and do not
+    /// count in means; their predictions may be anything, even NaN.
+    #[must_use]
+    pub fn ignore_class(self, label: i64) -> Self {
+        SparseCategoricalCrossentropy { ignored: Some(label), ..self }
+    }
+
+    /// Of labels `[…]`, none of which is ignored.
+    fn of_classes(&self, labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        if self.logits {
+            predictions.softmax_cross_entropy(labels)
+        } else {
+            predictions.clamp(EPSILON, 1.0 - EPSILON)?.log().softmax_cross_entropy(labels)
+        }
     }
 }
 
 impl Loss for SparseCategoricalCrossentropy {
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        if self.logits {
-            sparse_categorical_crossentropy_from_logits(targets, predictions)
-        } else {
-            sparse_categorical_crossentropy(targets, predictions)
-        }
+        named(NAME, targets, predictions, || {
+            let labels = column_as_vector(targets, predictions)?;
+            let Some(ignored) = self.ignored else { return self.of_classes(&labels, predictions) };
+            let labels = integers(&labels)?;
+            let valid = labels.not_equal(ignored)?;
+            // A class and a prediction that every model has, so that nothing can go wrong there.
+            let predictions = predictions.masked_fill(&valid.logical_not()?.expand_dims(-1)?, 1.0)?;
+            valid.select(self.of_classes(&valid.select(&labels, 0)?, &predictions)?, 0.0)
+        })
+    }
+
+    fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
+        let valid = |ignored| integers(&targets.with_shape(losses.shape())?)?.not_equal(ignored);
+        self.ignored.map(valid).transpose()
     }
 
     fn name(&self) -> &str {
         NAME
+    }
+}
+
+/// Labels as int64, in which every class to be ignored has a place.
+fn integers(labels: &Tensor) -> Result<Tensor> {
+    match labels.dtype() {
+        DType::I64 | DType::U8 => Ok(labels.cast(DType::I64)),
+        other => Err(Error::dtype("labels", other, "int64 or uint8, as indices must be")),
     }
 }

@@ -1,4 +1,4 @@
-//! The format of the files.
+//! The format of the files, and comparing with them.
 
 use serde_json::Value;
 use tensor::Tensor;
@@ -6,11 +6,13 @@ use tensor::Tensor;
 /// Relative to `max(1, |expected|)`.
 const TOLERANCE: f64 = 1e-9;
 
+/// The cases of a document.
 pub(crate) fn cases(text: &str) -> Vec<Value> {
     let document: Value = serde_json::from_str(text).unwrap();
     document["cases"].as_array().unwrap().clone()
 }
 
+/// A stored tensor, of int64 or float64.
 pub(crate) fn tensor(value: &Value) -> Tensor {
     let shape: Vec<usize> = value["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap() as usize).collect();
     let data = value["data"].as_array().unwrap();

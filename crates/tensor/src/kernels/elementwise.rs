@@ -8,16 +8,46 @@ use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
+/// A function of one element. Any closure is one; a type of its own is for what is to be compiled
+/// into the loop whatever its size, which the compiler does not promise for closures.
+pub(crate) trait Function<A, O>: Sync {
+    /// The value at `x`, straight-line code if it is to be vectorised.
+    fn of(&self, x: A) -> O;
+
+    /// Whether `x` is one of the rare elements that need [`Function::rare`].
+    #[inline(always)]
+    fn is_rare(&self, _: A) -> bool {
+        false
+    }
+
+    /// The value at a rare element.
+    #[inline(always)]
+    fn rare(&self, x: A) -> O {
+        self.of(x)
+    }
+}
+
+impl<A, O, F: Fn(A) -> O + Sync> Function<A, O> for F {
+    #[inline(always)]
+    fn of(&self, x: A) -> O {
+        self(x)
+    }
+}
+
+/// Elements that are gathered at a time where they do not lie side by side.
+const GATHERED: usize = 256;
+
 /// `f` of every element of `x`.
-pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Fn(A) -> O + Sync) -> Tensor {
+pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
     let mut out = Buffer::new::<O>(x.size());
     let data = x.storage_slice::<A>();
     if out.len() == 1 {
-        out.as_mut_slice()[0] = f(x.first());
-        return Tensor::from_buffer(out, x.shape().clone());
+        let x = x.first();
+        out.as_mut_slice()[0] = if f.is_rare(x) { f.rare(x) } else { f.of(x) };
+    } else {
+        let walk = Walk::new(x.shape(), [(x.strides(), x.offset())]);
+        for_chunks(out.as_mut_slice(), CHUNK, |start, out| vectorized(Map { start, out, data, walk: &walk, f: &f }));
     }
-    let walk = Walk::new(x.shape(), [(x.strides(), x.offset())]);
-    for_chunks(out.as_mut_slice(), CHUNK, |start, out| vectorized(Map { start, out, data, walk: &walk, f: &f }));
     Tensor::from_buffer(out, x.shape().clone())
 }
 
@@ -29,28 +59,45 @@ struct Map<'a, A, O, F> {
     f: &'a F,
 }
 
-impl<A: Element, O: Element, F: Fn(A) -> O> Loop for Map<'_, A, O, F> {
+impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
         let Map { start, out, data, walk, f } = self;
+        let adjacent = walk.steps == [1];
         for (position, [at], length) in walk.runs(start, out.len()) {
-            let out = &mut out[position..position + length];
-            match walk.steps {
-                [1] => {
-                    for (out, &x) in out.iter_mut().zip(&data[at as usize..][..length]) {
-                        *out = f(x);
-                    }
+            let width = if adjacent { length.max(1) } else { GATHERED };
+            for (k, out) in out[position..position + length].chunks_mut(width).enumerate() {
+                let gathered;
+                // One loop for both cases: of long functions each copy costs time to compile.
+                let values = if adjacent {
+                    &data[at as usize..][..length]
+                } else {
+                    let first = at + (k * GATHERED) as isize * walk.steps[0];
+                    gathered = gather(data, first, walk.steps[0], out.len());
+                    &gathered[..out.len()]
+                };
+                for (out, &x) in out.iter_mut().zip(values) {
+                    *out = f.of(x);
                 }
-                [step] => {
-                    for (k, out) in out.iter_mut().enumerate() {
-                        *out = f(data[(at + k as isize * step) as usize]);
+                if values.iter().fold(false, |any, &x| any | f.is_rare(x)) {
+                    for (out, &x) in out.iter_mut().zip(values).filter(|(_, x)| f.is_rare(**x)) {
+                        *out = f.rare(x);
                     }
                 }
             }
         }
     }
+}
+
+/// `count` elements, `step` apart.
+fn gather<A: Element>(data: &[A], first: isize, step: isize, count: usize) -> [A; GATHERED] {
+    let mut gathered = [A::default(); GATHERED];
+    for (k, x) in gathered[..count].iter_mut().enumerate() {
+        *x = data[(first + k as isize * step) as usize];
+    }
+    gathered
 }
 
 /// `f` of every pair of elements of `a` and `b`, broadcast to `shape`.

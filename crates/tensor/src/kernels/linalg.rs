@@ -58,7 +58,7 @@ pub(crate) fn each(
 
 const SINGULAR: &str = "is singular";
 const ZERO_DIAGONAL: &str = "has a zero on its diagonal, so that it is singular";
-const NOT_POSITIVE: &str = "is not positive definite; `eigh` tells its eigenvalues";
+const NOT_POSITIVE: &str = "is not positive definite (or has NaN); `eigh` tells its eigenvalues";
 const NOT_CONVERGED: &str = "has eigenvalues that were not found within 1,000 iterations each";
 const NOT_FINITE: &str = "has elements that are NaN or infinite";
 
@@ -66,8 +66,9 @@ pub(crate) fn solve(m: &[Matrix]) -> Parts {
     if m[1].is_empty() {
         return Ok(smallvec![m[1].clone()]);
     }
-    let solution = LU::new(m[0].clone()).solve(&m[1]).ok_or(SINGULAR)?;
-    Ok(smallvec![solution])
+    let (a, scale) = scaled(m[0].clone());
+    let solution = LU::new(a).solve(&m[1]).ok_or(SINGULAR)?;
+    Ok(smallvec![solution / scale])
 }
 
 pub(crate) fn solve_triangular(m: &[Matrix], lower: bool, unit_diagonal: bool) -> Parts {
@@ -86,8 +87,8 @@ fn symmetric_part(m: &Matrix) -> Matrix {
     (m + m.transpose()) * 0.5
 }
 
-/// A matrix divided by a power of two, and that power, so that the squares of its elements do not
-/// over- or underflow.
+/// A matrix divided by a power of two, and that power, so that neither the squares of its elements nor the
+/// reciprocals of its pivots over- or underflow.
 fn scaled(m: Matrix) -> (Matrix, f64) {
     let largest = m.amax();
     if largest == 0.0 || !largest.is_finite() {
@@ -104,15 +105,18 @@ pub(crate) fn cholesky(m: &[Matrix]) -> Parts {
 }
 
 pub(crate) fn det(m: &[Matrix]) -> Parts {
-    let lu = LU::new(m[0].clone());
+    let (a, scale) = scaled(m[0].clone());
+    let lu = LU::new(a);
     let sign: f64 = lu.p().determinant();
-    Ok(smallvec![Matrix::from_element(1, 1, sign * lu.u().diagonal().product())])
+    let product = lu.u().diagonal().iter().fold(sign, |product, x| product * (x * scale));
+    Ok(smallvec![Matrix::from_element(1, 1, product)])
 }
 
 pub(crate) fn slogdet(m: &[Matrix]) -> Parts {
-    let lu = LU::new(m[0].clone());
+    let (a, scale) = scaled(m[0].clone());
+    let lu = LU::new(a);
     let mut sign: f64 = lu.p().determinant();
-    let mut logarithm = 0.0;
+    let mut logarithm = m[0].nrows() as f64 * scale.ln();
     for &x in lu.u().diagonal().iter() {
         sign *= if x == 0.0 { 0.0 } else { x.signum() };
         logarithm += x.abs().ln();

@@ -1,15 +1,22 @@
 //! Loops over elements. This folder is the only place of the workspace with `unsafe` code.
 
+pub(crate) mod conv;
+pub(crate) mod depthwise;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;
+pub(crate) mod math;
 pub(crate) mod memory;
+pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod simd;
+pub(crate) mod softmax;
 pub(crate) mod strided;
 pub(crate) mod threads;
+pub(crate) mod tile;
 pub(crate) mod update;
 pub(crate) mod view;
+pub(crate) mod windows;

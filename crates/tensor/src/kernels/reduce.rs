@@ -187,15 +187,42 @@ pub(crate) fn by_row<T: Element, A: Element>(
     keep: bool,
     f: impl Fn(&[T]) -> A + Sync,
 ) -> Tensor {
+    by_rows(x, axes, keep, |width, rows, out| {
+        for (k, out) in out.iter_mut().enumerate() {
+            *out = f(&rows[k * width..][..width]);
+        }
+    })
+}
+
+/// As [`by_row`] for several rows at a time, one after the other: calls `f(width, rows, out)`.
+pub(crate) fn by_rows<T: Element, A: Element>(
+    x: &Tensor,
+    axes: &[usize],
+    keep: bool,
+    f: impl Fn(usize, &[T], &mut [A]) + Sync,
+) -> Tensor {
     let form = Form::of::<T>(x, axes, true);
     let data = form.data::<T>();
+    let width = form.reduced;
     let mut out = Buffer::new::<A>(form.outer);
-    for_chunks(out.as_mut_slice::<A>(), (CHUNK / form.reduced.max(1)).max(1), |start, out| {
-        for (k, out) in out.iter_mut().enumerate() {
-            *out = f(&data[(start + k) * form.reduced..][..form.reduced]);
-        }
+    for_chunks(out.as_mut_slice::<A>(), (CHUNK / width.max(1)).max(1), |start, out| {
+        f(width, &data[start * width..][..out.len() * width], out);
     });
     Tensor::from_buffer(out, x.shape().reduced(axes, keep))
+}
+
+/// The larger of two; NaN, which is not equal to itself, wins.
+#[inline(always)]
+pub(crate) fn larger<T: Element>(a: T, b: T) -> T {
+    #[allow(clippy::eq_op)]
+    if b > a || b != b { b } else { a }
+}
+
+/// The smaller of two; NaN wins.
+#[inline(always)]
+pub(crate) fn smaller<T: Element>(a: T, b: T) -> T {
+    #[allow(clippy::eq_op)]
+    if b < a || b != b { b } else { a }
 }
 
 /// A tensor as `[outer, reduced, inner]` in row-major order, copied only if it does not lie so.

@@ -1,6 +1,7 @@
 //! Walking along one axis: running results, and orders.
 
 use crate::dtype::{Element, with_dtype};
+use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::Shape;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
@@ -11,27 +12,29 @@ fn around(shape: &Shape, axis: usize) -> (usize, usize) {
 }
 
 /// The running result along an axis: `start`, then `step` with each element, shown as `value`.
-pub(crate) fn cumulate<T: Element, A: Copy>(
+pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
     x: &Tensor,
     axis: usize,
     start: A,
-    step: impl Fn(A, T) -> A,
-    value: impl Fn(A) -> T,
+    step: impl Fn(A, T) -> A + Sync,
+    value: impl Fn(A) -> T + Sync,
 ) -> Tensor {
     let inner = around(x.shape(), axis).1.max(1);
     let lane = (x.shape()[axis] * inner).max(1);
     let source = x.elements::<T>();
     let mut out = Buffer::new::<T>(x.size());
-    let mut running = vec![start; inner];
-    for (source, out) in source.chunks(lane).zip(out.as_mut_slice::<T>().chunks_mut(lane)) {
-        running.fill(start);
-        for (source, out) in source.chunks(inner).zip(out.chunks_mut(inner)) {
-            for ((running, &x), out) in running.iter_mut().zip(source).zip(out) {
-                *running = step(*running, x);
-                *out = value(*running);
+    for_chunks(out.as_mut_slice::<T>(), lane * (CHUNK / lane).max(1), |first, out| {
+        let mut running = vec![start; inner];
+        for (source, out) in source[first..].chunks(lane).zip(out.chunks_mut(lane)) {
+            running.fill(start);
+            for (source, out) in source.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
+                for ((running, &x), out) in running.iter_mut().zip(source).zip(out) {
+                    *running = step(*running, x);
+                    *out = value(*running);
+                }
             }
         }
-    }
+    });
     Tensor::from_buffer(out, x.shape().clone())
 }
 

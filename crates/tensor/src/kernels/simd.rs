@@ -8,19 +8,31 @@ pub(crate) trait Loop {
     fn run(self) -> Self::Output;
 }
 
-/// Runs a loop with AVX2 and FMA where the processor has them.
+/// Runs a loop with AVX-512 where the processor has it, or else with AVX2.
 ///
-/// Rust does not contract `a * b + c` by itself, so both forms give the same bits.
+/// Rust does not contract `a * b + c` by itself, so all forms give the same bits.
 #[inline]
 pub(crate) fn vectorized<L: Loop>(body: L) -> L::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+        fn avx512<L: Loop>(body: L) -> L::Output {
+            body.run()
+        }
+        #[target_feature(enable = "avx2")]
         fn avx2<L: Loop>(body: L) -> L::Output {
             body.run()
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has both features.
+        let has_avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bw");
+        if has_avx512 {
+            // SAFETY: the processor has all these features.
+            return unsafe { avx512(body) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has this feature.
             return unsafe { avx2(body) };
         }
     }

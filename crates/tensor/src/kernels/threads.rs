@@ -12,15 +12,18 @@ use crate::{profile, record};
 /// another thread, which costs some 5 µs.
 pub(crate) const CHUNK: usize = 32 << 10;
 
+/// Runs `f`, a parallel section, with the recorders of this thread and its phase and scope in a profile
+/// put aside: while it waits, it may run tasks that belong to somebody else.
+fn suspended<R>(f: impl FnOnce() -> R) -> R {
+    record::suspended(|| profile::suspended(f))
+}
+
 /// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
-///
-/// The recorders of this thread, and its phase and scope in a profile, are put aside meanwhile: while
-/// it waits, it may run tasks that belong to somebody else.
 pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     if count <= 1 {
         (0..count).for_each(task);
     } else {
-        record::suspended(|| profile::suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task)));
+        suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
     }
 }
 
@@ -31,7 +34,7 @@ pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> 
     if count <= 1 {
         (0..count).map(task).collect()
     } else {
-        record::suspended(|| (0..count).into_par_iter().map(task).collect())
+        suspended(|| (0..count).into_par_iter().map(task).collect())
     }
 }
 

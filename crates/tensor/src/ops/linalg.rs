@@ -240,7 +240,8 @@ impl Tensor {
     /// matrices: `A V = V diag(λ)`. Of an `A` that is not symmetric it takes the symmetric part,
     /// `(A + Aᵀ) / 2`. The vectors have length 1, and the largest of their elements is positive.
     ///
-    /// The gradient through eigenvectors of equal eigenvalues, which are not determined, is an error.
+    /// The gradient through an eigenvector whose eigenvalue is equal to another, up to rounding, is an
+    /// error: the vector is not determined. Those of other eigenvalues have theirs.
     ///
     /// # Errors
     /// If the matrices are not square, not floating or not finite.

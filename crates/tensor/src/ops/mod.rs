@@ -24,6 +24,7 @@ macro_rules! names {
 mod arrange;
 mod attention;
 mod binary;
+mod conv;
 mod einsum;
 mod fused;
 mod index;
@@ -32,6 +33,7 @@ mod matmul;
 mod movement;
 mod normalize;
 mod operators;
+mod pool;
 mod range;
 mod reduce;
 mod scan;
@@ -45,11 +47,13 @@ use smallvec::SmallVec;
 
 pub use attention::AttentionOptions;
 pub use binary::Binary;
+pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
 pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
+pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
@@ -75,6 +79,10 @@ pub enum Op {
     Scan(Scan),
     /// Products of matrices.
     Matmul(Matmul),
+    /// Convolutions.
+    Conv(Conv),
+    /// Maxima and averages over windows.
+    Pool(Pool),
     /// Elements moved, repeated or cut out, but not computed with.
     Movement(Movement),
     /// Pieces along one axis.
@@ -151,7 +159,7 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Movement, Split, Index, Fused, Linalg);
+families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Pool, Movement, Split, Index, Fused, Linalg);
 
 impl Op {
     /// Computes the outputs without offering them to anybody.
@@ -172,6 +180,8 @@ impl Op {
             Op::Reduce(op) => op.forward(inputs),
             Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Matmul(op) => op.forward(inputs),
+            Op::Conv(op) => op.forward(inputs),
+            Op::Pool(op) => op.forward(inputs),
             Op::Movement(op) => op.forward(inputs),
             Op::Split(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
             Op::Index(op) => op.forward(inputs),
@@ -214,6 +224,18 @@ impl From<Scan> for Op {
 impl From<Matmul> for Op {
     fn from(op: Matmul) -> Op {
         Op::Matmul(op)
+    }
+}
+
+impl From<Conv> for Op {
+    fn from(op: Conv) -> Op {
+        Op::Conv(op)
+    }
+}
+
+impl From<Pool> for Op {
+    fn from(op: Pool) -> Op {
+        Op::Pool(op)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::reduce::{Fold, by_row};
-use crate::ops::fused::log_sum_exp;
+use crate::kernels::reduce::{Fold, by_row, larger, smaller};
+use crate::kernels::softmax::log_sum_exp;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
@@ -153,27 +153,18 @@ impl Reduce {
                     Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row) / divisor
                 })
             }
-            Reduction::LogSumExp => by_row(x, axes, keep, |row: &[T]| {
-                let (largest, rest) = log_sum_exp(row);
-                largest + rest
-            }),
-            Reduction::Norm => by_row(x, axes, keep, |row: &[T]| {
-                let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
-                if largest == T::zero() || !largest.is_finite() {
-                    return largest;
-                }
-                // Scaled only where the squares would overflow or vanish.
-                let safe = T::from_f64(1e-15) < largest && largest < T::from_f64(1e15);
-                let scale = if safe { T::one() } else { largest };
-                let lift = |x: T| (x / scale) * (x / scale);
-                let plain = |x: T| x * x;
-                let squares = if safe {
-                    Fold { neutral: T::zero(), lift: plain, combine: sum.combine }.row(row)
+            Reduction::LogSumExp => log_sum_exp::<T>(x, axes, keep),
+            Reduction::Norm if count == x.size() && count > 0 => {
+                let squares = Fold { neutral: T::zero(), lift: |x: T| x * x, combine: sum.combine }.over(x, axes, keep);
+                let square = squares.first::<T>();
+                // The sum runs on all threads, and is the answer unless squares overflowed or vanished.
+                if T::from_f64(1e-20) < square && square < T::from_f64(1e30) {
+                    crate::kernels::elementwise::map(&squares, |x: T| x.sqrt())
                 } else {
-                    Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row)
-                };
-                scale * squares.sqrt()
-            }),
+                    Self::norm_of_rows::<T>(x, axes, keep)
+                }
+            }
+            Reduction::Norm => Self::norm_of_rows::<T>(x, axes, keep),
             Reduction::Max
             | Reduction::Min
             | Reduction::ArgMax
@@ -183,29 +174,43 @@ impl Reduce {
         }
     }
 
+    /// Euclidean norms, also where squares overflow or vanish.
+    fn norm_of_rows<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> Tensor {
+        by_row(x, axes, keep, |row: &[T]| {
+            let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
+            if largest == T::zero() || !largest.is_finite() {
+                return largest;
+            }
+            // Scaled only where it must be.
+            let safe = T::from_f64(1e-15) < largest && largest < T::from_f64(1e15);
+            let scale = if safe { T::one() } else { largest };
+            let lift = |x: T| (x / scale) * (x / scale);
+            let plain = |x: T| x * x;
+            let squares = if safe {
+                Fold { neutral: T::zero(), lift: plain, combine: |a: T, b: T| a + b }.row(row)
+            } else {
+                Fold { neutral: T::zero(), lift, combine: |a: T, b: T| a + b }.row(row)
+            };
+            scale * squares.sqrt()
+        })
+    }
+
     fn order<T: Element>(&self, x: &Tensor) -> Tensor {
         let (axes, keep) = (&self.axes[..], self.keepdims);
         match self.reduction {
             Reduction::ArgMax => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a > b)),
             Reduction::ArgMin => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a < b)),
-            // A first element of the row as the neutral one would differ from row to row.
-            Reduction::Max => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], larger)),
-            _ => by_row(x, axes, keep, |row: &[T]| row.iter().copied().fold(row[0], smaller)),
+            Reduction::Max => {
+                // The conversion saturates, but for truth values.
+                let least = if T::DTYPE == DType::Bool { T::from_i64(0) } else { T::from_f64(f64::NEG_INFINITY) };
+                Fold { neutral: least, lift: |x: T| x, combine: larger }.over(x, axes, keep)
+            }
+            _ => {
+                let greatest = T::from_f64(f64::INFINITY);
+                Fold { neutral: greatest, lift: |x: T| x, combine: smaller }.over(x, axes, keep)
+            }
         }
     }
-}
-
-/// The larger of two; NaN, which is not equal to itself, wins.
-#[inline(always)]
-fn larger<T: Element>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)]
-    if b > a || b != b { b } else { a }
-}
-
-#[inline(always)]
-fn smaller<T: Element>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)]
-    if b < a || b != b { b } else { a }
 }
 
 /// Index of the first element that no other beats, or of the first NaN.

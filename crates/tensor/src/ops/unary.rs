@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::map;
+use crate::kernels::elementwise::{Function, map};
+use crate::kernels::math;
 use crate::kernels::view::view;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
@@ -12,10 +13,35 @@ use crate::tensor::Tensor;
 /// SELU's scale and alpha (Klambauer et al. 2017, appendix).
 pub(crate) const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
 
+/// A kernel for floating types `T`: its value, and where the absolute value of `x` is beyond a limit
+/// the function of float64 that takes its place.
+macro_rules! kernel {
+    (|$x:ident| $value:expr $(, beyond $limit:expr => $exact:expr)?) => {{
+        struct Kernel;
+        impl<T: Float> Function<T, T> for Kernel {
+            #[inline(always)]
+            fn of(&self, $x: T) -> T {
+                $value
+            }
+            $(
+                #[inline(always)]
+                fn is_rare(&self, x: T) -> bool {
+                    x.abs() > T::from_f64($limit)
+                }
+                fn rare(&self, x: T) -> T {
+                    widely(x, $exact)
+                }
+            )?
+        }
+        Kernel
+    }};
+}
+
 /// One row for each operation without attributes: variant, method and name, kernel for floating
 /// types, and documentation.
 macro_rules! float_functions {
-    ($($(#[doc = $doc:literal])+ $variant:ident $name:ident |$x:ident| $kernel:expr;)*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:ident |$x:ident| $kernel:expr
+        $(, beyond $limit:expr => $exact:expr)?;)*) => {
         /// An operation on one operand, element by element.
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum Unary {
@@ -90,17 +116,14 @@ macro_rules! float_functions {
             fn float<T: Float>(self, x: &Tensor) -> Tensor {
                 let number = |value: f64| T::from_f64(value);
                 match self {
-                    $(Unary::$variant => map(x, |$x: T| $kernel),)*
+                    $(Unary::$variant => map::<T, T>(x, kernel!(|$x| $kernel $(, beyond $limit => $exact)?)),)*
                     Unary::LeakyRelu { alpha } => {
                         let alpha = number(alpha);
                         map(x, move |x: T| if x > T::zero() { x } else { alpha * x })
                     }
-                    Unary::Elu { alpha } => {
-                        let alpha = number(alpha);
-                        map(x, move |x: T| if x > T::zero() { x } else { alpha * x.exp_m1() })
-                    }
-                    Unary::Gelu { approximate: false } => map(x, |x: T| widely(x, gelu)),
-                    Unary::Gelu { approximate: true } => map(x, |x: T| widely(x, gelu_tanh)),
+                    Unary::Elu { alpha } => map::<T, T>(x, Elu { alpha: number(alpha) }),
+                    Unary::Gelu { approximate: false } => map::<T, T>(x, kernel!(|x| widely(x, math::gelu::<T>))),
+                    Unary::Gelu { approximate: true } => map::<T, T>(x, kernel!(|x| widely(x, math::gelu_tanh::<T>))),
                     Unary::Pow { exponent } => power(x, number(exponent)),
                     // Defined for every type, and handled before.
                     Unary::Clamp { .. } | Unary::Neg | Unary::Abs | Unary::Sign | Unary::Square | Unary::Not
@@ -125,13 +148,13 @@ macro_rules! float_functions {
 
 float_functions! {
     /// `eˣ`.
-    Exp exp |x| x.exp();
+    Exp exp |x| widely(x, math::exp::<T>);
     /// `eˣ - 1`, exact near 0.
-    Expm1 expm1 |x| x.exp_m1();
+    Expm1 expm1 |x| widely(x, math::expm1::<T>);
     /// The natural logarithm; -∞ at 0, NaN below.
-    Log log |x| x.ln();
+    Log log |x| widely(x, math::log::<T>);
     /// `ln(1 + x)`, exact near 0.
-    Log1p log1p |x| x.ln_1p();
+    Log1p log1p |x| widely(x, math::log1p::<T>);
     /// The square root; NaN below 0. Its derivative at 0 is infinite.
     Sqrt sqrt |x| x.sqrt();
     /// `1 / √x`.
@@ -139,29 +162,30 @@ float_functions! {
     /// `1 / x`.
     Reciprocal reciprocal |x| x.recip();
     /// The sine of an angle in radians.
-    Sin sin |x| x.sin();
+    Sin sin |x| widely(x, math::sin::<T>), beyond math::REDUCIBLE => libm::sin;
     /// The cosine of an angle in radians.
-    Cos cos |x| x.cos();
+    Cos cos |x| widely(x, math::cos::<T>), beyond math::REDUCIBLE => libm::cos;
     /// The tangent of an angle in radians.
-    Tan tan |x| x.tan();
+    Tan tan |x| widely(x, math::tan::<T>), beyond math::REDUCIBLE => libm::tan;
     /// The hyperbolic tangent.
-    Tanh tanh |x| tanh(x);
+    Tanh tanh |x| widely(x, math::tanh::<T>);
     /// `1 / (1 + e⁻ˣ)`, without overflow.
-    Sigmoid sigmoid |x| widely(x, sigmoid);
+    Sigmoid sigmoid |x| widely(x, math::sigmoid::<T>);
     /// `max(x, 0)`; NaN stays NaN. Its derivative at 0 is 0, and at NaN 1.
     Relu relu |x| if x <= T::zero() { T::zero() } else { x };
     /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. Its
     /// derivative at 0 is `s · a`, and at NaN `s`.
     Selu selu |x| {
         let (scale, alpha) = (T::from_f64(SELU.0), T::from_f64(SELU.1));
-        if x > T::zero() { scale * x } else { scale * alpha * x.exp_m1() }
+        let below = scale * alpha * widely(x, math::expm1::<T>);
+        if x > T::zero() { scale * x } else { below }
     };
     /// `x · sigmoid(x)`, also called swish.
-    Silu silu |x| widely(x, |x| weighted(x, sigmoid(x)));
+    Silu silu |x| widely(x, math::silu::<T>);
     /// `ln(1 + eˣ)`, without overflow.
-    Softplus softplus |x| widely(x, |x| x.max(0.0) + (-x.abs()).exp().ln_1p());
+    Softplus softplus |x| widely(x, math::softplus::<T>);
     /// The error function, `2/√π ∫₀ˣ exp(-t²) dt`.
-    Erf erf |x| x.erf();
+    Erf erf |x| widely(x, math::erf::<T>);
     /// The largest integer not above `x`. Its derivative is 0.
     Floor floor |x| x.floor();
     /// The smallest integer not below `x`. Its derivative is 0.
@@ -170,47 +194,23 @@ float_functions! {
     Round round |x| round_half_even(x);
 }
 
-/// `f` of `x`, computed in float64 for float32: these functions are composed of several, whose
-/// roundings (of the argument above all) would add up to more than the last digits.
+/// `f` of `x`, computed in float64 for float32.
 #[inline(always)]
 fn widely<T: Float>(x: T, f: impl Fn(f64) -> f64) -> T {
     T::from_f64(f(x.to_f64()))
 }
 
-/// For float32 through one exponential, which takes less than half as long: what `1 - e⁻²ˣ` loses near 0
-/// lies beyond the digits of float32, and nearer still `x` is the result.
-#[inline(always)]
-fn tanh<T: Float>(x: T) -> T {
-    if T::DTYPE == DType::F64 {
-        return x.tanh();
+/// The kernel of [`Unary::Elu`].
+struct Elu<T> {
+    alpha: T,
+}
+
+impl<T: Float> Function<T, T> for Elu<T> {
+    #[inline(always)]
+    fn of(&self, x: T) -> T {
+        let below = self.alpha * widely(x, math::expm1::<T>);
+        if x > T::zero() { x } else { below }
     }
-    widely(x, |x| {
-        let small = (-2.0 * x.abs()).exp();
-        if x.abs() < 1e-4 { x } else { ((1.0 - small) / (1.0 + small)).copysign(x) }
-    })
-}
-
-#[inline(always)]
-fn sigmoid(x: f64) -> f64 {
-    let small = (-x.abs()).exp();
-    if x >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) }
-}
-
-/// `x` times a function that vanishes faster than `x` grows, toward minus infinity.
-#[inline(always)]
-fn weighted(x: f64, weight: f64) -> f64 {
-    if x == f64::NEG_INFINITY { 0.0 } else { x * weight }
-}
-
-#[inline(always)]
-fn gelu(x: f64) -> f64 {
-    weighted(x, 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2))
-}
-
-#[inline(always)]
-fn gelu_tanh(x: f64) -> f64 {
-    // 0.5 (1 + tanh y) = sigmoid(2y), which keeps the tail.
-    weighted(x, sigmoid(2.0 * 0.797_884_560_802_865_4 * (x + 0.044715 * x * x * x)))
 }
 
 #[inline(always)]
@@ -276,14 +276,10 @@ impl Unary {
                     let min = min.map_or(T::neg_infinity(), T::from_f64);
                     let max = max.map_or(T::infinity(), T::from_f64);
                     // Comparisons that let NaN through.
+                    // One after the other, which compiles to instructions without a branch.
                     map(x, move |x: T| {
-                        if x < min {
-                            min
-                        } else if x > max {
-                            max
-                        } else {
-                            x
-                        }
+                        let x = if x < min { min } else { x };
+                        if x > max { max } else { x }
                     })
                 }
                 _ => unreachable!("{} is no arithmetic", op.name()),

@@ -158,7 +158,10 @@ fn close(outside: usize, start: Instant) {
     let time = start.elapsed();
     let path = PATH.with_borrow_mut(|path| {
         let whole = path.clone();
-        path.truncate(outside);
+        // Guards that are dropped out of order leave a path of other scopes.
+        if path.is_char_boundary(outside) {
+            path.truncate(outside);
+        }
         whole
     });
     session::add(start, time, || What::Scope { path: path.clone() });

@@ -3,6 +3,7 @@
 //! Golden values call `apply` with the attributes of the file; property tests draw operands and
 //! attributes first.
 
+mod conv;
 mod linalg;
 mod networks;
 mod rows;

@@ -328,6 +328,7 @@ pub(crate) fn families() -> Vec<(&'static str, Vec<Row>)> {
         ("index", index()),
         ("fused", fused()),
         ("losses", losses()),
+        ("convolutions", super::conv::rows()),
         ("linear algebra", super::linalg::rows()),
         ("networks", super::networks::rows()),
     ]

@@ -99,9 +99,9 @@ fn states_go_with_their_variable() {
     let mut optimizer = Adam::default();
     let kept = Variable::new(tensor![1.0]);
     optimizer.apply(&[kept.clone(), Variable::new(tensor![1.0])], &[tensor![1.0], tensor![1.0]]).unwrap();
-    assert_eq!(optimizer.memory().len(), 2);
+    assert_eq!(optimizer.common().memory().len(), 2);
     optimizer.apply(&[kept, Variable::new(tensor![1.0])], &[tensor![1.0], tensor![1.0]]).unwrap();
-    assert_eq!(optimizer.memory().len(), 2);
+    assert_eq!(optimizer.common().memory().len(), 2);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn steps_are_counted_for_each_variable() {
 fn a_state_that_does_not_fit_is_refused() {
     let w = [Variable::new(tensor![1.0, 2.0]).named("w")];
     let mut adam = Adam::default();
-    let empty = OptimizerState { learning_rate: 0.1, variables: vec![] };
+    let empty = OptimizerState { learning_rate: Some(0.1), steps: 0, variables: vec![] };
     assert_eq!(message(adam.restore(&w, empty)), "adam: restore: has 1 variables, not 0");
     let mut momentum = Sgd::new(0.1).momentum(0.9);
     momentum.apply(&w, &[tensor![1.0, 1.0]]).unwrap();

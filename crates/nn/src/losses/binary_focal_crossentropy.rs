@@ -1,0 +1,100 @@
+//! Focal loss of yes-or-no questions.
+
+use tensor::{Error, Result, Tensor};
+
+use super::categorical_crossentropy::smoothed;
+use super::{EPSILON, Loss, alike, named};
+
+const NAME: &str = "binary_focal_crossentropy";
+
+/// The mean over the last axis of `-(1 - q)^gamma (t ln p + (1 - t) ln(1 - p))` with the probability
+/// `q = t p + (1 - t)(1 - p)` of the answer, which lowers what easy samples contribute (Lin et al.
+/// 2017, gamma = 2): targets from 0 to 1 and probabilities, both `[…, n]`, give `[…]`.
+///
+/// As in Keras, the probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms alone. For gamma
+/// between 0 and 1 the derivative where q = 1 is infinite.
+///
+/// # Errors
+/// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+pub fn binary_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
+    BinaryFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
+}
+
+/// [`binary_focal_crossentropy`] as a [`Loss`]: of probabilities and with gamma = 2 by default.
+#[derive(Clone, Copy, Debug)]
+pub struct BinaryFocalCrossentropy {
+    logits: bool,
+    gamma: f64,
+    alpha: Option<f64>,
+    smoothing: f64,
+}
+
+impl Default for BinaryFocalCrossentropy {
+    fn default() -> Self {
+        BinaryFocalCrossentropy { logits: false, gamma: 2.0, alpha: None, smoothing: 0.0 }
+    }
+}
+
+impl BinaryFocalCrossentropy {
+    /// Of logits, clipping nothing: exact in the tails, where Keras clips their sigmoid.
+    pub fn from_logits() -> Self {
+        BinaryFocalCrossentropy { logits: true, ..BinaryFocalCrossentropy::default() }
+    }
+
+    /// How strongly easy samples are lowered; 0 gives the binary cross-entropy. [`Loss::loss`]
+    /// refuses negative ones.
+    #[must_use]
+    pub fn gamma(self, gamma: f64) -> Self {
+        BinaryFocalCrossentropy { gamma, ..self }
+    }
+
+    /// Balances classes by the weight `t alpha + (1 - t)(1 - alpha)`; the paper has 0.25.
+    #[must_use]
+    pub fn alpha(self, alpha: f64) -> Self {
+        BinaryFocalCrossentropy { alpha: Some(alpha), ..self }
+    }
+
+    /// Moves targets toward one half: `(1 - s) t + s / 2`, with `s` from 0 to 1. [`Loss::loss`]
+    /// refuses others.
+    #[must_use]
+    pub fn label_smoothing(self, smoothing: f64) -> Self {
+        BinaryFocalCrossentropy { smoothing, ..self }
+    }
+}
+
+impl Loss for BinaryFocalCrossentropy {
+    fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        named(NAME, targets, predictions, || {
+            check_gamma(self.gamma)?;
+            let yes = smoothed(&alike(targets, predictions)?, self.smoothing, 2)?;
+            let no = &(1.0 - &yes);
+            // `yes` times the first and `no` times the second.
+            let mix = |of_yes: Tensor, of_no: Tensor| yes.try_mul(of_yes)?.try_add(no.try_mul(of_no)?);
+            let (crossentropy, doubt) = if self.logits {
+                let negative = predictions.try_neg()?;
+                let crossentropy = mix(negative.softplus(), predictions.softplus())?;
+                (crossentropy, mix(negative.sigmoid(), predictions.sigmoid())?)
+            } else {
+                let p = predictions.clamp(EPSILON, 1.0 - EPSILON)?;
+                let crossentropy = mix(p.log(), (1.0 - p).log())?.try_neg()?;
+                (crossentropy, mix(1.0 - predictions, predictions.clone())?)
+            };
+            let mut losses = doubt.pow(self.gamma)?.try_mul(crossentropy)?;
+            if let Some(alpha) = self.alpha {
+                losses = yes.try_mul(alpha)?.try_add(no.try_mul(1.0 - alpha)?)?.try_mul(losses)?;
+            }
+            losses.mean_axes(-1)
+        })
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}
+
+pub(super) fn check_gamma(gamma: f64) -> Result<()> {
+    if gamma >= 0.0 && gamma.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument("gamma", format!("{gamma:?} must be finite and not negative")))
+}

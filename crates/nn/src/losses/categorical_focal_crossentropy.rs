@@ -1,0 +1,90 @@
+//! Focal loss of one class among many.
+
+use tensor::{Result, Tensor};
+
+use super::binary_focal_crossentropy::check_gamma;
+use super::categorical_crossentropy::smoothed;
+use super::{EPSILON, Loss, alike, named};
+
+const NAME: &str = "categorical_focal_crossentropy";
+
+/// `-alpha Σ (1 - p)^gamma t ln p` for each sample, with alpha = 0.25, which lowers what easy samples
+/// contribute (Lin et al. 2017, gamma = 2): target probabilities and predicted ones, both
+/// `[…, classes]`, give `[…]`.
+///
+/// As in Keras, each predicted row is divided by its sum and then clipped to [1e-7, 1 - 1e-7];
+/// clipped elements get no gradient.
+///
+/// # Errors
+/// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+pub fn categorical_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
+    CategoricalFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
+}
+
+/// [`categorical_focal_crossentropy`] as a [`Loss`]: of probabilities, with alpha = 0.25 and gamma = 2
+/// by default. A weight for each class, which Keras takes as `alpha` too, is given by
+/// [`Loss::class_weights`].
+#[derive(Clone, Copy, Debug)]
+pub struct CategoricalFocalCrossentropy {
+    logits: bool,
+    gamma: f64,
+    alpha: f64,
+    smoothing: f64,
+}
+
+impl Default for CategoricalFocalCrossentropy {
+    fn default() -> Self {
+        CategoricalFocalCrossentropy { logits: false, gamma: 2.0, alpha: 0.25, smoothing: 0.0 }
+    }
+}
+
+impl CategoricalFocalCrossentropy {
+    /// Of logits, clipping nothing: exact in the tails, where Keras clips their softmax. For gamma
+    /// between 0 and 1 the derivative is infinite where a probability rounds to 1.
+    pub fn from_logits() -> Self {
+        CategoricalFocalCrossentropy { logits: true, ..CategoricalFocalCrossentropy::default() }
+    }
+
+    /// How strongly easy samples are lowered; 0 gives alpha times the cross-entropy. [`Loss::loss`]
+    /// refuses negative ones.
+    #[must_use]
+    pub fn gamma(self, gamma: f64) -> Self {
+        CategoricalFocalCrossentropy { gamma, ..self }
+    }
+
+    /// A factor of the whole loss.
+    #[must_use]
+    pub fn alpha(self, alpha: f64) -> Self {
+        CategoricalFocalCrossentropy { alpha, ..self }
+    }
+
+    /// Moves targets toward even ones: `(1 - s) t + s / classes`, with `s` from 0 to 1.
+    /// [`Loss::loss`] refuses others.
+    #[must_use]
+    pub fn label_smoothing(self, smoothing: f64) -> Self {
+        CategoricalFocalCrossentropy { smoothing, ..self }
+    }
+}
+
+impl Loss for CategoricalFocalCrossentropy {
+    fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        named(NAME, targets, predictions, || {
+            check_gamma(self.gamma)?;
+            let classes = predictions.shape().last().map_or(1, |&classes| classes);
+            let targets = smoothed(&alike(targets, predictions)?, self.smoothing, classes)?;
+            let (p, logarithms) = if self.logits {
+                (predictions.softmax(-1)?, predictions.log_softmax(-1)?)
+            } else {
+                let p = predictions.try_div(predictions.sum_keepdims(-1)?)?.clamp(EPSILON, 1.0 - EPSILON)?;
+                let logarithms = p.log();
+                (p, logarithms)
+            };
+            let crossentropies = targets.try_mul(logarithms)?;
+            (1.0 - p).pow(self.gamma)?.try_mul(crossentropies)?.sum_axes(-1)?.try_mul(-self.alpha)
+        })
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}

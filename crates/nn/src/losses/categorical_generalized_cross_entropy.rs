@@ -1,0 +1,57 @@
+//! Generalized cross-entropy, for labels some of which are wrong.
+
+use tensor::{Error, Result, Tensor};
+
+use super::sparse_categorical_crossentropy::column_as_vector;
+use super::{Loss, named};
+
+const NAME: &str = "categorical_generalized_cross_entropy";
+
+/// `(1 - p[label]^q) / q` for each sample: between cross-entropy (q → 0) and the mean absolute error
+/// (q = 1), which wrong labels mislead less (Zhang & Sabuncu 2018). Integer labels `[…]` or `[…, 1]`
+/// and probabilities `[…, classes]` give `[…]`.
+///
+/// Nothing is clipped: the derivative at a probability of 0 is infinite.
+///
+/// # Errors
+/// If shapes do not fit, a label is no class, labels are not integers, predictions not floating,
+/// there is no sample, or `q` does not lie between 0 and 1.
+pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tensor, q: f64) -> Result<Tensor> {
+    named(NAME, labels, predictions, || {
+        if !(q > 0.0 && q < 1.0) {
+            return Err(Error::argument("q", format!("{q:?} must lie between 0 and 1")));
+        }
+        let labels = column_as_vector(labels, predictions)?.expand_dims(-1)?;
+        let p = predictions.gather(&labels, -1)?.squeeze(-1)?;
+        (1.0 - p.pow(q)?).try_div(q)
+    })
+}
+
+/// [`categorical_generalized_cross_entropy`] as a [`Loss`]; `q` is 0.5 by default.
+#[derive(Clone, Copy, Debug)]
+pub struct CategoricalGeneralizedCrossEntropy {
+    q: f64,
+}
+
+impl CategoricalGeneralizedCrossEntropy {
+    /// With a given exponent between 0 and 1; [`Loss::loss`] refuses others.
+    pub fn new(q: f64) -> Self {
+        CategoricalGeneralizedCrossEntropy { q }
+    }
+}
+
+impl Default for CategoricalGeneralizedCrossEntropy {
+    fn default() -> Self {
+        CategoricalGeneralizedCrossEntropy::new(0.5)
+    }
+}
+
+impl Loss for CategoricalGeneralizedCrossEntropy {
+    fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        categorical_generalized_cross_entropy(targets, predictions, self.q)
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}

@@ -1,0 +1,43 @@
+//! Distances between embeddings.
+
+use tensor::{Error, Result, Tensor};
+
+/// What PyTorch adds to each difference, so that equal vectors have a distance with a derivative.
+const DISTANCE_EPSILON: f64 = 1e-6;
+
+/// `‖a - b + 1e-6‖ₚ` along the last axis, as PyTorch's function of that name: `[…, n]` twice gives
+/// `[…]`. The exponent `p` is 2 for the Euclidean distance, may be infinite for the largest
+/// difference, and is at least 1. By convention the gradient of a norm of 0 is 0.
+///
+/// # Errors
+/// If the shapes or types differ or are not floating, there is no axis, or `p` is below 1.
+///
+/// ```
+/// # use nn::pairwise_distance;
+/// # use tensor::tensor;
+/// let distances = pairwise_distance(&tensor![[3.0, 4.0]], &tensor![[0.0, 0.0]], 2.0)?;
+/// assert!((distances.item()? - 5.0).abs() < 1e-5);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
+    const NAME: &str = "pairwise_distance";
+    if a.shape() != b.shape() {
+        return Err(Error::shape(NAME, b.shape(), format!("must be that of the first operand, {}", a.shape())));
+    }
+    if !a.dtype().is_float() {
+        return Err(Error::dtype(NAME, a.dtype(), "a floating type"));
+    }
+    let difference = a.try_sub(b)?.try_add(DISTANCE_EPSILON)?;
+    if p == 2.0 {
+        difference.norm_axes(-1)
+    } else if p == f64::INFINITY {
+        difference.abs().max_axes(-1)
+    } else if p >= 1.0 {
+        let powers = difference.abs().pow(p)?.sum_axes(-1)?;
+        // The root has no derivative at 0.
+        let zero = powers.equal(0.0)?;
+        zero.select(0.0, zero.select(1.0, &powers)?.pow(1.0 / p)?)
+    } else {
+        Err(Error::argument(NAME, format!("p = {p:?} gives no distance; it must be at least 1")))
+    }
+}

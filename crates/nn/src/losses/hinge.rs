@@ -1,0 +1,29 @@
+//! Losses of margins.
+
+use tensor::{Result, Tensor};
+
+use super::plain::plain_losses;
+
+plain_losses! {
+    /// The mean of `max(1 - t p, 0)` over the last axis, for targets -1 and 1; its derivative at the
+    /// margin is 0. As in Keras, targets are taken for truth values, and mapped to -1 and 1, if all
+    /// of them are 0 or 1.
+    hinge Hinge |t, p| shortfall(t, p)?.mean_axes(-1);
+    /// The mean of `max(1 - t p, 0)²` over the last axis; targets as [`hinge`].
+    squared_hinge SquaredHinge |t, p| shortfall(t, p)?.square().mean_axes(-1);
+    /// `max(1 + max((1 - t) p) - Σ t p, 0)` for each sample, t being a one-hot row: how far the score of
+    /// the right class is from being larger by 1 than that of any other (Crammer & Singer 2001).
+    /// Keras' formula counts 0 among the others' scores, at the place of the right class.
+    categorical_hinge CategoricalHinge |t, p| {
+        let right = t.try_mul(p)?.sum_axes(-1)?;
+        let other = (1.0 - t).try_mul(p)?.max_axes(-1)?;
+        Ok(other.try_sub(right)?.try_add(1.0)?.relu())
+    };
+}
+
+/// How much `t p` lacks of 1, for each element.
+fn shortfall(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+    let truth_values = targets.equal(0.0)?.logical_or(targets.equal(1.0)?)?.all()?.item()? != 0.0;
+    let signs = if truth_values { targets.try_mul(2.0)?.try_sub(1.0)? } else { targets.clone() };
+    Ok((1.0 - signs.try_mul(predictions)?).relu())
+}

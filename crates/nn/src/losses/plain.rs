@@ -1,0 +1,36 @@
+//! Losses without settings: function and object from one row.
+
+/// Rows: function, object and the losses of targets (brought to shape and type of the predictions)
+/// and predictions, with documentation.
+macro_rules! plain_losses {
+    ($($(#[doc = $doc:literal])+ $function:ident $object:ident |$t:ident, $p:ident| $losses:expr;)*) => {$(
+        $(#[doc = $doc])+
+        ///
+        /// Targets and predictions `[…, n]` give `[…]`.
+        ///
+        /// # Errors
+        /// If shapes or types do not fit, or there is no sample.
+        pub fn $function(targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
+            super::named(stringify!($function), targets, predictions, || {
+                let ($t, $p) = (&super::alike(targets, predictions)?, predictions);
+                $losses
+            })
+        }
+
+        #[doc = concat!("[`", stringify!($function), "`] as a [`Loss`](super::Loss).")]
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct $object;
+
+        impl super::Loss for $object {
+            fn loss(&self, targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
+                $function(targets, predictions)
+            }
+
+            fn name(&self) -> &str {
+                stringify!($function)
+            }
+        }
+    )*};
+}
+
+pub(super) use plain_losses;

@@ -1,0 +1,93 @@
+//! From the losses of samples to what training makes small, with weights.
+
+use tensor::{DType, Error, Result, Tensor};
+
+/// How the losses of samples become one number, under Keras' names.
+///
+/// Losses that do not count, such as those of an ignored class, are 0 and no part of a divisor. A
+/// divisor of 0 gives 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduction {
+    /// The weighted losses themselves.
+    None,
+    /// Their sum.
+    Sum,
+    /// Their sum over the number of losses that count, whatever the weights: the mean.
+    #[default]
+    SumOverBatchSize,
+    /// Their sum over the sum of the weights of those that count.
+    MeanWithSampleWeight,
+}
+
+impl Reduction {
+    /// Losses `[…]` of which those count where `counted`, of the same shape, is true, all without
+    /// it; and weights as [`aligned`] wants them, 1 without them.
+    pub(super) fn apply(self, losses: Tensor, counted: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
+        let weights = weights.map(|weights| aligned(weights, &losses)).transpose()?;
+        let counting = |x: Tensor| match counted {
+            Some(counted) => counted.select(&x, 0.0),
+            None => Ok(x),
+        };
+        let weighted = counting(match &weights {
+            Some(weights) => losses.try_mul(weights)?,
+            None => losses,
+        })?;
+        match (self, counted, weights) {
+            (Reduction::None, ..) => Ok(weighted),
+            (Reduction::Sum, ..) => Ok(weighted.sum()),
+            (Reduction::MeanWithSampleWeight, _, Some(weights)) => {
+                quotient(weighted.sum(), counting(weights.expand(weighted.shape())?)?.sum())
+            }
+            (_, Some(counted), _) => quotient(weighted.sum(), counted.sum().cast(weighted.dtype())),
+            (_, None, _) => Ok(weighted.mean()),
+        }
+    }
+}
+
+fn quotient(total: Tensor, divisor: Tensor) -> Result<Tensor> {
+    if divisor.item()? == 0.0 { total.try_mul(0.0) } else { total.try_div(divisor) }
+}
+
+/// Weights in a shape and type that multiply losses `[…]`: a weight for each loss, or for each entry
+/// of the leading axes, which counts for all losses below it. Last axes of size 1 are ignored.
+pub(super) fn aligned(weights: &Tensor, losses: &Tensor) -> Result<Tensor> {
+    let (shape, dtype) = (weights.shape(), losses.dtype());
+    if weights.dtype().is_float() && weights.dtype() != dtype {
+        return Err(Error::dtypes("weights and losses", weights.dtype(), dtype));
+    }
+    let significant = shape.iter().rposition(|&size| size != 1).map_or(0, |last| last + 1);
+    let leading = &shape[..significant];
+    if !losses.shape().starts_with(leading) {
+        let expected = format!("must be that of the losses, {}, or of its leading axes", losses.shape());
+        return Err(Error::shape("weights", shape, expected));
+    }
+    let mut sizes = leading.to_vec();
+    sizes.resize(losses.rank(), 1);
+    weights.cast(dtype).with_shape(&sizes[..])
+}
+
+/// The weight of the class of each sample, in the type of the losses: targets are class numbers in
+/// the shape of the losses (or with a last axis of size 1), or rows of one number a class beside
+/// them, of which the largest decides. Losses that do not count get the weight of class 0.
+pub(super) fn of_classes(
+    weights: &[f64],
+    targets: &Tensor,
+    losses: &Tensor,
+    counted: Option<&Tensor>,
+) -> Result<Tensor> {
+    let classes = weights.len();
+    let labels = if targets.size() == losses.size() {
+        targets.round().cast(DType::I64).with_shape(losses.shape())?
+    } else if targets.shape().split_last() == Some((&classes, &losses.shape()[..])) {
+        targets.argmax(-1)?
+    } else {
+        let expected = format!("must be {} for class numbers, or that and {classes} for rows", losses.shape());
+        return Err(Error::shape("targets", targets.shape(), expected));
+    };
+    let labels = match counted {
+        Some(counted) => counted.select(&labels, 0)?,
+        None => labels,
+    };
+    let weights = Tensor::from_vec(weights.to_vec(), [classes])?.cast(losses.dtype());
+    weights.take(&labels, 0)
+}

@@ -1,0 +1,69 @@
+//! Triplet loss.
+
+use tensor::{Error, Result, Tensor};
+
+use super::{Loss, named, pairwise_distance};
+
+const NAME: &str = "triplet_margin";
+
+/// `max(d(anchor, positive) - d(anchor, negative) + margin, 0)` for each triple of embeddings, d being
+/// the [`pairwise_distance`] of exponent `p` (Balntas et al. 2016): three times `[…, n]` gives `[…]`.
+/// The derivative at the margin is 0.
+///
+/// # Errors
+/// If the shapes or types differ or are not floating, or `p` is below 1.
+pub fn triplet_margin(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margin: f64, p: f64) -> Result<Tensor> {
+    let losses = || {
+        let near = pairwise_distance(anchor, positive, p)?;
+        let far = pairwise_distance(anchor, negative, p)?;
+        Ok(near.try_sub(far)?.try_add(margin)?.relu())
+    };
+    losses().map_err(|error: Error| {
+        let shapes = format!("{}, {} and {}", anchor.shape(), positive.shape(), negative.shape());
+        error.context(format!("{NAME} of {shapes}"))
+    })
+}
+
+/// [`triplet_margin`] as a [`Loss`]: predictions `[…, 3, n]` are anchor, positive and negative, and
+/// give `[…]`; targets are not looked at. Margin 1 and Euclidean distances by default.
+#[derive(Clone, Copy, Debug)]
+pub struct TripletMargin {
+    margin: f64,
+    p: f64,
+}
+
+impl TripletMargin {
+    /// With a given margin, in the unit of the distances.
+    pub fn new(margin: f64) -> TripletMargin {
+        TripletMargin { margin, p: 2.0 }
+    }
+
+    /// The exponent of the distances, at least 1 and perhaps infinite. [`Loss::loss`] refuses others.
+    #[must_use]
+    pub fn p(self, p: f64) -> TripletMargin {
+        TripletMargin { p, ..self }
+    }
+}
+
+impl Default for TripletMargin {
+    fn default() -> TripletMargin {
+        TripletMargin::new(1.0)
+    }
+}
+
+impl Loss for TripletMargin {
+    fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
+        named(NAME, targets, predictions, || {
+            let shape = predictions.shape();
+            if shape.rank() < 2 || shape[shape.rank() - 2] != 3 {
+                return Err(Error::shape("predictions", shape, "must be […, 3, n]: anchor, positive and negative"));
+            }
+            let [anchor, positive, negative] = [0, 1, 2].map(|k| predictions.at(k, -2));
+            triplet_margin(&anchor?, &positive?, &negative?, self.margin, self.p)
+        })
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}

@@ -1,0 +1,136 @@
+//! Weights of samples and classes, and reductions; digits of Keras are in `loss_values.rs`.
+
+use autograd::GradientTape;
+use nn::*;
+use tensor::{DType, Tensor, tensor};
+
+fn message(result: Result<Tensor>) -> String {
+    result.err().map_or_else(|| "no error".into(), |error| error.to_string())
+}
+
+/// Losses 1, 4, 9, 16 of shape `[2, 2]`.
+fn samples() -> (Tensor, Tensor) {
+    (Tensor::zeros([2, 2, 1]), tensor![[[1.0], [2.0]], [[3.0], [4.0]]])
+}
+
+#[test]
+fn weights_have_the_shape_of_the_losses_or_of_its_leading_axes() {
+    let (targets, predictions) = samples();
+    let of = |weights: &Tensor| {
+        let losses = MeanSquaredError.reduce(&targets, &predictions, Some(weights), Reduction::None)?;
+        losses.flatten().to_vec::<f32>()
+    };
+    assert_eq!(of(&tensor![[1.0, 2.0], [3.0, 0.0]]).unwrap(), [1.0, 8.0, 27.0, 0.0]);
+    assert_eq!(of(&tensor![[[1.0], [2.0]], [[3.0], [0.0]]]).unwrap(), [1.0, 8.0, 27.0, 0.0]);
+    for each in [tensor![1.0, 2.0], tensor![[1.0], [2.0]]] {
+        assert_eq!(of(&each).unwrap(), [1.0, 4.0, 18.0, 32.0]);
+    }
+    assert_eq!(of(&Tensor::scalar(2.0)).unwrap(), [2.0, 8.0, 18.0, 32.0]);
+    assert_eq!(of(&tensor![true, false]).unwrap(), [1.0, 4.0, 0.0, 0.0]);
+    let wrong = |weights: &Tensor| of(weights).unwrap_err().to_string();
+    assert_eq!(
+        wrong(&tensor![1.0, 2.0, 3.0]),
+        "mean_squared_error: weights: shape [3]: must be that of the losses, [2, 2], or of its leading axes"
+    );
+    // A row of weights is for the second axis, which no axis stands for.
+    assert!(wrong(&tensor![[1.0, 2.0]]).contains("shape [1, 2]: must be that"));
+    assert!(wrong(&tensor![1.0, 2.0].cast(DType::F64)).contains("weights and losses: float64 and float32 differ"));
+}
+
+#[test]
+fn a_weighted_mean_divides_by_the_weights_of_all_losses() {
+    let (targets, predictions) = samples();
+    let mean = |weights: &Tensor| {
+        let mean = MeanSquaredError.reduce(&targets, &predictions, Some(weights), Reduction::MeanWithSampleWeight);
+        mean.unwrap().item().unwrap()
+    };
+    assert_eq!(mean(&tensor![3.0, 1.0]), (3.0 * 5.0 + 25.0) / 8.0);
+    assert_eq!(mean(&Tensor::scalar(0.25)), 7.5);
+    assert_eq!(mean(&tensor![0.0, 0.0]), 0.0);
+    let without = MeanSquaredError.reduce(&targets, &predictions, None, Reduction::MeanWithSampleWeight).unwrap();
+    assert_eq!(without.item().unwrap(), 7.5);
+}
+
+#[test]
+fn gradients_reach_weights_too() {
+    let (targets, predictions) = samples();
+    let weights = tensor![3.0, 1.0];
+    let tape = GradientTape::new();
+    tape.watch(&weights);
+    let sum = MeanSquaredError.reduce(&targets, &predictions, Some(&weights), Reduction::Sum).unwrap();
+    assert_eq!(tape.gradient(sum, &weights).unwrap().to_vec::<f32>().unwrap(), [5.0, 25.0]);
+}
+
+#[test]
+fn classes_by_number_and_by_row() {
+    let logits = tensor![[1.0, 0.0, 2.0], [0.0, 0.0, 0.0]];
+    let weights = [1.0, 2.0, 4.0];
+    let sparse = SparseCategoricalCrossentropy::from_logits();
+    let plain = sparse.loss(&tensor![2, 1], &logits).unwrap().to_vec::<f32>().unwrap();
+    let expected = [4.0 * plain[0], 2.0 * plain[1]];
+    let weighted = sparse.class_weights(weights);
+    for labels in [tensor![2, 1], tensor![[2], [1]]] {
+        assert_eq!(weighted.loss(&labels, &logits).unwrap().to_vec::<f32>().unwrap(), expected);
+    }
+    assert_eq!(
+        weighted.mean(&tensor![2, 1], &logits).unwrap().item().unwrap() as f32,
+        (expected[0] + expected[1]) / 2.0
+    );
+    assert_eq!(weighted.name(), "sparse_categorical_crossentropy");
+    let rows = CategoricalCrossentropy::from_logits().class_weights(weights);
+    let losses = rows.loss(&tensor![2, 1].one_hot(3).unwrap(), &logits).unwrap().to_vec::<f32>().unwrap();
+    assert!((losses[0] - expected[0]).abs() < 1e-6 && (losses[1] - expected[1]).abs() < 1e-6);
+    // One probability a sample: the target is the class.
+    let binary = BinaryCrossentropy::default().class_weights([1.0, 3.0]);
+    let (t, p) = (tensor![[1.0], [0.0]], tensor![[0.5], [0.5]]);
+    let losses = binary.loss(&t, &p).unwrap().to_vec::<f32>().unwrap();
+    assert_eq!(losses[0], 3.0 * losses[1]);
+}
+
+#[test]
+fn class_weights_refuse_what_has_none() {
+    let logits = tensor![[1.0, 0.0, 2.0]];
+    let weighted = SparseCategoricalCrossentropy::from_logits().class_weights([1.0, 2.0]);
+    assert_eq!(
+        message(weighted.mean(&tensor![2], &logits)),
+        "class weights of sparse_categorical_crossentropy: take: index 2 is out of range for an axis of size 2"
+    );
+    let rows = CategoricalCrossentropy::from_logits().class_weights([1.0, 2.0]);
+    assert!(
+        message(rows.loss(&tensor![[0.0, 1.0, 0.0]], &logits))
+            .ends_with("targets: shape [1, 3]: must be [1] for class numbers, or that and 2 for rows")
+    );
+    // An ignored label needs no weight.
+    let weighted = SparseCategoricalCrossentropy::from_logits().ignore_class(-1).class_weights([1.0, 2.0]);
+    assert_eq!(weighted.mean(&tensor![-1], &logits).unwrap().item().unwrap(), 0.0);
+}
+
+#[test]
+fn ignored_samples_give_no_gradient_whatever_they_hold() {
+    let logits = tensor![[1.0, 3.0], [f32::NAN, f32::INFINITY], [0.0, 0.0]];
+    let labels = Tensor::from([1u8, 255, 0]);
+    for loss in [SparseCategoricalCrossentropy::from_logits(), SparseCategoricalCrossentropy::default()] {
+        let tape = GradientTape::new();
+        tape.watch(&logits);
+        let mean = loss.ignore_class(255).mean(&labels, &logits).unwrap();
+        let kept = loss.mean(&tensor![1, 0], &tensor![[1.0, 3.0], [0.0, 0.0]]).unwrap();
+        assert!((mean.item().unwrap() - kept.item().unwrap()).abs() < 1e-6);
+        let gradient = tape.gradient(mean, &logits).unwrap();
+        assert!(gradient.all_finite());
+        assert_eq!(gradient.at(1, 0).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.0]);
+    }
+    assert!(
+        message(SparseCategoricalCrossentropy::default().ignore_class(0).loss(&tensor![0.0, 1.0, 0.0], &logits))
+            .ends_with("labels: float32 is not int64 or uint8, as indices must be")
+    );
+}
+
+/// A closure is a loss with everything that losses have.
+#[test]
+fn closures_have_weights_and_reductions() {
+    let (targets, predictions) = samples();
+    let loss = |t: &Tensor, p: &Tensor| mean_absolute_error(t, p);
+    let sum = loss.reduce(&targets, &predictions, Some(&tensor![1.0, 10.0]), Reduction::Sum).unwrap();
+    assert_eq!(sum.item().unwrap(), 73.0);
+    assert_eq!(Reduction::default(), Reduction::SumOverBatchSize);
+}

@@ -1,0 +1,129 @@
+//! Adafactor.
+
+use autograd::Variable;
+use tensor::{Result, Tensor};
+
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+
+/// Steps divided by the root mean square of the gradient, of which only means over rows and columns
+/// are kept: for a matrix `[n, m]` `n + m` numbers in place of `n m`.
+///
+/// With `βₜ = 1 - tᶜ`, `s = g² + ε₁`: `r = βₜ r + (1 - βₜ) mean(s over columns)`,
+/// `c = βₜ c + (1 - βₜ) mean(s over rows)`, `v = r cᵀ / mean(r)`; a variable of fewer than two axes keeps
+/// `v = βₜ v + (1 - βₜ) s`, one of more is a stack of matrices in its last two. Then `u = g / √v`,
+/// `u /= max(1, rms(u) / d)`, `p -= max(ε₂, rms(p)) · min(η, 1 / √t) · u` in step `t`. From Shazeer and
+/// Stern, "Adafactor" (2018).
+///
+/// Keras' `Adafactor`: learning rate 0.001, `c` -0.8, `ε₁` 1e-30, `ε₂` 0.001, `d` 1; its
+/// `relative_step=False` changes nothing there, and is not offered. PyTorch's has learning rate 0.01, and in
+/// place of adding `ε₁` lets `mean(r)` be no smaller than `ε₁` and `v` than `ε₁²`; this form is not offered.
+pub struct Adafactor {
+    common: Common,
+    beta_2_decay: f64,
+    epsilon_1: f64,
+    epsilon_2: f64,
+    clip_threshold: f64,
+}
+
+impl Adafactor {
+    /// Keras' defaults with the given learning rate, which `apply` checks.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Adafactor {
+        let common = Common::new(learning_rate);
+        Adafactor { common, beta_2_decay: -0.8, epsilon_1: 1e-30, epsilon_2: 1e-3, clip_threshold: 1.0 }
+    }
+
+    /// Sets the exponent `c`, 0 or less: how the decay of the means rises to 1.
+    #[must_use]
+    pub fn beta_2_decay(self, beta_2_decay: f64) -> Adafactor {
+        Adafactor { beta_2_decay, ..self }
+    }
+
+    /// Sets `ε₁`, 0 or more, which keeps the divisor from zero.
+    #[must_use]
+    pub fn epsilon_1(self, epsilon_1: f64) -> Adafactor {
+        Adafactor { epsilon_1, ..self }
+    }
+
+    /// Sets `ε₂`, 0 or more, the least size of a variable that counts, so that one of zeros moves.
+    #[must_use]
+    pub fn epsilon_2(self, epsilon_2: f64) -> Adafactor {
+        Adafactor { epsilon_2, ..self }
+    }
+
+    /// Sets `d`, above 0: the largest root mean square of a step before the learning rate.
+    #[must_use]
+    pub fn clip_threshold(self, clip_threshold: f64) -> Adafactor {
+        Adafactor { clip_threshold, ..self }
+    }
+}
+
+impl Default for Adafactor {
+    fn default() -> Adafactor {
+        Adafactor::new(0.001)
+    }
+}
+
+impl Optimizer for Adafactor {
+    fn name(&self) -> &'static str {
+        "adafactor"
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("beta_2_decay", self.beta_2_decay, Range::NonPositive),
+            Hyperparameter::new("epsilon_1", self.epsilon_1, Range::NonNegative),
+            Hyperparameter::new("epsilon_2", self.epsilon_2, Range::NonNegative),
+            Hyperparameter::new("clip_threshold", self.clip_threshold, Range::Positive),
+        ]
+    }
+
+    fn slots(&self, variable: &Variable) -> Vec<Slot> {
+        let shape = variable.shape();
+        match shape.rank().checked_sub(2) {
+            None => vec![Slot::zeros("velocity")],
+            Some(axis) => {
+                let without = |axis: usize| shape.reduced(&[axis], false);
+                vec![Slot::zeros("row").shaped(without(axis + 1)), Slot::zeros("column").shaped(without(axis))]
+            }
+        }
+    }
+
+    fn step(&self, step: Step<'_>) -> Result<()> {
+        let t = step.number as f64;
+        let new = t.powf(self.beta_2_decay);
+        // Means of (1 - new) of the old and `new` of what the squares hold now.
+        let follow = |state: &mut Tensor, now: &Tensor| -> Result<()> {
+            *state = state.try_mul(1.0 - new)?.try_add(now.try_mul(new)?)?;
+            Ok(())
+        };
+        let (gradient, squares) = (step.gradient, step.gradient.square().try_add(self.epsilon_1)?);
+        let direction = match &mut *step.states {
+            [row, column] => {
+                follow(row, &squares.mean_axes([-1])?)?;
+                follow(column, &squares.mean_axes([-2])?)?;
+                let row = row.try_div(row.mean_keepdims([-1])?)?.rsqrt().expand_dims(-1)?;
+                gradient.try_mul(row)?.try_mul(column.rsqrt().expand_dims(-2)?)?
+            }
+            states => {
+                states.iter_mut().try_for_each(|velocity| follow(velocity, &squares))?;
+                gradient.try_mul(states[0].rsqrt())?
+            }
+        };
+        let size = step.learning_rate.min(t.sqrt().recip()) * root_mean_square(&step.start()?)?.max(self.epsilon_2);
+        let rate = size / (root_mean_square(&direction)? / self.clip_threshold).max(1.0);
+        step.descend(&direction, rate)
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
+/// 0 of nothing.
+fn root_mean_square(x: &Tensor) -> Result<f64> {
+    Ok(x.norm().item()? / (x.size().max(1) as f64).sqrt())
+}

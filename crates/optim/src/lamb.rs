@@ -1,0 +1,110 @@
+//! LAMB.
+
+use autograd::Variable;
+use tensor::{Float, Result, Update};
+
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+
+/// Adam's direction, in steps that are a fixed part of each variable's own norm:
+/// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
+/// `u = (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)`, `p -= η ‖p‖ / ‖u‖ · u` in step `t`, with Euclidean norms
+/// over the variable; the ratio is 1 where a norm is 0. From You and others, "Large Batch Optimization
+/// for Deep Learning" (2020).
+///
+/// Keras' `Lamb`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7. As there, weight decay acts before the
+/// step and not, as in the paper, on `u`. PyTorch has none.
+pub struct Lamb {
+    common: Common,
+    beta_1: f64,
+    beta_2: f64,
+    epsilon: f64,
+}
+
+impl Lamb {
+    /// Keras' defaults with the given learning rate, which `apply` checks.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Lamb {
+        Lamb { common: Common::new(learning_rate), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
+    }
+
+    /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
+    #[must_use]
+    pub fn beta_1(self, beta_1: f64) -> Lamb {
+        Lamb { beta_1, ..self }
+    }
+
+    /// Sets the decay `β₂` of the mean square, from 0 up to but not including 1.
+    #[must_use]
+    pub fn beta_2(self, beta_2: f64) -> Lamb {
+        Lamb { beta_2, ..self }
+    }
+
+    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Lamb {
+        Lamb { epsilon, ..self }
+    }
+}
+
+impl Default for Lamb {
+    fn default() -> Lamb {
+        Lamb::new(0.001)
+    }
+}
+
+impl Optimizer for Lamb {
+    fn name(&self) -> &'static str {
+        "lamb"
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("beta_1", self.beta_1, Range::Decay),
+            Hyperparameter::new("beta_2", self.beta_2, Range::Decay),
+            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+        ]
+    }
+
+    fn slots(&self, _variable: &Variable) -> Vec<Slot> {
+        vec![Slot::zeros("momentum"), Slot::zeros("velocity")]
+    }
+
+    fn step(&self, mut step: Step<'_>) -> Result<()> {
+        let t = step.number as f64;
+        let direction = step.direction(Direction {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            corrections: [1.0 - self.beta_1.powf(t), 1.0 - self.beta_2.powf(t)],
+        })?;
+        let (of_variable, of_direction) = (step.start()?.norm().item()?, direction.norm().item()?);
+        let ratio = if of_variable > 0.0 && of_direction > 0.0 { of_variable / of_direction } else { 1.0 };
+        let rate = ratio * step.learning_rate;
+        step.descend(&direction, rate)
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
+struct Direction {
+    beta_1: f64,
+    beta_2: f64,
+    epsilon: f64,
+    /// What the means are divided by.
+    corrections: [f64; 2],
+}
+
+impl Update<2> for Direction {
+    #[inline(always)]
+    fn element<T: Float>(&self, _: T, g: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
+        let m = m + (g - m) * T::from_f64(1.0 - self.beta_1);
+        let v = v + (g * g - v) * T::from_f64(1.0 - self.beta_2);
+        let [first, second] = self.corrections.map(T::from_f64);
+        ((m / first) / ((v / second).sqrt() + T::from_f64(self.epsilon)), [m, v])
+    }
+}

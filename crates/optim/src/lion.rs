@@ -1,0 +1,95 @@
+//! Lion.
+
+use autograd::Variable;
+use tensor::{Float, Result, Update};
+
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+
+/// Steps of one size along the sign of a mean: `p -= η sign(β₁ m + (1 - β₁) g)`, then
+/// `m = β₂ m + (1 - β₂) g`; the sign of 0 is 0. From Chen and others, "Symbolic Discovery of
+/// Optimization Algorithms" (2023).
+///
+/// Keras' `Lion`: learning rate 0.001, `β₁` 0.9, `β₂` 0.99. PyTorch has none.
+pub struct Lion {
+    common: Common,
+    beta_1: f64,
+    beta_2: f64,
+}
+
+impl Lion {
+    /// Keras' defaults with the given learning rate, which `apply` checks.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Lion {
+        Lion { common: Common::new(learning_rate), beta_1: 0.9, beta_2: 0.99 }
+    }
+
+    /// Sets the weight `β₁` of the mean in the step, from 0 up to but not including 1.
+    #[must_use]
+    pub fn beta_1(self, beta_1: f64) -> Lion {
+        Lion { beta_1, ..self }
+    }
+
+    /// Sets the decay `β₂` of the mean, from 0 up to but not including 1.
+    #[must_use]
+    pub fn beta_2(self, beta_2: f64) -> Lion {
+        Lion { beta_2, ..self }
+    }
+}
+
+impl Default for Lion {
+    fn default() -> Lion {
+        Lion::new(0.001)
+    }
+}
+
+impl Optimizer for Lion {
+    fn name(&self) -> &'static str {
+        "lion"
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("beta_1", self.beta_1, Range::Decay),
+            Hyperparameter::new("beta_2", self.beta_2, Range::Decay),
+        ]
+    }
+
+    fn slots(&self, _variable: &Variable) -> Vec<Slot> {
+        vec![Slot::zeros("momentum")]
+    }
+
+    fn step(&self, step: Step<'_>) -> Result<()> {
+        let rate = step.learning_rate;
+        step.update(Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2 })
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
+struct Rule {
+    rate: f64,
+    beta_1: f64,
+    beta_2: f64,
+}
+
+impl Update<1> for Rule {
+    #[inline(always)]
+    fn element<T: Float>(&self, p: T, g: T, [m]: [T; 1]) -> (T, [T; 1]) {
+        let mean = |beta: f64| T::from_f64(beta) * m + T::from_f64(1.0 - beta) * g;
+        let (direction, rate) = (mean(self.beta_1), T::from_f64(self.rate));
+        let step = if direction > T::zero() {
+            rate
+        } else if direction < T::zero() {
+            -rate
+        } else {
+            // 0 or NaN, as it came.
+            direction
+        };
+        (p - step, [mean(self.beta_2)])
+    }
+}

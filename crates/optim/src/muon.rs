@@ -1,0 +1,200 @@
+//! Muon.
+
+use autograd::Variable;
+use tensor::{Float, Result, Tensor, Update};
+
+use crate::adam::Moments;
+use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+
+/// For matrices, steps whose singular values are all about 1: `m = μ m + g`,
+/// `u = orthogonal(g + μ m)`, `p -= η s √(max(rows, columns)) · u`, where `s` is
+/// [`rms_rate`](Muon::rms_rate). A quintic Newton–Schulz iteration orthogonalizes: with
+/// `X = u / (‖u‖ + 1e-7)`, five times `A = X Xᵀ`, `X = a X + (b A + c A²) X`, which takes singular values to
+/// between 0.68 and 1.14. From Jordan and others, "Muon" (2024); the scale from Liu and others, "Muon is
+/// Scalable for LLM Training" (2025).
+///
+/// Variables of other ranks, and those with a name that is [excluded](Muon::exclude), take the step of
+/// [`AdamW`](crate::AdamW) with the same learning rate: names in which "embedding" occurs from the start, and
+/// the last layer should be added.
+///
+/// Keras' `Muon`: learning rate 0.001, `μ` 0.95, 5 iterations with 3.4445, -4.775, 2.0315, `s` 0.2, Nesterov
+/// momentum; `β₁` 0.9, `β₂` 0.999 and `ε` 1e-7 of the other variables; weight decay 0.004 of all (a
+/// [`Group`](crate::Group) gives some another). PyTorch's `Muon` takes a running mean in place of the sum
+/// `m`, which changes nothing but the 1e-7, iterates in bfloat16, and refuses what is no matrix; `s` is its
+/// `match_rms_adamw`.
+pub struct Muon {
+    common: Common,
+    momentum: f64,
+    nesterov: bool,
+    iterations: u32,
+    coefficients: [f64; 3],
+    rms_rate: f64,
+    excluded: Vec<String>,
+    adam_beta_1: f64,
+    adam_beta_2: f64,
+    epsilon: f64,
+}
+
+impl Muon {
+    /// Keras' defaults with the given learning rate, which `apply` checks.
+    pub fn new(learning_rate: impl Into<LearningRate>) -> Muon {
+        Muon {
+            common: Common { weight_decay: 0.004, ..Common::new(learning_rate) },
+            momentum: 0.95,
+            nesterov: true,
+            iterations: 5,
+            coefficients: [3.4445, -4.775, 2.0315],
+            rms_rate: 0.2,
+            excluded: vec!["embedding".into()],
+            adam_beta_1: 0.9,
+            adam_beta_2: 0.999,
+            epsilon: 1e-7,
+        }
+    }
+
+    /// Sets the momentum `μ`, from 0 up to but not including 1.
+    #[must_use]
+    pub fn momentum(self, momentum: f64) -> Muon {
+        Muon { momentum, ..self }
+    }
+
+    /// Orthogonalizes `m` itself, without looking ahead.
+    #[must_use]
+    pub fn without_nesterov(self) -> Muon {
+        Muon { nesterov: false, ..self }
+    }
+
+    /// Sets the number of iterations; 0 leaves the direction as it is, but of norm 1.
+    #[must_use]
+    pub fn iterations(self, iterations: u32) -> Muon {
+        Muon { iterations, ..self }
+    }
+
+    /// Sets `a`, `b` and `c` of the iteration. `[1.875, -1.25, 0.375]` converges to 1, but slowly.
+    #[must_use]
+    pub fn coefficients(self, coefficients: [f64; 3]) -> Muon {
+        Muon { coefficients, ..self }
+    }
+
+    /// Sets `s`, above 0: the root mean square of a step before the learning rate, as 0.2 is Adam's,
+    /// about.
+    #[must_use]
+    pub fn rms_rate(self, rms_rate: f64) -> Muon {
+        Muon { rms_rate, ..self }
+    }
+
+    /// Steps variables in whose name `part` occurs, in capitals or not, as AdamW does.
+    #[must_use]
+    pub fn exclude(mut self, part: &str) -> Muon {
+        self.excluded.push(part.to_lowercase());
+        self
+    }
+
+    /// Sets `β₁` of the variables that are no matrices, from 0 up to but not including 1.
+    #[must_use]
+    pub fn adam_beta_1(self, adam_beta_1: f64) -> Muon {
+        Muon { adam_beta_1, ..self }
+    }
+
+    /// Sets `β₂` of the variables that are no matrices, from 0 up to but not including 1.
+    #[must_use]
+    pub fn adam_beta_2(self, adam_beta_2: f64) -> Muon {
+        Muon { adam_beta_2, ..self }
+    }
+
+    /// Sets `ε` of the variables that are no matrices, 0 or more.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> Muon {
+        Muon { epsilon, ..self }
+    }
+
+    fn takes(&self, variable: &Variable) -> bool {
+        if variable.shape().rank() != 2 {
+            return false;
+        }
+        let name = variable.name().to_lowercase();
+        !self.excluded.iter().any(|part| name.contains(part))
+    }
+
+    /// The nearest matrix with singular values of 1, about.
+    fn orthogonalized(&self, x: &Tensor) -> Result<Tensor> {
+        let [a, b, c] = self.coefficients;
+        let is_tall = x.shape()[0] > x.shape()[1];
+        // The smaller of the two products with the transpose.
+        let x = if is_tall { x.t()? } else { x.clone() };
+        let mut x = x.try_div(x.norm().try_add(1e-7)?)?;
+        for _ in 0..self.iterations {
+            let square = x.matmul(x.t()?)?;
+            let polynomial = square.try_mul(b)?.try_add(square.matmul(&square)?.try_mul(c)?)?;
+            x = x.try_mul(a)?.try_add(polynomial.matmul(&x)?)?;
+        }
+        if is_tall { x.t() } else { Ok(x) }
+    }
+}
+
+impl Default for Muon {
+    fn default() -> Muon {
+        Muon::new(0.001)
+    }
+}
+
+impl Optimizer for Muon {
+    fn name(&self) -> &'static str {
+        "muon"
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("momentum", self.momentum, Range::Decay),
+            Hyperparameter::new("coefficient a", self.coefficients[0], Range::Finite),
+            Hyperparameter::new("coefficient b", self.coefficients[1], Range::Finite),
+            Hyperparameter::new("coefficient c", self.coefficients[2], Range::Finite),
+            Hyperparameter::new("rms_rate", self.rms_rate, Range::Positive),
+            Hyperparameter::new("adam_beta_1", self.adam_beta_1, Range::Decay),
+            Hyperparameter::new("adam_beta_2", self.adam_beta_2, Range::Decay),
+            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+        ]
+    }
+
+    fn slots(&self, variable: &Variable) -> Vec<Slot> {
+        let mut slots = vec![Slot::zeros("momentum")];
+        if !self.takes(variable) {
+            slots.push(Slot::zeros("velocity"));
+        }
+        slots
+    }
+
+    fn step(&self, mut step: Step<'_>) -> Result<()> {
+        if step.states.len() == 2 {
+            let moments = Moments::new(&step, self.adam_beta_1, self.adam_beta_2, self.epsilon);
+            return step.update(moments);
+        }
+        let momentum = step.direction(Momentum { momentum: self.momentum, nesterov: self.nesterov })?;
+        let direction = self.orthogonalized(&momentum)?;
+        let longest = step.gradient.shape().iter().copied().max().unwrap_or(1);
+        let rate = step.learning_rate * self.rms_rate * (longest as f64).sqrt();
+        step.descend(&direction, rate)
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
+struct Momentum {
+    momentum: f64,
+    nesterov: bool,
+}
+
+impl Update<1> for Momentum {
+    #[inline(always)]
+    fn element<T: Float>(&self, _: T, g: T, [m]: [T; 1]) -> (T, [T; 1]) {
+        let momentum = T::from_f64(self.momentum);
+        let m = momentum * m + g;
+        (if self.nesterov { g + momentum * m } else { m }, [m])
+    }
+}

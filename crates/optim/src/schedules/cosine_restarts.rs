@@ -1,0 +1,76 @@
+//! Half waves, again and again.
+
+use crate::schedules::Schedule;
+use crate::schedules::cosine::wave;
+use crate::{Hyperparameter, Range};
+
+/// Decay along half a wave, again and again: the first in `first_decay_steps` steps, each further one
+/// `t_mul` times as long and from `m_mul` times the height; `alpha · η` is the lowest rate. From Loshchilov and
+/// Hutter, "SGDR" (2017).
+///
+/// Keras' `CosineDecayRestarts`: `t_mul` 2, `m_mul` 1, `alpha` 0. PyTorch's `CosineAnnealingWarmRestarts`: `alpha`
+/// is `eta_min` over the rate.
+pub struct CosineRestarts {
+    learning_rate: f64,
+    first_decay_steps: u64,
+    t_mul: f64,
+    m_mul: f64,
+    alpha: f64,
+}
+
+impl CosineRestarts {
+    /// This rate at first, 0 or more; `first_decay_steps` is 1 or more.
+    pub fn new(learning_rate: f64, first_decay_steps: u64) -> CosineRestarts {
+        CosineRestarts { learning_rate, first_decay_steps, t_mul: 2.0, m_mul: 1.0, alpha: 0.0 }
+    }
+
+    /// Sets how many times as long each wave is as the one before, 1 or more.
+    #[must_use]
+    pub fn t_mul(self, t_mul: f64) -> CosineRestarts {
+        CosineRestarts { t_mul, ..self }
+    }
+
+    /// Sets how many times as high each wave is as the one before, 0 or more.
+    #[must_use]
+    pub fn m_mul(self, m_mul: f64) -> CosineRestarts {
+        CosineRestarts { m_mul, ..self }
+    }
+
+    /// Sets the lowest rate as a part of the first, from 0 to 1.
+    #[must_use]
+    pub fn alpha(self, alpha: f64) -> CosineRestarts {
+        CosineRestarts { alpha, ..self }
+    }
+}
+
+impl Schedule for CosineRestarts {
+    fn name(&self) -> &'static str {
+        "cosine_restarts"
+    }
+
+    fn rate(&self, step: u64) -> f64 {
+        let (mut left, mut length) = (step as f64, self.first_decay_steps as f64);
+        let mut height = 1.0;
+        if self.t_mul == 1.0 {
+            height = self.m_mul.powf((left / length).floor());
+            left %= length;
+        }
+        while left >= length {
+            left -= length;
+            length *= self.t_mul;
+            height *= self.m_mul;
+        }
+        // `alpha` is a part of the first height.
+        self.learning_rate * ((1.0 - self.alpha) * height * wave(left / length, 0.0) + self.alpha)
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("learning_rate", self.learning_rate, Range::NonNegative),
+            Hyperparameter::new("first_decay_steps", self.first_decay_steps as f64, Range::AtLeastOne),
+            Hyperparameter::new("t_mul", self.t_mul, Range::AtLeastOne),
+            Hyperparameter::new("m_mul", self.m_mul, Range::NonNegative),
+            Hyperparameter::new("alpha", self.alpha, Range::Unit),
+        ]
+    }
+}

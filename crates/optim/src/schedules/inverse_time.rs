@@ -1,0 +1,46 @@
+//! Hyperbolic decay.
+
+use crate::schedules::Schedule;
+use crate::{Hyperparameter, Range};
+
+/// The rate over a number that grows: `η / (1 + decay_rate · step / decay_steps)`.
+///
+/// Keras' `InverseTimeDecay`; `lr_decay` of PyTorch's `Adagrad` is the decay rate with `decay_steps` 1.
+pub struct InverseTime {
+    learning_rate: f64,
+    decay_steps: u64,
+    decay_rate: f64,
+    staircase: bool,
+}
+
+impl InverseTime {
+    /// This rate at first, 0 or more; `decay_steps` is 1 or more, `decay_rate` 0 or more.
+    pub fn new(learning_rate: f64, decay_steps: u64, decay_rate: f64) -> InverseTime {
+        InverseTime { learning_rate, decay_steps, decay_rate, staircase: false }
+    }
+
+    /// Changes only after whole `decay_steps`.
+    #[must_use]
+    pub fn staircase(self) -> InverseTime {
+        InverseTime { staircase: true, ..self }
+    }
+}
+
+impl Schedule for InverseTime {
+    fn name(&self) -> &'static str {
+        "inverse_time"
+    }
+
+    fn rate(&self, step: u64) -> f64 {
+        let periods = step as f64 / self.decay_steps as f64;
+        self.learning_rate / (1.0 + self.decay_rate * if self.staircase { periods.floor() } else { periods })
+    }
+
+    fn hyperparameters(&self) -> Vec<Hyperparameter> {
+        vec![
+            Hyperparameter::new("learning_rate", self.learning_rate, Range::NonNegative),
+            Hyperparameter::new("decay_steps", self.decay_steps as f64, Range::AtLeastOne),
+            Hyperparameter::new("decay_rate", self.decay_rate, Range::NonNegative),
+        ]
+    }
+}

@@ -1,0 +1,150 @@
+//! Schedules at their ends and put together.
+
+use optim::schedules::{
+    Constant, Cosine, CosineRestarts, Exponential, InverseSquareRoot, InverseTime, Linear, OneCycle, Piecewise,
+    PlateauState, Polynomial, ReduceOnPlateau, Schedule,
+};
+
+use super::message;
+
+fn rates(schedule: &dyn Schedule, steps: impl IntoIterator<Item = u64>) -> Vec<f64> {
+    steps.into_iter().map(|step| schedule.rate(step)).collect()
+}
+
+#[test]
+fn warm_up_comes_before_and_not_out_of() {
+    let schedule = Linear::new(0.5, 0.0, 2).warm_up(4);
+    assert_eq!(rates(&schedule, 0..8), [0.0, 0.125, 0.25, 0.375, 0.5, 0.25, 0.0, 0.0]);
+    assert_eq!(Constant::new(0.5).warm_up(0).rate(0), 0.5);
+}
+
+#[test]
+fn one_after_another_begins_anew() {
+    let fall = || Linear::new(1.0, 0.5, 2);
+    let schedule = fall().then(3, fall()).then(5, Constant::new(0.25).scaled(0.5));
+    assert_eq!(rates(&schedule, 0..7), [1.0, 0.75, 0.5, 1.0, 0.75, 0.125, 0.125]);
+}
+
+#[test]
+fn all_stay_where_they_end() {
+    let far = [20, 1 << 40, u64::MAX];
+    let ends: [(Box<dyn Schedule>, f64); 6] = [
+        (Box::new(Piecewise::new([3], [0.1, 0.2]).unwrap()), 0.2),
+        (Box::new(Linear::new(0.1, 0.3, 20)), 0.3),
+        (Box::new(Polynomial::new(0.1, 20).end(0.25)), 0.25),
+        (Box::new(Cosine::new(0.5, 20).alpha(0.5)), 0.25),
+        (Box::new(OneCycle::new(0.5, 21).div_factor(2.0).final_div_factor(2.0)), 0.125),
+        (Box::new(OneCycle::new(0.5, 21).div_factor(2.0).final_div_factor(2.0).three_phases()), 0.125),
+    ];
+    for (schedule, end) in ends {
+        assert_eq!(rates(&*schedule, far), [end; 3], "{}", schedule.name());
+    }
+    for falling in [&Exponential::new(0.1, 1, 0.5) as &dyn Schedule, &InverseTime::new(0.1, 1, 1.0)] {
+        assert!(falling.rate(u64::MAX) < 1e-19);
+    }
+}
+
+#[test]
+fn the_inverse_square_root_after_a_warm_up_is_the_transformers() {
+    let schedule = InverseSquareRoot::new(0.5, 4).warm_up(4);
+    for step in 1..100u64 {
+        let step_number = step as f64;
+        // Equation 3 of "Attention Is All You Need", scaled so that the peak is 0.5.
+        let expected = 0.5 * 2.0 * step_number.powf(-0.5).min(step_number * 4f64.powf(-1.5));
+        assert!((schedule.rate(step) - expected).abs() < 1e-15, "{step}");
+    }
+}
+
+#[test]
+fn a_staircase_has_steps() {
+    assert_eq!(rates(&InverseTime::new(1.0, 2, 1.0).staircase(), 0..5), [1.0, 1.0, 0.5, 0.5, 1.0 / 3.0]);
+}
+
+#[test]
+fn restarts_of_equal_length() {
+    let schedule = CosineRestarts::new(1.0, 2).t_mul(1.0).m_mul(0.5);
+    let expected = [1.0, 0.5, 0.5, 0.25, 0.25, 0.125];
+    assert!(rates(&schedule, 0..6).iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 1e-15));
+    assert_eq!(schedule.rate(1 << 50), 0.0);
+}
+
+#[test]
+fn one_cycle_at_its_extremes() {
+    // Nothing rises, everything rises, and a cycle of one step: always a number within the range.
+    for share in [0.0, 0.3, 0.5, 1.0] {
+        for total in [1, 2, 3, 10] {
+            for three in [false, true] {
+                let cycle = OneCycle::new(0.5, total).rising_share(share);
+                let cycle = if three { cycle.three_phases() } else { cycle };
+                let rates = rates(&cycle, 0..12);
+                assert!(rates.iter().all(|rate| (0.0..=0.5).contains(rate)), "{share}, {total}, {three}: {rates:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    assert_eq!(message(Piecewise::new([1, 2], [0.1])), "piecewise: 2 boundaries take 3 values, not 1");
+    assert_eq!(message(Piecewise::new([2, 2], [0.1, 0.2, 0.3])), "piecewise: the boundaries [2, 2] do not rise");
+    let cases: [(Box<dyn Schedule>, &str); 11] = [
+        (Box::new(Constant::new(f64::NAN)), "constant: learning_rate is NaN; it must be a finite number of at least 0"),
+        (
+            Box::new(Piecewise::new([1], [0.1, -0.1]).unwrap()),
+            "piecewise: value is -0.1; it must be a finite number of at least 0",
+        ),
+        (
+            Box::new(Exponential::new(0.1, 0, 0.5)),
+            "exponential: decay_steps is 0.0; it must be a finite number of at least 1",
+        ),
+        (
+            Box::new(InverseTime::new(0.1, 1, -0.5)),
+            "inverse_time: decay_rate is -0.5; it must be a finite number of at least 0",
+        ),
+        (
+            Box::new(InverseSquareRoot::new(0.1, 0)),
+            "inverse_square_root: decay_steps is 0.0; it must be a finite number of at least 1",
+        ),
+        (Box::new(Linear::new(-0.1, 0.1, 1)), "linear: start is -0.1; it must be a finite number of at least 0"),
+        (Box::new(Polynomial::new(0.1, 1).power(0.0)), "polynomial: power is 0.0; it must be a finite number above 0"),
+        (Box::new(Cosine::new(0.1, 1).alpha(1.5)), "cosine: alpha is 1.5; it must be a number from 0 to 1"),
+        (
+            Box::new(CosineRestarts::new(0.1, 1).t_mul(0.5)),
+            "cosine_restarts: t_mul is 0.5; it must be a finite number of at least 1",
+        ),
+        (
+            Box::new(OneCycle::new(0.1, 1).rising_share(1.5)),
+            "one_cycle: rising_share is 1.5; it must be a number from 0 to 1",
+        ),
+        (
+            Box::new(Constant::new(0.1).then(1, Constant::new(-0.5))),
+            "constant: learning_rate is -0.5; it must be a finite number of at least 0",
+        ),
+    ];
+    for (schedule, expected) in cases {
+        assert_eq!(message(schedule.validate()), expected);
+    }
+}
+
+#[test]
+fn a_plateau_of_an_accuracy() {
+    let mut plateau = ReduceOnPlateau::new(0.5).factor(0.5).patience(1).min_delta(0.0).maximize();
+    let found: Vec<f64> = [0.5, 0.6, 0.6, 0.7, f64::NAN].into_iter().map(|x| plateau.report(x).unwrap()).collect();
+    assert_eq!(found, [0.5, 0.5, 0.25, 0.25, 0.125]);
+    assert_eq!(plateau.state(), PlateauState { learning_rate: 0.125, best: Some(0.7), wait: 0, cooldown: 0 });
+}
+
+#[test]
+fn a_plateau_out_of_range_is_named() {
+    assert_eq!(
+        message(ReduceOnPlateau::new(0.5).factor(1.0).report(1.0)),
+        "reduce_on_plateau: factor is 1.0; it must be a number from 0 up to but not including 1"
+    );
+    let mut plateau = ReduceOnPlateau::new(0.5);
+    let state = PlateauState { learning_rate: -1.0, ..plateau.state() };
+    assert_eq!(
+        message(plateau.restore(state)),
+        "reduce_on_plateau: learning_rate is -1.0; it must be a finite number of at least 0"
+    );
+    assert_eq!(plateau.rate(), 0.5);
+}

@@ -1,0 +1,447 @@
+//! Convolutions: sums over the windows of an image, without a copy of the windows.
+//!
+//! In memory with the channels last, a row of a window is one run of elements. A tile takes eight
+//! windows at a time and multiplies the elements of their runs with rows of the kernel; the gradient
+//! of the kernel takes eight places of the kernel and multiplies runs along the image with rows of
+//! the gradient. `docs/performance.md` has the measurements behind this.
+
+use std::ops::Range;
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::kernels::depthwise;
+use crate::kernels::threads::for_chunks;
+use crate::kernels::tile::{HEIGHT, Products, Target, Tile, Tiled};
+use crate::kernels::windows::{Axis, Block, Images, Line, Lines};
+use crate::storage::Buffer;
+
+/// A convolution of `[images, height, width, inputs]` with `[height, width, inputs / groups, outputs]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Convolution {
+    pub(crate) images: usize,
+    pub(crate) axes: [Axis; 2],
+    pub(crate) groups: usize,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+}
+
+/// How many tasks there should be ...
+const TASKS: usize = 64;
+/// ... if that leaves each between these numbers of multiply-adds.
+const WORK: Range<usize> = 1 << 20..1 << 22;
+/// The most elements of the source that one block should hold: the second level of cache holds them.
+const BLOCK: usize = 64 << 10;
+/// The least outputs of a block: the last tile of each may be in part empty.
+const FULL: usize = 64;
+/// Outputs that the gradient of the kernel adds up in one go: as many rows of the gradient stay in
+/// the first level of cache.
+const SUMMED: usize = 128;
+/// Outputs for each partial sum of the gradient of the kernel, and the most partial sums.
+const PARTIAL: (usize, usize) = (1 << 10, 16);
+
+impl Convolution {
+    /// The result.
+    pub(crate) fn forward<T: Tiled>(&self, input: &[T], kernel: &[T]) -> Buffer {
+        let line = |axis: Axis| -> Lines { smallvec![axis.forward()] };
+        let lines = self.axes.map(line);
+        self.correlate(&Correlation {
+            source: Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs },
+            target: self.axes.map(|axis| axis.output),
+            channels: self.outputs,
+            lines: [&lines[0], &lines[1]],
+            kernel,
+            inner: self.outputs,
+            column: 1,
+        })
+    }
+
+    /// The gradient of the input, given that of the result.
+    pub(crate) fn input<T: Tiled>(&self, gradient: &[T], kernel: &[T]) -> Buffer {
+        let lines = self.axes.map(|axis| axis.backward());
+        self.correlate(&Correlation {
+            source: Images { data: gradient, size: self.axes.map(|axis| axis.output), channels: self.outputs },
+            target: self.axes.map(|axis| axis.input),
+            channels: self.inputs,
+            lines: [&lines[0], &lines[1]],
+            kernel,
+            inner: 1,
+            column: self.outputs,
+        })
+    }
+
+    /// Multiply-adds of this convolution.
+    fn work(&self) -> usize {
+        let sizes = self.axes.iter().flat_map(|axis| [axis.output, axis.kernel]);
+        sizes.chain([self.images, self.inputs / self.groups, self.outputs]).fold(1, usize::saturating_mul)
+    }
+
+    /// Whether every channel has a kernel of its own.
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.inputs == self.groups && self.outputs == self.groups
+    }
+
+    /// Images, and rows of each, of one block, where an image has `rows` rows (at least one) and each
+    /// needs `elements` of the source.
+    fn split(&self, [rows, width]: [usize; 2], elements: usize) -> (usize, usize) {
+        let work = self.work();
+        let wanted = (work / TASKS).clamp(WORK.start, WORK.end) / (work / (self.images * rows)).max(1);
+        let wanted = wanted.min(BLOCK / elements.max(1)).max(1);
+        // Small images together, so that tiles are full.
+        let wanted = wanted.max(FULL.div_ceil(width));
+        if wanted < rows { (1, rows.div_ceil(rows.div_ceil(wanted))) } else { ((wanted / rows).min(self.images), rows) }
+    }
+
+    /// Calls `f(images, rows, part)` for blocks of `out`, `[images, rows, length]`.
+    fn for_blocks<T: Tiled>(
+        &self,
+        out: &mut [T],
+        rows: usize,
+        split: (usize, usize),
+        f: impl Fn(Range<usize>, Range<usize>, &mut [T]) + Sync,
+    ) {
+        let length = out.len() / (self.images * rows);
+        for_chunks(out, split.0 * rows * length, |start, out| {
+            let image = start / (rows * length);
+            let images = image..image + out.len() / (rows * length);
+            if split.1 == rows {
+                return f(images, 0..rows, out);
+            }
+            for_chunks(out, split.1 * length, |start, out| {
+                let row = start / length;
+                f(images.clone(), row..row + out.len() / length, out);
+            });
+        });
+    }
+
+    fn correlate<T: Tiled>(&self, correlation: &Correlation<T>) -> Buffer {
+        let Correlation { source, target: [height, width], channels, lines, .. } = *correlation;
+        let mut out = Buffer::new::<T>(self.images * height * width * channels);
+        let values = out.as_mut_slice::<T>();
+        if values.is_empty() {
+            return out;
+        }
+        let panels = panels::<T>(channels / self.groups);
+        let phases: SmallVec<[Phase; 4]> = lines[0]
+            .iter()
+            .flat_map(|y| lines[1].iter().map(move |x| [y, x]))
+            .map(|lines| correlation.phase(self, &panels, lines))
+            .collect();
+        let empty = phases.iter().any(|phase| phase.taps == 0);
+        let elements = (source.size[0] * source.size[1] * source.channels).div_ceil(height);
+        self.for_blocks(values, height, self.split([height, width], elements), |images, rows, out| {
+            if empty {
+                out.fill(T::zero());
+            }
+            let block = Block::new(&source, lines, [height, width], images.clone(), rows.clone());
+            for phase in phases.iter().filter(|phase| phase.taps > 0) {
+                if self.is_depthwise() {
+                    correlation.depthwise(phase, &block, images.len(), &rows, out);
+                } else {
+                    correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
+                }
+            }
+        });
+        out
+    }
+
+    /// The gradient of the kernel, given that of the result.
+    pub(crate) fn kernel<T: Tiled>(&self, input: &[T], gradient: &[T]) -> Buffer {
+        let [height, width] = self.axes.map(|axis| axis.output);
+        let places = self.axes[0].kernel * self.axes[1].kernel * (self.inputs / self.groups);
+        let size = places * self.outputs;
+        if size * self.images * height * width == 0 {
+            return Buffer::filled(size, T::zero());
+        }
+        // Partial sums over some images each; where there are few, some places of the kernel each.
+        let most = (self.work() / WORK.start).clamp(1, PARTIAL.1);
+        let partial = (self.images * height * width / PARTIAL.0).clamp(1, most.min(self.images));
+        let images = self.images.div_ceil(partial);
+        let partial = self.images.div_ceil(images);
+        let chunk = places.div_ceil(most.div_ceil(partial)).next_multiple_of(HEIGHT) * self.outputs;
+        let mut sums = Buffer::filled(partial * size, T::zero());
+        for_chunks(sums.as_mut_slice::<T>(), size, |start, out| {
+            let first = start / size * images;
+            let images = first..(first + images).min(self.images);
+            for_chunks(out, chunk, |start, out| {
+                self.kernel_part(input, gradient, images.clone(), start / self.outputs, out);
+            });
+        });
+        if partial == 1 {
+            return sums;
+        }
+        let mut out = Buffer::new::<T>(size);
+        let sums = sums.as_slice::<T>();
+        for_chunks(out.as_mut_slice::<T>(), 1 << 13, |start, out| {
+            out.copy_from_slice(&sums[start..start + out.len()]);
+            for part in 1..partial {
+                for (out, &sum) in out.iter_mut().zip(&sums[part * size + start..]) {
+                    *out += sum;
+                }
+            }
+        });
+        out
+    }
+
+    /// Adds to the gradient of some places of the kernel (from `first` on) what some images give.
+    fn kernel_part<T: Tiled>(&self, input: &[T], gradient: &[T], images: Range<usize>, first: usize, out: &mut [T]) {
+        let [height, width] = self.axes.map(|axis| axis.output);
+        let (y, x) = (self.axes[0].forward(), self.axes[1].forward());
+        let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
+        let panels = panels::<T>(self.outputs / self.groups);
+        let rows = (SUMMED / width).clamp(1, height);
+        let together = (SUMMED / (rows * width)).max(1);
+        for image in images.clone().step_by(together) {
+            let images = image..(image + together).min(images.end);
+            for row in (0..height).step_by(rows) {
+                let rows = row..(row + rows).min(height);
+                let block = Block::new(&source, [&[y], &[x]], [height, width], images.clone(), rows.clone());
+                let (data, frame) = block.parts();
+                let lines = [&y, &x];
+                let runs: SmallVec<[usize; 64]> = (0..images.len())
+                    .flat_map(|image| rows.clone().map(move |row| frame.start(image, lines, row)))
+                    .collect();
+                // With several images the rows are all of each.
+                let at = (images.start * height + rows.start) * width;
+                let gradient = &gradient[at * self.outputs..][..runs.len() * width * self.outputs];
+                let tap = |tap: usize| frame.tap(lines, [tap / self.axes[1].kernel, tap % self.axes[1].kernel]);
+                let products = Products {
+                    data,
+                    runs: &runs,
+                    length: width,
+                    step: frame.step(&x),
+                    rows: gradient,
+                    stride: self.outputs,
+                };
+                if self.is_depthwise() {
+                    for (place, out) in (first..).zip(out.chunks_mut(self.outputs)) {
+                        depthwise::add_place(&products, tap(place), out);
+                    }
+                } else {
+                    self.kernel_tiles(&products, &panels, first, tap, out);
+                }
+            }
+        }
+    }
+
+    /// Adds what a block gives: `products` of its windows and the gradients, `tap` being where the
+    /// elements of a window start.
+    fn kernel_tiles<T: Tiled>(
+        &self,
+        products: &Products<T>,
+        panels: &[Panel<T>],
+        first: usize,
+        tap: impl Fn(usize) -> usize,
+        out: &mut [T],
+    ) {
+        let [inputs, outputs] = [self.inputs, self.outputs].map(|channels| channels / self.groups);
+        let gradient = products.rows;
+        let places = out.len() / self.outputs;
+        for (group, (panel, count, tile)) in each(self.groups, panels) {
+            let column = group * outputs + panel;
+            // A tile reads whole vectors: beyond the last row there may be none.
+            let packed = (count < tile.width).then(|| {
+                let mut packed = Buffer::new::<T>(gradient.len() / self.outputs * tile.width);
+                let from = gradient.chunks(self.outputs).map(|row| &row[column..column + count]);
+                for (to, from) in packed.as_mut_slice::<T>().chunks_mut(tile.width).zip(from) {
+                    to[..count].copy_from_slice(from);
+                }
+                packed
+            });
+            let (rows, stride) = match &packed {
+                Some(packed) => (packed.as_slice::<T>(), tile.width),
+                None => (&gradient[column..], self.outputs),
+            };
+            let products = Products { rows, stride, ..*products };
+            for start in (0..places).step_by(HEIGHT) {
+                let starts = std::array::from_fn(|p| {
+                    let place = first + (start + p).min(places - 1);
+                    tap(place / inputs) + group * inputs + place % inputs
+                });
+                let to: [usize; HEIGHT] = std::array::from_fn(|p| (start + p) * self.outputs + column);
+                let to = &to[..HEIGHT.min(places - start)];
+                tile.sum(&products, &starts, Target { out: &mut *out, places: to, width: count, add: true });
+            }
+        }
+    }
+}
+
+/// One group of columns, as wide as a tile: the first, how many, and the tile.
+type Panel<T> = (usize, usize, Tile<T>);
+
+/// The panels of a number of columns.
+fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 4]> {
+    let [wide, narrow] = T::tiles();
+    let mut panels = SmallVec::new();
+    let mut start = 0;
+    while start < columns {
+        let left = columns - start;
+        let tile = if left > narrow.width { wide } else { narrow };
+        panels.push((start, left.min(tile.width), tile));
+        start += tile.width;
+    }
+    panels
+}
+
+/// The panels of every group.
+fn each<T: Tiled>(groups: usize, panels: &[Panel<T>]) -> impl Iterator<Item = (usize, Panel<T>)> {
+    (0..groups).flat_map(move |group| panels.iter().map(move |&panel| (group, panel)))
+}
+
+/// Sums over windows of a source for every element of a target: a convolution or its transpose.
+struct Correlation<'a, T> {
+    source: Images<'a, T>,
+    target: [usize; 2],
+    channels: usize,
+    lines: [&'a [Line]; 2],
+    kernel: &'a [T],
+    /// From one element of the kernel to the next along the channels of the source, and of the target.
+    inner: usize,
+    column: usize,
+}
+
+/// The elements of the target whose windows meet the same places of the kernel.
+struct Phase<'a> {
+    lines: [&'a Line; 2],
+    taps: usize,
+    /// The kernel's rows at those places: for every group and panel as many as a window has elements.
+    rows: Buffer,
+}
+
+impl<T: Tiled> Correlation<'_, T> {
+    fn phase<'a>(&self, convolution: &Convolution, panels: &[Panel<T>], lines: [&'a Line; 2]) -> Phase<'a> {
+        let taps = lines[0].taps * lines[1].taps;
+        let [_, columns] = convolution.axes.map(|axis| axis.kernel);
+        let tap_size = convolution.inputs / convolution.groups * convolution.outputs;
+        if convolution.is_depthwise() {
+            let place =
+                |y: usize| (0..lines[1].taps).map(move |x| lines[0].place_of(y) * columns + lines[1].place_of(x));
+            let mut rows = Buffer::new::<T>(taps * tap_size);
+            let to = rows.as_mut_slice::<T>().chunks_mut(tap_size);
+            for (to, place) in to.zip((0..lines[0].taps).flat_map(place)) {
+                to.copy_from_slice(&self.kernel[place * tap_size..][..tap_size]);
+            }
+            return Phase { lines, taps, rows };
+        }
+        let depth = self.source.channels / convolution.groups;
+        let width: usize = panels.iter().map(|(_, _, tile)| tile.width).sum();
+        let mut rows = Buffer::new::<T>(convolution.groups * taps * depth * width);
+        let mut rest = rows.as_mut_slice::<T>();
+        for (group, (first, count, tile)) in each(convolution.groups, panels) {
+            for (y, x) in (0..lines[0].taps).flat_map(|y| (0..lines[1].taps).map(move |x| (y, x))) {
+                let tap = lines[0].place_of(y) * columns + lines[1].place_of(x);
+                let start = tap * tap_size + group * (convolution.outputs / convolution.groups) + first * self.column;
+                let (rows, after) = rest.split_at_mut(depth * tile.width);
+                rest = after;
+                for (channel, row) in rows.chunks_mut(tile.width).enumerate() {
+                    row[count..].fill(T::zero());
+                    if self.column == 1 {
+                        row[..count].copy_from_slice(&self.kernel[start + channel * self.inner..][..count]);
+                    }
+                }
+                if self.column > 1 {
+                    // Transposed: read in the order of memory.
+                    for column in 0..count {
+                        let from = self.kernel[start + column * self.column..].iter();
+                        let to = rows[column..].iter_mut().step_by(tile.width);
+                        to.zip(from).for_each(|(to, &from)| *to = from);
+                    }
+                }
+            }
+        }
+        Phase { lines, taps, rows }
+    }
+
+    /// The elements of a phase in some rows of some images, channel by channel.
+    fn depthwise(&self, phase: &Phase, block: &Block<T>, images: usize, rows: &Range<usize>, out: &mut [T]) {
+        let (data, frame) = block.parts();
+        let [y, x] = phase.lines;
+        let taps: SmallVec<[usize; 32]> =
+            (0..y.taps).flat_map(|y| (0..x.taps).map(move |x| [y, x])).map(|tap| frame.tap(phase.lines, tap)).collect();
+        let [_, width] = self.target;
+        for (image, j) in (0..images).flat_map(|image| y.within(rows).map(move |j| (image, j))) {
+            let inside = y.inside(j, self.source.size[0]);
+            let row = image * rows.len() + y.first + j * y.every - rows.start;
+            depthwise::Row {
+                data,
+                start: frame.start(image, phase.lines, j),
+                step: frame.step(x),
+                taps: &taps[inside.start * x.taps..inside.end * x.taps],
+                kernel: &phase.rows.as_slice::<T>()[inside.start * x.taps * self.channels..],
+                out: &mut *out,
+                place: (row * width + x.first) * self.channels,
+                place_step: x.every * self.channels,
+                count: x.within(&(0..width)).len(),
+                channels: self.channels,
+            }
+            .sum();
+        }
+    }
+
+    /// The elements of a phase in some rows of some images, tile by tile.
+    #[allow(clippy::too_many_arguments)]
+    fn tiles(
+        &self,
+        groups: usize,
+        panels: &[Panel<T>],
+        phase: &Phase,
+        block: &Block<T>,
+        images: usize,
+        rows: &Range<usize>,
+        out: &mut [T],
+    ) {
+        let (data, frame) = block.parts();
+        let [y, x] = phase.lines;
+        let depth = self.source.channels / groups;
+        // A row of a window is one run if nothing lies between its elements.
+        let joined = if groups == 1 && x.spread == 1 { x.taps } else { 1 };
+        let runs: SmallVec<[usize; 32]> = (0..y.taps)
+            .flat_map(|y| (0..x.taps).step_by(joined).map(move |x| [y, x]))
+            .map(|tap| frame.tap(phase.lines, tap))
+            .collect();
+        let runs_across = x.taps / joined;
+        let [_, width] = self.target;
+        let (numbers, count) = (y.within(rows), x.within(&(0..width)).len());
+        let step = frame.step(x);
+        let mut factors = phase.rows.as_slice::<T>();
+        for (group, (panel, columns, tile)) in each(groups, panels) {
+            let (rows_here, after) = factors.split_at(phase.taps * depth * tile.width);
+            factors = after;
+            let channel = group * (self.channels / groups) + panel;
+            let mut starts = [0; HEIGHT];
+            let mut places = [0; HEIGHT];
+            let mut filled = 0;
+            // The rows of the windows that do not lie in the padding.
+            let mut inside = 0..0;
+            let mut flush = |inside: &Range<usize>, starts: &[usize; HEIGHT], places: &[usize]| {
+                let runs = &runs[inside.start * runs_across..inside.end * runs_across];
+                let rows = &rows_here[inside.start * x.taps * depth * tile.width..];
+                let products = Products { data, runs, length: joined * depth, step: 1, rows, stride: tile.width };
+                tile.sum(&products, starts, Target { out: &mut *out, places, width: columns, add: false });
+            };
+            for (j, image) in numbers.clone().flat_map(|j| (0..images).map(move |image| (j, image))) {
+                let taps = y.inside(j, self.source.size[0]);
+                if taps != inside && filled > 0 {
+                    flush(&inside, &starts, &places[..filled]);
+                    filled = 0;
+                }
+                inside = taps;
+                let mut start = frame.start(image, phase.lines, j) + group * depth;
+                let row = image * rows.len() + y.first + j * y.every - rows.start;
+                let mut place = (row * width + x.first) * self.channels + channel;
+                for _ in 0..count {
+                    (starts[filled], places[filled]) = (start, place);
+                    filled += 1;
+                    if filled == HEIGHT {
+                        flush(&inside, &starts, &places);
+                        filled = 0;
+                    }
+                    start += step;
+                    place += x.every * self.channels;
+                }
+            }
+            if filled > 0 {
+                flush(&inside, &starts, &places[..filled]);
+            }
+        }
+    }
+}

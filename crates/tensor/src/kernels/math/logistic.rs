@@ -1,0 +1,55 @@
+//! The logistic function and what is made of it.
+
+use super::exponential::{expm1, scaled_exp};
+use super::logarithm::usual_log1p;
+use super::{at_least, at_most, quotient, single};
+use crate::dtype::Element;
+
+/// Where the exponential of the opposite is so small that also its product with the number is 0.
+#[inline(always)]
+fn end<P: Element>() -> f64 {
+    if single::<P>() { 200.0 } else { 800.0 }
+}
+
+/// `1 / (1 + e⁻ˣ)`.
+#[inline(always)]
+pub(crate) fn sigmoid<P: Element>(x: f64) -> f64 {
+    let (value, scale) = scaled_exp::<P>(-at_most(x.abs(), end::<P>()), 0.0);
+    let small = value * scale;
+    let numerator = if x < 0.0 { small } else { 1.0 };
+    quotient::<P>(numerator, 1.0, small, 0.75)
+}
+
+/// `x` times the logistic function of a number with the sign of `x` and the absolute value
+/// `size + low`.
+#[inline(always)]
+pub(super) fn weighted<P: Element>(x: f64, size: f64, low: f64) -> f64 {
+    let (value, scale) = scaled_exp::<P>(-at_most(size, end::<P>()), -low);
+    let (factor, scale_left) = if x < 0.0 { (value, scale) } else { (1.0, 1.0) };
+    // A finite number to multiply: the limit toward minus infinity is 0.
+    at_least(x, -end::<P>()) * factor / (1.0 + value * scale) * scale_left
+}
+
+/// `x / (1 + e⁻ˣ)`.
+#[inline(always)]
+pub(crate) fn silu<P: Element>(x: f64) -> f64 {
+    weighted::<P>(x, x.abs(), 0.0)
+}
+
+/// `ln(1 + eˣ)`.
+#[inline(always)]
+pub(crate) fn softplus<P: Element>(x: f64) -> f64 {
+    let (value, scale) = scaled_exp::<P>(-at_most(x.abs(), end::<P>()), 0.0);
+    at_least(x, 0.0) + usual_log1p::<P>(value * scale)
+}
+
+/// The hyperbolic tangent: with `s = exp(-2 |x|) - 1`, it is `-s / (2 + s)` and also
+/// `1 - (2 + 2s) / (2 + s)`, of which that is taken whose quotient is below a half, for the roundings
+/// in it.
+#[inline(always)]
+pub(crate) fn tanh<P: Element>(x: f64) -> f64 {
+    let shrunk = expm1::<P>(-2.0 * x.abs());
+    let far = shrunk < -0.7;
+    let part = quotient::<P>(if far { 2.0 + 2.0 * shrunk } else { -shrunk }, 2.0, shrunk, 0.75);
+    (if far { 1.0 - part } else { part }).copysign(x)
+}

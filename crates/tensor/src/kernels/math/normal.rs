@@ -1,0 +1,150 @@
+//! The normal distribution function `Φ`, the error function, and what is made of them.
+
+use std::f64::consts::SQRT_2;
+
+use super::exponential::{exp, scaled_exp};
+use super::logistic::weighted;
+use super::{at_most, exact_product, exact_sum, leading, polynomial, single};
+use crate::dtype::Element;
+
+/// `erf(x) / x - 1` in `x²` for `|x| ≤ 1`, to 2⁻²⁹ and 2⁻⁶².
+const ERF_SHORT: [f64; 7] = [
+    0.1283791659138179,
+    -0.3761262713637476,
+    0.11283600179624406,
+    -0.026854444678391765,
+    0.005189535424591232,
+    -0.0008020841518251459,
+    7.889119072085315e-05,
+];
+const ERF_LONG: [f64; 13] = [
+    0.1283791670955126,
+    -0.3761263890318375,
+    0.11283791670954885,
+    -0.02686617064507787,
+    0.005223977624828394,
+    -0.0008548326981423858,
+    0.0001205533113290754,
+    -1.4925595771308064e-05,
+    1.646100846796314e-06,
+    -1.635039615814245e-07,
+    1.4660328525181357e-08,
+    -1.1374955789778035e-09,
+    5.960686654847134e-11,
+];
+
+/// `Φ(-y) exp(y²/2) (y + c)` in `(y - c) / (y + c)`, with c = 3 for `0 ≤ y ≤ 16` to 2⁻³⁰ and with
+/// c = 4 for `1 ≤ y ≤ 39` to 2⁻⁶⁰, relative.
+const TAIL_SHORT: [f64; 11] = [
+    0.7290836903797414,
+    -0.5093319914114018,
+    0.23001769904274053,
+    -0.04726268829793661,
+    -0.010462507705269715,
+    0.006969317790022035,
+    0.0010247333402096175,
+    -0.0010326084965553651,
+    -0.0002447136703981433,
+    0.00013138326329084393,
+    5.4512869781024035e-05,
+];
+const TAIL_LONG: [f64; 22] = [
+    0.7552851304157515,
+    -0.6078966419718921,
+    0.3871374007422142,
+    -0.18652185795965795,
+    0.060396574890965816,
+    -0.007540188966712551,
+    -0.003479692368370698,
+    0.0016308184576877209,
+    0.00013334432895128337,
+    -0.00023109494239265284,
+    -1.9084193984020006e-06,
+    3.5144796759926605e-05,
+    7.176174984040691e-07,
+    -5.921039566362661e-06,
+    -6.331426222208612e-07,
+    1.0254702321063344e-06,
+    2.7912684120416465e-07,
+    -1.6531649217781573e-07,
+    -9.319639036413705e-08,
+    2.8268148009959678e-08,
+    2.123657208613476e-08,
+    -7.626056387568464e-09,
+];
+
+/// `(Φ(x) - ½) / x` in `x²` for `|x| ≤ 1`, to 2⁻⁵⁶.
+const CENTRE: [f64; 10] = [
+    0.39894228040143265,
+    -0.06649038006690389,
+    0.009973557009984086,
+    -0.0011873282148151588,
+    0.00011543468326792673,
+    -9.444639915746036e-06,
+    6.659318719760969e-07,
+    -4.117326877745587e-08,
+    2.2271721923656074e-09,
+    -9.028234316389635e-11,
+];
+
+/// `2 √(2/π)`, and that times 0.044715, each in two parts.
+const GELU_TANH: [(f64, f64); 2] =
+    [(1.5957691216057308, -9.96930880911092e-17), (0.07135481627260025, -6.175149918155315e-19)];
+
+/// `Φ(-y) exp(y²/2)` for `y ≥ 0`; for `f64`, `y ≥ 1`.
+#[inline(always)]
+fn tail<P: Element>(y: f64) -> f64 {
+    let c = if single::<P>() { 3.0 } else { 4.0 };
+    let inverse = 1.0 / (y + c);
+    let t = (y - c) * inverse;
+    inverse * if single::<P>() { polynomial(t, &TAIL_SHORT) } else { polynomial(t, &TAIL_LONG) }
+}
+
+/// The error function.
+#[inline(always)]
+pub(crate) fn erf<P: Element>(x: f64) -> f64 {
+    // From 6 on the result is 1.
+    let size = at_most(x.abs(), 6.0);
+    let square = size * size;
+    let series = if single::<P>() { polynomial(square, &ERF_SHORT) } else { polynomial(square, &ERF_LONG) };
+    let small = size + size * series;
+    let large = 1.0 - 2.0 * tail::<P>(size * SQRT_2) * exp::<P>(-square);
+    (if size < 1.0 { small } else { large }).copysign(x)
+}
+
+/// `x Φ(x)`.
+#[inline(always)]
+pub(crate) fn gelu<P: Element>(x: f64) -> f64 {
+    // Where also the product with x has become 0.
+    let size = at_most(x.abs(), if single::<P>() { 17.0 } else { 40.0 });
+    // The square is needed exactly: its rounding would be multiplied by itself. That of a float32 is exact.
+    let head = if single::<P>() { size } else { leading(size) };
+    let (value, scale) = scaled_exp::<P>(-0.5 * head * head, -0.5 * (size - head) * (size + head));
+    let tail = tail::<P>(size) * value;
+    let (below, above) = (-size * tail * scale, x * (1.0 - tail * scale));
+    let far = if x < 0.0 { below } else { above };
+    if single::<P>() {
+        return far;
+    }
+    let near = x * (0.5 + x * polynomial(x * x, &CENTRE));
+    if size < 1.0 { near } else { far }
+}
+
+/// `x/2 (1 + tanh y)`, which is `x` times the logistic function of `2y`, with
+/// `2y = 2 √(2/π) (x + 0.044715 x³)`.
+#[inline(always)]
+pub(crate) fn gelu_tanh<P: Element>(x: f64) -> f64 {
+    let [linear, cubic] = GELU_TANH;
+    // From 40 on the function is x or 0.
+    let size = at_most(x.abs(), 40.0);
+    if single::<P>() {
+        return weighted::<P>(x, size * (linear.0 + cubic.0 * size * size), 0.0);
+    }
+    // To twice the digits: the exponential multiplies the relative error of its argument by that.
+    let (square, square_low) = exact_product(size, size);
+    let (term, term_low) = exact_product(cubic.0, square);
+    let (sum, sum_low) = exact_sum(linear.0, term);
+    let sum_low = sum_low + (linear.1 + term_low + (cubic.0 * square_low + cubic.1 * square));
+    let (u, u_low) = exact_product(size, sum);
+    weighted::<P>(x, u, u_low + size * sum_low)
+}

@@ -1,0 +1,282 @@
+//! Maxima and averages over windows of images with their channels last.
+
+use smallvec::SmallVec;
+
+use crate::dtype::Float;
+use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::storage::Buffer;
+
+/// The elements of one window along one axis: `count` (at least one) from `start` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: usize,
+    pub(crate) count: usize,
+    /// By how many an average divides.
+    pub(crate) divisor: usize,
+}
+
+/// The windows along one axis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spans {
+    /// The size of the axis.
+    pub(crate) input: usize,
+    /// Between neighbouring elements of a window.
+    pub(crate) step: usize,
+    pub(crate) spans: SmallVec<[Span; 16]>,
+}
+
+/// A pooling of `[images, height, width, channels]`.
+pub(crate) struct Pooling {
+    pub(crate) images: usize,
+    pub(crate) channels: usize,
+    pub(crate) axes: [Spans; 2],
+}
+
+/// Channels that are handled in one go.
+const LANES: usize = 16;
+
+/// One window: where its elements start, row by row.
+struct Window<'a> {
+    taps: &'a [usize],
+    /// Elements in each row of the window.
+    row: usize,
+    divisor: usize,
+}
+
+impl Pooling {
+    /// Elements of an image, and of what becomes of it.
+    fn sizes(&self) -> [usize; 2] {
+        let [y, x] = &self.axes;
+        [y.input * x.input * self.channels, y.spans.len() * x.spans.len() * self.channels]
+    }
+
+    /// Calls `f(window, place)` for the windows of some rows of outputs, counted over all images from
+    /// `first` on; `place` counts the outputs from there.
+    fn windows(&self, first: usize, rows: usize, mut f: impl FnMut(Window, usize)) {
+        let [y, x] = &self.axes;
+        let mut taps: SmallVec<[usize; 32]> = SmallVec::new();
+        for row in 0..rows {
+            let (image, row_of) = ((first + row) / y.spans.len(), (first + row) % y.spans.len());
+            let span = y.spans[row_of];
+            for (column, across) in x.spans.iter().enumerate() {
+                taps.clear();
+                for j in 0..span.count {
+                    let start = (image * y.input + span.start + j * y.step) * x.input + across.start;
+                    taps.extend((0..across.count).map(|k| (start + k * x.step) * self.channels));
+                }
+                let window = Window { taps: &taps, row: across.count, divisor: span.divisor * across.divisor };
+                f(window, (row * x.spans.len() + column) * self.channels);
+            }
+        }
+    }
+
+    /// An output made of `f(window, part)`, `part` being the channels of one output.
+    fn by_output<T: Float>(&self, f: impl Fn(Window, &mut [T]) + Sync) -> Buffer {
+        let [image, outputs] = self.sizes();
+        let mut out = Buffer::new::<T>(self.images * outputs);
+        let rows = self.axes[0].spans.len();
+        if out.len() > 0 {
+            let row = outputs / rows;
+            let together = (CHUNK / (image / rows).max(row)).max(1);
+            for_chunks(out.as_mut_slice::<T>(), together * row, |start, out| {
+                self.windows(start / row, out.len() / row, |window, place| {
+                    f(window, &mut out[place..place + self.channels]);
+                });
+            });
+        }
+        out
+    }
+
+    /// Zeros of the input's size to which `f(window, part, image, gradient)` adds what one output
+    /// gives; `window` counts from the image, `part` is all of `values` from there on.
+    fn by_input<T: Float>(&self, gradient: &[T], f: impl Fn(Window, usize, &mut [T], &[T]) + Sync) -> Buffer {
+        let [image, outputs] = self.sizes();
+        let mut out = Buffer::filled(self.images * image, T::zero());
+        let rows = self.axes[0].spans.len();
+        if image * outputs > 0 {
+            let together = (CHUNK / image).max(1);
+            for_chunks(out.as_mut_slice::<T>(), together * image, |start, out| {
+                for (k, out) in out.chunks_mut(image).enumerate() {
+                    let gradient = &gradient[(start / image + k) * outputs..];
+                    self.windows(0, rows, |window, place| {
+                        f(window, start + k * image, out, &gradient[place..place + self.channels]);
+                    });
+                }
+            });
+        }
+        out
+    }
+
+    /// The largest element of every window; NaN where there is one.
+    pub(crate) fn max<T: Float>(&self, x: &[T]) -> Buffer {
+        self.by_output(|window, out| vectorized(Max { x, taps: window.taps, out }))
+    }
+
+    /// The elements of `from` where those of `x` are the first maximum of their window.
+    pub(crate) fn pick<T: Float>(&self, x: &[T], from: &[T]) -> Buffer {
+        self.by_output(|window, out| vectorized(Pick { x, taps: window.taps, from, out }))
+    }
+
+    /// Zeros to which every gradient is added where `x` is the first maximum of its window.
+    pub(crate) fn max_input<T: Float>(&self, x: &[T], gradient: &[T]) -> Buffer {
+        self.by_input(gradient, |window, start, out, gradient| {
+            vectorized(MaxInput { x: &x[start..], taps: window.taps, gradient, out });
+        })
+    }
+
+    /// The average of every window, summed row by row.
+    pub(crate) fn average<T: Float>(&self, x: &[T]) -> Buffer {
+        self.by_output(|window, out| vectorized(Average { x, window, out }))
+    }
+
+    /// Zeros to which every gradient, divided, is added at all elements of its window.
+    pub(crate) fn average_input<T: Float>(&self, gradient: &[T]) -> Buffer {
+        self.by_input(gradient, |window, _, out, gradient| vectorized(AverageInput { window, gradient, out }))
+    }
+}
+
+/// Whether an element takes the place of what was the largest so far. The first of equal ones stays,
+/// and so does the first NaN.
+#[inline(always)]
+fn replaces<T: Float>(new: T, largest: T) -> bool {
+    new > largest || (new.is_nan() && !largest.is_nan())
+}
+
+struct Max<'a, T> {
+    x: &'a [T],
+    taps: &'a [usize],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for Max<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Max { x, taps, out } = self;
+        out.copy_from_slice(&x[taps[0]..][..out.len()]);
+        for &tap in &taps[1..] {
+            for (out, &x) in out.iter_mut().zip(&x[tap..]) {
+                *out = if replaces(x, *out) { x } else { *out };
+            }
+        }
+    }
+}
+
+/// The numbers of the taps at which some channels, from `channel` on, have their first maximum.
+#[inline(always)]
+fn winners<T: Float>(x: &[T], taps: &[usize], channel: usize, count: usize) -> [u32; LANES] {
+    let mut largest = [T::zero(); LANES];
+    let mut winners = [0; LANES];
+    largest[..count].copy_from_slice(&x[taps[0] + channel..][..count]);
+    for (number, &tap) in (1..).zip(&taps[1..]) {
+        let lanes = largest[..count].iter_mut().zip(&mut winners);
+        for ((largest, winner), &x) in lanes.zip(&x[tap + channel..]) {
+            let better = replaces(x, *largest);
+            *largest = if better { x } else { *largest };
+            *winner = if better { number } else { *winner };
+        }
+    }
+    winners
+}
+
+struct Pick<'a, T> {
+    x: &'a [T],
+    taps: &'a [usize],
+    from: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for Pick<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Pick { x, taps, from, out } = self;
+        for (part, out) in out.chunks_mut(LANES).enumerate() {
+            let channel = part * LANES;
+            let winners = winners(x, taps, channel, out.len());
+            for (number, &tap) in (0..).zip(taps) {
+                for ((out, &winner), &from) in out.iter_mut().zip(&winners).zip(&from[tap + channel..]) {
+                    *out = if winner == number { from } else { *out };
+                }
+            }
+        }
+    }
+}
+
+struct MaxInput<'a, T> {
+    x: &'a [T],
+    taps: &'a [usize],
+    gradient: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for MaxInput<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let MaxInput { x, taps, gradient, out } = self;
+        for (part, gradient) in gradient.chunks(LANES).enumerate() {
+            let channel = part * LANES;
+            let winners = winners(x, taps, channel, gradient.len());
+            for (number, &tap) in (0..).zip(taps) {
+                for ((out, &winner), &g) in out[tap + channel..].iter_mut().zip(&winners).zip(gradient) {
+                    *out += if winner == number { g } else { T::zero() };
+                }
+            }
+        }
+    }
+}
+
+struct Average<'a, T> {
+    x: &'a [T],
+    window: Window<'a>,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for Average<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Average { x, window: Window { taps, row, divisor }, out } = self;
+        let divisor = T::from_f64(divisor as f64);
+        for (part, out) in out.chunks_mut(LANES).enumerate() {
+            let mut sums = [T::zero(); LANES];
+            for taps in taps.chunks(row) {
+                let mut of_row = [T::zero(); LANES];
+                for &tap in taps {
+                    for (sum, &x) in of_row[..out.len()].iter_mut().zip(&x[tap + part * LANES..]) {
+                        *sum += x;
+                    }
+                }
+                sums.iter_mut().zip(of_row).for_each(|(sum, of_row)| *sum += of_row);
+            }
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum / divisor);
+        }
+    }
+}
+
+struct AverageInput<'a, T> {
+    window: Window<'a>,
+    gradient: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for AverageInput<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let AverageInput { window: Window { taps, divisor, .. }, gradient, out } = self;
+        let divisor = T::from_f64(divisor as f64);
+        for &tap in taps {
+            for (out, &g) in out[tap..].iter_mut().zip(gradient) {
+                *out += g / divisor;
+            }
+        }
+    }
+}

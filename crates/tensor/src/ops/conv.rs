@@ -1,0 +1,370 @@
+//! Convolutions of images with their channels last, and what their gradients are made of.
+//!
+//! All are bilinear, and the three are each other's gradients: with a result `y = Conv(x, k)`, the
+//! gradient of `x` is `ConvInput(dy, k)` and that of `k` is `ConvKernel(x, dy)`.
+
+use crate::dtype::with_float;
+use crate::error::{Error, Result};
+use crate::kernels::conv::Convolution;
+use crate::kernels::windows::Axis;
+use crate::ops::{apply, operands, same_dtype};
+use crate::shape::Shape;
+use crate::tensor::{Operand, Tensor};
+
+/// How the windows of a convolution lie, along height and width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// From one window to the next.
+    pub stride: [usize; 2],
+    /// Between neighbouring elements of a window.
+    pub dilation: [usize; 2],
+    /// Zeros before and after the image.
+    pub padding: [(usize, usize); 2],
+    /// In how many parts the channels fall, that have nothing to do with each other.
+    pub groups: usize,
+}
+
+/// A convolution or a gradient of one. Shapes: `x` is `[images, height, width, inputs]`, `k` is
+/// `[height, width, inputs / groups, outputs]`, `y` is `[images, height, width, outputs]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conv {
+    /// Of `x` and `k`: `y[n, o, c] = Σ x[n, o · stride + t · dilation - padding, i] · k[t, i, c]`.
+    Conv(Windows),
+    /// Of `y` and `k`: the gradient of `x`, also called transposed convolution.
+    ConvInput {
+        /// The windows of the convolution.
+        windows: Windows,
+        /// Height and width of `x`.
+        size: [usize; 2],
+    },
+    /// Of `x` and `y`: the gradient of `k`.
+    ConvKernel {
+        /// The windows of the convolution.
+        windows: Windows,
+        /// Height and width of `k`.
+        size: [usize; 2],
+    },
+}
+
+names! { Conv:
+    Conv::Conv(_) => "conv",
+    Conv::ConvInput { .. } => "conv_input",
+    Conv::ConvKernel { .. } => "conv_kernel",
+}
+
+/// The number of windows of `kernel` elements along an axis of `input` elements.
+pub(super) fn windows_along(
+    input: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    padding: (usize, usize),
+) -> Option<usize> {
+    let padded = input.checked_add(padding.0)?.checked_add(padding.1)?;
+    let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
+    // Indices into the padded image are signed where they are computed.
+    let room = isize::try_from(padded).ok()?.checked_sub(isize::try_from(reach).ok()?)?;
+    Some(usize::try_from(room).ok()?.checked_div(stride)? + 1)
+}
+
+impl Conv {
+    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        let (y, k) = match self {
+            Conv::Conv(_) => (&outputs[0], inputs[1]),
+            Conv::ConvInput { .. } => (inputs[0], inputs[1]),
+            Conv::ConvKernel { .. } => (inputs[1], &outputs[0]),
+        };
+        // A multiply-add for each element of the result and each of the kernel that leads to it.
+        2 * (y.size() * k.size().checked_div(k.shape()[3]).unwrap_or(0)) as u64
+    }
+
+    fn windows(&self) -> &Windows {
+        match self {
+            Conv::Conv(windows) | Conv::ConvInput { windows, .. } | Conv::ConvKernel { windows, .. } => windows,
+        }
+    }
+
+    pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let [a, b] = operands(inputs, self.name())?;
+        same_dtype(a, b, self.name())?;
+        let (a, b) = (a.contiguous(), b.contiguous());
+        let convolution = self.convolution(&a, &b)?;
+        let [height, width] = convolution.axes;
+        let Convolution { images, inputs, outputs, groups, .. } = convolution;
+        let shape = Shape::from(match self {
+            Conv::Conv(_) => [images, height.output, width.output, outputs],
+            Conv::ConvInput { .. } => [images, height.input, width.input, inputs],
+            Conv::ConvKernel { .. } => [height.kernel, width.kernel, inputs / groups, outputs],
+        });
+        shape.checked_size(self.name())?;
+        let buffer = with_float!(a.dtype(), T => {
+            let (a, b) = (a.as_slice::<T>().expect("contiguous"), b.as_slice::<T>().expect("contiguous"));
+            match self {
+                Conv::Conv(_) => convolution.forward(a, b),
+                Conv::ConvInput { .. } => convolution.input(a, b),
+                Conv::ConvKernel { .. } => convolution.kernel(a, b),
+            }
+        }, else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
+        Ok(Tensor::from_buffer(buffer, shape))
+    }
+
+    /// The sizes of the convolution that this is, or is a gradient of.
+    fn convolution(&self, a: &Tensor, b: &Tensor) -> Result<Convolution> {
+        let name = self.name();
+        let Windows { stride, dilation, padding, groups } = *self.windows();
+        let wrong = |message: String| Error::product(name, a.shape(), b.shape(), message);
+        let four = |x: &Tensor, expected: &str| {
+            <[usize; 4]>::try_from(&x.shape()[..]).map_err(|_| Error::shape(name, x.shape(), expected))
+        };
+        const IMAGES: &str = "images must be [images, height, width, channels]";
+        const KERNEL: &str = "a kernel must be [height, width, inputs / groups, outputs]";
+        let (image, other) = match self {
+            Conv::Conv(_) | Conv::ConvInput { .. } => (four(a, IMAGES)?, four(b, KERNEL)?),
+            Conv::ConvKernel { .. } => (four(a, IMAGES)?, four(b, IMAGES)?),
+        };
+        let [images, ..] = image;
+        let (input, kernel, inputs, outputs) = match *self {
+            Conv::Conv(_) => ([image[1], image[2]], [other[0], other[1]], image[3], other[3]),
+            Conv::ConvInput { size, .. } => (size, [other[0], other[1]], other[2].saturating_mul(groups), other[3]),
+            Conv::ConvKernel { size, .. } => ([image[1], image[2]], size, image[3], other[3]),
+        };
+        for (option, values) in [("stride", stride), ("dilation", dilation), ("groups", [groups; 2])] {
+            if values.contains(&0) {
+                return Err(Error::argument(name, format!("{option} 0: must be at least 1")));
+            }
+        }
+        if inputs % groups != 0 || outputs % groups != 0 {
+            return Err(wrong(format!(
+                "{groups} groups do not divide both the {inputs} channels of the images and the {outputs} outputs"
+            )));
+        }
+        if matches!(self, Conv::Conv(_)) && other[2] != inputs / groups {
+            return Err(wrong(format!(
+                "the images have {inputs} channels, {} in each of {groups} groups, and the kernel {}",
+                inputs / groups,
+                other[2]
+            )));
+        }
+        let axis = |k: usize| -> Result<Axis> {
+            let ((before, after), side) = (padding[k], ["height", "width"][k]);
+            let output = windows_along(input[k], kernel[k], stride[k], dilation[k], padding[k]).ok_or_else(|| {
+                if kernel[k] == 0 {
+                    return wrong(format!("a kernel of {side} 0 has no elements"));
+                }
+                wrong(format!(
+                    "a kernel of {side} {} with dilation {} does not fit into {} and padding {before} + {after}",
+                    kernel[k], dilation[k], input[k]
+                ))
+            })?;
+            Ok(Axis { input: input[k], output, kernel: kernel[k], stride: stride[k], dilation: dilation[k], before })
+        };
+        let axes = [axis(0)?, axis(1)?];
+        let expected = [images, axes[0].output, axes[1].output, outputs];
+        let given = match self {
+            Conv::Conv(_) => expected,
+            Conv::ConvInput { .. } => image,
+            Conv::ConvKernel { .. } => other,
+        };
+        if given != expected {
+            return Err(wrong(format!(
+                "the result of this convolution would have the shape {}",
+                Shape::from(expected)
+            )));
+        }
+        Ok(Convolution { images, axes, groups, inputs, outputs })
+    }
+}
+
+/// What surrounds the `N` spatial axes of an image before windows are laid over it: always zeros.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padding<const N: usize> {
+    /// Nothing: every window lies within the image.
+    #[default]
+    Valid,
+    /// As much as makes `⌈input / stride⌉` windows, half of it on each side, and an odd one at the
+    /// end, as in Keras and TensorFlow.
+    Same,
+    /// So many zeros before and after.
+    Explicit([(usize, usize); N]),
+}
+
+/// The options of a convolution along `N` axes.
+///
+/// ```
+/// # use tensor::ops::{ConvOptions, Padding};
+/// let options = ConvOptions::<2> { stride: [2, 2], padding: Padding::Same, ..ConvOptions::default() };
+/// assert_eq!(options.dilation, [1, 1]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvOptions<const N: usize> {
+    /// From one window to the next.
+    pub stride: [usize; N],
+    /// The zeros around the image.
+    pub padding: Padding<N>,
+    /// Between neighbouring elements of a window.
+    pub dilation: [usize; N],
+    /// In how many parts the channels fall that have nothing to do with each other; as many as there
+    /// are channels is a depthwise convolution.
+    pub groups: usize,
+}
+
+/// Stride and dilation 1, no padding, one group.
+impl<const N: usize> Default for ConvOptions<N> {
+    fn default() -> Self {
+        ConvOptions { stride: [1; N], padding: Padding::Valid, dilation: [1; N], groups: 1 }
+    }
+}
+
+/// The elements that a window of `kernel` elements reaches over.
+pub(super) fn reach(kernel: usize, dilation: usize) -> usize {
+    kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
+}
+
+/// The padding with which windows that reach so far are `⌈input / stride⌉`.
+pub(super) fn same_padding(input: usize, reach: usize, stride: usize) -> usize {
+    let last = input.div_ceil(stride.max(1)).saturating_sub(1).saturating_mul(stride);
+    last.saturating_add(reach).saturating_sub(input)
+}
+
+/// `total` zeros, half of them before.
+pub(super) fn halved(total: usize) -> (usize, usize) {
+    (total / 2, total - total / 2)
+}
+
+impl ConvOptions<1> {
+    /// The same along the width of images of height 1.
+    fn flat(self) -> ConvOptions<2> {
+        ConvOptions {
+            stride: [1, self.stride[0]],
+            dilation: [1, self.dilation[0]],
+            padding: match self.padding {
+                Padding::Valid => Padding::Valid,
+                Padding::Same => Padding::Same,
+                Padding::Explicit([padding]) => Padding::Explicit([(0, 0), padding]),
+            },
+            groups: self.groups,
+        }
+    }
+}
+
+impl ConvOptions<2> {
+    /// The windows, given what `Same` means along an axis.
+    fn windows(&self, same: impl Fn(usize) -> usize) -> Windows {
+        let padding = match self.padding {
+            Padding::Valid => [(0, 0); 2],
+            Padding::Same => [0, 1].map(|k| halved(same(k))),
+            Padding::Explicit(padding) => padding,
+        };
+        Windows { stride: self.stride, dilation: self.dilation, padding, groups: self.groups }
+    }
+}
+
+/// Height and width of a tensor with four axes; of others, whose shapes are refused later, anything.
+pub(super) fn sides(x: &Tensor, first: usize) -> [usize; 2] {
+    [0, 1].map(|k| x.shape().get(first + k).copied().unwrap_or(0))
+}
+
+impl Tensor {
+    /// The convolution (cross-correlation, as everywhere in deep learning) of images
+    /// `[images, height, width, inputs]` with a kernel `[height, width, inputs / groups, outputs]`:
+    /// `[images, height, width, outputs]`, where each output is the sum of the products of the
+    /// kernel with the window that lies there. The number of windows along an axis is
+    /// `⌊(input + padding - dilation · (kernel - 1) - 1) / stride⌋ + 1`.
+    ///
+    /// Images with their channels second are `x.channels_last()?.conv2d(…)?.channels_first()`, which
+    /// costs one copy of the images.
+    ///
+    /// ```
+    /// # use tensor::{Tensor, ops::ConvOptions};
+    /// let y = Tensor::ones([1, 4, 4, 2]).conv2d(Tensor::ones([3, 3, 2, 5]), ConvOptions::default())?;
+    /// assert_eq!((&y.shape()[..], y.max()?.item()?), (&[1, 2, 2, 5][..], 18.0));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the kernel is larger than the padded image, a number of channels does not fit, stride,
+    /// dilation or groups are 0, or the types differ or are not floating.
+    pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
+        let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
+        let (input, size) = (sides(self, 1), sides(&kernel, 0));
+        let windows =
+            options.windows(|k| same_padding(input[k], reach(size[k], options.dilation[k]), options.stride[k]));
+        apply(Conv::Conv(windows), &[self, &kernel])
+    }
+
+    /// As [`Tensor::conv2d`] along one axis: `[sequences, steps, inputs]` with
+    /// `[steps, inputs / groups, outputs]` is `[sequences, steps, outputs]`.
+    ///
+    /// # Errors
+    /// As [`Tensor::conv2d`].
+    pub fn conv1d(&self, kernel: impl Operand, options: ConvOptions<1>) -> Result<Tensor> {
+        let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
+        if self.rank() != 3 || kernel.rank() != 3 {
+            let reason = "conv1d takes [sequences, steps, inputs] and [steps, inputs / groups, outputs]";
+            return Err(Error::product("conv", self.shape(), kernel.shape(), reason.to_string()));
+        }
+        self.expand_dims(1)?.conv2d(kernel.expand_dims(0)?, options.flat())?.squeeze(1)
+    }
+
+    /// The transposed convolution: what the gradient of [`Tensor::conv2d`] with the same options does
+    /// to images, `[images, height, width, inputs]` with `[height, width, outputs / groups, inputs]`
+    /// (the kernel as in Keras). Along an axis the result has
+    /// `(input - 1) · stride - padding + dilation · (kernel - 1) + 1 + output_padding` elements, or
+    /// with [`Padding::Same`] `input · stride`.
+    ///
+    /// # Errors
+    /// As [`Tensor::conv2d`], or if `output_padding` is not below the stride, or not 0 with
+    /// [`Padding::Same`].
+    pub fn conv_transpose2d(
+        &self,
+        kernel: impl Operand,
+        options: ConvOptions<2>,
+        output_padding: [usize; 2],
+    ) -> Result<Tensor> {
+        let kernel = kernel.argument().into_tensor(self.dtype(), "conv_input")?;
+        let (input, size) = (sides(self, 1), sides(&kernel, 0));
+        let reach = [0, 1].map(|k| reach(size[k], options.dilation[k]));
+        let windows = options.windows(|k| reach[k].saturating_sub(options.stride[k]));
+        let same = options.padding == Padding::Same;
+        let side = |k: usize| {
+            let (stride, padding) = (options.stride[k], windows.padding[k]);
+            if output_padding[k] >= if same { 1 } else { stride.max(1) } {
+                let limit = if same { "0 with padding `Same`".into() } else { format!("below the stride {stride}") };
+                let message = format!("output_padding {}: must be {limit}", output_padding[k]);
+                return Err(Error::argument("conv_input", message));
+            }
+            if same {
+                return Ok(input[k].saturating_mul(stride));
+            }
+            let full = input[k].saturating_sub(1).saturating_mul(stride).saturating_add(reach[k]);
+            let side = full.saturating_add(output_padding[k]);
+            side.checked_sub(padding.0.saturating_add(padding.1)).ok_or_else(|| {
+                let (before, after) = padding;
+                let message = format!("padding {before} + {after} is more than the {side} elements of the result");
+                Error::argument("conv_input", message)
+            })
+        };
+        let size = [side(0)?, side(1)?];
+        apply(Conv::ConvInput { windows, size }, &[self, &kernel])
+    }
+
+    /// The second axis, where PyTorch keeps channels, moved to the end: `[n, c, …]` is `[n, …, c]`,
+    /// as a view.
+    ///
+    /// # Errors
+    /// If there are fewer than two axes.
+    pub fn channels_last(&self) -> Result<Tensor> {
+        let order: Vec<isize> = [0].into_iter().chain(2..self.rank() as isize).chain([1]).collect();
+        self.permute(&order)
+    }
+
+    /// The last axis moved to the second place: `[n, …, c]` is `[n, c, …]`, as a view.
+    ///
+    /// # Errors
+    /// If there are fewer than two axes.
+    pub fn channels_first(&self) -> Result<Tensor> {
+        let last = self.rank() as isize - 1;
+        let order: Vec<isize> = [0, last].into_iter().chain(1..last).collect();
+        self.permute(&order)
+    }
+}

@@ -1,0 +1,306 @@
+//! Pooling: maxima and averages over windows of images with their channels last.
+
+use smallvec::SmallVec;
+
+use crate::dtype::with_float;
+use crate::error::{Error, Result};
+use crate::kernels::pool::{Pooling, Span, Spans};
+use crate::ops::conv::{Padding, halved, reach, same_padding, sides, windows_along};
+use crate::ops::{apply, operands, same_dtype};
+use crate::shape::Shape;
+use crate::tensor::Tensor;
+
+/// The windows of a pooling along one axis of `n` elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cells {
+    /// Windows of one size, equally far apart. What lies in the padding is left out.
+    Windows {
+        /// Elements of a window.
+        size: usize,
+        /// From one window to the next.
+        stride: usize,
+        /// Between neighbouring elements of a window.
+        dilation: usize,
+        /// How far windows may reach beyond the image, before and after.
+        padding: (usize, usize),
+    },
+    /// So many (`m`) windows that cover the axis: number `i` from `⌊i n / m⌋` up to `⌈(i + 1) n / m⌉`.
+    Adaptive(usize),
+}
+
+/// An operation over windows along height and width of `[images, height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pool {
+    /// The largest element of each window; NaN where there is one.
+    Max([Cells; 2]),
+    /// Of `x` and the gradient of [`Pool::Max`]: the gradient of `x`, to the first (in row-major
+    /// order) of equal elements.
+    MaxInput([Cells; 2]),
+    /// Of `x` and another tensor of its shape: the elements of the other where those of `x` are the
+    /// first maximum of their window.
+    MaxPick([Cells; 2]),
+    /// The average of each window.
+    Average {
+        /// The windows.
+        cells: [Cells; 2],
+        /// Whether to divide by the size of the window even where a part of it is padding.
+        count_padding: bool,
+    },
+    /// Of the gradient of [`Pool::Average`]: the gradient of its operand.
+    AverageInput {
+        /// The windows.
+        cells: [Cells; 2],
+        /// As for the average.
+        count_padding: bool,
+        /// Height and width of the operand of the average.
+        size: [usize; 2],
+    },
+}
+
+names! { Pool:
+    Pool::Max(_) => "max_pool",
+    Pool::MaxInput(_) => "max_pool_input",
+    Pool::MaxPick(_) => "max_pool_pick",
+    Pool::Average { .. } => "average_pool",
+    Pool::AverageInput { .. } => "average_pool_input",
+}
+
+impl Cells {
+    /// The windows over an axis of `input` elements.
+    fn spans(self, input: usize, count_padding: bool, side: &str) -> std::result::Result<Spans, String> {
+        match self {
+            Cells::Adaptive(count) => {
+                if input == 0 {
+                    return Err(format!("a {side} of 0 elements cannot be divided into cells"));
+                }
+                // In 128 bits, where no product of two sizes overflows.
+                let wide = |k: usize| k as u128 * input as u128;
+                let span = |k: usize| {
+                    let start = (wide(k) / count as u128) as usize;
+                    let count = wide(k + 1).div_ceil(count as u128) as usize - start;
+                    Span { start, count, divisor: count }
+                };
+                Ok(Spans { input, step: 1, spans: (0..count).map(span).collect() })
+            }
+            Cells::Windows { size, stride, dilation, padding } => {
+                for (option, value) in [("size", size), ("stride", stride), ("dilation", dilation)] {
+                    if value == 0 {
+                        return Err(format!("{option} 0: must be at least 1"));
+                    }
+                }
+                let (before, after) = padding;
+                let outputs = windows_along(input, size, stride, dilation, padding).ok_or_else(|| {
+                    format!(
+                        "a window of {side} {size} with dilation {dilation} does not fit into {input} and padding \
+                         {before} + {after}"
+                    )
+                })?;
+                let span = |output: usize| {
+                    let first = output * stride;
+                    let skipped = before.saturating_sub(first).div_ceil(dilation).min(size);
+                    let start = (first + skipped * dilation).saturating_sub(before);
+                    let inside = input.saturating_sub(start).div_ceil(dilation).min(size - skipped);
+                    Span { start, count: inside, divisor: if count_padding { size } else { inside } }
+                };
+                let spans: SmallVec<[Span; 16]> = (0..outputs).map(span).collect();
+                if spans.iter().any(|span| span.count == 0) {
+                    return Err(format!(
+                        "with {input} elements and padding {before} + {after} a window of {side} {size} lies in the \
+                         padding alone"
+                    ));
+                }
+                Ok(Spans { input, step: dilation, spans })
+            }
+        }
+    }
+}
+
+impl Pool {
+    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        // One for each element of each window, as nearly as adaptive windows allow.
+        let (large, small) = match self {
+            Pool::Max(_) | Pool::Average { .. } => (inputs[0], &outputs[0]),
+            Pool::MaxInput(_) | Pool::AverageInput { .. } => (&outputs[0], inputs[inputs.len() - 1]),
+            Pool::MaxPick(_) => (inputs[0], &outputs[0]),
+        };
+        let (Pool::Max(cells)
+        | Pool::MaxInput(cells)
+        | Pool::MaxPick(cells)
+        | Pool::Average { cells, .. }
+        | Pool::AverageInput { cells, .. }) = self;
+        let window = |axis: usize| match cells[axis] {
+            Cells::Windows { size, .. } => size,
+            Cells::Adaptive(count) => large.shape()[1 + axis].div_ceil(count.max(1)),
+        };
+        (small.size() * window(0) * window(1)) as u64
+    }
+
+    pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
+        let name = self.name();
+        let (first, second) = match self {
+            Pool::Max(_) | Pool::Average { .. } | Pool::AverageInput { .. } => (operands::<1>(inputs, name)?[0], None),
+            Pool::MaxInput(_) | Pool::MaxPick(_) => {
+                let [x, other] = operands(inputs, name)?;
+                same_dtype(x, other, name)?;
+                (x, Some(other))
+            }
+        };
+        let Ok([images, height, width, channels]) = <[usize; 4]>::try_from(&first.shape()[..]) else {
+            return Err(Error::shape(name, first.shape(), "images must be [images, height, width, channels]"));
+        };
+        let (cells, count_padding, size) = match *self {
+            Pool::Max(cells) | Pool::MaxInput(cells) | Pool::MaxPick(cells) => (cells, false, [height, width]),
+            Pool::Average { cells, count_padding } => (cells, count_padding, [height, width]),
+            Pool::AverageInput { cells, count_padding, size } => (cells, count_padding, size),
+        };
+        let spans = |k: usize| {
+            let spans = cells[k].spans(size[k], count_padding, ["height", "width"][k]);
+            spans.map_err(|message| Error::shape(name, first.shape(), message))
+        };
+        let pooling = Pooling { images, channels, axes: [spans(0)?, spans(1)?] };
+        let input = Shape::from([images, size[0], size[1], channels]);
+        let output = Shape::from([images, pooling.axes[0].spans.len(), pooling.axes[1].spans.len(), channels]);
+        let check = |x: &Tensor, expected: &Shape| match x.shape() == expected {
+            true => Ok(()),
+            false => Err(Error::shape(name, x.shape(), format!("these windows need the shape {expected}"))),
+        };
+        let shape = match self {
+            Pool::Max(_) | Pool::Average { .. } => output,
+            Pool::MaxInput(_) => {
+                check(inputs[1], &output)?;
+                input
+            }
+            Pool::MaxPick(_) => {
+                check(inputs[1], &input)?;
+                output
+            }
+            Pool::AverageInput { .. } => {
+                check(first, &output)?;
+                input
+            }
+        };
+        shape.checked_size(name)?;
+        let (first, second) = (first.contiguous(), second.map(Tensor::contiguous));
+        let buffer = with_float!(first.dtype(), T => {
+            let x = first.as_slice::<T>().expect("contiguous");
+            let other = second.as_ref().map_or(&[][..], |other| other.as_slice::<T>().expect("contiguous"));
+            match self {
+                Pool::Max(_) => pooling.max(x),
+                Pool::MaxInput(_) => pooling.max_input(x, other),
+                Pool::MaxPick(_) => pooling.pick(x, other),
+                Pool::Average { .. } => pooling.average(x),
+                Pool::AverageInput { .. } => pooling.average_input(x),
+            }
+        }, else return Err(Error::dtype(name, first.dtype(), "a floating type; cast it first")));
+        Ok(Tensor::from_buffer(buffer, shape))
+    }
+}
+
+/// The options of a pooling along `N` axes.
+///
+/// ```
+/// # use tensor::ops::PoolOptions;
+/// let options = PoolOptions { stride: [1, 1], ..PoolOptions::new([3, 3]) };
+/// assert_eq!(options.size, [3, 3]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolOptions<const N: usize> {
+    /// Elements of a window.
+    pub size: [usize; N],
+    /// From one window to the next.
+    pub stride: [usize; N],
+    /// How far windows may reach beyond the image. What lies there is no element: it is never a
+    /// maximum.
+    pub padding: Padding<N>,
+    /// Between neighbouring elements of a window.
+    pub dilation: [usize; N],
+    /// Whether averages divide by the size of the window even where a part of it is padding, as
+    /// PyTorch does unless told otherwise; Keras does not.
+    pub count_padding: bool,
+}
+
+impl<const N: usize> PoolOptions<N> {
+    /// Windows that follow one another without gap or overlap, and without padding.
+    pub fn new(size: [usize; N]) -> Self {
+        PoolOptions { size, stride: size, padding: Padding::Valid, dilation: [1; N], count_padding: false }
+    }
+
+    /// The windows along an axis of a number of elements.
+    fn cells(&self, k: usize, input: usize) -> Cells {
+        let (size, stride, dilation) = (self.size[k], self.stride[k], self.dilation[k]);
+        let padding = match self.padding {
+            Padding::Valid => (0, 0),
+            Padding::Same => halved(same_padding(input, reach(size, dilation), stride)),
+            Padding::Explicit(padding) => padding[k],
+        };
+        Cells::Windows { size, stride, dilation, padding }
+    }
+}
+
+impl PoolOptions<2> {
+    fn both(&self, x: &Tensor) -> [Cells; 2] {
+        let sides = sides(x, 1);
+        [0, 1].map(|k| self.cells(k, sides[k]))
+    }
+}
+
+/// The windows along the width of images of height 1 that sequences are made into.
+fn flat(x: &Tensor, options: &PoolOptions<1>) -> [Cells; 2] {
+    [Cells::Adaptive(1), options.cells(0, x.shape().get(1).copied().unwrap_or(0))]
+}
+
+impl Tensor {
+    /// The largest element of each window of images `[images, height, width, channels]`:
+    /// `[images, ⌊(height + padding - dilation · (size - 1) - 1) / stride⌋ + 1, …, channels]`. The
+    /// gradient goes to the first of equal elements, in row-major order.
+    ///
+    /// # Errors
+    /// If the windows do not fit or one lies in the padding alone, size, stride or dilation are 0, or
+    /// this tensor is not floating.
+    pub fn max_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
+        apply(Pool::Max(options.both(self)), &[self])
+    }
+
+    /// The average of each window, shapes as for [`Tensor::max_pool2d`].
+    ///
+    /// # Errors
+    /// As [`Tensor::max_pool2d`].
+    pub fn average_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
+        apply(Pool::Average { cells: options.both(self), count_padding: options.count_padding }, &[self])
+    }
+
+    /// As [`Tensor::max_pool2d`] along the steps of `[sequences, steps, channels]`.
+    ///
+    /// # Errors
+    /// As [`Tensor::max_pool2d`].
+    pub fn max_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
+        apply(Pool::Max(flat(self, &options)), &[&self.expand_dims(1)?])?.squeeze(1)
+    }
+
+    /// As [`Tensor::average_pool2d`] along the steps of `[sequences, steps, channels]`.
+    ///
+    /// # Errors
+    /// As [`Tensor::max_pool2d`].
+    pub fn average_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
+        let pool = Pool::Average { cells: flat(self, &options), count_padding: options.count_padding };
+        apply(pool, &[&self.expand_dims(1)?])?.squeeze(1)
+    }
+
+    /// The largest element of each of `size` windows that cover the image, whatever its size: window
+    /// `i` of `m` along an axis of `n` elements goes from `⌊i n / m⌋` up to `⌈(i + 1) n / m⌉`. With
+    /// `[1, 1]` it is a global pooling.
+    ///
+    /// # Errors
+    /// If the image has no elements or is not `[images, height, width, channels]`, floating.
+    pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
+        apply(Pool::Max(size.map(Cells::Adaptive)), &[self])
+    }
+
+    /// The average of each of `size` windows, as for [`Tensor::adaptive_max_pool2d`].
+    ///
+    /// # Errors
+    /// As [`Tensor::adaptive_max_pool2d`].
+    pub fn adaptive_average_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
+        apply(Pool::Average { cells: size.map(Cells::Adaptive), count_padding: false }, &[self])
+    }
+}
