@@ -129,4 +129,5 @@ fn errors_name_the_path() {
         wrong(MultiHeadAttention::heads(2, 0)),
         "multi_head_attention: 2 heads of 0 numbers: both must be at least 1"
     );
+    assert!(wrong(MultiHeadAttention::heads(usize::MAX, 2)).contains("is larger than memory"));
 }

@@ -115,3 +115,13 @@ fn activations_are_used() -> Result<()> {
     assert_eq!(output.to_vec::<f32>()?, [3.0]);
     Ok(())
 }
+
+#[test]
+fn impossible_numbers_of_units_are_errors() {
+    let message =
+        |units: usize| Lstm::units(units).forward(&sequence(&[1, 2, 3]), Mode::Inference).unwrap_err().to_string();
+    assert_eq!(message(0), "lstm: the number of units is 0; it must be at least 1");
+    for units in [usize::MAX / 4 + 1, usize::MAX] {
+        assert!(message(units).contains("is larger than memory"), "{}", message(units));
+    }
+}

@@ -204,7 +204,8 @@ impl MultiHeadAttention {
             let bias = initializer.map(|initializer| draw.weight(&path("bias"), initializer, bias)).transpose()?;
             Ok(Projection { kernel, bias })
         };
-        let all = heads * size;
+        // One that is too large stays so, for the initializer to refuse.
+        let all = heads.saturating_mul(size);
         Ok(Projections {
             query: projection("query", [query, heads, size], &[heads, size], [query, all])?,
             key: projection("key", [key, heads, size], &[heads, size], [key, all])?,

@@ -271,7 +271,8 @@ impl<C: RecurrentCell> Recurrent<C> {
         if self.units == 0 {
             return Err(Error::argument(C::NAME, "the number of units is 0; it must be at least 1"));
         }
-        let wide = C::GATES * self.units;
+        // One that is too large stays so, for the initializer to refuse.
+        let wide = self.units.saturating_mul(C::GATES);
         let kernel = draw.weight("kernel", &self.kernel_initializer, [sizes[0], wide])?;
         let recurrent_kernel = draw.weight("recurrent_kernel", &self.recurrent_initializer, [self.units, wide])?;
         let bias = match &self.bias_initializer {

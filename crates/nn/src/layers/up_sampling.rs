@@ -1,6 +1,6 @@
 //! Larger images.
 
-use tensor::{DType, Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
 
@@ -56,6 +56,7 @@ impl Layer for UpSampling2d {
             let message = format!("the factors {rows} and {columns} must be at least 1 and give a size");
             return Err(Error::argument("up_sampling2d", message));
         };
+        Shape::from([batch, tall, wide, channels]).checked_size("up_sampling2d")?;
         match self.interpolation {
             Interpolation::Nearest => {
                 let repeated = Shape::from(vec![batch, height, rows, width, columns, channels]);
@@ -67,12 +68,8 @@ impl Layer for UpSampling2d {
                     let expected = "a floating type; cast the input first";
                     return Err(Error::dtype("up_sampling2d", input.dtype(), expected));
                 }
-                // One direction after the other, each a product with a matrix.
-                let lines = input.with_shape([batch, height, width * channels])?;
-                let taller = interpolation_matrix(height, rows, input.dtype()).matmul(lines)?;
-                let lines = taller.with_shape([batch * tall, width, channels])?;
-                let wider = interpolation_matrix(width, columns, input.dtype()).matmul(lines)?;
-                wider.with_shape([batch, tall, wide, channels])
+                // One direction after the other.
+                interpolated(&interpolated(input, 1, rows)?, 2, columns)
             }
         }
     }
@@ -82,17 +79,17 @@ impl Layer for UpSampling2d {
     }
 }
 
-/// The weights of `size` pixels in `factor` times as many, `[factor · size, size]`; beyond the outer
-/// centres the outer pixels go on.
-fn interpolation_matrix(size: usize, factor: usize, dtype: DType) -> Tensor {
-    let mut weights = vec![0f64; factor * size * size];
-    if size > 0 {
-        for (place, row) in weights.chunks_mut(size).enumerate() {
-            let centre = ((place as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, (size - 1) as f64);
-            let before = centre as usize;
-            row[before] += 1.0 - centre.fract();
-            row[(before + 1).min(size - 1)] += centre.fract();
-        }
-    }
-    Tensor::from_vec(weights, [factor * size, size]).expect("as many weights as the shape has").cast(dtype)
+/// `factor` times as many pixels along an axis, each between its two neighbours; beyond the outer centres the
+/// outer pixels go on.
+fn interpolated(images: &Tensor, axis: usize, factor: usize) -> Result<Tensor> {
+    let size = images.shape()[axis];
+    let last = size.saturating_sub(1) as i64;
+    let centres = (0..size * factor).map(|place| ((place as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, last as f64));
+    let centres: Vec<f64> = centres.collect();
+    let before: Tensor = centres.iter().map(|&centre| centre as i64).collect();
+    let after: Tensor = centres.iter().map(|&centre| (centre as i64 + 1).min(last)).collect();
+    let share: Tensor = centres.iter().map(|centre| centre.fract()).collect();
+    let across = Shape::from([1; 4]).with(axis, centres.len());
+    let (before, after) = (images.take(&before, axis as isize)?, images.take(&after, axis as isize)?);
+    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).with_shape(across)?)?)
 }

@@ -51,5 +51,7 @@ fn bilinear_pixels_lie_between() -> Result<()> {
     assert_eq!(larger.to_vec::<f32>()?, [row, row].concat());
     let wrong = UpSampling2d::new(0, 2).forward(&image, Mode::Inference).unwrap_err();
     assert_eq!(wrong.to_string(), "up_sampling2d: the factors 0 and 2 must be at least 1 and give a size");
+    let layer = UpSampling2d::new(1 << 40, 1 << 20).interpolation(Interpolation::Bilinear);
+    assert!(layer.forward(&image, Mode::Inference).unwrap_err().to_string().contains("is larger than memory"));
     Ok(())
 }
