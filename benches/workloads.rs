@@ -34,13 +34,14 @@ struct Options {
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
-    /// mlp, mlp_small, chargpt, lstm, tape, infer, gemm64 to gemm2048 (or any other size)
+    /// mlp, mlp_small, convnet, chargpt, lstm, tape, infer, gemm64 to gemm2048 (or any other size)
     workloads: Vec<String>,
 }
 
-const ALL: [&str; 12] = [
+const ALL: [&str; 13] = [
     "mlp",
     "mlp_small",
+    "convnet",
     "chargpt",
     "lstm",
     "tape",
@@ -68,6 +69,18 @@ fn run(name: &str, options: &Options) -> Result<()> {
     match name {
         "mlp" => train(name, options, network(512, Activation::Linear), &[784], 128, Sgd::new(1e-3)),
         "mlp_small" => train(name, options, network(128, Activation::Linear), &[784], 32, Adam::new(1e-3)),
+        "convnet" => {
+            let convolution = |filters| Conv2d::filters(filters, [3, 3]).activation(Activation::Relu);
+            let model = Sequential::new()
+                .add(convolution(32))
+                .add(MaxPool2d::new([2, 2]))
+                .add(convolution(64))
+                .add(MaxPool2d::new([2, 2]))
+                .add(convolution(128))
+                .add(Flatten)
+                .add(Dense::units(10));
+            train(name, options, model, &[28, 28, 1], 64, RmsProp::new(1e-3))
+        }
         "chargpt" => {
             let block = || TransformerEncoder::new(128, 4, 512).norm_first().causal().activation(Activation::Gelu);
             let mut model = Sequential::new().add(Embedding::new(65, 128)).add(PositionEmbedding::new(64, 128));

@@ -42,12 +42,6 @@ pub use autograd::{Error, Result, Variable, tensor};
 pub use built::Built;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
-pub use layers::{
-    Add, BatchNorm, Bidirectional, Concatenate, Dense, Dropout, Embedding, Flatten, GaussianDropout, GaussianNoise,
-    GroupNorm, Gru, GruCell, Interpolation, LayerNorm, Lstm, LstmCell, Merge, MultiHeadAttention, PRelu,
-    PositionEmbedding, Recurrent, RecurrentCell, Reshape, Residual, RmsNorm, RotaryEncoding, Sequential, SimpleRnn,
-    SimpleRnnCell, SinusoidalEncoding, SpatialDropout1d, SpatialDropout2d, Step, TransformerDecoder,
-    TransformerEncoder, UpSampling2d, ZeroPadding1d, ZeroPadding2d,
-};
+pub use layers::*;
 pub use losses::*;
 pub use stream::RandomStream;

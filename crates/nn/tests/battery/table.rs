@@ -4,16 +4,29 @@ use std::sync::Arc;
 
 use nn::layers::*;
 use nn::{Activation, Initializer, Layer};
+use tensor::ops::Padding;
 use tensor::{DType, Tensor, random, tensor};
 
 use crate::checks::{Row, input, row};
 
 pub(crate) fn rows() -> Vec<Row> {
     random::seed(3);
-    [shapes(), dense(), noise(), normalizations(), recurrent(), attention(), transformers(), graphs(), activations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        shapes(),
+        dense(),
+        convolutions(),
+        pooling(),
+        noise(),
+        normalizations(),
+        recurrent(),
+        attention(),
+        transformers(),
+        graphs(),
+        activations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn shapes() -> Vec<Row> {
@@ -31,6 +44,42 @@ fn shapes() -> Vec<Row> {
         row(UpSampling2d::new(2, 3), [&[2, 2, 1, 2]], &[2, 4, 3, 2])
             .refuses([input(&[2, 3])], "up_sampling2d: shape [2, 3]: needs 4 axes, [batch, height, width, channels]"),
         row(UpSampling2d::new(3, 2).interpolation(Interpolation::Bilinear), [&[1, 2, 3, 2]], &[1, 6, 6, 2]),
+    ]
+}
+
+fn convolutions() -> Vec<Row> {
+    vec![
+        row(Conv1d::new(2, 3, [2]), [&[2, 4, 2]], &[2, 3, 3])
+            .weights([("kernel", &[2, 2, 3]), ("bias", &[3])])
+            .refuses([input(&[2, 2])], "conv1d: shape [2, 2]: needs the axes [batch, steps, channels]")
+            .refuses([input(&[2, 4, 3])], "conv1d: shape [2, 4, 3]: the weights are for 2 features, not 3"),
+        row(Conv1d::filters(2, [3]).padding(Padding::Explicit([(2, 0)])).dilation([1]), [&[1, 3, 2]], &[1, 3, 2])
+            .weights([("kernel", &[3, 2, 2]), ("bias", &[2])]),
+        row(Conv2d::new(2, 3, [2, 1]).activation(Activation::Tanh), [&[2, 3, 2, 2]], &[2, 2, 2, 3])
+            .weights([("kernel", &[2, 1, 2, 3]), ("bias", &[3])])
+            .refuses([input(&[2, 2])], "conv2d: shape [2, 2]: needs the axes [batch, height, width, channels]"),
+        row(
+            Conv2d::filters(2, [2, 2]).padding(Padding::Same).stride([2, 2]).without_bias(),
+            [&[1, 3, 3, 1]],
+            &[1, 2, 2, 2],
+        )
+        .weights([("kernel", &[2, 2, 1, 2])]),
+        row(Conv2d::filters(4, [1, 2]).groups(2), [&[1, 2, 3, 2]], &[1, 2, 2, 4])
+            .weights([("kernel", &[1, 2, 1, 4]), ("bias", &[4])]),
+    ]
+}
+
+fn pooling() -> Vec<Row> {
+    vec![
+        row(MaxPool1d::new([2]), [&[2, 5, 2]], &[2, 2, 2]),
+        row(MaxPool2d::new([2, 2]).stride([1, 1]), [&[1, 3, 3, 2]], &[1, 2, 2, 2]),
+        row(AveragePool1d::new([2]).padding(Padding::Same), [&[2, 3, 1]], &[2, 2, 1]),
+        row(AveragePool2d::new([2, 1]), [&[1, 4, 2, 1]], &[1, 2, 2, 1]),
+        row(GlobalMaxPool1d, [&[2, 3, 2]], &[2, 2])
+            .refuses([input(&[2, 3])], "global_max_pool1d: shape [2, 3]: needs the axes [batch, steps, channels]"),
+        row(GlobalMaxPool2d, [&[2, 2, 3, 2]], &[2, 2]),
+        row(GlobalAveragePool1d, [&[2, 3, 2]], &[2, 2]),
+        row(GlobalAveragePool2d, [&[2, 2, 3, 2]], &[2, 2]),
     ]
 }
 

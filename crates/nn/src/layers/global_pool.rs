@@ -1,0 +1,37 @@
+//! Pooling over all positions.
+
+use tensor::ops::Reduction;
+use tensor::{Error, Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+
+macro_rules! global_pooling {
+    ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal;)+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Layer for $name {
+            fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+                let axes: &[isize] = &$axes;
+                if input.rank() != axes.len() + 2 {
+                    return Err(Error::shape($kind, input.shape(), concat!("needs the axes ", $shape)));
+                }
+                input.reduce(Reduction::$reduction, axes, false).map_err(|error| error.context($kind))
+            }
+        }
+    )+};
+}
+
+global_pooling! {
+    /// The largest elements of sequences: `[batch, steps, channels]` becomes `[batch, channels]`. Equal
+    /// ones share the gradient.
+    GlobalMaxPool1d, Max, [1], "global_max_pool1d", "[batch, steps, channels]";
+    /// The largest elements of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
+    /// Equal ones share the gradient.
+    GlobalMaxPool2d, Max, [1, 2], "global_max_pool2d", "[batch, height, width, channels]";
+    /// The averages of sequences: `[batch, steps, channels]` becomes `[batch, channels]`.
+    GlobalAveragePool1d, Mean, [1], "global_average_pool1d", "[batch, steps, channels]";
+    /// The averages of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
+    GlobalAveragePool2d, Mean, [1, 2], "global_average_pool2d", "[batch, height, width, channels]";
+}
