@@ -6,6 +6,7 @@ use autograd::GradientTape;
 use nn::layers::*;
 use nn::{Activation, Layer, Mode, Variable};
 use serde_json::Value;
+use tensor::ops::Padding;
 use tensor::{DType, Result, Tensor};
 
 use crate::cases::{assert_close, cases, tensor};
@@ -99,6 +100,7 @@ impl Case<'_> {
                 self.either(vec![same("weight", "embeddings")], vec![same("embeddings", "embeddings")]),
             ),
             "layer_norm" => plain(LayerNorm::new(4).epsilon(self.number("eps")), self.affine()),
+            "conv2d" => self.conv2d(),
             "batch_norm" => self.batch_norm(),
             "rnn" => self.recurrent(SimpleRnn::new, |x| Ok(x.clone())),
             "lstm" if self.is("bidirectional") => self.bidirectional(),
@@ -116,6 +118,29 @@ impl Case<'_> {
             vec![same("weight", "gamma"), same("bias", "beta")],
             vec![same("gamma", "gamma"), same("beta", "beta")],
         )
+    }
+
+    /// PyTorch's images have their channels second, and its kernels are `[outputs, inputs, height, width]`.
+    fn conv2d(&self) -> Setup {
+        let pair = |key: &str| [0, 1].map(|k| self.0["attrs"][key][k].as_u64().unwrap() as usize);
+        let padding = match self.0["attrs"]["padding"].as_str().unwrap() {
+            "valid" => Padding::Valid,
+            "same" => Padding::Same,
+            other => panic!("an unknown padding {other}"),
+        };
+        let layer = Conv2d::new(self.size("in"), self.size("out"), pair("kernel"));
+        let layer = Arc::new(layer.stride(pair("stride")).padding(padding));
+        let (run, torch) = (layer.clone(), self.is_torch());
+        let run = move |input: &dyn Fn(&str) -> Tensor| {
+            let x = if torch { input("x").channels_last()? } else { input("x") };
+            let y = run.forward(&x, Mode::Inference)?;
+            Ok(vec![("y", if torch { y.channels_first()? } else { y })])
+        };
+        let links = self.either(
+            vec![link("weight", "kernel", |x| x.permute(&[2, 3, 1, 0])), same("bias", "bias")],
+            vec![same("kernel", "kernel"), same("bias", "bias")],
+        );
+        Setup { layer, run: Box::new(run), links }
     }
 
     /// The training steps come first; then the case is in inference.
@@ -319,7 +344,7 @@ fn check_steps(setup: &Setup, steps: &Value, name: &str) {
 #[test]
 fn layers_agree_with_pytorch_and_keras() {
     let mut checked = 0;
-    for case in cases(include_str!("layers.json")).iter().filter(|case| case["layer"] != "conv2d") {
+    for case in &cases(include_str!("layers.json")) {
         let name = case["name"].as_str().unwrap();
         let setup = Case(case).setup();
         assign(&setup, &case["params"]);
@@ -357,5 +382,5 @@ fn layers_agree_with_pytorch_and_keras() {
         }
         checked += 1;
     }
-    assert_eq!(checked, 34);
+    assert_eq!(checked, 43);
 }
