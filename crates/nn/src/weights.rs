@@ -127,3 +127,9 @@ pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes:
     }
     Ok(())
 }
+
+/// The sizes of the last two axes of `[…, time, width]`.
+pub(crate) fn steps(kind: &'static str, input: &Tensor) -> Result<[usize; 2]> {
+    check_input(kind, input, 2, "[…, time, width]")?;
+    Ok(*input.shape().last_chunk().expect("there are at least two axes"))
+}

@@ -1,6 +1,8 @@
 //! The tensor type: construction, access and conversion. Operations are in `ops/`.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use ndarray::{ArrayBase, ArrayD, ArrayViewD, Dimension, OwnedRepr};
@@ -213,7 +215,7 @@ impl Tensor {
     /// If `T` is not the element type; [`Tensor::cast`] converts.
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
-        Ok(self.elements::<T>().into_owned())
+        Ok(self.elements::<T>().to_vec())
     }
 
     /// An ndarray view of the elements, without a copy.
@@ -247,12 +249,12 @@ impl Tensor {
                 let storage = Arc::new(buffer);
                 Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, trace: self.trace }
                     .elements()
-                    .into_owned()
+                    .to_vec()
             }
             Err(storage) => {
                 Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, trace: self.trace }
                     .elements()
-                    .into_owned()
+                    .to_vec()
             }
         };
         Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
@@ -299,19 +301,12 @@ impl Tensor {
     }
 
     /// The elements in row-major order, copied if they do not lie so.
-    pub(crate) fn elements<T: Element>(&self) -> Cow<'_, [T]> {
-        match self.as_slice() {
-            Some(slice) => Cow::Borrowed(slice),
-            None => Cow::Owned(kernels::elementwise::map(self, |x: T| x).storage.as_slice().to_vec()),
-        }
-    }
-
-    /// This tensor with its elements in row-major order, copied if they do not lie so.
-    pub(crate) fn contiguous(&self) -> Cow<'_, Tensor> {
-        if self.is_contiguous() {
-            return Cow::Borrowed(self);
-        }
-        Cow::Owned(with_dtype!(self.dtype(), T => kernels::elementwise::map(self, |x: T| x)))
+    pub(crate) fn elements<T: Element>(&self) -> Elements<'_, T> {
+        let laid_out = match self.is_contiguous() {
+            true => Cow::Borrowed(self),
+            false => Cow::Owned(kernels::elementwise::map(self, |x: T| x)),
+        };
+        Elements { laid_out, element: PhantomData }
     }
 
     /// The elements, to be written in place: copied first if anything else holds them.
@@ -344,6 +339,21 @@ impl Tensor {
         }
         let copy = with_dtype!(self.dtype(), T => kernels::elementwise::map(self, |x: T| x));
         copy.reshaped(shape)
+    }
+}
+
+/// The elements of a tensor in row-major order; see [`Tensor::elements`].
+pub(crate) struct Elements<'a, T> {
+    laid_out: Cow<'a, Tensor>,
+    element: PhantomData<T>,
+}
+
+impl<T: Element> Deref for Elements<'_, T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        self.laid_out.as_slice().expect("`Tensor::elements` has laid them out so")
     }
 }
 

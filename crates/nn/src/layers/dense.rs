@@ -1,12 +1,12 @@
 //! The densely connected layer.
 
 use autograd::Variable;
-use tensor::{DType, Error, Result, Tensor, no_record, random};
+use tensor::{Error, Result, Tensor};
 
 use crate::activation::Activation;
-use crate::built::Built;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weights::{Draw, Weights};
 
 /// `activation(input · kernel + bias)`, as Keras' Dense.
 ///
@@ -31,16 +31,15 @@ use crate::layer::{Layer, Mode, Visitor};
 /// ```
 #[derive(Debug)]
 pub struct Dense {
-    inputs: Option<usize>,
     units: usize,
     activation: Activation,
     kernel_initializer: Initializer,
     bias_initializer: Option<Initializer>,
-    weights: Built<Weights>,
+    weights: Weights<Affine>,
 }
 
 #[derive(Debug)]
-struct Weights {
+struct Affine {
     kernel: Variable,
     bias: Option<Variable>,
 }
@@ -49,19 +48,18 @@ impl Dense {
     /// A layer from `inputs` numbers to `outputs`. Its weights are drawn when they are first asked
     /// for, from a fork of that thread's generator.
     pub fn new(inputs: usize, outputs: usize) -> Dense {
-        Dense { inputs: Some(inputs), ..Dense::units(outputs) }
+        Dense { weights: Weights::sized([inputs]), ..Dense::units(outputs) }
     }
 
     /// A layer of `units` outputs that takes the number of inputs, and its element type, from the
     /// first input.
     pub fn units(units: usize) -> Dense {
         Dense {
-            inputs: None,
             units,
             activation: Activation::Linear,
             kernel_initializer: Initializer::GlorotUniform,
             bias_initializer: Some(Initializer::Zeros),
-            weights: Built::new(),
+            weights: Weights::unsized_yet(),
         }
     }
 
@@ -74,33 +72,28 @@ impl Dense {
     /// Sets how the kernel begins. Weights that have been made are made anew.
     #[must_use]
     pub fn kernel_initializer(self, initializer: Initializer) -> Dense {
-        Dense { kernel_initializer: initializer, weights: Built::new(), ..self }
+        Dense { kernel_initializer: initializer, weights: self.weights.anew(), ..self }
     }
 
     /// Sets how the bias begins. Weights that have been made are made anew.
     #[must_use]
     pub fn bias_initializer(self, initializer: Initializer) -> Dense {
-        Dense { bias_initializer: Some(initializer), weights: Built::new(), ..self }
+        Dense { bias_initializer: Some(initializer), weights: self.weights.anew(), ..self }
     }
 
     /// Leaves the bias out. Weights that have been made are made anew.
     #[must_use]
     pub fn without_bias(self) -> Dense {
-        Dense { bias_initializer: None, weights: Built::new(), ..self }
+        Dense { bias_initializer: None, weights: self.weights.anew(), ..self }
     }
 
-    fn build(&self, inputs: usize, dtype: DType) -> Result<Weights> {
+    fn build(&self, inputs: usize, draw: &mut Draw) -> Result<Affine> {
         if self.units == 0 {
             return Err(Error::argument("dense", "the number of units is 0; it must be at least 1"));
         }
-        no_record(|| {
-            let mut generator = random::fork("dense");
-            let kernel = self.kernel_initializer.initialize(&mut generator, [inputs, self.units])?;
-            let bias = self.bias_initializer.as_ref();
-            let bias = bias.map(|bias| bias.initialize(&mut generator, [self.units])).transpose()?;
-            let variable = |value: Tensor, name: &str| Variable::new(value.cast(dtype)).named(name);
-            Ok(Weights { kernel: variable(kernel, "kernel"), bias: bias.map(|bias| variable(bias, "bias")) })
-        })
+        let kernel = draw.weight("kernel", &self.kernel_initializer, [inputs, self.units])?;
+        let bias = self.bias_initializer.as_ref().map(|bias| draw.weight("bias", bias, [self.units])).transpose()?;
+        Ok(Affine { kernel, bias })
     }
 }
 
@@ -110,10 +103,10 @@ impl Layer for Dense {
             [_, .., width] => width,
             _ => return Err(Error::shape("dense", input.shape(), "needs at least two axes, [batch, inputs]")),
         };
-        let dtype = if self.inputs.is_none() && input.dtype().is_float() { input.dtype() } else { DType::F32 };
-        let weights = self.weights.get_or_build(|| self.build(self.inputs.unwrap_or(width), dtype))?;
-        let kernel = weights.kernel.value();
-        let product = input.matmul(&kernel)?;
+        // Of an input of another width the product tells, with both shapes.
+        let inputs = self.weights.sizes().map_or(width, |sizes| sizes[0]);
+        let weights = self.weights.of("dense", input, &[inputs], |sizes, draw| self.build(sizes[0], draw))?;
+        let product = input.matmul(&weights.kernel)?;
         self.activation.apply(&match &weights.bias {
             Some(bias) => product.try_add(bias)?,
             None => product,
@@ -121,12 +114,7 @@ impl Layer for Dense {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        // An initializer that fails does so again, with its message, in `forward`.
-        let weights = match self.inputs {
-            Some(inputs) => self.weights.get_or_build(|| self.build(inputs, DType::F32)).ok(),
-            None => self.weights.get(),
-        };
-        if let Some(weights) = weights {
+        if let Some(weights) = self.weights.known("dense", |sizes, draw| self.build(sizes[0], draw)) {
             visitor.weight("kernel", &weights.kernel);
             if let Some(bias) = &weights.bias {
                 visitor.weight("bias", bias);
@@ -135,8 +123,7 @@ impl Layer for Dense {
     }
 
     fn describe(&self) -> String {
-        let built = self.weights.get().map(|weights| weights.kernel.shape()[0]);
-        let inputs = built.or(self.inputs).map_or("?".to_string(), |inputs| inputs.to_string());
+        let inputs = self.weights.sizes().map_or("?".to_string(), |sizes| sizes[0].to_string());
         format!("Dense {inputs}→{}", self.units)
     }
 }

@@ -5,7 +5,7 @@ use tensor::{Error, Result, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::weights::{Draw, Weights, check_input};
+use crate::weights::{Draw, Weights, steps};
 
 /// Adds to each step a vector that is learned for its position.
 ///
@@ -52,8 +52,7 @@ impl PositionEmbedding {
 
 impl Layer for PositionEmbedding {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        check_input("position_embedding", input, 2, "[…, time, width]")?;
-        let &[.., time, width] = &input.shape()[..] else { unreachable!("there are two axes") };
+        let [time, width] = steps("position_embedding", input)?;
         if time > self.length {
             let message = format!("there are vectors for {} steps, not {time}", self.length);
             return Err(Error::shape("position_embedding", input.shape(), message));

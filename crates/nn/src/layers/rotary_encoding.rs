@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::weights::check_input;
+use crate::weights::steps;
 
 /// Turns pairs of numbers by angles that grow with the position, so that the product of a query and a
 /// key depends on their distance (Su et al. 2021). Number `i` of the first half of the last axis and
@@ -40,8 +40,7 @@ impl RotaryEncoding {
 
 impl Layer for RotaryEncoding {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        check_input("rotary_encoding", input, 2, "[…, time, width]")?;
-        let &[.., time, width] = &input.shape()[..] else { unreachable!("there are two axes") };
+        let [time, width] = steps("rotary_encoding", input)?;
         if width % 2 != 0 {
             return Err(Error::shape("rotary_encoding", input.shape(), format!("the width {width} must be even")));
         }

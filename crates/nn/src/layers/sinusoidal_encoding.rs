@@ -4,7 +4,7 @@ use tensor::{Error, Result, Tensor};
 
 use super::rotary_encoding::angles;
 use crate::layer::{Layer, Mode};
-use crate::weights::check_input;
+use crate::weights::steps;
 
 /// Adds to each step numbers that tell its position (Vaswani et al. 2017): with `angle = position /
 /// 10000^(2i / width)`, its sine at place `2i` and its cosine at `2i + 1`.
@@ -23,8 +23,7 @@ pub struct SinusoidalEncoding;
 
 impl Layer for SinusoidalEncoding {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        check_input("sinusoidal_encoding", input, 2, "[…, time, width]")?;
-        let &[.., time, width] = &input.shape()[..] else { unreachable!("there are two axes") };
+        let [time, width] = steps("sinusoidal_encoding", input)?;
         if width % 2 != 0 {
             return Err(Error::shape("sinusoidal_encoding", input.shape(), format!("the width {width} must be even")));
         }

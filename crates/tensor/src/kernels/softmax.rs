@@ -3,8 +3,6 @@
 //! The exponentials of many rows are taken in one loop: the rest of each short row, which does not
 //! fill a vector, would cost as much as all of its vectors.
 
-use std::borrow::Cow;
-
 use crate::dtype::Float;
 use crate::kernels::math;
 use crate::kernels::reduce::{Fold, by_rows, larger};
@@ -69,7 +67,7 @@ pub(crate) fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize]) -> Ten
 fn along_rows<T: Float>(x: &Tensor, f: impl Fn(usize, &[T], &mut [T]) + Sync) -> Tensor {
     let width = x.shape().last().map_or(1, |&width| width.max(1));
     let mut out = Buffer::new::<T>(x.size());
-    let source: Cow<'_, [T]> = x.elements::<T>();
+    let source = x.elements::<T>();
     for_chunks(out.as_mut_slice::<T>(), (TASK / width).max(1) * width, |start, out| {
         f(width, &source[start..start + out.len()], out);
     });

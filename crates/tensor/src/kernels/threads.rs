@@ -58,6 +58,7 @@ pub(crate) fn for_chunks_with<T: Send, const N: usize>(
         /// # Safety
         /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
         unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
+            // SAFETY: passed on to the caller.
             unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
         }
     }

@@ -181,28 +181,30 @@ mod x86 {
 
     macro_rules! vectors {
         ($($T:ty, $vector:ty, $lanes:literal: $splat:ident $load:ident $store:ident $multiply_add:ident;)*) => {$(
-            // SAFETY (of all calls): used only in tiles for processors with these instructions;
-            // the caller vouches for the elements.
             impl Vector<$T> for $vector {
                 const LANES: usize = $lanes;
 
                 #[inline(always)]
                 fn splat(value: $T) -> Self {
+                    // SAFETY: the processor has these instructions, of which tiles make sure.
                     unsafe { $splat(value) }
                 }
 
                 #[inline(always)]
                 unsafe fn load(from: *const $T) -> Self {
+                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
                     unsafe { $load(from) }
                 }
 
                 #[inline(always)]
                 unsafe fn store(self, to: *mut $T) {
+                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
                     unsafe { $store(to, self) }
                 }
 
                 #[inline(always)]
                 fn multiply_add(self, factor: Self, addend: Self) -> Self {
+                    // SAFETY: the processor has these instructions, of which tiles make sure.
                     unsafe { $multiply_add(self, factor, addend) }
                 }
             }

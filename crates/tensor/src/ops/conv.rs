@@ -87,8 +87,7 @@ impl Conv {
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
         let [a, b] = operands(inputs, self.name())?;
         same_dtype(a, b, self.name())?;
-        let (a, b) = (a.contiguous(), b.contiguous());
-        let convolution = self.convolution(&a, &b)?;
+        let convolution = self.convolution(a, b)?;
         let [height, width] = convolution.axes;
         let Convolution { images, inputs, outputs, groups, .. } = convolution;
         let shape = Shape::from(match self {
@@ -98,11 +97,11 @@ impl Conv {
         });
         shape.checked_size(self.name())?;
         let buffer = with_float!(a.dtype(), T => {
-            let (a, b) = (a.as_slice::<T>().expect("contiguous"), b.as_slice::<T>().expect("contiguous"));
+            let (a, b) = (a.elements::<T>(), b.elements::<T>());
             match self {
-                Conv::Conv(_) => convolution.forward(a, b),
-                Conv::ConvInput { .. } => convolution.input(a, b),
-                Conv::ConvKernel { .. } => convolution.kernel(a, b),
+                Conv::Conv(_) => convolution.forward(&a, &b),
+                Conv::ConvInput { .. } => convolution.input(&a, &b),
+                Conv::ConvKernel { .. } => convolution.kernel(&a, &b),
             }
         }, else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
         Ok(Tensor::from_buffer(buffer, shape))

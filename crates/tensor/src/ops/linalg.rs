@@ -5,9 +5,10 @@
 //! leading axes are a batch. They compute in float64 and round once to the type of their operands.
 
 use crate::error::{Error, Result};
+use crate::ops::matmul::batch_of;
 use crate::ops::{Movement, Outputs, operands, same_dtype};
 #[cfg(feature = "linalg")]
-use crate::ops::{apply, apply_all};
+use crate::ops::{apply, apply_pair};
 use crate::shape::Shape;
 #[cfg(feature = "linalg")]
 use crate::tensor::Operand;
@@ -154,11 +155,6 @@ impl Linalg {
     }
 }
 
-/// All axes but those of the matrices.
-fn batch_of(x: &Tensor) -> Shape {
-    Shape::from(&x.shape()[..x.rank() - 2])
-}
-
 #[cfg(feature = "linalg")]
 impl Tensor {
     /// The solution `X` of `A X = B`, by LU with partial pivoting. This tensor is `A`, `[…, n, n]`;
@@ -233,7 +229,7 @@ impl Tensor {
     /// # Errors
     /// If the matrices are not square or not floating.
     pub fn slogdet(&self) -> Result<(Tensor, Tensor)> {
-        pair(Linalg::Slogdet, self)
+        apply_pair(Linalg::Slogdet, self)
     }
 
     /// Eigenvalues `[…, n]`, ascending, and eigenvectors `[…, n, n]`, one a column, of symmetric
@@ -246,7 +242,7 @@ impl Tensor {
     /// # Errors
     /// If the matrices are not square, not floating or not finite.
     pub fn eigh(&self) -> Result<(Tensor, Tensor)> {
-        pair(Linalg::Eigh, self)
+        apply_pair(Linalg::Eigh, self)
     }
 
     /// The orthogonal `Q`, `[…, m, k]`, and the upper triangular `R`, `[…, k, n]`, of matrices
@@ -260,11 +256,11 @@ impl Tensor {
             // The first columns determine Q, and the others follow from it.
             [.., rows, columns] if rows < columns => {
                 let parts = self.split(&[rows, columns - rows], -1)?;
-                let (q, r) = pair(Linalg::Qr, &parts[0])?;
+                let (q, r) = apply_pair(Linalg::Qr, &parts[0])?;
                 let rest = q.t()?.matmul(&parts[1])?;
                 Ok((q, Tensor::concat(&[&r, &rest], -1)?))
             }
-            _ => pair(Linalg::Qr, self),
+            _ => apply_pair(Linalg::Qr, self),
         }
     }
 }
@@ -274,12 +270,4 @@ impl Tensor {
 fn with_columns(a: &Tensor, b: impl Operand, op: Linalg) -> Result<Tensor> {
     let b = b.argument().into_tensor(a.dtype(), op.name())?;
     if b.rank() == 1 { apply(op, &[a, &b.expand_dims(-1)?])?.squeeze(-1) } else { apply(op, &[a, &b]) }
-}
-
-/// The two outputs of an operation that has two.
-#[cfg(feature = "linalg")]
-fn pair(op: Linalg, x: &Tensor) -> Result<(Tensor, Tensor)> {
-    let mut outputs = apply_all(op, &[x])?;
-    let second = outputs.remove(1);
-    Ok((outputs.swap_remove(0), second))
 }

@@ -36,7 +36,6 @@ impl Matmul {
         if k != inner {
             return Err(wrong(format!("the inner sizes {k} and {inner} differ")));
         }
-        let batch_of = |x: &Tensor| Shape::from(&x.shape()[..x.rank() - 2]);
         let batch = batch_of(&left).broadcast(&batch_of(&right), self.name()).map_err(|_| {
             wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
         })?;
@@ -51,6 +50,11 @@ impl Matmul {
             batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
         Ok(product.reshaped(shape))
     }
+}
+
+/// All axes but those of the matrices.
+pub(super) fn batch_of(x: &Tensor) -> Shape {
+    Shape::from(&x.shape()[..x.rank() - 2])
 }
 
 /// Several matrices times one are one product with the rows of all, where those lie evenly apart.

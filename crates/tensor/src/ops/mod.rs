@@ -122,9 +122,45 @@ pub trait CustomOp: fmt::Debug + Send + Sync {
     }
 }
 
-/// What is asked of every family, so that none is left out of the list of names.
+/// What is asked of every family, from one list, so that none is left out: those whose operations have
+/// one output, and those with several.
 macro_rules! families {
-    ($($family:ident),+ $(,)?) => {
+    (one output: $($one:ident),+; several: $($several:ident),+;) => {
+        families!(all: $($one),+, $($several),+);
+
+        impl Op {
+            /// Computes the outputs without offering them to anybody.
+            fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
+                match self {
+                    $(Op::$several(op) => op.forward(inputs),)+
+                    _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
+                }
+            }
+
+            /// As `forward`, for all families whose operations have one output; the first of several.
+            fn forward_one(&self, inputs: &[&Tensor]) -> Result<Tensor> {
+                match self {
+                    $(Op::$one(op) => op.forward(inputs),)+
+                    $(Op::$several(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),)+
+                    Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
+                }
+            }
+
+            /// Whether there may be several outputs.
+            fn has_several_outputs(&self) -> bool {
+                matches!(self, $(Op::$several(_))|+)
+            }
+        }
+    };
+    (all: $($family:ident),+) => {
+        $(
+            impl From<$family> for Op {
+                fn from(op: $family) -> Op {
+                    Op::$family(op)
+                }
+            }
+        )+
+
         impl Op {
             /// The operation's name, as errors and tapes print it.
             pub fn name(&self) -> &str {
@@ -137,7 +173,7 @@ macro_rules! families {
             /// The name of its family.
             pub(crate) fn family(&self) -> &'static str {
                 match self {
-                    $(Op::$family(_) => stringify!($family),)*
+                    $(Op::$family(_) => stringify!($family),)+
                     Op::Custom(_) => "Custom",
                 }
             }
@@ -145,7 +181,7 @@ macro_rules! families {
             /// The count of its arithmetic, as the module [`profile`](crate::profile) states it.
             pub(crate) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
                 match self {
-                    $(Op::$family(op) => op.flops(inputs, outputs),)*
+                    $(Op::$family(op) => op.flops(inputs, outputs),)+
                     Op::Custom(_) => 0,
                 }
             }
@@ -159,114 +195,9 @@ macro_rules! families {
     };
 }
 
-families!(Unary, Binary, Reduce, Scan, Matmul, Conv, Pool, Movement, Split, Index, Fused, Linalg);
-
-impl Op {
-    /// Computes the outputs without offering them to anybody.
-    fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
-        match self {
-            Op::Scan(op) => op.forward(inputs),
-            Op::Linalg(op) => op.forward(inputs),
-            Op::Split(op) => op.forward(inputs),
-            _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
-        }
-    }
-
-    /// As `forward`, for all families whose operations have one output; the first of several.
-    fn forward_one(&self, inputs: &[&Tensor]) -> Result<Tensor> {
-        match self {
-            Op::Unary(op) => op.forward(inputs),
-            Op::Binary(op) => op.forward(inputs),
-            Op::Reduce(op) => op.forward(inputs),
-            Op::Scan(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
-            Op::Matmul(op) => op.forward(inputs),
-            Op::Conv(op) => op.forward(inputs),
-            Op::Pool(op) => op.forward(inputs),
-            Op::Movement(op) => op.forward(inputs),
-            Op::Split(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
-            Op::Index(op) => op.forward(inputs),
-            Op::Fused(op) => op.forward(inputs),
-            Op::Linalg(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),
-            Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
-        }
-    }
-
-    /// Whether there may be several outputs.
-    fn has_several_outputs(&self) -> bool {
-        matches!(self, Op::Scan(_) | Op::Split(_) | Op::Linalg(_))
-    }
-}
-
-impl From<Unary> for Op {
-    fn from(op: Unary) -> Op {
-        Op::Unary(op)
-    }
-}
-
-impl From<Binary> for Op {
-    fn from(op: Binary) -> Op {
-        Op::Binary(op)
-    }
-}
-
-impl From<Reduce> for Op {
-    fn from(op: Reduce) -> Op {
-        Op::Reduce(op)
-    }
-}
-
-impl From<Scan> for Op {
-    fn from(op: Scan) -> Op {
-        Op::Scan(op)
-    }
-}
-
-impl From<Matmul> for Op {
-    fn from(op: Matmul) -> Op {
-        Op::Matmul(op)
-    }
-}
-
-impl From<Conv> for Op {
-    fn from(op: Conv) -> Op {
-        Op::Conv(op)
-    }
-}
-
-impl From<Pool> for Op {
-    fn from(op: Pool) -> Op {
-        Op::Pool(op)
-    }
-}
-
-impl From<Movement> for Op {
-    fn from(op: Movement) -> Op {
-        Op::Movement(op)
-    }
-}
-
-impl From<Split> for Op {
-    fn from(op: Split) -> Op {
-        Op::Split(op)
-    }
-}
-
-impl From<Index> for Op {
-    fn from(op: Index) -> Op {
-        Op::Index(op)
-    }
-}
-
-impl From<Fused> for Op {
-    fn from(op: Fused) -> Op {
-        Op::Fused(op)
-    }
-}
-
-impl From<Linalg> for Op {
-    fn from(op: Linalg) -> Op {
-        Op::Linalg(op)
-    }
+families! {
+    one output: Unary, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
+    several: Scan, Split, Linalg;
 }
 
 /// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the
@@ -294,6 +225,13 @@ pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
     let mut output = profile::observed(&op, inputs, || op.forward_one(inputs), std::slice::from_ref)?;
     record::offer(&op, inputs, std::slice::from_mut(&mut output));
     Ok(output)
+}
+
+/// The two outputs of an operation that has two.
+fn apply_pair(op: impl Into<Op>, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    let mut outputs = apply_all(op, &[x])?;
+    let second = outputs.remove(1);
+    Ok((outputs.swap_remove(0), second))
 }
 
 /// An error unless `axis` is below `rank`: operations are public data, and may come from anywhere.

@@ -180,16 +180,15 @@ impl Pool {
             }
         };
         shape.checked_size(name)?;
-        let (first, second) = (first.contiguous(), second.map(Tensor::contiguous));
         let buffer = with_float!(first.dtype(), T => {
-            let x = first.as_slice::<T>().expect("contiguous");
-            let other = second.as_ref().map_or(&[][..], |other| other.as_slice::<T>().expect("contiguous"));
+            let (x, other) = (first.elements::<T>(), second.map(Tensor::elements::<T>));
+            let other = other.as_deref().unwrap_or(&[]);
             match self {
-                Pool::Max(_) => pooling.max(x),
-                Pool::MaxInput(_) => pooling.max_input(x, other),
-                Pool::MaxPick(_) => pooling.pick(x, other),
-                Pool::Average { .. } => pooling.average(x),
-                Pool::AverageInput { .. } => pooling.average_input(x),
+                Pool::Max(_) => pooling.max(&x),
+                Pool::MaxInput(_) => pooling.max_input(&x, other),
+                Pool::MaxPick(_) => pooling.pick(&x, other),
+                Pool::Average { .. } => pooling.average(&x),
+                Pool::AverageInput { .. } => pooling.average_input(&x),
             }
         }, else return Err(Error::dtype(name, first.dtype(), "a floating type; cast it first")));
         Ok(Tensor::from_buffer(buffer, shape))

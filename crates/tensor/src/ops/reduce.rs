@@ -154,17 +154,16 @@ impl Reduce {
                 })
             }
             Reduction::LogSumExp => log_sum_exp::<T>(x, axes, keep),
-            Reduction::Norm if count == x.size() && count > 0 => {
+            Reduction::Norm => {
                 let squares = Fold { neutral: T::zero(), lift: |x: T| x * x, combine: sum.combine }.over(x, axes, keep);
-                let square = squares.first::<T>();
-                // The sum runs on all threads, and is the answer unless squares overflowed or vanished.
-                if T::from_f64(1e-20) < square && square < T::from_f64(1e30) {
+                // The sums of squares are the answer unless some over- or underflowed.
+                let safe = T::from_f64(1e-20)..T::from_f64(1e30);
+                if squares.elements::<T>().iter().all(|square| safe.contains(square)) {
                     crate::kernels::elementwise::map(&squares, |x: T| x.sqrt())
                 } else {
-                    Self::norm_of_rows::<T>(x, axes, keep)
+                    Self::scaled_norms::<T>(x, axes, keep)
                 }
             }
-            Reduction::Norm => Self::norm_of_rows::<T>(x, axes, keep),
             Reduction::Max
             | Reduction::Min
             | Reduction::ArgMax
@@ -174,24 +173,16 @@ impl Reduce {
         }
     }
 
-    /// Euclidean norms, also where squares overflow or vanish.
-    fn norm_of_rows<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> Tensor {
+    /// Euclidean norms of elements divided by the largest of them, whose squares do not over- or
+    /// underflow.
+    fn scaled_norms<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> Tensor {
         by_row(x, axes, keep, |row: &[T]| {
             let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
             if largest == T::zero() || !largest.is_finite() {
                 return largest;
             }
-            // Scaled only where it must be.
-            let safe = T::from_f64(1e-15) < largest && largest < T::from_f64(1e15);
-            let scale = if safe { T::one() } else { largest };
-            let lift = |x: T| (x / scale) * (x / scale);
-            let plain = |x: T| x * x;
-            let squares = if safe {
-                Fold { neutral: T::zero(), lift: plain, combine: |a: T, b: T| a + b }.row(row)
-            } else {
-                Fold { neutral: T::zero(), lift, combine: |a: T, b: T| a + b }.row(row)
-            };
-            scale * squares.sqrt()
+            let lift = |x: T| (x / largest) * (x / largest);
+            largest * Fold { neutral: T::zero(), lift, combine: |a: T, b: T| a + b }.row(row).sqrt()
         })
     }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::kernels::index::gather;
 use crate::kernels::scan::{cumulate, order};
 use crate::ops::unary::converted;
-use crate::ops::{Outputs, apply, apply_all, check_axis, operands};
+use crate::ops::{Outputs, apply, apply_pair, check_axis, operands};
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
@@ -142,7 +142,7 @@ impl Tensor {
     }
 
     fn sort_by(&self, axis: isize, descending: bool) -> Result<(Tensor, Tensor)> {
-        pair(Scan::Sort { axis: normalize_axis(axis, self.rank(), "sort")?, descending }, self)
+        apply_pair(Scan::Sort { axis: normalize_axis(axis, self.rank(), "sort")?, descending }, self)
     }
 
     /// The indices (int64) that put the elements along an axis in ascending order; see
@@ -160,7 +160,7 @@ impl Tensor {
     /// # Errors
     /// If the axis is out of range or has fewer than `k` elements.
     pub fn topk(&self, k: usize, axis: isize) -> Result<(Tensor, Tensor)> {
-        pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: true }, self)
+        apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: true }, self)
     }
 
     /// The `k` smallest elements along an axis, the smallest first, and their indices (int64).
@@ -168,13 +168,6 @@ impl Tensor {
     /// # Errors
     /// If the axis is out of range or has fewer than `k` elements.
     pub fn bottomk(&self, k: usize, axis: isize) -> Result<(Tensor, Tensor)> {
-        pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: false }, self)
+        apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: false }, self)
     }
-}
-
-/// The two outputs of an operation that has two.
-fn pair(op: Scan, x: &Tensor) -> Result<(Tensor, Tensor)> {
-    let mut outputs = apply_all(op, &[x])?;
-    let second = outputs.remove(1);
-    Ok((outputs.swap_remove(0), second))
 }

@@ -6,11 +6,7 @@ use autograd::tensor::ops::{Cells, ConvOptions, Padding, Pool, PoolOptions, appl
 use serde_json::{Value, json};
 
 use super::sampler::Sampler;
-use super::{Row, Sample};
-
-fn row(name: &'static str, apply: fn(&[Tensor], &Value) -> Result<Tensor>, sample: fn(&mut Sampler) -> Sample) -> Row {
-    Row { name, apply, sample }
-}
+use super::{Row, Sample, row};
 
 fn size(value: &Value) -> usize {
     value.as_u64().expect("a size") as usize

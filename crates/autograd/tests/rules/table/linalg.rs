@@ -2,14 +2,10 @@
 
 use autograd::Result;
 use autograd::tensor::Tensor;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::sampler::Sampler;
-use super::{Row, Sample};
-
-fn row(name: &'static str, apply: fn(&[Tensor], &Value) -> Result<Tensor>, sample: fn(&mut Sampler) -> Sample) -> Row {
-    Row { name, apply, sample }
-}
+use super::{Row, Sample, row};
 
 /// Matrices with elements between -0.5 and 0.5, but `diagonal(k)` more on the diagonal.
 fn matrices(s: &mut Sampler, batch: &[usize], rows: usize, columns: usize, diagonal: fn(usize) -> f64) -> Tensor {

@@ -5,6 +5,7 @@
 
 mod conv;
 mod linalg;
+mod losses;
 mod networks;
 mod rows;
 mod sampler;
@@ -28,3 +29,11 @@ pub(crate) struct Row {
 
 /// Operands and attributes; `None` where the drawn shape does not suit the operation.
 pub(crate) type Sample = Option<(Vec<Tensor>, Value)>;
+
+pub(crate) fn row(
+    name: &'static str,
+    apply: fn(&[Tensor], &Value) -> Result<Tensor>,
+    sample: fn(&mut Sampler) -> Sample,
+) -> Row {
+    Row { name, apply, sample }
+}

@@ -6,11 +6,7 @@ use autograd::tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
 use super::sampler::Sampler;
-use super::{Row, Sample};
-
-fn row(name: &'static str, apply: fn(&[Tensor], &Value) -> Result<Tensor>, sample: fn(&mut Sampler) -> Sample) -> Row {
-    Row { name, apply, sample }
-}
+use super::{Row, Sample, row};
 
 fn epsilon(attrs: &Value) -> f64 {
     attrs["eps"].as_f64().expect("a number")
