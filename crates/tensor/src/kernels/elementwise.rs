@@ -1,7 +1,7 @@
 //! Elementwise maps over one, two or three broadcast operands.
 
 use crate::dtype::Element;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::strided::Walk;
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::{Shape, Strides};
@@ -61,6 +61,7 @@ struct Map<'a, A, O, F> {
 
 impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
     type Output = ();
+    const WIDEST: Set = Set::for_elements(A::DTYPE, O::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -132,6 +133,7 @@ struct Zip<'a, A, B, O, F> {
 
 impl<A: Element, B: Element, O: Element, F: Fn(A, B) -> O> Loop for Zip<'_, A, B, O, F> {
     type Output = ();
+    const WIDEST: Set = Set::for_elements(A::DTYPE, O::DTYPE);
 
     #[inline(always)]
     fn run(self) {

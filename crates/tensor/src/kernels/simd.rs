@@ -1,14 +1,38 @@
 //! Loops compiled for the vector instructions of the processor at hand.
 #![allow(unsafe_code)]
 
+use crate::dtype::DType;
+
+/// The widest instruction set for which a loop is compiled. Each costs time to build.
+#[derive(Clone, Copy)]
+pub(crate) enum Set {
+    /// What every processor of the target has.
+    Base,
+    Avx2,
+    Avx512,
+}
+
+impl Set {
+    /// What pays for elements of these types: training is in float32, gradients are checked in
+    /// float64, and loops over integers wait for memory.
+    pub(crate) const fn for_elements(input: DType, output: DType) -> Set {
+        match (input, output) {
+            (DType::F32, _) | (_, DType::F32) => Set::Avx512,
+            (DType::F64, _) | (_, DType::F64) => Set::Avx2,
+            _ => Set::Base,
+        }
+    }
+}
+
 /// A loop: what its `run` does must be inlined into it, to be compiled once for each instruction
 /// set. (Through closures alone the compiler does not always inline.)
 pub(crate) trait Loop {
     type Output;
+    const WIDEST: Set = Set::Avx512;
     fn run(self) -> Self::Output;
 }
 
-/// Runs a loop with AVX-512 where the processor has it, or else with AVX2.
+/// Runs a loop with the widest instructions that the processor has and the loop is compiled for.
 ///
 /// Rust does not contract `a * b + c` by itself, so all forms give the same bits.
 #[inline]
@@ -23,15 +47,17 @@ pub(crate) fn vectorized<L: Loop>(body: L) -> L::Output {
         fn avx2<L: Loop>(body: L) -> L::Output {
             body.run()
         }
-        let has_avx512 = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512bw");
-        if has_avx512 {
-            // SAFETY: the processor has all these features.
-            return unsafe { avx512(body) };
+        if const { matches!(L::WIDEST, Set::Avx512) } {
+            let found = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512bw");
+            if found {
+                // SAFETY: the processor has all these features.
+                return unsafe { avx512(body) };
+            }
         }
-        if is_x86_feature_detected!("avx2") {
+        if const { !matches!(L::WIDEST, Set::Base) } && is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has this feature.
             return unsafe { avx2(body) };
         }
