@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         Some(folder) => mnist::load_from(folder)?,
         None => mnist::load()?,
     };
-    let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<ArrayDataset> {
+    let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<Pipeline> {
         let count = count.min(labels.size());
         let images = images.slice(..count)?.with_shape([count, 28, 28, 1])?;
         Ok(ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0))

@@ -103,7 +103,7 @@ fn run(options: &Options) -> Result<()> {
 
     let mut trainer =
         Trainer::new(&model, SparseCategoricalCrossentropy::default(), optimizer(options)).metric(Accuracy::default());
-    let (mut profiler, mut profile) = (None, None);
+    let (mut step, mut profiler, mut profile) = (0, None, None);
     let fit = Fit::epochs(options.epochs).batch_size(options.batch_size).verbose(Verbose::Silent).on_batch(|end| {
         if end.batch == 0 {
             println!("epoch {}", end.epoch);
@@ -111,9 +111,10 @@ fn run(options: &Options) -> Result<()> {
         if end.batch % 100 == 0 {
             println!("batch {} loss {:.2}", end.batch, end.loss);
         }
-        match end.epoch * end.batches + end.batch {
-            9 if options.profile.is_some() => profiler = Some(Profiler::start()),
-            29 => profile = profiler.take().map(Profiler::stop),
+        step += 1;
+        match step {
+            10 if options.profile.is_some() => profiler = Some(Profiler::start()),
+            30 => profile = profiler.take().map(Profiler::stop),
             _ => {}
         }
     });
@@ -131,7 +132,7 @@ fn run(options: &Options) -> Result<()> {
 }
 
 /// Images as rows of 784 bytes, each batch turned into float32 from 0 to 1.
-fn flat(images: &Tensor, labels: &Tensor) -> Result<ArrayDataset> {
+fn flat(images: &Tensor, labels: &Tensor) -> Result<Pipeline> {
     let rows = images.reshape([-1, 28 * 28])?;
     Ok(ArrayDataset::from_tensors(&rows, labels)?.divide_features(255.0))
 }

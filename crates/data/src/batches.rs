@@ -1,233 +1,182 @@
-//! Passes over a data set, a batch at a time.
+//! Passes over samples, a batch at a time.
 
 use std::fmt;
-use std::ops::Range;
 
-use tensor::{Generator, Tensor};
-
-use crate::dataset::{ArrayDataset, Dataset};
+use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::samples::{Pass, Samples};
 
-/// Batches of a data set, in order or shuffled.
-///
-/// Each pass goes over every sample once; the last batch is smaller where the batch size does not
-/// divide their number.
+/// Batches of samples: for loops written by hand, and what the loop of `train` is made of.
 ///
 /// ```
-/// use data::Batches;
-/// use tensor::{Generator, Tensor, tensor};
+/// use data::{ArrayDataset, Dataset, Samples};
+/// use tensor::{Tensor, tensor};
 ///
 /// let images = Tensor::zeros([5, 28, 28]);
 /// let labels = tensor![0, 1, 2, 3, 4];
-/// let mut batches = Batches::new(&images, &labels, 2)?.shuffle(Generator::new(1));
-/// assert_eq!(batches.len(), 3);
+/// let train = ArrayDataset::from_tensors(&images, &labels)?.shuffle(1);
 /// for epoch in 0..10 {
-///     for batch in batches.epoch() {
-///         let (images, labels) = batch?;
-///         assert_eq!(images.shape()[0], labels.size());
+///     for batch in train.batch(2).epoch(epoch)? {
+///         let batch = batch?;
+///         assert_eq!(batch.features.shape()[0], batch.targets.size());
 ///     }
 /// }
 /// # Ok::<(), data::Error>(())
 /// ```
+#[derive(Clone, Copy)]
 pub struct Batches<'a> {
-    dataset: Box<dyn Dataset + 'a>,
-    batch_size: usize,
-    generator: Option<Generator>,
-}
-
-impl Batches<'static> {
-    /// Batches of two tensors whose first axes count samples. The tensors are shared, not copied.
-    ///
-    /// # Errors
-    /// If the counts differ, there are no samples, or `batch_size` is 0.
-    pub fn new(features: &Tensor, targets: &Tensor, batch_size: usize) -> Result<Batches<'static>> {
-        Batches::over(ArrayDataset::from_tensors(features, targets)?, batch_size)
-    }
+    samples: &'a dyn Samples,
+    size: usize,
+    drop_remainder: bool,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of a data set, given or lent.
+    /// Batches of this size. The last one of a pass is smaller where the size does not divide the number of samples.
+    pub fn new(samples: &'a dyn Samples, size: usize) -> Batches<'a> {
+        Batches { samples, size, drop_remainder: false }
+    }
+
+    /// Leaves out the last batch of a pass if it is smaller than the others.
+    #[must_use]
+    pub fn drop_remainder(self) -> Batches<'a> {
+        Batches { drop_remainder: true, ..self }
+    }
+
+    /// The number of batches of a pass, if that of the samples is known before.
+    pub fn count(&self) -> Option<usize> {
+        let samples = self.samples.known_len()?;
+        if self.drop_remainder { samples.checked_div(self.size) } else { Some(samples.div_ceil(self.size.max(1))) }
+    }
+
+    /// The pass of this number, from its beginning.
     ///
     /// # Errors
-    /// If there are no samples, or `batch_size` is 0.
-    pub fn over(dataset: impl Dataset + 'a, batch_size: usize) -> Result<Batches<'a>> {
-        if dataset.is_empty() {
-            return Err(Error::Dataset(
-                "the data set is empty: it has 0 samples, and a batch takes one at least".into(),
-            ));
+    /// If the size is 0, and what [`Samples::pass`] reports.
+    pub fn epoch(&self, number: u64) -> Result<Epoch<'a>> {
+        self.epoch_from(number, 0)
+    }
+
+    /// The pass of this number after so many samples: what [`epoch`](Batches::epoch) gives after they were drawn.
+    ///
+    /// # Errors
+    /// As [`epoch`](Batches::epoch); if there are fewer samples the rest is empty.
+    pub fn epoch_from(&self, number: u64, drawn: usize) -> Result<Epoch<'a>> {
+        if self.size == 0 {
+            return Err(Error::Dataset("the batch size is 0; a batch takes one sample at least".into()));
         }
-        if batch_size == 0 {
-            let message = format!("the batch size is 0; of {} samples a batch takes one at least", dataset.len());
-            return Err(Error::Dataset(message));
-        }
-        Ok(Batches { dataset: Box::new(dataset), batch_size, generator: None })
-    }
-
-    /// Puts the samples into a new random order for each pass.
-    #[must_use]
-    pub fn shuffle(mut self, generator: Generator) -> Batches<'a> {
-        self.generator = Some(generator);
-        self
-    }
-
-    /// The number of batches of a pass: that of the samples by the batch size, rounded up.
-    #[expect(clippy::len_without_is_empty, reason = "there is always a batch")]
-    pub fn len(&self) -> usize {
-        self.dataset.len().div_ceil(self.batch_size)
-    }
-
-    /// The number of samples of a pass.
-    pub fn samples(&self) -> usize {
-        self.dataset.len()
-    }
-
-    /// The generator of the next pass's order, if there is one; its state belongs into a checkpoint.
-    pub fn generator(&self) -> Option<&Generator> {
-        self.generator.as_ref()
-    }
-
-    /// One pass.
-    pub fn epoch(&mut self) -> Epoch<'_> {
-        let count = self.dataset.len();
-        let order = self.generator.as_mut().map(|generator| generator.permutation(count));
-        Epoch { dataset: &*self.dataset, batch_size: self.batch_size, order, next: 0 }
+        let mut pass = self.samples.pass(number)?;
+        pass.skip(drawn)?;
+        Ok(Epoch { pass, size: self.size, drop_remainder: self.drop_remainder, drawn, ended: false })
     }
 }
 
 impl fmt::Debug for Batches<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batches")
-            .field("samples", &self.samples())
-            .field("batch_size", &self.batch_size)
-            .field("generator", &self.generator)
+            .field("samples", &self.samples.known_len())
+            .field("size", &self.size)
+            .field("drop_remainder", &self.drop_remainder)
             .finish()
     }
 }
 
-/// One pass over a data set: an iterator over batches of features and targets.
-///
-/// In order, a batch is a range of the data set, which for tensors is a view; shuffled, its rows are
-/// gathered.
+/// One pass, as an iterator over batches. It ends after an error.
 pub struct Epoch<'a> {
-    dataset: &'a dyn Dataset,
-    batch_size: usize,
-    /// The numbers of the samples, int64.
-    order: Option<Tensor>,
-    next: usize,
+    pass: Box<dyn Pass + 'a>,
+    size: usize,
+    drop_remainder: bool,
+    drawn: usize,
+    ended: bool,
+}
+
+impl Epoch<'_> {
+    /// How many samples of the pass were drawn so far: with the number of the pass the whole position, for
+    /// [`Batches::epoch_from`].
+    pub fn drawn(&self) -> usize {
+        self.drawn
+    }
 }
 
 impl Iterator for Epoch<'_> {
-    type Item = Result<(Tensor, Tensor)>;
+    type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let count = self.dataset.len();
-        if self.next >= count {
+        if self.ended {
             return None;
         }
-        let range = self.next..self.next.saturating_add(self.batch_size).min(count);
-        self.next = range.end;
-        Some(match &self.order {
-            Some(order) => part(order, range).and_then(|samples| self.dataset.gather(&samples)),
-            None => self.dataset.range(range),
-        })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.dataset.len().saturating_sub(self.next).div_ceil(self.batch_size);
-        (left, Some(left))
+        let batch = self.pass.next(self.size).transpose()?;
+        self.ended = match &batch {
+            Ok(batch) => batch.len() < self.size,
+            Err(_) => true,
+        };
+        if let Ok(batch) = &batch {
+            self.drawn += batch.len();
+            if self.drop_remainder && self.ended {
+                return None;
+            }
+        }
+        Some(batch)
     }
 }
 
-impl ExactSizeIterator for Epoch<'_> {}
-
-fn part(order: &Tensor, range: Range<usize>) -> Result<Vec<usize>> {
-    Ok(order.slice(range)?.to_vec::<i64>()?.into_iter().map(|sample| sample as usize).collect())
+impl fmt::Debug for Epoch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Epoch").field("size", &self.size).field("drawn", &self.drawn).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tensor::{DType, tensor};
+    use crate::{ArrayDataset, Dataset};
+    use tensor::{DType, Tensor, tensor};
 
-    fn targets(batches: &mut Batches<'_>) -> Vec<Vec<i64>> {
-        batches.epoch().map(|batch| batch.unwrap().1.to_vec().unwrap()).collect()
+    fn targets(batches: Batches<'_>, epoch: u64) -> Vec<Vec<i64>> {
+        batches.epoch(epoch).unwrap().map(|batch| batch.unwrap().targets.to_vec().unwrap()).collect()
     }
 
-    fn five() -> (Tensor, Tensor) {
-        (Tensor::from([[0u8, 1], [10, 11], [20, 21], [30, 31], [40, 41]]), tensor![0, 1, 2, 3, 4])
-    }
-
-    #[test]
-    fn the_last_batch_is_smaller() {
-        let (x, y) = five();
-        let mut batches = Batches::new(&x, &y, 2).unwrap();
-        assert_eq!((batches.len(), batches.samples(), batches.epoch().len()), (3, 5, 3));
-        for _ in 0..2 {
-            assert_eq!(targets(&mut batches), [vec![0, 1], vec![2, 3], vec![4]]);
-        }
-        let mut epoch = batches.epoch();
-        let (x, _) = epoch.next().unwrap().unwrap();
-        assert_eq!((x.to_vec::<u8>().unwrap(), epoch.len()), (vec![0, 1, 10, 11], 2));
-        assert_eq!(targets(&mut Batches::new(&tensor![1, 2], &tensor![1, 2], usize::MAX).unwrap()), [[1, 2]]);
+    fn five() -> ArrayDataset {
+        let x = Tensor::from([[0u8, 1], [10, 11], [20, 21], [30, 31], [40, 41]]);
+        ArrayDataset::from_tensors(&x, &tensor![0, 1, 2, 3, 4]).unwrap()
     }
 
     #[test]
-    fn shuffled_passes_keep_features_with_targets() {
-        let (x, y) = five();
-        let mut batches = Batches::new(&x, &y, 2).unwrap().shuffle(Generator::new(3));
-        let state = batches.generator().unwrap().state();
-        let mut passes = Vec::new();
-        for _ in 0..4 {
-            let mut seen = Vec::new();
-            for batch in batches.epoch() {
-                let (x, y) = batch.unwrap();
-                let y = y.to_vec::<i64>().unwrap();
-                let expected: Vec<u8> = y.iter().flat_map(|&y| [10 * y as u8, 10 * y as u8 + 1]).collect();
-                assert_eq!(x.to_vec::<u8>().unwrap(), expected);
-                seen.extend(y);
-            }
-            passes.push(seen);
+    fn the_last_batch_is_smaller_or_left_out() {
+        let samples = five();
+        for epoch in 0..2 {
+            assert_eq!(targets(samples.batch(2), epoch), [vec![0, 1], vec![2, 3], vec![4]]);
         }
-        assert!(passes.iter().all(|pass| {
-            let mut pass = pass.clone();
-            pass.sort_unstable();
-            pass == [0, 1, 2, 3, 4]
-        }));
-        assert!(passes.iter().skip(1).any(|pass| *pass != passes[0]), "{passes:?}");
-
-        let mut again = Batches::new(&x, &y, 2).unwrap().shuffle(Generator::from_state(state));
-        for pass in &passes {
-            assert_eq!(targets(&mut again).concat(), *pass);
-        }
-        assert_eq!(again.generator(), batches.generator());
+        let dropped = samples.batch(2).drop_remainder();
+        assert_eq!(targets(dropped, 0), [[0, 1], [2, 3]]);
+        assert_eq!((samples.batch(2).count(), dropped.count()), (Some(3), Some(2)));
+        assert_eq!(targets(samples.batch(5).drop_remainder(), 0), [[0, 1, 2, 3, 4]]);
+        assert_eq!(targets(samples.batch(usize::MAX), 0), [[0, 1, 2, 3, 4]]);
+        assert_eq!(targets(samples.batch(usize::MAX).drop_remainder(), 0), [[0; 0]; 0]);
+        let mut epoch = dropped.epoch_from(0, 1).unwrap();
+        assert_eq!(epoch.next().unwrap().unwrap().features.to_vec::<u8>().unwrap(), [10, 11, 20, 21]);
+        assert_eq!(epoch.drawn(), 3);
     }
 
     #[test]
-    fn shuffled_batches_do_not_depend_on_their_size() {
-        let y: Tensor = (0..1000i64).collect();
-        let order = |size| targets(&mut Batches::new(&y, &y, size).unwrap().shuffle(Generator::new(1))).concat();
-        assert_eq!(order(7), order(1000));
-        assert_ne!(order(7), (0..1000).collect::<Vec<_>>());
+    fn no_samples_are_no_batches_and_a_size_of_0_is_refused() {
+        let none = ArrayDataset::from_tensors(&Tensor::zeros([0, 3]), &Tensor::zeros([0])).unwrap();
+        assert_eq!((none.batch(2).count(), none.batch(2).epoch(0).unwrap().count()), (Some(0), 0));
+        let message = five().batch(0).epoch(0).unwrap_err().to_string();
+        assert_eq!(message, "the batch size is 0; a batch takes one sample at least");
+    }
+
+    #[test]
+    fn nothing_follows_an_error() {
+        let failing = five().map_features(|x| x.matmul(x));
+        let batches: Vec<_> = failing.batch(2).epoch(0).unwrap().collect();
+        assert_eq!(batches.len(), 1);
+        assert!(batches[0].as_ref().unwrap_err().to_string().starts_with("matmul: "));
     }
 
     #[test]
     fn maps_apply_to_batches() {
-        let (x, y) = five();
-        let set = ArrayDataset::from_tensors(&x, &y).unwrap().divide_features(255.0);
-        let mut batches = Batches::over(&set, 5).unwrap();
-        let (x, _) = batches.epoch().next().unwrap().unwrap();
-        assert_eq!((x.dtype(), x.to_vec::<f32>().unwrap()[9]), (DType::F32, 41.0 / 255.0));
-    }
-
-    #[test]
-    fn what_cannot_be_batched_is_refused() {
-        let message = |x: &Tensor, y: &Tensor, size| Batches::new(x, y, size).unwrap_err().to_string();
-        let (x, y) = five();
-        assert_eq!(message(&x, &y, 0), "the batch size is 0; of 5 samples a batch takes one at least");
-        assert_eq!(message(&x, &tensor![1], 2), "features of 5 samples and targets of 1: the counts differ");
-        assert_eq!(
-            message(&Tensor::zeros([0, 3]), &Tensor::zeros([0]), 2),
-            "the data set is empty: it has 0 samples, and a batch takes one at least"
-        );
+        let set = five().divide_features(255.0);
+        let batch = set.batch(5).epoch(0).unwrap().next().unwrap().unwrap();
+        assert_eq!((batch.features.dtype(), batch.features.to_vec::<f32>().unwrap()[9]), (DType::F32, 41.0 / 255.0));
     }
 }

@@ -2,19 +2,28 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`ArrayDataset`], [`Dataset`] | features and targets, and what a training loop asks of them |
-//! | [`Batches`] | passes over a data set in batches, in order or shuffled |
+//! | [`Samples`], [`Pass`], [`Batch`] | what a training loop draws from, and what it is given |
+//! | [`Dataset`], [`Pipeline`] | random access to samples, and the verbs: map, shuffle, … |
+//! | [`ArrayDataset`] | features and targets in memory |
+//! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
 //! | [`idx`] | the file format they come in |
 //! | [`Error`] | what can be wrong with data |
 
+mod array;
+mod batch;
 mod batches;
 mod dataset;
 mod error;
 pub mod idx;
 pub mod mnist;
+mod random;
+mod samples;
 
+pub use array::ArrayDataset;
+pub use batch::Batch;
 pub use batches::{Batches, Epoch};
-pub use dataset::{ArrayDataset, Dataset};
+pub use dataset::{Dataset, Pipeline};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
+pub use samples::{Pass, Samples};

@@ -43,12 +43,13 @@ fn the_trainer_takes_the_steps_of_the_chapter() -> Result<()> {
     let model = chapter();
     assert_eq!(model.weights().len(), 4);
     let mut losses = Vec::new();
-    for batch in Batches::new(&images, &labels, 128)?.epoch() {
-        let (images, labels) = batch?;
-        losses.push(one_training_step(&model, &images, &labels)?);
+    let train = ArrayDataset::from_tensors(&images, &labels)?;
+    for batch in train.batch(128).epoch(0)? {
+        let Batch { features, targets, .. } = batch?;
+        losses.push(one_training_step(&model, &features, &targets)?);
     }
 
-    let (train, other, mut seen) = (ArrayDataset::from_tensors(&images, &labels)?, chapter(), Vec::new());
+    let (other, mut seen) = (chapter(), Vec::new());
     let mut trainer =
         Trainer::new(&other, SparseCategoricalCrossentropy::default(), Sgd::new(1e-3)).metric(Accuracy::default());
     let options = Fit::epochs(1).batch_size(128).verbose(Verbose::Silent).on_batch(|end| seen.push(end.loss));

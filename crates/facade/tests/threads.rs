@@ -17,9 +17,9 @@ fn train() -> Result<Vec<u32>> {
         .add(Dense::new(512, 300).activation(Activation::Softmax));
     let images = Tensor::normal([400, 784], 0.0, 1.0)?;
     let labels = Generator::new(1).integers([400], 0..300)?;
-    let data = ArrayDataset::from_tensors(&images, &labels)?;
+    let data = ArrayDataset::from_tensors(&images, &labels)?.shuffle(7);
     let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(1e-3));
-    trainer.fit(&data, Fit::epochs(1).batch_size(150).shuffle(7).verbose(Verbose::Silent))?;
+    trainer.fit(&data, Fit::epochs(1).batch_size(150).verbose(Verbose::Silent))?;
     let mut bits = Vec::new();
     for weight in model.weights() {
         bits.extend(weight.value().to_vec::<f32>()?.into_iter().map(f32::to_bits));

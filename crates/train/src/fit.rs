@@ -1,6 +1,6 @@
 //! How to fit.
 
-use data::Dataset;
+use data::Samples;
 
 use crate::progress::Verbose;
 
@@ -12,7 +12,7 @@ type OnBatch<'a> = Box<dyn FnMut(&BatchEnd) + 'a>;
 /// ```
 /// use train::Fit;
 ///
-/// let fit = Fit::epochs(5).batch_size(128).shuffle(0).on_batch(|end| {
+/// let fit = Fit::epochs(5).batch_size(128).on_batch(|end| {
 ///     if end.batch % 100 == 0 {
 ///         println!("batch {} loss {:.2}", end.batch, end.loss);
 ///     }
@@ -21,16 +21,16 @@ type OnBatch<'a> = Box<dyn FnMut(&BatchEnd) + 'a>;
 pub struct Fit<'a> {
     pub(crate) epochs: usize,
     pub(crate) batch_size: usize,
-    pub(crate) shuffle: Option<u64>,
-    pub(crate) validation: Option<&'a dyn Dataset>,
+    pub(crate) validation: Option<&'a dyn Samples>,
     pub(crate) verbose: Verbose,
     pub(crate) on_batch: Option<OnBatch<'a>>,
 }
 
 impl<'a> Fit<'a> {
-    /// This many passes over the data set, in its order, in batches of 32.
+    /// This many passes over the data, of the numbers from 0 on, in batches of 32. The order is that of the data:
+    /// `data.shuffle(seed)` has another one in each pass.
     pub fn epochs(epochs: usize) -> Fit<'a> {
-        Fit { epochs, batch_size: 32, shuffle: None, validation: None, verbose: Verbose::Auto, on_batch: None }
+        Fit { epochs, batch_size: 32, validation: None, verbose: Verbose::Auto, on_batch: None }
     }
 
     /// Sets how many samples a step sees; 32 by default, as in Keras. The last batch of an epoch
@@ -40,16 +40,10 @@ impl<'a> Fit<'a> {
         Fit { batch_size, ..self }
     }
 
-    /// Puts the samples into a new order for each epoch; the orders follow from the seed alone.
+    /// Evaluates the model on other data, its pass 0, after each epoch.
     #[must_use]
-    pub fn shuffle(self, seed: u64) -> Fit<'a> {
-        Fit { shuffle: Some(seed), ..self }
-    }
-
-    /// Evaluates the model on another data set after each epoch.
-    #[must_use]
-    pub fn validation(self, dataset: &'a dyn Dataset) -> Fit<'a> {
-        Fit { validation: Some(dataset), ..self }
+    pub fn validation(self, samples: &'a dyn Samples) -> Fit<'a> {
+        Fit { validation: Some(samples), ..self }
     }
 
     /// Sets what is shown meanwhile.
@@ -73,8 +67,8 @@ pub struct BatchEnd {
     pub epoch: usize,
     /// The batch of this epoch, from 0.
     pub batch: usize,
-    /// The number of batches of an epoch.
-    pub batches: usize,
+    /// The number of batches of an epoch, if it is known before its end.
+    pub batches: Option<usize>,
     /// The mean loss of this batch, before the step.
     pub loss: f64,
 }

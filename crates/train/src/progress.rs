@@ -34,10 +34,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(verbose: Verbose, epoch: usize, epochs: usize, batches: usize) -> Progress {
+    pub(crate) fn new(verbose: Verbose, epoch: usize, epochs: usize, batches: Option<usize>) -> Progress {
         let shown = verbose == Verbose::Bar || (verbose == Verbose::Auto && std::io::stderr().is_terminal());
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(batches as u64), target);
+        let bar = ProgressBar::with_draw_target(batches.map(|batches| batches as u64), target);
         let title = format!("epoch {epoch} of {epochs}");
         let template = "{prefix} {bar:24} {pos}/{len} {eta} left {msg}";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));

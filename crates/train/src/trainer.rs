@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use autograd::GradientTape;
-use data::{Batches, Dataset};
+use data::{Batch, Batches, Samples};
 use nn::{Layer, Loss, Mode};
 use optim::Optimizer;
-use tensor::{Generator, Tensor, no_record};
+use tensor::{Tensor, no_record};
 
 use crate::error::{Error, Result};
 use crate::fit::{BatchEnd, Fit};
@@ -56,31 +56,28 @@ impl<'m> Trainer<'m> {
     /// trainable weights, and a step of the optimizer. Called again, it goes on from there.
     ///
     /// # Errors
-    /// If the data set is empty or the batch size 0; if the loss becomes NaN or infinite (the
+    /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite (the
     /// weights are then those from before that batch); if the model has no trainable weights, or
     /// one on which the loss does not depend; if a hyperparameter of the optimizer is out of its
     /// range; and all that model, loss and metrics report.
-    pub fn fit(&mut self, dataset: &dyn Dataset, mut options: Fit<'_>) -> Result<History> {
+    pub fn fit(&mut self, samples: &dyn Samples, mut options: Fit<'_>) -> Result<History> {
         self.optimizer.validate()?;
-        let mut batches = Batches::over(dataset, options.batch_size)?;
-        if let Some(seed) = options.shuffle {
-            batches = batches.shuffle(Generator::new(seed).fork("shuffle"));
-        }
+        let batches = Batches::new(samples, options.batch_size);
         let mut history = History::new(self.names(options.validation.is_some())?);
         for epoch in 0..options.epochs {
-            let score = self.fit_epoch(&mut batches, epoch, &mut options)?;
+            let score = self.fit_epoch(batches, epoch, &mut options)?;
             history.push(&score);
         }
         Ok(history)
     }
 
-    /// The loss and the metrics over a data set, the model being in [`Mode::Inference`].
+    /// The loss and the metrics over the samples of pass 0, the model being in [`Mode::Inference`].
     ///
     /// # Errors
-    /// If the data set is empty, and all that model, loss and metrics report.
-    pub fn evaluate(&mut self, dataset: &dyn Dataset) -> Result<Score> {
+    /// If there are no samples, and all that model, loss and metrics report.
+    pub fn evaluate(&mut self, samples: &dyn Samples) -> Result<Score> {
         self.names(false)?;
-        self.evaluate_in(dataset, BATCH_SIZE)
+        self.evaluate_in(Batches::new(samples, BATCH_SIZE))
     }
 
     /// The model's outputs for some features, whose first axis counts samples: computed in
@@ -108,13 +105,13 @@ impl<'m> Trainer<'m> {
     }
 
     /// One epoch, and the validation after it; their values in the order of the history.
-    fn fit_epoch(&mut self, batches: &mut Batches<'_>, epoch: usize, options: &mut Fit<'_>) -> Result<Vec<f64>> {
-        let count = batches.len();
+    fn fit_epoch(&mut self, batches: Batches<'_>, epoch: usize, options: &mut Fit<'_>) -> Result<Vec<f64>> {
+        let count = batches.count();
         let mut progress = Progress::new(options.verbose, epoch, options.epochs, count);
         let mut mean_loss = Running::default();
         self.reset_metrics();
-        for (batch, samples) in batches.epoch().enumerate() {
-            let (features, targets) = samples?;
+        for (batch, samples) in batches.epoch(epoch as u64)?.enumerate() {
+            let Batch { features, targets, .. } = samples?;
             let (loss, predictions) = self.step(&features, &targets, epoch, batch)?;
             mean_loss.add(loss, sample_count(&features));
             self.update_metrics(&targets, &predictions)?;
@@ -123,9 +120,9 @@ impl<'m> Trainer<'m> {
                 on_batch(&BatchEnd { epoch, batch, batches: count, loss });
             }
         }
-        let score = self.score(mean_loss);
+        let score = self.score_of_some(mean_loss, "fit")?;
         let validation = match options.validation {
-            Some(dataset) => Some(self.evaluate_in(dataset, options.batch_size)?),
+            Some(samples) => Some(self.evaluate_in(Batches::new(samples, options.batch_size))?),
             None => None,
         };
         progress.finish(&score, validation.as_ref());
@@ -150,12 +147,11 @@ impl<'m> Trainer<'m> {
         Ok((value, predictions))
     }
 
-    fn evaluate_in(&mut self, dataset: &dyn Dataset, batch_size: usize) -> Result<Score> {
-        let mut batches = Batches::over(dataset, batch_size)?;
+    fn evaluate_in(&mut self, batches: Batches<'_>) -> Result<Score> {
         let mut mean_loss = Running::default();
         self.reset_metrics();
-        for samples in batches.epoch() {
-            let (features, targets) = samples?;
+        for samples in batches.epoch(0)? {
+            let Batch { features, targets, .. } = samples?;
             let (loss, predictions) = no_record(|| {
                 let predictions = self.model.forward(&features, Mode::Inference)?;
                 let loss = self.loss.mean(&targets, &predictions)?.item()?;
@@ -164,7 +160,7 @@ impl<'m> Trainer<'m> {
             mean_loss.add(loss, sample_count(&features));
             self.update_metrics(&targets, &predictions)?;
         }
-        Ok(self.score(mean_loss))
+        self.score_of_some(mean_loss, "evaluate")
     }
 
     fn update_metrics(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()> {
@@ -178,6 +174,14 @@ impl<'m> Trainer<'m> {
     fn score(&self, mean_loss: Running) -> Score {
         let metrics = self.metrics.iter().map(|metric| (metric.name().to_owned(), metric.result())).collect();
         Score { loss: mean_loss.mean(), metrics }
+    }
+
+    /// [`score`](Trainer::score), unless there was nothing to score.
+    fn score_of_some(&self, mean_loss: Running, operation: &str) -> Result<Score> {
+        if mean_loss.is_empty() {
+            return Err(Error::Trainer(format!("{operation}: the data has no samples; one at least is needed")));
+        }
+        Ok(self.score(mean_loss))
     }
 
     /// The names of a history.
@@ -195,7 +199,7 @@ impl<'m> Trainer<'m> {
     }
 }
 
-/// The first axis; a data set has made sure that there is one.
+/// The first axis; a batch has made sure that there is one.
 fn sample_count(features: &Tensor) -> usize {
     features.shape().first().copied().unwrap_or(0)
 }

@@ -1,7 +1,7 @@
 //! The chapter's network on MNIST, step by step against TensorFlow: `golden/chapter.json` has all
 //! losses of the first epoch, and the accuracy after each of ten.
 
-use data::{ArrayDataset, Mnist, mnist};
+use data::{ArrayDataset, Dataset, Mnist, mnist};
 use nn::{Activation, Dense, Initializer, Sequential, SparseCategoricalCrossentropy};
 use optim::Sgd;
 use serde_json::Value;

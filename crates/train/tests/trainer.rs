@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use autograd::Variable;
-use data::ArrayDataset;
+use data::{ArrayDataset, Dataset};
 use nn::{
     Activation, Dense, Initializer, Layer, MeanSquaredError, Mode, Sequential, SparseCategoricalCrossentropy, Visitor,
     mean_absolute_error,
@@ -53,11 +53,12 @@ fn an_epoch_is_worked_out_by_hand() {
     let mut trainer =
         Trainer::new(&model, MeanSquaredError, Sgd::new(0.125)).metric(Mean::of("mae", mean_absolute_error));
     let options = quiet(2, 2).validation(&samples).on_batch(|end| {
-        seen.borrow_mut().push((end.epoch, end.batch, end.batches, end.loss));
+        assert_eq!(end.batches, Some(2));
+        seen.borrow_mut().push((end.epoch, end.batch, end.loss));
     });
     let history = trainer.fit(&samples, options).unwrap();
     // w: 1 → 1 - 1/8 · 2 = 3/4 → 3/4 - 1/8 · 6 = 0.
-    assert_eq!(*seen.borrow(), [(0, 0, 2, 1.0), (0, 1, 2, 2.25), (1, 0, 2, 0.0), (1, 1, 2, 0.0)]);
+    assert_eq!(*seen.borrow(), [(0, 0, 1.0), (0, 1, 2.25), (1, 0, 0.0), (1, 1, 0.0)]);
     assert_eq!(model.w(), 0.0);
     // Batches count by their sizes, 2 and 1.
     assert_eq!(history.get("loss").unwrap(), [(2.0 * 1.0 + 2.25) / 3.0, 0.0]);
@@ -93,7 +94,7 @@ fn a_classifier_learns_and_reports_its_accuracy() {
             .add(Dense::new(16, 2).activation(Activation::Softmax));
         let mut trainer =
             Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(0.05)).metric(Accuracy::default());
-        let history = trainer.fit(&samples, quiet(100, 3).shuffle(5)).unwrap();
+        let history = trainer.fit(&samples.clone().shuffle(5), quiet(100, 3)).unwrap();
         (history, trainer.evaluate(&samples).unwrap())
     };
     let (history, score) = run();
@@ -121,8 +122,14 @@ fn what_cannot_be_trained_is_refused() {
     let refused = |rate: f64, fit| {
         Trainer::new(&model, MeanSquaredError, Sgd::new(rate)).fit(&samples, fit).unwrap_err().to_string()
     };
-    assert_eq!(refused(0.1, quiet(1, 0)), "the batch size is 0; of 2 samples a batch takes one at least");
+    assert_eq!(refused(0.1, quiet(1, 0)), "the batch size is 0; a batch takes one sample at least");
     assert_eq!(refused(f64::NAN, quiet(1, 1)), "sgd: learning_rate is NaN; it must be a finite number of at least 0");
+    let none = lines(&[], 0.0);
+    let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1));
+    let message = "fit: the data has no samples; one at least is needed";
+    assert_eq!(trainer.fit(&none, quiet(1, 1)).unwrap_err().to_string(), message);
+    let message = "evaluate: the data has no samples; one at least is needed";
+    assert_eq!(trainer.evaluate(&none).unwrap_err().to_string(), message);
     model.set_trainable(false);
     assert_eq!(refused(0.1, quiet(1, 1)), "fit: the model has no trainable weights; there is nothing to fit");
 

@@ -57,6 +57,11 @@ impl Running {
         }
     }
 
+    /// Whether no values were added.
+    pub(crate) fn is_empty(self) -> bool {
+        self.weight == 0.0
+    }
+
     /// The mean of all values; NaN if there are none.
     pub(crate) fn mean(self) -> f64 {
         self.sum / self.weight

@@ -1,0 +1,92 @@
+//! What a training loop is given at a time.
+
+use tensor::Tensor;
+
+use crate::error::{Error, Result};
+
+/// Some samples: tensors whose first axes count them.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// `[batch, …]`.
+    pub features: Tensor,
+    /// `[batch, …]`.
+    pub targets: Tensor,
+    /// Bool, `[batch, time]`, of sequences that were padded to one length: true where there is something.
+    pub mask: Option<Tensor>,
+    /// How much each sample counts in the loss and in weighted metrics, `[batch]`.
+    pub weights: Option<Tensor>,
+}
+
+impl Batch {
+    /// Features and targets, with neither mask nor weights. The tensors are shared, not copied.
+    ///
+    /// # Errors
+    /// If the counts differ, or one of the tensors has no axes.
+    pub fn new(features: &Tensor, targets: &Tensor) -> Result<Batch> {
+        let batch = Batch { features: features.clone(), targets: targets.clone(), mask: None, weights: None };
+        batch.check()?;
+        Ok(batch)
+    }
+
+    /// The number of samples: the size of the first axis of the features.
+    pub fn len(&self) -> usize {
+        self.features.shape().first().copied().unwrap_or(0)
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether all tensors count the same samples.
+    pub(crate) fn check(&self) -> Result<()> {
+        let features = count(&self.features, "features")?;
+        let others =
+            [(Some(&self.targets), "targets"), (self.mask.as_ref(), "mask"), (self.weights.as_ref(), "weights")];
+        for (tensor, what) in others {
+            let Some(tensor) = tensor else { continue };
+            let count = count(tensor, what)?;
+            if count != features {
+                let message = format!("features of {features} samples and {what} of {count}: the counts differ");
+                return Err(Error::Dataset(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of each tensor.
+    pub(crate) fn try_map(&self, f: impl Fn(&Tensor) -> tensor::Result<Tensor>) -> Result<Batch> {
+        Ok(Batch {
+            features: f(&self.features)?,
+            targets: f(&self.targets)?,
+            mask: self.mask.as_ref().map(&f).transpose()?,
+            weights: self.weights.as_ref().map(&f).transpose()?,
+        })
+    }
+}
+
+fn count(tensor: &Tensor, what: &str) -> Result<usize> {
+    match tensor.shape().first() {
+        Some(&count) => Ok(count),
+        None => Err(Error::Dataset(format!("{what} are a scalar; their first axis must count samples"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensor::tensor;
+
+    #[test]
+    fn counts_must_agree() {
+        let message = |x: Tensor, y: Tensor| Batch::new(&x, &y).unwrap_err().to_string();
+        assert_eq!(
+            message(tensor![1, 2, 3], tensor![1, 2]),
+            "features of 3 samples and targets of 2: the counts differ"
+        );
+        assert_eq!(message(tensor![1], Tensor::scalar(1)), "targets are a scalar; their first axis must count samples");
+        let weighted = Batch { weights: Some(tensor![1.0]), ..Batch::new(&tensor![1, 2], &tensor![1, 2]).unwrap() };
+        let message = weighted.check().unwrap_err().to_string();
+        assert_eq!(message, "features of 2 samples and weights of 1: the counts differ");
+    }
+}

@@ -1,0 +1,40 @@
+//! What the verbs give.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Dataset;
+use crate::batch::Batch;
+use crate::error::Result;
+
+/// A data set that verbs have made from another one. Clones are cheap and share what there is.
+#[derive(Clone)]
+pub struct Pipeline(Arc<dyn Dataset>);
+
+impl Pipeline {
+    /// Any data set under this one type.
+    pub fn new(dataset: impl Dataset + 'static) -> Pipeline {
+        Pipeline(Arc::new(dataset))
+    }
+}
+
+impl Dataset for Pipeline {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+        self.0.gather(pass, samples)
+    }
+
+    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
+        self.0.range(pass, range)
+    }
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline").field("samples", &self.len()).finish()
+    }
+}

@@ -1,0 +1,102 @@
+//! Samples in a random order.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Dataset;
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::random;
+
+/// See [`Dataset::shuffle`].
+pub(super) struct Shuffle<D> {
+    dataset: D,
+    seed: u64,
+    /// The pass that was asked for last, and its order.
+    last: Mutex<Option<(u64, Arc<Vec<usize>>)>>,
+}
+
+impl<D: Dataset> Shuffle<D> {
+    pub(super) fn new(dataset: D, seed: u64) -> Self {
+        Shuffle { dataset, seed, last: Mutex::new(None) }
+    }
+
+    fn order(&self, pass: u64) -> Result<Arc<Vec<usize>>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, order)) = last.as_ref().filter(|(number, _)| *number == pass) {
+            return Ok(order.clone());
+        }
+        let order = random::fork(self.seed, "shuffle", pass).permutation(self.dataset.len()).to_vec::<i64>()?;
+        let order = Arc::new(order.into_iter().map(|sample| sample as usize).collect());
+        *last = Some((pass, Arc::clone(&order)));
+        Ok(order)
+    }
+}
+
+impl<D: Dataset> Dataset for Shuffle<D> {
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+        let order = self.order(pass)?;
+        let there = |&sample: &usize| match order.get(sample) {
+            Some(&sample) => Ok(sample),
+            None => Err(Error::Dataset(format!("there is no sample {sample} among {}", order.len()))),
+        };
+        self.dataset.gather(pass, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
+    }
+
+    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
+        let order = self.order(pass)?;
+        match order.get(range.clone()) {
+            Some(samples) => self.dataset.gather(pass, samples),
+            None => Err(Error::Dataset(format!("there are no samples {range:?} among {}", order.len()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ArrayDataset, Samples};
+    use tensor::{Generator, Tensor};
+
+    fn numbers(count: i64) -> ArrayDataset {
+        let y: Tensor = (0..count).collect();
+        ArrayDataset::from_tensors(&y.try_mul(10).unwrap(), &y).unwrap()
+    }
+
+    fn order(samples: &dyn Samples, pass: u64, size: usize) -> Vec<i64> {
+        let mut order = Vec::new();
+        for batch in crate::Batches::new(samples, size).epoch(pass).unwrap() {
+            let batch = batch.unwrap();
+            let targets = batch.targets.to_vec::<i64>().unwrap();
+            let features = batch.features.to_vec::<i64>().unwrap();
+            assert_eq!(features, targets.iter().map(|y| 10 * y).collect::<Vec<_>>());
+            order.extend(targets);
+        }
+        order
+    }
+
+    #[test]
+    fn orders_follow_from_seed_and_pass_alone() {
+        let shuffled = numbers(1000).shuffle(3);
+        let mut generator = Generator::new(3);
+        let expected: Vec<Vec<i64>> =
+            (0..3).map(|_| generator.fork("shuffle").permutation(1000).to_vec().unwrap()).collect();
+        assert!(expected[0] != expected[1] && expected[0] != (0..1000).collect::<Vec<_>>());
+        for pass in [2, 0, 1, 0] {
+            assert_eq!(order(&shuffled, pass, 7), expected[pass as usize]);
+        }
+        assert_eq!(order(&numbers(1000).shuffle(3), 1, 1000), expected[1]);
+        assert_ne!(order(&numbers(1000).shuffle(4), 1, 1000), expected[1]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused() {
+        let shuffled = numbers(3).shuffle(0);
+        assert_eq!(shuffled.gather(0, &[1, 3]).unwrap_err().to_string(), "there is no sample 3 among 3");
+        assert_eq!(shuffled.range(0, 2..4).unwrap_err().to_string(), "there are no samples 2..4 among 3");
+    }
+}
