@@ -38,6 +38,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// An [`Error::File`].
+    pub(crate) fn file(file: impl Into<String>, action: &'static str, source: io::Error) -> Error {
+        Error::File { file: file.into(), action, source }
+    }
+
+    /// An [`Error::Dataset`] about something that a file of a format has no room for.
+    pub(crate) fn cannot_hold(file: &str, what: &str) -> Error {
+        Error::Dataset(format!("{file}: cannot hold {what}"))
+    }
+
     /// An [`Error::Format`].
     pub(crate) fn format(file: &str, offset: u64, expected: impl Into<String>) -> Error {
         Error::Format { file: file.into(), offset, expected: expected.into() }

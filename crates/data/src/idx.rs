@@ -12,14 +12,16 @@
 //! | 0x0E | 64-bit float | float64 |
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
 use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
 use tensor::{DType, Tensor};
 
+use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
+use crate::input::Input;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
@@ -33,7 +35,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
     let path = path.as_ref();
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::File { file: name.clone(), action: "cannot open", source })?;
+    let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
     decode(BufReader::new(file), &name)
 }
 
@@ -61,9 +63,7 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     let path = path.as_ref();
     let name = path.display().to_string();
     let bytes = encode(tensor, &name)?;
-    let failed = |source| Error::File { file: name.clone(), action: "cannot write", source };
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
-    file.write_all(&bytes).and_then(|()| file.flush()).map_err(failed)
+    write_atomically(path, |file| file.write_all(&bytes))
 }
 
 /// A type of element of the format.
@@ -85,56 +85,18 @@ const CODES: [Code; 6] = [
 /// Unpacks if necessary, and parses.
 fn decode(mut source: impl std::io::BufRead, name: &str) -> Result<Tensor> {
     let mut magic = [0; 2];
-    let mut input = Input { name, offset: 0, reader: &mut source };
+    let mut input = Input { name, offset: 0, packing: None, reader: &mut source };
     input.exactly(&mut magic, "the magic number")?;
     let start = magic.as_slice().chain(source);
     if magic == GZIP_MAGIC {
-        parse_plain(&mut MultiGzDecoder::new(start), name)
+        parse_plain(&mut MultiGzDecoder::new(start), Some("gzip"), name)
     } else {
-        parse_plain(&mut { start }, name)
+        parse_plain(&mut { start }, None, name)
     }
 }
 
-/// Bytes being read, and how many were.
-struct Input<'a> {
-    name: &'a str,
-    offset: u64,
-    reader: &'a mut dyn Read,
-}
-
-impl Input<'_> {
-    /// Fills `out`.
-    fn exactly(&mut self, out: &mut [u8], what: &str) -> Result<()> {
-        let mut found = Vec::new();
-        self.at_most(out.len() as u64, &mut found)?;
-        if found.len() < out.len() {
-            let message =
-                format!("the file ends within {what}, of which {} bytes are missing", out.len() - found.len());
-            return Err(Error::format(self.name, self.offset, message));
-        }
-        out.copy_from_slice(&found);
-        Ok(())
-    }
-
-    /// Appends up to `limit` bytes, fewer only if there are no more. Memory grows with what is read.
-    fn at_most(&mut self, limit: u64, out: &mut Vec<u8>) -> Result<()> {
-        let before = out.len();
-        let result = (&mut *self.reader).take(limit).read_to_end(out);
-        self.offset += (out.len() - before) as u64;
-        result.map(drop).map_err(|error| match error.kind() {
-            std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData => {
-                Error::format(self.name, self.offset, format!("the gzip stream is broken: {error}"))
-            }
-            std::io::ErrorKind::UnexpectedEof => {
-                Error::format(self.name, self.offset, "the gzip stream ends early; the file is cut off")
-            }
-            _ => Error::File { file: self.name.into(), action: "cannot read", source: error },
-        })
-    }
-}
-
-fn parse_plain(reader: &mut dyn Read, name: &str) -> Result<Tensor> {
-    let mut input = Input { name, offset: 0, reader };
+fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str) -> Result<Tensor> {
+    let mut input = Input { name, offset: 0, packing, reader };
     let mut magic = [0; 4];
     input.exactly(&mut magic, "the magic number")?;
     let [0, 0, byte, rank] = magic else {

@@ -8,22 +8,36 @@
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
 //! | [`idx`] | the file format they come in |
+//! | [`npy`], [`npz`] | NumPy's files |
+//! | [`safetensors`] | named tensors in a file |
+//! | [`StoredType`] | element types in files, and what they become |
+//! | [`write_atomically`] | files that are there whole or not at all |
 //! | [`Error`] | what can be wrong with data |
 
 mod array;
+mod atomic;
 mod batch;
 mod batches;
 mod dataset;
 mod error;
+mod half;
 pub mod idx;
+mod input;
 pub mod mnist;
+pub mod npy;
+pub mod npz;
 mod random;
+pub mod safetensors;
 mod samples;
+mod source;
+mod stored;
 
 pub use array::ArrayDataset;
+pub use atomic::write_atomically;
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
 pub use dataset::{Dataset, Pipeline};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
 pub use samples::{Pass, Samples};
+pub use stored::StoredType;

@@ -1,0 +1,52 @@
+//! Bytes that are read in order from a source that is not trusted.
+
+use std::io::{ErrorKind, Read};
+
+use crate::error::{Error, Result};
+
+/// Bytes being read, and how many were.
+pub(crate) struct Input<'a> {
+    /// The file, for messages.
+    pub(crate) name: &'a str,
+    /// The place of the next byte, for messages.
+    pub(crate) offset: u64,
+    /// What the bytes are unpacked from, if they are: `gzip` or `deflate`.
+    pub(crate) packing: Option<&'static str>,
+    pub(crate) reader: &'a mut dyn Read,
+}
+
+impl Input<'_> {
+    /// Fills `out`.
+    pub(crate) fn exactly(&mut self, out: &mut [u8], what: &str) -> Result<()> {
+        let mut found = Vec::new();
+        self.at_most(out.len() as u64, &mut found)?;
+        if found.len() < out.len() {
+            let message =
+                format!("the file ends within {what}, of which {} bytes are missing", out.len() - found.len());
+            return Err(Error::format(self.name, self.offset, message));
+        }
+        out.copy_from_slice(&found);
+        Ok(())
+    }
+
+    /// Appends up to `limit` bytes, fewer only if there are no more. Memory grows with what is read.
+    pub(crate) fn at_most(&mut self, limit: u64, out: &mut Vec<u8>) -> Result<()> {
+        let before = out.len();
+        let result = (&mut *self.reader).take(limit).read_to_end(out);
+        self.offset += (out.len() - before) as u64;
+        let error = match result {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        Err(match (error.kind(), self.packing) {
+            (ErrorKind::InvalidInput | ErrorKind::InvalidData, Some(packing)) => {
+                Error::format(self.name, self.offset, format!("the {packing} stream is broken: {error}"))
+            }
+            (ErrorKind::UnexpectedEof, Some(packing)) => {
+                let message = format!("the {packing} stream ends early; the file is cut off");
+                Error::format(self.name, self.offset, message)
+            }
+            _ => Error::file(self.name, "cannot read", error),
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! NumPy's `.npy` files: one array each.
+//!
+//! Versions 1, 2 and 3 of the format are read, with elements of float16, float32, float64, integers of 8
+//! to 64 bits and bool, little- and big-endian, in C and Fortran order; [`StoredType`] says what they
+//! become. Version 1, little-endian, C order is written. The format is described at
+//! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
+//!
+//! However large a file says it is, reading takes at most 32 times the bytes that it has, and 1 MiB: int8
+//! becomes int64, in a vector that doubles while it grows and is moved meanwhile.
+
+mod header;
+
+use std::ops::Range;
+use std::path::Path;
+
+use tensor::{DType, Shape, Tensor};
+
+use self::header::Header;
+use crate::atomic::write_atomically;
+use crate::error::{Error, Result};
+use crate::input::Input;
+use crate::source::Source;
+use crate::stored::{ByteOrder, Elements, StoredType, byte_count, read_tensor, stored_as, write_elements};
+
+/// Reads a `.npy` file whole.
+///
+/// # Errors
+/// If the file cannot be read, is not in the format or of other elements, or has fewer or more bytes than
+/// its header says; the message names file, offset and what was expected.
+pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
+    Npy::open(path)?.read()
+}
+
+/// As [`read`], from bytes; `name` stands for the file in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
+    Npy::from_source(Source::memory(bytes, name))?.read()
+}
+
+/// Writes a tensor as a `.npy` file, [atomically](crate::write_atomically).
+///
+/// ```
+/// use tensor::tensor;
+///
+/// let path = std::env::temp_dir().join("doctest.npy");
+/// data::npy::write(&path, &tensor![[1.0, 2.0], [3.0, 4.0]])?;
+/// assert_eq!(data::npy::read(&path)?.to_vec::<f32>()?, [1.0, 2.0, 3.0, 4.0]);
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), data::Error>(())
+/// ```
+///
+/// # Errors
+/// If the file cannot be written; then an old one is as it was.
+pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
+    let path = path.as_ref();
+    let header = header_of(tensor, None).map_err(|what| Error::cannot_hold(&path.display().to_string(), &what))?;
+    write_atomically(path, |file| {
+        std::io::Write::write_all(file, &header.1)?;
+        write_elements(tensor, header.0, file)
+    })
+}
+
+/// The type in which the elements of a tensor are to be written, and the header to write in front.
+pub(crate) fn header_of(
+    tensor: &Tensor,
+    floats: Option<StoredType>,
+) -> std::result::Result<(StoredType, Vec<u8>), String> {
+    let stored = stored_as(tensor, floats)?;
+    let header = Header { stored, order: ByteOrder::Little, fortran: false, shape: tensor.shape().clone() };
+    Ok((stored, header.write()?))
+}
+
+/// Reads header and elements, and checks that nothing follows.
+pub(crate) fn read_from(input: &mut Input) -> Result<Tensor> {
+    let header = Header::read(input)?;
+    let tensor = read_elements(&header, input)?;
+    let mut more = Vec::new();
+    input.at_most(1, &mut more)?;
+    if !more.is_empty() {
+        let message = format!("there is more in the file than the elements of its shape {}", header.shape);
+        return Err(Error::format(input.name, input.offset - 1, message));
+    }
+    Ok(tensor)
+}
+
+fn read_elements(header: &Header, input: &mut Input) -> Result<Tensor> {
+    if !header.fortran {
+        return read_tensor(input, &header.shape, header.stored, header.order);
+    }
+    let reversed: Shape = header.shape.iter().rev().copied().collect();
+    let order: Vec<isize> = (0..reversed.rank() as isize).rev().collect();
+    Ok(read_tensor(input, &reversed, header.stored, header.order)?.permute(&order)?)
+}
+
+/// An open `.npy` file, of which parts are read as they are asked for: for arrays larger than memory.
+///
+/// Rows are what the first axis counts. They are read at their places in the file, each call by itself,
+/// so that several threads can read at once; the operating system keeps what it has room for. (This is
+/// what NumPy's `mmap_mode` is used for, without a mapping: a file that shrinks meanwhile is an error
+/// here, not the end of the process.)
+///
+/// ```
+/// use data::npy::{self, Npy};
+/// use tensor::tensor;
+///
+/// let path = std::env::temp_dir().join("doctest-rows.npy");
+/// npy::write(&path, &tensor![[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])?;
+/// let file = Npy::open(&path)?;
+/// assert_eq!((file.len(), file.row_shape()), (3, [2].into()));
+/// assert_eq!(file.rows(&[2, 0])?.to_vec::<f32>()?, [2.0, 2.5, 0.0, 0.5]);
+/// assert_eq!(file.range(1..3)?.to_vec::<f32>()?, [1.0, 1.5, 2.0, 2.5]);
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Npy {
+    source: Source,
+    header: Header,
+    /// Where the elements begin.
+    start: u64,
+}
+
+impl Npy {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// If the file cannot be opened, is not in the format, or has fewer or more bytes than its header says.
+    pub fn open(path: impl AsRef<Path>) -> Result<Npy> {
+        Npy::from_source(Source::open(path.as_ref())?)
+    }
+
+    fn from_source(source: Source) -> Result<Npy> {
+        let (header, start) = source.input_at(0, |input| Ok((Header::read(input)?, input.offset)))?;
+        let (expected, found) = (byte_count(&header.shape, header.stored)?, source.length() - start);
+        if expected != found {
+            let shape = &header.shape;
+            let message = format!("there are {found} bytes of elements; the shape {shape} calls for {expected}");
+            return Err(Error::format(source.name(), start, message));
+        }
+        Ok(Npy { source, header, start })
+    }
+
+    /// The shape of the whole array.
+    pub fn shape(&self) -> &Shape {
+        &self.header.shape
+    }
+
+    /// The number of rows; 1 for a scalar, which is its own row.
+    pub fn len(&self) -> usize {
+        self.shape().first().copied().unwrap_or(1)
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape of one row: that of the array without its first axis.
+    pub fn row_shape(&self) -> Shape {
+        self.shape().iter().skip(1).copied().collect()
+    }
+
+    /// The element type of what is read.
+    pub fn dtype(&self) -> DType {
+        self.header.stored.dtype()
+    }
+
+    /// The element type in the file.
+    pub fn stored_type(&self) -> StoredType {
+        self.header.stored
+    }
+
+    /// The whole array.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or an integer is beyond int64.
+    pub fn read(&self) -> Result<Tensor> {
+        self.source.input_at(self.start, |input| read_elements(&self.header, input))
+    }
+
+    /// The rows of these numbers, in this order: `[rows.len(), …]`.
+    ///
+    /// # Errors
+    /// If a number is not below [`Npy::len`], the array is in Fortran order, in which rows do not lie
+    /// together, or the file cannot be read.
+    pub fn rows(&self, rows: &[usize]) -> Result<Tensor> {
+        if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
+            return Err(Error::Dataset(format!("{}: there is no row {row} among {}", self.source.name(), self.len())));
+        }
+        self.gather(rows.iter().map(|&row| row..row + 1), rows.len())
+    }
+
+    /// Neighbouring rows: `[range.len(), …]`.
+    ///
+    /// # Errors
+    /// If the range is not within the array, and as [`Npy::rows`].
+    pub fn range(&self, range: Range<usize>) -> Result<Tensor> {
+        if range.start > range.end || range.end > self.len() {
+            let message = format!("{}: there are no rows {range:?} among {}", self.source.name(), self.len());
+            return Err(Error::Dataset(message));
+        }
+        self.gather([range.clone()].into_iter(), range.len())
+    }
+
+    fn gather(&self, ranges: impl Iterator<Item = Range<usize>>, count: usize) -> Result<Tensor> {
+        let Header { stored, order, fortran, ref shape } = self.header;
+        if fortran && shape.rank() > 1 {
+            let name = self.source.name();
+            let message = format!("{name}: is in Fortran order, in which rows do not lie together; read it whole");
+            return Err(Error::Dataset(message));
+        }
+        let row = byte_count(&self.row_shape(), stored)?;
+        let mut elements = Elements::new(stored.dtype());
+        for range in ranges {
+            let (start, bytes) = (self.start + range.start as u64 * row, range.len() as u64 * row);
+            self.source.input_at(start, |input| elements.read(input, bytes, stored, order))?;
+        }
+        Ok(elements.into_tensor(std::iter::once(count).chain(self.row_shape().iter().copied()).collect::<Shape>())?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! Safetensors files: named tensors behind a header in JSON, with room for notes.
+//!
+//! A 64-bit little-endian length, so many bytes of JSON, then the elements, little-endian and row-major,
+//! without gaps: <https://github.com/huggingface/safetensors>. [`StoredType`] says what element types
+//! become. Types with less than a byte an element and complex numbers are not supported.
+//!
+//! However large a file says it is, opening takes at most 32 times the bytes of its header, of which
+//! 100 MB are allowed, and reading a tensor at most 32 times the bytes of its elements, and 1 MiB.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use tensor::{Shape, Tensor};
+
+use crate::atomic::write_atomically;
+use crate::error::{Error, Result};
+use crate::source::Source;
+use crate::stored::{ByteOrder, StoredType, byte_count, read_tensor, stored_as, write_elements};
+
+/// The longest header, as in the format's own library.
+const MOST: u64 = 100_000_000;
+
+/// The key in the header under which notes stand.
+const METADATA: &str = "__metadata__";
+
+/// The names of types in the format.
+const NAMES: [(&str, StoredType); 13] = [
+    ("F16", StoredType::F16),
+    ("BF16", StoredType::Bf16),
+    ("F32", StoredType::F32),
+    ("F64", StoredType::F64),
+    ("I8", StoredType::I8),
+    ("I16", StoredType::I16),
+    ("I32", StoredType::I32),
+    ("I64", StoredType::I64),
+    ("U8", StoredType::U8),
+    ("U16", StoredType::U16),
+    ("U32", StoredType::U32),
+    ("U64", StoredType::U64),
+    ("BOOL", StoredType::Bool),
+];
+
+/// How to write.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Notes that go into the file: any strings under any keys.
+    pub metadata: BTreeMap<String, String>,
+    /// The type in which floating tensors are stored; their own if there is none.
+    pub floats: Option<StoredType>,
+}
+
+/// Reads all tensors with their names, in the order in which they lie in the file.
+///
+/// # Errors
+/// As [`Safetensors::open`] and [`Safetensors::tensor`].
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
+    Safetensors::open(path)?.tensors()
+}
+
+/// Writes tensors under names, [atomically](crate::write_atomically) and without a copy of them all.
+/// Those of larger elements come first, so that all lie at multiples of their size.
+///
+/// ```
+/// use data::safetensors::{self, Options, Safetensors};
+/// use tensor::tensor;
+///
+/// let path = std::env::temp_dir().join("doctest.safetensors");
+/// let metadata = [("model_version".to_string(), "3".to_string())].into();
+/// let options = Options { metadata, ..Options::default() };
+/// safetensors::write(&path, &[("x".into(), tensor![1.0, 2.0]), ("y".into(), tensor![3])], &options)?;
+///
+/// let file = Safetensors::open(&path)?;
+/// assert_eq!(file.metadata()["model_version"], "3");
+/// assert_eq!(file.tensor("x")?.to_vec::<f32>()?, [1.0, 2.0]);
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), data::Error>(())
+/// ```
+///
+/// # Errors
+/// If a name stands twice or is `__metadata__`, `floats` does not suit a tensor, or the file cannot be
+/// written; then an old file is as it was.
+pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
+    let path = path.as_ref();
+    let refused = |what: String| Error::cannot_hold(&path.display().to_string(), &what);
+    let mut seen = BTreeSet::from([METADATA]);
+    let mut parts = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        if !seen.insert(name) {
+            return Err(refused(format!("two entries named {name}")));
+        }
+        let stored = stored_as(tensor, options.floats).map_err(|what| refused(format!("{what}, in {name}")))?;
+        parts.push((name, tensor, stored));
+    }
+    parts.sort_by_key(|(_, _, stored)| std::cmp::Reverse(stored.size_of()));
+    let header = header_of(&parts, &options.metadata)?;
+    if header.len() as u64 > MOST {
+        return Err(refused(format!("a header of {} bytes; {MOST} are allowed", header.len())));
+    }
+    write_atomically(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(header.as_bytes())?;
+        parts.iter().try_for_each(|(_, tensor, stored)| write_elements(tensor, *stored, file))
+    })
+}
+
+fn header_of(parts: &[(&String, &Tensor, StoredType)], metadata: &BTreeMap<String, String>) -> Result<String> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let mut fields = Vec::with_capacity(parts.len() + 1);
+    if !metadata.is_empty() {
+        let notes: Vec<String> =
+            metadata.iter().map(|(key, note)| format!("{}:{}", quoted(key), quoted(note))).collect();
+        fields.push(format!("\"{METADATA}\":{{{}}}", notes.join(",")));
+    }
+    let mut begin = 0;
+    for (name, tensor, stored) in parts {
+        let dtype = NAMES.iter().find(|(_, known)| known == stored).map_or("", |(name, _)| name);
+        let sizes: Vec<String> = tensor.shape().iter().map(usize::to_string).collect();
+        let end = begin + byte_count(tensor.shape(), *stored)?;
+        let (name, shape) = (quoted(name), sizes.join(","));
+        fields.push(format!("{name}:{{\"dtype\":\"{dtype}\",\"shape\":[{shape}],\"data_offsets\":[{begin},{end}]}}"));
+        begin = end;
+    }
+    let mut header = format!("{{{}}}", fields.join(","));
+    // So that the elements begin at a multiple of 8 bytes.
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    Ok(header)
+}
+
+/// An open safetensors file, of which tensors are read as they are asked for.
+#[derive(Debug)]
+pub struct Safetensors {
+    source: Source,
+    metadata: BTreeMap<String, String>,
+    /// In the order of their elements in the file.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    stored: StoredType,
+    shape: Shape,
+    /// Where the elements begin, from the start of the file.
+    offset: u64,
+}
+
+impl Safetensors {
+    /// Opens a file and reads and checks its header.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or is not in the format: the header too long, no JSON, a name twice, a
+    /// type unknown, sizes and offsets that contradict each other, elements that overlap, belong to no
+    /// tensor or are missing. The message names file, offset and what was expected.
+    pub fn open(path: impl AsRef<Path>) -> Result<Safetensors> {
+        Safetensors::from_source(Source::open(path.as_ref())?)
+    }
+
+    /// As [`Safetensors::open`], from bytes; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// As [`Safetensors::open`].
+    pub fn parse(bytes: &[u8], name: &str) -> Result<Safetensors> {
+        Safetensors::from_source(Source::memory(bytes, name))
+    }
+
+    fn from_source(source: Source) -> Result<Safetensors> {
+        let text = source.input_at(0, |input| {
+            let mut length = [0; 8];
+            input.exactly(&mut length, "the length of the header")?;
+            let length = u64::from_le_bytes(length);
+            if length > MOST {
+                let message = format!("a header of {length} bytes is more than the {MOST} that are allowed");
+                return Err(Error::format(input.name, 0, message));
+            }
+            let mut text = Vec::new();
+            input.at_most(length, &mut text)?;
+            if (text.len() as u64) < length {
+                let missing = length - text.len() as u64;
+                let message = format!("the file ends within the header, of which {missing} bytes are missing");
+                return Err(Error::format(input.name, input.offset, message));
+            }
+            Ok(text)
+        })?;
+        let header: Header = serde_json::from_slice(&text).map_err(|error| {
+            let lines = text.split(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
+            let place = lines.map(|line| line.len() + 1).sum::<usize>() + error.column().saturating_sub(1);
+            Error::format(source.name(), 8 + place as u64, format!("the header is wrong: {error}"))
+        })?;
+        let entries = checked(header.tensors, 8 + text.len() as u64, &source)?;
+        Ok(Safetensors { source, metadata: header.metadata, entries })
+    }
+
+    /// The notes in the file.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The names of the tensors, in the order in which they lie in the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// The shape of a tensor and the type of its elements in the file.
+    ///
+    /// # Errors
+    /// If there is no such tensor.
+    pub fn info(&self, name: &str) -> Result<(&Shape, StoredType)> {
+        self.entry(name).map(|entry| (&entry.shape, entry.stored))
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// If there is none (the message lists those there are), the file cannot be read, or an integer is
+    /// beyond int64.
+    pub fn tensor(&self, name: &str) -> Result<Tensor> {
+        self.read(self.entry(name)?)
+    }
+
+    /// All tensors with their names.
+    ///
+    /// # Errors
+    /// As [`Safetensors::tensor`].
+    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        self.entries.iter().map(|entry| Ok((entry.name.clone(), self.read(entry)?))).collect()
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.names().collect();
+            let file = self.source.name();
+            Error::Dataset(format!("{file}: has no tensor {name}; it has [{}]", names.join(", ")))
+        })
+    }
+
+    fn read(&self, entry: &Entry) -> Result<Tensor> {
+        self.source.input_at(entry.offset, |input| read_tensor(input, &entry.shape, entry.stored, ByteOrder::Little))
+    }
+}
+
+/// The entries by the places of their elements, which must fill the file after `start` exactly.
+fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result<Vec<Entry>> {
+    let wrong = |offset: u64, message: String| Err(Error::format(source.name(), offset, message));
+    let length = source.length() - start;
+    let mut fields: Vec<(String, Field)> = tensors;
+    fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+    if let Some(twice) = fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return wrong(8, format!("there are two tensors named {}", twice[0].0));
+    }
+    fields.sort_by_key(|(_, field)| field.data_offsets);
+    let mut entries = Vec::with_capacity(fields.len());
+    let mut end = 0;
+    for (name, field) in fields {
+        let Some((_, stored)) = NAMES.iter().find(|(known, _)| *known == field.dtype) else {
+            let known = NAMES.map(|(known, _)| known).join(", ");
+            return wrong(8, format!("{name}: the element type {:?} is none of {known}", field.dtype));
+        };
+        let shape = Shape::from(field.shape);
+        let bytes = match byte_count(&shape, *stored) {
+            Ok(bytes) => bytes,
+            Err(_) => return wrong(8, format!("{name}: the shape {shape} is larger than memory can address")),
+        };
+        let [from, to] = field.data_offsets;
+        if to.checked_sub(from) != Some(bytes) {
+            return wrong(
+                8,
+                format!("{name}: data_offsets [{from}, {to}]; {stored} {shape} calls for {bytes} bytes between them"),
+            );
+        }
+        if to > length {
+            return wrong(start + length, format!("the file ends before {name} does, at {}", start + to));
+        }
+        if from < end {
+            return wrong(start + from, format!("{name} overlaps the tensor before it, which ends at {}", start + end));
+        }
+        if from > end {
+            return wrong(start + end, format!("{} bytes before {name} belong to no tensor", from - end));
+        }
+        entries.push(Entry { name, stored: *stored, shape, offset: start + from });
+        end = to;
+    }
+    if end < length {
+        return wrong(start + end, format!("the last {} bytes belong to no tensor", length - end));
+    }
+    Ok(entries)
+}
+
+/// What the header says of one tensor.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Field {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [u64; 2],
+}
+
+/// The header as it stands there: a name that stands twice is there twice.
+struct Header {
+    metadata: BTreeMap<String, String>,
+    tensors: Vec<(String, Field)>,
+}
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Header, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Header;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object with an entry for each tensor")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Header, M::Error> {
+                let mut header = Header { metadata: BTreeMap::new(), tensors: Vec::new() };
+                while let Some(name) = map.next_key::<String>()? {
+                    if name == METADATA {
+                        header.metadata = map.next_value()?;
+                    } else {
+                        header.tensors.push((name, map.next_value()?));
+                    }
+                }
+                Ok(header)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Bytes that can be read at any place: of an open file, or in memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::input::Input;
+
+/// A file, or bytes that stand for one, read by position: several readers do not disturb each other.
+#[derive(Debug)]
+pub(crate) struct Source {
+    name: String,
+    length: u64,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl Source {
+    pub(crate) fn open(path: &Path) -> Result<Source> {
+        let name = path.display().to_string();
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (length, file) = opened.map_err(|source| Error::file(&name, "cannot open", source))?;
+        Ok(Source { name, length, content: Content::File(file) })
+    }
+
+    /// Bytes under a name for messages.
+    pub(crate) fn memory(bytes: &[u8], name: &str) -> Source {
+        Source { name: name.into(), length: bytes.len() as u64, content: Content::Memory(bytes.into()) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number of bytes, when the file was opened.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Reads some of the bytes from `offset` on; none if there are no more.
+    pub(crate) fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &self.content {
+            Content::File(file) => read_file_at(file, out, offset),
+            Content::Memory(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                (&bytes[start..]).read(out)
+            }
+        }
+    }
+
+    /// Reads from `offset` to the end.
+    pub(crate) fn reader(&self, offset: u64) -> Reader<'_> {
+        Reader { source: self, offset }
+    }
+
+    /// Calls `read` with an input that begins at `offset`.
+    pub(crate) fn input_at<T>(&self, offset: u64, read: impl FnOnce(&mut Input) -> Result<T>) -> Result<T> {
+        read(&mut Input { name: &self.name, offset, packing: None, reader: &mut self.reader(offset) })
+    }
+}
+
+#[cfg(unix)]
+fn read_file_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, out, offset)
+}
+
+#[cfg(windows)]
+fn read_file_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, out, offset)
+}
+
+impl rawzip::ReaderAt for &Source {
+    fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        Source::read_at(self, out, offset)
+    }
+}
+
+/// See [`Source::reader`].
+pub(crate) struct Reader<'a> {
+    source: &'a Source,
+    offset: u64,
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read_at(out, self.offset)?;
+        self.offset += count as u64;
+        Ok(count)
+    }
+}
