@@ -11,6 +11,7 @@
 //! | [`npy`], [`npz`] | NumPy's files |
 //! | [`safetensors`] | named tensors in a file |
 //! | [`StoredType`] | element types in files, and what they become |
+//! | [`checksum`] | whether named tensors are what they were |
 //! | [`write_atomically`] | files that are there whole or not at all |
 //! | [`Error`] | what can be wrong with data |
 
@@ -18,6 +19,7 @@ mod array;
 mod atomic;
 mod batch;
 mod batches;
+mod checksum;
 mod dataset;
 mod error;
 mod half;
@@ -36,6 +38,7 @@ pub use array::ArrayDataset;
 pub use atomic::write_atomically;
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
+pub use checksum::checksum;
 pub use dataset::{Dataset, Pipeline};
 pub use error::{Error, Result};
 pub use mnist::Mnist;

@@ -6,6 +6,7 @@ use autograd::Variable;
 use tensor::profile::scope;
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
+use crate::finite;
 use crate::stream::RandomStream;
 
 /// What a forward pass is for. Layers such as dropout differ between the two.
@@ -121,7 +122,8 @@ pub trait Layer: Send + Sync {
     /// As [`Layer::forward`].
     fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
         let _scope = scope(name);
-        self.forward(input, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
+        let output = self.forward(input, mode).and_then(finite::checked);
+        output.map_err(|error| error.context(format!("{name} ({})", self.describe())))
     }
 
     /// [`forward_many`](Layer::forward_many) as part of a greater model, as [`Layer::call`].
@@ -130,7 +132,8 @@ pub trait Layer: Send + Sync {
     /// As [`Layer::forward_many`].
     fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let _scope = scope(name);
-        self.forward_many(inputs, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
+        let output = self.forward_many(inputs, mode).and_then(finite::checked);
+        output.map_err(|error| error.context(format!("{name} ({})", self.describe())))
     }
 
     /// All weights, those of layers inside included, in the order in which they are shown; one that

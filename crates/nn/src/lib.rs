@@ -22,6 +22,7 @@
 //! | [`Activation`] | elementwise functions and softmax, as attribute of a layer or as a layer |
 //! | [`Initializer`] | how weights begin |
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
+//! | [`first_non_finite`] | where NaN and infinities come from |
 //! | [`RandomStream`] | the random numbers of a layer, restorable |
 //!
 //! A model of one's own is a plain struct that implements [`Layer`]: see there. The crate
@@ -29,6 +30,7 @@
 
 mod activation;
 mod built;
+mod finite;
 mod initializers;
 mod layer;
 pub mod layers;
@@ -40,6 +42,7 @@ pub use activation::Activation;
 pub use autograd;
 pub use autograd::{Error, Result, Variable, tensor};
 pub use built::Built;
+pub use finite::first_non_finite;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::*;

@@ -1,5 +1,11 @@
 //! What can go wrong while training.
 
+use data::Batch;
+use nn::{Layer, Mode, first_non_finite};
+use tensor::Tensor;
+
+use crate::fit::BatchEnd;
+
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -15,8 +21,7 @@ pub enum Error {
     Data(#[from] data::Error),
     /// The loss is NaN or infinite. The weights are those from before the batch.
     #[error(
-        "the loss became {loss} in epoch {epoch}, batch {batch}; lower the learning rate (now {learning_rate:?}), \
-         or look for NaN and infinite values in the data"
+        "the loss became {loss} in epoch {epoch}, batch {batch}, with the learning rate {learning_rate:?}; {origin}"
     )]
     Loss {
         /// NaN or an infinity.
@@ -27,10 +32,46 @@ pub enum Error {
         batch: usize,
         /// The learning rate in force.
         learning_rate: f64,
+        /// What has the first such elements: the data, a weight, a layer or the loss itself.
+        origin: String,
+    },
+    /// A checkpoint that cannot be written, read or used.
+    #[error("{file}: {message}")]
+    Checkpoint {
+        /// The file or its folder.
+        file: String,
+        /// What is wrong with it.
+        message: String,
     },
     /// A trainer that cannot do what it is asked to.
     #[error("{0}")]
     Trainer(String),
+    /// Any of these, in the part of a training that is named.
+    #[error("{part}: {error}")]
+    Within {
+        /// The part: a callback, for example.
+        part: String,
+        /// What went wrong there.
+        error: Box<Error>,
+    },
+}
+
+impl Error {
+    /// The same with the part of the training in front in which it happened.
+    pub(crate) fn context(self, part: impl Into<String>) -> Error {
+        Error::Within { part: part.into(), error: Box::new(self) }
+    }
+
+    /// An [`Error::Loss`]; looks for where it comes from.
+    pub(crate) fn loss(end: &BatchEnd, learning_rate: f64, model: &dyn Layer, batch: &Batch) -> Error {
+        let inputs: Vec<&Tensor> = std::iter::once(&batch.features).chain(&batch.mask).collect();
+        let origin = if !batch.targets.all_finite() {
+            "the targets have NaN or infinite elements".into()
+        } else {
+            first_non_finite(model, &inputs, Mode::Training).unwrap_or_else(|| "the predictions are finite".into())
+        };
+        Error::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }
+    }
 }
 
 // `unwrap` and `fn main() -> Result<()>` print this: the sentence, not the structure.

@@ -1,46 +1,91 @@
 //! How to fit.
 
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
 use data::Samples;
 
+use crate::callbacks::{Callback, OnBatchEnd};
+use crate::checkpoints::Checkpoints;
 use crate::progress::Verbose;
-
-/// What is called after each step.
-type OnBatch<'a> = Box<dyn FnMut(&BatchEnd) + 'a>;
 
 /// What [`Trainer::fit`](crate::Trainer::fit) is to do.
 ///
 /// ```
-/// use train::Fit;
+/// use train::{EarlyStopping, Fit};
 ///
-/// let fit = Fit::epochs(5).batch_size(128).on_batch(|end| {
-///     if end.batch % 100 == 0 {
-///         println!("batch {} loss {:.2}", end.batch, end.loss);
-///     }
-/// });
+/// let fit = Fit::epochs(50)
+///     .batch_size(128)
+///     .on_batch(|end| {
+///         if end.batch % 100 == 0 {
+///             println!("batch {} loss {:.2}", end.batch, end.loss);
+///         }
+///     })
+///     .callback(EarlyStopping::new("loss").patience(3));
 /// ```
 pub struct Fit<'a> {
     pub(crate) epochs: usize,
+    pub(crate) initial_epoch: usize,
     pub(crate) batch_size: usize,
+    pub(crate) steps_per_epoch: Option<usize>,
+    pub(crate) accumulate: usize,
     pub(crate) validation: Option<&'a dyn Samples>,
     pub(crate) verbose: Verbose,
-    pub(crate) on_batch: Option<OnBatch<'a>>,
+    pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) resume: Option<PathBuf>,
+    pub(crate) stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Fit<'a> {
     /// This many passes over the data, of the numbers from 0 on, in batches of 32. The order is that of the data:
     /// `data.shuffle(seed)` has another one in each pass.
     pub fn epochs(epochs: usize) -> Fit<'a> {
-        Fit { epochs, batch_size: 32, validation: None, verbose: Verbose::Auto, on_batch: None }
+        Fit {
+            epochs,
+            initial_epoch: 0,
+            batch_size: 32,
+            steps_per_epoch: None,
+            accumulate: 1,
+            validation: None,
+            verbose: Verbose::Auto,
+            callbacks: Vec::new(),
+            checkpoints: None,
+            resume: None,
+            stop: None,
+        }
     }
 
-    /// Sets how many samples a step sees; 32 by default, as in Keras. The last batch of an epoch
+    /// Begins with a later epoch, the number of epochs being counted from 0 all the same, as in Keras. A training
+    /// that goes on exactly where another one stopped is [resumed](Fit::resume).
+    #[must_use]
+    pub fn initial_epoch(self, initial_epoch: usize) -> Fit<'a> {
+        Fit { initial_epoch, ..self }
+    }
+
+    /// Sets how many samples a batch has; 32 by default, as in Keras. The last batch of an epoch
     /// is smaller where this does not divide the number of samples.
     #[must_use]
     pub fn batch_size(self, batch_size: usize) -> Fit<'a> {
         Fit { batch_size, ..self }
     }
 
-    /// Evaluates the model on other data, its pass 0, after each epoch.
+    /// Ends each epoch after so many batches, if its pass has as many: for data without end, or to be validated more
+    /// often than once a pass.
+    #[must_use]
+    pub fn steps_per_epoch(self, steps_per_epoch: usize) -> Fit<'a> {
+        Fit { steps_per_epoch: Some(steps_per_epoch), ..self }
+    }
+
+    /// Lets the optimizer step once in so many batches, with the mean of their gradients, and at the end of an epoch
+    /// with that of what is left: as batches so many times as large would, in the memory of one.
+    #[must_use]
+    pub fn accumulate(self, batches: usize) -> Fit<'a> {
+        Fit { accumulate: batches, ..self }
+    }
+
+    /// Evaluates the model on other data, its pass 0, after each epoch. `data.split(…)` sets a part of one's data
+    /// aside.
     #[must_use]
     pub fn validation(self, samples: &'a dyn Samples) -> Fit<'a> {
         Fit { validation: Some(samples), ..self }
@@ -52,14 +97,45 @@ impl<'a> Fit<'a> {
         Fit { verbose, ..self }
     }
 
-    /// Calls a function after each step.
+    /// Calls a function after each batch.
     #[must_use]
-    pub fn on_batch(self, on_batch: impl FnMut(&BatchEnd) + 'a) -> Fit<'a> {
-        Fit { on_batch: Some(Box::new(on_batch)), ..self }
+    pub fn on_batch(self, mut on_batch: impl FnMut(&BatchEnd) + 'a) -> Fit<'a> {
+        self.callback(OnBatchEnd::new(move |_, end| {
+            on_batch(end);
+            Ok(())
+        }))
+    }
+
+    /// Adds a callback, given or lent (`&mut callback`); they are called in the order in which they were added.
+    #[must_use]
+    pub fn callback(mut self, callback: impl Callback + 'a) -> Fit<'a> {
+        self.callbacks.push(Box::new(callback));
+        self
+    }
+
+    /// Writes checkpoints.
+    #[must_use]
+    pub fn checkpoints(self, checkpoints: Checkpoints) -> Fit<'a> {
+        Fit { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// Goes on from a checkpoint: model, optimizer, random streams, callbacks and history become what they were, and
+    /// the training ends with the same bits as if it had never stopped. It takes the same model, optimizer, data and
+    /// callbacks, which are code.
+    #[must_use]
+    pub fn resume(self, checkpoint: impl Into<PathBuf>) -> Fit<'a> {
+        Fit { resume: Some(checkpoint.into()), ..self }
+    }
+
+    /// Ends the training, after the batch in which the flag became true, with a checkpoint if there are any. See
+    /// [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
+    #[must_use]
+    pub fn stop_when(self, flag: &'a AtomicBool) -> Fit<'a> {
+        Fit { stop: Some(flag), ..self }
     }
 }
 
-/// A step that was taken.
+/// A batch that was trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BatchEnd {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
+
 /// The results of each epoch by name: `loss`, the metrics, and with validation the same with
 /// `val_` in front.
 ///
@@ -13,17 +15,31 @@ pub struct History {
 }
 
 impl History {
-    /// A history with these names and no epochs.
-    pub(crate) fn new(names: Vec<String>) -> History {
-        History { epochs: 0, columns: names.into_iter().map(|name| (name, Vec::new())).collect() }
-    }
-
-    /// Appends an epoch, its values in the order of the names.
-    pub(crate) fn push(&mut self, values: &[f64]) {
+    /// Appends an epoch.
+    ///
+    /// # Errors
+    /// If its names are not those of the epochs before.
+    pub(crate) fn push(&mut self, values: &[(String, f64)]) -> Result<()> {
+        if self.epochs == 0 {
+            self.columns = values.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
+        }
+        if !self.names().eq(values.iter().map(|(name, _)| name.as_str())) {
+            let given: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = self.names().collect();
+            let message = format!("an epoch of {}, after those of {}", given.join(", "), names.join(", "));
+            return Err(Error::Trainer(message));
+        }
         self.epochs += 1;
-        for ((_, column), value) in self.columns.iter_mut().zip(values) {
+        for ((_, column), (_, value)) in self.columns.iter_mut().zip(values) {
             column.push(*value);
         }
+        Ok(())
+    }
+
+    /// A history with these columns, if they are of one length.
+    pub(crate) fn of_columns(columns: Vec<(String, Vec<f64>)>) -> Option<History> {
+        let epochs = columns.first().map_or(0, |(_, values)| values.len());
+        columns.iter().all(|(_, values)| values.len() == epochs).then_some(History { epochs, columns })
     }
 
     /// The number of epochs.
@@ -84,9 +100,9 @@ impl Score {
         self.metrics.iter().find(|(other, _)| other == name).map(|(_, value)| *value)
     }
 
-    /// The loss, then the metrics.
-    pub(crate) fn values(&self) -> impl Iterator<Item = f64> {
-        std::iter::once(self.loss).chain(self.metrics.iter().map(|(_, value)| *value))
+    /// The loss, then the metrics, with their names.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&str, f64)> {
+        std::iter::once(("loss", self.loss)).chain(self.metrics.iter().map(|(name, value)| (name.as_str(), *value)))
     }
 }
 
@@ -112,9 +128,10 @@ mod tests {
 
     #[test]
     fn a_history_prints_as_a_table() {
-        let mut history = History::new(vec!["loss".into(), "val_accuracy".into()]);
-        history.push(&[2.5, 0.125]);
-        history.push(&[1e-7, 1.0]);
+        let row = |loss, accuracy| [("loss".to_string(), loss), ("val_accuracy".to_string(), accuracy)];
+        let mut history = History::default();
+        history.push(&row(2.5, 0.125)).unwrap();
+        history.push(&row(1e-7, 1.0)).unwrap();
         let table = "epoch        loss  val_accuracy\n    0      2.5000        0.1250\n    1    1.000e-7        1.0000";
         assert_eq!(history.to_string(), table);
         assert_eq!(history.get("loss"), Some(&[2.5, 1e-7][..]));

@@ -21,21 +21,40 @@
 //! | item | is |
 //! |---|---|
 //! | [`Trainer`] | a model with a loss, an optimizer and metrics: fit, evaluate, predict |
-//! | [`Fit`] | how to fit: epochs, batch size, shuffling, validation, what to show |
+//! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints, what to show |
+//! | [`Training`] | where a training stands: for callbacks and for loops written by hand |
+//! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, functions of one's own |
+//! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
+//! | [`interrupted`] | Ctrl-C |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
 //! | [`Error`] | what can go wrong, in this crate and those below |
 
+pub mod callbacks;
+mod checkpoint;
+mod checkpoints;
 mod error;
 mod fit;
 mod history;
+mod interrupt;
+mod meter;
 pub mod metrics;
 mod progress;
+mod run;
+mod state;
+mod step;
 mod trainer;
+mod training;
+
+pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau};
+pub use checkpoint::Checkpoint;
+pub use checkpoints::Checkpoints;
 
 pub use error::{Error, Result};
 pub use fit::{BatchEnd, Fit};
 pub use history::{History, Score};
+pub use interrupt::interrupted;
 pub use metrics::{Accuracy, Mean, Metric};
 pub use progress::Verbose;
 pub use trainer::Trainer;
+pub use training::Training;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::history::Score;
+use crate::history::{Score, number};
 
 /// How much [`Trainer::fit`](crate::Trainer::fit) shows, on the standard error stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Verbose {
     /// [`Bar`](Verbose::Bar) on a terminal, [`Lines`](Verbose::Lines) elsewhere.
     #[default]
     Auto,
-    /// A bar with the time left, the loss and the metrics; it becomes a line after each epoch.
+    /// A bar with the time left, the loss, the metrics and the learning rate; it becomes a line after each epoch.
     Bar,
     /// A line after each epoch.
     Lines,
@@ -34,7 +34,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(verbose: Verbose, epoch: usize, epochs: usize, batches: Option<usize>) -> Progress {
+    pub(crate) fn new(verbose: Verbose, epoch: usize, epochs: usize, batches: Option<usize>, done: usize) -> Progress {
         let shown = verbose == Verbose::Bar || (verbose == Verbose::Auto && std::io::stderr().is_terminal());
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(batches.map(|batches| batches as u64), target);
@@ -42,19 +42,26 @@ impl Progress {
         let template = "{prefix} {bar:24} {pos}/{len} {eta} left {msg}";
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(title.clone());
+        bar.set_position(done as u64);
         Progress { title, start: Instant::now(), silent: verbose == Verbose::Silent, bar, refreshed: None }
     }
 
-    /// A batch is done; `score` gives what the epoch has come to so far.
-    pub(crate) fn batch(&mut self, score: impl FnOnce() -> Score) {
+    /// A batch is done; `state` gives what the epoch has come to so far and the learning rate.
+    pub(crate) fn batch(&mut self, state: impl FnOnce() -> (Score, f64)) {
         if self.bar.is_hidden() {
             return;
         }
         self.bar.inc(1);
         if self.refreshed.is_none_or(|then| then.elapsed() >= REFRESH) {
-            self.bar.set_message(score().to_string());
+            let (score, rate) = state();
+            self.bar.set_message(format!("{score}, learning rate {}", number(rate)));
             self.refreshed = Some(Instant::now());
         }
+    }
+
+    /// The epoch does not go on.
+    pub(crate) fn abandon(self) {
+        self.bar.abandon();
     }
 
     /// The epoch is done.

@@ -1,21 +1,17 @@
-//! The training loop.
+//! A model with all it takes to train it.
 
-use std::collections::HashSet;
-
-use autograd::GradientTape;
 use data::{Batch, Batches, Samples};
-use nn::{Layer, Loss, Mode};
+use nn::{Layer, Loss, Mode, Reduction};
 use optim::Optimizer;
 use tensor::{Tensor, no_record};
 
 use crate::error::{Error, Result};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
-use crate::metrics::{Metric, Running};
-use crate::progress::Progress;
-
-/// How many samples [`Trainer::evaluate`] and [`Trainer::predict`] take at once.
-const BATCH_SIZE: usize = 128;
+use crate::meter::Meter;
+use crate::metrics::Metric;
+use crate::run::Run;
+use crate::step::Objective;
 
 /// A model with all it takes to train it.
 ///
@@ -23,23 +19,39 @@ const BATCH_SIZE: usize = 128;
 /// its samples, each measured before the step that its batch leads to, as in Keras: so they lag
 /// behind those of an evaluation.
 pub struct Trainer<'m> {
-    model: &'m dyn Layer,
-    loss: Box<dyn Loss>,
-    optimizer: Box<dyn Optimizer>,
-    metrics: Vec<Box<dyn Metric>>,
+    pub(crate) objective: Objective<'m>,
+    pub(crate) optimizer: Box<dyn Optimizer>,
+    pub(crate) meter: Meter,
+    batch_size: usize,
 }
 
 impl<'m> Trainer<'m> {
     /// A trainer of this model, which stays the caller's: training changes its weights.
     pub fn new(model: &'m dyn Layer, loss: impl Loss + 'static, optimizer: impl Optimizer + 'static) -> Trainer<'m> {
-        Trainer { model, loss: Box::new(loss), optimizer: Box::new(optimizer), metrics: Vec::new() }
+        let objective = Objective { model, loss: Box::new(loss), reduction: Reduction::default() };
+        Trainer { objective, optimizer: Box::new(optimizer), meter: Meter::default(), batch_size: 128 }
     }
 
     /// Measures one thing more.
     #[must_use]
     pub fn metric(mut self, metric: impl Metric + 'static) -> Trainer<'m> {
-        self.metrics.push(Box::new(metric));
+        self.meter.metrics.push(Box::new(metric));
         self
+    }
+
+    /// Sets how the losses of a batch become the number that is made small; [`Reduction::SumOverBatchSize`] by
+    /// default, as in Keras.
+    #[must_use]
+    pub fn reduction(mut self, reduction: Reduction) -> Trainer<'m> {
+        self.objective.reduction = reduction;
+        self
+    }
+
+    /// Sets how many samples [`evaluate`](Trainer::evaluate) and [`predict`](Trainer::predict) take at once; 128 by
+    /// default.
+    #[must_use]
+    pub fn batch_size(self, batch_size: usize) -> Trainer<'m> {
+        Trainer { batch_size, ..self }
     }
 
     /// The optimizer.
@@ -55,20 +67,31 @@ impl<'m> Trainer<'m> {
     /// Trains the model: for each batch a forward pass, the gradient of the mean loss for all
     /// trainable weights, and a step of the optimizer. Called again, it goes on from there.
     ///
+    /// Samples count by the weights of their batches. A mask is given to the model as its second input.
+    ///
     /// # Errors
-    /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite (the
-    /// weights are then those from before that batch); if the model has no trainable weights, or
+    /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite, naming where that began
+    /// (the weights are then those from before that batch); if the model has no trainable weights, or
     /// one on which the loss does not depend; if a hyperparameter of the optimizer is out of its
-    /// range; and all that model, loss and metrics report.
-    pub fn fit(&mut self, samples: &dyn Samples, mut options: Fit<'_>) -> Result<History> {
+    /// range; and all that model, loss, metrics, callbacks and checkpoints report.
+    pub fn fit<'r>(&'r mut self, samples: &'r dyn Samples, options: Fit<'r>) -> Result<History> {
         self.optimizer.validate()?;
-        let batches = Batches::new(samples, options.batch_size);
-        let mut history = History::new(self.names(options.validation.is_some())?);
-        for epoch in 0..options.epochs {
-            let score = self.fit_epoch(batches, epoch, &mut options)?;
-            history.push(&score);
+        self.meter.check()?;
+        Run::new(self, samples, options)?.run()
+    }
+
+    /// One step on one batch; the mean loss before it.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub fn train_on_batch(&mut self, batch: &Batch) -> Result<f64> {
+        let (outcome, variables, gradients) = self.objective.gradients(batch)?;
+        if !outcome.loss.is_finite() {
+            let end = BatchEnd { epoch: 0, batch: 0, batches: None, loss: outcome.loss };
+            return Err(Error::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
         }
-        Ok(history)
+        self.optimizer.apply(&variables, &gradients)?;
+        Ok(outcome.loss)
     }
 
     /// The loss and the metrics over the samples of pass 0, the model being in [`Mode::Inference`].
@@ -76,8 +99,8 @@ impl<'m> Trainer<'m> {
     /// # Errors
     /// If there are no samples, and all that model, loss and metrics report.
     pub fn evaluate(&mut self, samples: &dyn Samples) -> Result<Score> {
-        self.names(false)?;
-        self.evaluate_in(Batches::new(samples, BATCH_SIZE))
+        self.meter.check()?;
+        self.meter.evaluate(&self.objective, Batches::new(samples, self.batch_size))
     }
 
     /// The model's outputs for some features, whose first axis counts samples: computed in
@@ -91,115 +114,17 @@ impl<'m> Trainer<'m> {
                 "predict: the features are a scalar; their first axis must count samples".into(),
             ));
         };
+        let size = self.batch_size.max(1);
         no_record(|| {
-            if count <= BATCH_SIZE {
-                return Ok(self.model.forward(features, Mode::Inference)?);
+            if count <= size {
+                return Ok(self.objective.model.forward(features, Mode::Inference)?);
             }
-            let parts = (0..count).step_by(BATCH_SIZE).map(|start| {
-                let batch = features.slice(start..count.min(start + BATCH_SIZE))?;
-                self.model.forward(&batch, Mode::Inference)
+            let parts = (0..count).step_by(size).map(|start| {
+                let batch = features.slice(start..count.min(start + size))?;
+                self.objective.model.forward(&batch, Mode::Inference)
             });
             let parts = parts.collect::<tensor::Result<Vec<Tensor>>>()?;
             Ok(Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0)?)
         })
     }
-
-    /// One epoch, and the validation after it; their values in the order of the history.
-    fn fit_epoch(&mut self, batches: Batches<'_>, epoch: usize, options: &mut Fit<'_>) -> Result<Vec<f64>> {
-        let count = batches.count();
-        let mut progress = Progress::new(options.verbose, epoch, options.epochs, count);
-        let mut mean_loss = Running::default();
-        self.reset_metrics();
-        for (batch, samples) in batches.epoch(epoch as u64)?.enumerate() {
-            let Batch { features, targets, .. } = samples?;
-            let (loss, predictions) = self.step(&features, &targets, epoch, batch)?;
-            mean_loss.add(loss, sample_count(&features));
-            self.update_metrics(&targets, &predictions)?;
-            progress.batch(|| self.score(mean_loss));
-            if let Some(on_batch) = &mut options.on_batch {
-                on_batch(&BatchEnd { epoch, batch, batches: count, loss });
-            }
-        }
-        let score = self.score_of_some(mean_loss, "fit")?;
-        let validation = match options.validation {
-            Some(samples) => Some(self.evaluate_in(Batches::new(samples, options.batch_size))?),
-            None => None,
-        };
-        progress.finish(&score, validation.as_ref());
-        Ok(score.values().chain(validation.iter().flat_map(Score::values)).collect())
-    }
-
-    /// One training step; the mean loss before it, and the predictions.
-    fn step(&mut self, features: &Tensor, targets: &Tensor, epoch: usize, batch: usize) -> Result<(f64, Tensor)> {
-        let tape = GradientTape::new();
-        let predictions = self.model.forward(features, Mode::Training)?;
-        let loss = self.loss.mean(targets, &predictions)?;
-        let value = loss.item()?;
-        if !value.is_finite() {
-            return Err(Error::Loss { loss: value, epoch, batch, learning_rate: self.optimizer.learning_rate() });
-        }
-        let weights = self.model.trainable_weights();
-        if weights.is_empty() {
-            return Err(Error::Trainer("fit: the model has no trainable weights; there is nothing to fit".into()));
-        }
-        let gradients = tape.gradient(&loss, &weights)?;
-        self.optimizer.apply(&weights, &gradients)?;
-        Ok((value, predictions))
-    }
-
-    fn evaluate_in(&mut self, batches: Batches<'_>) -> Result<Score> {
-        let mut mean_loss = Running::default();
-        self.reset_metrics();
-        for samples in batches.epoch(0)? {
-            let Batch { features, targets, .. } = samples?;
-            let (loss, predictions) = no_record(|| {
-                let predictions = self.model.forward(&features, Mode::Inference)?;
-                let loss = self.loss.mean(&targets, &predictions)?.item()?;
-                tensor::Result::Ok((loss, predictions))
-            })?;
-            mean_loss.add(loss, sample_count(&features));
-            self.update_metrics(&targets, &predictions)?;
-        }
-        self.score_of_some(mean_loss, "evaluate")
-    }
-
-    fn update_metrics(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()> {
-        no_record(|| self.metrics.iter_mut().try_for_each(|metric| metric.update(targets, predictions)))
-    }
-
-    fn reset_metrics(&mut self) {
-        self.metrics.iter_mut().for_each(|metric| metric.reset());
-    }
-
-    fn score(&self, mean_loss: Running) -> Score {
-        let metrics = self.metrics.iter().map(|metric| (metric.name().to_owned(), metric.result())).collect();
-        Score { loss: mean_loss.mean(), metrics }
-    }
-
-    /// [`score`](Trainer::score), unless there was nothing to score.
-    fn score_of_some(&self, mean_loss: Running, operation: &str) -> Result<Score> {
-        if mean_loss.is_empty() {
-            return Err(Error::Trainer(format!("{operation}: the data has no samples; one at least is needed")));
-        }
-        Ok(self.score(mean_loss))
-    }
-
-    /// The names of a history.
-    fn names(&self, validation: bool) -> Result<Vec<String>> {
-        let names = std::iter::once("loss").chain(self.metrics.iter().map(|metric| metric.name()));
-        let mut seen = HashSet::new();
-        if let Some(name) = names.clone().find(|name| !seen.insert(*name)) {
-            return Err(Error::Trainer(format!("two metrics are named {name}; each needs a name of its own")));
-        }
-        let mut all: Vec<String> = names.clone().map(str::to_owned).collect();
-        if validation {
-            all.extend(names.map(|name| format!("val_{name}")));
-        }
-        Ok(all)
-    }
-}
-
-/// The first axis; a batch has made sure that there is one.
-fn sample_count(features: &Tensor) -> usize {
-    features.shape().first().copied().unwrap_or(0)
 }

@@ -79,7 +79,7 @@ impl Metric for Accuracy {
         "accuracy"
     }
 
-    fn update(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()> {
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, _weights: Option<&Tensor>) -> Result<()> {
         let matches = self.matches(targets, predictions)?;
         self.running.add(matches.mean().item()?, matches.size());
         Ok(())
@@ -101,7 +101,7 @@ mod tests {
 
     fn accuracy(targets: Tensor, predictions: &Tensor) -> f64 {
         let mut accuracy = Accuracy::default();
-        accuracy.update(&targets, predictions).unwrap();
+        accuracy.update(&targets, predictions, None).unwrap();
         accuracy.result()
     }
 
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(accuracy(tensor![true, false, false, true], &predictions), 1.0);
         assert_eq!(accuracy(tensor![1.0, 0.0], &tensor![0.7, 0.8]), 0.5);
         let mut logits = Accuracy::default().threshold(0.0);
-        logits.update(&tensor![[1], [0]], &tensor![[0.2], [-0.2]]).unwrap();
+        logits.update(&tensor![[1], [0]], &tensor![[0.2], [-0.2]], None).unwrap();
         assert_eq!(logits.result(), 1.0);
     }
 
@@ -138,19 +138,20 @@ mod tests {
     fn batches_count_by_their_size_until_a_reset() {
         let mut accuracy = Accuracy::default();
         assert!(accuracy.result().is_nan());
-        accuracy.update(&tensor![0, 0, 0], &tensor![[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]).unwrap();
-        accuracy.update(&tensor![1], &tensor![[1.0, 0.0]]).unwrap();
+        accuracy.update(&tensor![0, 0, 0], &tensor![[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], None).unwrap();
+        accuracy.update(&tensor![1], &tensor![[1.0, 0.0]], None).unwrap();
         assert_eq!(accuracy.result(), 0.75);
         accuracy.reset();
-        accuracy.update(&tensor![1], &tensor![[1.0, 0.0]]).unwrap();
+        accuracy.update(&tensor![1], &tensor![[1.0, 0.0]], None).unwrap();
         assert_eq!(accuracy.result(), 0.0);
     }
 
     #[test]
     fn shapes_that_do_not_go_together_are_refused() {
         let mut accuracy = Accuracy::default();
-        let mut message =
-            |targets: Tensor, predictions: Tensor| accuracy.update(&targets, &predictions).unwrap_err().to_string();
+        let mut message = |targets: Tensor, predictions: Tensor| {
+            accuracy.update(&targets, &predictions, None).unwrap_err().to_string()
+        };
         assert_eq!(
             message(tensor![0, 1], tensor![[0.5, 0.5]]),
             "accuracy: shape [2]: of the targets does not go with that of the predictions, [1, 2]"

@@ -17,8 +17,8 @@ type Function = Box<dyn Fn(&Tensor, &Tensor) -> tensor::Result<Tensor>>;
 /// use train::{Mean, Metric};
 ///
 /// let mut error = Mean::of("mae", |targets, predictions| Ok(targets.try_sub(predictions)?.abs()));
-/// error.update(&tensor![1.0, 2.0], &tensor![1.0, 5.0])?;
-/// error.update(&tensor![3.0], &tensor![3.0])?;
+/// error.update(&tensor![1.0, 2.0], &tensor![1.0, 5.0], None)?;
+/// error.update(&tensor![3.0], &tensor![3.0], None)?;
 /// assert_eq!(error.result(), 1.0);
 /// # Ok::<(), train::Error>(())
 /// ```
@@ -43,7 +43,7 @@ impl Metric for Mean {
         &self.name
     }
 
-    fn update(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()> {
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, _weights: Option<&Tensor>) -> Result<()> {
         let values = (self.function)(targets, predictions).map_err(|error| error.context(self.name.as_str()))?;
         self.running.add(values.mean().item()?, values.size());
         Ok(())

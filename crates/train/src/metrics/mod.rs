@@ -9,6 +9,7 @@ pub use mean::Mean;
 use tensor::Tensor;
 
 use crate::error::Result;
+use crate::state::Entries;
 
 /// A number that sums up how predictions compare with targets, gathered batch by batch.
 ///
@@ -17,8 +18,8 @@ use crate::error::Result;
 /// use train::{Accuracy, Metric};
 ///
 /// let mut accuracy = Accuracy::default();
-/// accuracy.update(&tensor![0, 1], &tensor![[0.9, 0.1], [0.8, 0.2]])?;
-/// accuracy.update(&tensor![1], &tensor![[0.3, 0.7]])?;
+/// accuracy.update(&tensor![0, 1], &tensor![[0.9, 0.1], [0.8, 0.2]], None)?;
+/// accuracy.update(&tensor![1], &tensor![[0.3, 0.7]], None)?;
 /// assert_eq!(accuracy.result(), 2.0 / 3.0);
 /// # Ok::<(), train::Error>(())
 /// ```
@@ -30,7 +31,7 @@ pub trait Metric {
     ///
     /// # Errors
     /// If shapes or types do not suit the metric.
-    fn update(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()>;
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()>;
 
     /// The metric over all batches since the beginning or the last [`reset`](Metric::reset); NaN
     /// where that is not defined.
@@ -38,6 +39,21 @@ pub trait Metric {
 
     /// Forgets all batches.
     fn reset(&mut self);
+
+    /// What a checkpoint in the middle of an epoch keeps of it, by name. A metric that keeps nothing counts, after such
+    /// a checkpoint, only the rest of that epoch.
+    fn state(&self) -> Vec<(String, Tensor)> {
+        Vec::new()
+    }
+
+    /// Goes on from a state, which [`state`](Metric::state) gave.
+    ///
+    /// # Errors
+    /// If it is not the state of such a metric; then nothing was changed.
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
 }
 
 /// A mean that grows.
@@ -55,6 +71,17 @@ impl Running {
             self.sum += mean * weight as f64;
             self.weight += weight as f64;
         }
+    }
+
+    /// What a checkpoint keeps of it.
+    pub(crate) fn state(self) -> Vec<(String, Tensor)> {
+        vec![("sum".into(), Tensor::from(self.sum)), ("weight".into(), Tensor::from(self.weight))]
+    }
+
+    /// What [`state`](Running::state) was taken of.
+    pub(crate) fn restored(state: &[(String, Tensor)]) -> Result<Running> {
+        let state = Entries::from(state);
+        Ok(Running { sum: state.get_number("sum")?, weight: state.get_number("weight")? })
     }
 
     /// Whether no values were added.

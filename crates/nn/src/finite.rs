@@ -1,0 +1,92 @@
+//! Where NaN and infinities come from.
+
+use std::cell::Cell;
+
+use autograd::Variable;
+use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record};
+
+use crate::layer::{Layer, Mode};
+use crate::stream::RandomStream;
+
+thread_local! {
+    /// Whether the outputs of layers are looked at.
+    static SEARCHES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What is the first with NaN or infinite elements when a model is given these inputs: an input, a weight or the
+/// output of a layer, which is named by its path; nothing if all elements are finite. Layers are found where they are
+/// called by [`Layer::call`]. The model stays as it was, its random streams and running means too.
+///
+/// ```
+/// use nn::{Activation, Dense, Mode, Sequential, first_non_finite};
+/// use tensor::tensor;
+///
+/// let model = Sequential::new().add(Dense::new(1, 2)).add(Dense::new(2, 1).activation(Activation::Exponential));
+/// model.weights()[2].assign(tensor![[1e3], [1e3]])?;
+/// model.weights()[0].assign(tensor![[1.0, 1.0]])?;
+/// # use nn::Layer;
+/// let place = first_non_finite(&model, &[&tensor![[1.0]]], Mode::Inference).unwrap();
+/// assert_eq!(place, "dense_1 (Dense 2→1): output: shape [1, 1]: has NaN or infinite elements");
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn first_non_finite(model: &dyn Layer, inputs: &[&Tensor], mode: Mode) -> Option<String> {
+    if let Some(k) = inputs.iter().position(|input| !input.all_finite()) {
+        return Some(not_finite(&format!("input {k}"), inputs[k].shape()).to_string());
+    }
+    let weights = model.named_weights();
+    if let Some((path, weight)) = weights.iter().find(|(_, weight)| !weight.value().all_finite()) {
+        return Some(not_finite(&format!("weight {path}"), &weight.shape()).to_string());
+    }
+    let kept = Kept::of(model, weights);
+    SEARCHES.set(true);
+    let found = no_record(|| match inputs {
+        [input] => model.forward(input, mode),
+        inputs => model.forward_many(inputs, mode),
+    });
+    SEARCHES.set(false);
+    kept.restore();
+    match found {
+        Ok(output) if output.all_finite() => None,
+        Ok(output) => Some(not_finite("output", output.shape()).to_string()),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Ends the search at the output of a layer that is not finite.
+pub(crate) fn checked(output: Tensor) -> Result<Tensor> {
+    if SEARCHES.get() && !output.all_finite() { Err(not_finite("output", output.shape())) } else { Ok(output) }
+}
+
+fn not_finite(what: &str, shape: &Shape) -> Error {
+    Error::shape(what, shape, "has NaN or infinite elements")
+}
+
+/// What a forward pass may change of a model.
+struct Kept {
+    values: Vec<(Variable, Tensor)>,
+    streams: Vec<(RandomStream, Option<GeneratorState>)>,
+}
+
+impl Kept {
+    fn of(model: &dyn Layer, weights: Vec<(String, Variable)>) -> Kept {
+        let value = |(_, weight): (String, Variable)| {
+            let value = weight.value();
+            (weight, value)
+        };
+        let streams = model.named_streams().into_iter().map(|(_, stream)| {
+            let state = stream.state();
+            (stream, state)
+        });
+        Kept { streams: streams.collect(), values: weights.into_iter().map(value).collect() }
+    }
+
+    fn restore(self) {
+        for (weight, value) in self.values {
+            // Of its own shape and type, so that it is taken.
+            let _ = weight.assign(value);
+        }
+        for (stream, state) in self.streams {
+            stream.restore(state);
+        }
+    }
+}

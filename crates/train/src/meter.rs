@@ -1,0 +1,65 @@
+//! What is measured of an epoch.
+
+use std::collections::HashSet;
+
+use data::{Batch, Batches};
+use tensor::no_record;
+
+use crate::error::{Error, Result};
+use crate::history::Score;
+use crate::metrics::{Metric, Running};
+use crate::step::{Objective, Outcome};
+
+/// The mean loss and the metrics.
+#[derive(Default)]
+pub(crate) struct Meter {
+    pub(crate) loss: Running,
+    pub(crate) metrics: Vec<Box<dyn Metric>>,
+}
+
+impl Meter {
+    pub(crate) fn reset(&mut self) {
+        self.loss = Running::default();
+        self.metrics.iter_mut().for_each(|metric| metric.reset());
+    }
+
+    pub(crate) fn update(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
+        self.loss.add(outcome.loss, batch.len());
+        let weights = outcome.weights.as_ref();
+        no_record(|| {
+            self.metrics.iter_mut().try_for_each(|metric| metric.update(&batch.targets, &outcome.predictions, weights))
+        })
+    }
+
+    /// What was measured since the last reset.
+    pub(crate) fn score(&self) -> Score {
+        let metrics = self.metrics.iter().map(|metric| (metric.name().to_owned(), metric.result())).collect();
+        Score { loss: self.loss.mean(), metrics }
+    }
+
+    /// The same, unless there was nothing to measure.
+    pub(crate) fn score_of(&self, operation: &str) -> Result<Score> {
+        if self.loss.is_empty() {
+            return Err(Error::Trainer(format!("{operation}: the data has no samples; one at least is needed")));
+        }
+        Ok(self.score())
+    }
+
+    /// Measures the samples of pass 0.
+    pub(crate) fn evaluate(&mut self, objective: &Objective<'_>, batches: Batches<'_>) -> Result<Score> {
+        self.reset();
+        for batch in batches.epoch(0)? {
+            let batch = batch?;
+            self.update(&batch, &objective.evaluate(&batch)?)?;
+        }
+        self.score_of("evaluate")
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let mut seen = HashSet::from(["loss"]);
+        match self.metrics.iter().map(|metric| metric.name()).find(|name| !seen.insert(name)) {
+            Some(name) => Err(Error::Trainer(format!("two metrics are named {name}; each needs a name of its own"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! States as named tensors: what a checkpoint keeps.
+
+use tensor::Tensor;
+
+use crate::error::{Error, Result};
+
+/// Named tensors, and numbers and counts among them as scalars.
+#[derive(Debug, Default)]
+pub(crate) struct Entries(Vec<(String, Tensor)>);
+
+impl Entries {
+    pub(crate) fn number(&mut self, name: &str, value: f64) {
+        self.0.push((name.into(), Tensor::from(value)));
+    }
+
+    pub(crate) fn count(&mut self, name: &str, value: usize) {
+        self.0.push((name.into(), Tensor::from(value as i64)));
+    }
+
+    /// Tensors under a common prefix.
+    pub(crate) fn tensors(&mut self, prefix: &str, tensors: &[(String, Tensor)]) {
+        self.0.extend(tensors.iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor.clone())));
+    }
+
+    pub(crate) fn as_slice(&self) -> &[(String, Tensor)] {
+        &self.0
+    }
+
+    pub(crate) fn into_inner(self) -> Vec<(String, Tensor)> {
+        self.0
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<&Tensor> {
+        match self.0.iter().find(|(other, _)| other == name) {
+            Some((_, tensor)) => Ok(tensor),
+            None => Err(Error::Trainer(format!("the state has no {name}"))),
+        }
+    }
+
+    pub(crate) fn get_number(&self, name: &str) -> Result<f64> {
+        Ok(self.get(name)?.item()?)
+    }
+
+    pub(crate) fn get_count(&self, name: &str) -> Result<usize> {
+        let value = self.get_number(name)?;
+        if value >= 0.0 && value.fract() == 0.0 && value < 2f64.powi(53) {
+            Ok(value as usize)
+        } else {
+            Err(Error::Trainer(format!("the state has {value} as {name}, which is no count")))
+        }
+    }
+
+    /// The tensors under a prefix, without it.
+    pub(crate) fn get_tensors(&self, prefix: &str) -> Vec<(String, Tensor)> {
+        let below = |(name, tensor): &(String, Tensor)| {
+            let name = name.strip_prefix(prefix)?.strip_prefix('.')?;
+            Some((name.to_owned(), tensor.clone()))
+        };
+        self.0.iter().filter_map(below).collect()
+    }
+}
+
+impl From<&[(String, Tensor)]> for Entries {
+    fn from(entries: &[(String, Tensor)]) -> Entries {
+        Entries(entries.to_vec())
+    }
+}

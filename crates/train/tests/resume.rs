@@ -1,0 +1,228 @@
+//! A training that was stopped and goes on ends with the same bits as one that never stopped.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use autograd::Variable;
+use data::{ArrayDataset, Dataset};
+use nn::{Activation, BatchNorm, Dense, Dropout, Layer, Sequential, SparseCategoricalCrossentropy};
+use optim::schedules::{Cosine, ReduceOnPlateau, Schedule};
+use optim::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, Muon, Nadam, Optimizer, RmsProp, Sgd};
+use tensor::Generator;
+use train::{
+    Accuracy, Callback, Checkpoint, Checkpoints, EarlyStopping, Fit, History, OnBatchEnd, Plateau, Trainer, Verbose,
+};
+
+/// A folder that is there for one test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("train-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// 50 samples of 6 numbers in 3 classes: 7 batches of 8 an epoch, the last one of 2.
+fn samples() -> impl Dataset {
+    let mut generator = Generator::new(3);
+    let features = generator.normal([50, 6], 0.0, 1.0).unwrap();
+    let targets = generator.integers([50], 0..3).unwrap();
+    ArrayDataset::from_tensors(&features, &targets).unwrap().shuffle(11)
+}
+
+/// Weights that wait for their first input, running means, and random numbers in training.
+fn model() -> Sequential {
+    tensor::random::seed(5);
+    Sequential::new()
+        .add(Dense::units(7).activation(Activation::Relu))
+        .add(BatchNorm::new(7))
+        .add(Dropout::new(0.3))
+        .add(Dense::units(3).activation(Activation::Softmax))
+}
+
+fn bits(weights: &[(String, Variable)]) -> Vec<(String, Vec<u32>)> {
+    let of = |weight: &Variable| weight.value().to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+    weights.iter().map(|(path, weight)| (path.clone(), of(weight))).collect()
+}
+
+/// What two trainings have to agree in.
+type Result = (Vec<(String, Vec<u32>)>, History);
+
+fn run<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>) -> Result {
+    let (model, samples) = (model(), samples());
+    let mut trainer =
+        Trainer::new(&model, SparseCategoricalCrossentropy::default(), optimizer).metric(Accuracy::default());
+    let history = trainer.fit(&samples, fit.batch_size(8).verbose(Verbose::Silent)).unwrap();
+    (bits(&model.named_weights()), history)
+}
+
+/// Stops after so many batches, by a checkpoint.
+fn stopped<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>, batches: usize, folder: &Path) {
+    let flag = AtomicBool::new(false);
+    let mut count = 0;
+    let counter = OnBatchEnd::new(|_, _| {
+        count += 1;
+        flag.store(count == batches, SeqCst);
+        Ok(())
+    });
+    let (model, samples) = (model(), samples());
+    let mut trainer =
+        Trainer::new(&model, SparseCategoricalCrossentropy::default(), optimizer).metric(Accuracy::default());
+    let fit = fit.callback(counter).checkpoints(Checkpoints::in_folder(folder)).stop_when(&flag);
+    trainer.fit(&samples, fit.batch_size(8).verbose(Verbose::Silent)).unwrap();
+}
+
+/// Stops at each of some batches, among them the first and the last of an epoch, and goes on.
+fn resumes_exactly<O: Optimizer + 'static>(optimizer: impl Fn() -> O) {
+    let name = optimizer().name();
+    let whole = run(optimizer(), Fit::epochs(3));
+    for batches in [1, 5, 6, 7, 8, 13, 20] {
+        let folder = Folder::new(&format!("{name}-{batches}"));
+        stopped(optimizer(), Fit::epochs(3), batches, &folder.0);
+        let latest = Checkpoints::latest(&folder.0).unwrap().unwrap();
+        let again = run(optimizer(), Fit::epochs(3).callback(Ignored).resume(latest));
+        assert_eq!(again, whole, "{name}, stopped after {batches} batches");
+    }
+}
+
+/// In the place of the callback that stopped the training.
+struct Ignored;
+
+impl Callback for Ignored {
+    fn name(&self) -> &str {
+        "on_batch_end"
+    }
+}
+
+#[test]
+fn every_optimizer_resumes_exactly() {
+    resumes_exactly(|| Sgd::new(0.1).momentum(0.9).nesterov());
+    resumes_exactly(|| Adagrad::new(0.1));
+    resumes_exactly(|| Adadelta::new(1.0));
+    resumes_exactly(|| RmsProp::new(0.01).centered());
+    resumes_exactly(|| Adam::new(0.01));
+    resumes_exactly(|| Adam::new(0.01).amsgrad());
+    resumes_exactly(|| AdamW::new(0.01));
+    resumes_exactly(|| Adamax::new(0.01));
+    resumes_exactly(|| Nadam::new(0.01));
+    resumes_exactly(|| Lion::new(0.001));
+    resumes_exactly(|| Adafactor::new(0.01));
+    resumes_exactly(|| Lamb::new(0.01));
+    resumes_exactly(|| Muon::new(0.01));
+}
+
+#[test]
+fn schedules_and_clipping_go_on() {
+    resumes_exactly(|| Adam::new(Cosine::new(0.01, 18).warm_up(3)).clip_global_norm(0.5));
+}
+
+#[test]
+fn callbacks_and_accumulated_gradients_go_on() {
+    let fit = |folder: &Path, stop: Option<usize>| {
+        let stopping = EarlyStopping::new("loss").patience(1).min_delta(0.05).restore_best_weights();
+        let plateau = Plateau::new("accuracy", ReduceOnPlateau::new(0.05).factor(0.5).patience(0).maximize());
+        let fit = Fit::epochs(12).accumulate(3).callback(stopping).callback(plateau);
+        match stop {
+            Some(batches) => {
+                stopped(Adam::new(0.05), fit, batches, folder);
+                None
+            }
+            None => match Checkpoints::latest(folder).unwrap() {
+                Some(latest) => Some(run(Adam::new(0.05), fit.callback(Ignored).resume(latest))),
+                None => Some(run(Adam::new(0.05), fit)),
+            },
+        }
+    };
+    let whole = fit(Path::new("/nowhere"), None).unwrap();
+    let epochs = whole.1.epochs();
+    assert!((3..12).contains(&epochs), "to stop early is part of the test: {epochs}");
+    for batches in [1, 2, 9, 7 * epochs - 8, 7 * epochs] {
+        let folder = Folder::new(&format!("callbacks-{batches}"));
+        fit(&folder.0, Some(batches));
+        assert_eq!(fit(&folder.0, None).unwrap(), whole, "stopped after {batches} batches");
+    }
+}
+
+#[test]
+fn checkpoints_are_kept_as_asked() {
+    let folder = Folder::new("kept");
+    let checkpoints = Checkpoints::in_folder(&folder.0).every_batches(3).keep_last(2).keep_best("accuracy");
+    let (_, history) = run(Adam::new(0.05), Fit::epochs(4).checkpoints(checkpoints));
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let last = ["epoch-0003-batch-000006.safetensors", "epoch-0004-batch-000000.safetensors"];
+    assert_eq!(names, ["best.safetensors", last[0], last[1]]);
+
+    let accuracy = history.get("accuracy").unwrap();
+    let best = (0..4).rev().max_by(|&a, &b| accuracy[a].total_cmp(&accuracy[b])).unwrap();
+    let checkpoint = Checkpoint::open(folder.0.join("best.safetensors")).unwrap();
+    assert_eq!((checkpoint.epoch().unwrap(), checkpoint.batch().unwrap()), (best + 1, 0));
+    assert_eq!(checkpoint.history().unwrap().get("accuracy").unwrap(), &accuracy[..=best]);
+    assert_eq!(checkpoint.notes()["optimizer"], "adam");
+}
+
+#[test]
+fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
+    let folder = Folder::new("refused");
+    run(Adam::new(0.05), Fit::epochs(1).checkpoints(Checkpoints::in_folder(&folder.0)));
+    let path = Checkpoints::latest(&folder.0).unwrap().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let broken = folder.0.join("broken");
+    let opened = |bytes: &[u8]| {
+        std::fs::write(&broken, bytes).unwrap();
+        Checkpoint::open(&broken).map(drop)
+    };
+    opened(&bytes).unwrap();
+    // Every bit of the elements, and of the header and its notes.
+    for place in (0..bytes.len()).step_by(13) {
+        let mut flipped = bytes.clone();
+        flipped[place] ^= 1 << (place % 8);
+        assert!(opened(&flipped).is_err(), "bit {} of byte {place}", place % 8);
+        assert!(opened(&bytes[..place]).is_err(), "cut off after {place} bytes");
+    }
+    let text = |from: &str, to: &str| {
+        let at = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        let mut changed = bytes.clone();
+        changed[at..at + from.len()].copy_from_slice(to.as_bytes());
+        opened(&changed).unwrap_err().to_string().replace(broken.to_str().unwrap(), "F")
+    };
+    let newer = "F: is a checkpoint of version 2; this program knows those up to 1";
+    assert_eq!(text(r#""version":"1""#, r#""version":"2""#), newer);
+    let foreign = "F: is safetensors, but no training checkpoint; weights alone are loaded by name";
+    assert_eq!(text("training checkpoint", "something otherwise"), foreign);
+
+    // Another model, another optimizer: both stay as they were.
+    let refused = |model: &Sequential, optimizer: Box<dyn Optimizer>| {
+        let before = bits(&model.named_weights());
+        let mut trainer = Trainer::new(model, SparseCategoricalCrossentropy::default(), optimizer);
+        let fit = Fit::epochs(2).batch_size(8).verbose(Verbose::Silent).resume(&path);
+        let message = trainer.fit(&samples(), fit).unwrap_err().to_string();
+        assert_eq!(bits(&model.named_weights()), before);
+        message.replace(path.to_str().unwrap(), "F")
+    };
+    let with = |units: usize| {
+        Sequential::new()
+            .add(Dense::new(6, units).activation(Activation::Relu))
+            .add(BatchNorm::new(units))
+            .add(Dropout::new(0.3))
+            .add(Dense::new(units, 3).activation(Activation::Softmax))
+    };
+    let other = refused(&with(8), Box::new(Adam::new(0.05)));
+    assert_eq!(other, "F: has dense.kernel as float32 [6, 7], the model as float32 [6, 8]");
+    assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: is of a training by adam, not sgd");
+    let smaller = Sequential::new().add(Dense::new(6, 7));
+    assert_eq!(
+        refused(&smaller, Box::new(Adam::new(0.05))),
+        "F: has the weight dense_1.bias, which the model has not"
+    );
+    assert_eq!(Checkpoint::open(&path).unwrap().weights().len(), 8);
+}
