@@ -168,7 +168,7 @@ impl<'m> Trainer<'m> {
     }
 
     fn update_metrics(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()> {
-        no_record(|| self.metrics.iter_mut().try_for_each(|metric| metric.update(targets, predictions)))
+        no_record(|| self.metrics.iter_mut().try_for_each(|metric| metric.update(targets, predictions, None)))
     }
 
     fn reset_metrics(&mut self) {

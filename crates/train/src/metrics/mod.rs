@@ -1,10 +1,60 @@
 //! Metrics: what is measured besides the loss, a batch at a time.
+//!
+//! | metric | is |
+//! |---|---|
+//! | [`Accuracy`] | the share of right predictions |
+//! | [`BinaryAccuracy`] | the same where each of several numbers is a decision of its own |
+//! | [`TopKCategoricalAccuracy`] | the share of targets among the k greatest predictions |
+//! | [`Precision`], [`Recall`], [`FBeta`] | how right and how complete the positives are |
+//! | [`RocAuc`], [`AveragePrecision`] | the same over all thresholds |
+//! | [`MatthewsCorrelation`], [`CohenKappa`] | agreement beyond chance |
+//! | [`ConfusionMatrix`] | which classes are taken for which; a matrix, so it is no [`Metric`] |
+//! | [`Mean`] | the mean of a loss or of any function |
+//! | [`RootMeanSquaredError`], [`R2Score`] | of regressions |
+//! | [`Perplexity`] | of language models |
+//! | [`Named`] | another metric under a name of its own |
 
 mod accuracy;
+mod average_precision;
+mod binary_accuracy;
+mod classes;
+mod cohen_kappa;
+mod confusion_matrix;
+mod f_beta;
+mod matthews_correlation;
 mod mean;
+mod named;
+mod perplexity;
+mod positives;
+mod precision;
+mod r2_score;
+mod rankings;
+mod recall;
+mod roc_auc;
+mod root_mean_squared_error;
+mod running;
+mod scores;
+mod top_k_categorical_accuracy;
+mod weights;
 
 pub use accuracy::Accuracy;
+pub use average_precision::AveragePrecision;
+pub use binary_accuracy::BinaryAccuracy;
+pub use cohen_kappa::{CohenKappa, Disagreement};
+pub use confusion_matrix::{ClassReport, ConfusionMatrix, Report};
+pub use f_beta::FBeta;
+pub use matthews_correlation::MatthewsCorrelation;
 pub use mean::Mean;
+pub use named::Named;
+pub use perplexity::Perplexity;
+pub use positives::Average;
+pub use precision::Precision;
+pub use r2_score::R2Score;
+pub use recall::Recall;
+pub use roc_auc::RocAuc;
+pub use root_mean_squared_error::RootMeanSquaredError;
+pub(crate) use running::Running;
+pub use top_k_categorical_accuracy::TopKCategoricalAccuracy;
 
 use tensor::Tensor;
 
@@ -17,8 +67,8 @@ use crate::error::Result;
 /// use train::{Accuracy, Metric};
 ///
 /// let mut accuracy = Accuracy::default();
-/// accuracy.update(&tensor![0, 1], &tensor![[0.9, 0.1], [0.8, 0.2]])?;
-/// accuracy.update(&tensor![1], &tensor![[0.3, 0.7]])?;
+/// accuracy.update(&tensor![0, 1], &tensor![[0.9, 0.1], [0.8, 0.2]], None)?;
+/// accuracy.update(&tensor![1], &tensor![[0.3, 0.7]], None)?;
 /// assert_eq!(accuracy.result(), 2.0 / 3.0);
 /// # Ok::<(), train::Error>(())
 /// ```
@@ -26,11 +76,13 @@ pub trait Metric {
     /// The name in histories and scores.
     fn name(&self) -> &str;
 
-    /// Takes a batch into account. The first axis of both counts samples.
+    /// Takes a batch into account. The first axis of both counts samples. Weights, Keras'
+    /// `sample_weight`, have the shape of what is counted (`[batch]` mostly, `[batch, time]` for
+    /// sequences) or of its leading axes, and are 1 if not given; what has the weight 0 is left out.
     ///
     /// # Errors
-    /// If shapes or types do not suit the metric.
-    fn update(&mut self, targets: &Tensor, predictions: &Tensor) -> Result<()>;
+    /// If shapes, types or values do not suit the metric, or a weight is negative or not finite.
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()>;
 
     /// The metric over all batches since the beginning or the last [`reset`](Metric::reset); NaN
     /// where that is not defined.
@@ -38,27 +90,12 @@ pub trait Metric {
 
     /// Forgets all batches.
     fn reset(&mut self);
-}
 
-/// A mean that grows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Running {
-    sum: f64,
-    weight: f64,
-}
-
-impl Running {
-    /// Adds the mean of `weight` values.
-    pub(crate) fn add(&mut self, mean: f64, weight: usize) {
-        // The mean of nothing is NaN, and counts nothing.
-        if weight > 0 {
-            self.sum += mean * weight as f64;
-            self.weight += weight as f64;
-        }
-    }
-
-    /// The mean of all values; NaN if there are none.
-    pub(crate) fn mean(self) -> f64 {
-        self.sum / self.weight
+    /// The same metric under another name, so that a trainer can have two of a kind.
+    fn named(self, name: impl Into<String>) -> Named<Self>
+    where
+        Self: Sized,
+    {
+        Named::new(self, name.into())
     }
 }
