@@ -50,6 +50,8 @@ mod guides {
     struct Conventions;
     #[doc = include_str!("../../../docs/losses.md")]
     struct Losses;
+    #[doc = include_str!("../../../docs/metrics.md")]
+    struct Metrics;
     #[doc = include_str!("../../../docs/performance.md")]
     struct Performance;
     #[doc = include_str!("../../../docs/optimizers.md")]

@@ -147,12 +147,11 @@ impl Checkpoint {
             tensors.tensors(&format!("callback.{k}.{}", callback.name()), &callback.state());
         }
         for (k, metric) in run.meter.metrics.iter().enumerate() {
-            tensors.tensors(&format!("metric.{k}.{}", metric.name()), &metric.state());
+            tensors.numbers(&format!("metric.{k}.{}", metric.name()), metric.state());
         }
-        tensors.tensors("loss", &run.meter.loss.state());
+        tensors.numbers("loss", run.meter.loss.state());
         for (k, name) in training.history.names().enumerate() {
-            let values = training.history.get(name).unwrap_or_default().to_vec();
-            tensors.tensors("history", &[(format!("{k}.{name}"), values.into_iter().collect())]);
+            tensors.numbers(&format!("history.{k}.{name}"), training.history.get(name).unwrap_or_default().to_vec());
         }
         Ok(Checkpoint { file: String::new(), notes, tensors })
     }
@@ -180,7 +179,7 @@ impl Checkpoint {
             count: self.tensors.get_count("accumulated")? as u64,
             sums: (0..).map_while(|k| self.tensors.get(&format!("accumulator.{k}")).ok().cloned()).collect(),
         };
-        let loss = Running::restored(&self.tensors.get_tensors("loss"))?;
+        let loss = Running::restored(&self.tensors.get("loss")?.to_vec::<f64>()?)?;
 
         let optimizer = &mut *run.training.optimizer;
         if self.notes.get("optimizer").is_none_or(|name| name != optimizer.name()) {
@@ -193,7 +192,7 @@ impl Checkpoint {
             callback.restore(&state).map_err(|error| error.context(callback.name()).context(&self.file))?;
         }
         for (k, metric) in run.meter.metrics.iter_mut().enumerate() {
-            let state = self.tensors.get_tensors(&format!("metric.{k}.{}", metric.name()));
+            let state = self.tensors.get(&format!("metric.{k}.{}", metric.name()))?.to_vec::<f64>()?;
             metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
         }
         let variables: Vec<Variable> = weights.iter().map(|(_, weight)| weight.clone()).collect();

@@ -17,6 +17,10 @@ impl Entries {
         self.0.push((name.into(), Tensor::from(value as i64)));
     }
 
+    pub(crate) fn numbers(&mut self, name: &str, values: Vec<f64>) {
+        self.0.push((name.into(), values.into_iter().collect()));
+    }
+
     /// Tensors under a common prefix.
     pub(crate) fn tensors(&mut self, prefix: &str, tensors: &[(String, Tensor)]) {
         self.0.extend(tensors.iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor.clone())));

@@ -220,9 +220,6 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     assert_eq!(other, "F: has dense.kernel as float32 [6, 7], the model as float32 [6, 8]");
     assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: is of a training by adam, not sgd");
     let smaller = Sequential::new().add(Dense::new(6, 7));
-    assert_eq!(
-        refused(&smaller, Box::new(Adam::new(0.05))),
-        "F: has the weight dense_1.bias, which the model has not"
-    );
+    assert_eq!(refused(&smaller, Box::new(Adam::new(0.05))), "F: has the weight dense_1.bias, which the model has not");
     assert_eq!(Checkpoint::open(&path).unwrap().weights().len(), 8);
 }

@@ -1,8 +1,9 @@
 //! The share of right predictions.
 
-use tensor::{DType, Error, Shape, Tensor};
+use tensor::{DType, Tensor};
 
 use crate::error::Result;
+use crate::metrics::classes::classes;
 use crate::metrics::{Metric, Running};
 
 /// The share of samples that are predicted right. What that means follows from the shapes, as in
@@ -14,7 +15,10 @@ use crate::metrics::{Metric, Running};
 /// | `[batch, …, classes]` | `[batch, …]` or `[batch, …, 1]`, numbers of classes | the greatest is that of the target |
 /// | `[batch, …, classes]` | `[batch, …, classes]`, one-hot or probabilities | the greatest is that of the targets |
 ///
-/// Of several that are the greatest the first counts. Targets may be of any element type.
+/// Of several that are the greatest the first counts. Targets may be of any element type. So it is
+/// Keras' `BinaryAccuracy`, `CategoricalAccuracy` or `SparseCategoricalAccuracy`, as `"accuracy"`
+/// is there; for several yes-or-no decisions a sample see
+/// [`BinaryAccuracy`](crate::metrics::BinaryAccuracy).
 #[derive(Clone, Debug)]
 pub struct Accuracy {
     threshold: f64,
@@ -28,44 +32,6 @@ impl Accuracy {
     pub fn threshold(self, threshold: f64) -> Accuracy {
         Accuracy { threshold, ..self }
     }
-
-    /// Whether each prediction is right.
-    fn matches(&self, targets: &Tensor, predictions: &Tensor) -> tensor::Result<Tensor> {
-        let Some((&last, rest)) = predictions.shape().split_last() else {
-            let expected = "needs predictions with a first axis that counts samples";
-            return Err(Error::shape("accuracy", predictions.shape(), expected));
-        };
-        if last == 1 || rest.is_empty() {
-            let targets = arranged(targets, predictions.shape(), predictions.shape())?;
-            return predictions.greater(self.threshold)?.cast(targets.dtype()).equal(&targets);
-        }
-        let classes = predictions.argmax(-1)?;
-        if targets.shape() == predictions.shape() {
-            return classes.equal(&targets.argmax(-1)?);
-        }
-        let targets = arranged(targets, classes.shape(), predictions.shape())?;
-        // Labels are compared as they are: 2.5 is no class, and 300 none that fits into a byte.
-        if targets.dtype().is_float() {
-            classes.cast(targets.dtype()).equal(&targets)
-        } else {
-            classes.equal(targets.cast(DType::I64))
-        }
-    }
-}
-
-/// The targets in the shape `expected`, to which they may lack a last axis of size 1, or have one
-/// too many.
-fn arranged(targets: &Tensor, expected: &Shape, predictions: &Shape) -> tensor::Result<Tensor> {
-    let without = |shape: &Shape| match shape.split_last() {
-        Some((1, rest)) => Some(Shape::from(rest)),
-        _ => None,
-    };
-    let shape = targets.shape();
-    if shape == expected || without(shape).as_ref() == Some(expected) || without(expected).as_ref() == Some(shape) {
-        return targets.with_shape(expected.clone());
-    }
-    let message = format!("of the targets does not go with that of the predictions, {predictions}");
-    Err(Error::shape("accuracy", shape, message))
 }
 
 impl Default for Accuracy {
@@ -79,10 +45,15 @@ impl Metric for Accuracy {
         "accuracy"
     }
 
-    fn update(&mut self, targets: &Tensor, predictions: &Tensor, _weights: Option<&Tensor>) -> Result<()> {
-        let matches = self.matches(targets, predictions)?;
-        self.running.add(matches.mean().item()?, matches.size());
-        Ok(())
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
+        let (targets, chosen) = classes(self.name(), targets, predictions, self.threshold)?;
+        // Labels are compared as they are: 2.5 is no class, and 300 none that fits into a byte.
+        let matches = if targets.dtype().is_float() {
+            chosen.cast(targets.dtype()).equal(&targets)?
+        } else {
+            chosen.equal(targets.cast(DType::I64))?
+        };
+        Ok(self.running.add_values(&matches, weights).map_err(|error| error.context("accuracy"))?)
     }
 
     fn result(&self) -> f64 {
@@ -91,6 +62,15 @@ impl Metric for Accuracy {
 
     fn reset(&mut self) {
         self.running = Running::default();
+    }
+
+    fn state(&self) -> Vec<f64> {
+        self.running.state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        self.running = Running::restored(state)?;
+        Ok(())
     }
 }
 
@@ -144,6 +124,17 @@ mod tests {
         accuracy.reset();
         accuracy.update(&tensor![1], &tensor![[1.0, 0.0]], None).unwrap();
         assert_eq!(accuracy.result(), 0.0);
+    }
+
+    #[test]
+    fn samples_count_by_their_weights() {
+        let mut accuracy = Accuracy::default();
+        let predictions = tensor![[[0.1, 0.9], [0.8, 0.2]], [[0.6, 0.4], [0.3, 0.7]]];
+        let labels = tensor![[1, 1], [0, 0]];
+        accuracy.update(&labels, &predictions, Some(&tensor![[1.0, 0.0], [2.0, 1.0]])).unwrap();
+        assert_eq!(accuracy.result(), 0.75);
+        accuracy.update(&labels, &predictions, Some(&tensor![0.0, 4.0])).unwrap();
+        assert_eq!(accuracy.result(), (3.0 + 4.0) / (4.0 + 8.0));
     }
 
     #[test]

@@ -2,29 +2,37 @@
 
 use std::fmt;
 
+use nn::Loss;
 use tensor::Tensor;
 
 use crate::error::Result;
 use crate::metrics::{Metric, Running};
 
-type Function = Box<dyn Fn(&Tensor, &Tensor) -> tensor::Result<Tensor>>;
-
-/// The mean of a function over all samples: any loss as a metric. The mean is over all numbers
-/// that the function returns, one a sample usually.
+/// The mean over all samples of a loss or of a function. The mean is over all numbers that it
+/// returns, one a sample usually; those that a loss does not count (an ignored class) are left out.
+///
+/// The metrics of Keras that are means of losses are written so: `Mean::loss(MeanSquaredError)`
+/// is there `metrics.MeanSquaredError()`, `Mean::loss(SparseCategoricalCrossentropy::default())`
+/// is scikit-learn's `log_loss`.
 ///
 /// ```
+/// use nn::MeanAbsoluteError;
 /// use tensor::tensor;
 /// use train::{Mean, Metric};
 ///
-/// let mut error = Mean::of("mae", |targets, predictions| Ok(targets.try_sub(predictions)?.abs()));
-/// error.update(&tensor![1.0, 2.0], &tensor![1.0, 5.0], None)?;
-/// error.update(&tensor![3.0], &tensor![3.0], None)?;
-/// assert_eq!(error.result(), 1.0);
+/// let mut error = Mean::loss(MeanAbsoluteError);
+/// error.update(&tensor![[1.0], [2.0]], &tensor![[1.0], [5.0]], None)?;
+/// error.update(&tensor![[3.0]], &tensor![[3.0]], None)?;
+/// assert_eq!((error.name(), error.result()), ("mean_absolute_error", 1.0));
+///
+/// let mut bias = Mean::of("bias", |targets, predictions| predictions.try_sub(targets));
+/// bias.update(&tensor![1.0, 2.0], &tensor![1.5, 0.0], Some(&tensor![3.0, 1.0]))?;
+/// assert_eq!(bias.result(), (3.0 * 0.5 - 2.0) / 4.0);
 /// # Ok::<(), train::Error>(())
 /// ```
 pub struct Mean {
     name: String,
-    function: Function,
+    loss: Box<dyn Loss>,
     running: Running,
 }
 
@@ -32,9 +40,20 @@ impl Mean {
     /// The mean of `function(targets, predictions)` under this name.
     pub fn of(
         name: impl Into<String>,
-        function: impl Fn(&Tensor, &Tensor) -> tensor::Result<Tensor> + 'static,
+        function: impl Fn(&Tensor, &Tensor) -> tensor::Result<Tensor> + Send + Sync + 'static,
     ) -> Mean {
-        Mean { name: name.into(), function: Box::new(function), running: Running::default() }
+        Mean { name: name.into(), loss: Box::new(function), running: Running::default() }
+    }
+
+    /// The mean of a loss under its name.
+    pub fn loss(loss: impl Loss + 'static) -> Mean {
+        Mean { name: loss.name().into(), loss: Box::new(loss), running: Running::default() }
+    }
+
+    /// The mean cosine of the angle between targets and predictions `[…, n]`, between -1 and 1,
+    /// under the name `cosine_similarity`: as Keras' metric, whereas the loss has the other sign.
+    pub fn cosine_similarity() -> Mean {
+        Mean::of("cosine_similarity", |targets, predictions| nn::cosine_similarity(targets, predictions)?.try_neg())
     }
 }
 
@@ -43,10 +62,12 @@ impl Metric for Mean {
         &self.name
     }
 
-    fn update(&mut self, targets: &Tensor, predictions: &Tensor, _weights: Option<&Tensor>) -> Result<()> {
-        let values = (self.function)(targets, predictions).map_err(|error| error.context(self.name.as_str()))?;
-        self.running.add(values.mean().item()?, values.size());
-        Ok(())
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
+        let values = self.loss.loss(targets, predictions).and_then(|values| {
+            let counted = self.loss.counted(targets, &values)?;
+            self.running.add_counted(&values, counted.as_ref(), weights)
+        });
+        Ok(values.map_err(|error| error.context(self.name.as_str()))?)
     }
 
     fn result(&self) -> f64 {

@@ -1,15 +1,64 @@
 //! Metrics: what is measured besides the loss, a batch at a time.
+//!
+//! | metric | is |
+//! |---|---|
+//! | [`Accuracy`] | the share of right predictions |
+//! | [`BinaryAccuracy`] | the same where each of several numbers is a decision of its own |
+//! | [`TopKCategoricalAccuracy`] | the share of targets among the k greatest predictions |
+//! | [`Precision`], [`Recall`], [`FBeta`] | how right and how complete the positives are |
+//! | [`RocAuc`], [`AveragePrecision`] | the same over all thresholds |
+//! | [`MatthewsCorrelation`], [`CohenKappa`] | agreement beyond chance |
+//! | [`ConfusionMatrix`] | which classes are taken for which; a matrix, so it is no [`Metric`] |
+//! | [`Mean`] | the mean of a loss or of any function |
+//! | [`RootMeanSquaredError`], [`R2Score`] | of regressions |
+//! | [`Perplexity`] | of language models |
+//! | [`Named`] | another metric under a name of its own |
 
 mod accuracy;
+mod average_precision;
+mod binary_accuracy;
+mod classes;
+mod cohen_kappa;
+mod confusion_matrix;
+mod f_beta;
+mod matthews_correlation;
 mod mean;
+mod named;
+mod perplexity;
+mod positives;
+mod precision;
+mod r2_score;
+mod rankings;
+mod recall;
+mod roc_auc;
+mod root_mean_squared_error;
+mod running;
+mod scores;
+mod top_k_categorical_accuracy;
+mod weights;
 
 pub use accuracy::Accuracy;
+pub use average_precision::AveragePrecision;
+pub use binary_accuracy::BinaryAccuracy;
+pub use cohen_kappa::{CohenKappa, Disagreement};
+pub use confusion_matrix::{ClassReport, ConfusionMatrix, Report};
+pub use f_beta::FBeta;
+pub use matthews_correlation::MatthewsCorrelation;
 pub use mean::Mean;
+pub use named::Named;
+pub use perplexity::Perplexity;
+pub use positives::Average;
+pub use precision::Precision;
+pub use r2_score::R2Score;
+pub use recall::Recall;
+pub use roc_auc::RocAuc;
+pub use root_mean_squared_error::RootMeanSquaredError;
+pub(crate) use running::Running;
+pub use top_k_categorical_accuracy::TopKCategoricalAccuracy;
 
 use tensor::Tensor;
 
 use crate::error::Result;
-use crate::state::Entries;
 
 /// A number that sums up how predictions compare with targets, gathered batch by batch.
 ///
@@ -27,10 +76,12 @@ pub trait Metric {
     /// The name in histories and scores.
     fn name(&self) -> &str;
 
-    /// Takes a batch into account. The first axis of both counts samples.
+    /// Takes a batch into account. The first axis of both counts samples. Weights, Keras'
+    /// `sample_weight`, have the shape of what is counted (`[batch]` mostly, `[batch, time]` for
+    /// sequences) or of its leading axes, and are 1 if not given; what has the weight 0 is left out.
     ///
     /// # Errors
-    /// If shapes or types do not suit the metric.
+    /// If shapes, types or values do not suit the metric, or a weight is negative or not finite.
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()>;
 
     /// The metric over all batches since the beginning or the last [`reset`](Metric::reset); NaN
@@ -40,9 +91,9 @@ pub trait Metric {
     /// Forgets all batches.
     fn reset(&mut self);
 
-    /// What a checkpoint in the middle of an epoch keeps of it, by name. A metric that keeps nothing counts, after such
-    /// a checkpoint, only the rest of that epoch.
-    fn state(&self) -> Vec<(String, Tensor)> {
+    /// All numbers that it has gathered: what a checkpoint in the middle of an epoch keeps. A metric that gives none
+    /// counts, after such a checkpoint, only the rest of that epoch.
+    fn state(&self) -> Vec<f64> {
         Vec::new()
     }
 
@@ -50,47 +101,16 @@ pub trait Metric {
     ///
     /// # Errors
     /// If it is not the state of such a metric; then nothing was changed.
-    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
         let _ = state;
         Ok(())
     }
-}
 
-/// A mean that grows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Running {
-    sum: f64,
-    weight: f64,
-}
-
-impl Running {
-    /// Adds the mean of `weight` values.
-    pub(crate) fn add(&mut self, mean: f64, weight: usize) {
-        // The mean of nothing is NaN, and counts nothing.
-        if weight > 0 {
-            self.sum += mean * weight as f64;
-            self.weight += weight as f64;
-        }
-    }
-
-    /// What a checkpoint keeps of it.
-    pub(crate) fn state(self) -> Vec<(String, Tensor)> {
-        vec![("sum".into(), Tensor::from(self.sum)), ("weight".into(), Tensor::from(self.weight))]
-    }
-
-    /// What [`state`](Running::state) was taken of.
-    pub(crate) fn restored(state: &[(String, Tensor)]) -> Result<Running> {
-        let state = Entries::from(state);
-        Ok(Running { sum: state.get_number("sum")?, weight: state.get_number("weight")? })
-    }
-
-    /// Whether no values were added.
-    pub(crate) fn is_empty(self) -> bool {
-        self.weight == 0.0
-    }
-
-    /// The mean of all values; NaN if there are none.
-    pub(crate) fn mean(self) -> f64 {
-        self.sum / self.weight
+    /// The same metric under another name, so that a trainer can have two of a kind.
+    fn named(self, name: impl Into<String>) -> Named<Self>
+    where
+        Self: Sized,
+    {
+        Named::new(self, name.into())
     }
 }

@@ -1,0 +1,93 @@
+//! The agreement of predicted classes with true ones beyond chance.
+
+use tensor::Tensor;
+
+use crate::error::Result;
+use crate::metrics::{ConfusionMatrix, Metric};
+
+/// How much two classes that are confused disagree, scikit-learn's `weights`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disagreement {
+    /// All different classes alike.
+    #[default]
+    Different,
+    /// By the distance of their numbers, for classes in an order.
+    Linear,
+    /// By the square of that distance.
+    Quadratic,
+}
+
+impl Disagreement {
+    fn of(self, a: usize, b: usize) -> f64 {
+        let distance = a.abs_diff(b) as f64;
+        match self {
+            Disagreement::Different => distance.min(1.0),
+            Disagreement::Linear => distance,
+            Disagreement::Quadratic => distance * distance,
+        }
+    }
+}
+
+/// Cohen's kappa (Cohen 1960, 1968): 1 less the disagreement of predictions and targets over that of
+/// a guess with the same shares of classes. It is 1 if all are right and about 0 for guesses.
+///
+/// As scikit-learn's `cohen_kappa_score`: NaN where targets and predictions are all of one class,
+/// and before the first batch. Shapes are those of [`ConfusionMatrix`].
+///
+/// ```
+/// use tensor::tensor;
+/// use train::{Metric, metrics::CohenKappa};
+///
+/// let mut kappa = CohenKappa::default();
+/// kappa.update(&tensor![1, 1, 0, 0], &tensor![0.9, 0.2, 0.4, 0.1], None)?;
+/// assert_eq!(kappa.result(), 0.5);
+/// # Ok::<(), train::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CohenKappa {
+    matrix: ConfusionMatrix,
+    disagreement: Disagreement,
+}
+
+impl CohenKappa {
+    /// Sets how much confused classes disagree; [`Disagreement::Different`] by default.
+    #[must_use]
+    pub fn disagreement(self, disagreement: Disagreement) -> CohenKappa {
+        CohenKappa { disagreement, ..self }
+    }
+
+    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities
+    /// (for logits it is 0).
+    #[must_use]
+    pub fn threshold(self, threshold: f64) -> CohenKappa {
+        CohenKappa { matrix: self.matrix.threshold(threshold), ..self }
+    }
+}
+
+impl Metric for CohenKappa {
+    fn name(&self) -> &str {
+        "cohen_kappa"
+    }
+
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
+        Ok(self.matrix.add("cohen_kappa", targets, predictions, weights)?)
+    }
+
+    fn result(&self) -> f64 {
+        let margins = self.matrix.margins();
+        let total: f64 = margins.iter().map(|(targets, _)| targets).sum();
+        let (mut found, mut by_chance) = (0.0, 0.0);
+        for (target, (targets, _)) in margins.iter().enumerate() {
+            for (predicted, (_, predictions)) in margins.iter().enumerate() {
+                let disagreement = self.disagreement.of(target, predicted);
+                found += disagreement * self.matrix.at(target, predicted);
+                by_chance += disagreement * targets * predictions;
+            }
+        }
+        1.0 - found * total / by_chance
+    }
+
+    fn reset(&mut self) {
+        self.matrix.reset();
+    }
+}

@@ -1,0 +1,86 @@
+//! Precision and recall in one number.
+
+use tensor::Tensor;
+
+use crate::error::Result;
+use crate::metrics::Metric;
+use crate::metrics::positives::{Average, Positives};
+
+/// The F-score (van Rijsbergen 1979): `(1 + β²) P R / (β² P + R)` of precision P and recall R, of
+/// which the recall counts β times as much; 0 where there is no positive, neither true nor
+/// predicted, as in Keras and scikit-learn. [`FBeta::f1`], the harmonic mean, is the default.
+///
+/// Shapes, threshold and averages are those of [`Precision`](crate::metrics::Precision).
+///
+/// ```
+/// use tensor::tensor;
+/// use train::{Metric, metrics::FBeta};
+///
+/// let mut f1 = FBeta::f1();
+/// f1.update(&tensor![1, 1, 1, 0], &tensor![0.9, 0.2, 0.6, 0.7], None)?;
+/// assert_eq!((f1.name(), f1.result()), ("f1_score", 2.0 / 3.0));
+/// # Ok::<(), train::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FBeta {
+    beta: f64,
+    positives: Positives,
+}
+
+impl FBeta {
+    /// The F1-score, whose name is `f1_score`.
+    pub fn f1() -> FBeta {
+        FBeta::beta(1.0)
+    }
+
+    /// The score for this β, whose name is `fbeta_score` unless β is 1.
+    pub fn beta(beta: f64) -> FBeta {
+        FBeta { beta, positives: Positives::default() }
+    }
+
+    /// Sets how classes are averaged; [`Average::Binary`] by default.
+    #[must_use]
+    pub fn average(mut self, average: Average) -> FBeta {
+        self.positives.average = average;
+        self
+    }
+
+    /// Sets the threshold above which a prediction is positive. With it, predictions of several
+    /// numbers are several labels rather than classes of which one is chosen.
+    #[must_use]
+    pub fn threshold(mut self, threshold: f64) -> FBeta {
+        self.positives.threshold = Some(threshold);
+        self
+    }
+}
+
+impl Default for FBeta {
+    fn default() -> FBeta {
+        FBeta::f1()
+    }
+}
+
+fn name(beta: f64) -> &'static str {
+    if beta == 1.0 { "f1_score" } else { "fbeta_score" }
+}
+
+impl Metric for FBeta {
+    fn name(&self) -> &str {
+        name(self.beta)
+    }
+
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
+        if !(self.beta > 0.0 && self.beta.is_finite()) {
+            return Err(tensor::Error::argument("fbeta_score", format!("beta {:?} must be positive", self.beta)).into());
+        }
+        Ok(self.positives.update(name(self.beta), targets, predictions, weights)?)
+    }
+
+    fn result(&self) -> f64 {
+        self.positives.average(|count| count.f_beta(self.beta))
+    }
+
+    fn reset(&mut self) {
+        self.positives.reset();
+    }
+}

@@ -1,0 +1,70 @@
+//! How many words a language model hesitates between.
+
+use nn::SparseCategoricalCrossentropy;
+use tensor::Tensor;
+
+use crate::error::Result;
+use crate::metrics::{Mean, Metric};
+
+/// The perplexity: e to the power of the mean cross-entropy of a token, for targets that are numbers
+/// of tokens `[batch, time]` and predictions `[batch, time, tokens]`. A model that has no idea has
+/// the number of tokens as its perplexity, one that is sure and right has 1.
+///
+/// As KerasHub's `Perplexity`, whose `mask_token_id` is the ignored class of [`Perplexity::of`].
+///
+/// ```
+/// use tensor::tensor;
+/// use train::{Metric, metrics::Perplexity};
+///
+/// let mut perplexity = Perplexity::default();
+/// perplexity.update(&tensor![[0, 1]], &tensor![[[0.25, 0.75], [0.75, 0.25]]], None)?;
+/// assert!((perplexity.result() - 4.0).abs() < 1e-6);
+/// # Ok::<(), train::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Perplexity {
+    crossentropy: Mean,
+}
+
+impl Perplexity {
+    /// For predictions that are logits; by default they are probabilities.
+    pub fn from_logits() -> Perplexity {
+        Perplexity::of(SparseCategoricalCrossentropy::from_logits())
+    }
+
+    /// For a cross-entropy with settings of its own, such as an ignored class:
+    ///
+    /// ```
+    /// # use nn::SparseCategoricalCrossentropy;
+    /// # use train::metrics::Perplexity;
+    /// let padding = 0;
+    /// let perplexity = Perplexity::of(SparseCategoricalCrossentropy::from_logits().ignore_class(padding));
+    /// ```
+    pub fn of(crossentropy: SparseCategoricalCrossentropy) -> Perplexity {
+        Perplexity { crossentropy: Mean::loss(crossentropy) }
+    }
+}
+
+impl Default for Perplexity {
+    fn default() -> Perplexity {
+        Perplexity::of(SparseCategoricalCrossentropy::default())
+    }
+}
+
+impl Metric for Perplexity {
+    fn name(&self) -> &str {
+        "perplexity"
+    }
+
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
+        self.crossentropy.update(targets, predictions, weights)
+    }
+
+    fn result(&self) -> f64 {
+        self.crossentropy.result().exp()
+    }
+
+    fn reset(&mut self) {
+        self.crossentropy.reset();
+    }
+}

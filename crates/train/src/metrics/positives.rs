@@ -1,0 +1,228 @@
+//! True and false positives of each class, which precision, recall and F-scores are made of.
+
+use tensor::{DType, Error, Tensor};
+
+use crate::metrics::classes::{Decisions, arranged};
+use crate::metrics::weights::weights_of;
+
+/// How the numbers of several classes become one, under scikit-learn's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Average {
+    /// The number of class 1 of two: of predictions of one number, or of two classes.
+    #[default]
+    Binary,
+    /// The number of this class, Keras' `class_id`.
+    Class(usize),
+    /// The mean over all classes, those without samples included, as in Keras (in scikit-learn with
+    /// `labels=range(classes)`).
+    Macro,
+    /// The number of all decisions together. Where each sample has one class, precision, recall and
+    /// F-score are then all the accuracy.
+    Micro,
+    /// The mean over classes, each weighted by its share of the targets.
+    Weighted,
+}
+
+impl Average {
+    /// The average of a number that each of these classes has, which suit it.
+    pub(super) fn of(self, counts: &[Count], of: impl Fn(Count) -> f64) -> f64 {
+        let values = || counts.iter().map(|count| of(*count));
+        match self {
+            Average::Binary => of(counts[1]),
+            Average::Class(class) => of(counts[class]),
+            Average::Macro => values().sum::<f64>() / counts.len() as f64,
+            Average::Micro => of(counts.iter().copied().fold(Count::default(), Count::plus)),
+            Average::Weighted => {
+                let support: f64 = counts.iter().map(|count| count.support()).sum();
+                ratio(values().zip(counts).map(|(value, count)| count.support() * value).sum(), support)
+            }
+        }
+    }
+}
+
+/// The weights of the samples of one class by how they were predicted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Count {
+    pub(super) true_positives: f64,
+    pub(super) false_positives: f64,
+    pub(super) false_negatives: f64,
+}
+
+impl Count {
+    /// Samples that are of the class.
+    pub(super) fn support(self) -> f64 {
+        self.true_positives + self.false_negatives
+    }
+
+    /// The share of samples predicted to be of the class that are.
+    pub(super) fn precision(self) -> f64 {
+        ratio(self.true_positives, self.true_positives + self.false_positives)
+    }
+
+    /// The share of samples of the class that are predicted to be.
+    pub(super) fn recall(self) -> f64 {
+        ratio(self.true_positives, self.support())
+    }
+
+    /// `(1 + β²) P R / (β² P + R)` of precision P and recall R, without dividing by either.
+    pub(super) fn f_beta(self, beta: f64) -> f64 {
+        let square = beta * beta;
+        let hits = (1.0 + square) * self.true_positives;
+        ratio(hits, hits + square * self.false_negatives + self.false_positives)
+    }
+
+    fn plus(self, other: Count) -> Count {
+        Count {
+            true_positives: self.true_positives + other.true_positives,
+            false_positives: self.false_positives + other.false_positives,
+            false_negatives: self.false_negatives + other.false_negatives,
+        }
+    }
+}
+
+/// A share, 0 where it is one of nothing.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+/// What precision, recall and F-score share: their settings, and the counts so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Positives {
+    pub(super) average: Average,
+    pub(super) threshold: Option<f64>,
+    counts: Vec<Count>,
+}
+
+impl Positives {
+    pub(super) fn update(
+        &mut self,
+        metric: &str,
+        targets: &Tensor,
+        predictions: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> tensor::Result<()> {
+        let several = predictions.rank() > 1 && predictions.shape().last() != Some(&1);
+        match self.threshold {
+            Some(threshold) if several => self.add_labels(metric, threshold, targets, predictions, weights),
+            threshold => {
+                let decisions = Decisions::new(metric, threshold.unwrap_or(0.5), targets, predictions, weights)?;
+                self.start(metric, decisions.classes)?;
+                for (target, predicted, weight) in decisions.samples {
+                    if target == predicted {
+                        self.counts[target].true_positives += weight;
+                    } else {
+                        self.counts[target].false_negatives += weight;
+                        self.counts[predicted].false_positives += weight;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Counts predictions `[…, labels]`, of which each number is a decision.
+    fn add_labels(
+        &mut self,
+        metric: &str,
+        threshold: f64,
+        targets: &Tensor,
+        predictions: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> tensor::Result<()> {
+        let targets = arranged(metric, targets, predictions.shape(), predictions.shape())?;
+        let weights = weights_of(weights, predictions.shape()).map_err(|error| error.context(metric))?;
+        let targets = truths(metric, &targets, &weights)?;
+        let predictions = predictions.greater(threshold)?;
+        let labels = predictions.shape()[predictions.rank() - 1];
+        self.start(metric, labels)?;
+        for (place, (predicted, weight)) in predictions.to_vec::<bool>()?.into_iter().zip(weights).enumerate() {
+            let count = &mut self.counts[place % labels];
+            match (targets[place], predicted) {
+                (true, true) => count.true_positives += weight,
+                (true, false) => count.false_negatives += weight,
+                (false, true) => count.false_positives += weight,
+                (false, false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the counts are of so many classes, and that these suit the average.
+    fn start(&mut self, metric: &str, classes: usize) -> tensor::Result<()> {
+        let wrong = match self.average {
+            Average::Binary if classes != 2 => {
+                format!("predictions of {classes} classes need an average: Macro, Micro, Weighted or Class(…)")
+            }
+            Average::Class(class) if class >= classes => format!("there is no class {class} among {classes}"),
+            _ if !self.counts.is_empty() && self.counts.len() != classes => {
+                format!("predictions of {classes} classes after some of {}", self.counts.len())
+            }
+            _ => {
+                self.counts.resize(classes, Count::default());
+                return Ok(());
+            }
+        };
+        Err(Error::argument(metric, wrong))
+    }
+
+    /// The average over classes of a number that each has; NaN before the first batch.
+    pub(super) fn average(&self, of: impl Fn(Count) -> f64) -> f64 {
+        if self.counts.is_empty() {
+            return f64::NAN;
+        }
+        self.average.of(&self.counts, of)
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.counts.clear();
+    }
+}
+
+/// Targets as truth values; where a weight is 0 they do not count, and may be anything.
+pub(super) fn truths(metric: &str, targets: &Tensor, weights: &[f64]) -> tensor::Result<Vec<bool>> {
+    let targets = targets.cast(DType::F64).to_vec::<f64>()?;
+    let truth = |(&target, &weight): (&f64, &f64)| match target {
+        0.0 | 1.0 => Ok(target == 1.0),
+        _ if weight == 0.0 => Ok(false),
+        _ => Err(Error::argument(metric, format!("the target {target} is neither 0 nor 1"))),
+    };
+    targets.iter().zip(weights).map(truth).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensor::tensor;
+
+    #[test]
+    fn averages_and_classes_that_do_not_go_together_are_refused() {
+        let three = tensor![[0.1, 0.2, 0.7]];
+        let message = |average, predictions: &Tensor| {
+            let mut positives = Positives { average, ..Positives::default() };
+            positives.update("recall", &tensor![0], predictions, None).unwrap_err().to_string()
+        };
+        assert_eq!(
+            message(Average::Binary, &three),
+            "recall: predictions of 3 classes need an average: Macro, Micro, Weighted or Class(…)"
+        );
+        assert_eq!(message(Average::Class(3), &three), "recall: there is no class 3 among 3");
+        let mut positives = Positives { average: Average::Macro, ..Positives::default() };
+        positives.update("recall", &tensor![0], &three, None).unwrap();
+        let error = positives.update("recall", &tensor![0], &tensor![[0.1, 0.9]], None).unwrap_err();
+        assert_eq!(error.to_string(), "recall: predictions of 2 classes after some of 3");
+        positives.reset();
+        positives.update("recall", &tensor![0], &tensor![[0.1, 0.9]], None).unwrap();
+    }
+
+    #[test]
+    fn several_labels_must_be_true_or_false() {
+        let mut positives = Positives { average: Average::Micro, threshold: Some(0.5), ..Positives::default() };
+        let predictions = tensor![[0.9, 0.9, 0.1], [0.1, 0.6, 0.7]];
+        let error = positives.update("recall", &tensor![[1, 0, 2], [0, 0, 1]], &predictions, None).unwrap_err();
+        assert_eq!(error.to_string(), "recall: the target 2 is neither 0 nor 1");
+        let weights = tensor![[1.0, 2.0, 0.0], [1.0, 4.0, 8.0]];
+        positives.update("recall", &tensor![[1, 0, 2], [1, 0, 1]], &predictions, Some(&weights)).unwrap();
+        assert_eq!(positives.average(Count::recall), 9.0 / 10.0);
+        assert_eq!(positives.average(Count::precision), 9.0 / 15.0);
+    }
+}

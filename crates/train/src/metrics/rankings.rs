@@ -1,0 +1,119 @@
+//! The scores of one or several classes, each against the rest.
+
+use tensor::{DType, Error, Tensor};
+
+use crate::metrics::classes::arranged;
+use crate::metrics::positives::{Average, truths};
+use crate::metrics::scores::Scores;
+use crate::metrics::weights::weights_of;
+
+/// How many different predictions of a class are told apart by default: 16 MiB at most.
+const CAPACITY: usize = 1 << 18;
+
+/// What metrics without a threshold share: their settings, and the scores so far.
+#[derive(Clone, Debug)]
+pub(super) struct Rankings {
+    pub(super) average: Average,
+    pub(super) capacity: usize,
+    /// Those of each class where the average needs them, else one.
+    scores: Vec<Scores>,
+    /// The number of classes of the predictions so far.
+    classes: usize,
+}
+
+impl Default for Rankings {
+    fn default() -> Rankings {
+        Rankings { average: Average::Binary, capacity: CAPACITY, scores: Vec::new(), classes: 0 }
+    }
+}
+
+impl Rankings {
+    pub(super) fn update(
+        &mut self,
+        metric: &str,
+        targets: &Tensor,
+        predictions: &Tensor,
+        weights: Option<&Tensor>,
+    ) -> tensor::Result<()> {
+        let Some((&last, rest)) = predictions.shape().split_last() else {
+            let expected = "needs predictions with a first axis that counts samples";
+            return Err(Error::shape(metric, predictions.shape(), expected));
+        };
+        let classes = if rest.is_empty() { 1 } else { last };
+        let weights = weights_of(weights, predictions.shape()).map_err(|error| error.context(metric))?;
+        let truths = if classes == 1 || targets.shape() == predictions.shape() {
+            truths(metric, &arranged(metric, targets, predictions.shape(), predictions.shape())?, &weights)?
+        } else {
+            let labels = arranged(metric, targets, &rest.into(), predictions.shape())?;
+            one_hot(metric, &labels, classes, &weights)?
+        };
+        let numbers = predictions.cast(DType::F64).to_vec::<f64>()?;
+        if let Some(place) = (0..numbers.len()).find(|&place| numbers[place].is_nan() && weights[place] > 0.0) {
+            return Err(Error::argument(metric, format!("a prediction of sample {} is NaN", place / classes)));
+        }
+        self.start(metric, classes)?;
+        for (place, (number, positive)) in numbers.into_iter().zip(truths).enumerate() {
+            let class = place % classes;
+            let column = match self.average {
+                Average::Binary => (class + 1 == classes).then_some(0),
+                Average::Class(chosen) => (class == chosen).then_some(0),
+                Average::Micro => Some(0),
+                Average::Macro | Average::Weighted => Some(class),
+            };
+            if let Some(column) = column.filter(|_| weights[place] > 0.0) {
+                self.scores[column].add(number, positive, weights[place]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the scores are of so many classes, and that these suit the average.
+    fn start(&mut self, metric: &str, classes: usize) -> tensor::Result<()> {
+        let wrong = match self.average {
+            Average::Binary if !(1..=2).contains(&classes) => {
+                format!("predictions of {classes} classes need an average: Macro, Micro, Weighted or Class(…)")
+            }
+            Average::Class(class) if class >= classes => format!("there is no class {class} among {classes}"),
+            _ if !self.scores.is_empty() && self.classes != classes => {
+                format!("predictions of {classes} classes after some of {}", self.classes)
+            }
+            Average::Macro | Average::Weighted => {
+                self.classes = classes;
+                self.scores.resize_with(classes, || Scores::new(self.capacity));
+                return Ok(());
+            }
+            _ => {
+                self.classes = classes;
+                self.scores.resize_with(1, || Scores::new(self.capacity));
+                return Ok(());
+            }
+        };
+        Err(Error::argument(metric, wrong))
+    }
+
+    /// The average over classes of a number that each has; NaN before the first batch.
+    pub(super) fn average(&self, of: impl Fn(&Scores) -> f64) -> f64 {
+        let weight = |scores: &Scores| if self.average == Average::Weighted { scores.totals().0 } else { 1.0 };
+        let total: f64 = self.scores.iter().map(weight).sum();
+        self.scores.iter().map(|scores| weight(scores) * of(scores)).sum::<f64>() / total
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.scores.clear();
+    }
+}
+
+/// Whether each class of each sample is its target.
+fn one_hot(metric: &str, labels: &Tensor, classes: usize, weights: &[f64]) -> tensor::Result<Vec<bool>> {
+    let mut truths = vec![false; weights.len()];
+    for (sample, label) in labels.cast(DType::F64).to_vec::<f64>()?.into_iter().enumerate() {
+        let counts = weights[sample * classes..][..classes].iter().any(|weight| *weight > 0.0);
+        if label.fract() == 0.0 && (0.0..classes as f64).contains(&label) {
+            truths[sample * classes + label as usize] = true;
+        } else if counts {
+            let message = format!("the target {label} is none of the classes 0 to {}", classes - 1);
+            return Err(Error::argument(metric, message));
+        }
+    }
+    Ok(truths)
+}

@@ -1,0 +1,72 @@
+//! A mean that grows.
+
+use tensor::{DType, Tensor};
+
+use crate::error::{Error, Result};
+use crate::metrics::weights::weights_of;
+
+/// The weighted mean of all values so far, in float64.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Running {
+    sum: f64,
+    weight: f64,
+}
+
+impl Running {
+    /// Adds the mean of `count` values.
+    pub(crate) fn add(&mut self, mean: f64, count: usize) {
+        // The mean of nothing is NaN, and counts nothing.
+        if count > 0 {
+            self.sum += mean * count as f64;
+            self.weight += count as f64;
+        }
+    }
+
+    /// Adds values with the weights of their samples.
+    pub(super) fn add_values(&mut self, values: &Tensor, weights: Option<&Tensor>) -> tensor::Result<()> {
+        self.add_counted(values, None, weights)
+    }
+
+    /// The same of those values alone for which `counted`, of the same shape, is true.
+    pub(super) fn add_counted(
+        &mut self,
+        values: &Tensor,
+        counted: Option<&Tensor>,
+        weights: Option<&Tensor>,
+    ) -> tensor::Result<()> {
+        let mut weights = weights_of(weights, values.shape())?;
+        if let Some(counted) = counted {
+            let counted = counted.to_vec::<bool>()?;
+            weights.iter_mut().zip(counted).filter(|(_, counted)| !counted).for_each(|(weight, _)| *weight = 0.0);
+        }
+        let values = values.cast(DType::F64).to_vec::<f64>()?;
+        for (value, weight) in values.iter().zip(weights).filter(|(_, weight)| *weight > 0.0) {
+            self.sum += value * weight;
+            self.weight += weight;
+        }
+        Ok(())
+    }
+
+    /// Whether no values were added.
+    pub(crate) fn is_empty(self) -> bool {
+        self.weight == 0.0
+    }
+
+    /// The sum and the weight.
+    pub(crate) fn state(self) -> Vec<f64> {
+        vec![self.sum, self.weight]
+    }
+
+    /// What [`state`](Running::state) was taken of.
+    pub(crate) fn restored(state: &[f64]) -> Result<Running> {
+        match *state {
+            [sum, weight] => Ok(Running { sum, weight }),
+            _ => Err(Error::Trainer(format!("the state of a mean has {} numbers, not 2", state.len()))),
+        }
+    }
+
+    /// The mean of all values; NaN if there are none.
+    pub(crate) fn mean(self) -> f64 {
+        self.sum / self.weight
+    }
+}
