@@ -54,7 +54,7 @@ impl EarlyStopping {
         }
     }
 
-    /// Sets for how many epochs in a row the value may fail to become better; 0 by default.
+    /// Sets after how many epochs in a row that are not better the training ends; 0, by default, is as 1.
     #[must_use]
     pub fn patience(self, patience: usize) -> EarlyStopping {
         EarlyStopping { patience, ..self }
@@ -118,10 +118,10 @@ impl Callback for EarlyStopping {
             self.best = Some(Best { value, epoch: training.epoch, weights });
             if self.baseline.is_none_or(|baseline| self.monitor.is_better(value, baseline, self.min_delta)) {
                 self.wait = 0;
+                return Ok(());
             }
-            return Ok(());
         }
-        if self.wait > self.patience {
+        if self.wait >= self.patience && training.epoch > 0 {
             let name = self.monitor.name();
             training.stop(match &self.best {
                 Some(best) => format!("early_stopping: {name} was best in epoch {}, {}", best.epoch, best.value),
