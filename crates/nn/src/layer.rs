@@ -6,7 +6,9 @@ use autograd::Variable;
 use tensor::profile::scope;
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
+use crate::penalty::Penalty;
 use crate::stream::RandomStream;
+use crate::weight::{AsWeight, Rules};
 
 /// What a forward pass is for. Layers such as dropout differ between the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,6 +208,66 @@ pub trait Layer: Send + Sync {
         }));
     }
 
+    /// What the regularizers add to the loss: the sum of the penalties on all trainable weights, each counted
+    /// once, and of those that [`ActivityRegularization`](crate::ActivityRegularization) keeps of the last call.
+    /// Nothing if there are none. On a tape it is differentiable as any other value:
+    ///
+    /// ```
+    /// # use nn::{Dense, Initializer, L2, Layer};
+    /// let kernel = Initializer::Constant(0.5);
+    /// let layer = Dense::new(2, 3).kernel_initializer(kernel).kernel_regularizer(L2(0.1));
+    /// let penalty = layer.regularization_loss()?.expect("there is a regularizer");
+    /// assert!((penalty.item()? - 0.1 * 6.0 * 0.25).abs() < 1e-6);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a regularizer is not defined for the weight's shape, or weights differ in type.
+    fn regularization_loss(&self) -> Result<Option<Tensor>> {
+        let mut sum: Result<Option<Tensor>> = Ok(None);
+        let mut add = |path: &str, penalty: Result<Tensor>| {
+            let Ok(before) = &sum else { return };
+            let penalty = penalty.map_err(|error| error.context(path));
+            let after = penalty.and_then(|penalty| match before {
+                Some(before) => before.try_add(penalty),
+                None => Ok(penalty),
+            });
+            sum = after.map(Some);
+        };
+        let mut seen = Seen::default();
+        self.visit(&mut Visitor::new(&mut |path, part| match part {
+            Part::Rules(weight, Rules { regularizer: Some(regularizer), .. })
+                if weight.is_trainable() && seen.is_new(weight) =>
+            {
+                add(path, regularizer.penalty(&weight.value()));
+            }
+            Part::Penalty(penalty) => penalty.take().into_iter().for_each(|penalty| add(path, Ok(penalty))),
+            _ => {}
+        }));
+        sum
+    }
+
+    /// Puts what its constraint makes of it in the place of each trainable weight that has one; for after a step
+    /// of an optimizer. Never recorded.
+    ///
+    /// # Errors
+    /// If a constraint is not defined for the weight's shape.
+    fn apply_constraints(&self) -> Result<()> {
+        let mut result = Ok(());
+        let mut seen = Seen::default();
+        self.visit(&mut Visitor::new(&mut |path, part| {
+            if let Part::Rules(weight, Rules { constraint: Some(constraint), .. }) = part
+                && result.is_ok()
+                && weight.is_trainable()
+                && seen.is_new(weight)
+            {
+                let projected = no_record(|| constraint.project(&weight.value()));
+                result = projected.and_then(|value| weight.assign(value)).map_err(|error| error.context(path));
+            }
+        }));
+        result
+    }
+
     /// Names each weight by its path, for errors and printed tapes. [`Sequential`](crate::Sequential)
     /// does so by itself.
     fn name_weights(&self) {
@@ -217,24 +279,41 @@ pub trait Layer: Send + Sync {
 
 /// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
 fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
-    // Sorted; numbers mostly come in ascending order, and are then appended.
-    let mut seen: Vec<u32> = Vec::new();
+    let mut seen = Seen::default();
     visit(&mut Visitor::new(&mut |path, part| {
         if let Part::Weight(weight) | Part::State(weight) = part
-            && let Err(place) = seen.binary_search(&weight.id())
+            && seen.is_new(weight)
         {
-            seen.insert(place, weight.id());
             see(path, weight);
         }
     }));
+}
+
+/// The numbers of the variables that were shown, sorted; they mostly come in ascending order, and are then
+/// appended.
+#[derive(Default)]
+struct Seen(Vec<u32>);
+
+impl Seen {
+    fn is_new(&mut self, variable: &Variable) -> bool {
+        let place = self.0.binary_search(&variable.id());
+        if let Err(place) = place {
+            self.0.insert(place, variable.id());
+        }
+        place.is_err()
+    }
 }
 
 /// One of the things that layers are made of.
 pub enum Part<'a> {
     /// A variable, trainable or not.
     Weight(&'a Variable),
+    /// The rules for the weight that was shown last.
+    Rules(&'a Variable, &'a Rules),
     /// A variable that the layer itself keeps up to date: among the weights, but never trainable.
     State(&'a Variable),
+    /// A penalty on what a layer gave in its last call.
+    Penalty(&'a Penalty),
     /// A source of random numbers.
     Stream(&'a RandomStream),
     /// A layer inside; its own parts follow.
@@ -253,9 +332,14 @@ impl<'a> Visitor<'a> {
         Visitor { path: String::new(), see }
     }
 
-    /// Shows a weight.
-    pub fn weight(&mut self, name: &str, weight: &Variable) {
-        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Weight(weight)));
+    /// Shows a weight, and the rules for it if it is a [`Weight`](crate::Weight).
+    pub fn weight(&mut self, name: &str, weight: &impl AsWeight) {
+        self.within(name, |visitor| {
+            (visitor.see)(&visitor.path, Part::Weight(weight.variable()));
+            if let Some(rules) = weight.rules() {
+                (visitor.see)(&visitor.path, Part::Rules(weight.variable(), rules));
+            }
+        });
     }
 
     /// Shows a variable that is not trainable and that the layer itself keeps up to date, such as a
@@ -267,6 +351,11 @@ impl<'a> Visitor<'a> {
     /// Shows parts under a name of their own that are no layer.
     pub fn group(&mut self, name: &str, show: impl FnOnce(&mut Self)) {
         self.within(name, show);
+    }
+
+    /// Shows a penalty.
+    pub fn penalty(&mut self, name: &str, penalty: &Penalty) {
+        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Penalty(penalty)));
     }
 
     /// Shows a random stream.

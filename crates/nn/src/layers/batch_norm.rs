@@ -95,13 +95,9 @@ impl BatchNorm {
             return Err(Error::argument("batch_norm", message));
         }
         let affine = Affine::new(&self.affine, sizes, draw)?;
-        let mut state = |name: &str, initializer| -> Result<Variable> {
-            let state = draw.weight(name, &initializer, sizes)?;
-            state.set_trainable(false);
-            Ok(state)
-        };
-        let moving_mean = state("moving_mean", Initializer::Zeros)?;
-        Ok(Parts { affine, moving_mean, moving_variance: state("moving_variance", Initializer::Ones)? })
+        let moving_mean = draw.state("moving_mean", &Initializer::Zeros, sizes)?;
+        let moving_variance = draw.state("moving_variance", &Initializer::Ones, sizes)?;
+        Ok(Parts { affine, moving_mean, moving_variance })
     }
 
     /// Moves the running mean and variance towards those of a batch of `count` elements a channel.

@@ -1,10 +1,10 @@
 //! Vectors for tokens.
 
-use autograd::Variable;
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
 /// A vector for each token: the row of a table that its number names.
@@ -26,28 +26,24 @@ use crate::weights::{Draw, Weights};
 pub struct Embedding {
     vocabulary: usize,
     width: usize,
-    initializer: Initializer,
-    weights: Weights<Variable>,
+    embeddings: WeightOptions,
+    weights: Weights<Weight>,
 }
 
 impl Embedding {
     /// Vectors of `width` numbers for `vocabulary` tokens.
     pub fn new(vocabulary: usize, width: usize) -> Embedding {
-        let initializer = Initializer::Uniform { low: -0.05, high: 0.05 };
-        Embedding { vocabulary, width, initializer, weights: Weights::sized([vocabulary, width]) }
+        let embeddings = Initializer::Uniform { low: -0.05, high: 0.05 }.into();
+        Embedding { vocabulary, width, embeddings, weights: Weights::sized([vocabulary, width]) }
     }
 
-    /// Sets how the table begins. One that has been made is made anew.
-    #[must_use]
-    pub fn embeddings_initializer(self, initializer: Initializer) -> Embedding {
-        Embedding { initializer, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("embeddings" in embeddings: embeddings_initializer, embeddings_regularizer, embeddings_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
         if self.width == 0 || self.vocabulary == 0 {
             return Err(Error::argument("embedding", "vocabulary and width must be at least 1"));
         }
-        draw.weight("embeddings", &self.initializer, sizes)
+        draw.weight("embeddings", &self.embeddings, sizes)
     }
 }
 
