@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use autograd::Variable;
-use tensor::profile::scope;
+use tensor::profile::{scope, unobserved};
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
 use crate::penalty::Penalty;
@@ -25,7 +25,7 @@ pub enum Mode {
 /// weights or layers inside; all else follows from these. A model of one's own is a plain struct:
 ///
 /// ```
-/// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, Visitor};
+/// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, parts};
 /// use tensor::{DType, Result, Tensor};
 ///
 /// /// Two layers, and what goes in added to what comes out.
@@ -35,15 +35,12 @@ pub enum Mode {
 /// }
 ///
 /// impl Layer for Block {
+///     parts!(hidden, output); // writes `visit`
+///
 ///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
 ///         // `call` is `forward` with a name for errors.
 ///         let hidden = self.hidden.call("hidden", input, mode)?;
 ///         self.output.call("output", &hidden, mode)?.try_add(input)
-///     }
-///
-///     fn visit(&self, visitor: &mut Visitor) {
-///         visitor.layer("hidden", &self.hidden);
-///         visitor.layer("output", &self.output);
 ///     }
 /// }
 ///
@@ -85,6 +82,19 @@ pub trait Layer: Send + Sync {
         }
     }
 
+    /// The output for a sequence with a mask, `[batch, time]` of type bool and false at the steps to be left out, and
+    /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
+    /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
+    ///
+    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them. A layer that
+    /// does not override this treats each step by itself: it computes as without a mask and hands it on.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        Ok((self.forward(input, mode)?, mask.cloned()))
+    }
+
     /// Shows the visitor each weight, random stream and layer inside, under names that do not
     /// change, in an order that does not change. Layers without any need not override it.
     fn visit(&self, visitor: &mut Visitor) {
@@ -112,7 +122,7 @@ pub trait Layer: Send + Sync {
         input.checked_size("output_shape")?;
         let dtype = self.weights().first().map_or(DType::F32, Variable::dtype);
         let zeros = Tensor::full_of(input, 0.0, dtype);
-        no_record(|| self.forward(&zeros, Mode::Inference)).map(|output| output.shape().clone())
+        tried(|| self.forward(&zeros, Mode::Inference))
     }
 
     /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
@@ -133,6 +143,21 @@ pub trait Layer: Send + Sync {
     fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let _scope = scope(name);
         self.forward_many(inputs, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
+    }
+
+    /// [`forward_masked`](Layer::forward_masked) as part of a greater model, as [`Layer::call`].
+    ///
+    /// # Errors
+    /// As [`Layer::forward_masked`].
+    fn call_masked(
+        &self,
+        name: &str,
+        input: &Tensor,
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let _scope = scope(name);
+        self.forward_masked(input, mask, mode).map_err(|error| error.context(format!("{name} ({})", self.describe())))
     }
 
     /// All weights, those of layers inside included, in the order in which they are shown; one that
@@ -277,6 +302,11 @@ pub trait Layer: Send + Sync {
     }
 }
 
+/// The shape of what is computed on trial, of which neither tapes nor profilers hear.
+pub(crate) fn tried(forward: impl FnOnce() -> Result<Tensor>) -> Result<Shape> {
+    unobserved(|| no_record(forward)).map(|output| output.shape().clone())
+}
+
 /// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
 fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
     let mut seen = Seen::default();
@@ -392,6 +422,14 @@ macro_rules! layers_by_reference {
             }
             fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
                 (**self).forward_many(inputs, mode)
+            }
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                (**self).forward_masked(input, mask, mode)
             }
             fn visit(&self, visitor: &mut Visitor) {
                 (**self).visit(visitor);

@@ -25,7 +25,7 @@
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
 //! | [`RandomStream`] | the random numbers of a layer, restorable |
 //!
-//! A model of one's own is a plain struct that implements [`Layer`]: see there. The crate
+//! A model of one's own is a plain struct that implements [`Layer`], with [`parts!`]: see there. The crate
 //! `autograd` is re-exported, and `tensor` with it.
 
 mod activation;
@@ -35,6 +35,7 @@ mod initializers;
 mod layer;
 pub mod layers;
 pub mod losses;
+mod parts;
 mod penalty;
 mod regularizers;
 mod stream;
@@ -50,6 +51,7 @@ pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::*;
 pub use losses::*;
+pub use parts::Shown;
 pub use penalty::Penalty;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use stream::RandomStream;

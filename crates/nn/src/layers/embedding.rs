@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode, Visitor, tried};
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
@@ -27,6 +27,7 @@ pub struct Embedding {
     vocabulary: usize,
     width: usize,
     embeddings: WeightOptions,
+    mask_zero: bool,
     weights: Weights<Weight>,
 }
 
@@ -34,7 +35,14 @@ impl Embedding {
     /// Vectors of `width` numbers for `vocabulary` tokens.
     pub fn new(vocabulary: usize, width: usize) -> Embedding {
         let embeddings = Initializer::Uniform { low: -0.05, high: 0.05 }.into();
-        Embedding { vocabulary, width, embeddings, weights: Weights::sized([vocabulary, width]) }
+        Embedding { vocabulary, width, embeddings, mask_zero: false, weights: Weights::sized([vocabulary, width]) }
+    }
+
+    /// Lets token 0 stand for steps to be left out: the layers after it in a [`Sequential`](crate::Sequential) get a
+    /// mask ([`Layer::forward_masked`]).
+    #[must_use]
+    pub fn mask_zero(self) -> Embedding {
+        Embedding { mask_zero: true, ..self }
     }
 
     weight_options!("embeddings" in embeddings: embeddings_initializer, embeddings_regularizer, embeddings_constraint);
@@ -54,6 +62,12 @@ impl Layer for Embedding {
         table.value().take(input, 0).map_err(|error| error.context("embedding"))
     }
 
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let output = self.forward(input, mode)?;
+        let mask = if self.mask_zero { Some(input.not_equal(0)?) } else { mask.cloned() };
+        Ok((output, mask))
+    }
+
     fn visit(&self, visitor: &mut Visitor) {
         if let Some(table) = self.weights.known("embedding", |sizes, draw| self.build(sizes, draw)) {
             visitor.weight("embeddings", table);
@@ -67,6 +81,6 @@ impl Layer for Embedding {
     fn output_shape(&self, input: &Shape) -> Result<Shape> {
         input.checked_size("output_shape")?;
         let tokens = Tensor::full_of(input, 0.0, DType::I64);
-        tensor::no_record(|| self.forward(&tokens, Mode::Inference)).map(|output| output.shape().clone())
+        tried(|| self.forward(&tokens, Mode::Inference))
     }
 }

@@ -9,7 +9,7 @@ use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::weight::{WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
+use crate::weights::{Draw, Weights, check_input, check_mask};
 
 /// Attention with several heads (Vaswani et al. 2017): queries, keys and values are projected for
 /// each head, the heads' results put side by side and projected again. Weights are laid out as in
@@ -196,6 +196,12 @@ impl MultiHeadAttention {
     }
 }
 
+/// A mask of steps, `[batch, time]`, as one of attention to them.
+pub(super) fn mask_of_keys(kind: &str, mask: &Tensor, sequence: &Tensor) -> Result<Tensor> {
+    check_mask(kind, mask, sequence)?;
+    mask.expand_dims(1)
+}
+
 impl Projection {
     /// `[batch, time, width]` as `[batch, heads, time, size]`.
     fn split_heads(&self, input: &Tensor) -> Result<Tensor> {
@@ -233,6 +239,12 @@ impl Layer for MultiHeadAttention {
                 Err(Error::argument("multi_head_attention", message))
             }
         }
+    }
+
+    /// Steps that the mask leaves out are not attended to.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let keys = mask.map(|mask| mask_of_keys("multi_head_attention", mask, input)).transpose()?;
+        Ok((self.attend(input, input, input, keys.as_ref(), mode)?, mask.cloned()))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

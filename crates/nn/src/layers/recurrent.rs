@@ -295,6 +295,14 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
         }
     }
 
+    /// The mask goes on with the outputs of all steps, in their order.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let (output, _) = self.run(input, &[], mask)?;
+        let mask = mask.filter(|_| self.return_sequences);
+        let mask = mask.map(|mask| if self.is_reversed() { mask.flip(1) } else { Ok(mask.clone()) });
+        Ok((output, mask.transpose()?))
+    }
+
     fn visit(&self, visitor: &mut Visitor) {
         if let Some(kernels) = self.weights.known(C::NAME, |sizes, draw| self.build(sizes, draw)) {
             visitor.weight("kernel", &kernels.kernel);

@@ -228,6 +228,8 @@ fn recurrent() -> Vec<Row> {
     ];
     let (x, h): (&[usize], &[usize]) = (&[2, 4, 2], &[2, 3]);
     vec![
+        row(Masking::new(0.0), [x], x)
+            .refuses([input(&[2, 4])], "masking: shape [2, 4]: needs at least 3 axes, [batch, time, features]"),
         row(SimpleRnn::units(3), [x], h)
             .weights([("kernel", &[2, 3]), ("recurrent_kernel", &[3, 3]), ("bias", &[3])])
             .refuses([input(&[2, 4])], "simple_rnn: shape [2, 4]: needs at least 3 axes, [batch, time, features]")
@@ -422,5 +424,10 @@ fn activations() -> Vec<Row> {
         Softmax,
         LogSoftmax,
     ];
-    all.into_iter().map(|activation| row(activation, [&[3, 4]], &[3, 4])).collect()
+    let layers = vec![
+        row(nn::Softmax::along(1), [&[2, 3, 2]], &[2, 3, 2])
+            .refuses([input(&[2])], "softmax: axis 1 is out of range for a tensor of rank 1, whose axes are -1 to 0"),
+        row(nn::Relu::default().threshold(0.3).negative_slope(0.1).max_value(0.9), [&[3, 4]], &[3, 4]),
+    ];
+    all.into_iter().map(|activation| row(activation, [&[3, 4]], &[3, 4])).chain(layers).collect()
 }
