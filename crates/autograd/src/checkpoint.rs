@@ -46,6 +46,7 @@ pub fn checkpoint(
     let inside: Vec<Tensor> = inputs.iter().map(|input| input.stop_gradient()).collect();
     // No tape sees the segment; what variables it reads is noted.
     let output = record::unrecorded(|| {
+        let _pass = Passing::start(CheckpointPass::First);
         let _listening = Listening::start(reads.clone());
         segment(&inside)
     })?;
@@ -65,6 +66,45 @@ pub fn checkpoint(
         Checkpoint { segment: Box::new(segment), inputs: inputs.len(), variables, output: output.stop_gradient() };
     let operands: Vec<&Tensor> = inputs.iter().copied().chain(&leaves).collect();
     apply(Op::Custom(Arc::new(operation)), &operands)
+}
+
+/// Which time the segment of a [`checkpoint`] runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointPass {
+    /// Its result is wanted; no tape sees what is computed.
+    First,
+    /// The walk backwards computes it anew. What a segment does besides, such as moving a running mean, has been
+    /// done.
+    Again,
+}
+
+thread_local! {
+    /// The pass that this thread is in, and its number at that time: a task of somebody else, which it may run while
+    /// it waits for others, sees another number.
+    static PASS: Cell<Option<(CheckpointPass, u64)>> = const { Cell::new(None) };
+}
+
+/// In which pass of a [`checkpoint`]'s segment the caller is, if it is in any. Of a segment inside another that runs
+/// again each pass is [`CheckpointPass::Again`].
+pub fn checkpoint_pass() -> Option<CheckpointPass> {
+    let (pass, thread) = PASS.get()?;
+    (thread == record::thread_of(record::upcoming_id())).then_some(pass)
+}
+
+/// The pass until this is dropped, also by a panic.
+struct Passing(Option<(CheckpointPass, u64)>);
+
+impl Passing {
+    fn start(pass: CheckpointPass) -> Passing {
+        let pass = if checkpoint_pass() == Some(CheckpointPass::Again) { CheckpointPass::Again } else { pass };
+        Passing(PASS.replace(Some((pass, record::thread_of(record::upcoming_id())))))
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        PASS.set(self.0);
+    }
 }
 
 /// Notes the first read of each variable, and values that come from outside of the segment.
@@ -147,7 +187,10 @@ impl CustomOp for Checkpoint {
         // Under their identities, so that an outer tape goes on through them.
         inputs.iter().filter(|input| input.dtype().is_float()).for_each(|input| tape.watch(input));
         self.variables.iter().filter(|variable| !variable.is_trainable()).for_each(|variable| tape.watch(variable));
-        let again = (self.segment)(inputs)?;
+        let again = {
+            let _pass = Passing::start(CheckpointPass::Again);
+            (self.segment)(inputs)?
+        };
         if !same_bits(&again, output) {
             return Err(Error::gradient(
                 "checkpoint: the segment gave another result when it was run again; does it draw random numbers, or \

@@ -35,7 +35,7 @@ mod unbroadcast;
 mod variable;
 mod walk;
 
-pub use checkpoint::checkpoint;
+pub use checkpoint::{CheckpointPass, checkpoint, checkpoint_pass};
 pub use custom::{CustomOp, custom};
 pub use functional::{Inputs, Pullback, batch_jacobian, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp};
 pub use gradcheck::{Tolerance, gradcheck, gradgradcheck};

@@ -13,7 +13,7 @@ thread_local! {
     static SEARCHES: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What is the first with NaN or infinite elements when a model is given these inputs: an input, a weight or the
+/// What is the first with NaN or infinite elements when a model is given this input: the input, a weight or the
 /// output of a layer, which is named by its path; nothing if all elements are finite. Layers are found where they are
 /// called by [`Layer::call`]. The model stays as it was, its random streams and running means too.
 ///
@@ -25,13 +25,13 @@ thread_local! {
 /// model.weights()[2].assign(tensor![[1e3], [1e3]])?;
 /// model.weights()[0].assign(tensor![[1.0, 1.0]])?;
 /// # use nn::Layer;
-/// let place = first_non_finite(&model, &[&tensor![[1.0]]], Mode::Inference).unwrap();
+/// let place = first_non_finite(&model, &tensor![[1.0]], None, Mode::Inference).unwrap();
 /// assert_eq!(place, "dense_1 (Dense 2→1): output: shape [1, 1]: has NaN or infinite elements");
 /// # Ok::<(), tensor::Error>(())
 /// ```
-pub fn first_non_finite(model: &dyn Layer, inputs: &[&Tensor], mode: Mode) -> Option<String> {
-    if let Some(k) = inputs.iter().position(|input| !input.all_finite()) {
-        return Some(not_finite(&format!("input {k}"), inputs[k].shape()).to_string());
+pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Option<String> {
+    if !input.all_finite() {
+        return Some(not_finite("input", input.shape()).to_string());
     }
     let weights = model.named_weights();
     if let Some((path, weight)) = weights.iter().find(|(_, weight)| !weight.value().all_finite()) {
@@ -39,22 +39,19 @@ pub fn first_non_finite(model: &dyn Layer, inputs: &[&Tensor], mode: Mode) -> Op
     }
     let kept = Kept::of(model, weights);
     SEARCHES.set(true);
-    let found = no_record(|| match inputs {
-        [input] => model.forward(input, mode),
-        inputs => model.forward_many(inputs, mode),
-    });
+    let found = no_record(|| model.forward_masked(input, mask, mode));
     SEARCHES.set(false);
     kept.restore();
     match found {
-        Ok(output) if output.all_finite() => None,
-        Ok(output) => Some(not_finite("output", output.shape()).to_string()),
+        Ok((output, _)) if output.all_finite() => None,
+        Ok((output, _)) => Some(not_finite("output", output.shape()).to_string()),
         Err(error) => Some(error.to_string()),
     }
 }
 
 /// Ends the search at the output of a layer that is not finite.
-pub(crate) fn checked(output: Tensor) -> Result<Tensor> {
-    if SEARCHES.get() && !output.all_finite() { Err(not_finite("output", output.shape())) } else { Ok(output) }
+pub(crate) fn check(output: &Tensor) -> Result<()> {
+    if SEARCHES.get() && !output.all_finite() { Err(not_finite("output", output.shape())) } else { Ok(()) }
 }
 
 fn not_finite(what: &str, shape: &Shape) -> Error {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use autograd::Variable;
-use tensor::profile::scope;
+use tensor::profile::{scope, unobserved};
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
 use crate::finite;
+use crate::penalty::Penalty;
 use crate::stream::RandomStream;
+use crate::weight::{AsWeight, Rules};
 
 /// What a forward pass is for. Layers such as dropout differ between the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub enum Mode {
 /// weights or layers inside; all else follows from these. A model of one's own is a plain struct:
 ///
 /// ```
-/// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, Visitor};
+/// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, parts};
 /// use tensor::{DType, Result, Tensor};
 ///
 /// /// Two layers, and what goes in added to what comes out.
@@ -34,15 +36,12 @@ pub enum Mode {
 /// }
 ///
 /// impl Layer for Block {
+///     parts!(hidden, output); // writes `visit`
+///
 ///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
 ///         // `call` is `forward` with a name for errors.
 ///         let hidden = self.hidden.call("hidden", input, mode)?;
 ///         self.output.call("output", &hidden, mode)?.try_add(input)
-///     }
-///
-///     fn visit(&self, visitor: &mut Visitor) {
-///         visitor.layer("hidden", &self.hidden);
-///         visitor.layer("output", &self.output);
 ///     }
 /// }
 ///
@@ -84,6 +83,19 @@ pub trait Layer: Send + Sync {
         }
     }
 
+    /// The output for a sequence with a mask, `[batch, time]` of type bool and false at the steps to be left out, and
+    /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
+    /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
+    ///
+    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them. A layer that
+    /// does not override this treats each step by itself: it computes as without a mask and hands it on.
+    ///
+    /// # Errors
+    /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        Ok((self.forward(input, mode)?, mask.cloned()))
+    }
+
     /// Shows the visitor each weight, random stream and layer inside, under names that do not
     /// change, in an order that does not change. Layers without any need not override it.
     fn visit(&self, visitor: &mut Visitor) {
@@ -111,7 +123,7 @@ pub trait Layer: Send + Sync {
         input.checked_size("output_shape")?;
         let dtype = self.weights().first().map_or(DType::F32, Variable::dtype);
         let zeros = Tensor::full_of(input, 0.0, dtype);
-        no_record(|| self.forward(&zeros, Mode::Inference)).map(|output| output.shape().clone())
+        tried(|| self.forward(&zeros, Mode::Inference))
     }
 
     /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
@@ -121,9 +133,7 @@ pub trait Layer: Send + Sync {
     /// # Errors
     /// As [`Layer::forward`].
     fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
-        let _scope = scope(name);
-        let output = self.forward(input, mode).and_then(finite::checked);
-        output.map_err(|error| error.context(format!("{name} ({})", self.describe())))
+        under_name(self, name, || self.forward(input, mode), |output| output)
     }
 
     /// [`forward_many`](Layer::forward_many) as part of a greater model, as [`Layer::call`].
@@ -131,9 +141,21 @@ pub trait Layer: Send + Sync {
     /// # Errors
     /// As [`Layer::forward_many`].
     fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
-        let _scope = scope(name);
-        let output = self.forward_many(inputs, mode).and_then(finite::checked);
-        output.map_err(|error| error.context(format!("{name} ({})", self.describe())))
+        under_name(self, name, || self.forward_many(inputs, mode), |output| output)
+    }
+
+    /// [`forward_masked`](Layer::forward_masked) as part of a greater model, as [`Layer::call`].
+    ///
+    /// # Errors
+    /// As [`Layer::forward_masked`].
+    fn call_masked(
+        &self,
+        name: &str,
+        input: &Tensor,
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        under_name(self, name, || self.forward_masked(input, mask, mode), |(output, _)| output)
     }
 
     /// All weights, those of layers inside included, in the order in which they are shown; one that
@@ -209,6 +231,66 @@ pub trait Layer: Send + Sync {
         }));
     }
 
+    /// What the regularizers add to the loss: the sum of the penalties on all trainable weights, each counted
+    /// once, and of those that [`ActivityRegularization`](crate::ActivityRegularization) keeps of the last call.
+    /// Nothing if there are none. On a tape it is differentiable as any other value:
+    ///
+    /// ```
+    /// # use nn::{Dense, Initializer, L2, Layer};
+    /// let kernel = Initializer::Constant(0.5);
+    /// let layer = Dense::new(2, 3).kernel_initializer(kernel).kernel_regularizer(L2(0.1));
+    /// let penalty = layer.regularization_loss()?.expect("there is a regularizer");
+    /// assert!((penalty.item()? - 0.1 * 6.0 * 0.25).abs() < 1e-6);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a regularizer is not defined for the weight's shape, or weights differ in type.
+    fn regularization_loss(&self) -> Result<Option<Tensor>> {
+        let mut sum: Result<Option<Tensor>> = Ok(None);
+        let mut add = |path: &str, penalty: Result<Tensor>| {
+            let Ok(before) = &sum else { return };
+            let penalty = penalty.map_err(|error| error.context(path));
+            let after = penalty.and_then(|penalty| match before {
+                Some(before) => before.try_add(penalty),
+                None => Ok(penalty),
+            });
+            sum = after.map(Some);
+        };
+        let mut seen = Seen::default();
+        self.visit(&mut Visitor::new(&mut |path, part| match part {
+            Part::Rules(weight, Rules { regularizer: Some(regularizer), .. })
+                if weight.is_trainable() && seen.is_new(weight) =>
+            {
+                add(path, regularizer.penalty(&weight.value()));
+            }
+            Part::Penalty(penalty) => penalty.take().into_iter().for_each(|penalty| add(path, Ok(penalty))),
+            _ => {}
+        }));
+        sum
+    }
+
+    /// Puts what its constraint makes of it in the place of each trainable weight that has one; for after a step
+    /// of an optimizer. Never recorded.
+    ///
+    /// # Errors
+    /// If a constraint is not defined for the weight's shape.
+    fn apply_constraints(&self) -> Result<()> {
+        let mut result = Ok(());
+        let mut seen = Seen::default();
+        self.visit(&mut Visitor::new(&mut |path, part| {
+            if let Part::Rules(weight, Rules { constraint: Some(constraint), .. }) = part
+                && result.is_ok()
+                && weight.is_trainable()
+                && seen.is_new(weight)
+            {
+                let projected = no_record(|| constraint.project(&weight.value()));
+                result = projected.and_then(|value| weight.assign(value)).map_err(|error| error.context(path));
+            }
+        }));
+        result
+    }
+
     /// Names each weight by its path, for errors and printed tapes. [`Sequential`](crate::Sequential)
     /// does so by itself.
     fn name_weights(&self) {
@@ -218,26 +300,61 @@ pub trait Layer: Send + Sync {
     }
 }
 
+/// Runs a layer under a name, for errors and profiles; looks at its output if somebody
+/// [searches](crate::first_non_finite).
+pub(crate) fn under_name<L: Layer + ?Sized, R>(
+    layer: &L,
+    name: &str,
+    run: impl FnOnce() -> Result<R>,
+    output: impl FnOnce(&R) -> &Tensor,
+) -> Result<R> {
+    let _scope = scope(name);
+    let checked = run().and_then(|result| finite::check(output(&result)).map(|()| result));
+    checked.map_err(|error| error.context(format!("{name} ({})", layer.describe())))
+}
+
+/// The shape of what is computed on trial, of which neither tapes nor profilers hear.
+pub(crate) fn tried(forward: impl FnOnce() -> Result<Tensor>) -> Result<Shape> {
+    unobserved(|| no_record(forward)).map(|output| output.shape().clone())
+}
+
 /// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
 fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
-    // Sorted; numbers mostly come in ascending order, and are then appended.
-    let mut seen: Vec<u32> = Vec::new();
+    let mut seen = Seen::default();
     visit(&mut Visitor::new(&mut |path, part| {
         if let Part::Weight(weight) | Part::State(weight) = part
-            && let Err(place) = seen.binary_search(&weight.id())
+            && seen.is_new(weight)
         {
-            seen.insert(place, weight.id());
             see(path, weight);
         }
     }));
+}
+
+/// The numbers of the variables that were shown, sorted; they mostly come in ascending order, and are then
+/// appended.
+#[derive(Default)]
+struct Seen(Vec<u32>);
+
+impl Seen {
+    fn is_new(&mut self, variable: &Variable) -> bool {
+        let place = self.0.binary_search(&variable.id());
+        if let Err(place) = place {
+            self.0.insert(place, variable.id());
+        }
+        place.is_err()
+    }
 }
 
 /// One of the things that layers are made of.
 pub enum Part<'a> {
     /// A variable, trainable or not.
     Weight(&'a Variable),
+    /// The rules for the weight that was shown last.
+    Rules(&'a Variable, &'a Rules),
     /// A variable that the layer itself keeps up to date: among the weights, but never trainable.
     State(&'a Variable),
+    /// A penalty on what a layer gave in its last call.
+    Penalty(&'a Penalty),
     /// A source of random numbers.
     Stream(&'a RandomStream),
     /// A layer inside; its own parts follow.
@@ -256,9 +373,14 @@ impl<'a> Visitor<'a> {
         Visitor { path: String::new(), see }
     }
 
-    /// Shows a weight.
-    pub fn weight(&mut self, name: &str, weight: &Variable) {
-        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Weight(weight)));
+    /// Shows a weight, and the rules for it if it is a [`Weight`](crate::Weight).
+    pub fn weight(&mut self, name: &str, weight: &impl AsWeight) {
+        self.within(name, |visitor| {
+            (visitor.see)(&visitor.path, Part::Weight(weight.variable()));
+            if let Some(rules) = weight.rules() {
+                (visitor.see)(&visitor.path, Part::Rules(weight.variable(), rules));
+            }
+        });
     }
 
     /// Shows a variable that is not trainable and that the layer itself keeps up to date, such as a
@@ -270,6 +392,11 @@ impl<'a> Visitor<'a> {
     /// Shows parts under a name of their own that are no layer.
     pub fn group(&mut self, name: &str, show: impl FnOnce(&mut Self)) {
         self.within(name, show);
+    }
+
+    /// Shows a penalty.
+    pub fn penalty(&mut self, name: &str, penalty: &Penalty) {
+        self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Penalty(penalty)));
     }
 
     /// Shows a random stream.
@@ -306,6 +433,14 @@ macro_rules! layers_by_reference {
             }
             fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
                 (**self).forward_many(inputs, mode)
+            }
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                (**self).forward_masked(input, mask, mode)
             }
             fn visit(&self, visitor: &mut Visitor) {
                 (**self).visit(visitor);

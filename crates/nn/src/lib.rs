@@ -21,30 +21,41 @@
 //! | [`layers`] | the layers, one file each; [`Sequential`] puts them in a row |
 //! | [`Activation`] | elementwise functions and softmax, as attribute of a layer or as a layer |
 //! | [`Initializer`] | how weights begin |
+//! | [`Regularizer`], [`Constraint`] | what weights add to the loss, and what is made of them after a step |
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
 //! | [`first_non_finite`] | where NaN and infinities come from |
 //! | [`RandomStream`] | the random numbers of a layer, restorable |
 //!
-//! A model of one's own is a plain struct that implements [`Layer`]: see there. The crate
+//! A model of one's own is a plain struct that implements [`Layer`], with [`parts!`]: see there. The crate
 //! `autograd` is re-exported, and `tensor` with it.
 
 mod activation;
 mod built;
+mod constraints;
 mod finite;
 mod initializers;
 mod layer;
 pub mod layers;
 pub mod losses;
+mod parts;
+mod penalty;
+mod regularizers;
 mod stream;
+mod weight;
 mod weights;
 
 pub use activation::Activation;
 pub use autograd;
 pub use autograd::{Error, Result, Variable, tensor};
 pub use built::Built;
+pub use constraints::{Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm};
 pub use finite::first_non_finite;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::*;
 pub use losses::*;
+pub use parts::Shown;
+pub use penalty::Penalty;
+pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use stream::RandomStream;
+pub use weight::{AsWeight, Rules, Weight};

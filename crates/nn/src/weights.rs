@@ -5,6 +5,7 @@ use tensor::{DType, Error, Generator, Result, Shape, Tensor, no_record, random};
 
 use crate::built::Built;
 use crate::initializers::Initializer;
+use crate::weight::{Weight, WeightOptions};
 
 /// The weights `W` of a layer, which follow from the sizes of some axes of its input: made at once
 /// where those were stated, else by the first input, in its element type.
@@ -90,26 +91,39 @@ impl Draw {
     }
 
     /// A weight whose axes show its fans.
-    pub(crate) fn weight(
-        &mut self,
-        name: &str,
-        initializer: &Initializer,
-        shape: impl Into<Shape>,
-    ) -> Result<Variable> {
-        let value = initializer.initialize(&mut self.generator, shape)?;
-        Ok(self.variable(name, &value))
+    pub(crate) fn weight(&mut self, name: &str, options: &WeightOptions, shape: impl Into<Shape>) -> Result<Weight> {
+        let value = options.initializer.initialize(&mut self.generator, shape)?;
+        Ok(Weight { variable: self.variable(name, &value), rules: options.rules.clone() })
     }
 
     /// A weight of stated fans.
     pub(crate) fn weight_with_fans(
         &mut self,
         name: &str,
-        initializer: &Initializer,
+        options: &WeightOptions,
         shape: impl Into<Shape>,
         fans: [usize; 2],
-    ) -> Result<Variable> {
-        let value = initializer.initialize_with_fans(&mut self.generator, shape, fans)?;
-        Ok(self.variable(name, &value))
+    ) -> Result<Weight> {
+        let value = options.initializer.initialize_with_fans(&mut self.generator, shape, fans)?;
+        Ok(Weight { variable: self.variable(name, &value), rules: options.rules.clone() })
+    }
+
+    /// A weight, unless it is left out.
+    pub(crate) fn optional(
+        &mut self,
+        name: &str,
+        options: &Option<WeightOptions>,
+        shape: impl Into<Shape>,
+    ) -> Result<Option<Weight>> {
+        options.as_ref().map(|options| self.weight(name, options, shape)).transpose()
+    }
+
+    /// A variable that the layer itself keeps up to date.
+    pub(crate) fn state(&mut self, name: &str, initializer: &Initializer, shape: impl Into<Shape>) -> Result<Variable> {
+        let value = initializer.initialize(&mut self.generator, shape)?;
+        let state = self.variable(name, &value);
+        state.set_trainable(false);
+        Ok(state)
     }
 
     fn variable(&self, name: &str, value: &Tensor) -> Variable {
@@ -124,6 +138,18 @@ pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes:
     }
     if !input.dtype().is_float() {
         return Err(Error::dtype(kind, input.dtype(), "a floating type; cast the input first"));
+    }
+    Ok(())
+}
+
+/// An error unless the mask is of type bool and has the first two axes of a sequence.
+pub(crate) fn check_mask(kind: &str, mask: &Tensor, sequence: &Tensor) -> Result<()> {
+    if sequence.rank() < 2 || mask.shape()[..] != sequence.shape()[..2] {
+        let message = format!("a mask must be [batch, time], here of a sequence {}", sequence.shape());
+        return Err(Error::shape(kind, mask.shape(), message));
+    }
+    if mask.dtype() != DType::Bool {
+        return Err(Error::dtype(kind, mask.dtype(), "bool, as a mask must be"));
     }
     Ok(())
 }

@@ -236,3 +236,77 @@ fn a_shared_layer_counts_once() {
     assert_eq!(names, ["dense.kernel", "dense.bias"]);
     assert_eq!(model.weights()[0].name(), "dense.kernel");
 }
+
+/// It tries layers with zeros, which is not the model's own work.
+#[test]
+fn a_summary_is_not_in_the_profile() {
+    struct Block(Dense);
+    impl Layer for Block {
+        fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+            self.0.call("inner", input, mode)
+        }
+    }
+    let model = Sequential::new().add(Block(Dense::new(3, 3))).add(Sequential::new().add(Dense::new(3, 2)));
+    let profiler = tensor::profile::Profiler::start();
+    model.summary(&[3]).unwrap();
+    model.output_shape(&[7, 3].into()).unwrap();
+    model.forward(&Tensor::ones([2, 3]), Mode::Inference).unwrap();
+    let profile = profiler.stop();
+    let mut paths: Vec<(&str, u64)> = profile.scopes().iter().map(|row| (row.path.as_str(), row.calls)).collect();
+    // Other tests of this file run meanwhile, on their own threads.
+    paths.retain(|(path, _)| ["block", "block.inner", "sequential", "sequential.dense"].contains(path));
+    paths.sort_unstable();
+    assert_eq!(paths, [("block", 1), ("block.inner", 1), ("sequential", 1), ("sequential.dense", 1)]);
+}
+
+#[test]
+fn weights_are_set_and_frozen_by_name() -> Result<()> {
+    let model = Sequential::new().add_named("encoder", Dense::new(2, 2)).add_named("head", Dense::new(2, 1));
+    for (path, weight) in model.named_weights() {
+        if path.starts_with("encoder.") {
+            weight.set_trainable(false);
+        }
+    }
+    model.weight("encoder.kernel")?.assign(tensor![[1.0, 0.0], [0.0, 1.0]])?;
+    assert_eq!(
+        model.trainable_weights().iter().map(|weight| weight.name()).collect::<Vec<_>>(),
+        ["head.kernel", "head.bias"]
+    );
+    model.layer("encoder")?.set_trainable(true);
+    assert_eq!(model.trainable_weights().len(), 4);
+    Ok(())
+}
+
+/// What holds weights, streams, several layers or none, in one line.
+#[test]
+fn parts_shows_fields_under_their_names() {
+    struct Net {
+        scale: nn::Variable,
+        blocks: Vec<Dense>,
+        head: Option<Dense>,
+        tail: Option<Dense>,
+        noise: nn::RandomStream,
+        penalty: nn::Penalty,
+    }
+    impl Layer for Net {
+        nn::parts!(scale, blocks, head, tail, noise, penalty);
+
+        fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+            self.penalty.set(Tensor::scalar(2.0));
+            input.try_mul(&self.scale)
+        }
+    }
+    let net = Net {
+        scale: nn::Variable::new(tensor![3.0]),
+        blocks: vec![Dense::new(1, 1).without_bias(), Dense::new(1, 1)],
+        head: Some(Dense::new(1, 2).without_bias()),
+        tail: None,
+        noise: nn::RandomStream::new("noise"),
+        penalty: nn::Penalty::default(),
+    };
+    let names: Vec<String> = net.named_weights().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["scale", "blocks.0.kernel", "blocks.1.kernel", "blocks.1.bias", "head.kernel"]);
+    assert_eq!(net.named_streams()[0].0, "noise");
+    net.forward(&tensor![1.0], Mode::Training).unwrap();
+    assert_eq!(net.regularization_loss().unwrap().unwrap().item().unwrap(), 2.0);
+}

@@ -1,6 +1,6 @@
 //! What is particular to normalizations.
 
-use autograd::GradientTape;
+use autograd::{GradientTape, checkpoint};
 use nn::{BatchNorm, GroupNorm, Initializer, Layer, LayerNorm, Mode, RmsNorm, Sequential};
 use tensor::{Generator, Result, Tensor, tensor};
 
@@ -66,5 +66,36 @@ fn weights_scale_and_shift() -> Result<()> {
     assert_eq!(wrong.to_string(), "normalize: epsilon -1.0 must be a number from 0 on");
     let wrong = BatchNorm::new(2).momentum(1.5).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
     assert_eq!(wrong.to_string(), "batch_norm: the momentum 1.5 must lie between 0 and 1");
+    Ok(())
+}
+
+/// The segment runs again in the walk backwards: its statistics had moved twice.
+#[test]
+fn a_checkpoint_moves_statistics_once() -> Result<()> {
+    let (x, momentum) = (Generator::new(2).normal([5, 2], 1.0, 2.0)?, 0.5);
+    let step = |checkpointed: usize| -> Result<Vec<Vec<f32>>> {
+        let layer = std::sync::Arc::new(BatchNorm::new(2).momentum(momentum));
+        let tape = GradientTape::new();
+        tape.watch(&x);
+        let inner = layer.clone();
+        let once = move |x: &[Tensor]| inner.forward(&x[0], Mode::Training);
+        let y = match checkpointed {
+            0 => once(&[x.clone()])?,
+            1 => checkpoint(once, &[&x])?,
+            // One inside another.
+            _ => checkpoint(move |x| checkpoint(once.clone(), &[&x[0]]), &[&x])?,
+        };
+        let weights = layer.trainable_weights();
+        let gradients = tape.gradient(y.tanh().square(), &weights)?;
+        let values = gradients
+            .iter()
+            .map(|gradient| gradient.to_vec())
+            .chain(layer.weights().iter().map(|weight| weight.value().to_vec()).collect::<Vec<_>>());
+        values.collect()
+    };
+    let plain = step(0)?;
+    assert_eq!(plain.len(), 6);
+    assert_eq!(step(1)?, plain);
+    assert_eq!(step(2)?, plain);
     Ok(())
 }

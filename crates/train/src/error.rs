@@ -2,7 +2,6 @@
 
 use data::Batch;
 use nn::{Layer, Mode, first_non_finite};
-use tensor::Tensor;
 
 use crate::fit::BatchEnd;
 
@@ -64,11 +63,11 @@ impl Error {
 
     /// An [`Error::Loss`]; looks for where it comes from.
     pub(crate) fn loss(end: &BatchEnd, learning_rate: f64, model: &dyn Layer, batch: &Batch) -> Error {
-        let inputs: Vec<&Tensor> = std::iter::once(&batch.features).chain(&batch.mask).collect();
         let origin = if !batch.targets.all_finite() {
             "the targets have NaN or infinite elements".into()
         } else {
-            first_non_finite(model, &inputs, Mode::Training).unwrap_or_else(|| "the predictions are finite".into())
+            first_non_finite(model, &batch.features, batch.mask.as_ref(), Mode::Training)
+                .unwrap_or_else(|| "the predictions are finite".into())
         };
         Error::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }
     }

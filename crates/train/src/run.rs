@@ -98,7 +98,7 @@ impl<'r> Run<'r> {
             progress.batch(|| (self.meter.score(), self.training.optimizer.learning_rate()));
         }
         if let Some(gradients) = self.accumulator.take()? {
-            self.training.optimizer.apply(&self.training.model.trainable_weights(), &gradients)?;
+            self.objective.apply(self.training.optimizer, &self.objective.model.trainable_weights(), &gradients)?;
         }
         let score = self.meter.score_of("fit")?;
         let validation = self.validation.map(|batches| self.meter.evaluate(self.objective, batches)).transpose()?;
@@ -116,7 +116,7 @@ impl<'r> Run<'r> {
             return Err(Error::loss(&end, rate, self.objective.model, batch));
         }
         if let Some(gradients) = self.accumulator.add(&gradients)? {
-            self.training.optimizer.apply(&variables, &gradients)?;
+            self.objective.apply(self.training.optimizer, &variables, &gradients)?;
         }
         self.meter.update(batch, &outcome)?;
         self.drawn = pass.drawn();

@@ -3,6 +3,7 @@
 use autograd::{GradientTape, Variable};
 use data::Batch;
 use nn::{Layer, Loss, Mode, Reduction};
+use optim::Optimizer;
 use tensor::{DType, Tensor, no_record};
 
 use crate::error::{Error, Result};
@@ -48,31 +49,43 @@ impl Objective<'_> {
         })
     }
 
+    /// A step of the optimizer; the weights then keep their constraints.
+    pub(crate) fn apply(
+        &self,
+        optimizer: &mut dyn Optimizer,
+        weights: &[Variable],
+        gradients: &[Tensor],
+    ) -> Result<()> {
+        optimizer.apply(weights, gradients)?;
+        Ok(self.model.apply_constraints()?)
+    }
+
     fn forward(&self, batch: &Batch, mode: Mode) -> Result<(Tensor, Tensor, Option<Tensor>)> {
-        let predictions = match &batch.mask {
-            Some(mask) => self.model.forward_many(&[&batch.features, mask], mode)?,
-            None => self.model.forward(&batch.features, mode)?,
-        };
-        let weights = loss_weights(batch)?;
-        let loss = self.loss.reduce(&batch.targets, &predictions, weights.as_ref(), self.reduction)?;
+        let (predictions, mask) = self.model.forward_masked(&batch.features, batch.mask.as_ref(), mode)?;
+        let weights = loss_weights(batch.weights.as_ref(), mask.as_ref(), &batch.targets)?;
+        let mut loss = self.loss.reduce(&batch.targets, &predictions, weights.as_ref(), self.reduction)?;
         if !loss.shape().is_empty() {
             let message = format!("a loss of shape {}: the reduction must give one number", loss.shape());
             return Err(Error::Trainer(message));
+        }
+        if let Some(penalty) = self.model.regularization_loss()? {
+            loss = loss.try_add(penalty)?;
         }
         Ok((loss, predictions, weights))
     }
 }
 
-/// The weights of a batch's losses. Where there is a target for each step of masked sequences, `[batch, time, …]`,
-/// steps that are no part of them count nothing and the others more, so that the mean is over the steps that there
-/// are, as in Keras.
-fn loss_weights(batch: &Batch) -> Result<Option<Tensor>> {
-    let mask = batch.mask.as_ref().filter(|mask| batch.targets.shape().starts_with(mask.shape()));
-    let Some(mask) = mask else { return Ok(batch.weights.clone()) };
+/// The weights of a batch's losses. Where the predictions have a mask and there is a target for each step,
+/// `[batch, time, …]`, steps that are left out count nothing and the others more, so that the mean is over the steps
+/// that there are, as in Keras.
+fn loss_weights(weights: Option<&Tensor>, mask: Option<&Tensor>, targets: &Tensor) -> Result<Option<Tensor>> {
+    let Some(mask) = mask.filter(|mask| targets.shape().starts_with(mask.shape())) else {
+        return Ok(weights.cloned());
+    };
     let mask = mask.cast(DType::F32);
     let share = mask.mean().item()?;
     let mask = if share > 0.0 { mask.try_div(share)? } else { mask };
-    Ok(Some(match &batch.weights {
+    Ok(Some(match weights {
         Some(weights) => weights.cast(DType::F32).expand_dims(-1)?.try_mul(mask)?,
         None => mask,
     }))

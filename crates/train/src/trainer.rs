@@ -67,7 +67,8 @@ impl<'m> Trainer<'m> {
     /// Trains the model: for each batch a forward pass, the gradient of the mean loss for all
     /// trainable weights, and a step of the optimizer. Called again, it goes on from there.
     ///
-    /// Samples count by the weights of their batches. A mask is given to the model as its second input.
+    /// The model's penalties are part of the loss, and its weights keep their constraints. Samples count by the
+    /// weights of their batches, and where the model's output has a mask, as Keras counts them.
     ///
     /// # Errors
     /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite, naming where that began
@@ -90,7 +91,7 @@ impl<'m> Trainer<'m> {
             let end = BatchEnd { epoch: 0, batch: 0, batches: None, loss: outcome.loss };
             return Err(Error::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
         }
-        self.optimizer.apply(&variables, &gradients)?;
+        self.objective.apply(&mut *self.optimizer, &variables, &gradients)?;
         Ok(outcome.loss)
     }
 

@@ -1,38 +1,36 @@
 //! The scale and shift that follow a normalization.
 
-use autograd::Variable;
 use tensor::{Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::Visitor;
+use crate::weight::{Weight, WeightOptions};
 use crate::weights::Draw;
 
-/// How scale and shift begin; `None` leaves one out.
+/// What there is to say about scale and shift; `None` leaves one out.
 #[derive(Clone, Debug)]
 pub(super) struct AffineOptions {
-    pub(super) gamma: Option<Initializer>,
-    pub(super) beta: Option<Initializer>,
+    pub(super) gamma: Option<WeightOptions>,
+    pub(super) beta: Option<WeightOptions>,
 }
 
 impl Default for AffineOptions {
     fn default() -> Self {
-        AffineOptions { gamma: Some(Initializer::Ones), beta: Some(Initializer::Zeros) }
+        AffineOptions { gamma: Some(Initializer::Ones.into()), beta: Some(Initializer::Zeros.into()) }
     }
 }
 
 /// The weights `gamma` and `beta`.
 #[derive(Debug)]
 pub(super) struct Affine {
-    pub(super) gamma: Option<Variable>,
-    pub(super) beta: Option<Variable>,
+    pub(super) gamma: Option<Weight>,
+    pub(super) beta: Option<Weight>,
 }
 
 impl Affine {
     pub(super) fn new(options: &AffineOptions, sizes: &[usize], draw: &mut Draw) -> Result<Affine> {
-        let mut weight = |name: &str, initializer: &Option<Initializer>| {
-            initializer.as_ref().map(|initializer| draw.weight(name, initializer, sizes)).transpose()
-        };
-        Ok(Affine { gamma: weight("gamma", &options.gamma)?, beta: weight("beta", &options.beta)? })
+        let gamma = draw.optional("gamma", &options.gamma, sizes)?;
+        Ok(Affine { gamma, beta: draw.optional("beta", &options.beta, sizes)? })
     }
 
     /// `x · gamma + beta`, with the weights under a shape that broadcasts to that of `x`.
@@ -66,33 +64,12 @@ macro_rules! affine_options {
                 $layer { epsilon, ..self }
             }
 
-            /// Sets how `gamma` begins. Weights that have been made are made anew.
-            #[must_use]
-            pub fn gamma_initializer(self, initializer: Initializer) -> $layer {
-                let affine = AffineOptions { gamma: Some(initializer), ..self.affine };
-                $layer { affine, weights: self.weights.anew(), ..self }
-            }
-
-            /// Sets how `beta` begins. Weights that have been made are made anew.
-            #[must_use]
-            pub fn beta_initializer(self, initializer: Initializer) -> $layer {
-                let affine = AffineOptions { beta: Some(initializer), ..self.affine };
-                $layer { affine, weights: self.weights.anew(), ..self }
-            }
-
-            /// Leaves `gamma` out. Weights that have been made are made anew.
-            #[must_use]
-            pub fn without_scale(self) -> $layer {
-                let affine = AffineOptions { gamma: None, ..self.affine };
-                $layer { affine, weights: self.weights.anew(), ..self }
-            }
-
-            /// Leaves `beta` out. Weights that have been made are made anew.
-            #[must_use]
-            pub fn without_center(self) -> $layer {
-                let affine = AffineOptions { beta: None, ..self.affine };
-                $layer { affine, weights: self.weights.anew(), ..self }
-            }
+            $crate::weight::weight_options!(
+                "gamma" in affine.gamma: without_scale, gamma_initializer, gamma_regularizer, gamma_constraint
+            );
+            $crate::weight::weight_options!(
+                "beta" in affine.beta: without_center, beta_initializer, beta_regularizer, beta_constraint
+            );
         }
     };
 }

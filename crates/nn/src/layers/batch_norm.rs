@@ -1,6 +1,6 @@
 //! Batch normalization.
 
-use autograd::Variable;
+use autograd::{CheckpointPass, Variable, checkpoint_pass};
 use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
 
 use super::affine::{Affine, AffineOptions, affine_options};
@@ -15,7 +15,7 @@ use crate::weights::{Draw, Weights, check_input};
 /// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
 /// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
 /// of its `gamma` and `beta` is trainable, is in inference always. What `autograd::checkpoint` computes
-/// twice moves them twice.
+/// twice moves them once.
 ///
 /// | | shape |
 /// |---|---|
@@ -95,13 +95,9 @@ impl BatchNorm {
             return Err(Error::argument("batch_norm", message));
         }
         let affine = Affine::new(&self.affine, sizes, draw)?;
-        let mut state = |name: &str, initializer| -> Result<Variable> {
-            let state = draw.weight(name, &initializer, sizes)?;
-            state.set_trainable(false);
-            Ok(state)
-        };
-        let moving_mean = state("moving_mean", Initializer::Zeros)?;
-        Ok(Parts { affine, moving_mean, moving_variance: state("moving_variance", Initializer::Ones)? })
+        let moving_mean = draw.state("moving_mean", &Initializer::Zeros, sizes)?;
+        let moving_variance = draw.state("moving_variance", &Initializer::Ones, sizes)?;
+        Ok(Parts { affine, moving_mean, moving_variance })
     }
 
     /// Moves the running mean and variance towards those of a batch of `count` elements a channel.
@@ -141,7 +137,10 @@ impl Layer for BatchNorm {
                 return Err(Error::shape("batch_norm", input.shape(), message));
             }
             let (mean, variance) = (input.mean_keepdims(&others[..])?, input.var_keepdims(&others[..])?);
-            self.update(parts, &mean, &variance, count)?;
+            // A segment that is computed anew has moved them before.
+            if checkpoint_pass() != Some(CheckpointPass::Again) {
+                self.update(parts, &mean, &variance, count)?;
+            }
             (mean, variance)
         } else {
             (parts.moving_mean.value().with_shape(&across)?, parts.moving_variance.value().with_shape(&across)?)

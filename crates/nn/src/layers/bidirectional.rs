@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use super::recurrent::{Recurrent, RecurrentCell};
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode};
+use crate::parts;
 
 /// How the outputs of the two directions become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,10 +95,14 @@ impl<C: RecurrentCell> Layer for Bidirectional<C> {
         }
     }
 
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.layer("forward", &self.forward);
-        visitor.layer("backward", &self.backward);
+    /// The mask goes on with the outputs of all steps.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let (output, _) = self.run(input, &[], mask)?;
+        let sequences = output.rank() == 3;
+        Ok((output, mask.filter(|_| sequences).cloned()))
     }
+
+    parts!(forward, backward);
 
     fn describe(&self) -> String {
         format!("Bidirectional {}", self.forward.describe())

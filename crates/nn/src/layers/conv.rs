@@ -1,18 +1,73 @@
 //! Convolutions along one axis and two.
 
-use autograd::Variable;
 use tensor::ops::{ConvOptions, Padding};
 use tensor::{Error, Result, Tensor};
 
+use super::linear::Linear;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
-#[derive(Debug)]
-struct Filters {
-    kernel: Variable,
-    bias: Option<Variable>,
+/// The options that all convolutions have, inside an `impl` of one with `options` and `activation`.
+macro_rules! convolution_options {
+    ($axes:literal) => {
+        /// Sets how far windows lie apart; 1 by default.
+        #[must_use]
+        pub fn stride(mut self, stride: [usize; $axes]) -> Self {
+            self.options.stride = stride;
+            self
+        }
+
+        /// Sets the zeros around the input; none by default.
+        #[must_use]
+        pub fn padding(mut self, padding: Padding<$axes>) -> Self {
+            self.options.padding = padding;
+            self
+        }
+
+        /// Sets how far neighbouring elements of a window lie apart; 1 by default.
+        #[must_use]
+        pub fn dilation(mut self, dilation: [usize; $axes]) -> Self {
+            self.options.dilation = dilation;
+            self
+        }
+
+        /// Sets the activation; linear by default.
+        #[must_use]
+        pub fn activation(self, activation: Activation) -> Self {
+            Self { activation, ..self }
+        }
+    };
+}
+
+pub(super) use convolution_options;
+
+/// The channels of an input, which must have the axes that `axes` names.
+pub(super) fn channels_of(kind: &str, input: &Tensor, spatial: usize, axes: &str) -> Result<usize> {
+    match input.shape().last() {
+        Some(&channels) if input.rank() == spatial + 2 => Ok(channels),
+        _ => Err(Error::shape(kind, input.shape(), format!("needs the axes {axes}"))),
+    }
+}
+
+/// The groups into which channels and filters fall, if they do so evenly.
+pub(super) fn checked_groups(kind: &'static str, groups: usize, channels: usize, filters: usize) -> Result<usize> {
+    if filters > 0 && groups > 0 && channels.is_multiple_of(groups) && filters.is_multiple_of(groups) {
+        return Ok(groups);
+    }
+    let message = format!(
+        "{groups} groups must divide {channels} channels and {filters} filters, of which there must be at least 1"
+    );
+    Err(Error::argument(kind, message))
+}
+
+/// What a convolution prints as, such as `Conv2d 3→8 3×3`.
+pub(super) fn described(kind: &str, channels: Option<usize>, filters: usize, size: &[usize]) -> String {
+    let channels = channels.map_or("?".to_string(), |channels| channels.to_string());
+    let size: Vec<String> = size.iter().map(usize::to_string).collect();
+    format!("{kind} {channels}→{filters} {}", size.join("×"))
 }
 
 /// The layer along so many axes; the two differ in their shapes alone.
@@ -25,9 +80,9 @@ macro_rules! convolution {
             size: [usize; $axes],
             options: ConvOptions<$axes>,
             activation: Activation,
-            kernel_initializer: Initializer,
-            bias_initializer: Option<Initializer>,
-            weights: Weights<Filters>,
+            kernel: WeightOptions,
+            bias: Option<WeightOptions>,
+            weights: Weights<Linear>,
         }
 
         impl $name {
@@ -44,31 +99,10 @@ macro_rules! convolution {
                     size,
                     options: ConvOptions::default(),
                     activation: Activation::Linear,
-                    kernel_initializer: Initializer::GlorotUniform,
-                    bias_initializer: Some(Initializer::Zeros),
+                    kernel: Initializer::GlorotUniform.into(),
+                    bias: Some(Initializer::Zeros.into()),
                     weights: Weights::unsized_yet(),
                 }
-            }
-
-            /// Sets how far windows lie apart; 1 by default.
-            #[must_use]
-            pub fn stride(mut self, stride: [usize; $axes]) -> $name {
-                self.options.stride = stride;
-                self
-            }
-
-            /// Sets the zeros around the input; none by default.
-            #[must_use]
-            pub fn padding(mut self, padding: Padding<$axes>) -> $name {
-                self.options.padding = padding;
-                self
-            }
-
-            /// Sets how far neighbouring elements of a window lie apart; 1 by default.
-            #[must_use]
-            pub fn dilation(mut self, dilation: [usize; $axes]) -> $name {
-                self.options.dilation = dilation;
-                self
             }
 
             /// Sets in how many parts the channels fall, each with filters of its own; 1 by default. Weights
@@ -79,76 +113,33 @@ macro_rules! convolution {
                 $name { weights: self.weights.anew(), ..self }
             }
 
-            /// Sets the activation; linear by default.
-            #[must_use]
-            pub fn activation(self, activation: Activation) -> $name {
-                $name { activation, ..self }
-            }
+            convolution_options!($axes);
+            weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
+            weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
-            /// Sets how the kernel begins. Weights that have been made are made anew.
-            #[must_use]
-            pub fn kernel_initializer(self, initializer: Initializer) -> $name {
-                $name { kernel_initializer: initializer, weights: self.weights.anew(), ..self }
-            }
-
-            /// Sets how the bias begins. Weights that have been made are made anew.
-            #[must_use]
-            pub fn bias_initializer(self, initializer: Initializer) -> $name {
-                $name { bias_initializer: Some(initializer), weights: self.weights.anew(), ..self }
-            }
-
-            /// Leaves the bias out. Weights that have been made are made anew.
-            #[must_use]
-            pub fn without_bias(self) -> $name {
-                $name { bias_initializer: None, weights: self.weights.anew(), ..self }
-            }
-
-            fn build(&self, channels: usize, draw: &mut Draw) -> Result<Filters> {
-                let groups = self.options.groups;
-                if self.filters == 0 || groups == 0 || channels % groups != 0 || self.filters % groups != 0 {
-                    let filters = self.filters;
-                    let message = format!(
-                        "{groups} groups must divide {channels} channels and {filters} filters, of which there \
-                         must be at least 1"
-                    );
-                    return Err(Error::argument($kind, message));
-                }
+            fn build(&self, channels: usize, draw: &mut Draw) -> Result<Linear> {
+                let groups = checked_groups($kind, self.options.groups, channels, self.filters)?;
                 let shape: Vec<usize> = self.size.iter().copied().chain([channels / groups, self.filters]).collect();
-                let kernel = draw.weight("kernel", &self.kernel_initializer, &shape[..])?;
-                let bias = self.bias_initializer.as_ref();
-                let bias = bias.map(|bias| draw.weight("bias", bias, [self.filters])).transpose()?;
-                Ok(Filters { kernel, bias })
+                Linear::new(draw, (&self.kernel, &shape[..]), (&self.bias, [self.filters]))
             }
         }
 
         impl Layer for $name {
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-                if input.rank() != $axes + 2 {
-                    return Err(Error::shape($kind, input.shape(), concat!("needs the axes ", $shape)));
-                }
-                let channels = input.shape()[input.rank() - 1];
+                let channels = channels_of($kind, input, $axes, $shape)?;
                 let weights =
                     self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;
-                let product = input.$method(&weights.kernel, self.options)?;
-                self.activation.apply(&match &weights.bias {
-                    Some(bias) => product.try_add(bias)?,
-                    None => product,
-                })
+                weights.finish(input.$method(&weights.kernel, self.options)?, self.activation)
             }
 
             fn visit(&self, visitor: &mut Visitor) {
                 if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {
-                    visitor.weight("kernel", &weights.kernel);
-                    if let Some(bias) = &weights.bias {
-                        visitor.weight("bias", bias);
-                    }
+                    weights.visit(visitor);
                 }
             }
 
             fn describe(&self) -> String {
-                let channels = self.weights.sizes().map_or("?".to_string(), |sizes| sizes[0].to_string());
-                let size = self.size.map(|size| size.to_string()).join("×");
-                format!(concat!(stringify!($name), " {}→{} {}"), channels, self.filters, size)
+                described(self.kind(), self.weights.sizes().map(|sizes| sizes[0]), self.filters, &self.size)
             }
         }
     };
@@ -157,7 +148,8 @@ macro_rules! convolution {
 convolution! {
     /// Filters that slide over sequences, as Keras' Conv1D: each output is the sum of a window's
     /// elements times a filter's, plus a bias. (The filters are not turned round: see
-    /// [`Tensor::conv1d`].)
+    /// [`Tensor::conv1d`].) Keras' `padding="causal"` is
+    /// `Padding::Explicit([((size - 1) · dilation, 0)])`.
     ///
     /// | | shape |
     /// |---|---|

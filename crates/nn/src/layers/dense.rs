@@ -1,11 +1,12 @@
 //! The densely connected layer.
 
-use autograd::Variable;
 use tensor::{Error, Result, Tensor};
 
+use super::linear::Linear;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
 /// `activation(input · kernel + bias)`, as Keras' Dense.
@@ -33,15 +34,9 @@ use crate::weights::{Draw, Weights};
 pub struct Dense {
     units: usize,
     activation: Activation,
-    kernel_initializer: Initializer,
-    bias_initializer: Option<Initializer>,
-    weights: Weights<Affine>,
-}
-
-#[derive(Debug)]
-struct Affine {
-    kernel: Variable,
-    bias: Option<Variable>,
+    kernel: WeightOptions,
+    bias: Option<WeightOptions>,
+    weights: Weights<Linear>,
 }
 
 impl Dense {
@@ -57,8 +52,8 @@ impl Dense {
         Dense {
             units,
             activation: Activation::Linear,
-            kernel_initializer: Initializer::GlorotUniform,
-            bias_initializer: Some(Initializer::Zeros),
+            kernel: Initializer::GlorotUniform.into(),
+            bias: Some(Initializer::Zeros.into()),
             weights: Weights::unsized_yet(),
         }
     }
@@ -69,31 +64,14 @@ impl Dense {
         Dense { activation, ..self }
     }
 
-    /// Sets how the kernel begins. Weights that have been made are made anew.
-    #[must_use]
-    pub fn kernel_initializer(self, initializer: Initializer) -> Dense {
-        Dense { kernel_initializer: initializer, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
+    weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
-    /// Sets how the bias begins. Weights that have been made are made anew.
-    #[must_use]
-    pub fn bias_initializer(self, initializer: Initializer) -> Dense {
-        Dense { bias_initializer: Some(initializer), weights: self.weights.anew(), ..self }
-    }
-
-    /// Leaves the bias out. Weights that have been made are made anew.
-    #[must_use]
-    pub fn without_bias(self) -> Dense {
-        Dense { bias_initializer: None, weights: self.weights.anew(), ..self }
-    }
-
-    fn build(&self, inputs: usize, draw: &mut Draw) -> Result<Affine> {
+    fn build(&self, inputs: usize, draw: &mut Draw) -> Result<Linear> {
         if self.units == 0 {
             return Err(Error::argument("dense", "the number of units is 0; it must be at least 1"));
         }
-        let kernel = draw.weight("kernel", &self.kernel_initializer, [inputs, self.units])?;
-        let bias = self.bias_initializer.as_ref().map(|bias| draw.weight("bias", bias, [self.units])).transpose()?;
-        Ok(Affine { kernel, bias })
+        Linear::new(draw, (&self.kernel, [inputs, self.units]), (&self.bias, [self.units]))
     }
 }
 
@@ -106,19 +84,12 @@ impl Layer for Dense {
         // Of an input of another width the product tells, with both shapes.
         let inputs = self.weights.sizes().map_or(width, |sizes| sizes[0]);
         let weights = self.weights.of("dense", input, &[inputs], |sizes, draw| self.build(sizes[0], draw))?;
-        let product = input.matmul(&weights.kernel)?;
-        self.activation.apply(&match &weights.bias {
-            Some(bias) => product.try_add(bias)?,
-            None => product,
-        })
+        weights.finish(input.matmul(&weights.kernel)?, self.activation)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
         if let Some(weights) = self.weights.known("dense", |sizes, draw| self.build(sizes[0], draw)) {
-            visitor.weight("kernel", &weights.kernel);
-            if let Some(bias) = &weights.bias {
-                visitor.weight("bias", bias);
-            }
+            weights.visit(visitor);
         }
     }
 

@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Shape, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode};
+use crate::parts;
 use crate::stream::RandomStream;
 
 /// In training sets each element to zero with probability `rate`, independently, and divides the
@@ -44,9 +45,7 @@ impl Layer for Dropout {
         dropped(input, input.shape(), self.rate, &self.random, mode)
     }
 
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.stream("random", &self.random);
-    }
+    parts!(random);
 
     fn describe(&self) -> String {
         format!("Dropout {}", self.rate)

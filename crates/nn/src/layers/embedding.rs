@@ -1,10 +1,10 @@
 //! Vectors for tokens.
 
-use autograd::Variable;
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode, Visitor, tried};
+use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
 /// A vector for each token: the row of a table that its number names.
@@ -26,28 +26,32 @@ use crate::weights::{Draw, Weights};
 pub struct Embedding {
     vocabulary: usize,
     width: usize,
-    initializer: Initializer,
-    weights: Weights<Variable>,
+    embeddings: WeightOptions,
+    mask_zero: bool,
+    weights: Weights<Weight>,
 }
 
 impl Embedding {
     /// Vectors of `width` numbers for `vocabulary` tokens.
     pub fn new(vocabulary: usize, width: usize) -> Embedding {
-        let initializer = Initializer::Uniform { low: -0.05, high: 0.05 };
-        Embedding { vocabulary, width, initializer, weights: Weights::sized([vocabulary, width]) }
+        let embeddings = Initializer::Uniform { low: -0.05, high: 0.05 }.into();
+        Embedding { vocabulary, width, embeddings, mask_zero: false, weights: Weights::sized([vocabulary, width]) }
     }
 
-    /// Sets how the table begins. One that has been made is made anew.
+    /// Lets token 0 stand for steps to be left out: the layers after it in a [`Sequential`](crate::Sequential) get a
+    /// mask ([`Layer::forward_masked`]).
     #[must_use]
-    pub fn embeddings_initializer(self, initializer: Initializer) -> Embedding {
-        Embedding { initializer, weights: self.weights.anew(), ..self }
+    pub fn mask_zero(self) -> Embedding {
+        Embedding { mask_zero: true, ..self }
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
+    weight_options!("embeddings" in embeddings: embeddings_initializer, embeddings_regularizer, embeddings_constraint);
+
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
         if self.width == 0 || self.vocabulary == 0 {
             return Err(Error::argument("embedding", "vocabulary and width must be at least 1"));
         }
-        draw.weight("embeddings", &self.initializer, sizes)
+        draw.weight("embeddings", &self.embeddings, sizes)
     }
 }
 
@@ -56,6 +60,12 @@ impl Layer for Embedding {
         let sizes = [self.vocabulary, self.width];
         let table = self.weights.of("embedding", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
         table.value().take(input, 0).map_err(|error| error.context("embedding"))
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let output = self.forward(input, mode)?;
+        let mask = if self.mask_zero { Some(input.not_equal(0)?) } else { mask.cloned() };
+        Ok((output, mask))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -71,6 +81,6 @@ impl Layer for Embedding {
     fn output_shape(&self, input: &Shape) -> Result<Shape> {
         input.checked_size("output_shape")?;
         let tokens = Tensor::full_of(input, 0.0, DType::I64);
-        tensor::no_record(|| self.forward(&tokens, Mode::Inference)).map(|output| output.shape().clone())
+        tried(|| self.forward(&tokens, Mode::Inference))
     }
 }

@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use super::dropout::check_rate;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode};
+use crate::parts;
 use crate::stream::RandomStream;
 
 /// In training multiplies each element with a number from a normal distribution of mean 1 and the
@@ -50,9 +51,7 @@ impl Layer for GaussianDropout {
         input.try_mul(factors.cast(input.dtype()))
     }
 
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.stream("random", &self.random);
-    }
+    parts!(random);
 
     fn describe(&self) -> String {
         format!("GaussianDropout {}", self.rate)

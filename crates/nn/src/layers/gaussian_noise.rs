@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode};
+use crate::parts;
 use crate::stream::RandomStream;
 
 /// In training adds to each element a number from a normal distribution of mean 0 and the standard
@@ -50,9 +51,7 @@ impl Layer for GaussianNoise {
         input.try_add(noise.cast(input.dtype()))
     }
 
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.stream("random", &self.random);
-    }
+    parts!(random);
 
     fn describe(&self) -> String {
         format!("GaussianNoise {}", self.std)

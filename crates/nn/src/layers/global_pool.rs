@@ -4,9 +4,10 @@ use tensor::ops::Reduction;
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
+use crate::weights::{check_input, check_mask};
 
 macro_rules! global_pooling {
-    ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal;)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal $(, $masked:ident)?;)+) => {$(
         $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug)]
         pub struct $name;
@@ -19,6 +20,22 @@ macro_rules! global_pooling {
                 }
                 input.reduce(Reduction::$reduction, axes, false).map_err(|error| error.context($kind))
             }
+
+            $(
+                /// Steps that the mask leaves out do not count; where it leaves out all, the result is 0.
+                fn forward_masked(
+                    &self,
+                    input: &Tensor,
+                    mask: Option<&Tensor>,
+                    mode: Mode,
+                ) -> Result<(Tensor, Option<Tensor>)> {
+                    let output = match mask {
+                        Some(mask) => $masked($kind, input, mask)?,
+                        None => self.forward(input, mode)?,
+                    };
+                    Ok((output, None))
+                }
+            )?
         }
     )+};
 }
@@ -31,7 +48,16 @@ global_pooling! {
     /// Equal ones share the gradient.
     GlobalMaxPool2d, Max, [1, 2], "global_max_pool2d", "[batch, height, width, channels]";
     /// The averages of sequences: `[batch, steps, channels]` becomes `[batch, channels]`.
-    GlobalAveragePool1d, Mean, [1], "global_average_pool1d", "[batch, steps, channels]";
+    GlobalAveragePool1d, Mean, [1], "global_average_pool1d", "[batch, steps, channels]", masked_average;
     /// The averages of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
     GlobalAveragePool2d, Mean, [1, 2], "global_average_pool2d", "[batch, height, width, channels]";
+}
+
+/// The averages of the steps that the mask keeps.
+fn masked_average(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    check_input(kind, input, 3, "[batch, steps, channels]")?;
+    check_mask(kind, mask, input)?;
+    let kept = mask.expand_dims(-1)?.cast(input.dtype());
+    let count = kept.sum_axes(1)?.maximum(1)?;
+    input.try_mul(&kept)?.sum_axes(1)?.try_div(count)
 }

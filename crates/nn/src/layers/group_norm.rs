@@ -3,7 +3,6 @@
 use tensor::{Error, Result, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
-use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::weights::{Draw, Weights, check_input};
 

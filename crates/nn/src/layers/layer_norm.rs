@@ -3,7 +3,6 @@
 use tensor::{Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
-use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::weights::{Draw, Weights, check_input};
 

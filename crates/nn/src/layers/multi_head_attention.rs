@@ -1,14 +1,15 @@
 //! Attention with several heads.
 
-use autograd::Variable;
 use tensor::ops::AttentionOptions;
 use tensor::{DType, Error, Result, Tensor};
 
 use super::dropout::Dropout;
+use super::linear::{Linear, with_bias};
 use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::weights::{Draw, Weights, check_input};
+use crate::weight::{WeightOptions, weight_options};
+use crate::weights::{Draw, Weights, check_input, check_mask};
 
 /// Attention with several heads (Vaswani et al. 2017): queries, keys and values are projected for
 /// each head, the heads' results put side by side and projected again. Weights are laid out as in
@@ -44,8 +45,8 @@ pub struct MultiHeadAttention {
     causal: bool,
     rotary: Option<RotaryEncoding>,
     dropout: Dropout,
-    kernel_initializer: Initializer,
-    bias_initializer: Option<Initializer>,
+    kernel: WeightOptions,
+    bias: Option<WeightOptions>,
     /// For the widths of query, value and key.
     weights: Weights<Projections>,
 }
@@ -58,11 +59,9 @@ struct Projections {
     output: Projection,
 }
 
+/// A kernel and a bias with an axis for the heads.
 #[derive(Debug)]
-struct Projection {
-    kernel: Variable,
-    bias: Option<Variable>,
-}
+struct Projection(Linear);
 
 impl MultiHeadAttention {
     /// Heads among which queries, keys and values of one width are divided.
@@ -78,8 +77,8 @@ impl MultiHeadAttention {
             causal: false,
             rotary: None,
             dropout: Dropout::new(0.0),
-            kernel_initializer: Initializer::GlorotUniform,
-            bias_initializer: Some(Initializer::Zeros),
+            kernel: Initializer::GlorotUniform.into(),
+            bias: Some(Initializer::Zeros.into()),
             weights: Weights::unsized_yet(),
         }
     }
@@ -102,23 +101,8 @@ impl MultiHeadAttention {
         MultiHeadAttention { dropout: Dropout::new(rate), ..self }
     }
 
-    /// Sets how kernels begin. Weights that have been made are made anew.
-    #[must_use]
-    pub fn kernel_initializer(self, initializer: Initializer) -> MultiHeadAttention {
-        MultiHeadAttention { kernel_initializer: initializer, weights: self.weights.anew(), ..self }
-    }
-
-    /// Sets how biases begin. Weights that have been made are made anew.
-    #[must_use]
-    pub fn bias_initializer(self, initializer: Initializer) -> MultiHeadAttention {
-        MultiHeadAttention { bias_initializer: Some(initializer), weights: self.weights.anew(), ..self }
-    }
-
-    /// Leaves biases out. Weights that have been made are made anew.
-    #[must_use]
-    pub fn without_bias(self) -> MultiHeadAttention {
-        MultiHeadAttention { bias_initializer: None, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
+    weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
     /// What `query` finds among `value` under `key`. A mask of type bool is true where attention is
     /// allowed, a floating one is added to the scores; it broadcasts to `[batch, queries, keys]`, or,
@@ -198,11 +182,8 @@ impl MultiHeadAttention {
         }
         let mut projection = |name: &str, kernel: [usize; 3], bias: &[usize], fans: [usize; 2]| -> Result<Projection> {
             let path = |weight: &str| format!("{name}.{weight}");
-            let initializer = &self.kernel_initializer;
-            let kernel = draw.weight_with_fans(&path("kernel"), initializer, kernel, fans)?;
-            let initializer = self.bias_initializer.as_ref();
-            let bias = initializer.map(|initializer| draw.weight(&path("bias"), initializer, bias)).transpose()?;
-            Ok(Projection { kernel, bias })
+            let kernel = draw.weight_with_fans(&path("kernel"), &self.kernel, kernel, fans)?;
+            Ok(Projection(Linear { kernel, bias: draw.optional(&path("bias"), &self.bias, bias)? }))
         };
         // One that is too large stays so, for the initializer to refuse.
         let all = heads.saturating_mul(size);
@@ -215,27 +196,29 @@ impl MultiHeadAttention {
     }
 }
 
+/// A mask of steps, `[batch, time]`, as one of attention to them.
+pub(super) fn mask_of_keys(kind: &str, mask: &Tensor, sequence: &Tensor) -> Result<Tensor> {
+    check_mask(kind, mask, sequence)?;
+    mask.expand_dims(1)
+}
+
 impl Projection {
     /// `[batch, time, width]` as `[batch, heads, time, size]`.
     fn split_heads(&self, input: &Tensor) -> Result<Tensor> {
-        let kernel = self.kernel.value();
+        let kernel = self.0.kernel.value();
         let &[width, heads, size] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
         let flat = input.matmul(kernel.with_shape([width, heads * size])?)?;
         let apart = flat.with_shape([input.shape()[0], input.shape()[1], heads, size])?;
-        self.with_bias(apart)?.transpose(1, 2)
+        with_bias(apart, self.0.bias.as_ref())?.transpose(1, 2)
     }
 
     /// `[batch, heads, time, size]` as `[batch, time, width]`.
     fn join_heads(&self, heads: &Tensor) -> Result<Tensor> {
-        let kernel = self.kernel.value();
+        let kernel = self.0.kernel.value();
         let &[count, size, width] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
         let &[batch, _, time, _] = &heads.shape()[..] else { unreachable!("split heads have four axes") };
         let flat = heads.transpose(1, 2)?.with_shape([batch, time, count * size])?;
-        self.with_bias(flat.matmul(kernel.with_shape([count * size, width])?)?)
-    }
-
-    fn with_bias(&self, x: Tensor) -> Result<Tensor> {
-        self.bias.as_ref().map_or(Ok(x.clone()), |bias| x.try_add(bias))
+        with_bias(flat.matmul(kernel.with_shape([count * size, width])?)?, self.0.bias.as_ref())
     }
 }
 
@@ -258,16 +241,17 @@ impl Layer for MultiHeadAttention {
         }
     }
 
+    /// Steps that the mask leaves out are not attended to.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let keys = mask.map(|mask| mask_of_keys("multi_head_attention", mask, input)).transpose()?;
+        Ok((self.attend(input, input, input, keys.as_ref(), mode)?, mask.cloned()))
+    }
+
     fn visit(&self, visitor: &mut Visitor) {
         let weights = self.weights.known("multi_head_attention", |widths, draw| self.build(widths, draw));
         if let Some(Projections { query, key, value, output }) = weights {
             for (name, projection) in [("query", query), ("key", key), ("value", value), ("output", output)] {
-                visitor.group(name, |visitor| {
-                    visitor.weight("kernel", &projection.kernel);
-                    if let Some(bias) = &projection.bias {
-                        visitor.weight("bias", bias);
-                    }
-                });
+                visitor.group(name, |visitor| projection.0.visit(visitor));
             }
         }
         visitor.layer("dropout", &self.dropout);

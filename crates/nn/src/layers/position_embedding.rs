@@ -1,10 +1,10 @@
 //! Vectors for positions.
 
-use autograd::Variable;
 use tensor::{Error, Result, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, steps};
 
 /// Adds to each step a vector that is learned for its position.
@@ -24,8 +24,8 @@ use crate::weights::{Draw, Weights, steps};
 #[derive(Debug)]
 pub struct PositionEmbedding {
     length: usize,
-    initializer: Initializer,
-    weights: Weights<Variable>,
+    embeddings: WeightOptions,
+    weights: Weights<Weight>,
 }
 
 impl PositionEmbedding {
@@ -36,17 +36,13 @@ impl PositionEmbedding {
 
     /// For at most `length` steps, as wide as the first input will be.
     pub fn length(length: usize) -> PositionEmbedding {
-        PositionEmbedding { length, initializer: Initializer::GlorotUniform, weights: Weights::unsized_yet() }
+        PositionEmbedding { length, embeddings: Initializer::GlorotUniform.into(), weights: Weights::unsized_yet() }
     }
 
-    /// Sets how the vectors begin. Those that have been made are made anew.
-    #[must_use]
-    pub fn embeddings_initializer(self, initializer: Initializer) -> PositionEmbedding {
-        PositionEmbedding { initializer, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("embeddings" in embeddings: embeddings_initializer, embeddings_regularizer, embeddings_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
-        draw.weight("embeddings", &self.initializer, [self.length, sizes[0]])
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
+        draw.weight("embeddings", &self.embeddings, [self.length, sizes[0]])
     }
 }
 

@@ -1,10 +1,10 @@
 //! ReLU with slopes that are learned.
 
-use autograd::Variable;
 use tensor::{Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 
 /// `x` where positive, `alpha · x` elsewhere, with an `alpha` that is learned (He et al. 2015).
@@ -25,14 +25,14 @@ use crate::weights::{Draw, Weights, check_input};
 #[derive(Debug)]
 pub struct PRelu {
     shared_axes: Vec<usize>,
-    alpha_initializer: Initializer,
-    weights: Weights<Variable>,
+    alpha: WeightOptions,
+    weights: Weights<Weight>,
 }
 
 impl Default for PRelu {
     /// One slope for each element of a sample, of the shape that the first input will have.
     fn default() -> Self {
-        PRelu { shared_axes: Vec::new(), alpha_initializer: Initializer::Zeros, weights: Weights::unsized_yet() }
+        PRelu { shared_axes: Vec::new(), alpha: Initializer::Zeros.into(), weights: Weights::unsized_yet() }
     }
 }
 
@@ -49,14 +49,10 @@ impl PRelu {
         PRelu { shared_axes: axes.into(), weights: self.weights.anew(), ..self }
     }
 
-    /// Sets how `alpha` begins. One that has been made is made anew.
-    #[must_use]
-    pub fn alpha_initializer(self, initializer: Initializer) -> PRelu {
-        PRelu { alpha_initializer: initializer, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("alpha" in alpha: alpha_initializer, alpha_regularizer, alpha_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
-        draw.weight("alpha", &self.alpha_initializer, sizes)
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
+        draw.weight("alpha", &self.alpha, sizes)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 
-use autograd::Variable;
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 
 /// What one step of a recurrent layer computes; [`Recurrent`] does the rest.
@@ -81,17 +81,17 @@ pub struct Recurrent<C> {
     activation: Activation,
     return_sequences: bool,
     go_backwards: bool,
-    kernel_initializer: Initializer,
-    recurrent_initializer: Initializer,
-    bias_initializer: Option<Initializer>,
+    kernel: WeightOptions,
+    recurrent_kernel: WeightOptions,
+    bias: Option<WeightOptions>,
     weights: Weights<Kernels>,
 }
 
 #[derive(Debug)]
 struct Kernels {
-    kernel: Variable,
-    recurrent_kernel: Variable,
-    bias: Option<Variable>,
+    kernel: Weight,
+    recurrent_kernel: Weight,
+    bias: Option<Weight>,
 }
 
 impl<C: RecurrentCell + Default> Recurrent<C> {
@@ -108,9 +108,9 @@ impl<C: RecurrentCell + Default> Recurrent<C> {
             activation: Activation::Tanh,
             return_sequences: false,
             go_backwards: false,
-            kernel_initializer: Initializer::GlorotUniform,
-            recurrent_initializer: Initializer::Orthogonal { gain: 1.0 },
-            bias_initializer: Some(Initializer::Zeros),
+            kernel: Initializer::GlorotUniform.into(),
+            recurrent_kernel: Initializer::Orthogonal { gain: 1.0 }.into(),
+            bias: Some(Initializer::Zeros.into()),
             weights: Weights::unsized_yet(),
         }
     }
@@ -135,29 +135,11 @@ impl<C: RecurrentCell> Recurrent<C> {
         Recurrent { activation, ..self }
     }
 
-    /// Sets how the kernel begins. Weights that have been made are made anew.
-    #[must_use]
-    pub fn kernel_initializer(self, initializer: Initializer) -> Self {
-        Recurrent { kernel_initializer: initializer, weights: self.weights.anew(), ..self }
-    }
-
-    /// Sets how the recurrent kernel begins. Weights that have been made are made anew.
-    #[must_use]
-    pub fn recurrent_initializer(self, initializer: Initializer) -> Self {
-        Recurrent { recurrent_initializer: initializer, weights: self.weights.anew(), ..self }
-    }
-
-    /// Sets how the bias begins. Weights that have been made are made anew.
-    #[must_use]
-    pub fn bias_initializer(self, initializer: Initializer) -> Self {
-        Recurrent { bias_initializer: Some(initializer), weights: self.weights.anew(), ..self }
-    }
-
-    /// Leaves the bias out. Weights that have been made are made anew.
-    #[must_use]
-    pub fn without_bias(self) -> Self {
-        Recurrent { bias_initializer: None, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
+    weight_options!(
+        "recurrent_kernel" in recurrent_kernel: recurrent_initializer, recurrent_regularizer, recurrent_constraint
+    );
+    weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
     /// The same layer with another cell and weights of its own.
     pub(super) fn with_cell(self, cell: C) -> Self {
@@ -172,9 +154,9 @@ impl<C: RecurrentCell> Recurrent<C> {
             activation: self.activation,
             return_sequences: self.return_sequences,
             go_backwards: !self.go_backwards,
-            kernel_initializer: self.kernel_initializer.clone(),
-            recurrent_initializer: self.recurrent_initializer.clone(),
-            bias_initializer: self.bias_initializer.clone(),
+            kernel: self.kernel.clone(),
+            recurrent_kernel: self.recurrent_kernel.clone(),
+            bias: self.bias.clone(),
             weights: self.weights.anew(),
         }
     }
@@ -212,7 +194,7 @@ impl<C: RecurrentCell> Recurrent<C> {
         let masks = mask.map(|mask| step_masks(C::NAME, mask, batch, time)).transpose()?;
 
         // One product for the inputs of all steps, one for the state at each.
-        let bias = kernels.bias.as_ref().map(Variable::value);
+        let bias = kernels.bias.as_ref().map(|bias| bias.value());
         let (bias, recurrent_bias) = match bias {
             Some(bias) if bias.rank() == 2 => (Some(bias.at(0, 0)?), Some(bias.at(1, 0)?)),
             bias => (bias, None),
@@ -273,12 +255,12 @@ impl<C: RecurrentCell> Recurrent<C> {
         }
         // One that is too large stays so, for the initializer to refuse.
         let wide = self.units.saturating_mul(C::GATES);
-        let kernel = draw.weight("kernel", &self.kernel_initializer, [sizes[0], wide])?;
-        let recurrent_kernel = draw.weight("recurrent_kernel", &self.recurrent_initializer, [self.units, wide])?;
-        let bias = match &self.bias_initializer {
-            Some(initializer) => {
+        let kernel = draw.weight("kernel", &self.kernel, [sizes[0], wide])?;
+        let recurrent_kernel = draw.weight("recurrent_kernel", &self.recurrent_kernel, [self.units, wide])?;
+        let bias = match &self.bias {
+            Some(options) => {
                 let shape = if self.cell.has_recurrent_bias() { Shape::from([2, wide]) } else { Shape::from([wide]) };
-                let drawn = draw.weight("bias", initializer, shape)?;
+                let drawn = draw.weight("bias", options, shape)?;
                 drawn.assign(self.cell.first_bias(drawn.value(), self.units)?)?;
                 Some(drawn)
             }
@@ -311,6 +293,14 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
             Some((input, states)) => self.run(input, states, None).map(|(output, _)| output),
             None => Err(Error::argument(C::NAME, "takes a sequence and initial states, not 0 inputs")),
         }
+    }
+
+    /// The mask goes on with the outputs of all steps, in their order.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let (output, _) = self.run(input, &[], mask)?;
+        let mask = mask.filter(|_| self.return_sequences);
+        let mask = mask.map(|mask| if self.is_reversed() { mask.flip(1) } else { Ok(mask.clone()) });
+        Ok((output, mask.transpose()?))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

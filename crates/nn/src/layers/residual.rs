@@ -2,7 +2,8 @@
 
 use tensor::{Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode};
+use crate::parts;
 
 /// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
 /// layer(x)` where the layer changes the shape.
@@ -36,19 +37,19 @@ impl Residual {
 
 impl Layer for Residual {
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-        let output = self.layer.call("layer", input, mode)?;
-        match &self.shortcut {
-            Some(shortcut) => shortcut.call("shortcut", input, mode)?.try_add(output),
-            None => input.try_add(output),
-        }
+        self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.layer("layer", &self.layer);
-        if let Some(shortcut) = &self.shortcut {
-            visitor.layer("shortcut", shortcut);
-        }
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let (output, mask) = self.layer.call_masked("layer", input, mask, mode)?;
+        let sum = match &self.shortcut {
+            Some(shortcut) => shortcut.call("shortcut", input, mode)?.try_add(output)?,
+            None => input.try_add(output)?,
+        };
+        Ok((sum, mask))
     }
+
+    parts!(layer, shortcut);
 
     fn describe(&self) -> String {
         format!("Residual {}", self.layer.describe())

@@ -1,10 +1,10 @@
 //! Normalization by the root of the mean square.
 
-use autograd::Variable;
 use tensor::{Result, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 
 /// Each sample's last axis divided by the root of its mean square, times `scale` (Zhang & Sennrich
@@ -25,14 +25,14 @@ use crate::weights::{Draw, Weights, check_input};
 #[derive(Debug)]
 pub struct RmsNorm {
     epsilon: f64,
-    scale_initializer: Initializer,
-    weights: Weights<Variable>,
+    scale: WeightOptions,
+    weights: Weights<Weight>,
 }
 
 impl Default for RmsNorm {
     /// For the last axis of whatever the first input will be.
     fn default() -> Self {
-        RmsNorm { epsilon: 1e-6, scale_initializer: Initializer::Ones, weights: Weights::unsized_yet() }
+        RmsNorm { epsilon: 1e-6, scale: Initializer::Ones.into(), weights: Weights::unsized_yet() }
     }
 }
 
@@ -48,14 +48,10 @@ impl RmsNorm {
         RmsNorm { epsilon, ..self }
     }
 
-    /// Sets how `scale` begins. One that has been made is made anew.
-    #[must_use]
-    pub fn scale_initializer(self, initializer: Initializer) -> RmsNorm {
-        RmsNorm { scale_initializer: initializer, weights: self.weights.anew(), ..self }
-    }
+    weight_options!("scale" in scale: scale_initializer, scale_regularizer, scale_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Variable> {
-        draw.weight("scale", &self.scale_initializer, sizes)
+    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
+        draw.weight("scale", &self.scale, sizes)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use tensor::profile::scope;
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode, Visitor};
@@ -109,12 +108,31 @@ impl Sequential {
         let mut shape: Shape = std::iter::once(1).chain(input.iter().copied()).collect();
         let mut shapes = Vec::with_capacity(self.layers.len());
         for entry in &self.layers {
-            shape = entry.run(|layer| layer.output_shape(&shape))?;
+            shape = entry.output_shape(&shape)?;
             let sizes = shape.iter().skip(1).map(|size| format!(", {size}"));
             shapes.push(format!("[batch{}]", sizes.collect::<String>()));
         }
         self.name_weights();
         Ok(self.table(shapes))
+    }
+
+    /// What some of the layers, one after the other, make of an input with a mask.
+    fn run_all(
+        &self,
+        layers: &[Entry],
+        input: Tensor,
+        mask: Option<Tensor>,
+        mode: Mode,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let run = |(x, mask): (Tensor, Option<Tensor>), entry: &Entry| {
+            entry.layer.call_masked(&entry.name, &x, mask.as_ref(), mode)
+        };
+        let output = layers.iter().try_fold((input, mask), run)?;
+        if !self.named.load(Relaxed) {
+            self.name_weights();
+            self.named.store(true, Relaxed);
+        }
+        Ok(output)
     }
 
     fn table(&self, shapes: Vec<String>) -> String {
@@ -157,35 +175,31 @@ impl Entry {
         format!("{} ({})", self.name, self.layer.describe())
     }
 
-    /// What `f` makes of the layer, under the layer's name in errors and profiles.
-    fn run<T>(&self, f: impl FnOnce(&dyn Layer) -> Result<T>) -> Result<T> {
-        let _scope = scope(&self.name);
-        f(&*self.layer).map_err(|error| error.context(self.describe()))
+    fn output_shape(&self, input: &Shape) -> Result<Shape> {
+        self.layer.output_shape(input).map_err(|error| error.context(self.describe()))
     }
 }
 
 impl Layer for Sequential {
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-        self.forward_many(&[input], mode)
+        self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
     /// Several inputs are those of the first layer.
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
-        let mut layers = self.layers.iter();
-        let first = match (inputs, layers.next()) {
-            ([input], None) => return Ok((*input).clone()),
-            (_, None) => {
-                return Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len())));
+        match (inputs, self.layers.split_first()) {
+            ([input], _) => self.forward(input, mode),
+            (_, Some((first, others))) => {
+                let first = first.layer.call_many(&first.name, inputs, mode)?;
+                self.run_all(others, first, None, mode).map(|(output, _)| output)
             }
-            ([input], Some(first)) => first.run(|layer| layer.forward(input, mode))?,
-            (_, Some(first)) => first.run(|layer| layer.forward_many(inputs, mode))?,
-        };
-        let output = layers.try_fold(first, |x, entry| entry.run(|layer| layer.forward(&x, mode)))?;
-        if !self.named.load(Relaxed) {
-            self.name_weights();
-            self.named.store(true, Relaxed);
+            (_, None) => Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len()))),
         }
-        Ok(output)
+    }
+
+    /// Each layer gets the mask that the one before hands on.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        self.run_all(&self.layers, input.clone(), mask.cloned(), mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -195,7 +209,7 @@ impl Layer for Sequential {
     }
 
     fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        self.layers.iter().try_fold(input.clone(), |shape, entry| entry.run(|layer| layer.output_shape(&shape)))
+        self.layers.iter().try_fold(input.clone(), |shape, entry| entry.output_shape(&shape))
     }
 }
 

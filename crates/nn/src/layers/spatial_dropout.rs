@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use super::dropout::{check_rate, dropped};
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode};
+use crate::parts;
 use crate::stream::RandomStream;
 
 macro_rules! spatial_dropout {
@@ -43,9 +44,7 @@ macro_rules! spatial_dropout {
                 dropped(input, &shape, self.rate, &self.random, mode)
             }
 
-            fn visit(&self, visitor: &mut Visitor) {
-                visitor.stream("random", &self.random);
-            }
+            parts!(random);
 
             fn describe(&self) -> String {
                 format!("{} {}", self.kind(), self.rate)

@@ -7,6 +7,7 @@ use super::dropout::Dropout;
 use super::layer_norm::LayerNorm;
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::parts;
 
 /// A part of a block with what surrounds it: normalization before or after, dropout, and the way
 /// around it.
@@ -81,8 +82,5 @@ impl Layer for FeedForward {
         self.output.call("output", &self.hidden.call("hidden", input, mode)?, mode)
     }
 
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.layer("hidden", &self.hidden);
-        visitor.layer("output", &self.output);
-    }
+    parts!(hidden, output);
 }

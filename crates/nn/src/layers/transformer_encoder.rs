@@ -2,7 +2,7 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::multi_head_attention::MultiHeadAttention;
+use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
 use super::rotary_encoding::RotaryEncoding;
 use super::transformer::{Around, FeedForward, Place};
 use crate::activation::Activation;
@@ -120,6 +120,13 @@ impl Layer for TransformerEncoder {
         })?;
         let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
         self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+    }
+
+    /// Steps that the mask leaves out are not attended to.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let keys = mask.map(|mask| mask_of_keys("transformer_encoder", mask, input)).transpose()?;
+        let inputs: Vec<&Tensor> = [input].into_iter().chain(&keys).collect();
+        Ok((self.forward_many(&inputs, mode)?, mask.cloned()))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -1,8 +1,49 @@
-//! Larger images.
+//! Longer sequences and larger images.
 
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
+
+/// Sequences with each step repeated: `[batch, time, channels]` becomes `[batch, times · time, channels]`, as Keras'
+/// UpSampling1D.
+///
+/// ```
+/// # use nn::{Layer, Mode, UpSampling1d};
+/// # use tensor::tensor;
+/// let longer = UpSampling1d::new(2).forward(&tensor![[[1.0], [2.0]]], Mode::Inference)?;
+/// assert_eq!(longer.to_vec::<f32>()?, [1.0, 1.0, 2.0, 2.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct UpSampling1d {
+    times: usize,
+}
+
+impl UpSampling1d {
+    /// Each step so many times.
+    pub fn new(times: usize) -> UpSampling1d {
+        UpSampling1d { times }
+    }
+}
+
+impl Layer for UpSampling1d {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        let &[batch, time, channels] = &input.shape()[..] else {
+            return Err(Error::shape("up_sampling1d", input.shape(), "needs 3 axes, [batch, time, channels]"));
+        };
+        let Some(long) = time.checked_mul(self.times).filter(|_| self.times > 0) else {
+            let message = format!("the factor {} must be at least 1 and give a size", self.times);
+            return Err(Error::argument("up_sampling1d", message));
+        };
+        Shape::from([batch, long, channels]).checked_size("up_sampling1d")?;
+        let repeated = input.expand_dims(2)?.expand([batch, time, self.times, channels])?;
+        repeated.with_shape([batch, long, channels])
+    }
+
+    fn describe(&self) -> String {
+        format!("UpSampling1d {}", self.times)
+    }
+}
 
 /// How pixels between pixels are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

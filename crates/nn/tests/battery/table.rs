@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nn::layers::*;
-use nn::{Activation, Initializer, Layer};
+use nn::{Activation, Initializer, L1L2, Layer};
 use tensor::ops::Padding;
 use tensor::{DType, Tensor, random, tensor};
 
@@ -41,6 +41,8 @@ fn shapes() -> Vec<Row> {
             .refuses([input(&[2, 3])], "zero_padding1d: shape [2, 3]: needs 3 axes, [batch, time, channels]"),
         row(ZeroPadding2d::new((1, 0), (0, 2)), [&[2, 2, 1, 2]], &[2, 3, 3, 2])
             .refuses([input(&[2, 3])], "zero_padding2d: shape [2, 3]: needs 4 axes, [batch, height, width, channels]"),
+        row(UpSampling1d::new(3), [&[2, 2, 2]], &[2, 6, 2])
+            .refuses([input(&[2, 3])], "up_sampling1d: shape [2, 3]: needs 3 axes, [batch, time, channels]"),
         row(UpSampling2d::new(2, 3), [&[2, 2, 1, 2]], &[2, 4, 3, 2])
             .refuses([input(&[2, 3])], "up_sampling2d: shape [2, 3]: needs 4 axes, [batch, height, width, channels]"),
         row(UpSampling2d::new(3, 2).interpolation(Interpolation::Bilinear), [&[1, 2, 3, 2]], &[1, 6, 6, 2]),
@@ -66,6 +68,37 @@ fn convolutions() -> Vec<Row> {
         .weights([("kernel", &[2, 2, 1, 2])]),
         row(Conv2d::filters(4, [1, 2]).groups(2), [&[1, 2, 3, 2]], &[1, 2, 2, 4])
             .weights([("kernel", &[1, 2, 1, 4]), ("bias", &[4])]),
+        row(DepthwiseConv1d::new(2, [2]).depth_multiplier(2), [&[2, 4, 2]], &[2, 3, 4])
+            .weights([("kernel", &[2, 2, 2]), ("bias", &[4])])
+            .refuses([input(&[2, 2])], "depthwise_conv1d: shape [2, 2]: needs the axes [batch, steps, channels]")
+            .refuses([input(&[2, 4, 3])], "depthwise_conv1d: shape [2, 4, 3]: the weights are for 2 features, not 3"),
+        row(
+            DepthwiseConv2d::size([2, 2]).stride([1, 2]).padding(Padding::Same).activation(Activation::Tanh),
+            [&[1, 2, 3, 2]],
+            &[1, 2, 2, 2],
+        )
+        .weights([("kernel", &[2, 2, 2, 1]), ("bias", &[2])]),
+        row(SeparableConv1d::new(2, 3, [2]).depth_multiplier(2), [&[2, 4, 2]], &[2, 3, 3])
+            .weights([("depthwise_kernel", &[2, 2, 2]), ("pointwise_kernel", &[1, 4, 3]), ("bias", &[3])])
+            .refuses([input(&[2, 4, 3])], "separable_conv1d: shape [2, 4, 3]: the weights are for 2 features, not 3"),
+        row(SeparableConv2d::filters(3, [2, 2]).dilation([1, 2]).without_bias(), [&[1, 3, 4, 2]], &[1, 2, 2, 3])
+            .weights([("depthwise_kernel", &[2, 2, 2, 1]), ("pointwise_kernel", &[1, 1, 2, 3])]),
+        row(ConvTranspose1d::new(2, 3, [2]).stride([2]).output_padding([1]), [&[2, 3, 2]], &[2, 7, 3])
+            .weights([("kernel", &[2, 3, 2]), ("bias", &[3])])
+            .refuses([input(&[2, 4, 3])], "conv_transpose1d: shape [2, 4, 3]: the weights are for 2 features, not 3"),
+        row(ConvTranspose2d::filters(2, [3, 2]).stride([2, 1]).padding(Padding::Same), [&[1, 2, 3, 2]], &[1, 4, 3, 2])
+            .weights([("kernel", &[3, 2, 2, 2]), ("bias", &[2])])
+            .refuses(
+                [input(&[2, 2])],
+                "conv_transpose2d: shape [2, 2]: needs the axes [batch, height, width, channels]",
+            ),
+        row(ChannelsFirst::new(Conv2d::filters(3, [2, 1])), [&[2, 2, 3, 2]], &[2, 3, 2, 2])
+            .weights([("kernel", &[2, 1, 2, 3]), ("bias", &[3])])
+            .refuses([input(&[2])], "channels_first: shape [2]: needs at least two axes, [batch, channels, …]")
+            .refuses(
+                [input(&[2, 3, 5])],
+                "with channels last: conv2d: shape [2, 5, 3]: needs the axes [batch, height, width, channels]",
+            ),
     ]
 }
 
@@ -158,6 +191,7 @@ fn normalizations() -> Vec<Row> {
             .refuses([input(&[2])], "layer_norm: shape [2]: needs at least 2 axes, those to normalize"),
         row(LayerNorm::default().without_center(), [&[3, 4]], &[3, 4]).weights([("gamma", &[4])]),
         row(LayerNorm::default().without_scale(), [&[3, 4]], &[3, 4]).weights([("beta", &[4])]),
+        row(ActivityRegularization::new(L1L2 { l1: 0.1, l2: 0.2 }), [&[2, 3]], &[2, 3]),
         row(RmsNorm::default(), [&[2, 3, 4]], &[2, 3, 4]).weights([("scale", &[4])]),
         row(RmsNorm::new(4).epsilon(0.1), [&[3, 4]], &[3, 4])
             .weights([("scale", &[4])])
@@ -194,6 +228,8 @@ fn recurrent() -> Vec<Row> {
     ];
     let (x, h): (&[usize], &[usize]) = (&[2, 4, 2], &[2, 3]);
     vec![
+        row(Masking::new(0.0), [x], x)
+            .refuses([input(&[2, 4])], "masking: shape [2, 4]: needs at least 3 axes, [batch, time, features]"),
         row(SimpleRnn::units(3), [x], h)
             .weights([("kernel", &[2, 3]), ("recurrent_kernel", &[3, 3]), ("bias", &[3])])
             .refuses([input(&[2, 4])], "simple_rnn: shape [2, 4]: needs at least 3 axes, [batch, time, features]")
@@ -388,5 +424,10 @@ fn activations() -> Vec<Row> {
         Softmax,
         LogSoftmax,
     ];
-    all.into_iter().map(|activation| row(activation, [&[3, 4]], &[3, 4])).collect()
+    let layers = vec![
+        row(nn::Softmax::along(1), [&[2, 3, 2]], &[2, 3, 2])
+            .refuses([input(&[2])], "softmax: axis 1 is out of range for a tensor of rank 1, whose axes are -1 to 0"),
+        row(nn::Relu::default().threshold(0.3).negative_slope(0.1).max_value(0.9), [&[3, 4]], &[3, 4]),
+    ];
+    all.into_iter().map(|activation| row(activation, [&[3, 4]], &[3, 4])).chain(layers).collect()
 }

@@ -1,6 +1,7 @@
 //! Losses and layers against the numbers of PyTorch and Keras in the files beside.
 
 mod cases;
+mod images;
 mod layers;
 mod loss_values;
 mod losses;

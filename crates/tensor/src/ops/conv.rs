@@ -347,6 +347,26 @@ impl Tensor {
         apply(Conv::ConvInput { windows, size }, &[self, &kernel])
     }
 
+    /// As [`Tensor::conv_transpose2d`] along one axis: `[sequences, steps, inputs]` with
+    /// `[steps, outputs / groups, inputs]` is `[sequences, steps, outputs]`.
+    ///
+    /// # Errors
+    /// As [`Tensor::conv_transpose2d`].
+    pub fn conv_transpose1d(
+        &self,
+        kernel: impl Operand,
+        options: ConvOptions<1>,
+        output_padding: [usize; 1],
+    ) -> Result<Tensor> {
+        let kernel = kernel.argument().into_tensor(self.dtype(), "conv_input")?;
+        if self.rank() != 3 || kernel.rank() != 3 {
+            let reason = "conv_transpose1d takes [sequences, steps, inputs] and [steps, outputs / groups, inputs]";
+            return Err(Error::product("conv_input", self.shape(), kernel.shape(), reason.to_string()));
+        }
+        let flat = self.expand_dims(1)?;
+        flat.conv_transpose2d(kernel.expand_dims(0)?, options.flat(), [0, output_padding[0]])?.squeeze(1)
+    }
+
     /// The second axis, where PyTorch keeps channels, moved to the end: `[n, c, …]` is `[n, …, c]`,
     /// as a view.
     ///

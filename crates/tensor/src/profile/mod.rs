@@ -86,6 +86,8 @@ thread_local! {
     static PATH: RefCell<String> = const { RefCell::new(String::new()) };
     /// The time of all calls that ended on this thread, those inside of others counted with these.
     static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    /// Whether this thread is inside [`unobserved`].
+    static UNOBSERVED: Cell<bool> = const { Cell::new(false) };
     /// The number of calls that ended on this thread.
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
@@ -129,7 +131,25 @@ pub struct Scope {
 /// Does nothing while no profiler runs.
 #[inline]
 pub fn scope(name: &str) -> Scope {
-    Scope { opened: session::is_running().then(|| open(name)), _thread: PhantomData }
+    Scope { opened: is_observed().then(|| open(name)), _thread: PhantomData }
+}
+
+/// Whether what this thread does is told to a profiler.
+#[inline]
+fn is_observed() -> bool {
+    session::is_running() && !UNOBSERVED.get()
+}
+
+/// Runs `f` so that no profiler hears of the operations and scopes in it: for what is computed on trial.
+pub fn unobserved<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            UNOBSERVED.set(self.0);
+        }
+    }
+    let _restore = Restore(UNOBSERVED.replace(true));
+    f()
 }
 
 #[cold]
@@ -173,15 +193,16 @@ pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
     if !session::is_running() {
         return f();
     }
-    struct Restore(Phase, String, u64);
+    struct Restore(Phase, String, u64, bool);
     impl Drop for Restore {
         fn drop(&mut self) {
             PHASE.set(self.0);
             PATH.set(std::mem::take(&mut self.1));
             CALLS.set(self.2);
+            UNOBSERVED.set(self.3);
         }
     }
-    let _restore = Restore(PHASE.take(), PATH.take(), CALLS.get());
+    let _restore = Restore(PHASE.take(), PATH.take(), CALLS.get(), UNOBSERVED.take());
     f()
 }
 
@@ -214,7 +235,7 @@ pub(crate) struct Watch {
 /// Begins to watch a call, if a profiler runs.
 #[inline]
 pub(crate) fn watch() -> Option<Watch> {
-    session::is_running().then(Watch::begin)
+    is_observed().then(Watch::begin)
 }
 
 impl Watch {

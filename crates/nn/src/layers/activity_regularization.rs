@@ -1,0 +1,59 @@
+//! A penalty on activations.
+
+use tensor::{Error, Result, Shape, Tensor};
+
+use crate::layer::{Layer, Mode, Visitor};
+use crate::penalty::Penalty;
+use crate::regularizers::Regularizer;
+
+/// Passes its input on and adds a penalty on it to the loss, as Keras' layer and its `activity_regularizer`:
+/// the regularizer of the whole input, not divided by the number of samples.
+///
+/// [`Layer::regularization_loss`] takes the penalty of the last call on its thread, so it is asked once after each
+/// forward pass. A layer that is called several times in one pass counts with its last call: give each place a
+/// layer of its own.
+///
+/// ```
+/// use nn::{ActivityRegularization, Dense, L1, Layer, Mode, Sequential};
+/// use tensor::Tensor;
+///
+/// let model = Sequential::new().add(Dense::new(2, 3)).add(ActivityRegularization::new(L1(0.1)));
+/// let hidden = model.forward(&Tensor::ones([5, 2]), Mode::Training)?;
+/// let penalty = model.regularization_loss()?.expect("the pass left one");
+/// assert!((penalty.item()? - 0.1 * hidden.abs().sum().item()?).abs() < 1e-5);
+/// assert!(model.regularization_loss()?.is_none());
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ActivityRegularization {
+    regularizer: Box<dyn Regularizer>,
+    penalty: Penalty,
+}
+
+impl ActivityRegularization {
+    /// With this penalty.
+    pub fn new(regularizer: impl Regularizer + 'static) -> ActivityRegularization {
+        ActivityRegularization { regularizer: Box::new(regularizer), penalty: Penalty::default() }
+    }
+}
+
+impl Layer for ActivityRegularization {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        // No tape sees what is computed in a segment, so that the penalty would be a constant.
+        if autograd::checkpoint_pass().is_some() {
+            let message = "a penalty cannot leave the segment of `checkpoint`; regularize its result outside of it";
+            return Err(Error::argument("activity_regularization", message));
+        }
+        self.penalty.set(self.regularizer.penalty(input)?);
+        Ok(input.clone())
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.penalty("activity", &self.penalty);
+    }
+
+    /// Nothing is tried, so that the penalty stays that of the last call.
+    fn output_shape(&self, input: &Shape) -> Result<Shape> {
+        Ok(input.clone())
+    }
+}

@@ -1,0 +1,37 @@
+//! Softmax along any axis.
+
+use tensor::{Result, Tensor};
+
+use crate::layer::{Layer, Mode};
+
+/// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
+/// [`Activation::Softmax`](crate::Activation::Softmax).
+///
+/// ```
+/// # use nn::{Layer, Mode, Softmax};
+/// # use tensor::tensor;
+/// let y = Softmax::along(1).forward(&tensor![[[1.0, 5.0], [1.0, 5.0]]], Mode::Inference)?;
+/// assert_eq!(y.to_vec::<f32>()?, [0.5; 4]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Softmax {
+    axis: isize,
+}
+
+impl Softmax {
+    /// Along this axis; from the end if negative.
+    pub fn along(axis: isize) -> Softmax {
+        Softmax { axis }
+    }
+}
+
+impl Layer for Softmax {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        input.softmax(self.axis)
+    }
+
+    fn describe(&self) -> String {
+        format!("Softmax {}", self.axis)
+    }
+}

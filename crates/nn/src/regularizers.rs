@@ -1,0 +1,104 @@
+//! Penalties on weights or activations, added to the loss. Formulas and names are those of Keras.
+
+use std::fmt::Debug;
+
+use tensor::{Error, Result, Tensor};
+
+/// What a tensor adds to the loss: `.kernel_regularizer(L2(1e-4))`.
+///
+/// One of one's own is a type with this function, made of differentiable operations.
+pub trait Regularizer: Debug + Send + Sync {
+    /// The penalty, a scalar.
+    ///
+    /// # Errors
+    /// If there is none for a tensor of this shape.
+    fn penalty(&self, x: &Tensor) -> Result<Tensor>;
+}
+
+/// `l1 · Σ |x|`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct L1(
+    /// The factor; 0.01 in Keras if not given.
+    pub f64,
+);
+
+/// `l2 · Σ x²`. Its gradient is `2 · l2 · x`: PyTorch's `weight_decay` is twice this factor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct L2(
+    /// The factor; 0.01 in Keras if not given.
+    pub f64,
+);
+
+/// `l1 · Σ |x| + l2 · Σ x²`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct L1L2 {
+    /// The factor of the absolute values.
+    pub l1: f64,
+    /// The factor of the squares.
+    pub l2: f64,
+}
+
+/// The mean of `|cos|` of the angles between all pairs of rows of a matrix, or of columns, times a factor: 0
+/// where they are orthogonal to each other.
+///
+/// ```
+/// # use nn::{OrthogonalRegularizer, Regularizer};
+/// # use tensor::tensor;
+/// let rows = OrthogonalRegularizer::rows(0.1);
+/// assert_eq!(rows.penalty(&tensor![[1.0, 0.0], [0.0, 5.0]])?.item()?, 0.0);
+/// assert!((rows.penalty(&tensor![[1.0, 2.0], [2.0, 4.0]])?.item()? - 0.1).abs() < 1e-6);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OrthogonalRegularizer {
+    factor: f64,
+    /// Along which a vector runs.
+    axis: isize,
+}
+
+impl OrthogonalRegularizer {
+    /// Of rows, `mode="rows"` in Keras.
+    pub fn rows(factor: f64) -> OrthogonalRegularizer {
+        OrthogonalRegularizer { factor, axis: 1 }
+    }
+
+    /// Of columns, `mode="columns"` in Keras.
+    pub fn columns(factor: f64) -> OrthogonalRegularizer {
+        OrthogonalRegularizer { factor, axis: 0 }
+    }
+}
+
+impl Regularizer for L1 {
+    fn penalty(&self, x: &Tensor) -> Result<Tensor> {
+        x.abs().sum().try_mul(self.0)
+    }
+}
+
+impl Regularizer for L2 {
+    fn penalty(&self, x: &Tensor) -> Result<Tensor> {
+        x.square().sum().try_mul(self.0)
+    }
+}
+
+impl Regularizer for L1L2 {
+    fn penalty(&self, x: &Tensor) -> Result<Tensor> {
+        L1(self.l1).penalty(x)?.try_add(L2(self.l2).penalty(x)?)
+    }
+}
+
+impl Regularizer for OrthogonalRegularizer {
+    fn penalty(&self, x: &Tensor) -> Result<Tensor> {
+        if x.rank() != 2 {
+            return Err(Error::shape("orthogonal_regularizer", x.shape(), "needs two axes"));
+        }
+        // Rows from here on. One of zeros has no direction rather than NaN.
+        let x = if self.axis == 0 { x.t()? } else { x.clone() };
+        let lengths = x.square().sum_keepdims(1)?.maximum(1e-12)?;
+        let unit = x.try_mul(lengths.rsqrt())?;
+        let cosines = unit.matmul(unit.t()?)?.abs();
+        // Each pair stands on both sides of the diagonal.
+        let pairs = cosines.tril(-1)?.sum();
+        let count = x.shape()[0] as f64 * (x.shape()[0] as f64 - 1.0) / 2.0;
+        pairs.try_mul(self.factor / count.max(1.0))
+    }
+}

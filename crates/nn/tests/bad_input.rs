@@ -1,0 +1,185 @@
+//! What users get wrong with networks: each error names the layer's path, both shapes and the rule.
+
+use nn::*;
+use tensor::ops::Padding;
+use tensor::{Result, Tensor, tensor};
+
+fn message<T>(result: Result<T>) -> String {
+    result.err().map_or_else(|| "no error".into(), |error| error.to_string())
+}
+
+/// The message when a model with this layer gets inputs of ones.
+fn refused(layer: impl Layer + 'static, shape: &[usize]) -> String {
+    refused_with(layer, &[Tensor::ones(shape)])
+}
+
+fn refused_with(layer: impl Layer + 'static, inputs: &[Tensor]) -> String {
+    let model = Sequential::new().add_named("net", Sequential::new().add_named("part", layer));
+    message(model.forward_many(&inputs.iter().collect::<Vec<_>>(), Mode::Training))
+}
+
+#[test]
+fn windows_that_do_not_fit() {
+    assert_eq!(
+        refused(Conv2d::new(3, 8, [5, 3]), &[2, 4, 9, 3]),
+        "net (Sequential): part (Conv2d 3→8 5×3): conv: [2, 4, 9, 3] × [5, 3, 3, 8]: a kernel of height 5 with \
+         dilation 1 does not fit into 4 and padding 0 + 0"
+    );
+    assert_eq!(
+        refused(Conv2d::new(3, 8, [3, 3]).dilation([1, 4]).padding(Padding::Explicit([(0, 0), (1, 1)])), &[2, 4, 6, 3]),
+        "net (Sequential): part (Conv2d 3→8 3×3): conv: [2, 4, 6, 3] × [3, 3, 3, 8]: a kernel of width 3 with \
+         dilation 4 does not fit into 6 and padding 1 + 1"
+    );
+    assert_eq!(
+        refused(DepthwiseConv2d::new(3, [5, 3]), &[2, 4, 9, 3]),
+        "net (Sequential): part (DepthwiseConv2d 3→3 5×3): conv: [2, 4, 9, 3] × [5, 3, 1, 3]: a kernel of height 5 \
+         with dilation 1 does not fit into 4 and padding 0 + 0"
+    );
+    assert_eq!(
+        refused(ConvTranspose2d::new(3, 8, [2, 2]).padding(Padding::Explicit([(3, 3), (0, 0)])), &[1, 2, 2, 3]),
+        "net (Sequential): part (ConvTranspose2d 3→8 2×2): conv_input: padding 3 + 3 is more than the 3 elements of \
+         the result"
+    );
+}
+
+#[test]
+fn strides_and_paddings() {
+    assert_eq!(
+        refused(Conv2d::new(3, 8, [3, 3]).stride([0, 1]), &[2, 4, 6, 3]),
+        "net (Sequential): part (Conv2d 3→8 3×3): conv: stride 0: must be at least 1"
+    );
+    assert_eq!(
+        refused(SeparableConv1d::new(3, 8, [3]).stride([0]), &[2, 4, 3]),
+        "net (Sequential): part (SeparableConv1d 3→8 3): conv: stride 0: must be at least 1"
+    );
+    assert_eq!(
+        refused(ConvTranspose1d::new(3, 8, [3]).stride([2]).output_padding([2]), &[2, 4, 3]),
+        "net (Sequential): part (ConvTranspose1d 3→8 3): conv_input: output_padding 2: must be below the stride 2"
+    );
+    assert_eq!(
+        refused(ConvTranspose1d::new(3, 8, [3]).padding(Padding::Same).output_padding([1]), &[2, 4, 3]),
+        "net (Sequential): part (ConvTranspose1d 3→8 3): conv_input: output_padding 1: must be 0 with padding `Same`"
+    );
+    assert_eq!(
+        refused(MaxPool2d::new([2, 2]).stride([0, 1]), &[2, 4, 6, 3]),
+        "net (Sequential): part (MaxPool2d 2×2): max_pool: shape [2, 4, 6, 3]: stride 0: must be at least 1"
+    );
+}
+
+#[test]
+fn groups_and_channels() {
+    let groups = "2 groups must divide 3 channels and 8 filters, of which there must be at least 1";
+    assert_eq!(
+        refused(Conv2d::new(3, 8, [3, 3]).groups(2), &[2, 4, 6, 3]),
+        format!("net (Sequential): part (Conv2d 3→8 3×3): conv2d: {groups}")
+    );
+    assert_eq!(
+        refused(ConvTranspose1d::new(3, 8, [3]).groups(2), &[2, 4, 3]),
+        format!("net (Sequential): part (ConvTranspose1d 3→8 3): conv_transpose1d: {groups}")
+    );
+    assert_eq!(
+        refused(Conv1d::new(3, 0, [3]), &[2, 4, 3]),
+        "net (Sequential): part (Conv1d 3→0 3): conv1d: 1 groups must divide 3 channels and 0 filters, of which there \
+         must be at least 1"
+    );
+    assert_eq!(
+        refused(DepthwiseConv2d::new(3, [3, 3]).depth_multiplier(0), &[2, 4, 6, 3]),
+        "net (Sequential): part (DepthwiseConv2d 3→0 3×3): depthwise_conv2d: 3 channels times a depth multiplier of 0: \
+         must be at least 1"
+    );
+    assert_eq!(
+        refused(SeparableConv2d::new(3, 0, [3, 3]), &[2, 4, 6, 3]),
+        "net (Sequential): part (SeparableConv2d 3→0 3×3): separable_conv2d: the number of filters is 0; it must be at \
+         least 1"
+    );
+    assert_eq!(
+        refused(Conv2d::new(3, 8, [3, 3]), &[2, 4, 6, 4]),
+        "net (Sequential): part (Conv2d 3→8 3×3): conv2d: shape [2, 4, 6, 4]: the weights are for 3 features, not 4"
+    );
+    assert_eq!(
+        refused(GroupNorm::groups(4), &[2, 4, 6]),
+        "net (Sequential): part (GroupNorm 4): group_norm: 6 channels cannot be split into 4 equal groups"
+    );
+}
+
+#[test]
+fn attention_and_tokens() {
+    assert_eq!(
+        refused(MultiHeadAttention::new(6, 4), &[2, 3, 6]),
+        "net (Sequential): part (MultiHeadAttention 4 heads): multi_head_attention: a width of 6 cannot be divided \
+         among 4 heads"
+    );
+    let x = Tensor::ones([2, 3, 4]);
+    assert_eq!(
+        refused_with(MultiHeadAttention::new(4, 2), &[x.clone(), x.clone(), x, tensor![[true, false]]]),
+        "net (Sequential): part (MultiHeadAttention 2 heads): multi_head_attention: shape [1, 2]: a mask must broadcast \
+         to [batch, queries, keys], here [2, 3, 3]"
+    );
+    assert_eq!(
+        refused_with(Embedding::new(100, 8), &[tensor![[7, 100]]]),
+        "net (Sequential): part (Embedding 100→8): embedding: take: index 100 is out of range for an axis of size 100"
+    );
+    assert_eq!(
+        refused_with(Embedding::new(100, 8).mask_zero(), &[tensor![[-1]]]),
+        "net (Sequential): part (Embedding 100→8): embedding: take: index -1 is out of range for an axis of size 100"
+    );
+}
+
+#[test]
+fn sequences_and_batches() {
+    assert_eq!(
+        refused(Gru::new(3, 4), &[2, 0, 3]),
+        "net (Sequential): part (Gru 3→4): gru: shape [2, 0, 3]: needs at least one step"
+    );
+    assert_eq!(
+        refused(BatchNorm::new(3), &[1, 3]),
+        "net (Sequential): part (BatchNorm 3): batch_norm: shape [1, 3]: in training a channel needs at least 2 values, \
+         not 1: one alone has no variance"
+    );
+    let lstm = Lstm::new(3, 4);
+    let masked = lstm.forward_masked(&Tensor::ones([2, 5, 3]), Some(&tensor![[true, false]]), Mode::Inference);
+    assert_eq!(message(masked), "lstm: shape [1, 2]: a mask must be [batch, time], here [2, 5]");
+    assert_eq!(
+        refused(Masking::new(0.0), &[2, 5]),
+        "net (Sequential): part (Masking 0): masking: shape [2, 5]: needs at least 3 axes, [batch, time, features]"
+    );
+}
+
+/// Also what is loaded by name: the path is there, and its shape is not.
+#[test]
+fn weights_of_another_architecture() {
+    let model = |units| Sequential::new().add_named("net", Sequential::new().add(Dense::new(3, units)));
+    let (there, here) = (model(4), model(5));
+    let load = |path: &str| here.weight(path)?.assign(there.weight(path)?.value());
+    assert_eq!(
+        message(load("net.dense.kernel")),
+        "net.dense.kernel: assign: shape [3, 4]: must be that of the variable, [3, 5]"
+    );
+    assert_eq!(
+        message(load("net.dense_1.kernel")),
+        "weight: Sequential has no weight net.dense_1.kernel; it has [net.dense.kernel, net.dense.bias]"
+    );
+}
+
+#[test]
+fn parameters_out_of_their_range() {
+    assert_eq!(
+        refused(Relu::default().negative_slope(-0.1), &[2]),
+        "net (Sequential): part (Relu): relu: negative_slope -0.1 must be a finite number from 0 on"
+    );
+    assert_eq!(
+        refused(Relu::default().max_value(f64::NAN), &[2]),
+        "net (Sequential): part (Relu): relu: max_value NaN must be a finite number from 0 on"
+    );
+    assert_eq!(
+        refused(UpSampling1d::new(0), &[2, 3, 1]),
+        "net (Sequential): part (UpSampling1d 0): up_sampling1d: the factor 0 must be at least 1 and give a size"
+    );
+    assert_eq!(
+        refused(UpSampling1d::new(usize::MAX), &[2, 3, 1]),
+        format!(
+            "net (Sequential): part (UpSampling1d {0}): up_sampling1d: the factor {0} must be at least 1 and give a size",
+            usize::MAX
+        )
+    );
+}
