@@ -162,6 +162,72 @@ impl<A: Element, B: Element, O: Element, F: Fn(A, B) -> O> Loop for Zip<'_, A, B
     }
 }
 
+/// A function of two elements, as [`Function`] is one of one.
+pub(crate) trait PairFunction<T>: Sync {
+    /// The value at `(a, b)`, straight-line code.
+    fn of(&self, a: T, b: T) -> T;
+}
+
+impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
+    #[inline(always)]
+    fn of(&self, a: T, b: T) -> T {
+        self(a, b)
+    }
+}
+
+/// As [`zip`], for functions so long that each copy costs time to compile: elements that do not lie side
+/// by side are gathered.
+pub(crate) fn zip_long<T: Element>(shape: Shape, a: &Tensor, b: &Tensor, f: impl PairFunction<T>) -> Tensor {
+    let mut out = Buffer::new::<T>(shape.size());
+    if out.len() == 1 {
+        out.as_mut_slice()[0] = f.of(a.first(), b.first());
+        return Tensor::from_buffer(out, shape);
+    }
+    let (left, right) = (a.storage_slice::<T>(), b.storage_slice::<T>());
+    let (a_strides, b_strides) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
+    let walk = Walk::new(&shape, [(&a_strides, a.offset()), (&b_strides, b.offset())]);
+    for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
+        vectorized(ZipLong { start, out, left, right, walk: &walk, f: &f });
+    });
+    Tensor::from_buffer(out, shape)
+}
+
+struct ZipLong<'a, T, F> {
+    start: usize,
+    out: &'a mut [T],
+    left: &'a [T],
+    right: &'a [T],
+    walk: &'a Walk<2>,
+    f: &'a F,
+}
+
+impl<T: Element, F: PairFunction<T>> Loop for ZipLong<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let ZipLong { start, out, left, right, walk, f } = self;
+        let [s, t] = walk.steps;
+        let adjacent = walk.steps == [1, 1];
+        for (position, [i, j], length) in walk.runs(start, out.len()) {
+            let width = if adjacent { length.max(1) } else { GATHERED };
+            for (k, out) in out[position..position + length].chunks_mut(width).enumerate() {
+                let (count, past) = (out.len(), (k * width) as isize);
+                let gathered;
+                let (a, b) = if adjacent {
+                    (&left[i as usize..][..count], &right[j as usize..][..count])
+                } else {
+                    gathered = [gather(left, i + past * s, s, count), gather(right, j + past * t, t, count)];
+                    (&gathered[0][..count], &gathered[1][..count])
+                };
+                for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                    *out = f.of(a, b);
+                }
+            }
+        }
+    }
+}
+
 /// `a` where `condition` holds and `b` elsewhere, all broadcast to `shape`.
 pub(crate) fn select<T: Element>(shape: Shape, condition: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
     let mut out = Buffer::new::<T>(shape.size());

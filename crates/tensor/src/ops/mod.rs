@@ -39,6 +39,7 @@ mod reduce;
 mod scan;
 mod split;
 mod unary;
+mod unary_gradient;
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
 pub use split::Split;
 pub use unary::Unary;
+pub use unary_gradient::UnaryGradient;
 
 use crate::error::{Error, Result};
 use crate::profile;
@@ -71,6 +73,8 @@ use crate::tensor::Tensor;
 pub enum Op {
     /// One operand, element by element.
     Unary(Unary),
+    /// Gradients of those, element by element.
+    UnaryGradient(UnaryGradient),
     /// Two broadcast operands, element by element.
     Binary(Binary),
     /// Along one or several axes, which vanish or become 1.
@@ -196,7 +200,7 @@ macro_rules! families {
 }
 
 families! {
-    one output: Unary, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
+    one output: Unary, UnaryGradient, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
     several: Scan, Split, Linalg;
 }
 
