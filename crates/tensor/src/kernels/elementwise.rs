@@ -94,8 +94,12 @@ impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
 /// `count` elements, `step` apart.
 fn gather<A: Element>(data: &[A], first: isize, step: isize, count: usize) -> [A; GATHERED] {
     let mut gathered = [A::default(); GATHERED];
-    for (k, x) in gathered[..count].iter_mut().enumerate() {
-        *x = data[(first + k as isize * step) as usize];
+    if step == 0 {
+        gathered[..count].fill(data[first as usize]);
+    } else {
+        for (k, x) in gathered[..count].iter_mut().enumerate() {
+            *x = data[(first + k as isize * step) as usize];
+        }
     }
     gathered
 }
@@ -208,17 +212,23 @@ impl<T: Element, F: PairFunction<T>> Loop for ZipLong<'_, T, F> {
     fn run(self) {
         let ZipLong { start, out, left, right, walk, f } = self;
         let [s, t] = walk.steps;
-        let adjacent = walk.steps == [1, 1];
         for (position, [i, j], length) in walk.runs(start, out.len()) {
-            let width = if adjacent { length.max(1) } else { GATHERED };
+            let width = if walk.steps == [1, 1] { length.max(1) } else { GATHERED };
             for (k, out) in out[position..position + length].chunks_mut(width).enumerate() {
                 let (count, past) = (out.len(), (k * width) as isize);
-                let gathered;
-                let (a, b) = if adjacent {
-                    (&left[i as usize..][..count], &right[j as usize..][..count])
+                let (i, j) = (i + past * s, j + past * t);
+                let (gathered_left, gathered_right);
+                let a = if s == 1 {
+                    &left[i as usize..][..count]
                 } else {
-                    gathered = [gather(left, i + past * s, s, count), gather(right, j + past * t, t, count)];
-                    (&gathered[0][..count], &gathered[1][..count])
+                    gathered_left = gather(left, i, s, count);
+                    &gathered_left[..count]
+                };
+                let b = if t == 1 {
+                    &right[j as usize..][..count]
+                } else {
+                    gathered_right = gather(right, j, t, count);
+                    &gathered_right[..count]
                 };
                 for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
                     *out = f.of(a, b);
