@@ -251,5 +251,10 @@ fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Resul
 
 /// An error unless both operands have the same element type.
 fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
-    if a.dtype() == b.dtype() { Ok(()) } else { Err(Error::dtypes(operation, a.dtype(), b.dtype())) }
+    match (a.dtype(), b.dtype()) {
+        (a, b) if a == b => Ok(()),
+        // A cast to an integer would lose what is behind the point.
+        (a, b) if a.is_float() && !b.is_float() => Err(Error::dtypes(operation, b, a)),
+        (a, b) => Err(Error::dtypes(operation, a, b)),
+    }
 }
