@@ -235,7 +235,7 @@ impl Variable {
             return Err(Error::shape(operation, value.shape(), expected).context(self.name()));
         }
         if value.dtype() != dtype {
-            return Err(Error::dtypes(operation, dtype, value.dtype()).context(self.name()));
+            return Err(Error::dtypes(operation, value.dtype(), dtype).context(self.name()));
         }
         Ok(value)
     }

@@ -18,7 +18,7 @@ fn a_determinant_has_a_gradient_at_a_singular_matrix() -> Result<()> {
     // Of three zero rows not even the minors are left.
     assert_eq!(gradient(&Tensor::zeros([3, 3]), Tensor::det)?.to_vec::<f32>()?, [0.0; 9]);
     let error = gradient(&Tensor::zeros([9, 9]), Tensor::det).unwrap_err();
-    assert_eq!(error.to_string(), "gradient: solve: the matrix is singular");
+    assert_eq!(error.to_string(), "gradient: det: solve: the matrix is singular");
     Ok(())
 }
 
@@ -96,7 +96,8 @@ fn a_sign_passes_no_gradient_on_and_says_so() -> Result<()> {
 #[test]
 fn a_factor_that_does_not_exist_is_an_error_and_not_nan() -> Result<()> {
     let singular = tensor![[1.0, 0.0], [1.0, 0.0]];
-    assert!(gradient(&singular, |x| Ok(x.slogdet()?.1)).is_err());
+    let error = gradient(&singular, |x| Ok(x.slogdet()?.1)).unwrap_err();
+    assert_eq!(error.to_string(), "gradient: slogdet: solve: the matrix is singular");
     assert!(gradient(&singular, |x| Ok(x.qr()?.1)).unwrap_err().to_string().contains("zero on its diagonal"));
     Ok(())
 }

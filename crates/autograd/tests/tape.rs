@@ -201,7 +201,7 @@ fn variables_check_what_is_assigned() {
     assert_eq!(message(x.assign(tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
     assert_eq!(
         message(x.assign_sub(tensor![1, 2])),
-        "bias: assign_sub: float32 and int64 differ; cast one of them, as in `x.cast(DType::I64)`"
+        "bias: assign_sub: int64 and float32 differ; cast the int64 one, as in `x.cast(DType::F32)`"
     );
     x.cast(DType::F64).unwrap();
     x.assign_add(1.0).unwrap();

@@ -61,7 +61,7 @@ fn dense_errors_name_layer_and_shapes() {
     assert_eq!(forward(Tensor::ones([3])), "dense: shape [3]: needs at least two axes, [batch, inputs]");
     assert_eq!(
         forward(tensor![[1, 2, 3]]),
-        "matmul: int64 and float32 differ; cast one of them, as in `x.cast(DType::F32)`"
+        "matmul: int64 and float32 differ; cast the int64 one, as in `x.cast(DType::F32)`"
     );
     assert_eq!(
         message(Dense::units(0).forward(&Tensor::ones([1, 3]), Mode::Training)),

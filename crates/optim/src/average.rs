@@ -138,7 +138,7 @@ impl WeightAverage {
             let error = if *average.shape() != weight.shape() {
                 Error::shape(NAME, &weight.shape(), format!("must be that of the average, {}", average.shape()))
             } else if average.dtype() != weight.dtype() {
-                Error::dtypes(NAME, average.dtype(), weight.dtype())
+                Error::dtypes(NAME, weight.dtype(), average.dtype())
             } else {
                 continue;
             };

@@ -247,7 +247,7 @@ fn check_pairs(name: &str, variables: &[Variable], gradients: &[Tensor]) -> Resu
             let expected = format!("the gradient must have that of the variable, {shape}");
             Error::shape("apply", gradient.shape(), expected)
         } else if gradient.dtype() != dtype {
-            Error::dtypes("apply", dtype, gradient.dtype())
+            Error::dtypes("apply", gradient.dtype(), dtype)
         } else {
             continue;
         };
@@ -272,7 +272,7 @@ fn check_states(variable: &Variable, slots: &[Slot], states: &[(String, Tensor)]
             return Err(Error::shape("restore", state.shape(), expected).context(name));
         }
         if state.dtype() != variable.dtype() {
-            return Err(Error::dtypes("restore", variable.dtype(), state.dtype()).context(name));
+            return Err(Error::dtypes("restore", state.dtype(), variable.dtype()).context(name));
         }
     }
     Ok(())

@@ -78,15 +78,15 @@ pub enum ErrorKind {
         /// What would be right.
         expected: String,
     },
-    /// Two operands of different element types.
-    #[error("{operation}: {left} and {right} differ; cast one of them, as in `x.cast(DType::{right:?})`")]
+    /// Two element types that should be the same.
+    #[error("{operation}: {found} and {wanted} differ; cast the {found} one, as in `x.cast(DType::{wanted:?})`")]
     DTypes {
         /// The operation.
         operation: String,
-        /// Type of the first operand.
-        left: DType,
-        /// Type of the second operand.
-        right: DType,
+        /// The type to cast from.
+        found: DType,
+        /// The type to cast to.
+        wanted: DType,
     },
     /// An index outside its axis.
     #[error("{operation}: index {index} is out of range for an axis of size {size}")]
@@ -152,8 +152,8 @@ impl Error {
     }
 
     /// An [`ErrorKind::DTypes`].
-    pub fn dtypes(operation: impl Into<String>, left: DType, right: DType) -> Error {
-        ErrorKind::DTypes { operation: operation.into(), left, right }.into()
+    pub fn dtypes(operation: impl Into<String>, found: DType, wanted: DType) -> Error {
+        ErrorKind::DTypes { operation: operation.into(), found, wanted }.into()
     }
 
     /// An [`ErrorKind::Axis`].

@@ -42,9 +42,9 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(x.item()), "item: shape [2, 3]: needs exactly one element"),
         (
             message(x.to_vec::<f64>()),
-            "to_vec: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`",
+            "to_vec: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`",
         ),
-        (message(labels.view::<u8>()), "view: int64 and uint8 differ; cast one of them, as in `x.cast(DType::U8)`"),
+        (message(labels.view::<u8>()), "view: int64 and uint8 differ; cast the int64 one, as in `x.cast(DType::U8)`"),
         // Two operands.
         (
             message(x.try_add(&y)),
@@ -54,7 +54,10 @@ fn every_wrong_call_says_what_is_wrong() {
             message(x.less(Tensor::zeros([3, 3]))),
             "less: [2, 3] and [3, 3] do not broadcast: 2 and 3 differ on axis -2, and neither is 1",
         ),
-        (message(x.try_mul(&wide)), "mul: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`"),
+        (
+            message(x.try_mul(&wide)),
+            "mul: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`",
+        ),
         (message(labels.try_add(0.5)), "add: 0.5 is not a value of int64; cast the tensor first"),
         (message(labels.try_add(u64::MAX)), "add: 18446744073709551615 is not a value of int64; cast the tensor first"),
         (message(labels.try_add(f64::NAN)), "add: NaN is not a value of int64; cast the tensor first"),
@@ -121,7 +124,7 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(Tensor::concat(&[&x, &y], 0)), "concat: [2, 3] and [2, 4] differ on another axis than 0"),
         (
             message(Tensor::concat(&[&x, &wide], 0)),
-            "concat: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`",
+            "concat: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`",
         ),
         (
             message(Tensor::concat(&[&scalar], 0)),
@@ -143,7 +146,7 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(x.select(1.0, 0.0)), "where: float32 is not bool, as a condition must be"),
         (
             message(mask.select(&x, &wide)),
-            "where: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`",
+            "where: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`",
         ),
         (message(tensor![0, 3].one_hot(3)), "one_hot: index 3 is out of range for an axis of size 3"),
         (message(tensor![-1].one_hot(3)), "one_hot: index -1 is out of range for an axis of size 3"),

@@ -152,7 +152,7 @@ fn errors_name_the_operation_the_shapes_and_what_would_be_right() {
         "solve: [3, 3] × []: the right side needs two axes, […, rows, columns]"
     );
     assert_eq!(message(a.solve(Tensor::zeros([3]).cast(DType::F64))), {
-        "solve: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`"
+        "solve: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`"
     });
     assert_eq!(
         message(Tensor::zeros([2, 3, 3]).solve(Tensor::zeros([4, 3, 1]))),

@@ -1,7 +1,7 @@
 //! Rules of the fused operations.
 
 use smallvec::smallvec;
-use tensor::ops::{Fused, apply};
+use tensor::ops::Fused;
 use tensor::{Result, Tensor};
 
 use super::{Needs, Parts};
@@ -11,7 +11,6 @@ pub(super) fn needs(op: &Fused) -> Needs {
     match op {
         Fused::Softmax { .. } | Fused::LogSoftmax { .. } => Needs::Output,
         Fused::SoftmaxCrossEntropy => Needs::Inputs,
-        Fused::ReluGradient => Needs::Inputs,
     }
 }
 
@@ -34,13 +33,6 @@ pub(super) fn backward(op: &Fused, site: &Site, g: &Tensor) -> Result<Parts> {
             let one_hot = targets.one_hot(classes)?.cast(logits.dtype());
             let slope = logits.softmax(-1)?.try_sub(one_hot)?;
             smallvec![Some(g.expand_dims(-1)?.try_mul(slope)?), None]
-        }
-        // Linear in the gradient and constant, between jumps, in what decides.
-        Fused::ReluGradient => {
-            let x = site.input(1);
-            let first = if site.wants(0) { Some(apply(Fused::ReluGradient, &[g, x])?) } else { None };
-            let second = if site.wants(1) { Some(g.zeros_like()) } else { None };
-            smallvec![first, second]
         }
     })
 }

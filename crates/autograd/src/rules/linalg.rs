@@ -48,7 +48,7 @@ pub(super) fn backward(op: &Linalg, site: &Site, gradients: &[Option<Tensor>]) -
         Linalg::Det => Ok(smallvec![Some(as_matrix(only(gradients))?.try_mul(cofactors(site)?)?)]),
         // The sign is constant but where it jumps.
         Linalg::Slogdet => Ok(smallvec![match &gradients[1] {
-            Some(g) => Some(as_matrix(g)?.try_mul(inverse(site.input(0))?.t()?)?),
+            Some(g) => Some(as_matrix(g)?.try_mul(inverse_for(op, site.input(0))?.t()?)?),
             None => None,
         }]),
         // V (diag(dλ) + F ∘ Vᵀ dV) Vᵀ with Fᵢⱼ = 1 / (λⱼ - λᵢ) off the diagonal.
@@ -101,8 +101,9 @@ fn eye_like(a: &Tensor) -> Result<Tensor> {
     Ok(Tensor::eye(a.shape()[a.rank() - 1]).cast(a.dtype()))
 }
 
-fn inverse(a: &Tensor) -> Result<Tensor> {
-    apply(Linalg::Solve, &[a, &eye_like(a)?])
+/// The inverse of a matrix; an error names the operation whose gradient needs it.
+fn inverse_for(op: &Linalg, a: &Tensor) -> Result<Tensor> {
+    apply(Linalg::Solve, &[a, &eye_like(a)?]).map_err(|error| error.context(op.name()))
 }
 
 /// `1 / (λⱼ - λᵢ)`, and 0 on the diagonal, to meet the gradient `g` of the vectors.
@@ -139,7 +140,7 @@ fn cofactors(site: &Site) -> Result<Tensor> {
     let a = site.input(0);
     let (rank, n) = (a.rank(), a.shape()[a.rank() - 1]);
     if n > LARGEST_WITH_MINORS {
-        return as_matrix(site.output())?.try_mul(inverse(a)?.t()?);
+        return as_matrix(site.output())?.try_mul(inverse_for(&Linalg::Det, a)?.t()?);
     }
     let all_but_one: Vec<i64> = (0..n).flat_map(|i| (0..n).filter(move |&k| k != i)).map(|k| k as i64).collect();
     let all_but_one = Tensor::from(all_but_one);

@@ -18,6 +18,7 @@ mod reduce;
 mod scan;
 mod split;
 mod unary;
+mod unary_gradient;
 
 use smallvec::{SmallVec, smallvec};
 use tensor::{Error, Op, Result, Tensor};
@@ -50,6 +51,7 @@ pub(crate) enum Needs {
 pub(crate) fn needs(op: &Op) -> Needs {
     match op {
         Op::Unary(op) => unary::needs(op),
+        Op::UnaryGradient(op) => unary_gradient::needs(op),
         Op::Binary(op) => binary::needs(op),
         Op::Reduce(op) => reduce::needs(op),
         Op::Scan(op) => scan::needs(op),
@@ -73,6 +75,7 @@ pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Re
         // In the other families only the first of several outputs is floating and can have a gradient.
         (_, None) => Ok(smallvec![None; site.arity()]),
         (Op::Unary(op), Some(gradient)) => Ok(smallvec![unary::backward(op, site, gradient)?]),
+        (Op::UnaryGradient(op), Some(gradient)) => unary_gradient::backward(op, site, gradient),
         (Op::Binary(op), Some(gradient)) => pair(site, |k| binary::backward(op, site, gradient, k)),
         (Op::Reduce(op), Some(gradient)) => Ok(smallvec![reduce::backward(op, site, gradient)?]),
         (Op::Scan(op), Some(gradient)) => Ok(smallvec![Some(scan::backward(op, site, gradient)?)]),

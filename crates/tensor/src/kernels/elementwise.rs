@@ -95,8 +95,12 @@ impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
 /// `count` elements, `step` apart.
 fn gather<A: Element>(data: &[A], first: isize, step: isize, count: usize) -> [A; GATHERED] {
     let mut gathered = [A::default(); GATHERED];
-    for (k, x) in gathered[..count].iter_mut().enumerate() {
-        *x = data[(first + k as isize * step) as usize];
+    if step == 0 {
+        gathered[..count].fill(data[first as usize]);
+    } else {
+        for (k, x) in gathered[..count].iter_mut().enumerate() {
+            *x = data[(first + k as isize * step) as usize];
+        }
     }
     gathered
 }
@@ -158,6 +162,78 @@ impl<A: Element, B: Element, O: Element, F: Fn(A, B) -> O> Loop for Zip<'_, A, B
                         let k = k as isize;
                         *out = f(left[(i + k * s) as usize], right[(j + k * t) as usize]);
                     }
+                }
+            }
+        }
+    }
+}
+
+/// A function of two elements, as [`Function`] is one of one.
+pub(crate) trait PairFunction<T>: Sync {
+    /// The value at `(a, b)`, straight-line code.
+    fn of(&self, a: T, b: T) -> T;
+}
+
+impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
+    #[inline(always)]
+    fn of(&self, a: T, b: T) -> T {
+        self(a, b)
+    }
+}
+
+/// As [`zip`], for functions so long that each copy costs time to compile: elements that do not lie side
+/// by side are gathered.
+pub(crate) fn zip_long<T: Element>(shape: Shape, a: &Tensor, b: &Tensor, f: impl PairFunction<T>) -> Tensor {
+    let mut out = Buffer::new::<T>(shape.size());
+    if out.len() == 1 {
+        out.as_mut_slice()[0] = f.of(a.first(), b.first());
+        return Tensor::from_buffer(out, shape);
+    }
+    let (left, right) = (a.storage_slice::<T>(), b.storage_slice::<T>());
+    let (a_strides, b_strides) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
+    let walk = Walk::new(&shape, [(&a_strides, a.offset()), (&b_strides, b.offset())]);
+    for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
+        vectorized(ZipLong { start, out, left, right, walk: &walk, f: &f });
+    });
+    Tensor::from_buffer(out, shape)
+}
+
+struct ZipLong<'a, T, F> {
+    start: usize,
+    out: &'a mut [T],
+    left: &'a [T],
+    right: &'a [T],
+    walk: &'a Walk<2>,
+    f: &'a F,
+}
+
+impl<T: Element, F: PairFunction<T>> Loop for ZipLong<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let ZipLong { start, out, left, right, walk, f } = self;
+        let [s, t] = walk.steps;
+        for (position, [i, j], length) in walk.runs(start, out.len()) {
+            let width = if walk.steps == [1, 1] { length.max(1) } else { GATHERED };
+            for (k, out) in out[position..position + length].chunks_mut(width).enumerate() {
+                let (count, past) = (out.len(), (k * width) as isize);
+                let (i, j) = (i + past * s, j + past * t);
+                let (gathered_left, gathered_right);
+                let a = if s == 1 {
+                    &left[i as usize..][..count]
+                } else {
+                    gathered_left = gather(left, i, s, count);
+                    &gathered_left[..count]
+                };
+                let b = if t == 1 {
+                    &right[j as usize..][..count]
+                } else {
+                    gathered_right = gather(right, j, t, count);
+                    &gathered_right[..count]
+                };
+                for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                    *out = f.of(a, b);
                 }
             }
         }

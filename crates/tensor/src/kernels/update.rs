@@ -35,7 +35,7 @@ pub fn update<const S: usize, U: Update<S>>(
             return Err(Error::shape("update", other.shape(), expected));
         }
         if other.dtype() != parameter.dtype() {
-            return Err(Error::dtypes("update", parameter.dtype(), other.dtype()));
+            return Err(Error::dtypes("update", other.dtype(), parameter.dtype()));
         }
     }
     let watch = profile::watch();

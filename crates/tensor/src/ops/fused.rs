@@ -2,11 +2,10 @@
 
 use crate::dtype::with_float;
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::zip;
 use crate::kernels::softmax;
 use crate::ops::index::indices_below;
 use crate::ops::unary::converted;
-use crate::ops::{apply, check_axis, operands, same_dtype};
+use crate::ops::{apply, check_axis, operands};
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
@@ -25,15 +24,12 @@ pub enum Fused {
     },
     /// The cross-entropy of integer targets under the softmax of logits, for each row.
     SoftmaxCrossEntropy,
-    /// Zero where the second operand is at most 0, the first elsewhere: the gradient of relu.
-    ReluGradient,
 }
 
 names! { Fused:
     Fused::Softmax { .. } => "softmax",
     Fused::LogSoftmax { .. } => "log_softmax",
     Fused::SoftmaxCrossEntropy => "softmax_cross_entropy",
-    Fused::ReluGradient => "relu_gradient",
 }
 
 impl Fused {
@@ -43,7 +39,6 @@ impl Fused {
             Fused::Softmax { .. } => 5,
             Fused::LogSoftmax { .. } => 6,
             Fused::SoftmaxCrossEntropy => 4,
-            Fused::ReluGradient => 1,
         };
         each * inputs[0].size() as u64
     }
@@ -75,14 +70,6 @@ impl Fused {
                 let targets = indices_below(targets, classes, self.name())?;
                 Ok(with_float!(logits.dtype(), T => softmax::cross_entropy::<T>(logits, &targets),
                     else return Err(Error::dtype(self.name(), logits.dtype(), "a floating type, as logits are"))))
-            }
-            Fused::ReluGradient => {
-                let [gradient, x] = operands(inputs, self.name())?;
-                same_dtype(gradient, x, self.name())?;
-                let shape = gradient.shape().broadcast(x.shape(), self.name())?;
-                Ok(with_float!(x.dtype(), T => {
-                    zip(shape, gradient, x, |g: T, x: T| if x <= 0.0 { 0.0 } else { g })
-                }, else return Err(Error::dtype(self.name(), x.dtype(), "a floating type"))))
             }
         }
     }

@@ -39,6 +39,7 @@ mod reduce;
 mod scan;
 mod split;
 mod unary;
+mod unary_gradient;
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
 pub use split::Split;
 pub use unary::Unary;
+pub use unary_gradient::UnaryGradient;
 
 use crate::error::{Error, Result};
 use crate::profile;
@@ -71,6 +73,8 @@ use crate::tensor::Tensor;
 pub enum Op {
     /// One operand, element by element.
     Unary(Unary),
+    /// Gradients of those, element by element.
+    UnaryGradient(UnaryGradient),
     /// Two broadcast operands, element by element.
     Binary(Binary),
     /// Along one or several axes, which vanish or become 1.
@@ -196,7 +200,7 @@ macro_rules! families {
 }
 
 families! {
-    one output: Unary, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
+    one output: Unary, UnaryGradient, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
     several: Scan, Split, Linalg;
 }
 
@@ -247,5 +251,10 @@ fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Resul
 
 /// An error unless both operands have the same element type.
 fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
-    if a.dtype() == b.dtype() { Ok(()) } else { Err(Error::dtypes(operation, a.dtype(), b.dtype())) }
+    match (a.dtype(), b.dtype()) {
+        (a, b) if a == b => Ok(()),
+        // A cast to an integer would lose what is behind the point.
+        (a, b) if a.is_float() && !b.is_float() => Err(Error::dtypes(operation, b, a)),
+        (a, b) => Err(Error::dtypes(operation, a, b)),
+    }
 }

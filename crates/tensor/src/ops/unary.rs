@@ -11,7 +11,7 @@ use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
 /// SELU's scale and alpha (Klambauer et al. 2017, appendix).
-pub(crate) const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
+pub(super) const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
 
 /// A kernel for floating types `T`: its value, and where the absolute value of `x` is beyond a limit
 /// the function of float64 that takes its place.
@@ -196,7 +196,7 @@ float_functions! {
 
 /// `f` of `x`, computed in float64 for float32.
 #[inline(always)]
-fn widely<T: Float>(x: T, f: impl Fn(f64) -> f64) -> T {
+pub(super) fn widely<T: Float>(x: T, f: impl Fn(f64) -> f64) -> T {
     T::from_f64(f(x.to_f64()))
 }
 

@@ -36,6 +36,25 @@ pub(crate) fn silu<P: Element>(x: f64) -> f64 {
     weighted::<P>(x, x.abs(), 0.0)
 }
 
+/// The derivative of `x σ(u)` for a number `u` with the sign of `x` and the absolute value `size`, whose
+/// derivative is `slope`: `s + x s (1 - s) slope` with `s = σ(u)`.
+#[inline(always)]
+pub(super) fn weighted_slope<P: Element>(x: f64, size: f64, slope: f64) -> f64 {
+    let (value, scale) = scaled_exp::<P>(-at_most(size, end::<P>()), 0.0);
+    let small = value * scale;
+    let inverse = 1.0 / (1.0 + small);
+    let s = if x < 0.0 { small * inverse } else { inverse };
+    // A finite number to multiply, as above: `s (1 - s)` is 0 where this is not `x`.
+    let x = at_most(x.abs(), end::<P>()).copysign(x);
+    s + x * slope * (small * inverse * inverse)
+}
+
+/// The derivative of `x / (1 + e⁻ˣ)`.
+#[inline(always)]
+pub(crate) fn silu_slope<P: Element>(x: f64) -> f64 {
+    weighted_slope::<P>(x, x.abs(), 1.0)
+}
+
 /// `ln(1 + eˣ)`.
 #[inline(always)]
 pub(crate) fn softplus<P: Element>(x: f64) -> f64 {

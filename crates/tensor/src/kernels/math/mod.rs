@@ -18,8 +18,8 @@ mod trigonometric;
 
 pub(crate) use exponential::{exp, expm1};
 pub(crate) use logarithm::{log, log1p};
-pub(crate) use logistic::{sigmoid, silu, softplus, tanh};
-pub(crate) use normal::{erf, gelu, gelu_tanh};
+pub(crate) use logistic::{sigmoid, silu, silu_slope, softplus, tanh};
+pub(crate) use normal::{erf, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope};
 pub(crate) use trigonometric::{REDUCIBLE, cos, sin, tan};
 
 use crate::dtype::{DType, Element};

@@ -1,9 +1,9 @@
 //! The normal distribution function `Φ`, the error function, and what is made of them.
 
-use std::f64::consts::SQRT_2;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 use super::exponential::{exp, scaled_exp};
-use super::logistic::weighted;
+use super::logistic::{weighted, weighted_slope};
 use super::{at_most, exact_product, exact_sum, leading, polynomial, single};
 use crate::dtype::Element;
 
@@ -130,6 +130,25 @@ pub(crate) fn gelu<P: Element>(x: f64) -> f64 {
     if size < 1.0 { near } else { far }
 }
 
+/// The derivative of `x Φ(x)`, which is `Φ(x) + x φ(x)` with the density `φ`.
+#[inline(always)]
+pub(crate) fn gelu_slope<P: Element>(x: f64) -> f64 {
+    // Where also the product with x has become 0.
+    let size = at_most(x.abs(), if single::<P>() { 17.0 } else { 40.0 });
+    let head = if single::<P>() { size } else { leading(size) };
+    let (value, scale) = scaled_exp::<P>(-0.5 * head * head, -0.5 * (size - head) * (size + head));
+    let exponential = value * scale;
+    let density = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * exponential;
+    // The slopes at a number and its opposite add up to 1.
+    let below = tail::<P>(size) * exponential - size * density;
+    let far = if x < 0.0 { below } else { 1.0 - below };
+    if single::<P>() {
+        return far;
+    }
+    let near = 0.5 + x * (polynomial(x * x, &CENTRE) + density);
+    if size < 1.0 { near } else { far }
+}
+
 /// `x/2 (1 + tanh y)`, which is `x` times the logistic function of `2y`, with
 /// `2y = 2 √(2/π) (x + 0.044715 x³)`.
 #[inline(always)]
@@ -147,4 +166,14 @@ pub(crate) fn gelu_tanh<P: Element>(x: f64) -> f64 {
     let sum_low = sum_low + (linear.1 + term_low + (cubic.0 * square_low + cubic.1 * square));
     let (u, u_low) = exact_product(size, sum);
     weighted::<P>(x, u, u_low + size * sum_low)
+}
+
+/// The derivative of `x/2 (1 + tanh y)`.
+#[inline(always)]
+pub(crate) fn gelu_tanh_slope<P: Element>(x: f64) -> f64 {
+    let [(linear, _), (cubic, _)] = GELU_TANH;
+    // From 40 on it is 1 or 0.
+    let size = at_most(x.abs(), 40.0);
+    let square = size * size;
+    weighted_slope::<P>(x, size * (linear + cubic * square), linear + 3.0 * cubic * square)
 }

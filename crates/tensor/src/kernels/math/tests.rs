@@ -36,5 +36,5 @@ fn every_function_gives_the_same_bits_on_every_instruction_set() {
             assert_eq!(vectorized(Values($function::<f64>)), Values($function::<f64>).run(), "{name} for f64");
         )*};
     }
-    compare!(exp expm1 log log1p sigmoid silu softplus tanh erf gelu gelu_tanh sin cos tan);
+    compare!(exp expm1 log log1p sigmoid silu softplus tanh erf gelu gelu_tanh silu_slope gelu_slope gelu_tanh_slope sin cos tan);
 }

@@ -1,0 +1,62 @@
+//! The pool of buffers: what it keeps, and that its limit and its clearing reach all of it.
+
+use std::sync::mpsc::channel;
+
+use tensor::{Tensor, clear_pool, pool_statistics, set_pool_limit};
+
+const SMALL: usize = 1_000;
+const LARGE: usize = 100_000;
+
+/// Blocks taken from the system while a tensor of so many float32 is made and dropped.
+fn fresh(size: usize) -> u64 {
+    let before = pool_statistics().fresh;
+    drop(Tensor::zeros([size]));
+    pool_statistics().fresh - before
+}
+
+// One test, as the pool is one for the process.
+#[test]
+fn the_limit_and_the_clearing_of_the_pool_reach_small_and_large_blocks() {
+    for size in [SMALL, LARGE] {
+        clear_pool();
+        assert_eq!(pool_statistics().held, 0);
+        assert_eq!((fresh(size), fresh(size)), (1, 0), "{size}: kept");
+        assert!(pool_statistics().held >= size * 4);
+        clear_pool();
+        assert_eq!((pool_statistics().held, fresh(size)), (0, 1), "{size}: cleared");
+
+        // A limit below what waits already.
+        set_pool_limit(1_000);
+        assert_eq!((pool_statistics().held, pool_statistics().limit), (0, 1_000));
+        assert_eq!((fresh(size), fresh(size)), (1, 1), "{size}: not kept");
+        set_pool_limit(1 << 30);
+    }
+
+    // Small blocks have a limit of their own for each class: here 4096 of 4 KiB.
+    let many: Vec<Tensor> = (0..5_000).map(|_| Tensor::zeros([SMALL])).collect();
+    drop(many);
+    assert_eq!(pool_statistics().held, 16 << 20);
+
+    // What another thread keeps goes back when it next uses the pool, or ends.
+    clear_pool();
+    let (ask, asked) = channel();
+    let (answer, answered) = channel();
+    let thread = std::thread::spawn(move || {
+        for size in asked {
+            answer.send(fresh(size)).unwrap();
+        }
+    });
+    let fresh_there = |size| {
+        ask.send(size).unwrap();
+        answered.recv().unwrap()
+    };
+    assert_eq!((fresh_there(SMALL), fresh_there(SMALL)), (1, 0));
+    let held = pool_statistics().held;
+    assert!(held > 0);
+    clear_pool();
+    assert_eq!(pool_statistics().held, held);
+    assert_eq!((fresh_there(2 * SMALL), fresh_there(SMALL)), (1, 1));
+    drop(ask);
+    thread.join().unwrap();
+    assert_eq!(pool_statistics().held, 0);
+}
