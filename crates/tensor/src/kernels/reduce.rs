@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dtype::Element;
-use crate::kernels::elementwise::map;
+use crate::kernels::copy::row_major;
 use crate::kernels::simd::{Loop, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::{Shape, Strides};
@@ -295,7 +295,7 @@ impl<'a> Form<'a> {
         let order: Vec<usize> = kept.clone().chain(axes.iter().copied()).collect();
         let shape: Shape = order.iter().map(|&axis| x.shape()[axis]).collect();
         let strides: Strides = order.iter().map(|&axis| x.strides()[axis]).collect();
-        let moved = map(&x.restrided(shape, strides, x.offset()), |x: T| x);
+        let moved = row_major::<T>(&x.restrided(shape, strides, x.offset()));
         Form { x: Cow::Owned(moved), outer: product(&mut kept.into_iter()), reduced, inner: 1 }
     }
 }
