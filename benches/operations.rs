@@ -28,6 +28,32 @@ fn elements(c: &mut Criterion) {
     group.finish();
 }
 
+/// What goes over a million numbers, 4 MB that no second cache holds, as bytes read and written.
+fn memory(c: &mut Criterion) {
+    type Operation = fn(&Tensor) -> Result<Tensor>;
+    let operations: [(&str, Operation, usize); 12] = [
+        ("sum of all", |x| Ok(x.sum()), 1),
+        ("sum of rows", |x| Ok(x.sum_axes(-1)?), 1),
+        ("sum of columns", |x| Ok(x.sum_axes(0)?), 1),
+        ("max of all", |x| Ok(x.max()?), 1),
+        ("max of rows", |x| Ok(x.max_axes(-1)?), 1),
+        ("max of columns", |x| Ok(x.max_axes(0)?), 1),
+        ("variance of rows", |x| Ok(x.var_axes(-1)?), 1),
+        ("logsumexp of rows", |x| Ok(x.logsumexp_axes(-1)?), 1),
+        ("softmax of rows", |x| Ok(x.softmax(-1)?), 2),
+        ("log_softmax of rows", |x| Ok(x.log_softmax(-1)?), 2),
+        ("cumsum of rows", |x| Ok(x.cumsum(-1)?), 2),
+        ("transposed copy", |x| Ok(x.t()?.reshape([1_000_000])?), 2),
+    ];
+    let x = draw(&[1000, 1000]);
+    let mut group = c.benchmark_group("memory");
+    for (name, operation, passes) in operations {
+        group.throughput(Throughput::Bytes((passes * 4 * x.size()) as u64));
+        group.bench_function(name, |b| b.iter(|| operation(&x)));
+    }
+    group.finish();
+}
+
 /// The mathematical functions on 1000 numbers, which stay in the cache, and on a million.
 fn functions(c: &mut Criterion) {
     type Function = fn(&Tensor) -> Tensor;
@@ -69,6 +95,9 @@ fn products(c: &mut Criterion) {
     group.bench_function("x' g", |b| b.iter(|| x.t()?.matmul(&g)));
     group.bench_function("g w'", |b| b.iter(|| g.matmul(w.t()?)));
     group.bench_function("one row", |b| b.iter(|| x.slice(..1)?.matmul(&w)));
+    let (a, b) = (draw(&[2000, 4, 4]), draw(&[2000, 4, 4]));
+    group.throughput(Throughput::Elements(2000 * 4 * 4 * 4));
+    group.bench_function("2000 of 4 x 4", |bencher| bencher.iter(|| a.matmul(&b)));
     group.finish();
 }
 
@@ -94,5 +123,5 @@ fn tape(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, elements, functions, products, tape);
+criterion_group!(benches, elements, memory, functions, products, tape);
 criterion_main!(benches);

@@ -304,7 +304,7 @@ impl Tensor {
     pub(crate) fn elements<T: Element>(&self) -> Elements<'_, T> {
         let laid_out = match self.is_contiguous() {
             true => Cow::Borrowed(self),
-            false => Cow::Owned(kernels::elementwise::map(self, |x: T| x)),
+            false => Cow::Owned(kernels::copy::row_major::<T>(self)),
         };
         Elements { laid_out, element: PhantomData }
     }
@@ -312,7 +312,7 @@ impl Tensor {
     /// The elements, to be written in place: copied first if anything else holds them.
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
         if !self.is_contiguous() || self.storage.len() != self.size() {
-            *self = kernels::elementwise::map(self, |x: T| x);
+            *self = kernels::copy::row_major::<T>(self);
         }
         self.trace = Trace::fresh();
         Arc::make_mut(&mut self.storage).as_mut_slice()
@@ -337,7 +337,7 @@ impl Tensor {
         if let Some(strides) = self.strides.reshaped(&self.shape, &shape) {
             return self.restrided(shape, strides, self.offset);
         }
-        let copy = with_dtype!(self.dtype(), T => kernels::elementwise::map(self, |x: T| x));
+        let copy = with_dtype!(self.dtype(), T => kernels::copy::row_major::<T>(self));
         copy.reshaped(shape)
     }
 }

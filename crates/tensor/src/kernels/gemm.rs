@@ -4,6 +4,7 @@
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
+use crate::kernels::simd::{Loop, vectorized};
 use crate::kernels::threads;
 
 /// The matrices of one operand: where each starts in the slice, and the strides along rows and
@@ -31,6 +32,11 @@ const TASK: usize = 1 << 20;
 /// The most tiles that one product is split into.
 const TILES: usize = 16;
 
+/// Products of at most this many rows, columns and inner elements take less time than a call of `gemm`.
+const TINY: usize = 8;
+/// Multiply-adds of one task of such products, which do far fewer in the same time.
+const TINY_TASK: usize = TASK / 16;
+
 struct Destination<T>(*mut T);
 // SAFETY: tiles write to disjoint elements.
 unsafe impl<T: Send> Sync for Destination<T> {}
@@ -57,6 +63,12 @@ pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
         return out.fill(T::zero());
     }
     assert!(a.lie_within(m, k) && b.lie_within(k, n), "operands lie within their data");
+    if m.max(n).max(k) <= TINY {
+        let group = (TINY_TASK / (m * n * k)).max(1) * m * n;
+        return threads::for_chunks(out, group, |start, out| {
+            vectorized(TinyProducts { sizes: [m, n, k], a, b, first: start / (m * n), out });
+        });
+    }
     let work = m.saturating_mul(n).saturating_mul(k);
     let (rows, columns) = tile_size(m, n, work);
     let across = n.div_ceil(columns);
@@ -112,5 +124,43 @@ fn tile_size(m: usize, n: usize, work: usize) -> (usize, usize) {
         (m, split(n, tiles, 32))
     } else {
         (split(m, tiles, 8), n)
+    }
+}
+
+/// Products of tiny matrices from the pair `first` on.
+struct TinyProducts<'a, T> {
+    sizes: [usize; 3],
+    a: &'a Matrices<'a, T>,
+    b: &'a Matrices<'a, T>,
+    first: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for TinyProducts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let TinyProducts { sizes: [m, n, k], a, b, first, out } = self;
+        // Rows of the right operand in whole vectors; what is beyond their end is never used.
+        let mut right = [[T::zero(); TINY]; TINY];
+        for (pair, out) in out.chunks_exact_mut(m * n).enumerate() {
+            let [a_start, b_start] = [a, b].map(|matrices| matrices.starts[first + pair] as isize);
+            for (p, row) in (0..k as isize).zip(&mut right) {
+                for (c, x) in (0..n as isize).zip(row) {
+                    *x = b.data[(b_start + p * b.rows + c * b.columns) as usize];
+                }
+            }
+            for (i, out) in (0..m as isize).zip(out.chunks_exact_mut(n)) {
+                let mut sums = [T::zero(); TINY];
+                for (p, row) in (0..k as isize).zip(&right) {
+                    let factor = a.data[(a_start + i * a.rows + p * a.columns) as usize];
+                    for (sum, &x) in sums.iter_mut().zip(row) {
+                        *sum += factor * x;
+                    }
+                }
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Loops over elements. This folder is the only place of the workspace with `unsafe` code.
 
 pub(crate) mod conv;
+pub(crate) mod copy;
 pub(crate) mod depthwise;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;

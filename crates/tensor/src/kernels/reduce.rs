@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 
 use crate::dtype::Element;
-use crate::kernels::elementwise::map;
+use crate::kernels::copy::row_major;
 use crate::kernels::simd::{Loop, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// Partial results kept side by side, so that the loop has no chain of dependent additions.
-const LANES: usize = 16;
-/// Elements of a row that are folded lane by lane; blocks of these are combined pairwise. Each lane
-/// adds a sixteenth of them one after the other, so that roundings do not add up.
-const BLOCK: usize = 256;
-/// Rows that are folded one after the other, column by column.
-const ROWS: usize = 32;
+/// Partial results of a row kept side by side: several vectors of them, for no addition to wait for the
+/// one before.
+const LANES: usize = 64;
+/// Elements of a row that are folded lane by lane; blocks of these are combined pairwise.
+const BLOCK: usize = 64 * LANES;
+/// Rows that are folded column by column; blocks of these are combined pairwise.
+const ROWS: usize = 64;
+/// Rows, or groups of lanes, that are combined pairwise in one pass over the results.
+const TOGETHER: usize = 4;
 
 /// An associative combination with its neutral element, and what it is applied to.
 #[derive(Clone, Copy)]
@@ -32,12 +34,24 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
     where
         L: Fn(T) -> A,
     {
-        if row.len() <= BLOCK {
-            return vectorized(RowLoop { fold: self, row });
+        let mut out = [self.neutral];
+        self.rows(row, row.len(), &mut out);
+        out[0]
+    }
+
+    /// The folds of rows of `width` elements, one row after the other.
+    pub(crate) fn rows<T: Element>(&self, rows: &[T], width: usize, out: &mut [A])
+    where
+        L: Fn(T) -> A,
+    {
+        if width <= BLOCK {
+            return vectorized(RowLoop { fold: self, rows, width, out });
         }
         // Split at a multiple of the block, so that all leaves but the last are whole blocks.
-        let (left, right) = row.split_at((row.len() / 2).next_multiple_of(BLOCK));
-        (self.combine)(self.row(left), self.row(right))
+        let half = (width / 2).next_multiple_of(BLOCK);
+        for (row, out) in rows.chunks(width).zip(out) {
+            *out = (self.combine)(self.row(&row[..half]), self.row(&row[half..]));
+        }
     }
 
     /// Partial results (at least one) combined pairwise.
@@ -101,13 +115,11 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
             values[0] = self.pairwise(&partial);
         } else if inner == 1 {
             for_chunks(values, (CHUNK / reduced).max(1), |start, out| {
-                for (out, row) in out.iter_mut().zip(data[start * reduced..].chunks(reduced)) {
-                    *out = self.row(row);
-                }
+                self.rows(&data[start * reduced..][..out.len() * reduced], reduced, out);
             });
         } else {
             // A task takes some outer indices whole, or some columns of one.
-            let width = if inner * reduced <= CHUNK { inner } else { (CHUNK / reduced).clamp(64, inner.max(64)) };
+            let width = if inner * reduced <= CHUNK { inner } else { (CHUNK / reduced).clamp(256, inner.max(256)) };
             let columns = |index: usize, column: usize, out: &mut [A]| {
                 let rows = &data[index * reduced * inner..(index + 1) * reduced * inner];
                 self.columns(&rows[column..], inner, out);
@@ -131,30 +143,49 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
 
 struct RowLoop<'a, T, A, L, C> {
     fold: &'a Fold<A, L, C>,
-    row: &'a [T],
+    rows: &'a [T],
+    width: usize,
+    out: &'a mut [A],
 }
 
 impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for RowLoop<'_, T, A, L, C> {
-    type Output = A;
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> A {
-        let Fold { neutral, lift, combine } = self.fold;
-        let (groups, rest) = self.row.as_chunks::<LANES>();
-        let mut lanes = [*neutral; LANES];
-        for group in groups {
-            for (lane, &x) in lanes.iter_mut().zip(group) {
+    fn run(self) {
+        let RowLoop { fold, rows, width, out } = self;
+        let Fold { neutral, lift, combine } = fold;
+        for (out, row) in out.iter_mut().zip(rows.chunks_exact(width.max(1))) {
+            if width < LANES / 4 {
+                *out = row.iter().fold(*neutral, |sum, &x| combine(sum, lift(x)));
+                continue;
+            }
+            let mut lanes = [*neutral; LANES];
+            let (groups, rest) = row.as_chunks::<LANES>();
+            let (together, groups) = groups.as_chunks::<TOGETHER>();
+            for [a, b, c, d] in together {
+                for k in 0..LANES {
+                    let sum = combine(combine(lift(a[k]), lift(b[k])), combine(lift(c[k]), lift(d[k])));
+                    lanes[k] = combine(lanes[k], sum);
+                }
+            }
+            for group in groups {
+                for k in 0..LANES {
+                    lanes[k] = combine(lanes[k], lift(group[k]));
+                }
+            }
+            for (lane, &x) in lanes.iter_mut().zip(rest) {
                 *lane = combine(*lane, lift(x));
             }
-        }
-        let mut width = LANES / 2;
-        while width > 0 {
-            for k in 0..width {
-                lanes[k] = combine(lanes[k], lanes[k + width]);
+            let mut half = LANES / 2;
+            while half > 0 {
+                for k in 0..half {
+                    lanes[k] = combine(lanes[k], lanes[k + half]);
+                }
+                half /= 2;
             }
-            width /= 2;
+            *out = lanes[0];
         }
-        rest.iter().fold(lanes[0], |sum, &x| combine(sum, lift(x)))
     }
 }
 
@@ -170,11 +201,20 @@ impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for ColumnLoo
 
     #[inline(always)]
     fn run(self) {
-        let Fold { neutral, lift, combine } = self.fold;
-        self.out.fill(*neutral);
-        for row in self.rows.chunks(self.stride) {
-            for (out, &x) in self.out.iter_mut().zip(row) {
-                *out = combine(*out, lift(x));
+        let ColumnLoop { fold: Fold { neutral, lift, combine }, rows, stride, out } = self;
+        out.fill(*neutral);
+        for rows in rows.chunks(stride * TOGETHER) {
+            let mut each = rows.chunks(stride);
+            if let [Some(a), Some(b), Some(c), Some(d)] = [(); TOGETHER].map(|()| each.next()) {
+                for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                    *out = combine(*out, combine(combine(lift(a), lift(b)), combine(lift(c), lift(d))));
+                }
+            } else {
+                for row in rows.chunks(stride) {
+                    for (out, &x) in out.iter_mut().zip(row) {
+                        *out = combine(*out, lift(x));
+                    }
+                }
             }
         }
     }
@@ -213,16 +253,19 @@ pub(crate) fn by_rows<T: Element, A: Element>(
 
 /// The larger of two; NaN, which is not equal to itself, wins.
 #[inline(always)]
+#[allow(clippy::eq_op)]
 pub(crate) fn larger<T: Element>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)]
-    if b > a || b != b { b } else { a }
+    // The processor's own maximum, which is `b` where one is NaN, and a correction.
+    let larger = if a > b { a } else { b };
+    if a != a { a } else { larger }
 }
 
 /// The smaller of two; NaN wins.
 #[inline(always)]
+#[allow(clippy::eq_op)]
 pub(crate) fn smaller<T: Element>(a: T, b: T) -> T {
-    #[allow(clippy::eq_op)]
-    if b < a || b != b { b } else { a }
+    let smaller = if a < b { a } else { b };
+    if a != a { a } else { smaller }
 }
 
 /// A tensor as `[outer, reduced, inner]` in row-major order, copied only if it does not lie so.
@@ -252,7 +295,7 @@ impl<'a> Form<'a> {
         let order: Vec<usize> = kept.clone().chain(axes.iter().copied()).collect();
         let shape: Shape = order.iter().map(|&axis| x.shape()[axis]).collect();
         let strides: Strides = order.iter().map(|&axis| x.strides()[axis]).collect();
-        let moved = map(&x.restrided(shape, strides, x.offset()), |x: T| x);
+        let moved = row_major::<T>(&x.restrided(shape, strides, x.offset()));
         Form { x: Cow::Owned(moved), outer: product(&mut kept.into_iter()), reduced, inner: 1 }
     }
 }

@@ -11,6 +11,9 @@ fn around(shape: &Shape, axis: usize) -> (usize, usize) {
     (shape[..axis].iter().product(), shape[axis + 1..].iter().product())
 }
 
+/// Rows that are walked side by side, as each result waits for the one before it in its row.
+const ABREAST: usize = 4;
+
 /// The running result along an axis: `start`, then `step` with each element, shown as `value`.
 pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
     x: &Tensor,
@@ -24,8 +27,13 @@ pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
     let source = x.elements::<T>();
     let mut out = Buffer::new::<T>(x.size());
     for_chunks(out.as_mut_slice::<T>(), lane * (CHUNK / lane).max(1), |first, out| {
+        let source = &source[first..][..out.len()];
+        if inner == 1 {
+            let (sources, outs) = (source.chunks(lane * ABREAST), out.chunks_mut(lane * ABREAST));
+            return sources.zip(outs).for_each(|(source, out)| cumulate_rows(source, lane, out, start, &step, &value));
+        }
         let mut running = vec![start; inner];
-        for (source, out) in source[first..].chunks(lane).zip(out.chunks_mut(lane)) {
+        for (source, out) in source.chunks(lane).zip(out.chunks_mut(lane)) {
             running.fill(start);
             for (source, out) in source.chunks_exact(inner).zip(out.chunks_exact_mut(inner)) {
                 for ((running, &x), out) in running.iter_mut().zip(source).zip(out) {
@@ -36,6 +44,39 @@ pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
         }
     });
     Tensor::from_buffer(out, x.shape().clone())
+}
+
+/// [`cumulate`] along a few rows of `width` elements.
+fn cumulate_rows<T: Copy, A: Copy>(
+    source: &[T],
+    width: usize,
+    out: &mut [T],
+    start: A,
+    step: impl Fn(A, T) -> A,
+    value: impl Fn(A) -> T,
+) {
+    let (mut sources, mut outs) = (source.chunks_exact(width), out.chunks_exact_mut(width));
+    let sources = [(); ABREAST].map(|()| sources.next());
+    if let ([Some(a), Some(b), Some(c), Some(d)], [Some(w), Some(x), Some(y), Some(z)]) =
+        (sources, [(); ABREAST].map(|()| outs.next()))
+    {
+        let mut running = [start; ABREAST];
+        let inputs = a.iter().zip(b).zip(c.iter().zip(d));
+        let outputs = w.iter_mut().zip(x).zip(y.iter_mut().zip(z));
+        for (((&a, &b), (&c, &d)), ((w, x), (y, z))) in inputs.zip(outputs) {
+            let [p, q, r, s] = running;
+            running = [step(p, a), step(q, b), step(r, c), step(s, d)];
+            [*w, *x, *y, *z] = running.map(&value);
+        }
+        return;
+    }
+    for (source, out) in source.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+        let mut running = start;
+        for (&x, out) in source.iter().zip(out) {
+            running = step(running, x);
+            *out = value(running);
+        }
+    }
 }
 
 /// The indices (int64) of the first `count` elements along an axis in order, NaN last, equal ones

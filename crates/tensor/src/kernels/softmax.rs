@@ -20,7 +20,7 @@ pub(crate) fn softmax<T: Float>(x: &Tensor) -> Tensor {
         for (row, out) in rows.chunks(width).zip(out.chunks_mut(width)) {
             shift(row, largest(row), out);
         }
-        in_place(out, math::exp::<T>);
+        in_place(out, math::exp_of_negative::<T>);
         for out in out.chunks_mut(width) {
             let scale = sum(out).recip();
             out.iter_mut().for_each(|x| *x *= scale);
@@ -89,7 +89,7 @@ fn log_sums<T: Float>(rows: &[T], width: usize, count: usize, room: &mut [T]) ->
         }
         tops.push(top);
     }
-    in_place(room, math::exp::<T>);
+    in_place(room, math::exp_of_negative::<T>);
     let mut rests: Vec<T> = (0..count).map(|k| sum(&room[k * width..][..width])).collect();
     in_place(&mut rests, math::log1p::<T>);
     let finite = |(top, rest): (T, T)| (top, if top.is_infinite() { T::zero() } else { rest });

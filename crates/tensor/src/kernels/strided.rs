@@ -54,6 +54,13 @@ impl<const N: usize> Walk<N> {
     }
 }
 
+impl Walk<1> {
+    /// Whether the rows of the operand lie side by side, and not their elements.
+    pub(crate) fn is_transposed(&self) -> bool {
+        self.steps != [1] && self.outer.last().is_some_and(|(_, steps)| *steps == [1])
+    }
+}
+
 /// An iterator over runs; see [`Walk::runs`].
 pub(crate) struct Runs<'a, const N: usize> {
     walk: &'a Walk<N>,

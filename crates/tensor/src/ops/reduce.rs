@@ -149,7 +149,7 @@ impl Reduce {
                 let divisor = T::from_f64((count as f64 - correction).max(0.0));
                 by_row(x, axes, keep, |row: &[T]| {
                     let mean = sum.row(row) / T::from_f64(row.len() as f64);
-                    let lift = |x: T| (x - mean) * (x - mean);
+                    let lift = move |x: T| (x - mean) * (x - mean);
                     Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row) / divisor
                 })
             }
@@ -181,7 +181,7 @@ impl Reduce {
             if largest == T::zero() || !largest.is_finite() {
                 return largest;
             }
-            let lift = |x: T| (x / largest) * (x / largest);
+            let lift = move |x: T| (x / largest) * (x / largest);
             largest * Fold { neutral: T::zero(), lift, combine: |a: T, b: T| a + b }.row(row).sqrt()
         })
     }

@@ -28,6 +28,9 @@ const LONG: [f64; 11] = [
     2.0921592925020823e-09,
 ];
 
+/// The same to 2⁻²⁸ (times `r²`), with coefficients that are float32.
+const SHORTEST: [f32; 5] = [0.49999994, 0.1666652, 0.0416684, 0.008368851, 0.001381432];
+
 /// `eʳ - 1` as `r + rest`, and `2ᵏ` as the sum `k + ROUND`.
 struct Reduced {
     r: f64,
@@ -78,6 +81,32 @@ pub(crate) fn exp<P: Element>(x: f64) -> f64 {
     let (least, most) = if single::<P>() { (-200.0, 200.0) } else { (-746.0, 710.0) };
     let (value, scale) = scaled_exp::<P>(at_most(at_least(x, least), most), 0.0);
     value * scale
+}
+
+/// `eˣ` for `x ≤ 0`, to one unit of the last place: for `f32` in the arithmetic of float32, which takes
+/// half the time of [`exp`].
+#[inline(always)]
+pub(crate) fn exp_of_negative<P: Element>(x: f64) -> f64 {
+    if !single::<P>() {
+        return exp::<P>(x);
+    }
+    /// As [`ROUND`], for float32.
+    const ROUND: f32 = 12_582_912.0;
+    /// As [`super::LN_2`]: products of the first, of 9 digits, with exponents are exact.
+    const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
+    let x = x as f32;
+    // Below the result is 0.
+    let x = if x < -104.0 { -104.0 } else { x };
+    let power = x * std::f32::consts::LOG2_E + ROUND;
+    let k = power - ROUND;
+    let r = (x - k * LN_2.0) - k * LN_2.1;
+    let sum = SHORTEST.iter().rev().fold(0.0, |sum, &coefficient| sum * r + coefficient);
+    let value = 1.0 + (r + r * r * sum);
+    // 2ᵏ as a product of two, as the result may be smaller than the least normal number.
+    let k = (power.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let half = k >> 1;
+    let scale = |k: i32| f32::from_bits((k.wrapping_add(127) << 23) as u32);
+    (value * scale(half) * scale(k.wrapping_sub(half))) as f64
 }
 
 /// `eˣ - 1`.

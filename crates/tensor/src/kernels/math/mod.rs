@@ -16,7 +16,7 @@ mod logistic;
 mod normal;
 mod trigonometric;
 
-pub(crate) use exponential::{exp, expm1};
+pub(crate) use exponential::{exp, exp_of_negative, expm1};
 pub(crate) use logarithm::{log, log1p};
 pub(crate) use logistic::{sigmoid, silu, silu_slope, softplus, tanh};
 pub(crate) use normal::{erf, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope};

@@ -36,5 +36,18 @@ fn every_function_gives_the_same_bits_on_every_instruction_set() {
             assert_eq!(vectorized(Values($function::<f64>)), Values($function::<f64>).run(), "{name} for f64");
         )*};
     }
-    compare!(exp expm1 log log1p sigmoid silu softplus tanh erf gelu gelu_tanh silu_slope gelu_slope gelu_tanh_slope sin cos tan);
+    compare!(exp exp_of_negative expm1 log log1p sigmoid silu softplus tanh erf gelu gelu_tanh silu_slope gelu_slope gelu_tanh_slope sin cos tan);
+}
+
+#[test]
+fn the_short_exponential_stays_within_a_unit_of_the_last_place() {
+    // Every 97th number from -0 to -200, and infinity.
+    let samples = (0x8000_0000..=(-200.0f32).to_bits()).step_by(97).map(f32::from_bits).chain([f32::NEG_INFINITY]);
+    for x in samples {
+        let (found, expected) = (exp_of_negative::<f32>(x.into()), exp::<f64>(x.into()));
+        let nearest = expected as f32;
+        let ulp = f64::from(nearest.next_up()) - f64::from(nearest);
+        assert!((found - expected).abs() < ulp, "e to the {x:e} is {expected:e}, not {found:e}");
+    }
+    assert!(exp_of_negative::<f32>(f64::NAN).is_nan());
 }
