@@ -24,6 +24,7 @@ macro_rules! names {
 mod arrange;
 mod attention;
 mod binary;
+mod cell;
 mod conv;
 mod einsum;
 mod fused;
@@ -35,6 +36,7 @@ mod normalize;
 mod operators;
 mod pool;
 mod range;
+mod recurrent;
 mod reduce;
 mod scan;
 mod split;
@@ -47,6 +49,7 @@ use smallvec::SmallVec;
 
 pub use attention::AttentionOptions;
 pub use binary::Binary;
+pub use cell::{Cell, CellActivation, mixed, unroll};
 pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
@@ -55,6 +58,7 @@ pub use matmul::Matmul;
 pub use movement::Movement;
 pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
+pub use recurrent::{Recurrent, Sequence, SequenceOperands};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
 pub use split::Split;
@@ -91,6 +95,8 @@ pub enum Op {
     Index(Index),
     /// Several steps in one kernel.
     Fused(Fused),
+    /// Whole sequences of recurrent layers.
+    Recurrent(Recurrent),
     /// Factors of matrices.
     Linalg(Linalg),
     /// An operation defined elsewhere.
@@ -197,7 +203,7 @@ macro_rules! families {
 
 families! {
     one output: Unary, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
-    several: Scan, Split, Linalg;
+    several: Scan, Split, Recurrent, Linalg;
 }
 
 /// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the
