@@ -17,9 +17,9 @@ fn masked_steps_change_nothing() -> Result<()> {
     let (x, layer) = (sequence(&[2, 4, 3]), Lstm::units(5).return_sequences());
     // The first sample has two steps, the second starts late.
     let mask = tensor![[true, true, false, false], [false, true, true, true]];
-    let (y, states) = layer.run(&x, &[], Some(&mask))?;
-    let (short, after_two) = layer.run(&x.slice((0..1, 0..2))?, &[], None)?;
-    let (late, after_three) = layer.run(&x.slice((1..2, 1..4))?, &[], None)?;
+    let (y, states) = layer.run(&x, &[], Some(&mask), Mode::Inference)?;
+    let (short, after_two) = layer.run(&x.slice((0..1, 0..2))?, &[], None, Mode::Inference)?;
+    let (late, after_three) = layer.run(&x.slice((1..2, 1..4))?, &[], None, Mode::Inference)?;
     for k in 0..2 {
         assert_equal(&states[k], &Tensor::concat(&[&after_two[k], &after_three[k]], 0)?);
     }
@@ -28,7 +28,7 @@ fn masked_steps_change_nothing() -> Result<()> {
     assert_equal(&y.at(1, 0)?.at(0, 0)?, &Tensor::zeros([5]));
     assert_equal(&y.slice((1..2, 1..4))?, &late);
 
-    let wrong = |mask: &Tensor| layer.run(&x, &[], Some(mask)).unwrap_err().to_string();
+    let wrong = |mask: &Tensor| layer.run(&x, &[], Some(mask), Mode::Inference).unwrap_err().to_string();
     assert_eq!(wrong(&tensor![[true]]), "lstm: shape [1, 1]: a mask must be [batch, time], here [2, 4]");
     assert_eq!(wrong(&Tensor::ones([2, 4])), "lstm: float32 is not bool, as a mask must be");
     Ok(())
@@ -38,9 +38,9 @@ fn masked_steps_change_nothing() -> Result<()> {
 fn a_sequence_in_two_parts_is_the_whole() -> Result<()> {
     random::seed(2);
     let (x, layer) = (sequence(&[2, 5, 3]), Gru::units(4).return_sequences());
-    let (whole, last) = layer.run(&x, &[], None)?;
-    let (first, states) = layer.run(&x.slice((.., 0..2))?, &[], None)?;
-    let (second, end) = layer.run(&x.slice((.., 2..5))?, &[&states[0]], None)?;
+    let (whole, last) = layer.run(&x, &[], None, Mode::Inference)?;
+    let (first, states) = layer.run(&x.slice((.., 0..2))?, &[], None, Mode::Inference)?;
+    let (second, end) = layer.run(&x.slice((.., 2..5))?, &[&states[0]], None, Mode::Inference)?;
     assert_equal(&whole, &Tensor::concat(&[&first, &second], 1)?);
     assert_equal(&last[0], &end[0]);
     assert_equal(&last[0], &whole.at(-1, 1)?);
@@ -60,7 +60,7 @@ fn backwards_is_the_reversed_sequence() -> Result<()> {
 
     // The last step of the one direction, the first of the other: what the layer gives without sequences.
     let both = Bidirectional::new(Lstm::new(3, 2).return_sequences());
-    let (y, states) = both.run(&x, &[], None)?;
+    let (y, states) = both.run(&x, &[], None, Mode::Inference)?;
     assert_equal(&y.at(-1, 1)?.slice((.., 0..2))?, &states[0]);
     assert_equal(&y.at(0, 1)?.slice((.., 2..4))?, &states[2]);
     Ok(())

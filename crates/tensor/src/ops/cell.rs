@@ -97,11 +97,12 @@ pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
 /// The states after each step, in the order of time, of a recurrent layer that goes through `[batch,
 /// time, …]` step by step: forwards or `backwards`, from given states. `step` makes the states after
 /// one, each `[batch, units]`, from its number, its input and the states before. Where `mask`, `[batch,
-/// time]` of type bool, is false, a step changes no state.
+/// time]` of type bool, is false, a step changes no state. Errors name `operation`.
 ///
 /// # Errors
 /// Those of `step`, and if there are no axes of batch and time or the mask does not suit.
 pub fn unroll(
+    operation: &str,
     input: &Tensor,
     states: Vec<Tensor>,
     mask: Option<&Tensor>,
@@ -111,7 +112,7 @@ pub fn unroll(
     let inputs = input.unstack(1)?;
     let masks = match mask {
         Some(mask) => {
-            check_mask("unroll", mask, &input.shape()[..2])?;
+            check_mask(operation, mask, &input.shape()[..2])?;
             Some(mask.split(&vec![1; inputs.len()], 1)?)
         }
         None => None,

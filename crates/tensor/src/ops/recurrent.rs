@@ -122,13 +122,20 @@ impl Sequence {
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
         let biases = bias.map(|bias| bias.expand(projected.shape())?.unstack(1)).transpose()?;
-        let all = unroll(projected, states.to_vec(), mask, self.backwards, |k, x, states| {
-            let mut product = states[0].matmul(kernel)?;
-            if let Some(biases) = &biases {
-                product = product.try_add(&biases[k])?;
-            }
-            self.cell.step(x, &product, states, &|x| Ok(x.tanh()), &|x| Ok(x.sigmoid()))
-        })?;
+        let all = unroll(
+            Recurrent::States(*self).name(),
+            projected,
+            states.to_vec(),
+            mask,
+            self.backwards,
+            |k, x, states| {
+                let mut product = states[0].matmul(kernel)?;
+                if let Some(biases) = &biases {
+                    product = product.try_add(&biases[k])?;
+                }
+                self.cell.step(x, &product, states, &|x| Ok(x.tanh()), &|x| Ok(x.sigmoid()))
+            },
+        )?;
         let one = |k: usize| Tensor::stack(&all.iter().map(|states| &states[k]).collect::<Vec<_>>(), 1);
         (0..self.cell.states()).map(one).collect()
     }
