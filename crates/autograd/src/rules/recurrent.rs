@@ -34,7 +34,7 @@ fn states(sequence: &Sequence, site: &Site, gradients: &[Option<Tensor>]) -> Res
     let given: Vec<Tensor> = given.map(|(g, state)| g.clone().unwrap_or_else(|| state.zeros_like())).collect();
     let all: Vec<&Tensor> = given.iter().chain(&operands).chain(&after).collect();
     let mut parts = apply_all(Recurrent::Gradient(*sequence), &all)?;
-    let of_product = if sequence.cell.has_recurrent_bias() { parts.pop() } else { None };
+    let of_product = if sequence.cell.gates_product() { parts.pop() } else { None };
     let of_product = of_product.as_ref().unwrap_or(&parts[0]);
 
     let named = sequence.operands(&operands)?;
@@ -47,10 +47,10 @@ fn states(sequence: &Sequence, site: &Site, gradients: &[Option<Tensor>]) -> Res
         };
         kernel = Some(rows(&before)?.t()?.matmul(&rows(of_product)?)?);
     }
-    let bias = named.bias.map(|_| of_product.sum_axes([0, 1]).map(Some)).transpose()?;
+    let bias = if site.wants(2) { Some(of_product.sum_axes([0, 1])?) } else { None };
     let mut parts = parts.into_iter().map(Some);
     let projected = parts.next().flatten();
-    Ok([projected, kernel].into_iter().chain(bias).chain(parts).chain(named.mask.map(|_| None)).collect())
+    Ok([projected, kernel, bias].into_iter().chain(parts).chain(named.mask.map(|_| None)).collect())
 }
 
 /// The derivative of the gradient is that of the composed form, differentiated twice. What the forward
@@ -70,9 +70,9 @@ fn gradient(sequence: &Sequence, site: &Site, gradients: &[Option<Tensor>]) -> R
     let named = sequence.operands(operands)?;
     let mut sources: Vec<Tensor> = std::iter::once(named.projected).chain(named.states).cloned().collect();
     let mut operands = operands.to_vec();
-    if let Some(bias) = named.bias {
+    if sequence.cell.gates_product() {
         // The bias of each step has the gradient of the product of each step.
-        operands[2] = bias.expand(named.projected.shape())?;
+        operands[2] = named.bias.expand(named.projected.shape())?;
         sources.push(operands[2].clone());
     }
     sources.iter().for_each(|source| inner.watch(source));

@@ -13,12 +13,11 @@ def layer(kind, x, kernel, bias, states, backwards):
     order = torch.arange(width)
     if kind is torch.nn.GRU:
         order = torch.cat([order[units : 2 * units], order[:units], order[2 * units :]])
-    zeros = torch.zeros(width)
     weights = {
         "weight_ih_l0": torch.eye(width)[order],
         "weight_hh_l0": kernel.T[order],
-        "bias_ih_l0": zeros,
-        "bias_hh_l0": zeros if bias is None else bias[order],
+        "bias_ih_l0": torch.zeros(width),
+        "bias_hh_l0": bias[order],
     }
     cell = kind(width, units, batch_first=True)
     states = tuple(state[None] for state in states)
@@ -37,19 +36,19 @@ def numbers(*shape):
 
 
 CASES = []
-for name, kind, gates, biased, count in [
-    ("simple_rnn", torch.nn.RNN, 1, False, 1),
-    ("lstm", torch.nn.LSTM, 4, False, 2),
-    ("gru", torch.nn.GRU, 3, True, 1),
+for name, kind, gates, count in [
+    ("simple_rnn", torch.nn.RNN, 1, 1),
+    ("lstm", torch.nn.LSTM, 4, 2),
+    ("gru", torch.nn.GRU, 3, 1),
 ]:
     for backwards in (False, True):
         batch, time, units = 2, 3, 2
 
-        def function(x, kernel, *rest, kind=kind, biased=biased, backwards=backwards):
-            return layer(kind, x, kernel, rest[0] if biased else None, rest[int(biased) :], backwards)
+        def function(x, kernel, bias, *states, kind=kind, backwards=backwards):
+            return layer(kind, x, kernel, bias, states, backwards)
 
-        inputs = [numbers(batch, time, gates * units), numbers(units, gates * units)]
-        inputs += [numbers(gates * units)] * biased + [numbers(batch, units) for _ in range(count)]
+        inputs = [numbers(batch, time, gates * units), numbers(units, gates * units), numbers(gates * units)]
+        inputs += [numbers(batch, units) for _ in range(count)]
         order = "backwards" if backwards else "forwards"
         CASES.append((f"{name}/{order}", name, function, inputs, {"backwards": backwards}))
 

@@ -302,25 +302,29 @@ impl<C: RecurrentCell> Recurrent<C> {
             Some(bias) if bias.rank() == 2 => (Some(bias.at(0, 0)?), Some(bias.at(1, 0)?)),
             bias => (bias, None),
         };
+        let fused = match mode {
+            Mode::Training if self.recurrent_dropout > 0.0 => None,
+            Mode::Training | Mode::Inference => self.cell.fused(self.activation),
+        };
+        // The one operation adds a bias by itself.
+        let (bias, recurrent_bias) = match (bias, recurrent_bias) {
+            (bias, None) if fused.is_some() => (None, bias),
+            both => both,
+        };
         let mut projected = input.matmul(&kernels.kernel)?;
         if let Some(bias) = bias {
             projected = projected.try_add(bias)?;
         }
         let kernel = kernels.recurrent_kernel.value();
-        let all = match self.cell.fused(self.activation) {
-            Some(cell) if mode == Mode::Inference || self.recurrent_dropout == 0.0 => {
+        let all = match fused {
+            Some(cell) => {
                 let no_bias = || Tensor::full_of([kernel.shape()[1]], 0.0, kernel.dtype());
-                let bias = cell.has_recurrent_bias().then(|| recurrent_bias.unwrap_or_else(no_bias));
-                let operands = SequenceOperands {
-                    projected: &projected,
-                    kernel: &kernel,
-                    bias: bias.as_ref(),
-                    states: &states,
-                    mask,
-                };
+                let bias = recurrent_bias.unwrap_or_else(no_bias);
+                let operands =
+                    SequenceOperands { projected: &projected, kernel: &kernel, bias: &bias, states: &states, mask };
                 Sequence { cell, backwards: self.go_backwards }.states(&operands)?
             }
-            _ => self.step_by_step(&projected, &kernel, recurrent_bias.as_ref(), states, mask, mode)?,
+            None => self.step_by_step(&projected, &kernel, recurrent_bias.as_ref(), states, mask, mode)?,
         };
         let last = if self.go_backwards { 0 } else { -1 };
         let states = all.iter().map(|states| states.at(last, 1)).collect::<Result<Vec<_>>>()?;

@@ -91,8 +91,8 @@ impl<T: Tiled> Pass<'_, T> {
         self.mask.is_none_or(|mask| mask[row * self.sizes[1] + step])
     }
 
-    /// The pass, given the projected inputs `[batch, time, gates · units]` and, for a GRU, the bias of
-    /// the product.
+    /// The pass, given the projected inputs `[batch, time, gates · units]` and the bias of the product,
+    /// `[gates · units]`.
     pub(crate) fn states(&self, projected: &[T], bias: &[T]) -> States<Buffer> {
         let [batch, time, units] = self.sizes;
         let width = self.width();
@@ -127,7 +127,7 @@ impl<T: Tiled> Pass<'_, T> {
         let kernel = Panels::new([width, units], |k, column| self.kernel[column * width + k]);
         let size = batch * time * width;
         let mut projected = Buffer::new::<T>(size);
-        let mut product = Buffer::new::<T>(if self.cell == Cell::Gru { size } else { 0 });
+        let mut product = Buffer::new::<T>(if self.cell.gates_product() { size } else { 0 });
         let states = batch * units;
         let mut initial =
             [Buffer::filled(states, T::zero()), Buffer::filled(states * (self.cell.states() - 1), T::zero())];
@@ -141,7 +141,7 @@ impl<T: Tiled> Pass<'_, T> {
                 let outputs = [&mut *projected, &mut *product];
                 let current = [&mut *dh, &mut *dc];
                 vectorized(Backward { pass: self, rows: &rows, step, before, gradients, after, current, outputs });
-                let of_product = if self.cell == Cell::Gru { &*product } else { &*projected };
+                let of_product = if self.cell.gates_product() { &*product } else { &*projected };
                 kernel.multiply(of_product, [step * width, time * width], rows.len(), dh, true);
             }
         });
@@ -227,8 +227,8 @@ impl<T: Tiled> Loop for Forward<'_, T> {
             let live = pass.is_live(rows.start + row, step);
             match pass.cell {
                 _ if !live => kept.fill(T::zero()),
-                Cell::SimpleRnn => each(h, [x, p], |_, [x, p]| activated(x + p)),
-                Cell::Lstm => lstm(x, p, [h, &mut c[row * units..][..units]], kept),
+                Cell::SimpleRnn => each(h, [x, p, bias], |_, [x, p, b]| activated(x + (p + b))),
+                Cell::Lstm => lstm(x, p, bias, [h, &mut c[row * units..][..units]], kept),
                 Cell::Gru => gru(x, p, bias, h, kept),
             }
             all_h[place * units..][..units].copy_from_slice(h);
@@ -293,7 +293,7 @@ impl<T: Tiled> Loop for Backward<'_, T> {
             }
             if !live {
                 projected[local * width..][..width].fill(T::zero());
-                if pass.cell == Cell::Gru {
+                if pass.cell.gates_product() {
                     product[local * width..][..width].fill(T::zero());
                 }
             }
@@ -337,14 +337,15 @@ fn parts<T, const N: usize>(row: &[T]) -> [&[T]; N] {
 }
 
 #[inline(always)]
-fn lstm<T: Float>(x: &[T], p: &[T], [h, c]: [&mut [T]; 2], saved: &mut [T]) {
+fn lstm<T: Float>(x: &[T], p: &[T], bias: &[T], [h, c]: [&mut [T]; 2], saved: &mut [T]) {
     let units = h.len();
     let (gates, tanh_c) = saved.split_at_mut(4 * units);
     let (first, rest) = gates.split_at_mut(2 * units);
     let (third, last) = rest.split_at_mut(units);
-    each(first, [x, p], |_, [x, p]| gated(x + p));
-    each(third, [&x[2 * units..], &p[2 * units..]], |_, [x, p]| activated(x + p));
-    each(last, [&x[3 * units..], &p[3 * units..]], |_, [x, p]| gated(x + p));
+    let from = |part: usize| [x, p, bias].map(|row| &row[part * units..]);
+    each(first, from(0), |_, [x, p, b]| gated(x + (p + b)));
+    each(third, from(2), |_, [x, p, b]| activated(x + (p + b)));
+    each(last, from(3), |_, [x, p, b]| gated(x + (p + b)));
     let [i, f, g, o] = parts(gates);
     each(c, [i, f, g], |c, [i, f, g]| f * c + i * g);
     each(tanh_c, [&*c], |_, [c]| activated(c));

@@ -36,14 +36,15 @@ impl Cell {
         }
     }
 
-    /// Whether the product with the state has a bias that the projected input cannot contain.
-    pub const fn has_recurrent_bias(self) -> bool {
+    /// Whether the product with the state is more than an addend of the projected input: then they have
+    /// different gradients.
+    pub const fn gates_product(self) -> bool {
         matches!(self, Cell::Gru)
     }
 
     /// The states after a step, each `[batch, units]`, from those before, with `x` the projected input
-    /// and `p` the product of the state with the recurrent kernel and, in a GRU, the bias added, both
-    /// `[batch, gates · units]` and in parts of `units` columns:
+    /// and `p` the product of the state with the recurrent kernel, a bias added, both `[batch, gates ·
+    /// units]` and in parts of `units` columns:
     ///
     /// ```text
     /// SimpleRnn  h' = tanh(x + p)

@@ -18,9 +18,9 @@ pub enum Recurrent {
     ///
     /// | | shape |
     /// |---|---|
-    /// | the inputs of all steps times the kernel, with the bias | `[batch, time, gates · units]` |
+    /// | the inputs of all steps times the kernel | `[batch, time, gates · units]` |
     /// | the recurrent kernel | `[units, gates · units]` |
-    /// | of a GRU the bias of the product with the state | `[gates · units]` |
+    /// | the bias of the product with the state | `[gates · units]` |
     /// | the states before the first step | `[batch, units]` each |
     /// | if wanted, a mask: where false, a step changes no state | `[batch, time]`, bool |
     States(Sequence),
@@ -52,12 +52,12 @@ names! { Recurrent:
 /// The operands of [`Recurrent::States`], `T` being a tensor or a reference to one.
 #[derive(Clone, Copy, Debug)]
 pub struct SequenceOperands<'a, T> {
-    /// The inputs of all steps times the kernel, with the bias.
+    /// The inputs of all steps times the kernel.
     pub projected: &'a T,
     /// The recurrent kernel.
     pub kernel: &'a T,
     /// The bias of the product with the state.
-    pub bias: Option<&'a T>,
+    pub bias: &'a T,
     /// The states before the first step.
     pub states: &'a [T],
     /// Where false, a step changes no state.
@@ -71,8 +71,9 @@ impl Sequence {
     /// ```
     /// # use tensor::Tensor;
     /// # use tensor::ops::{Cell, Sequence, SequenceOperands};
-    /// let (x, kernel, states) = (Tensor::ones([2, 5, 3]), Tensor::eye(3), [Tensor::zeros([2, 3])]);
-    /// let operands = SequenceOperands { projected: &x, kernel: &kernel, bias: None, states: &states, mask: None };
+    /// let (x, kernel, bias) = (Tensor::ones([2, 5, 3]), Tensor::eye(3), Tensor::zeros([3]));
+    /// let states = &[Tensor::zeros([2, 3])];
+    /// let operands = SequenceOperands { projected: &x, kernel: &kernel, bias: &bias, states, mask: None };
     /// let states = Sequence { cell: Cell::SimpleRnn, backwards: false }.states(&operands)?;
     /// assert_eq!(states[0].at(1, 1)?.to_vec::<f32>()?, [(1.0 + 1f32.tanh()).tanh(); 6]);
     /// # Ok::<(), tensor::Error>(())
@@ -83,11 +84,7 @@ impl Sequence {
     pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = operands;
         let list: SmallVec<[&Tensor; 6]> =
-            [*projected, *kernel].into_iter().chain(*bias).chain(*states).chain(*mask).collect();
-        if bias.is_some() != self.cell.has_recurrent_bias() {
-            let takes = if bias.is_some() { "takes no bias of the product" } else { "takes a bias of the product" };
-            return Err(Error::argument(Recurrent::States(*self).name(), takes));
-        }
+            [*projected, *kernel, *bias].into_iter().chain(*states).chain(*mask).collect();
         let mut outputs = apply_all(Recurrent::States(*self), &list)?;
         outputs.truncate(self.cell.states());
         Ok(outputs.into_vec())
@@ -98,30 +95,29 @@ impl Sequence {
     /// # Errors
     /// If there are too few or too many.
     pub fn operands<'a, T>(&self, list: &'a [T]) -> Result<SequenceOperands<'a, T>> {
-        let biases = usize::from(self.cell.has_recurrent_bias());
-        let least = 2 + biases + self.cell.states();
-        let (projected, kernel, rest) = match list {
-            [projected, kernel, rest @ ..] if (least..=least + 1).contains(&list.len()) => (projected, kernel, rest),
+        let least = 3 + self.cell.states();
+        match list {
+            [projected, kernel, bias, rest @ ..] if (least..=least + 1).contains(&list.len()) => {
+                let (states, mask) = rest.split_at(self.cell.states());
+                Ok(SequenceOperands { projected, kernel, bias, states, mask: mask.first() })
+            }
             _ => {
                 let name = Recurrent::States(*self).name();
                 let message = format!("takes {least} operands, or one more with a mask, not {}", list.len());
-                return Err(Error::argument(name, message));
+                Err(Error::argument(name, message))
             }
-        };
-        let (bias, rest) = rest.split_at(biases);
-        let (states, mask) = rest.split_at(self.cell.states());
-        Ok(SequenceOperands { projected, kernel, bias: bias.first(), states, mask: mask.first() })
+        }
     }
 
     /// The states after each step, each `[batch, time, units]`, in ordinary operations: what
-    /// [`Recurrent::States`] computes. Instead of the bias of a GRU there may be one for each step,
-    /// `[batch, time, gates · units]`.
+    /// [`Recurrent::States`] computes. Instead of the bias there may be one for each step, `[batch, time,
+    /// gates · units]`.
     ///
     /// # Errors
     /// If shapes or types do not suit.
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
-        let biases = bias.map(|bias| bias.expand(projected.shape())?.unstack(1)).transpose()?;
+        let biases = bias.expand(projected.shape())?.unstack(1)?;
         let all = unroll(
             Recurrent::States(*self).name(),
             projected,
@@ -129,10 +125,7 @@ impl Sequence {
             mask,
             self.backwards,
             |k, x, states| {
-                let mut product = states[0].matmul(kernel)?;
-                if let Some(biases) = &biases {
-                    product = product.try_add(&biases[k])?;
-                }
+                let product = states[0].matmul(kernel)?.try_add(&biases[k])?;
                 self.cell.step(x, &product, states, &|x| Ok(x.tanh()), &|x| Ok(x.sigmoid()))
             },
         )?;
@@ -155,10 +148,10 @@ impl Sequence {
             let reason = format!("the columns of both must be {gates} times the rows of the latter");
             return Err(Error::product(name, projected.shape(), kernel.shape(), reason));
         }
-        for other in [*kernel].into_iter().chain(*bias).chain(*states) {
+        for other in [*kernel, *bias].into_iter().chain(*states) {
             same_dtype(projected, other, name)?;
         }
-        if let Some(bias) = bias.filter(|bias| bias.shape()[..] != [width]) {
+        if bias.shape()[..] != [width] {
             return Err(Error::shape(name, bias.shape(), format!("the bias of the product must be [{width}]")));
         }
         if let Some(state) = states.iter().find(|state| state.shape()[..] != [batch, units]) {
@@ -222,8 +215,8 @@ impl Recurrent {
             };
             match self {
                 Recurrent::States(_) => {
-                    let bias = operands.bias.map(|bias| bias.elements::<T>());
-                    let States { states: buffers, saved } = pass.states(&projected, bias.as_deref().unwrap_or_default());
+                    let bias = operands.bias.elements::<T>();
+                    let States { states: buffers, saved } = pass.states(&projected, &bias);
                     let buffers = buffers.into_iter().take(states).chain([saved]);
                     buffers.enumerate().map(|(k, buffer)| Tensor::from_buffer(buffer, shapes(k))).collect()
                 }
@@ -235,7 +228,7 @@ impl Recurrent {
                     outputs.push(Tensor::from_buffer(gradients.projected, operands.projected.shape().clone()));
                     let initial = gradients.initial.into_iter().zip(operands.states);
                     outputs.extend(initial.map(|(buffer, state)| Tensor::from_buffer(buffer, state.shape().clone())));
-                    if sequence.cell.has_recurrent_bias() {
+                    if sequence.cell.gates_product() {
                         outputs.push(Tensor::from_buffer(gradients.product, operands.projected.shape().clone()));
                     }
                     outputs

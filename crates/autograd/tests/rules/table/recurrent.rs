@@ -21,13 +21,9 @@ fn operands(cell: Cell, s: &mut Sampler) -> Sample {
     let batch = s.shape.first().map_or(2, |&batch| batch.min(21));
     let (time, units) = if large { (5, 40) } else { (1 + s.below(4), 1 + s.below(3)) };
     let width = cell.gates() * units;
-    let mut inputs = vec![s.within(&[batch, time, width], -1.0, 1.0), s.within(&[units, width], -1.0, 1.0)];
-    if cell.has_recurrent_bias() {
-        inputs.push(s.within(&[width], -1.0, 1.0));
-    }
-    for _ in 0..cell.states() {
-        inputs.push(s.within(&[batch, units], -1.0, 1.0));
-    }
+    let shapes = [vec![batch, time, width], vec![units, width], vec![width]];
+    let states = std::iter::repeat_n(vec![batch, units], cell.states());
+    let mut inputs: Vec<Tensor> = shapes.into_iter().chain(states).map(|shape| s.within(&shape, -1.0, 1.0)).collect();
     if s.coin() {
         inputs.push(s.mask(&[batch, time]));
     }
