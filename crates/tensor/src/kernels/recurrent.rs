@@ -306,10 +306,10 @@ impl<T: Tiled> Loop for Backward<'_, T> {
 fn each<T: Float, const N: usize>(out: &mut [T], inputs: [&[T]; N], f: impl Fn(T, [T; N]) -> T) {
     let length = out.len();
     let inputs = inputs.map(|input| &input[..length]);
-    for k in 0..length {
-        // SAFETY: all inputs were cut to this length. A test of each index ends some loops early, and
-        // then the last vector of a row is computed number by number.
-        out[k] = f(out[k], inputs.map(|input| unsafe { *input.get_unchecked(k) }));
+    for (k, out) in out.iter_mut().enumerate() {
+        // SAFETY: all inputs were cut to this length. With a test of each index the compiler makes some
+        // loops end early, and computes the last vector of each row number by number.
+        *out = f(*out, inputs.map(|input| unsafe { *input.get_unchecked(k) }));
     }
 }
 
