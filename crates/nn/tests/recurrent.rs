@@ -1,5 +1,7 @@
 //! What recurrent layers do with masks, states and directions.
 
+use autograd::GradientTape;
+use nn::layers::{GruCell, LstmCell, Recurrent, RecurrentCell, SimpleRnnCell};
 use nn::{Activation, Bidirectional, Gru, Initializer, Layer, Lstm, Mode, SimpleRnn};
 use tensor::{DType, Generator, Result, Tensor, random, tensor};
 
@@ -17,9 +19,9 @@ fn masked_steps_change_nothing() -> Result<()> {
     let (x, layer) = (sequence(&[2, 4, 3]), Lstm::units(5).return_sequences());
     // The first sample has two steps, the second starts late.
     let mask = tensor![[true, true, false, false], [false, true, true, true]];
-    let (y, states) = layer.run(&x, &[], Some(&mask))?;
-    let (short, after_two) = layer.run(&x.slice((0..1, 0..2))?, &[], None)?;
-    let (late, after_three) = layer.run(&x.slice((1..2, 1..4))?, &[], None)?;
+    let (y, states) = layer.run(&x, &[], Some(&mask), Mode::Inference)?;
+    let (short, after_two) = layer.run(&x.slice((0..1, 0..2))?, &[], None, Mode::Inference)?;
+    let (late, after_three) = layer.run(&x.slice((1..2, 1..4))?, &[], None, Mode::Inference)?;
     for k in 0..2 {
         assert_equal(&states[k], &Tensor::concat(&[&after_two[k], &after_three[k]], 0)?);
     }
@@ -28,7 +30,7 @@ fn masked_steps_change_nothing() -> Result<()> {
     assert_equal(&y.at(1, 0)?.at(0, 0)?, &Tensor::zeros([5]));
     assert_equal(&y.slice((1..2, 1..4))?, &late);
 
-    let wrong = |mask: &Tensor| layer.run(&x, &[], Some(mask)).unwrap_err().to_string();
+    let wrong = |mask: &Tensor| layer.run(&x, &[], Some(mask), Mode::Inference).unwrap_err().to_string();
     assert_eq!(wrong(&tensor![[true]]), "lstm: shape [1, 1]: a mask must be [batch, time], here [2, 4]");
     assert_eq!(wrong(&Tensor::ones([2, 4])), "lstm: float32 is not bool, as a mask must be");
     Ok(())
@@ -38,9 +40,9 @@ fn masked_steps_change_nothing() -> Result<()> {
 fn a_sequence_in_two_parts_is_the_whole() -> Result<()> {
     random::seed(2);
     let (x, layer) = (sequence(&[2, 5, 3]), Gru::units(4).return_sequences());
-    let (whole, last) = layer.run(&x, &[], None)?;
-    let (first, states) = layer.run(&x.slice((.., 0..2))?, &[], None)?;
-    let (second, end) = layer.run(&x.slice((.., 2..5))?, &[&states[0]], None)?;
+    let (whole, last) = layer.run(&x, &[], None, Mode::Inference)?;
+    let (first, states) = layer.run(&x.slice((.., 0..2))?, &[], None, Mode::Inference)?;
+    let (second, end) = layer.run(&x.slice((.., 2..5))?, &[&states[0]], None, Mode::Inference)?;
     assert_equal(&whole, &Tensor::concat(&[&first, &second], 1)?);
     assert_equal(&last[0], &end[0]);
     assert_equal(&last[0], &whole.at(-1, 1)?);
@@ -60,7 +62,7 @@ fn backwards_is_the_reversed_sequence() -> Result<()> {
 
     // The last step of the one direction, the first of the other: what the layer gives without sequences.
     let both = Bidirectional::new(Lstm::new(3, 2).return_sequences());
-    let (y, states) = both.run(&x, &[], None)?;
+    let (y, states) = both.run(&x, &[], None, Mode::Inference)?;
     assert_equal(&y.at(-1, 1)?.slice((.., 0..2))?, &states[0]);
     assert_equal(&y.at(0, 1)?.slice((.., 2..4))?, &states[2]);
     Ok(())
@@ -124,4 +126,95 @@ fn impossible_numbers_of_units_are_errors() {
     for units in [usize::MAX / 4 + 1, usize::MAX] {
         assert!(message(units).contains("is larger than memory"), "{}", message(units));
     }
+}
+
+/// Outputs, states and gradients of the weights of a layer on a masked sequence from given states.
+fn pass<C: RecurrentCell>(layer: &Recurrent<C>) -> Result<Vec<Tensor>> {
+    let (x, state) = (sequence(&[3, 4, 2]), sequence(&[3, 5]));
+    let mask = tensor![[true, true, false, true], [false, true, true, true], [true, true, true, false]];
+    let tape = GradientTape::new();
+    let (y, states) = layer.run(&x, &vec![&state; C::STATES], Some(&mask), Mode::Training)?;
+    let target = y.square().sum() + Tensor::stack(&states.iter().collect::<Vec<_>>(), 0)?.sum();
+    let gradients = tape.gradient(&target, &layer.trainable_weights())?;
+    Ok([y].into_iter().chain(states).chain(gradients).collect())
+}
+
+/// A rate so small that nothing is ever dropped takes several operations a step.
+#[test]
+fn one_operation_computes_what_the_steps_compute() -> Result<()> {
+    fn check<C: RecurrentCell + Default>(change: fn(Recurrent<C>) -> Recurrent<C>) -> Result<()> {
+        let layer = |rate: f64| {
+            random::seed(6);
+            change(Recurrent::<C>::new(2, 5)).bias_initializer(normal()).recurrent_dropout(rate)
+        };
+        let (fused, steps) = (pass(&layer(0.0))?, pass(&layer(1e-300))?);
+        assert_eq!(fused.len(), steps.len());
+        fused.iter().zip(&steps).for_each(|(a, b)| assert!(a.allclose(b, 1e-5, 1e-6).unwrap(), "{a:?}\n{b:?}"));
+        Ok(())
+    }
+    fn normal() -> Initializer {
+        Initializer::Normal { mean: 0.0, std: 0.5 }
+    }
+    check::<SimpleRnnCell>(Recurrent::return_sequences)?;
+    check::<LstmCell>(Recurrent::return_sequences)?;
+    check::<LstmCell>(Recurrent::go_backwards)?;
+    check::<GruCell>(Recurrent::return_sequences)?;
+    check::<GruCell>(|layer| layer.go_backwards().return_sequences())
+}
+
+/// Without a bias the product has none either.
+#[test]
+fn a_bias_of_zeros_is_none() -> Result<()> {
+    let x = sequence(&[2, 4, 3]);
+    let layer = |biased: bool| {
+        random::seed(7);
+        let layer = Gru::new(3, 4);
+        if biased { layer } else { layer.without_bias() }
+    };
+    assert_equal(&layer(true).forward(&x, Mode::Training)?, &layer(false).forward(&x, Mode::Training)?);
+    Ok(())
+}
+
+#[test]
+fn the_last_of_several_inputs_may_be_a_mask() -> Result<()> {
+    let (x, h) = (sequence(&[2, 3, 2]), sequence(&[2, 4]));
+    let mask = tensor![[true, false, true], [true, true, false]];
+    let layer = Gru::new(2, 4);
+    let (expected, _) = layer.run(&x, &[&h], Some(&mask), Mode::Inference)?;
+    assert_equal(&layer.forward_many(&[&x, &h, &mask], Mode::Inference)?, &expected);
+    let both = Bidirectional::new(layer);
+    let (expected, _) = both.run(&x, &[], Some(&mask), Mode::Inference)?;
+    assert_equal(&both.forward_many(&[&x, &mask], Mode::Inference)?, &expected);
+    Ok(())
+}
+
+#[test]
+fn dropout_is_the_same_in_all_steps_of_a_sequence() -> Result<()> {
+    let ones = || Initializer::Ones;
+    let layer = SimpleRnn::new(100, 1).kernel_initializer(ones()).recurrent_initializer(Initializer::Zeros);
+    let layer = layer.activation(Activation::Linear).return_sequences().dropout(0.5).seed(1);
+    let x = Tensor::ones([20, 3, 100]);
+    assert_eq!(layer.forward(&x, Mode::Inference)?.to_vec::<f32>()?, [100.0; 60]);
+    let sums = layer.forward(&x, Mode::Training)?.to_vec::<f32>()?;
+    let sequences: Vec<&[f32]> = sums.chunks(3).collect();
+    assert!(sequences.iter().all(|steps| steps[0] == steps[1] && steps[0] == steps[2] && steps[0] % 2.0 == 0.0));
+    assert!(sums.iter().all(|sum| (50.0..150.0).contains(sum)), "100 of 200, each with probability 1/2: {sums:?}");
+    assert!(sequences.iter().any(|steps| steps[0] != sums[0]));
+
+    // The state doubles, or is lost at the first step.
+    let layer = SimpleRnn::new(1, 1).kernel_initializer(Initializer::Zeros).recurrent_initializer(ones());
+    let layer = layer.activation(Activation::Linear).recurrent_dropout(0.5).seed(2);
+    let (x, state) = (Tensor::ones([64, 3, 1]), Tensor::ones([64, 1]));
+    assert_eq!(layer.forward_many(&[&x, &state], Mode::Inference)?.to_vec::<f32>()?, [1.0; 64]);
+    let last = layer.forward_many(&[&x, &state], Mode::Training)?.to_vec::<f32>()?;
+    assert!(last.iter().all(|&h| h == 0.0 || h == 8.0) && last.contains(&0.0) && last.contains(&8.0), "{last:?}");
+    Ok(())
+}
+
+#[test]
+fn rates_of_dropout_are_probabilities() {
+    let x = sequence(&[1, 2, 3]);
+    let message = |layer: Lstm| layer.forward(&x, Mode::Training).unwrap_err().to_string();
+    assert_eq!(message(Lstm::new(3, 2).dropout(1.5)), "lstm: the rate 1.5 must lie between 0 and 1");
+    assert_eq!(message(Lstm::new(3, 2).recurrent_dropout(-0.5)), "lstm: the rate -0.5 must lie between 0 and 1");
 }

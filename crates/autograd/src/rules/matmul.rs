@@ -42,7 +42,7 @@ pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<
 }
 
 /// All but the last axis as one.
-fn rows(x: &Tensor) -> Result<Tensor> {
+pub(super) fn rows(x: &Tensor) -> Result<Tensor> {
     let (last, leading) = x.shape().split_last().expect("matrices have axes");
     x.with_shape([leading.iter().product(), *last])
 }

@@ -14,6 +14,7 @@ mod linalg;
 mod matmul;
 mod movement;
 mod pool;
+mod recurrent;
 mod reduce;
 mod scan;
 mod split;
@@ -62,6 +63,7 @@ pub(crate) fn needs(op: &Op) -> Needs {
         Op::Split(op) => split::needs(op),
         Op::Index(op) => index::needs(op),
         Op::Fused(op) => fused::needs(op),
+        Op::Recurrent(op) => recurrent::needs(op),
         Op::Linalg(op) => linalg::needs(op),
         Op::Custom(_) => Needs::Both,
     }
@@ -72,6 +74,7 @@ pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Re
     match (op, &gradients[0]) {
         (Op::Split(op), _) => split::backward(op, site, gradients),
         (Op::Linalg(op), _) => linalg::backward(op, site, gradients),
+        (Op::Recurrent(op), _) => recurrent::backward(op, site, gradients),
         // In the other families only the first of several outputs is floating and can have a gradient.
         (_, None) => Ok(smallvec![None; site.arity()]),
         (Op::Unary(op), Some(gradient)) => Ok(smallvec![unary::backward(op, site, gradient)?]),

@@ -1,4 +1,4 @@
-//! Every case of `ops.json` and `linalg.json`: values, gradients and second derivatives from PyTorch.
+//! Every case of `ops.json`, `linalg.json` and `recurrent.json`: values, gradients and second derivatives from PyTorch.
 
 use autograd::tensor::{DType, Tensor};
 use autograd::{GradientOptions, GradientTape, Result, Unconnected};
@@ -99,8 +99,8 @@ fn check(case: &Value, row: &table::Row) -> Result<Option<String>> {
     Ok(difference("derivative along the directions", &for_cotangent, &second["cotangent_grad"]))
 }
 
-/// The cases of the files: from PyTorch, and those of linear algebra made by `make_linalg.py`.
-const FILES: [&str; 2] = [include_str!("ops.json"), include_str!("linalg.json")];
+/// The cases of the files: from PyTorch, those of linear algebra made by `make_linalg.py` and those of recurrent layers by `make_recurrent.py`.
+const FILES: [&str; 3] = [include_str!("ops.json"), include_str!("linalg.json"), include_str!("recurrent.json")];
 
 fn cases(file: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(file).expect("JSON");
@@ -133,5 +133,5 @@ fn every_case_agrees_with_pytorch() {
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), failures.len() + checked, failures.join("\n"));
-    assert_eq!(checked, 272 + 16);
+    assert_eq!(checked, 272 + 16 + 6);
 }

@@ -2,7 +2,7 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::recurrent::{Recurrent, RecurrentCell};
+use super::recurrent::{Recurrent, RecurrentCell, sequence_inputs};
 use crate::layer::{Layer, Mode};
 use crate::parts;
 
@@ -57,7 +57,13 @@ impl<C: RecurrentCell> Bidirectional<C> {
     ///
     /// # Errors
     /// If shapes or types do not suit, or there is no step.
-    pub fn run(&self, input: &Tensor, states: &[&Tensor], mask: Option<&Tensor>) -> Result<(Tensor, Vec<Tensor>)> {
+    pub fn run(
+        &self,
+        input: &Tensor,
+        states: &[&Tensor],
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         if !states.len().is_multiple_of(2) {
             let message = format!("takes initial states for both directions, not {} together", states.len());
             return Err(Error::argument("bidirectional", message));
@@ -67,7 +73,7 @@ impl<C: RecurrentCell> Bidirectional<C> {
         let mut outputs = Vec::with_capacity(2);
         let mut last = Vec::with_capacity(2 * C::STATES);
         for (name, layer, states) in directions {
-            let (output, after) = layer.run(input, states, mask).map_err(|error| error.context(name))?;
+            let (output, after) = layer.run(input, states, mask, mode).map_err(|error| error.context(name))?;
             outputs.push(if layer.is_reversed() { output.flip(1)? } else { output });
             last.extend(after);
         }
@@ -83,21 +89,19 @@ impl<C: RecurrentCell> Bidirectional<C> {
 }
 
 impl<C: RecurrentCell> Layer for Bidirectional<C> {
-    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        self.run(input, &[], None).map(|(output, _)| output)
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.run(input, &[], None, mode).map(|(output, _)| output)
     }
 
-    /// The input and, if there are more, the initial states of both directions.
-    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
-        match inputs.split_first() {
-            Some((input, states)) => self.run(input, states, None).map(|(output, _)| output),
-            None => Err(Error::argument("bidirectional", "takes a sequence and initial states, not 0 inputs")),
-        }
+    /// The input and, if there are more, the initial states of both directions and, of type bool, a mask.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        let (input, states, mask) = sequence_inputs("bidirectional", inputs)?;
+        self.run(input, states, mask, mode).map(|(output, _)| output)
     }
 
     /// The mask goes on with the outputs of all steps.
-    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let (output, _) = self.run(input, &[], mask)?;
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let (output, _) = self.run(input, &[], mask, mode)?;
         let sequences = output.rank() == 3;
         Ok((output, mask.filter(|_| sequences).cloned()))
     }

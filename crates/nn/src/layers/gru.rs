@@ -1,5 +1,6 @@
 //! The gated recurrent unit.
 
+use tensor::ops::{Cell, mixed};
 use tensor::{Result, Tensor};
 
 use super::recurrent::{Recurrent, RecurrentCell, Step};
@@ -62,26 +63,26 @@ impl RecurrentCell for GruCell {
     const STATES: usize = 1;
 
     fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+        let (activation, gate) = (step.activation, self.recurrent_activation);
         let h = &step.states[0];
-        let x = step.input.split_equal(3, -1)?;
-        let gate = |x: &Tensor, h: &Tensor| self.recurrent_activation.apply(&x.try_add(h)?);
-        let (z, from_state) = if self.reset_after {
-            let mut product = h.matmul(step.kernel)?;
+        if self.reset_after {
+            let mut product = step.product(h, 0..3)?;
             if let Some(bias) = step.bias {
                 product = product.try_add(bias)?;
             }
-            let product = product.split_equal(3, -1)?;
-            (gate(&x[0], &product[0])?, gate(&x[1], &product[1])?.try_mul(&product[2])?)
-        } else {
-            let units = h.shape()[1];
-            let kernels = step.kernel.split(&[2 * units, units], -1)?;
-            let gates = h.matmul(&kernels[0])?.split_equal(2, -1)?;
-            let reset = gate(&x[1], &gates[1])?.try_mul(h)?;
-            (gate(&x[0], &gates[0])?, reset.matmul(&kernels[1])?)
-        };
-        let candidate = step.activation.apply(&x[2].try_add(from_state)?)?;
-        // z h + (1 - z) candidate with one product less.
-        Ok(vec![candidate.try_add(z.try_mul(h.try_sub(&candidate)?)?)?])
+            return Cell::Gru.step(step.input, &product, step.states, &|x| activation.apply(x), &|x| gate.apply(x));
+        }
+        let units = h.shape()[1];
+        let x = step.input.split(&[2 * units, units], -1)?;
+        let gates = gate.apply(&x[0].try_add(step.product(h, 0..2)?)?)?.split_equal(2, -1)?;
+        let reset = gates[1].try_mul(h)?;
+        let candidate = activation.apply(&x[1].try_add(step.product(&reset, 2..3)?)?)?;
+        Ok(vec![mixed(&gates[0], h, &candidate)?])
+    }
+
+    fn fused(&self, activation: Activation) -> Option<Cell> {
+        let standard = activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid;
+        (standard && self.reset_after).then_some(Cell::Gru)
     }
 
     fn has_recurrent_bias(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Long short-term memory.
 
+use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
 use super::recurrent::{Recurrent, RecurrentCell, Step};
@@ -62,13 +63,14 @@ impl RecurrentCell for LstmCell {
     const STATES: usize = 2;
 
     fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
-        let (h, c) = (&step.states[0], &step.states[1]);
-        let gates = step.input.try_add(h.matmul(step.kernel)?)?.split_equal(4, -1)?;
-        let gate = |k: usize| self.recurrent_activation.apply(&gates[k]);
-        let candidate = step.activation.apply(&gates[2])?;
-        let c = gate(1)?.try_mul(c)?.try_add(gate(0)?.try_mul(candidate)?)?;
-        let h = gate(3)?.try_mul(step.activation.apply(&c)?)?;
-        Ok(vec![h, c])
+        let product = step.product(&step.states[0], 0..4)?;
+        let (activation, gate) = (step.activation, self.recurrent_activation);
+        Cell::Lstm.step(step.input, &product, step.states, &|x| activation.apply(x), &|x| gate.apply(x))
+    }
+
+    fn fused(&self, activation: Activation) -> Option<Cell> {
+        let standard = activation == Activation::Tanh && self.recurrent_activation == Activation::Sigmoid;
+        standard.then_some(Cell::Lstm)
     }
 
     fn first_bias(&self, drawn: Tensor, units: usize) -> Result<Tensor> {

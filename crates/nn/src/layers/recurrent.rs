@@ -1,12 +1,16 @@
 //! What recurrent layers have in common: a cell that is applied step by step.
 
 use std::fmt::Debug;
+use std::ops::Range;
 
+use tensor::ops::{Cell, Sequence, SequenceOperands, unroll};
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::layers::dropout::{check_rate, dropped};
+use crate::stream::RandomStream;
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 
@@ -26,6 +30,13 @@ pub trait RecurrentCell: Clone + Debug + Send + Sync + 'static {
     /// # Errors
     /// Those of the operations in it.
     fn step(&self, step: &Step) -> Result<Vec<Tensor>>;
+
+    /// The cell for which one operation goes through all steps, if with this activation of the output
+    /// there is one; without, [`RecurrentCell::step`] is called for each.
+    fn fused(&self, activation: Activation) -> Option<Cell> {
+        let _ = activation;
+        None
+    }
 
     /// Whether there is a second row of biases, for the product with the state.
     fn has_recurrent_bias(&self) -> bool {
@@ -49,12 +60,42 @@ pub struct Step<'a> {
     pub input: &'a Tensor,
     /// The states before, each `[batch, units]`.
     pub states: &'a [Tensor],
-    /// The recurrent kernel, `[units, gates · units]`.
-    pub kernel: &'a Tensor,
     /// The second row of biases, `[gates · units]`.
     pub bias: Option<&'a Tensor>,
     /// The activation of the output.
     pub activation: Activation,
+    kernel: &'a Tensor,
+    dropout: Option<&'a [GateDropout]>,
+}
+
+/// Recurrent dropout on the way to a gate.
+#[derive(Debug)]
+struct GateDropout {
+    /// What the state is multiplied by, `[batch, units]`.
+    factor: Tensor,
+    /// The gate's columns of the recurrent kernel.
+    kernel: Tensor,
+}
+
+impl Step<'_> {
+    /// The product of a state, or what a cell makes of it, with the recurrent kernel's columns for some
+    /// gates, side by side; in training with recurrent dropout.
+    ///
+    /// # Errors
+    /// If the state is not `[batch, units]`, or there are no such gates.
+    pub fn product(&self, state: &Tensor, gates: Range<usize>) -> Result<Tensor> {
+        if let Some(dropout) = self.dropout {
+            let product = |gate: &GateDropout| state.try_mul(&gate.factor)?.matmul(&gate.kernel);
+            let products = dropout.get(gates).unwrap_or_default().iter().map(product).collect::<Result<Vec<_>>>()?;
+            return Tensor::concat(&products.iter().collect::<Vec<_>>(), -1);
+        }
+        let units = self.kernel.shape()[0];
+        let columns = (gates.start * units) as isize..(gates.end * units) as isize;
+        match columns.len() == self.kernel.shape()[1] {
+            true => state.matmul(self.kernel),
+            false => state.matmul(self.kernel.slice((.., columns))?),
+        }
+    }
 }
 
 /// A layer that goes through a sequence step by step and carries states along: [`SimpleRnn`],
@@ -68,8 +109,11 @@ pub struct Step<'a> {
 /// | weight `recurrent_kernel` | `[units, gates · units]`; orthogonal at first |
 /// | weight `bias` | `[gates · units]`, or `[2, gates · units]`; zeros at first |
 ///
-/// `forward_many` takes the initial states as further inputs; [`Recurrent::run`] also a mask, and it
-/// returns the last states.
+/// `forward_many` takes the initial states as further inputs, and after them a mask of type bool, as
+/// [`Recurrent::run`] describes it, which also returns the last states.
+///
+/// With tanh and sigmoid as activations (and for [`Gru`] not in the form of the paper) one operation goes
+/// through all steps; recurrent dropout and other activations take several operations a step.
 ///
 /// [`SimpleRnn`]: crate::SimpleRnn
 /// [`Lstm`]: crate::Lstm
@@ -81,6 +125,10 @@ pub struct Recurrent<C> {
     activation: Activation,
     return_sequences: bool,
     go_backwards: bool,
+    dropout: f64,
+    recurrent_dropout: f64,
+    seed: Option<u64>,
+    random: RandomStream,
     kernel: WeightOptions,
     recurrent_kernel: WeightOptions,
     bias: Option<WeightOptions>,
@@ -108,6 +156,10 @@ impl<C: RecurrentCell + Default> Recurrent<C> {
             activation: Activation::Tanh,
             return_sequences: false,
             go_backwards: false,
+            dropout: 0.0,
+            recurrent_dropout: 0.0,
+            seed: None,
+            random: RandomStream::new(C::NAME),
             kernel: Initializer::GlorotUniform.into(),
             recurrent_kernel: Initializer::Orthogonal { gain: 1.0 }.into(),
             bias: Some(Initializer::Zeros.into()),
@@ -141,6 +193,28 @@ impl<C: RecurrentCell> Recurrent<C> {
     );
     weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
+    /// In training sets features of the input to zero with this probability, in all steps of a sequence
+    /// the same ones (Gal & Ghahramani 2016), and scales the others as [`Dropout`](crate::Dropout) does.
+    /// `forward` refuses what is no probability.
+    #[must_use]
+    pub fn dropout(self, rate: f64) -> Self {
+        Recurrent { dropout: rate, ..self }
+    }
+
+    /// The same for the state on its way to the recurrent kernel, each gate with numbers of its own, as in
+    /// Keras. The state that is carried along stays whole.
+    #[must_use]
+    pub fn recurrent_dropout(self, rate: f64) -> Self {
+        Recurrent { recurrent_dropout: rate, ..self }
+    }
+
+    /// Draws dropout from the stream of a seed of its own rather than from a fork of the thread's
+    /// generator.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Recurrent { seed: Some(seed), random: RandomStream::seeded(C::NAME, seed), ..self }
+    }
+
     /// The same layer with another cell and weights of its own.
     pub(super) fn with_cell(self, cell: C) -> Self {
         Recurrent { cell, weights: self.weights.anew(), ..self }
@@ -154,6 +228,10 @@ impl<C: RecurrentCell> Recurrent<C> {
             activation: self.activation,
             return_sequences: self.return_sequences,
             go_backwards: !self.go_backwards,
+            dropout: self.dropout,
+            recurrent_dropout: self.recurrent_dropout,
+            seed: self.seed,
+            random: self.seed.map_or_else(|| RandomStream::new(C::NAME), |seed| RandomStream::seeded(C::NAME, seed)),
             kernel: self.kernel.clone(),
             recurrent_kernel: self.recurrent_kernel.clone(),
             bias: self.bias.clone(),
@@ -171,17 +249,23 @@ impl<C: RecurrentCell> Recurrent<C> {
     /// state, and its output is that of the step before.
     ///
     /// ```
-    /// # use nn::Lstm;
+    /// # use nn::{Lstm, Mode};
     /// # use tensor::Tensor;
     /// let encoder = Lstm::units(4);
-    /// let (output, states) = encoder.run(&Tensor::ones([2, 5, 3]), &[], None)?;
+    /// let (output, states) = encoder.run(&Tensor::ones([2, 5, 3]), &[], None, Mode::Inference)?;
     /// assert_eq!((output.shape(), states.len()), (&[2, 4].into(), 2));
     /// # Ok::<(), tensor::Error>(())
     /// ```
     ///
     /// # Errors
     /// If shapes or types do not suit, or there is no step.
-    pub fn run(&self, input: &Tensor, states: &[&Tensor], mask: Option<&Tensor>) -> Result<(Tensor, Vec<Tensor>)> {
+    pub fn run(
+        &self,
+        input: &Tensor,
+        states: &[&Tensor],
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
         check_input(C::NAME, input, 3, "[batch, time, features]")?;
         let &[batch, time, features] = &input.shape()[..] else {
             return Err(Error::shape(C::NAME, input.shape(), "needs 3 axes, [batch, time, features]"));
@@ -190,47 +274,77 @@ impl<C: RecurrentCell> Recurrent<C> {
             return Err(Error::shape(C::NAME, input.shape(), "needs at least one step"));
         }
         let kernels = self.weights.of(C::NAME, input, &[features], |sizes, draw| self.build(sizes, draw))?;
-        let mut states = self.initial_states(input, batch, states)?;
-        let masks = mask.map(|mask| step_masks(C::NAME, mask, batch, time)).transpose()?;
+        let states = self.initial_states(input, batch, states)?;
+        [self.dropout, self.recurrent_dropout].into_iter().try_for_each(|rate| check_rate(C::NAME, rate, input))?;
+        let input = dropped(input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
 
-        // One product for the inputs of all steps, one for the state at each.
+        // One product for the inputs of all steps.
         let bias = kernels.bias.as_ref().map(|bias| bias.value());
         let (bias, recurrent_bias) = match bias {
             Some(bias) if bias.rank() == 2 => (Some(bias.at(0, 0)?), Some(bias.at(1, 0)?)),
             bias => (bias, None),
         };
+        let fused = match mode {
+            Mode::Training if self.recurrent_dropout > 0.0 => None,
+            Mode::Training | Mode::Inference => self.cell.fused(self.activation),
+        };
+        // The one operation adds a bias by itself.
+        let (bias, recurrent_bias) = match (bias, recurrent_bias) {
+            (bias, None) if fused.is_some() => (None, bias),
+            both => both,
+        };
         let mut projected = input.matmul(&kernels.kernel)?;
         if let Some(bias) = bias {
             projected = projected.try_add(bias)?;
         }
-        let steps = projected.unstack(1)?;
         let kernel = kernels.recurrent_kernel.value();
-        let order: Box<dyn Iterator<Item = usize>> =
-            if self.go_backwards { Box::new((0..time).rev()) } else { Box::new(0..time) };
-        let mut outputs = Vec::with_capacity(time);
-        for k in order {
-            let step = Step {
-                input: &steps[k],
-                states: &states,
-                kernel: &kernel,
-                bias: recurrent_bias.as_ref(),
-                activation: self.activation,
-            };
-            let mut next = self.cell.step(&step)?;
-            if let Some(masks) = &masks {
-                let kept = next.iter().zip(&states).map(|(next, state)| masks[k].select(next, state));
-                next = kept.collect::<Result<_>>()?;
+        let all = match fused {
+            Some(cell) => {
+                let no_bias = || Tensor::full_of([kernel.shape()[1]], 0.0, kernel.dtype());
+                let bias = recurrent_bias.unwrap_or_else(no_bias);
+                let operands =
+                    SequenceOperands { projected: &projected, kernel: &kernel, bias: &bias, states: &states, mask };
+                Sequence { cell, backwards: self.go_backwards }.states(&operands)?
             }
-            states = next;
-            if self.return_sequences {
-                outputs.push(states[0].clone());
-            }
-        }
-        let output = match self.return_sequences {
-            true => Tensor::stack(&outputs.iter().collect::<Vec<_>>(), 1)?,
-            false => states[0].clone(),
+            None => self.step_by_step(&projected, &kernel, recurrent_bias.as_ref(), states, mask, mode)?,
+        };
+        let last = if self.go_backwards { 0 } else { -1 };
+        let states = all.iter().map(|states| states.at(last, 1)).collect::<Result<Vec<_>>>()?;
+        let output = match (self.return_sequences, self.go_backwards) {
+            (true, false) => all[0].clone(),
+            (true, true) => all[0].flip(1)?,
+            (false, _) => states[0].clone(),
         };
         Ok((output, states))
+    }
+
+    /// The states after each step, each `[batch, time, units]`, in the order of time.
+    fn step_by_step(
+        &self,
+        projected: &Tensor,
+        kernel: &Tensor,
+        bias: Option<&Tensor>,
+        states: Vec<Tensor>,
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<Vec<Tensor>> {
+        let dropout = match mode {
+            Mode::Training if self.recurrent_dropout > 0.0 => {
+                let ones = states[0].ones_like();
+                let gate = |kernel: Tensor| {
+                    let factor = dropped(&ones, ones.shape(), self.recurrent_dropout, &self.random, mode)?;
+                    Ok(GateDropout { factor, kernel })
+                };
+                Some(kernel.split_equal(C::GATES, -1)?.into_iter().map(gate).collect::<Result<Vec<_>>>()?)
+            }
+            _ => None,
+        };
+        let dropout = dropout.as_deref();
+        let all = unroll(C::NAME, projected, states, mask, self.go_backwards, |_, input, states| {
+            self.cell.step(&Step { input, states, bias, activation: self.activation, kernel, dropout })
+        })?;
+        let one = |k: usize| Tensor::stack(&all.iter().map(|states| &states[k]).collect::<Vec<_>>(), 1);
+        (0..C::STATES).map(one).collect()
     }
 
     fn initial_states(&self, input: &Tensor, batch: usize, states: &[&Tensor]) -> Result<Vec<Tensor>> {
@@ -270,34 +384,20 @@ impl<C: RecurrentCell> Recurrent<C> {
     }
 }
 
-/// A column of the mask for each step, `[batch, 1]`.
-fn step_masks(kind: &str, mask: &Tensor, batch: usize, time: usize) -> Result<Vec<Tensor>> {
-    if mask.shape()[..] != [batch, time] {
-        let message = format!("a mask must be [batch, time], here [{batch}, {time}]");
-        return Err(Error::shape(kind, mask.shape(), message));
-    }
-    if mask.dtype() != DType::Bool {
-        return Err(Error::dtype(kind, mask.dtype(), "bool, as a mask must be"));
-    }
-    mask.split_equal(time, 1)
-}
-
 impl<C: RecurrentCell> Layer for Recurrent<C> {
-    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        self.run(input, &[], None).map(|(output, _)| output)
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.run(input, &[], None, mode).map(|(output, _)| output)
     }
 
-    /// The input and, if there are more, the initial states.
-    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
-        match inputs.split_first() {
-            Some((input, states)) => self.run(input, states, None).map(|(output, _)| output),
-            None => Err(Error::argument(C::NAME, "takes a sequence and initial states, not 0 inputs")),
-        }
+    /// The input and, if there are more, the initial states and, of type bool, a mask.
+    fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
+        let (input, states, mask) = sequence_inputs(C::NAME, inputs)?;
+        self.run(input, states, mask, mode).map(|(output, _)| output)
     }
 
     /// The mask goes on with the outputs of all steps, in their order.
-    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let (output, _) = self.run(input, &[], mask)?;
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let (output, _) = self.run(input, &[], mask, mode)?;
         let mask = mask.filter(|_| self.return_sequences);
         let mask = mask.map(|mask| if self.is_reversed() { mask.flip(1) } else { Ok(mask.clone()) });
         Ok((output, mask.transpose()?))
@@ -311,6 +411,9 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
                 visitor.weight("bias", bias);
             }
         }
+        if self.dropout > 0.0 || self.recurrent_dropout > 0.0 {
+            visitor.stream("random", &self.random);
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -320,5 +423,17 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
     fn describe(&self) -> String {
         let inputs = self.weights.sizes().map_or("?".to_string(), |sizes| sizes[0].to_string());
         format!("{} {inputs}→{}", C::KIND, self.units)
+    }
+}
+
+/// Of several inputs the sequence, the initial states and the mask.
+pub(super) fn sequence_inputs<'a, 'b>(
+    kind: &str,
+    inputs: &'a [&'b Tensor],
+) -> Result<(&'b Tensor, &'a [&'b Tensor], Option<&'b Tensor>)> {
+    match inputs {
+        [input, states @ .., mask] if mask.dtype() == DType::Bool => Ok((input, states, Some(mask))),
+        [input, states @ ..] => Ok((input, states, None)),
+        [] => Err(Error::argument(kind, "takes a sequence and initial states, not 0 inputs")),
     }
 }

@@ -1,8 +1,10 @@
 //! The plain recurrent layer.
 
+use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
 use super::recurrent::{Recurrent, RecurrentCell, Step};
+use crate::activation::Activation;
 
 /// The plain recurrent layer: `h' = tanh(x · kernel + h · recurrent_kernel + bias)` (Elman 1990).
 ///
@@ -26,7 +28,12 @@ impl RecurrentCell for SimpleRnnCell {
     const STATES: usize = 1;
 
     fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
-        let sum = step.input.try_add(step.states[0].matmul(step.kernel)?)?;
-        Ok(vec![step.activation.apply(&sum)?])
+        let product = step.product(&step.states[0], 0..1)?;
+        let activation = |x: &Tensor| step.activation.apply(x);
+        Cell::SimpleRnn.step(step.input, &product, step.states, &activation, &activation)
+    }
+
+    fn fused(&self, activation: Activation) -> Option<Cell> {
+        (activation == Activation::Tanh).then_some(Cell::SimpleRnn)
     }
 }

@@ -247,6 +247,9 @@ fn recurrent() -> Vec<Row> {
             .refuses([], "lstm: takes a sequence and initial states, not 0 inputs"),
         lstm(row(Lstm::units(3).return_sequences().go_backwards(), [x], &[2, 4, 3])),
         lstm(row(Lstm::units(3), [x, h, h], h)),
+        lstm(row(Lstm::units(3).dropout(0.4).recurrent_dropout(0.4), [x], h))
+            .modes_differ()
+            .refuses([input(&[2, 4])], "lstm: shape [2, 4]: needs at least 3 axes, [batch, time, features]"),
         gru(row(Gru::new(2, 3), [x], h)),
         gru(row(Gru::units(3).return_sequences(), [x, h], &[2, 4, 3])),
         row(Gru::units(3).reset_before(), [x], h).weights([

@@ -169,7 +169,7 @@ impl Case<'_> {
             if torch {
                 states = states.iter().map(|state| state.at(0, 0)).collect::<Result<_>>()?;
             }
-            let (y, states) = run.run(&input("x"), &states.iter().collect::<Vec<_>>(), None)?;
+            let (y, states) = run.run(&input("x"), &states.iter().collect::<Vec<_>>(), None, Mode::Inference)?;
             let named = ["h", "c"].into_iter().zip(states);
             let named = named.map(|(name, state)| Ok((name, if torch { state.expand_dims(0)? } else { state })));
             [Ok(("y", y))].into_iter().chain(named).collect()
@@ -203,7 +203,7 @@ impl Case<'_> {
             ),
         );
         let run = move |input: &dyn Fn(&str) -> Tensor| {
-            let (y, states) = run.run(&input("x"), &[], None)?;
+            let (y, states) = run.run(&input("x"), &[], None, Mode::Inference)?;
             let both = |k: usize| Tensor::stack(&[&states[k], &states[k + 2]], 0);
             if torch {
                 return Ok(vec![("y", y), ("h", both(0)?), ("c", both(1)?)]);
@@ -221,8 +221,8 @@ impl Case<'_> {
         links.extend(torch_links("_l1", "lstm_1.", |x| Ok(x.clone())));
         let layer = Arc::new(Sequential::new().add(first.clone()).add(second.clone()));
         let run = move |input: &dyn Fn(&str) -> Tensor| {
-            let (y, lower) = first.run(&input("x"), &[], None)?;
-            let (y, upper) = second.run(&y, &[], None)?;
+            let (y, lower) = first.run(&input("x"), &[], None, Mode::Inference)?;
+            let (y, upper) = second.run(&y, &[], None, Mode::Inference)?;
             let both = |k: usize| Tensor::stack(&[&lower[k], &upper[k]], 0);
             Ok(vec![("y", y), ("h", both(0)?), ("c", both(1)?)])
         };

@@ -72,24 +72,33 @@ pub(crate) fn take<T: Element>(x: &Tensor, indices: &[usize], axis: usize, shape
 }
 
 /// Zeros of `shape` to whose entry along `axis` that each of `indices` names the entry of `source`
-/// was added, one after the other.
+/// was added, one after the other. Of long entries into many places each task takes some places, and
+/// reads all indices.
 pub(crate) fn untake<T: Element>(
     source: &Tensor,
     indices: &[usize],
     axis: usize,
     shape: Shape,
-    add: impl Fn(T, T) -> T,
+    add: impl Fn(T, T) -> T + Sync,
 ) -> Tensor {
-    let mut out = Buffer::filled(shape.size(), T::default());
-    let inner: usize = shape[axis + 1..].iter().product();
+    const TASKS: usize = 8;
+    let mut out = Buffer::new::<T>(shape.size());
+    let inner = shape[axis + 1..].iter().product::<usize>().max(1);
     let (size, count, source) = (shape[axis], indices.len(), source.elements::<T>());
-    let values = out.as_mut_slice::<T>();
-    for (row, addends) in source.chunks(inner.max(1)).enumerate() {
-        let start = (row / count * size + indices[row % count]) * inner;
-        for (value, &addend) in values[start..].iter_mut().zip(addends) {
-            *value = add(*value, addend);
+    let places = shape.size() / inner;
+    let block = if inner >= 16 && shape.size() >= TASKS * CHUNK { places.div_ceil(TASKS) } else { places };
+    for_chunks(out.as_mut_slice::<T>(), block.max(1) * inner, |start, out| {
+        out.fill(T::default());
+        for (row, addends) in source.chunks(inner).enumerate() {
+            let place = row / count * size + indices[row % count];
+            let Some(values) = place.checked_sub(start / inner).and_then(|place| out.get_mut(place * inner..)) else {
+                continue;
+            };
+            for (value, &addend) in values.iter_mut().zip(addends) {
+                *value = add(*value, addend);
+            }
         }
-    }
+    });
     Tensor::from_buffer(out, shape)
 }
 

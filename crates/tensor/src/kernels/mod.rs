@@ -11,6 +11,7 @@ pub(crate) mod linalg;
 pub(crate) mod math;
 pub(crate) mod memory;
 pub(crate) mod pool;
+pub(crate) mod recurrent;
 pub(crate) mod reduce;
 pub(crate) mod scan;
 pub(crate) mod simd;

@@ -4,6 +4,8 @@
 //! part of what this crate costs to compile.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::{profile, record};
@@ -38,6 +40,21 @@ pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> 
     }
 }
 
+/// The start of a slice whose parts go to different tasks.
+struct Shared<T>(*mut T);
+
+// SAFETY: tasks use disjoint parts of what the pointer leads to.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
+    unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
+        // SAFETY: passed on to the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
+    }
+}
+
 /// Calls `f(start, chunk)` for consecutive chunks of `out`, each of `chunk` elements but the last,
 /// in parallel where there are several.
 pub(crate) fn for_chunks<T: Send>(out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
@@ -51,18 +68,6 @@ pub(crate) fn for_chunks_with<T: Send, const N: usize>(
     chunk: usize,
     f: impl Fn(usize, &mut [T], [&mut [T]; N]) + Sync,
 ) {
-    struct Shared<T>(*mut T);
-    // SAFETY: tasks use disjoint parts of what the pointer leads to.
-    unsafe impl<T: Send> Sync for Shared<T> {}
-    impl<T> Shared<T> {
-        /// # Safety
-        /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
-        unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
-            // SAFETY: passed on to the caller.
-            unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
-        }
-    }
-
     let length = out.len();
     assert!(others.iter().all(|other| other.len() == length), "slices of one length");
     if length <= chunk {
@@ -76,6 +81,27 @@ pub(crate) fn for_chunks_with<T: Send, const N: usize>(
         // SAFETY: `start` is below `length`, which all slices have, and the chunks of different `k`
         // do not overlap; the slices are borrowed exclusively until all tasks have ended.
         unsafe { f(start, out.part(start, count), others.each_ref().map(|other| other.part(start, count))) };
+    });
+}
+
+/// Calls `f(rows, parts)` for consecutive blocks of `block` rows but the last, in parallel where there
+/// are several. Every slice has as many elements for each of `count` rows as for another; a part is
+/// those of the block.
+pub(crate) fn for_rows<T: Send, const N: usize>(
+    count: usize,
+    block: usize,
+    slices: [&mut [T]; N],
+    f: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
+) {
+    assert!(slices.iter().all(|slice| slice.len().is_multiple_of(count.max(1))), "slices of whole rows");
+    let slices = slices.map(|slice| (slice.len() / count.max(1), Shared(slice.as_mut_ptr())));
+    for_each(count.div_ceil(block), &|k| {
+        let rows = k * block..count.min((k + 1) * block);
+        // SAFETY: the rows are below `count`, as many as all slices have, and those of different `k` do
+        // not overlap; the slices are borrowed exclusively until all tasks have ended.
+        let parts =
+            slices.each_ref().map(|(width, slice)| unsafe { slice.part(rows.start * width, rows.len() * width) });
+        f(rows, parts);
     });
 }
 
@@ -95,6 +121,19 @@ mod tests {
             let mut other = vec![0; length];
             for_chunks_with(&mut out, [&mut other], 8, |_, out, [other]| other.swap_with_slice(out));
             assert_eq!((out, other), (vec![0; length], (1..=length).collect()));
+        }
+    }
+
+    #[test]
+    fn blocks_of_rows_cover_slices_of_different_widths_once() {
+        for count in [0, 1, 3, 4, 5, 9] {
+            let (mut narrow, mut wide, mut none) = (vec![0; count], vec![0; 3 * count], vec![0; 0]);
+            for_rows(count, 4, [&mut narrow, &mut wide, &mut none], |rows, [narrow, wide, none]| {
+                assert_eq!((narrow.len(), wide.len(), none.len()), (rows.len(), 3 * rows.len(), 0));
+                narrow.iter_mut().zip(rows.clone()).for_each(|(x, row)| *x += row + 1);
+                wide.iter_mut().enumerate().for_each(|(k, x)| *x += 3 * rows.start + k + 1);
+            });
+            assert_eq!((narrow, wide), ((1..=count).collect(), (1..=3 * count).collect()));
         }
     }
 }

@@ -24,6 +24,7 @@ macro_rules! names {
 mod arrange;
 mod attention;
 mod binary;
+mod cell;
 mod conv;
 mod einsum;
 mod fused;
@@ -35,6 +36,7 @@ mod normalize;
 mod operators;
 mod pool;
 mod range;
+mod recurrent;
 mod reduce;
 mod scan;
 mod split;
@@ -48,6 +50,7 @@ use smallvec::SmallVec;
 
 pub use attention::AttentionOptions;
 pub use binary::Binary;
+pub use cell::{Cell, CellActivation, mixed, unroll};
 pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
@@ -56,6 +59,7 @@ pub use matmul::Matmul;
 pub use movement::Movement;
 pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
+pub use recurrent::{Recurrent, Sequence, SequenceOperands};
 pub use reduce::{Reduce, Reduction};
 pub use scan::Scan;
 pub use split::Split;
@@ -95,6 +99,8 @@ pub enum Op {
     Index(Index),
     /// Several steps in one kernel.
     Fused(Fused),
+    /// Whole sequences of recurrent layers.
+    Recurrent(Recurrent),
     /// Factors of matrices.
     Linalg(Linalg),
     /// An operation defined elsewhere.
@@ -201,7 +207,7 @@ macro_rules! families {
 
 families! {
     one output: Unary, UnaryGradient, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
-    several: Scan, Split, Linalg;
+    several: Scan, Split, Recurrent, Linalg;
 }
 
 /// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the

@@ -307,6 +307,7 @@ pub(crate) fn families() -> Vec<(&'static str, Vec<Row>)> {
         ("convolutions", super::conv::rows()),
         ("linear algebra", super::linalg::rows()),
         ("networks", super::networks::rows()),
+        ("recurrence", super::recurrent::rows()),
     ]
 }
 

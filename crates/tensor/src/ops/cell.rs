@@ -1,0 +1,146 @@
+//! What one step of a recurrent layer computes, and a sequence of steps, in ordinary operations.
+
+use crate::dtype::DType;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// A recurrent cell in the form of Keras and PyTorch; [`Cell::step`] states the formulas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// The plain cell (Elman 1990).
+    SimpleRnn,
+    /// Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+    Lstm,
+    /// The gated recurrent unit (Cho et al. 2014), its reset gate applied after the product.
+    Gru,
+}
+
+/// An activation of a cell.
+pub type CellActivation<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+
+impl Cell {
+    /// How many times the number of units the kernels are wide.
+    pub const fn gates(self) -> usize {
+        match self {
+            Cell::SimpleRnn => 1,
+            Cell::Lstm => 4,
+            Cell::Gru => 3,
+        }
+    }
+
+    /// How many states there are; the first is the output.
+    pub const fn states(self) -> usize {
+        match self {
+            Cell::SimpleRnn | Cell::Gru => 1,
+            Cell::Lstm => 2,
+        }
+    }
+
+    /// Whether the product with the state is more than an addend of the projected input: then they have
+    /// different gradients.
+    pub const fn gates_product(self) -> bool {
+        matches!(self, Cell::Gru)
+    }
+
+    /// The states after a step, each `[batch, units]`, from those before, with `x` the projected input
+    /// and `p` the product of the state with the recurrent kernel, a bias added, both `[batch, gates ·
+    /// units]` and in parts of `units` columns:
+    ///
+    /// ```text
+    /// SimpleRnn  h' = tanh(x + p)
+    /// Lstm       i, f, g, o = σ(x₀ + p₀), σ(x₁ + p₁), tanh(x₂ + p₂), σ(x₃ + p₃)
+    ///            c' = f · c + i · g,  h' = o · tanh(c')
+    /// Gru        z, r = σ(x₀ + p₀), σ(x₁ + p₁),  n = tanh(x₂ + r · p₂)
+    ///            h' = z · h + (1 - z) · n
+    /// ```
+    ///
+    /// `activation` stands for tanh, `recurrent_activation` for σ.
+    ///
+    /// # Errors
+    /// If shapes or types do not suit.
+    pub fn step(
+        self,
+        x: &Tensor,
+        p: &Tensor,
+        states: &[Tensor],
+        activation: CellActivation,
+        recurrent_activation: CellActivation,
+    ) -> Result<Vec<Tensor>> {
+        match (self, states) {
+            (Cell::SimpleRnn, [_]) => Ok(vec![activation(&x.try_add(p)?)?]),
+            (Cell::Lstm, [_, c]) => {
+                let gates = x.try_add(p)?.split_equal(4, -1)?;
+                let gate = |k: usize| recurrent_activation(&gates[k]);
+                let candidate = activation(&gates[2])?;
+                let c = gate(1)?.try_mul(c)?.try_add(gate(0)?.try_mul(candidate)?)?;
+                let h = gate(3)?.try_mul(activation(&c)?)?;
+                Ok(vec![h, c])
+            }
+            (Cell::Gru, [h]) => {
+                let (x, p) = (x.split_equal(3, -1)?, p.split_equal(3, -1)?);
+                let gate = |k: usize| recurrent_activation(&x[k].try_add(&p[k])?);
+                let candidate = activation(&x[2].try_add(gate(1)?.try_mul(&p[2])?)?)?;
+                Ok(vec![mixed(&gate(0)?, h, &candidate)?])
+            }
+            _ => Err(Error::argument("step", format!("a {self:?} has {} states, not {}", self.states(), states.len()))),
+        }
+    }
+}
+
+/// `z h + (1 - z) n`, with one product less.
+///
+/// # Errors
+/// If shapes or types do not suit.
+pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
+    n.try_add(z.try_mul(h.try_sub(n)?)?)
+}
+
+/// The states after each step, in the order of time, of a recurrent layer that goes through `[batch,
+/// time, …]` step by step: forwards or `backwards`, from given states. `step` makes the states after
+/// one, each `[batch, units]`, from its number, its input and the states before. Where `mask`, `[batch,
+/// time]` of type bool, is false, a step changes no state. Errors name `operation`.
+///
+/// # Errors
+/// Those of `step`, and if there are no axes of batch and time or the mask does not suit.
+pub fn unroll(
+    operation: &str,
+    input: &Tensor,
+    states: Vec<Tensor>,
+    mask: Option<&Tensor>,
+    backwards: bool,
+    mut step: impl FnMut(usize, &Tensor, &[Tensor]) -> Result<Vec<Tensor>>,
+) -> Result<Vec<Vec<Tensor>>> {
+    let inputs = input.unstack(1)?;
+    let masks = match mask {
+        Some(mask) => {
+            check_mask(operation, mask, &input.shape()[..2])?;
+            Some(mask.split(&vec![1; inputs.len()], 1)?)
+        }
+        None => None,
+    };
+    let mut states = states;
+    let mut all = vec![Vec::new(); inputs.len()];
+    for k in 0..inputs.len() {
+        let k = if backwards { inputs.len() - 1 - k } else { k };
+        let mut next = step(k, &inputs[k], &states)?;
+        if let Some(masks) = &masks {
+            let kept = next.iter().zip(&states).map(|(next, state)| masks[k].select(next, state));
+            next = kept.collect::<Result<_>>()?;
+        }
+        all[k] = next.clone();
+        states = next;
+    }
+    Ok(all)
+}
+
+/// An error unless a mask is of type bool and has a truth value for each step.
+pub(super) fn check_mask(operation: &str, mask: &Tensor, sizes: &[usize]) -> Result<()> {
+    if mask.shape()[..] != *sizes {
+        let message = format!("a mask must be [batch, time], here {sizes:?}");
+        return Err(Error::shape(operation, mask.shape(), message));
+    }
+    if mask.dtype() != DType::Bool {
+        return Err(Error::dtype(operation, mask.dtype(), "bool, as a mask must be"));
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Recurrent layers over whole sequences, in one operation for all steps.
+
+use smallvec::SmallVec;
+
+use crate::dtype::{Element, with_float};
+use crate::error::{Error, Result};
+use crate::kernels::recurrent::{Pass, States, saved_parts};
+use crate::ops::cell::{Cell, check_mask, unroll};
+use crate::ops::{Outputs, apply_all, same_dtype};
+use crate::shape::Shape;
+use crate::tensor::{Elements, Tensor};
+
+/// A recurrent layer over whole sequences, with tanh and sigmoid as activations, or its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recurrent {
+    /// The states after each step, in the order of time: each state `[batch, time, units]`, and one more
+    /// output, which is for the gradient alone. Operands are, in this order:
+    ///
+    /// | | shape |
+    /// |---|---|
+    /// | the inputs of all steps times the kernel | `[batch, time, gates · units]` |
+    /// | the recurrent kernel | `[units, gates · units]` |
+    /// | the bias of the product with the state | `[gates · units]` |
+    /// | the states before the first step | `[batch, units]` each |
+    /// | if wanted, a mask: where false, a step changes no state | `[batch, time]`, bool |
+    States(Sequence),
+    /// The gradients of the projected inputs and of the initial states, and of a GRU also that of the
+    /// product with the recurrent kernel at each step (of the others it is that of the projected inputs).
+    /// Operands are the gradients of the states after each step, then the operands of
+    /// [`Recurrent::States`] and what it gave for them.
+    Gradient(Sequence),
+}
+
+/// The cell, and the way it takes through time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// What a step computes.
+    pub cell: Cell,
+    /// Whether it goes from the last step to the first.
+    pub backwards: bool,
+}
+
+names! { Recurrent:
+    Recurrent::States(Sequence { cell: Cell::SimpleRnn, .. }) => "simple_rnn",
+    Recurrent::States(Sequence { cell: Cell::Lstm, .. }) => "lstm",
+    Recurrent::States(Sequence { cell: Cell::Gru, .. }) => "gru",
+    Recurrent::Gradient(Sequence { cell: Cell::SimpleRnn, .. }) => "simple_rnn_gradient",
+    Recurrent::Gradient(Sequence { cell: Cell::Lstm, .. }) => "lstm_gradient",
+    Recurrent::Gradient(Sequence { cell: Cell::Gru, .. }) => "gru_gradient",
+}
+
+/// The operands of [`Recurrent::States`], `T` being a tensor or a reference to one.
+#[derive(Clone, Copy, Debug)]
+pub struct SequenceOperands<'a, T> {
+    /// The inputs of all steps times the kernel.
+    pub projected: &'a T,
+    /// The recurrent kernel.
+    pub kernel: &'a T,
+    /// The bias of the product with the state.
+    pub bias: &'a T,
+    /// The states before the first step.
+    pub states: &'a [T],
+    /// Where false, a step changes no state.
+    pub mask: Option<&'a T>,
+}
+
+impl Sequence {
+    /// The states of the cell after each step, each `[batch, time, units]`, in the order of time; see
+    /// [`Recurrent::States`] for the operands, and [`Cell::step`] for what is computed.
+    ///
+    /// ```
+    /// # use tensor::Tensor;
+    /// # use tensor::ops::{Cell, Sequence, SequenceOperands};
+    /// let (x, kernel, bias) = (Tensor::ones([2, 5, 3]), Tensor::eye(3), Tensor::zeros([3]));
+    /// let states = &[Tensor::zeros([2, 3])];
+    /// let operands = SequenceOperands { projected: &x, kernel: &kernel, bias: &bias, states, mask: None };
+    /// let states = Sequence { cell: Cell::SimpleRnn, backwards: false }.states(&operands)?;
+    /// assert_eq!(states[0].at(1, 1)?.to_vec::<f32>()?, [(1.0 + 1f32.tanh()).tanh(); 6]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If shapes or types do not suit the cell.
+    pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
+        let SequenceOperands { projected, kernel, bias, states, mask } = operands;
+        let list: SmallVec<[&Tensor; 6]> =
+            [*projected, *kernel, *bias].into_iter().chain(*states).chain(*mask).collect();
+        let mut outputs = apply_all(Recurrent::States(*self), &list)?;
+        outputs.truncate(self.cell.states());
+        Ok(outputs.into_vec())
+    }
+
+    /// The operands of [`Recurrent::States`] by name.
+    ///
+    /// # Errors
+    /// If there are too few or too many.
+    pub fn operands<'a, T>(&self, list: &'a [T]) -> Result<SequenceOperands<'a, T>> {
+        let least = 3 + self.cell.states();
+        match list {
+            [projected, kernel, bias, rest @ ..] if (least..=least + 1).contains(&list.len()) => {
+                let (states, mask) = rest.split_at(self.cell.states());
+                Ok(SequenceOperands { projected, kernel, bias, states, mask: mask.first() })
+            }
+            _ => {
+                let name = Recurrent::States(*self).name();
+                let message = format!("takes {least} operands, or one more with a mask, not {}", list.len());
+                Err(Error::argument(name, message))
+            }
+        }
+    }
+
+    /// The states after each step, each `[batch, time, units]`, in ordinary operations: what
+    /// [`Recurrent::States`] computes. Instead of the bias there may be one for each step, `[batch, time,
+    /// gates · units]`.
+    ///
+    /// # Errors
+    /// If shapes or types do not suit.
+    pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
+        let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
+        let biases = bias.expand(projected.shape())?.unstack(1)?;
+        let all = unroll(
+            Recurrent::States(*self).name(),
+            projected,
+            states.to_vec(),
+            mask,
+            self.backwards,
+            |k, x, states| {
+                let product = states[0].matmul(kernel)?.try_add(&biases[k])?;
+                self.cell.step(x, &product, states, &|x| Ok(x.tanh()), &|x| Ok(x.sigmoid()))
+            },
+        )?;
+        let one = |k: usize| Tensor::stack(&all.iter().map(|states| &states[k]).collect::<Vec<_>>(), 1);
+        (0..self.cell.states()).map(one).collect()
+    }
+
+    /// Checks the operands and returns `[batch, time, units]`.
+    fn check(&self, operands: &SequenceOperands<&Tensor>, name: &str) -> Result<[usize; 3]> {
+        let SequenceOperands { projected, kernel, bias, states, mask } = operands;
+        let (&[batch, time, width], &[units, columns]) = (&projected.shape()[..], &kernel.shape()[..]) else {
+            let reason = "needs [batch, time, gates · units] and [units, gates · units]";
+            return Err(Error::product(name, projected.shape(), kernel.shape(), reason));
+        };
+        if time == 0 {
+            return Err(Error::shape(name, projected.shape(), "needs at least one step"));
+        }
+        let gates = self.cell.gates();
+        if units.checked_mul(gates) != Some(columns) || columns != width {
+            let reason = format!("the columns of both must be {gates} times the rows of the latter");
+            return Err(Error::product(name, projected.shape(), kernel.shape(), reason));
+        }
+        for other in [*kernel, *bias].into_iter().chain(*states) {
+            same_dtype(projected, other, name)?;
+        }
+        if bias.shape()[..] != [width] {
+            return Err(Error::shape(name, bias.shape(), format!("the bias of the product must be [{width}]")));
+        }
+        if let Some(state) = states.iter().find(|state| state.shape()[..] != [batch, units]) {
+            return Err(Error::shape(name, state.shape(), format!("a state must be [{batch}, {units}]")));
+        }
+        if let Some(mask) = mask {
+            check_mask(name, mask, &[batch, time])?;
+        }
+        Ok([batch, time, units])
+    }
+}
+
+impl Recurrent {
+    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        // One product of the recurrent kernel with each step, and the formula of the cell.
+        let (Recurrent::States(sequence) | Recurrent::Gradient(sequence)) = self;
+        let (kernel, elements) = match self {
+            Recurrent::States(_) => (inputs[1], inputs[0].size()),
+            Recurrent::Gradient(_) => (inputs[sequence.cell.states() + 1], outputs[0].size()),
+        };
+        (2 * kernel.shape()[0] * elements + elements) as u64
+    }
+
+    pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
+        let (Recurrent::States(sequence) | Recurrent::Gradient(sequence)) = self;
+        let states = sequence.cell.states();
+        let (gradients, after, operands) = match self {
+            Recurrent::States(_) => (&[][..], &[][..], inputs),
+            Recurrent::Gradient(_) => {
+                let rest = inputs.len().checked_sub(2 * states + 1).ok_or_else(|| {
+                    Error::argument(self.name(), format!("takes more operands than {}", inputs.len()))
+                })?;
+                let (gradients, others) = inputs.split_at(states);
+                let (operands, after) = others.split_at(rest);
+                (gradients, after, operands)
+            }
+        };
+        let operands = sequence.operands(operands)?;
+        let sizes = sequence.check(&operands, self.name())?;
+        let [batch, time, units] = sizes;
+        let columns = |k: usize| if k == states { saved_parts(sequence.cell) * units } else { units };
+        for (k, given) in gradients.iter().enumerate().chain(after.iter().enumerate()) {
+            same_dtype(operands.projected, given, self.name())?;
+            if given.shape()[..] != [batch, time, columns(k)] {
+                let expected = format!("must be [{batch}, {time}, {}], as the states are", columns(k));
+                return Err(Error::shape(self.name(), given.shape(), expected));
+            }
+        }
+        let dtype = operands.projected.dtype();
+        let shapes = |k: usize| Shape::from([batch, time, columns(k)]);
+        Ok(with_float!(dtype, T => {
+            let (projected, kernel) = (operands.projected.elements::<T>(), operands.kernel.elements::<T>());
+            let (initial, mask) = (elements::<T>(operands.states), operands.mask.map(|mask| mask.elements::<bool>()));
+            let pass = Pass {
+                cell: sequence.cell,
+                backwards: sequence.backwards,
+                sizes,
+                kernel: &kernel,
+                initial: pair(&initial),
+                mask: mask.as_deref(),
+            };
+            match self {
+                Recurrent::States(_) => {
+                    let bias = operands.bias.elements::<T>();
+                    let States { states: buffers, saved } = pass.states(&projected, &bias);
+                    let buffers = buffers.into_iter().take(states).chain([saved]);
+                    buffers.enumerate().map(|(k, buffer)| Tensor::from_buffer(buffer, shapes(k))).collect()
+                }
+                Recurrent::Gradient(_) => {
+                    let (gradients, after) = (elements::<T>(gradients), elements::<T>(after));
+                    let (after, saved) = after.split_at(states);
+                    let gradients = pass.gradients(pair(&gradients), &States { states: pair(after), saved: &saved[0] });
+                    let mut outputs = Outputs::new();
+                    outputs.push(Tensor::from_buffer(gradients.projected, operands.projected.shape().clone()));
+                    let initial = gradients.initial.into_iter().zip(operands.states);
+                    outputs.extend(initial.map(|(buffer, state)| Tensor::from_buffer(buffer, state.shape().clone())));
+                    if sequence.cell.gates_product() {
+                        outputs.push(Tensor::from_buffer(gradients.product, operands.projected.shape().clone()));
+                    }
+                    outputs
+                }
+            }
+        }, else return Err(Error::dtype(self.name(), dtype, "a floating type"))))
+    }
+}
+
+fn elements<'a, T: Element>(tensors: &[&'a Tensor]) -> SmallVec<[Elements<'a, T>; 3]> {
+    tensors.iter().map(|tensor| tensor.elements::<T>()).collect()
+}
+
+/// The elements of one tensor or two, where kernels take two.
+fn pair<'a, T: Element>(list: &'a [Elements<T>]) -> [&'a [T]; 2] {
+    [&list[0], list.get(1).map_or(&[], |second| second)]
+}
