@@ -1,5 +1,7 @@
 //! What can go wrong while training.
 
+use std::path::{Path, PathBuf};
+
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -28,9 +30,24 @@ pub enum Error {
         /// The learning rate in force.
         learning_rate: f64,
     },
+    /// A file that cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system, or whoever reads it, says.
+        source: std::io::Error,
+    },
     /// A trainer that cannot do what it is asked to.
     #[error("{0}")]
     Trainer(String),
+}
+
+impl Error {
+    /// What went wrong with this file.
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Error {
+        Error::File { path: path.to_owned(), source }
+    }
 }
 
 // `unwrap` and `fn main() -> Result<()>` print this: the sentence, not the structure.

@@ -24,18 +24,29 @@
 //! | [`Fit`] | how to fit: epochs, batch size, shuffling, validation, what to show |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
+//! | [`Plot`] | a picture of a history |
+//! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
 //! | [`Error`] | what can go wrong, in this crate and those below |
 
+mod csv_log;
 mod error;
+mod files;
 mod fit;
 mod history;
+mod json_lines;
 pub mod metrics;
+mod plot;
 mod progress;
+mod tensorboard;
 mod trainer;
 
+pub use csv_log::CsvLog;
 pub use error::{Error, Result};
 pub use fit::{BatchEnd, Fit};
 pub use history::{History, Score};
+pub use json_lines::JsonLines;
 pub use metrics::{Accuracy, Mean, Metric};
+pub use plot::Plot;
 pub use progress::Verbose;
+pub use tensorboard::TensorBoard;
 pub use trainer::Trainer;
