@@ -36,7 +36,7 @@ pub mod prelude {
     };
     pub use tensor::profile::{Phase, Profile, Profiler};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
-    pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose};
+    pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose, metrics};
 }
 
 /// The programs of the guides, compiled and run as tests.

@@ -4,6 +4,7 @@ use data::Batch;
 use nn::{Layer, Mode, first_non_finite};
 
 use crate::fit::BatchEnd;
+use std::path::{Path, PathBuf};
 
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -42,6 +43,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// A file that cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system, or whoever reads it, says.
+        source: std::io::Error,
+    },
     /// A trainer that cannot do what it is asked to.
     #[error("{0}")]
     Trainer(String),
@@ -70,6 +79,11 @@ impl Error {
                 .unwrap_or_else(|| "the predictions are finite".into())
         };
         Error::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }
+    }
+
+    /// What went wrong with this file.
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Error {
+        Error::File { path: path.to_owned(), source }
     }
 }
 

@@ -28,33 +28,43 @@
 //! | [`interrupted`] | Ctrl-C |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
+//! | [`Plot`] | a picture of a history |
+//! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
 //! | [`Error`] | what can go wrong, in this crate and those below |
 
 pub mod callbacks;
 mod checkpoint;
 mod checkpoints;
+mod csv_log;
 mod error;
 mod fit;
 mod history;
 mod interrupt;
+mod json_lines;
+mod lines;
 mod meter;
 pub mod metrics;
+mod plot;
 mod progress;
 mod run;
 mod state;
 mod step;
+mod tensorboard;
 mod trainer;
 mod training;
 
 pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
-
+pub use csv_log::CsvLog;
 pub use error::{Error, Result};
 pub use fit::{BatchEnd, Fit};
 pub use history::{History, Score};
 pub use interrupt::interrupted;
+pub use json_lines::JsonLines;
 pub use metrics::{Accuracy, Mean, Metric};
+pub use plot::Plot;
 pub use progress::Verbose;
+pub use tensorboard::TensorBoard;
 pub use trainer::Trainer;
 pub use training::Training;

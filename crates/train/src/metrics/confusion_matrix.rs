@@ -28,7 +28,7 @@ const MOST_CLASSES: usize = 4096;
 /// assert_eq!(matrix.matrix().to_vec::<f64>()?, [1.0, 1.0, 1.0, 1.0]);
 /// assert_eq!(
 ///     matrix.to_string(),
-///     "target \\ predicted  cat  dog\n                cat    1    1\n                dog    1    1"
+///     "target \\ predicted  cat  dog\n               cat    1    1\n               dog    1    1"
 /// );
 /// # Ok::<(), train::Error>(())
 /// ```
