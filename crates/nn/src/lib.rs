@@ -22,6 +22,8 @@
 //! | [`Activation`] | elementwise functions and softmax, as attribute of a layer or as a layer |
 //! | [`Initializer`] | how weights begin |
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
+//! | [`state`], [`load`], [`Loading`] | weights by path, taken out and loaded |
+//! | [`PyTorch`] | the same under PyTorch's names and in its layouts |
 //! | [`RandomStream`] | the random numbers of a layer, restorable |
 //!
 //! A model of one's own is a plain struct that implements [`Layer`]: see there. The crate
@@ -33,6 +35,8 @@ mod initializers;
 mod layer;
 pub mod layers;
 pub mod losses;
+mod pytorch;
+mod state;
 mod stream;
 mod weights;
 
@@ -44,4 +48,6 @@ pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::*;
 pub use losses::*;
+pub use pytorch::PyTorch;
+pub use state::{Loading, Report, State, load, state};
 pub use stream::RandomStream;

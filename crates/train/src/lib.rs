@@ -24,6 +24,7 @@
 //! | [`Fit`] | how to fit: epochs, batch size, shuffling, validation, what to show |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
+//! | [`save_weights`], [`load_weights`] | weights in files |
 //! | [`Error`] | what can go wrong, in this crate and those below |
 
 mod error;
@@ -32,6 +33,7 @@ mod history;
 pub mod metrics;
 mod progress;
 mod trainer;
+mod weights;
 
 pub use error::{Error, Result};
 pub use fit::{BatchEnd, Fit};
@@ -39,3 +41,4 @@ pub use history::{History, Score};
 pub use metrics::{Accuracy, Mean, Metric};
 pub use progress::Verbose;
 pub use trainer::Trainer;
+pub use weights::{load_weights, load_weights_with, read_tensors, save_weights, save_weights_as, write_tensors};
