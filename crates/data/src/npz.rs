@@ -231,6 +231,3 @@ fn broken(source: &Source, error: rawzip::Error) -> Error {
         kind => Error::format(source.name(), source.length(), format!("the zip archive is broken: {kind}")),
     }
 }
-
-#[cfg(test)]
-mod tests;

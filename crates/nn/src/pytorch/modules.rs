@@ -94,7 +94,13 @@ impl Module {
     }
 
     pub(super) fn describe(&self) -> String {
-        format!("{} ({}; in PyTorch {})", self.path, self.kind, self.theirs)
+        // Either may be the model itself, which has no path.
+        let theirs = if self.theirs.is_empty() { "the whole" } else { &self.theirs };
+        if self.path.is_empty() {
+            format!("{} (in PyTorch {theirs})", self.kind)
+        } else {
+            format!("{} ({}, in PyTorch {theirs})", self.path, self.kind)
+        }
     }
 
     /// The shape of a weight of its own.

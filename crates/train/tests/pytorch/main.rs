@@ -109,7 +109,7 @@ fn recurrent_layers_stacked_and_in_both_directions() {
     let wrong = PyTorch::new().import(&Bidirectional::new(Gru::new(3, 4).reset_before()), state_dict).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "forward (Gru; in PyTorch ): pytorch: a GRU that resets before the product does not exist in PyTorch"
+        "forward (Gru, in PyTorch the whole): pytorch: a GRU that resets before the product does not exist in PyTorch"
     );
 }
 
@@ -153,7 +153,7 @@ fn what_does_not_fit_is_named_by_both_sides() {
 
     let convolution = Sequential::new().add_named("0", Conv2d::new(1, 1, [1, 1]));
     let wrong = PyTorch::new().import(&convolution, state_dict).unwrap_err().to_string();
-    assert!(wrong.starts_with("0 (Conv2d; in PyTorch 0): weight: permute: "), "{wrong}");
+    assert!(wrong.starts_with("0 (Conv2d, in PyTorch 0): weight: permute: "), "{wrong}");
     let wrong = PyTorch::new().module("conv", "0").export(&convolution).unwrap_err().to_string();
     assert_eq!(wrong, "pytorch: Sequential has no layer conv");
 }
