@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use data::{idx, npy, npz::Npz, safetensors::Safetensors};
@@ -157,21 +158,81 @@ fn case() -> impl Strategy<Value = (Format, Vec<u8>)> {
     prop_oneof![8 => changed, 1 => random, 1 => begun]
 }
 
+/// Held while memory is measured: the allocator counts that of all threads.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What `run` gives, and the most memory that it took at one time.
+fn measured<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let result = run();
+    (result, MEMORY.peak_usage().saturating_sub(before))
+}
+
+/// Files so large that the mebibyte besides does not count, made to take as much memory as they can: bytes
+/// that become int64, sizes of axes, names.
+#[test]
+fn large_files_take_no_more_than_is_said() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // One more than a power of two: the vector has just doubled.
+    let count = (1 << 20) + 1;
+    let zip = |bytes: &[u8]| {
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+        zip.finish().unwrap()
+    };
+    let idx = [&[0, 0, 9, 1][..], &(count as u32).to_be_bytes(), &vec![0; count]].concat();
+    let mut dictionary = format!("{{'descr': '|i1', 'fortran_order': False, 'shape': ({count},)}}");
+    let npy = |dictionary: &str| {
+        let length = (dictionary.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], dictionary.as_bytes(), &vec![0; count]].concat()
+    };
+    let safetensors = |header: &str, elements: usize| {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; elements]].concat()
+    };
+    let one = format!("{{\"x\":{{\"dtype\":\"I8\",\"shape\":[{count}],\"data_offsets\":[0,{count}]}}}}");
+    let axes = vec!["0"; count].join(",");
+    let many_axes = format!("{{\"x\":{{\"dtype\":\"I8\",\"shape\":[{axes}],\"data_offsets\":[0,0]}}}}");
+    let empty = |k: usize| format!("\"{k}\":{{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    let names = format!("{{{}}}", (0..=1 << 15).map(empty).collect::<Vec<_>>().join(","));
+    let notes = (0..=1 << 16).map(|k| format!("\"{k}\":\"\"")).collect::<Vec<_>>().join(",");
+    let files = [
+        (Format::Idx, idx.clone()),
+        (Format::IdxGzip, zip(&idx)),
+        (Format::Npy, npy(&dictionary)),
+        (Format::Safetensors, safetensors(&one, count)),
+        (Format::Safetensors, safetensors(&many_axes, 0)),
+        (Format::Safetensors, safetensors(&names, 0)),
+        (Format::Safetensors, safetensors(&format!("{{\"__metadata__\":{{{notes}}}}}"), 0)),
+    ];
+    for (format, bytes) in files {
+        let (result, taken) = measured(|| format.read(&bytes));
+        println!("{format:?}: {} bytes take {:.1} times as much", bytes.len(), taken as f64 / bytes.len() as f64);
+        assert!(result.is_ok(), "{format:?}: {result:?}");
+        assert!(taken <= format.bound(bytes.len()), "{format:?}: {} bytes take {taken}", bytes.len());
+    }
+    // A header that promises all memory that can be addressed.
+    dictionary = dictionary.replace(&count.to_string(), "1152921504606846975");
+    let (result, taken) = measured(|| Format::Npy.read(&npy(&dictionary)));
+    assert!(result.is_err() && taken < 3 * count, "{taken}");
+}
+
 #[test]
 fn readers_withstand_any_bytes() {
     let cases = std::env::var("FUZZ_CASES").map_or(500, |cases| cases.parse().unwrap());
-    let (read, slowest, worst) = (Cell::new(0u32), Cell::new(Duration::ZERO), Cell::new(0f64));
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (tried, read) = (Cell::new(0u32), Cell::new(0u32));
+    let (slowest, worst) = (Cell::new(Duration::ZERO), Cell::new(0f64));
     let begin = Instant::now();
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
     let result = runner.run(&case(), |(format, bytes)| {
-        let before = MEMORY.current_usage();
-        MEMORY.reset_peak_usage();
         let start = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| format.read(&bytes).is_ok()));
-        let (time, taken) = (start.elapsed(), MEMORY.peak_usage().saturating_sub(before));
+        let (outcome, taken) = measured(|| catch_unwind(AssertUnwindSafe(|| format.read(&bytes).is_ok())));
+        let time = start.elapsed();
         prop_assert!(outcome.is_ok(), "{format:?} panics");
         let bound = format.bound(bytes.len());
         prop_assert!(taken <= bound, "{format:?}: {} bytes take {taken} of memory; {bound} are allowed", bytes.len());
+        tried.set(tried.get() + 1);
         read.set(read.get() + u32::from(outcome.unwrap_or(false)));
         slowest.set(slowest.get().max(time));
         worst.set(worst.get().max(taken as f64 / bound as f64));
