@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use data::{StoredType, npy, npz};
 use nn::{
     Activation, BatchNorm, Bidirectional, Conv1d, Conv2d, Dense, Embedding, Flatten, GroupNorm, Gru, Layer, LayerNorm,
     Loading, Lstm, Mode, MultiHeadAttention, PRelu, PyTorch, RmsNorm, Sequential, SimpleRnn, State, TransformerDecoder,
     TransformerEncoder, load, state,
 };
 use tensor::ops::Padding;
-use tensor::{DType, Tensor};
+use tensor::{DType, Tensor, tensor};
 use train::{read_tensors, save_weights, write_tensors};
 
 fn file(name: &str) -> PathBuf {
@@ -171,6 +172,16 @@ fn files_for_python_are_written() {
     exported.extend([("input".to_string(), inputs[0].clone()), ("output".to_string(), output)]);
     write_tensors(folder.join("dense.safetensors"), &exported, None).unwrap();
     save_weights(&model, folder.join("dense.npz")).unwrap();
+    let named = |name: &str, tensor: Tensor| (name.to_string(), tensor);
+    let types = vec![named("count", tensor![1i64 << 62]), named("mask", tensor![[true], [false]])];
+    let types = [types, vec![named("half", tensor![1.5, -65504.0])]].concat();
+    write_tensors(folder.join("types.safetensors"), &types, Some(StoredType::F16)).unwrap();
+    let counting: Tensor = (0..1000i64).collect();
+    let counting = [named("größe/x", counting.with_shape([10, 100]).unwrap())];
+    let compressed = npz::Options { compressed: true, floats: None };
+    npz::write(folder.join("deflated.npz"), &counting, &compressed).unwrap();
+    let bytes: Tensor = (0..6u8).collect();
+    npy::write(folder.join("alone.npy"), &bytes.with_shape([3, 2]).unwrap()).unwrap();
 
     let again = dense();
     let rules = Loading::new().rename_with(|name| (name != "input" && name != "output").then(|| name.to_string()));
