@@ -94,7 +94,7 @@ fn wrong_archives_are_named_with_the_place() {
     let both = [("xx".to_string(), Tensor::zeros([64])), ("yy".to_string(), Tensor::ones([64]))];
     npz::write(folder.path("x.npz"), &both, &Options::default()).unwrap();
     let mut overlap = std::fs::read(folder.path("x.npz")).unwrap();
-    let second = overlap.windows(4).enumerate().filter(|(_, bytes)| bytes == b"PK\x01\x02").next_back().unwrap().0;
+    let second = overlap.windows(4).enumerate().rfind(|(_, bytes)| bytes == b"PK\x01\x02").unwrap().0;
     overlap[second + 42..second + 46].fill(0);
     assert_eq!(message(&overlap), "f: at byte 0: yy.npy begins before xx.npy ends, at byte 420");
 }
