@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn other_numbers_round_to_the_nearest_and_to_even() {
         let steps = (0..0x7c00u16).step_by(97).map(f16_to_f32);
-        for value in steps.chain([0.1, 1e-8, 2f32.powi(-25), 65519.0, 65520.0, 1e30]) {
+        for value in steps.chain([0.1, 1e-8, 2f32.powi(-25), 65519.0, 65520.0, 1e5]) {
             let next = f32::from_bits(value.to_bits() + 1);
             let middle = value + 0.5 * (f16_to_f32(f32_to_f16(value) + 1) - value).min(16.0);
             for value in [value, next, middle, -middle, f32::from_bits(middle.to_bits() - 1)] {

@@ -81,7 +81,7 @@ pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Opt
     write_atomically(path, |out| {
         let mut archive = ZipArchiveWriter::new(out);
         for ((name, tensor), (stored, header)) in tensors.iter().zip(&headers) {
-            let start = archive.new_file(&format!("{name}.npy")).compression_method(method).start();
+            let start = archive.new_file(format!("{name}.npy")).compression_method(method).start();
             let (mut entry, config) = start.map_err(std::io::Error::other)?;
             let write = |out: &mut dyn Write| {
                 out.write_all(header)?;
@@ -231,6 +231,3 @@ fn broken(source: &Source, error: rawzip::Error) -> Error {
         kind => Error::format(source.name(), source.length(), format!("the zip archive is broken: {kind}")),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -329,6 +329,3 @@ impl<'de> Deserialize<'de> for Header {
         deserializer.deserialize_map(Fields)
     }
 }
-
-#[cfg(test)]
-mod tests;

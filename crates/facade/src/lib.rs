@@ -16,8 +16,8 @@
 //! | [`autograd`] | variables and gradient tapes |
 //! | [`nn`] | layers, activations, initializers, losses |
 //! | [`optim`] | optimizers, schedules, clipping, averages of weights |
-//! | [`data`] | data sets, batches, MNIST |
-//! | [`train`] | the training loop, metrics |
+//! | [`data`] | data sets, batches, MNIST, files of tensors |
+//! | [`train`] | the training loop, metrics, weights in files |
 
 pub use {autograd, data, nn, optim, tensor, train};
 
@@ -56,6 +56,8 @@ mod guides {
     struct Performance;
     #[doc = include_str!("../../../docs/optimizers.md")]
     struct Optimizers;
+    #[doc = include_str!("../../../docs/saving.md")]
+    struct Saving;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
 }

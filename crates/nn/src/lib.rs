@@ -24,6 +24,8 @@
 //! | [`Regularizer`], [`Constraint`] | what weights add to the loss, and what is made of them after a step |
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
 //! | [`first_non_finite`] | where NaN and infinities come from |
+//! | [`state`], [`load`], [`Loading`] | weights by path, taken out and loaded |
+//! | [`PyTorch`] | the same under PyTorch's names and in its layouts |
 //! | [`RandomStream`] | the random numbers of a layer, restorable |
 //!
 //! A model of one's own is a plain struct that implements [`Layer`], with [`parts!`]: see there. The crate
@@ -40,6 +42,8 @@ pub mod losses;
 mod parts;
 mod penalty;
 mod regularizers;
+mod pytorch;
+mod state;
 mod stream;
 mod weight;
 mod weights;
@@ -57,5 +61,7 @@ pub use losses::*;
 pub use parts::Shown;
 pub use penalty::Penalty;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
+pub use pytorch::PyTorch;
+pub use state::{Loading, Report, State, load, state};
 pub use stream::RandomStream;
 pub use weight::{AsWeight, Rules, Weight};

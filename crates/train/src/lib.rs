@@ -30,6 +30,7 @@
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
 //! | [`Plot`] | a picture of a history |
 //! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
+//! | [`save_weights`], [`load_weights`] | weights in files |
 //! | [`Error`] | what can go wrong, in this crate and those below |
 
 pub mod callbacks;
@@ -52,6 +53,7 @@ mod step;
 mod tensorboard;
 mod trainer;
 mod training;
+mod weights;
 
 pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau};
 pub use checkpoint::Checkpoint;
@@ -68,3 +70,4 @@ pub use progress::Verbose;
 pub use tensorboard::TensorBoard;
 pub use trainer::Trainer;
 pub use training::Training;
+pub use weights::{load_weights, load_weights_with, read_tensors, save_weights, save_weights_as, write_tensors};

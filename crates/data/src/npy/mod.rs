@@ -220,6 +220,3 @@ impl Npy {
         Ok(elements.into_tensor(std::iter::once(count).chain(self.row_shape().iter().copied()).collect::<Shape>())?)
     }
 }
-
-#[cfg(test)]
-mod tests;

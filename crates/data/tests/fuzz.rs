@@ -1,0 +1,249 @@
+//! Hostile files: whatever the bytes are, every reader returns, does not panic, and takes no more memory than
+//! its documentation says. `FUZZ_CASES` sets how many files are tried.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use data::{idx, npy, npz::Npz, safetensors::Safetensors};
+use peak_alloc::PeakAlloc;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config, TestRunner};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// What deflate can make of a byte at most.
+const DEFLATE: usize = 1032;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Format {
+    Idx,
+    IdxGzip,
+    Npy,
+    Npz,
+    Safetensors,
+}
+
+impl Format {
+    const ALL: [Format; 5] = [Format::Idx, Format::IdxGzip, Format::Npy, Format::Npz, Format::Safetensors];
+
+    /// Reads everything in the file.
+    fn read(self, bytes: &[u8]) -> data::Result<()> {
+        match self {
+            Format::Idx | Format::IdxGzip => idx::parse(bytes, "f").map(drop),
+            Format::Npy => npy::parse(bytes, "f").map(drop),
+            Format::Npz => Npz::parse(bytes, "f")?.tensors().map(drop),
+            Format::Safetensors => Safetensors::parse(bytes, "f")?.tensors().map(drop),
+        }
+    }
+
+    /// The most memory that reading may take, by the documentation. Any bytes may be a gzip stream.
+    fn bound(self, bytes: usize) -> usize {
+        let unpacked = match self {
+            Format::Npy | Format::Safetensors => bytes,
+            Format::Idx | Format::IdxGzip | Format::Npz => DEFLATE * bytes,
+        };
+        32 * unpacked + (1 << 20)
+    }
+}
+
+/// A change of a file.
+#[derive(Clone, Debug)]
+enum Change {
+    FlipBit(Index, u8),
+    /// Overwrites with a number that is near a limit, of 1, 2, 4 or 8 bytes, little- or big-endian.
+    Number(Index, u64, u8, bool),
+    Truncate(Index),
+    Insert(Index, Vec<u8>),
+    Remove(Index, usize),
+    /// Repeats a part of the file elsewhere.
+    Copy(Index, Index, usize),
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        let length = bytes.len();
+        match self {
+            Change::FlipBit(place, bit) => bytes[place.index(length)] ^= 1 << bit,
+            Change::Number(place, value, width, big) => {
+                let mut number = value.to_le_bytes()[..1 << width].to_vec();
+                if *big {
+                    number.reverse();
+                }
+                let place = place.index(length);
+                let end = (place + number.len()).min(length);
+                bytes[place..end].copy_from_slice(&number[..end - place]);
+            }
+            Change::Truncate(place) => bytes.truncate(place.index(length)),
+            Change::Insert(place, more) => drop(bytes.splice(place.index(length)..place.index(length), more.clone())),
+            Change::Remove(place, count) => {
+                let place = place.index(length);
+                bytes.drain(place..(place + count).min(length));
+            }
+            Change::Copy(from, to, count) => {
+                let from = from.index(length);
+                let part = bytes[from..(from + count).min(length)].to_vec();
+                let to = to.index(length);
+                bytes.splice(to..to, part);
+            }
+        }
+    }
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let number = prop_oneof![
+        Just(0),
+        Just(u64::MAX),
+        (0u32..64).prop_map(|k| 1 << k),
+        (0u32..64).prop_map(|k| (1 << k) - 1),
+        any::<u64>()
+    ];
+    let place = any::<Index>;
+    prop_oneof![
+        4 => (place(), 0u8..8).prop_map(|(place, bit)| Change::FlipBit(place, bit)),
+        4 => (place(), number, 0u8..4, any::<bool>()).prop_map(|(place, x, width, big)| Change::Number(place, x, width, big)),
+        1 => place().prop_map(Change::Truncate),
+        1 => (place(), proptest::collection::vec(any::<u8>(), 0..20)).prop_map(|(place, more)| Change::Insert(place, more)),
+        1 => (place(), 0usize..20).prop_map(|(place, count)| Change::Remove(place, count)),
+        1 => (place(), place(), 0usize..100).prop_map(|(from, to, count)| Change::Copy(from, to, count)),
+    ]
+}
+
+/// Files of each format to begin with.
+fn seeds() -> Vec<(Format, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/files")).unwrap() {
+        let path = entry.unwrap().path();
+        let format = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("npy") => Format::Npy,
+            Some("npz") => Format::Npz,
+            _ => Format::Safetensors,
+        };
+        seeds.push((format, std::fs::read(path).unwrap()));
+    }
+    for code in [0x08u8, 0x09, 0x0B, 0x0C, 0x0D, 0x0E] {
+        let header = [0, 0, code, 2, 0, 0, 0, 2, 0, 0, 0, 2];
+        let plain = [&header[..], &vec![1; 4 * [1, 1, 0, 2, 4, 4, 8][usize::from(code - 8)]]].concat();
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut zip, &plain).unwrap();
+        seeds.extend([(Format::Idx, plain), (Format::IdxGzip, zip.finish().unwrap())]);
+    }
+    seeds.sort();
+    seeds
+}
+
+fn case() -> impl Strategy<Value = (Format, Vec<u8>)> {
+    let seeds = seeds();
+    let starts = seeds.clone();
+    let changed = (any::<Index>(), proptest::collection::vec(change(), 0..6)).prop_map(move |(k, changes)| {
+        let (format, mut bytes) = seeds[k.index(seeds.len())].clone();
+        changes.iter().for_each(|change| change.apply(&mut bytes));
+        (format, bytes)
+    });
+    let random = (0..Format::ALL.len(), proptest::collection::vec(any::<u8>(), 0..300));
+    let random = random.prop_map(|(k, bytes)| (Format::ALL[k], bytes));
+    // The beginning of a file, then anything.
+    let begun = (any::<Index>(), any::<Index>(), proptest::collection::vec(any::<u8>(), 0..100));
+    let begun = begun.prop_map(move |(k, length, rest)| {
+        let (format, bytes) = &starts[k.index(starts.len())];
+        (*format, [&bytes[..length.index(bytes.len() + 1)], &rest].concat())
+    });
+    prop_oneof![8 => changed, 1 => random, 1 => begun]
+}
+
+/// Held while memory is measured: the allocator counts that of all threads.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What `run` gives, and the most memory that it took at one time.
+fn measured<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    let result = run();
+    (result, MEMORY.peak_usage().saturating_sub(before))
+}
+
+/// Files so large that the mebibyte besides does not count, made to take as much memory as they can: bytes
+/// that become int64, sizes of axes, names.
+#[test]
+fn large_files_take_no_more_than_is_said() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    // One more than a power of two: the vector has just doubled.
+    let count = (1 << 20) + 1;
+    let zip = |bytes: &[u8]| {
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+        zip.finish().unwrap()
+    };
+    let idx = [&[0, 0, 9, 1][..], &(count as u32).to_be_bytes(), &vec![0; count]].concat();
+    let mut dictionary = format!("{{'descr': '|i1', 'fortran_order': False, 'shape': ({count},)}}");
+    let npy = |dictionary: &str| {
+        let length = (dictionary.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], dictionary.as_bytes(), &vec![0; count]].concat()
+    };
+    let safetensors = |header: &str, elements: usize| {
+        [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; elements]].concat()
+    };
+    let one = format!("{{\"x\":{{\"dtype\":\"I8\",\"shape\":[{count}],\"data_offsets\":[0,{count}]}}}}");
+    let axes = vec!["0"; count].join(",");
+    let many_axes = format!("{{\"x\":{{\"dtype\":\"I8\",\"shape\":[{axes}],\"data_offsets\":[0,0]}}}}");
+    let empty = |k: usize| format!("\"{k}\":{{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    let names = format!("{{{}}}", (0..=1 << 15).map(empty).collect::<Vec<_>>().join(","));
+    let notes = (0..=1 << 16).map(|k| format!("\"{k}\":\"\"")).collect::<Vec<_>>().join(",");
+    let files = [
+        (Format::Idx, idx.clone()),
+        (Format::IdxGzip, zip(&idx)),
+        (Format::Npy, npy(&dictionary)),
+        (Format::Safetensors, safetensors(&one, count)),
+        (Format::Safetensors, safetensors(&many_axes, 0)),
+        (Format::Safetensors, safetensors(&names, 0)),
+        (Format::Safetensors, safetensors(&format!("{{\"__metadata__\":{{{notes}}}}}"), 0)),
+    ];
+    for (format, bytes) in files {
+        let (result, taken) = measured(|| format.read(&bytes));
+        println!("{format:?}: {} bytes take {:.1} times as much", bytes.len(), taken as f64 / bytes.len() as f64);
+        assert!(result.is_ok(), "{format:?}: {result:?}");
+        assert!(taken <= format.bound(bytes.len()), "{format:?}: {} bytes take {taken}", bytes.len());
+    }
+    // A header that promises all memory that can be addressed.
+    dictionary = dictionary.replace(&count.to_string(), "1152921504606846975");
+    let (result, taken) = measured(|| Format::Npy.read(&npy(&dictionary)));
+    assert!(result.is_err() && taken < 3 * count, "{taken}");
+}
+
+#[test]
+fn readers_withstand_any_bytes() {
+    let cases = std::env::var("FUZZ_CASES").map_or(500, |cases| cases.parse().unwrap());
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let (tried, read) = (Cell::new(0u32), Cell::new(0u32));
+    let (slowest, worst) = (Cell::new(Duration::ZERO), Cell::new(0f64));
+    let begin = Instant::now();
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+    let result = runner.run(&case(), |(format, bytes)| {
+        let start = Instant::now();
+        let (outcome, taken) = measured(|| catch_unwind(AssertUnwindSafe(|| format.read(&bytes).is_ok())));
+        let time = start.elapsed();
+        prop_assert!(outcome.is_ok(), "{format:?} panics");
+        let bound = format.bound(bytes.len());
+        prop_assert!(taken <= bound, "{format:?}: {} bytes take {taken} of memory; {bound} are allowed", bytes.len());
+        tried.set(tried.get() + 1);
+        read.set(read.get() + u32::from(outcome.unwrap_or(false)));
+        slowest.set(slowest.get().max(time));
+        worst.set(worst.get().max(taken as f64 / bound as f64));
+        Ok(())
+    });
+    println!(
+        "{cases} files, of which {} were read; slowest {:?}, {:?} in all",
+        read.get(),
+        slowest.get(),
+        begin.elapsed()
+    );
+    println!("at most {:.0} % of the memory that is allowed", 100.0 * worst.get());
+    result.unwrap();
+}

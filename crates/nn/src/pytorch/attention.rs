@@ -1,0 +1,90 @@
+//! Attention: projections that are packed, and not apart by heads.
+
+use tensor::{Error, Result, Tensor};
+
+use super::modules::Module;
+
+const PARTS: [&str; 3] = ["query", "key", "value"];
+
+/// The name in PyTorch of a projection that is not packed, because widths differ.
+fn apart(part: &str) -> String {
+    format!("{}_proj_weight", &part[..1])
+}
+
+/// Heads and their size, by the shape of `query.kernel`, `[width, heads, key_dim]`.
+fn heads(module: &Module) -> Result<[usize; 2]> {
+    match module.shape("query.kernel").map(|shape| &shape[..]) {
+        Some(&[_, heads, size]) => Ok([heads, size]),
+        _ => Err(Error::argument("pytorch", "the layer has no query.kernel of three axes")),
+    }
+}
+
+pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
+    if module.weights.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [heads, size] = heads(module)?;
+    let mut ours = Vec::new();
+    // `[heads · size, width]` as `[width, heads, size]`.
+    let kernel = |weight: &Tensor| {
+        let weight = weight.t()?;
+        weight.with_shape([weight.shape()[0], heads, size])
+    };
+    let packed = take("in_proj_weight").map(|weight| weight.split_equal(3, 0)).transpose()?;
+    let biases = take("in_proj_bias").map(|bias| bias.split_equal(3, 0)).transpose()?;
+    for (k, part) in PARTS.into_iter().enumerate() {
+        let weight = packed.as_ref().map(|packed| packed[k].clone()).or_else(|| take(&apart(part)));
+        if let Some(weight) = weight {
+            ours.push((format!("{part}.kernel"), kernel(&weight)?));
+        }
+        if let Some(biases) = &biases {
+            ours.push((format!("{part}.bias"), biases[k].with_shape([heads, size])?));
+        }
+    }
+    if let Some(weight) = take("out_proj.weight") {
+        let weight = weight.t()?;
+        let width = weight.shape()[weight.rank() - 1];
+        ours.push(("output.kernel".to_string(), weight.with_shape([heads, size, width])?));
+    }
+    if let Some(bias) = take("out_proj.bias") {
+        ours.push(("output.bias".to_string(), bias));
+    }
+    Ok(ours)
+}
+
+pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
+    if module.weights.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [heads, size] = heads(module)?;
+    let all = heads * size;
+    let mut theirs = Vec::new();
+    let (mut kernels, mut biases) = (Vec::new(), Vec::new());
+    for part in PARTS {
+        if let Some(kernel) = weight(&format!("{part}.kernel")) {
+            kernels.push(kernel.with_shape([kernel.shape()[0], all])?.t()?);
+        }
+        if let Some(bias) = weight(&format!("{part}.bias")) {
+            biases.push(bias.flatten());
+        }
+    }
+    if kernels.first().is_some_and(|query| query.shape()[1] != all) {
+        let message = format!("{heads} heads of {size} are not the width of the query, as they must be in PyTorch");
+        return Err(Error::argument("pytorch", message));
+    }
+    if kernels.iter().all(|kernel| kernel.shape()[1] == all) {
+        theirs.push(("in_proj_weight".to_string(), Tensor::concat(&kernels.iter().collect::<Vec<_>>(), 0)?));
+    } else {
+        theirs.extend(PARTS.into_iter().map(apart).zip(kernels));
+    }
+    if !biases.is_empty() {
+        theirs.push(("in_proj_bias".to_string(), Tensor::concat(&biases.iter().collect::<Vec<_>>(), 0)?));
+    }
+    if let Some(kernel) = weight("output.kernel") {
+        theirs.push(("out_proj.weight".to_string(), kernel.with_shape([all, kernel.shape()[2]])?.t()?));
+    }
+    if let Some(bias) = weight("output.bias") {
+        theirs.push(("out_proj.bias".to_string(), bias));
+    }
+    Ok(theirs)
+}

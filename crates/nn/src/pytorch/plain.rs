@@ -1,0 +1,111 @@
+//! Layers each of whose weights is one tensor in PyTorch.
+
+use tensor::{Error, Result, Tensor};
+
+use super::modules::Module;
+
+/// How a weight lies in PyTorch.
+#[derive(Clone, Copy)]
+enum Layout {
+    /// As here.
+    Same,
+    /// With its axes in another order: ours is theirs, permuted by this.
+    Permuted(&'static [isize]),
+    /// Without the axes of size 1.
+    Flat,
+}
+
+use Layout::{Flat, Permuted, Same};
+
+/// Kind of layer, name here, name in PyTorch, layout.
+const RULES: [(&str, &str, &str, Layout); 18] = [
+    ("Dense", "kernel", "weight", Permuted(&[1, 0])),
+    ("Dense", "bias", "bias", Same),
+    ("Conv1d", "kernel", "weight", Permuted(&[2, 1, 0])),
+    ("Conv1d", "bias", "bias", Same),
+    ("Conv2d", "kernel", "weight", Permuted(&[2, 3, 1, 0])),
+    ("Conv2d", "bias", "bias", Same),
+    ("Embedding", "embeddings", "weight", Same),
+    ("PositionEmbedding", "embeddings", "weight", Same),
+    ("PRelu", "alpha", "weight", Flat),
+    ("RmsNorm", "scale", "weight", Same),
+    ("LayerNorm", "gamma", "weight", Same),
+    ("LayerNorm", "beta", "bias", Same),
+    ("GroupNorm", "gamma", "weight", Same),
+    ("GroupNorm", "beta", "bias", Same),
+    ("BatchNorm", "gamma", "weight", Same),
+    ("BatchNorm", "beta", "bias", Same),
+    ("BatchNorm", "moving_mean", "running_mean", Same),
+    ("BatchNorm", "moving_variance", "running_var", Same),
+];
+
+fn rule(module: &Module, name: &str) -> Option<(&'static str, Layout)> {
+    RULES.iter().find(|rule| (rule.0, rule.1) == (module.kind, name)).map(|rule| (rule.2, rule.3))
+}
+
+pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
+    let mut ours = Vec::new();
+    for (name, shape) in &module.weights {
+        let (their_name, layout) = rule(module, name).unwrap_or((name, Same));
+        let Some(theirs) = take(their_name) else { continue };
+        let tensor = match layout {
+            Same => theirs,
+            Permuted(order) => with_context(theirs.permute(order), their_name)?,
+            Flat => with_context(theirs.with_shape(shape), their_name)?,
+        };
+        let dense = module.kind == "Dense" && name == "kernel";
+        let tensor = match module.flattened.filter(|_| dense) {
+            Some([channels, height, width]) => {
+                with_context(reorder(&tensor, [channels, height, width], &[1, 2, 0]), their_name)?
+            }
+            None => tensor,
+        };
+        ours.push((name.clone(), tensor));
+    }
+    if module.kind == "BatchNorm" {
+        // A count that only PyTorch keeps.
+        take("num_batches_tracked");
+    }
+    Ok(ours)
+}
+
+pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
+    let mut theirs = Vec::new();
+    for (name, _) in &module.weights {
+        let Some(tensor) = weight(name) else { continue };
+        let (their_name, layout) = rule(module, name).unwrap_or((name, Same));
+        let dense = module.kind == "Dense" && name == "kernel";
+        let tensor = match module.flattened.filter(|_| dense) {
+            Some([channels, height, width]) => reorder(&tensor, [height, width, channels], &[2, 0, 1])?,
+            None => tensor,
+        };
+        let tensor = match layout {
+            Same => tensor,
+            Permuted(order) => tensor.permute(&inverse(order))?,
+            Flat => tensor.flatten(),
+        };
+        theirs.push((their_name.to_string(), tensor));
+    }
+    Ok(theirs)
+}
+
+/// The rows of a kernel `[inputs, units]`, whose inputs were flattened from axes of these sizes, as if the
+/// axes had had another order.
+fn reorder(kernel: &Tensor, sizes: [usize; 3], order: &[isize; 3]) -> Result<Tensor> {
+    let &[inputs, units] = &kernel.shape()[..] else {
+        return Err(Error::shape("pytorch", kernel.shape(), "a dense kernel has 2 axes"));
+    };
+    let apart = kernel.with_shape([sizes[0], sizes[1], sizes[2], units])?;
+    apart.permute(&[order[0], order[1], order[2], 3])?.with_shape([inputs, units])
+}
+
+fn inverse(order: &[isize]) -> Vec<isize> {
+    (0..order.len() as isize)
+        .filter_map(|axis| order.iter().position(|&from| from == axis))
+        .map(|k| k as isize)
+        .collect()
+}
+
+fn with_context<T>(result: Result<T>, name: &str) -> Result<T> {
+    result.map_err(|error| error.context(name))
+}

@@ -1,0 +1,263 @@
+//! The state of a model: its weights by path, taken out and loaded.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use autograd::Variable;
+use tensor::{DType, Error, Result, Tensor, no_record};
+
+use crate::layer::{Layer, Part, Visitor};
+
+/// Weights by path: what is saved and loaded.
+pub type State = Vec<(String, Tensor)>;
+
+/// The values of all weights of a model, states such as running means included, by path.
+///
+/// ```
+/// use nn::{Dense, Sequential, load, state};
+///
+/// let model = || Sequential::new().add(Dense::new(2, 3));
+/// let (trained, fresh) = (model(), model());
+/// load(&fresh, state(&trained))?;
+/// assert_eq!(state(&fresh)[0].1.to_vec::<f32>()?, state(&trained)[0].1.to_vec::<f32>()?);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn state(model: &dyn Layer) -> State {
+    no_record(|| model.named_weights().into_iter().map(|(path, weight)| (path, weight.value())).collect())
+}
+
+/// Sets all weights of a model to tensors of these names. [`Loading`] has the rules, and ways around them.
+///
+/// # Errors
+/// If a weight gets no tensor, a tensor no weight, or shapes or types do not suit. The message lists all
+/// of that; the model is as it was.
+pub fn load(model: &dyn Layer, tensors: State) -> Result<()> {
+    Loading::new().load(model, tensors).map(drop)
+}
+
+/// How tensors become the weights of a model.
+///
+/// Unless it is told otherwise, each tensor must have the name of a weight and each weight must get a
+/// tensor, of its shape. Elements are converted to the type of the weight, if that is floating or the
+/// same. A weight that several layers share has several names; one is enough, and if there are more, the
+/// tensors must be equal. Nothing is changed unless all is well.
+///
+/// A layer that waits for its first input to know its sizes has no weights before it: call the model
+/// once, or state the sizes, before loading.
+///
+/// ```
+/// use nn::{Dense, Loading, Sequential, state};
+///
+/// let pretrained = Sequential::new().add_named("encoder", Dense::new(4, 8)).add_named("old_head", Dense::new(8, 100));
+/// let model = Sequential::new().add_named("backbone", Dense::new(4, 8)).add_named("head", Dense::new(8, 3));
+/// let report = Loading::new().partial().rename_prefix("encoder.", "backbone.").load(&model, state(&pretrained))?;
+/// assert_eq!(report.loaded, ["backbone.kernel", "backbone.bias"]);
+/// assert_eq!(report.missing, ["head.kernel", "head.bias"]);
+/// assert_eq!(report.unexpected, ["old_head.kernel", "old_head.bias"]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Default)]
+pub struct Loading {
+    allow_missing: bool,
+    allow_unexpected: bool,
+    renames: Vec<Rename>,
+}
+
+/// A new name for a tensor, or none to leave it out.
+type Rename = Box<dyn Fn(&str) -> Option<String>>;
+
+/// What was loaded and what was not, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Weights that were set, by their paths, in the model's order.
+    pub loaded: Vec<String>,
+    /// Weights for which there was no tensor.
+    pub missing: Vec<String>,
+    /// Tensors for which there was no weight, by their names after renaming.
+    pub unexpected: Vec<String>,
+}
+
+impl Loading {
+    /// The strict rules.
+    pub fn new() -> Loading {
+        Loading::default()
+    }
+
+    /// Leaves weights as they are for which there is no tensor.
+    #[must_use]
+    pub fn allow_missing(self) -> Loading {
+        Loading { allow_missing: true, ..self }
+    }
+
+    /// Passes over tensors for which there is no weight.
+    #[must_use]
+    pub fn allow_unexpected(self) -> Loading {
+        Loading { allow_unexpected: true, ..self }
+    }
+
+    /// Loads what has the same name in both and leaves the rest. Shapes must suit all the same.
+    #[must_use]
+    pub fn partial(self) -> Loading {
+        self.allow_missing().allow_unexpected()
+    }
+
+    /// Renames tensors by a function, which gives none for those to leave out. Rules apply one after the
+    /// other, in the order in which they were given.
+    #[must_use]
+    pub fn rename_with(mut self, rename: impl Fn(&str) -> Option<String> + 'static) -> Loading {
+        self.renames.push(Box::new(rename));
+        self
+    }
+
+    /// Renames one tensor.
+    #[must_use]
+    pub fn rename(self, from: &str, to: &str) -> Loading {
+        let (from, to) = (from.to_string(), to.to_string());
+        self.rename_with(move |name| Some(if name == from { &to } else { name }.to_string()))
+    }
+
+    /// Replaces the beginning of names that begin so. Paths have dots between their parts: with
+    /// `encoder.`, `encoder_2.kernel` keeps its name.
+    #[must_use]
+    pub fn rename_prefix(self, from: &str, to: &str) -> Loading {
+        let (from, to) = (from.to_string(), to.to_string());
+        self.rename_with(move |name| {
+            Some(name.strip_prefix(&from).map_or_else(|| name.to_string(), |rest| format!("{to}{rest}")))
+        })
+    }
+
+    /// The tensors under their new names.
+    ///
+    /// # Errors
+    /// If two get the same.
+    pub fn renamed(&self, tensors: State) -> Result<State> {
+        let mut sources: HashMap<String, String> = HashMap::new();
+        let mut renamed = State::with_capacity(tensors.len());
+        for (name, tensor) in tensors {
+            let new = self.renames.iter().try_fold(name.clone(), |name, rename| rename(&name));
+            let Some(new) = new else { continue };
+            if let Some(other) = sources.insert(new.clone(), name.clone()) {
+                let message = format!("the tensors {other} and {name} both become {new}");
+                return Err(Error::argument("load", message));
+            }
+            renamed.push((new, tensor));
+        }
+        Ok(renamed)
+    }
+
+    /// Sets the weights of a model to tensors.
+    ///
+    /// # Errors
+    /// If the tensors do not suit by the rules; the message lists all that is wrong. The model is as it was.
+    pub fn load(&self, model: &dyn Layer, tensors: State) -> Result<Report> {
+        let tensors = self.renamed(tensors)?;
+        let by_name: HashMap<&str, &Tensor> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let mut report = Report::default();
+        let mut problems = Problems::default();
+        let mut values = Vec::new();
+        let mut known = HashSet::new();
+        for (paths, weight) in shared_weights(model) {
+            let mut found = paths.iter().filter_map(|path| Some((path, *by_name.get(path.as_str())?)));
+            match found.next() {
+                Some((path, tensor)) => {
+                    match converted(path, tensor, &weight) {
+                        Ok(value) => values.push((weight, value)),
+                        Err(problem) => problems.0.push(problem),
+                    }
+                    for (other, alias) in found {
+                        if !same(tensor, alias) {
+                            problems.0.push(format!("{path} and {other} are one weight, but their tensors differ"));
+                        }
+                    }
+                    report.loaded.push(paths[0].clone());
+                }
+                None => report.missing.push(paths[0].clone()),
+            }
+            known.extend(paths);
+        }
+        report.unexpected.extend(tensors.iter().map(|(name, _)| name.clone()).filter(|name| !known.contains(name)));
+        if !self.allow_missing {
+            problems.0.extend(report.missing.iter().map(|path| format!("no tensor for the weight {path}")));
+        }
+        if !self.allow_unexpected {
+            problems.0.extend(report.unexpected.iter().map(|name| format!("no weight for the tensor {name}")));
+        }
+        if !problems.0.is_empty() {
+            if !report.unexpected.is_empty() && !self.allow_unexpected {
+                problems.0.push("(layers that wait for a first input have no weights before it)".into());
+            }
+            return Err(Error::argument("load", problems.to_string()));
+        }
+        for (weight, value) in values {
+            weight.assign(value)?;
+        }
+        Ok(report)
+    }
+}
+
+impl fmt::Debug for Loading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loading")
+            .field("allow_missing", &self.allow_missing)
+            .field("allow_unexpected", &self.allow_unexpected)
+            .field("renames", &self.renames.len())
+            .finish()
+    }
+}
+
+/// All that is wrong, one thing a line if it is more than one.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0[..] {
+            [problem] => f.write_str(problem),
+            problems => {
+                f.write_str("the tensors do not suit the model:")?;
+                problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+            }
+        }
+    }
+}
+
+/// Each weight with all its paths, in the model's order.
+fn shared_weights(model: &dyn Layer) -> Vec<(Vec<String>, Variable)> {
+    let mut weights: Vec<(Vec<String>, Variable)> = Vec::new();
+    let mut places: HashMap<u32, usize> = HashMap::new();
+    model.visit(&mut Visitor::new(&mut |path, part| {
+        if let Part::Weight(weight) | Part::State(weight) = part {
+            let place = *places.entry(weight.id()).or_insert(weights.len());
+            if place == weights.len() {
+                weights.push((Vec::new(), weight.clone()));
+            }
+            weights[place].0.push(path.to_string());
+        }
+    }));
+    weights
+}
+
+/// The tensor as a value of the weight, or what is wrong with it.
+fn converted(path: &str, tensor: &Tensor, weight: &Variable) -> std::result::Result<Tensor, String> {
+    let (shape, dtype) = (weight.shape(), weight.dtype());
+    if *tensor.shape() != shape {
+        return Err(format!("{path}: the weight is {shape}, the tensor {}; they must be equal", tensor.shape()));
+    }
+    if tensor.dtype() == dtype {
+        return Ok(tensor.clone());
+    }
+    if !dtype.is_float() || tensor.dtype() == DType::Bool {
+        return Err(format!("{path}: the weight is {dtype}, which {} is not converted to", tensor.dtype()));
+    }
+    Ok(no_record(|| tensor.cast(dtype)))
+}
+
+/// Whether both are the same in type, shape and elements, NaN included.
+fn same(a: &Tensor, b: &Tensor) -> bool {
+    let bits = |x: &Tensor| match x.dtype() {
+        DType::F32 => x.to_vec::<f32>().map(|x| x.into_iter().map(|x| u64::from(x.to_bits())).collect::<Vec<_>>()),
+        DType::F64 => x.to_vec::<f64>().map(|x| x.into_iter().map(f64::to_bits).collect()),
+        _ => x.cast(DType::I64).to_vec::<i64>().map(|x| x.into_iter().map(|x| x as u64).collect()),
+    };
+    a.dtype() == b.dtype() && a.shape() == b.shape() && matches!((bits(a), bits(b)), (Ok(a), Ok(b)) if a == b)
+}
