@@ -42,8 +42,9 @@ macro_rules! norm_constraint {
             /// Sets the axes along which a vector runs: `[0, 1, 2]` for each filter of a `Conv2d`, `[0]` by
             /// default; `axis` in Keras.
             #[must_use]
-            pub fn axes<const N: usize>(self, axes: [isize; N]) -> $name {
-                $name { axes: axes.into(), ..self }
+            pub fn axes<const N: usize>(mut self, axes: [isize; N]) -> $name {
+                self.axes = axes.into();
+                self
             }
         }
 

@@ -80,7 +80,7 @@ fn a_checkpoint_moves_statistics_once() -> Result<()> {
         let inner = layer.clone();
         let once = move |x: &[Tensor]| inner.forward(&x[0], Mode::Training);
         let y = match checkpointed {
-            0 => once(&[x.clone()])?,
+            0 => once(std::slice::from_ref(&x))?,
             1 => checkpoint(once, &[&x])?,
             // One inside another.
             _ => checkpoint(move |x| checkpoint(once.clone(), &[&x[0]]), &[&x])?,

@@ -54,7 +54,7 @@ fn penalties_have_gradients() {
     ];
     for regularizer in all {
         let penalty = |w: &[Tensor]| regularizer.penalty(&w[0]);
-        autograd::gradcheck(penalty, &[w.clone()], autograd::Tolerance::default()).unwrap();
+        autograd::gradcheck(penalty, std::slice::from_ref(&w), autograd::Tolerance::default()).unwrap();
     }
 }
 
