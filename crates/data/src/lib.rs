@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Samples`], [`Pass`], [`Batch`] | what a training loop draws from, and what it is given |
 //! | [`Dataset`], [`Pipeline`] | random access to samples, and the verbs: map, shuffle, … |
+//! | [`Stream`] | samples read from start to end, and the verbs for these |
 //! | [`ArrayDataset`] | features and targets in memory |
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
@@ -19,6 +20,7 @@ pub mod idx;
 pub mod mnist;
 mod random;
 mod samples;
+mod stream;
 
 pub use array::ArrayDataset;
 pub use batch::Batch;
@@ -27,3 +29,4 @@ pub use dataset::{Dataset, Pipeline};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
 pub use samples::{Pass, Samples};
+pub use stream::Stream;
