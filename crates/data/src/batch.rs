@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tensor::Tensor;
+use tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -62,6 +62,18 @@ impl Batch {
             mask: joined_if_there(parts.iter().filter_map(|part| part.mask.as_ref()).collect(), "a mask")?,
             weights: joined_if_there(parts.iter().filter_map(|part| part.weights.as_ref()).collect(), "weights")?,
         })
+    }
+
+    /// For which samples a predicate holds: bool, `[batch]`.
+    pub(crate) fn holds(&self, predicate: impl Fn(&Batch) -> tensor::Result<Tensor>) -> Result<Tensor> {
+        let holds = predicate(self)?;
+        if holds.dtype() != DType::Bool || holds.shape()[..] != [self.len()] {
+            let (count, dtype, shape) = (self.len(), holds.dtype(), holds.shape());
+            return Err(Error::Dataset(format!(
+                "filter: one truth value for each of {count} samples is needed, bool [{count}], not {dtype} {shape}"
+            )));
+        }
+        Ok(holds)
     }
 
     /// Whether all tensors count the same samples.

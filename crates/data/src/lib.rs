@@ -25,7 +25,7 @@ mod stream;
 pub use array::ArrayDataset;
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
-pub use dataset::{Dataset, Pipeline};
+pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
 pub use samples::{Pass, Samples};

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Dataset;
+use super::{Dataset, no_range, no_sample};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random;
 
 /// See [`Dataset::shuffle`].
@@ -40,19 +40,14 @@ impl<D: Dataset> Dataset for Shuffle<D> {
 
     fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
         let order = self.order(pass)?;
-        let there = |&sample: &usize| match order.get(sample) {
-            Some(&sample) => Ok(sample),
-            None => Err(Error::Dataset(format!("there is no sample {sample} among {}", order.len()))),
-        };
+        let there = |&sample: &usize| order.get(sample).copied().ok_or_else(|| no_sample(sample, order.len()));
         self.dataset.gather(pass, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
     }
 
     fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
         let order = self.order(pass)?;
-        match order.get(range.clone()) {
-            Some(samples) => self.dataset.gather(pass, samples),
-            None => Err(Error::Dataset(format!("there are no samples {range:?} among {}", order.len()))),
-        }
+        let samples = order.get(range.clone()).ok_or_else(|| no_range(range, order.len()))?;
+        self.dataset.gather(pass, samples)
     }
 }
 
