@@ -1,5 +1,9 @@
 //! Windows over rows, for time series.
 
+use std::collections::VecDeque;
+
+use tensor::{Shape, Tensor};
+
 use super::{Dataset, no_sample};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -12,7 +16,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     length: usize,
-    shift: usize,
+    pub(crate) shift: usize,
     stride: usize,
     target: Option<usize>,
 }
@@ -43,7 +47,7 @@ impl Window {
     }
 
     /// The rows from the first of a window to its last, or to that of its target.
-    fn reach(self) -> Option<usize> {
+    pub(crate) fn reach(self) -> Option<usize> {
         let span = (self.length - 1).checked_mul(self.stride)?;
         span.max(self.target.unwrap_or(0)).checked_add(1)
     }
@@ -56,7 +60,7 @@ impl Window {
         }
     }
 
-    fn check(self) -> Result<()> {
+    pub(crate) fn check(self) -> Result<()> {
         match (self.length, self.shift, self.stride) {
             (0, _, _) | (_, 0, _) | (_, _, 0) => {
                 let Window { length, shift, stride, .. } = self;
@@ -94,24 +98,40 @@ impl<D: Dataset> Dataset for Windows<D> {
         let rows: Vec<usize> =
             samples.iter().flat_map(|sample| (0..length).map(move |k| sample * shift + k * stride)).collect();
         let rows = self.rows.gather(pass, &rows)?;
+        let targets = match target {
+            None => None,
+            Some(offset) => {
+                let rows: Vec<usize> = samples.iter().map(|sample| sample * shift + offset).collect();
+                Some(self.rows.gather(pass, &rows)?.targets)
+            }
+        };
+        self.window.batch(samples.len(), rows, targets)
+    }
+}
+
+impl Window {
+    /// `count` windows of the rows of all of them, and of their targets where they have one each.
+    fn batch(self, count: usize, rows: Batch, targets: Option<Tensor>) -> Result<Batch> {
         if rows.mask.is_some() || rows.weights.is_some() {
             let message = "window: the rows have a mask or weights of their own, which a window cannot keep; \
                            weigh the windows instead";
             return Err(Error::Dataset(message.into()));
         }
-        let windowed = |tensor: &tensor::Tensor| {
-            let shape: Vec<usize> =
-                [samples.len(), length].into_iter().chain(tensor.shape().iter().skip(1).copied()).collect();
-            tensor.with_shape(shape)
+        let windowed = |tensor: &Tensor| {
+            let sizes = [count, self.length].into_iter().chain(tensor.shape().iter().skip(1).copied());
+            tensor.with_shape(sizes.collect::<Shape>())
         };
-        let targets = match target {
+        let targets = match targets {
+            Some(targets) => targets,
             None => windowed(&rows.targets)?,
-            Some(offset) => {
-                let rows: Vec<usize> = samples.iter().map(|sample| sample * shift + offset).collect();
-                self.rows.gather(pass, &rows)?.targets
-            }
         };
         Ok(Batch { features: windowed(&rows.features)?, targets, mask: None, weights: None })
+    }
+
+    /// The one window that begins with the first of these rows, each a batch.
+    pub(crate) fn of_rows(self, rows: &VecDeque<Batch>) -> Result<Batch> {
+        let of_window: Vec<Batch> = (0..self.length).map(|k| rows[k * self.stride].clone()).collect();
+        self.batch(1, Batch::concat(&of_window)?, self.target.map(|offset| rows[offset].targets.clone()))
     }
 }
 
@@ -119,7 +139,7 @@ impl<D: Dataset> Dataset for Windows<D> {
 mod tests {
     use super::*;
     use crate::ArrayDataset;
-    use tensor::{Tensor, tensor};
+    use tensor::tensor;
 
     /// `[10, 2]` with targets of 100 times the row.
     fn ten() -> ArrayDataset {
@@ -128,7 +148,6 @@ mod tests {
         ArrayDataset::from_tensors(&features.reshape([10, 2]).unwrap(), &targets).unwrap()
     }
 
-    // The numbers are those of `timeseries_dataset_from_array(data, targets[4:], sequence_length=3, sampling_rate=2, sequence_stride=2)`, worked out by hand from its documentation.
     #[test]
     fn rows_are_counted_from_the_start_of_each_window() {
         let windows = ten().window(Window::new(3).shift(2).stride(2)).unwrap();

@@ -1,6 +1,7 @@
 //! Samples from a source that is read from start to end, and the verbs.
 
 mod rechunk;
+mod verbs;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use tensor::Tensor;
 
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::dataset::Window;
+use crate::error::{Error, Result};
 use crate::samples::{Pass, Samples};
 
 /// Samples that come from a source as it is read: chunks of any number of them.
@@ -67,14 +69,98 @@ impl Stream {
     /// Replaces each chunk. The function must not depend on how samples fall into chunks.
     #[must_use]
     pub fn map(self, map: impl Fn(Batch) -> Result<Batch> + Send + Sync + 'static) -> Stream {
-        let map = Arc::new(map);
-        Stream {
-            known_len: self.known_len,
-            ..self.chunks(move |_, chunks| {
-                let map = Arc::clone(&map);
-                Ok(Box::new(chunks.map(move |chunk| map(chunk?))))
-            })
+        let (map, known_len) = (Arc::new(map), self.known_len);
+        let mapped = self.chunks(move |_, chunks| {
+            let map = Arc::clone(&map);
+            Ok(Box::new(chunks.map(move |chunk| map(chunk?))))
+        });
+        Stream { known_len, ..mapped }
+    }
+
+    /// Replaces the features of each chunk: see [`map`](Stream::map).
+    #[must_use]
+    pub fn map_features(self, map: impl Fn(&Tensor) -> tensor::Result<Tensor> + Send + Sync + 'static) -> Stream {
+        self.map(move |chunk| Ok(Batch { features: map(&chunk.features)?, ..chunk }))
+    }
+
+    /// Keeps the samples for which the predicate holds: bool, `[chunk]`, for each chunk.
+    #[must_use]
+    pub fn filter(self, predicate: impl Fn(&Batch) -> tensor::Result<Tensor> + Send + Sync + 'static) -> Stream {
+        let predicate = Arc::new(predicate);
+        self.chunks(move |_, chunks| Ok(verbs::filter(chunks, predicate.clone())))
+    }
+
+    /// The first `count` samples, or all if there are fewer.
+    #[must_use]
+    pub fn take(self, count: usize) -> Stream {
+        let known_len = self.known_len.map(|len| len.min(count));
+        Stream { known_len, ..self.chunks(move |_, chunks| Ok(verbs::take(chunks, count))) }
+    }
+
+    /// All but the first `count` samples, which are read and dropped.
+    #[must_use]
+    pub fn skip(self, count: usize) -> Stream {
+        let known_len = self.known_len.map(|len| len.saturating_sub(count));
+        Stream { known_len, ..self.chunks(move |_, chunks| verbs::skip(chunks, count)) }
+    }
+
+    /// Draws samples at random from the next `buffer`, which are held in memory: as TensorFlow's `shuffle`. Each pass
+    /// has another order, which follows from the seed alone. A buffer of 1 changes nothing; one of all samples
+    /// makes every order as likely as any other.
+    ///
+    /// # Errors
+    /// If the buffer is 0.
+    pub fn shuffle(self, seed: u64, buffer: usize) -> Result<Stream> {
+        if buffer == 0 {
+            return Err(Error::Dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
         }
+        let known_len = self.known_len;
+        let shuffled = self.chunks(move |pass, chunks| Ok(verbs::shuffle(chunks, seed, buffer, pass)));
+        Ok(Stream { known_len, ..shuffled })
+    }
+
+    /// So many passes as one: pass `p` goes through the passes from `p · times` on.
+    #[must_use]
+    pub fn repeat(self, times: u64) -> Stream {
+        let known_len = usize::try_from(times).ok().and_then(|times| self.known_len?.checked_mul(times));
+        let repeated = Stream::of_batches(move |pass| {
+            let (open, first) = (Arc::clone(&self.open), pass.wrapping_mul(times));
+            Ok((0..times).flat_map(move |round| {
+                // A source that cannot be opened is a chunk that cannot be read.
+                open(first.wrapping_add(round)).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+            }))
+        });
+        Stream { known_len, ..repeated }
+    }
+
+    /// Samples made of one of this stream and the one beside it in the other, up to the end of the shorter.
+    #[must_use]
+    pub fn zip(self, other: Stream, combine: impl Fn(Batch, Batch) -> Result<Batch> + Send + Sync + 'static) -> Stream {
+        let known_len = self.known_len.zip(other.known_len).map(|(one, other)| one.min(other));
+        let combine = Arc::new(combine);
+        let zipped = self.chunks(move |pass, chunks| {
+            let combine = Arc::clone(&combine);
+            Ok(verbs::zip(chunks, (other.open)(pass)?, move |one, other| combine(one, other)))
+        });
+        Stream { known_len, ..zipped }
+    }
+
+    /// Sequences of neighbouring samples as samples: see [`Dataset::window`](crate::Dataset::window). As many samples
+    /// as a window reaches over are held in memory.
+    ///
+    /// # Errors
+    /// If length, shift or stride is 0.
+    pub fn window(self, window: Window) -> Result<Stream> {
+        window.check()?;
+        Ok(self.chunks(move |_, chunks| Ok(verbs::windows(chunks, window))))
+    }
+
+    /// Makes a NaN or infinite value an error that names sample and column: see
+    /// [`Dataset::check_finite`](crate::Dataset::check_finite).
+    #[must_use]
+    pub fn check_finite(self) -> Stream {
+        let known_len = self.known_len;
+        Stream { known_len, ..self.chunks(|_, chunks| Ok(verbs::finite(chunks))) }
     }
 
     /// A stream whose chunks follow from those of this one.

@@ -20,7 +20,10 @@ impl Rechunk {
     }
 
     /// At most `count` samples from one chunk, none at the end.
-    fn part(&mut self, count: usize) -> Result<Option<Batch>> {
+    pub(super) fn part(&mut self, count: usize) -> Result<Option<Batch>> {
+        if count == 0 {
+            return Ok(None);
+        }
         let chunk = loop {
             let chunk = match self.rest.take() {
                 Some(rest) => rest,
