@@ -12,23 +12,29 @@
 //! | [`Error`] | what can be wrong with data |
 
 mod array;
+mod augment;
 mod batch;
 mod batches;
 mod dataset;
 mod error;
 pub mod idx;
 pub mod mnist;
+mod normalization;
 mod prefetch;
 mod random;
 mod samples;
+mod sequences;
 mod stream;
 
 pub use array::ArrayDataset;
+pub use augment::{Augmentation, MixUp};
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
+pub use normalization::Normalization;
 pub use prefetch::Prefetch;
 pub use samples::{Pass, Samples};
+pub use sequences::Sequences;
 pub use stream::Stream;

@@ -3,9 +3,9 @@
 mod finite;
 mod map;
 mod pipeline;
+mod reorder;
 mod repeat;
 mod select;
-mod shuffle;
 mod split;
 mod weights;
 mod window;
@@ -16,12 +16,15 @@ use std::sync::Arc;
 
 use tensor::{DType, Tensor};
 
+use crate::augment::{Augmentation, Augmented, MixUp, Mixed};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::normalization::Normalization;
 use crate::samples::{Pass, Samples};
 
 pub(crate) use finite::check_finite;
 pub use pipeline::Pipeline;
+pub(crate) use reorder::Reorder;
 pub use split::Split;
 pub use weights::class_weights;
 pub use window::Window;
@@ -218,6 +221,37 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(weights::Weighted::new(self, weights)?))
     }
 
+    /// Normalizes the features of each batch: see [`Normalization`].
+    fn normalize(self, normalization: &Normalization) -> Pipeline
+    where
+        Self: Sized + 'static,
+    {
+        let normalization = normalization.clone();
+        self.map_features(move |features| normalization.apply(features))
+    }
+
+    /// Changes each image at random: flips, shifts, crops, … as the [`Augmentation`] says.
+    ///
+    /// # Errors
+    /// If a number of the augmentation is out of its range.
+    fn augment(self, augmentation: Augmentation) -> Result<Pipeline>
+    where
+        Self: Sized + 'static,
+    {
+        Ok(Pipeline::new(Augmented::new(self, augmentation)?))
+    }
+
+    /// Mixes each sample with another one of the same pass: see [`MixUp`].
+    ///
+    /// # Errors
+    /// If `alpha` is not a positive number.
+    fn mixup(self, mixup: MixUp) -> Result<Pipeline>
+    where
+        Self: Sized + 'static,
+    {
+        Ok(Pipeline::new(Mixed::new(self, mixup)?))
+    }
+
     /// Makes a NaN or infinite value in features, targets or weights an error that names sample and column, when the sample
     /// is drawn. Samples are counted as they are here: put it before `shuffle`.
     fn check_finite(self) -> Pipeline
@@ -233,7 +267,7 @@ pub trait Dataset: Send + Sync {
     where
         Self: Sized + 'static,
     {
-        Pipeline::new(shuffle::Shuffle::new(self, seed))
+        Pipeline::new(Reorder::new(self, move |data, pass| reorder::shuffled(seed, data.len(), pass)))
     }
 }
 

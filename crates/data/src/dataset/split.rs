@@ -53,8 +53,7 @@ impl Split {
         let (count, len) = (self.first(dataset.len())?, dataset.len());
         let mut order: Vec<usize> = (0..len).collect();
         if let Some(seed) = self.seed {
-            let shuffled = random::fork(seed, "split", 0).permutation(len).to_vec::<i64>()?;
-            order = shuffled.into_iter().map(|sample| sample as usize).collect();
+            order = random::permutation(&mut random::fork(seed, "split", 0), len)?;
         }
         if !self.stratify {
             let second = order.split_off(count);
