@@ -5,7 +5,11 @@
 //! | [`Samples`], [`Pass`], [`Batch`] | what a training loop draws from, and what it is given |
 //! | [`Dataset`], [`Pipeline`] | random access to samples, and the verbs: map, shuffle, … |
 //! | [`Stream`] | samples read from start to end, and the verbs for these |
-//! | [`ArrayDataset`] | features and targets in memory |
+//! | [`ArrayDataset`], [`Sequences`] | features and targets in memory; sequences of unequal length, padded |
+//! | [`Split`], [`Window`], [`class_weights`] | what verbs are told |
+//! | [`Normalization`] | mean and deviation, fitted on training data |
+//! | [`Augmentation`], [`MixUp`] | random changes, the same for the same seed, pass and sample |
+//! | [`Prefetch`] | a thread that makes batches ahead |
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
 //! | [`idx`] | the file format they come in |

@@ -96,11 +96,11 @@ pub(super) fn finite(chunks: Chunks) -> Chunks {
     }))
 }
 
+/// Says for which samples something holds.
+type Predicate = dyn Fn(&Batch) -> tensor::Result<tensor::Tensor> + Send + Sync;
+
 /// Those for which the predicate holds.
-pub(super) fn filter(
-    chunks: Chunks,
-    predicate: Arc<dyn Fn(&Batch) -> tensor::Result<tensor::Tensor> + Send + Sync>,
-) -> Chunks {
+pub(super) fn filter(chunks: Chunks, predicate: Arc<Predicate>) -> Chunks {
     Box::new(chunks.map(move |chunk| {
         let chunk = chunk?;
         let holds = chunk.holds(&*predicate)?;
