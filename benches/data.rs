@@ -44,16 +44,21 @@ fn main() -> Result<()> {
     let mut times: [(&str, Vec<f64>); 5] =
         ["samples", "samples, augmented", "step", "training", "training, prefetch(4)"].map(|name| (name, Vec::new()));
     for round in 0..ROUNDS {
-        let draw = |samples: &dyn Samples| Batches::new(samples, BATCH).epoch(round);
         for (kind, (_, times)) in times.iter_mut().enumerate() {
             let (start, mut count) = (Instant::now(), 0);
             match kind {
-                0 => draw(&train)?.try_for_each(|batch| Ok::<(), Error>(count += black_box(batch?).len()))?,
-                1 => draw(&augmented)?.try_for_each(|batch| Ok::<(), Error>(count += black_box(batch?).len()))?,
+                0 => train
+                    .batch(BATCH)
+                    .epoch(round)?
+                    .try_for_each(|batch| Ok::<(), Error>(count += black_box(batch?).len()))?,
+                1 => augmented
+                    .batch(BATCH)
+                    .epoch(round)?
+                    .try_for_each(|batch| Ok::<(), Error>(count += black_box(batch?).len()))?,
                 2 => (0..469).try_for_each(|_| step(&waiting).map(|()| count += BATCH))?,
                 _ => {
                     let samples: &dyn Samples = if kind == 3 { &train } else { &prefetched };
-                    for batch in draw(samples)? {
+                    for batch in Batches::new(samples, BATCH).epoch(round)? {
                         let batch = batch?;
                         step(&batch)?;
                         count += batch.len();
