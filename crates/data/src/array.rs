@@ -6,8 +6,8 @@ use std::ops::Range;
 use tensor::Tensor;
 
 use crate::batch::Batch;
-use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::dataset::{Dataset, no_range, no_sample};
+use crate::error::Result;
 
 /// A data set in memory: tensors of features and targets, and of sample weights where there are some, whose first
 /// axes count samples.
@@ -67,7 +67,7 @@ impl Dataset for ArrayDataset {
 
     fn gather(&self, _pass: u64, samples: &[usize]) -> Result<Batch> {
         if let Some(sample) = samples.iter().find(|&&sample| sample >= self.len()) {
-            return Err(Error::Dataset(format!("there is no sample {sample} among {}", self.len())));
+            return Err(no_sample(*sample, self.len()));
         }
         let index: Tensor = samples.iter().map(|&sample| sample as i64).collect();
         self.all.try_map(|tensor| tensor.take(&index, 0))
@@ -76,9 +76,9 @@ impl Dataset for ArrayDataset {
     /// Views: nothing is copied.
     fn range(&self, _pass: u64, range: Range<usize>) -> Result<Batch> {
         if range.start > range.end || range.end > self.len() {
-            return Err(Error::Dataset(format!("there are no samples {range:?} among {}", self.len())));
+            return Err(no_range(range, self.len()));
         }
-        self.all.try_map(|tensor| tensor.slice(range.clone()))
+        self.all.slice(range)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a training loop is given at a time.
 
-use tensor::Tensor;
+use std::ops::Range;
+
+use tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -36,6 +38,42 @@ impl Batch {
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Neighbouring samples: views.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Result<Batch> {
+        self.try_map(|tensor| tensor.slice(range.clone()))
+    }
+
+    /// The samples of all parts in their order.
+    pub(crate) fn concat(parts: &[Batch]) -> Result<Batch> {
+        let joined = |tensors: Vec<&Tensor>| Tensor::concat(&tensors, 0);
+        let joined_if_there = |tensors: Vec<&Tensor>, what: &str| match tensors.len() {
+            0 => Ok(None),
+            count if count == parts.len() => Ok(Some(joined(tensors)?)),
+            count => {
+                let message = format!("of {} parts of a batch {count} have {what}; all must or none", parts.len());
+                Err(Error::Dataset(message))
+            }
+        };
+        Ok(Batch {
+            features: joined(parts.iter().map(|part| &part.features).collect())?,
+            targets: joined(parts.iter().map(|part| &part.targets).collect())?,
+            mask: joined_if_there(parts.iter().filter_map(|part| part.mask.as_ref()).collect(), "a mask")?,
+            weights: joined_if_there(parts.iter().filter_map(|part| part.weights.as_ref()).collect(), "weights")?,
+        })
+    }
+
+    /// For which samples a predicate holds: bool, `[batch]`.
+    pub(crate) fn holds(&self, predicate: impl Fn(&Batch) -> tensor::Result<Tensor>) -> Result<Tensor> {
+        let holds = predicate(self)?;
+        if holds.dtype() != DType::Bool || holds.shape()[..] != [self.len()] {
+            let (count, dtype, shape) = (self.len(), holds.dtype(), holds.shape());
+            return Err(Error::Dataset(format!(
+                "filter: one truth value for each of {count} samples is needed, bool [{count}], not {dtype} {shape}"
+            )));
+        }
+        Ok(holds)
     }
 
     /// Whether all tensors count the same samples.

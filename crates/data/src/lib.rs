@@ -4,7 +4,12 @@
 //! |---|---|
 //! | [`Samples`], [`Pass`], [`Batch`] | what a training loop draws from, and what it is given |
 //! | [`Dataset`], [`Pipeline`] | random access to samples, and the verbs: map, shuffle, … |
-//! | [`ArrayDataset`] | features and targets in memory |
+//! | [`Stream`] | samples read from start to end, and the verbs for these |
+//! | [`ArrayDataset`], [`Sequences`] | features and targets in memory; sequences of unequal length, padded |
+//! | [`Split`], [`Window`], [`class_weights`] | what verbs are told |
+//! | [`Normalization`] | mean and deviation, fitted on training data |
+//! | [`Augmentation`], [`MixUp`] | random changes, the same for the same seed, pass and sample |
+//! | [`Prefetch`] | a thread that makes batches ahead |
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
 //! | [`idx`] | the file format they come in |
@@ -17,6 +22,7 @@
 
 mod array;
 mod atomic;
+mod augment;
 mod batch;
 mod batches;
 mod checksum;
@@ -28,6 +34,8 @@ mod input;
 pub mod mnist;
 pub mod npy;
 pub mod npz;
+mod normalization;
+mod prefetch;
 mod random;
 pub mod safetensors;
 mod samples;
@@ -40,7 +48,15 @@ pub use batch::Batch;
 pub use batches::{Batches, Epoch};
 pub use checksum::checksum;
 pub use dataset::{Dataset, Pipeline};
+mod sequences;
+mod stream;
+pub use augment::{Augmentation, MixUp};
+pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
+pub use normalization::Normalization;
+pub use prefetch::Prefetch;
 pub use samples::{Pass, Samples};
 pub use stored::StoredType;
+pub use sequences::Sequences;
+pub use stream::Stream;

@@ -1,8 +1,10 @@
 //! What a training loop draws from.
 
+use crate::array::ArrayDataset;
 use crate::batch::Batch;
 use crate::batches::Batches;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::prefetch::Prefetch;
 
 /// Passes over samples, which are numbered: passes of the same number give the same samples in the same order, on
 /// any machine and with any number of threads. So the number of a pass and how many samples were drawn from it are
@@ -25,6 +27,37 @@ pub trait Samples: Send + Sync {
         Self: Sized,
     {
         Batches::new(self, size)
+    }
+
+    /// Lets a thread make so many batches ahead, 1024 at most, in each pass; with 0 there is none. The samples and their order are the
+    /// same. Errors arrive in the place of the batch that failed, and a panic of the thread as an error. The thread
+    /// ends with the pass: where that is dropped before its end, after the batch it is making.
+    fn prefetch(self, batches: usize) -> Prefetch<Self>
+    where
+        Self: Sized + 'static,
+    {
+        Prefetch::new(self, batches)
+    }
+
+    /// Draws pass 0 and holds it in memory.
+    ///
+    /// # Errors
+    /// If there are no samples, or whatever is wrong with them.
+    ///
+    /// ```
+    /// use data::{Dataset, Samples, Stream};
+    /// use tensor::Tensor;
+    ///
+    /// let stream = Stream::of_samples(|_| Ok((0..5).map(|x| Ok((Tensor::scalar(x), Tensor::scalar(x))))));
+    /// let dataset = stream.cache()?;
+    /// assert_eq!(dataset.gather(0, &[3, 1])?.features.to_vec::<i64>()?, [3, 1]);
+    /// # Ok::<(), data::Error>(())
+    /// ```
+    fn cache(&self) -> Result<ArrayDataset> {
+        match self.pass(0)?.next(usize::MAX)? {
+            Some(all) => ArrayDataset::from_batch(all),
+            None => Err(Error::Dataset("cache: there are no samples".into())),
+        }
     }
 }
 

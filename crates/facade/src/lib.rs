@@ -25,7 +25,7 @@ pub use {autograd, data, nn, optim, tensor, train};
 /// [`train`], to which all others convert.
 pub mod prelude {
     pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, no_record};
-    pub use data::{ArrayDataset, Batch, Batches, Dataset, Mnist, Pipeline, Samples, mnist};
+    pub use data::{ArrayDataset, Augmentation, Batch, Batches, Dataset, Mnist, Pipeline, Samples, Stream, mnist};
     pub use nn::layers::*;
     pub use nn::losses::*;
     pub use nn::{Activation, Initializer, Layer, Mode, Visitor};
@@ -48,6 +48,8 @@ mod guides {
     struct Autograd;
     #[doc = include_str!("../../../docs/conventions.md")]
     struct Conventions;
+    #[doc = include_str!("../../../docs/data.md")]
+    struct Data;
     #[doc = include_str!("../../../docs/losses.md")]
     struct Losses;
     #[doc = include_str!("../../../docs/metrics.md")]

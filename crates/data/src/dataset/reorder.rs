@@ -1,24 +1,26 @@
-//! Samples in a random order.
+//! Samples in another order in each pass.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Dataset;
+use super::{Dataset, no_range, no_sample};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::random;
 
-/// See [`Dataset::shuffle`].
-pub(super) struct Shuffle<D> {
+/// A data set whose order in a pass a function gives: see [`Dataset::shuffle`] and [`Sequences::bucket`].
+///
+/// [`Sequences::bucket`]: crate::Sequences::bucket
+pub(crate) struct Reorder<D, F> {
     dataset: D,
-    seed: u64,
+    order: F,
     /// The pass that was asked for last, and its order.
     last: Mutex<Option<(u64, Arc<Vec<usize>>)>>,
 }
 
-impl<D: Dataset> Shuffle<D> {
-    pub(super) fn new(dataset: D, seed: u64) -> Self {
-        Shuffle { dataset, seed, last: Mutex::new(None) }
+impl<D: Dataset, F: Fn(&D, u64) -> Result<Vec<usize>> + Send + Sync> Reorder<D, F> {
+    pub(crate) fn new(dataset: D, order: F) -> Self {
+        Reorder { dataset, order, last: Mutex::new(None) }
     }
 
     fn order(&self, pass: u64) -> Result<Arc<Vec<usize>>> {
@@ -26,33 +28,32 @@ impl<D: Dataset> Shuffle<D> {
         if let Some((_, order)) = last.as_ref().filter(|(number, _)| *number == pass) {
             return Ok(order.clone());
         }
-        let order = random::fork(self.seed, "shuffle", pass).permutation(self.dataset.len()).to_vec::<i64>()?;
-        let order = Arc::new(order.into_iter().map(|sample| sample as usize).collect());
+        let order = Arc::new((self.order)(&self.dataset, pass)?);
         *last = Some((pass, Arc::clone(&order)));
         Ok(order)
     }
 }
 
-impl<D: Dataset> Dataset for Shuffle<D> {
+/// All samples in the random order of a pass.
+pub(super) fn shuffled(seed: u64, len: usize, pass: u64) -> Result<Vec<usize>> {
+    random::permutation(&mut random::fork(seed, "shuffle", pass), len)
+}
+
+impl<D: Dataset, F: Fn(&D, u64) -> Result<Vec<usize>> + Send + Sync> Dataset for Reorder<D, F> {
     fn len(&self) -> usize {
         self.dataset.len()
     }
 
     fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
         let order = self.order(pass)?;
-        let there = |&sample: &usize| match order.get(sample) {
-            Some(&sample) => Ok(sample),
-            None => Err(Error::Dataset(format!("there is no sample {sample} among {}", order.len()))),
-        };
+        let there = |&sample: &usize| order.get(sample).copied().ok_or_else(|| no_sample(sample, order.len()));
         self.dataset.gather(pass, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
     }
 
     fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
         let order = self.order(pass)?;
-        match order.get(range.clone()) {
-            Some(samples) => self.dataset.gather(pass, samples),
-            None => Err(Error::Dataset(format!("there are no samples {range:?} among {}", order.len()))),
-        }
+        let samples = order.get(range.clone()).ok_or_else(|| no_range(range, order.len()))?;
+        self.dataset.gather(pass, samples)
     }
 }
 

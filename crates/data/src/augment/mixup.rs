@@ -1,0 +1,169 @@
+//! Samples mixed in pairs.
+
+use tensor::{DType, Generator, Tensor};
+
+use crate::batch::Batch;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::random;
+
+/// Mixes each sample with another one, features and targets alike: `λ · a + (1 - λ) · b` with λ of a Beta(α, α)
+/// distribution. By Zhang, Cissé, Dauphin and Lopez-Paz (2018).
+///
+/// Targets that are classes become distributions, `[batch, classes]` of float32, for a loss that takes these. What is
+/// drawn for a sample follows from the seed, the pass and the number of the sample alone.
+///
+/// ```
+/// use data::{ArrayDataset, Dataset, MixUp};
+/// use tensor::{Tensor, tensor};
+///
+/// let train = ArrayDataset::from_tensors(&Tensor::eye(3), &tensor![0, 1, 2])?.mixup(MixUp::new(1, 0.2).classes(3))?;
+/// let batch = train.range(0, 0..3)?;
+/// // Here features are their classes.
+/// assert_eq!(batch.features.to_vec::<f32>()?, batch.targets.to_vec::<f32>()?);
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MixUp {
+    seed: u64,
+    alpha: f64,
+    classes: Option<usize>,
+}
+
+impl MixUp {
+    /// With α: 0.2 mixes most pairs little, 1 evenly. Targets must be of a floating type.
+    pub fn new(seed: u64, alpha: f64) -> MixUp {
+        MixUp { seed, alpha, classes: None }
+    }
+
+    /// Makes rows of so many numbers of targets that are classes.
+    #[must_use]
+    pub fn classes(self, classes: usize) -> MixUp {
+        MixUp { classes: Some(classes), ..self }
+    }
+}
+
+/// See [`Dataset::mixup`].
+pub(crate) struct Mixed<D> {
+    dataset: D,
+    mixup: MixUp,
+}
+
+impl<D: Dataset> Mixed<D> {
+    pub(crate) fn new(dataset: D, mixup: MixUp) -> Result<Self> {
+        if !(mixup.alpha > 0.0 && mixup.alpha.is_finite()) {
+            return Err(Error::Dataset(format!("mixup: alpha is {:?}; it must be a positive number", mixup.alpha)));
+        }
+        Ok(Mixed { dataset, mixup })
+    }
+
+    /// Features and targets as numbers that can be mixed.
+    fn numbers(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
+        let float = |tensor: &Tensor| if tensor.dtype().is_float() { tensor.clone() } else { tensor.cast(DType::F32) };
+        let targets = match self.mixup.classes {
+            Some(classes) => batch.targets.with_shape([batch.len()])?.one_hot(classes)?,
+            None if batch.targets.dtype().is_float() => batch.targets.clone(),
+            None => {
+                let message = format!("mixup: targets are {}; say how many `classes` there are", batch.targets.dtype());
+                return Err(Error::Dataset(message));
+            }
+        };
+        Ok((float(&batch.features), targets))
+    }
+}
+
+impl<D: Dataset> Dataset for Mixed<D> {
+    fn len(&self) -> usize {
+        self.dataset.len()
+    }
+
+    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+        let (mut others, mut shares) = (Vec::with_capacity(samples.len()), Vec::with_capacity(samples.len()));
+        for &sample in samples {
+            let mut generator = random::of_sample(self.mixup.seed, "mixup", pass, sample);
+            let other = (random::unit(&mut generator)? * self.len() as f64) as usize;
+            others.push(other);
+            shares.push(beta(self.mixup.alpha, &mut generator)? as f32);
+        }
+        let batch = self.dataset.gather(pass, samples)?;
+        let (features, targets) = self.numbers(&batch)?;
+        let (other_features, other_targets) = self.numbers(&self.dataset.gather(pass, &others)?)?;
+        let shares: Tensor = shares.into_iter().collect();
+        let mix = |one: &Tensor, other: &Tensor| -> Result<Tensor> {
+            let sizes = one.shape().iter().enumerate().map(|(axis, &size)| if axis == 0 { size } else { 1 });
+            let share = shares.cast(one.dtype()).with_shape(sizes.collect::<tensor::Shape>())?;
+            Ok(one.try_mul(&share)?.try_add(other.try_mul(1.0 - &share)?)?)
+        };
+        Ok(Batch { features: mix(&features, &other_features)?, targets: mix(&targets, &other_targets)?, ..batch })
+    }
+}
+
+/// A number of a Beta(α, α) distribution: the share of one of two numbers of a Gamma(α) distribution.
+fn beta(alpha: f64, generator: &mut Generator) -> Result<f64> {
+    let (one, other) = (ln_gamma_variate(alpha, generator)?, ln_gamma_variate(alpha, generator)?);
+    Ok(1.0 / (1.0 + libm::exp(other - one)))
+}
+
+/// The logarithm of a number of a Gamma(α) distribution, by Marsaglia and Tsang (2000): below 1 from α + 1. The
+/// logarithm, because for small α the number itself is often 0.
+fn ln_gamma_variate(alpha: f64, generator: &mut Generator) -> Result<f64> {
+    if alpha < 1.0 {
+        // In (0, 1], for the logarithm.
+        let u = 1.0 - random::unit(generator)?;
+        return Ok(ln_gamma_variate(alpha + 1.0, generator)? + libm::log(u) / alpha);
+    }
+    let d = alpha - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = generator.normal([], 0.0, 1.0)?.item()?;
+        let v = (1.0 + c * x).powi(3);
+        let u = 1.0 - random::unit(generator)?;
+        if v > 0.0 && libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            return Ok(libm::log(d * v));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ArrayDataset;
+    use tensor::tensor;
+
+    #[test]
+    fn shares_have_the_moments_of_their_distribution() {
+        for alpha in [0.01, 0.2, 1.0, 4.0] {
+            let mut generator = Generator::new(1);
+            let draws: Vec<f64> = (0..20_000).map(|_| beta(alpha, &mut generator).unwrap()).collect();
+            let mean = draws.iter().sum::<f64>() / 20_000.0;
+            let variance = draws.iter().map(|x| (x - 0.5) * (x - 0.5)).sum::<f64>() / 20_000.0;
+            // The variance of Beta(α, α) is 1 / (4 (2 α + 1)); its mean is within five standard errors.
+            let expected = 0.25 / (2.0 * alpha + 1.0);
+            assert!((mean - 0.5).abs() < 5.0 * (expected / 20_000.0).sqrt(), "{alpha}: {mean}");
+            assert!((variance / expected - 1.0).abs() < 0.05, "{alpha}: {variance}");
+        }
+    }
+
+    #[test]
+    fn features_and_targets_are_mixed_alike() {
+        let set = ArrayDataset::from_tensors(&Tensor::eye(50), &(0..50i64).collect()).unwrap();
+        let mixed = set.clone().mixup(MixUp::new(3, 1.0).classes(50)).unwrap();
+        let batch = mixed.range(0, 0..50).unwrap();
+        let (x, y) = (batch.features.to_vec::<f32>().unwrap(), batch.targets.to_vec::<f32>().unwrap());
+        assert_eq!(x, y);
+        assert!(x.chunks(50).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-6));
+        assert!(x.chunks(50).filter(|row| row.iter().filter(|&&share| share > 0.0).count() == 2).count() > 40);
+        let some = mixed.gather(0, &[7, 3]).unwrap().features.to_vec::<f32>().unwrap();
+        assert_eq!(some, [&x[350..400], &x[150..200]].concat());
+        assert_ne!(mixed.range(1, 0..50).unwrap().features.to_vec::<f32>().unwrap(), x);
+        let message = set.mixup(MixUp::new(3, 1.0)).unwrap().range(0, 0..1).unwrap_err().to_string();
+        assert_eq!(message, "mixup: targets are int64; say how many `classes` there are");
+    }
+
+    #[test]
+    fn alpha_must_be_positive() {
+        let set = ArrayDataset::from_tensors(&tensor![1.0], &tensor![1.0]).unwrap();
+        let message = set.mixup(MixUp::new(0, 0.0)).unwrap_err().to_string();
+        assert_eq!(message, "mixup: alpha is 0.0; it must be a positive number");
+    }
+}

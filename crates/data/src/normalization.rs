@@ -1,0 +1,302 @@
+//! Features of mean 0 and standard deviation 1.
+
+use tensor::{DType, Shape, Tensor, normalize_axis};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::samples::{Pass, Samples};
+
+/// What a standard deviation is at least, as in Keras: a feature that never changes becomes 0.
+const LEAST: f64 = 1e-7;
+
+/// Mean and standard deviation of features, found on training data: `(x - mean) / max(std, 10⁻⁷)`, as Keras'
+/// `Normalization`.
+///
+/// [`tensors`](Normalization::tensors) is all its state, to be saved with the model, and
+/// [`from_tensors`](Normalization::from_tensors) the way back.
+///
+/// ```
+/// use data::{ArrayDataset, Dataset, Normalization};
+/// use tensor::tensor;
+///
+/// let train = ArrayDataset::from_tensors(&tensor![[1.0, 10.0], [3.0, 30.0]], &tensor![0, 1])?;
+/// let normalization = Normalization::fit(&train)?;
+/// assert_eq!(normalization.mean().to_vec::<f64>()?, [2.0, 20.0]);
+/// let train = train.normalize(&normalization);
+/// assert_eq!(train.range(0, 0..2)?.features.to_vec::<f32>()?, [-1.0, -1.0, 1.0, 1.0]);
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Normalization {
+    /// Float64, with the axes of a sample's features of which each position has its own; the others have size 1.
+    mean: Tensor,
+    variance: Tensor,
+}
+
+impl Normalization {
+    /// Of each position along the last axis, over pass 0 of the samples: a column of a table, a channel of an image. Single
+    /// numbers, `[batch]`, have one mean. Steps that a mask excludes do not count.
+    ///
+    /// # Errors
+    /// If there are no samples, a feature is NaN or infinite somewhere, or whatever is wrong with the samples.
+    pub fn fit(samples: &dyn Samples) -> Result<Normalization> {
+        let mut pass = samples.pass(0)?;
+        let first = pass.next(AT_ONCE)?;
+        let axes: &[isize] = match &first {
+            Some(batch) if batch.features.rank() > 1 => &[-1],
+            _ => &[],
+        };
+        Normalization::fit_pass(first, &mut *pass, axes)
+    }
+
+    /// Of each position along these axes of the features, which are counted with that of the samples, 0, or from the
+    /// end; over all others. With no axes there is one mean of everything.
+    ///
+    /// # Errors
+    /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the steps.
+    pub fn fit_along(samples: &dyn Samples, axes: &[isize]) -> Result<Normalization> {
+        let mut pass = samples.pass(0)?;
+        let first = pass.next(AT_ONCE)?;
+        Normalization::fit_pass(first, &mut *pass, axes)
+    }
+
+    fn fit_pass(mut next: Option<Batch>, pass: &mut dyn Pass, axes: &[isize]) -> Result<Normalization> {
+        let mut moments: Option<Moments> = None;
+        while let Some(batch) = next {
+            if let Some(of_batch) = Moments::of(&batch, axes)? {
+                moments = Some(match moments {
+                    Some(before) => before.and(of_batch)?,
+                    None => of_batch,
+                });
+            }
+            next = pass.next(AT_ONCE)?;
+        }
+        let Some(moments) = moments else {
+            return Err(Error::Dataset("normalization: there are no samples to fit it on".into()));
+        };
+        let normalization = Normalization { mean: moments.mean, variance: moments.squares.try_div(moments.count)? };
+        let finite = |tensor: &Tensor| Ok::<_, Error>(tensor.view::<f64>()?.iter().position(|x| !x.is_finite()));
+        match finite(&normalization.variance)? {
+            Some(place) => Err(Error::Dataset(format!(
+                "normalization: feature {place} is NaN or infinite in some sample; `check_finite` tells which"
+            ))),
+            None => Ok(normalization),
+        }
+    }
+
+    /// The normalization that had this state.
+    ///
+    /// # Errors
+    /// If the shapes differ, a value is not finite, or a variance is negative.
+    pub fn from_tensors(mean: &Tensor, variance: &Tensor) -> Result<Normalization> {
+        let (mean, variance) = (mean.cast(DType::F64), variance.cast(DType::F64));
+        let finite = mean.view::<f64>()?.iter().chain(&variance.view::<f64>()?).all(|x| x.is_finite());
+        if mean.shape() != variance.shape() || !finite || variance.view::<f64>()?.iter().any(|&x| x < 0.0) {
+            let message = format!(
+                "normalization: a mean {} and a variance {}: shapes must agree, values be finite, variances not negative",
+                mean.shape(),
+                variance.shape()
+            );
+            return Err(Error::Dataset(message));
+        }
+        Ok(Normalization { mean, variance })
+    }
+
+    /// All its state by name: `mean` and `variance`, float64.
+    pub fn tensors(&self) -> [(&'static str, Tensor); 2] {
+        [("mean", self.mean.clone()), ("variance", self.variance.clone())]
+    }
+
+    /// Float64, with the axes of a sample's features.
+    pub fn mean(&self) -> &Tensor {
+        &self.mean
+    }
+
+    /// Float64, of the shape of the mean: the variance of the population, divided by the count.
+    pub fn variance(&self) -> &Tensor {
+        &self.variance
+    }
+
+    /// The features normalized: float32, or float64 if they are that. Computed in float64, so that large
+    /// numbers close to one another, such as dates, keep their differences.
+    ///
+    /// # Errors
+    /// If the features, `[batch, …]`, are not of a shape like those it was fitted on.
+    pub fn apply(&self, features: &Tensor) -> tensor::Result<Tensor> {
+        let out = if features.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        Ok(self.checked(features)?.try_sub(&self.mean)?.try_div(&self.deviation()?)?.cast(out))
+    }
+
+    /// What [`apply`](Normalization::apply) was given, from its result.
+    ///
+    /// # Errors
+    /// As [`apply`](Normalization::apply).
+    pub fn invert(&self, normalized: &Tensor) -> tensor::Result<Tensor> {
+        let out = if normalized.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        Ok(self.checked(normalized)?.try_mul(&self.deviation()?)?.try_add(&self.mean)?.cast(out))
+    }
+
+    fn deviation(&self) -> tensor::Result<Tensor> {
+        self.variance.sqrt().maximum(LEAST)
+    }
+
+    /// In float64, if the mean does not broadcast the features to another shape.
+    fn checked(&self, features: &Tensor) -> tensor::Result<Tensor> {
+        if features.shape().broadcast(self.mean.shape(), "normalization")? != *features.shape() {
+            let expected =
+                format!("must be that of the features it was fitted on: its mean has shape {}", self.mean.shape());
+            return Err(tensor::Error::shape("normalization", features.shape(), expected));
+        }
+        Ok(features.cast(DType::F64))
+    }
+}
+
+const AT_ONCE: usize = 1024;
+
+/// Of many values each: their number, mean, and sum of squared distances from it.
+struct Moments {
+    count: f64,
+    mean: Tensor,
+    squares: Tensor,
+}
+
+impl Moments {
+    /// Those of a batch, unless there is nothing in it. In float64, from the distances to the batch's own mean.
+    fn of(batch: &Batch, axes: &[isize]) -> Result<Option<Moments>> {
+        let rank = batch.features.rank();
+        let samples = if batch.mask.is_some() { 2 } else { 1 };
+        let axes =
+            axes.iter().map(|&axis| normalize_axis(axis, rank, "normalization")).collect::<tensor::Result<Vec<_>>>()?;
+        if let Some(axis) = axes.iter().find(|&&axis| axis < samples) {
+            let message =
+                format!("normalization: axis {axis} counts samples or steps, which have no mean of their own");
+            return Err(Error::Dataset(message));
+        }
+        let values = match &batch.mask {
+            Some(mask) => batch.features.masked_select(mask)?,
+            None => batch.features.clone(),
+        };
+        // A mask makes one axis of the first two.
+        let kept: Vec<usize> = axes.iter().map(|axis| axis + 1 - samples).collect();
+        let over: Vec<isize> =
+            (0..values.rank()).filter(|axis| !kept.contains(axis)).map(|axis| axis as isize).collect();
+        let values = values.cast(DType::F64);
+        if values.size() == 0 {
+            return Ok(None);
+        }
+        let mean = values.mean_keepdims(&over[..])?;
+        let squares = values.try_sub(&mean)?.square().sum_keepdims(&over[..])?;
+        let count = (values.size() / mean.size()) as f64;
+        // Without the axis of the samples.
+        let shape: Shape = mean.shape().iter().skip(1).copied().collect();
+        Ok(Some(Moments { count, mean: mean.with_shape(shape.clone())?, squares: squares.with_shape(shape)? }))
+    }
+
+    /// Those of both, by the formula of Chan, Golub and LeVeque (1979).
+    fn and(self, other: Moments) -> Result<Moments> {
+        let count = self.count + other.count;
+        let distance = other.mean.try_sub(&self.mean)?;
+        let mean = self.mean.try_add(distance.try_mul(other.count / count)?)?;
+        let between = distance.square().try_mul(self.count * (other.count / count))?;
+        let squares = self.squares.try_add(&other.squares)?.try_add(between)?;
+        Ok(Moments { count, mean, squares })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ArrayDataset, Stream};
+    use tensor::{Generator, tensor};
+
+    fn of(features: &Tensor) -> ArrayDataset {
+        ArrayDataset::from_tensors(features, &Tensor::zeros([features.shape()[0]])).unwrap()
+    }
+
+    fn close(found: &Tensor, expected: &Tensor, tolerance: f64) {
+        assert_eq!(found.shape(), expected.shape());
+        assert!(found.allclose(expected, tolerance, tolerance).unwrap(), "{found:?} {expected:?}");
+    }
+
+    #[test]
+    fn many_batches_have_the_moments_of_all() {
+        let mut generator = Generator::new(1);
+        let x = generator
+            .normal([5000, 3], 0.0, 2.0)
+            .unwrap()
+            .cast(DType::F64)
+            .try_add(tensor![0.0, 1e6, -5.0].cast(DType::F64))
+            .unwrap();
+        let fitted = Normalization::fit(&of(&x)).unwrap();
+        close(fitted.mean(), &x.mean_axes(0).unwrap(), 1e-12);
+        close(fitted.variance(), &x.var_corrected(0, false, 0.0).unwrap(), 1e-9);
+        // The same from chunks of any sizes.
+        let chunked = x.clone();
+        let stream = Stream::of_batches(move |_| {
+            let x = chunked.clone();
+            Ok((0..50).map(move |k| Batch::new(&x.slice(100 * k..100 * (k + 1))?, &Tensor::zeros([100]))))
+        });
+        close(Normalization::fit(&stream).unwrap().variance(), fitted.variance(), 0.0);
+        let normalized = fitted.apply(&x).unwrap();
+        close(&normalized.mean_axes(0).unwrap(), &Tensor::zeros([3]).cast(DType::F64), 1e-9);
+        close(&normalized.std_axes(0).unwrap(), &Tensor::ones([3]).cast(DType::F64), 1e-3);
+        close(&fitted.invert(&normalized).unwrap(), &x, 1e-12);
+    }
+
+    #[test]
+    fn large_integers_keep_their_differences() {
+        // 2³⁰ and above, where float32 has steps of 128.
+        let dates = tensor![1_073_741_824, 1_073_741_826, 1_073_741_828];
+        let fitted = Normalization::fit(&of(&dates)).unwrap();
+        assert_eq!((fitted.mean().item().unwrap(), fitted.variance().item().unwrap()), (1_073_741_826.0, 8.0 / 3.0));
+        let expected = -(1.5f64.sqrt()) as f32;
+        assert_eq!(fitted.apply(&dates).unwrap().to_vec::<f32>().unwrap(), [expected, 0.0, -expected]);
+    }
+
+    #[test]
+    fn axes_are_those_that_are_named() {
+        let x: Tensor = (0..24).map(|k| k as f32).collect();
+        let images = of(&x.reshape([2, 2, 2, 3]).unwrap());
+        let channels = Normalization::fit(&images).unwrap();
+        assert_eq!(
+            (channels.mean().shape(), channels.mean().to_vec::<f64>().unwrap()),
+            (&[1, 1, 3].into(), vec![10.5, 11.5, 12.5])
+        );
+        let all = Normalization::fit_along(&images, &[]).unwrap();
+        assert_eq!((all.mean().shape(), all.mean().item().unwrap()), (&[1, 1, 1].into(), 11.5));
+        let pixels = Normalization::fit_along(&images, &[1, 2, 3]).unwrap();
+        assert_eq!(pixels.mean().shape(), &[2, 2, 3]);
+        assert_eq!(pixels.variance().to_vec::<f64>().unwrap(), [36.0; 12]);
+        let message = Normalization::fit_along(&images, &[0]).unwrap_err().to_string();
+        assert_eq!(message, "normalization: axis 0 counts samples or steps, which have no mean of their own");
+        assert!(all.apply(&tensor![1.0]).unwrap_err().to_string().contains("its mean has shape [1, 1, 1]"));
+    }
+
+    #[test]
+    fn padded_steps_do_not_count() {
+        let mask = Tensor::from([[true, false], [true, true]]);
+        let batch = Batch::new(&tensor![[[1.0], [99.0]], [[2.0], [6.0]]], &tensor![0, 0]).unwrap();
+        let fitted =
+            Normalization::fit(&ArrayDataset::from_batch(Batch { mask: Some(mask), ..batch }).unwrap()).unwrap();
+        assert_eq!((fitted.mean().shape(), fitted.mean().item().unwrap()), (&[1].into(), 3.0));
+    }
+
+    #[test]
+    fn the_state_comes_back_and_nonsense_is_refused() {
+        let fitted = Normalization::fit(&of(&tensor![[1.0, 5.0], [2.0, 5.0]])).unwrap();
+        let [(_, mean), (_, variance)] = fitted.tensors();
+        let again = Normalization::from_tensors(&mean, &variance).unwrap();
+        // A feature that never changes becomes 0.
+        assert_eq!(again.apply(&tensor![[1.0, 5.0]]).unwrap().to_vec::<f32>().unwrap(), [-1.0, 0.0]);
+        assert!(
+            Normalization::from_tensors(&tensor![0.0], &tensor![-1.0])
+                .unwrap_err()
+                .to_string()
+                .contains("not negative")
+        );
+        let message = Normalization::fit(&of(&tensor![[1.0, f32::NAN]])).unwrap_err().to_string();
+        assert_eq!(message, "normalization: feature 1 is NaN or infinite in some sample; `check_finite` tells which");
+        let message = Normalization::fit(&of(&Tensor::zeros([0, 2]))).unwrap_err().to_string();
+        assert_eq!(message, "normalization: there are no samples to fit it on");
+    }
+}

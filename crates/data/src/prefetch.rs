@@ -1,0 +1,212 @@
+//! A thread that makes batches ahead of the one that uses them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rayon::ThreadPoolBuilder;
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::samples::{Pass, Samples};
+
+/// More batches than this are never made ahead.
+const MOST: usize = 1024;
+
+/// Samples whose batches another thread makes ahead: see [`Samples::prefetch`].
+#[derive(Debug)]
+pub struct Prefetch<S> {
+    samples: Arc<S>,
+    batches: usize,
+}
+
+impl<S: Samples + 'static> Prefetch<S> {
+    pub(crate) fn new(samples: S, batches: usize) -> Prefetch<S> {
+        Prefetch { samples: Arc::new(samples), batches: batches.min(MOST) }
+    }
+}
+
+impl<S: Samples + 'static> Samples for Prefetch<S> {
+    fn known_len(&self) -> Option<usize> {
+        self.samples.known_len()
+    }
+
+    fn pass(&self, number: u64) -> Result<Box<dyn Pass + '_>> {
+        if self.batches == 0 {
+            return self.samples.pass(number);
+        }
+        let samples = Arc::clone(&self.samples);
+        Ok(Box::new(PrefetchPass { samples, ahead: self.batches, number, drawn: 0, worker: None }))
+    }
+}
+
+/// A pass whose thread begins when the size of the batches is known.
+struct PrefetchPass<S> {
+    samples: Arc<S>,
+    ahead: usize,
+    number: u64,
+    drawn: usize,
+    worker: Option<Worker>,
+}
+
+/// A thread that makes batches of one size. It ends at the end of the pass, at an error, or when nobody receives any more.
+struct Worker {
+    size: usize,
+    batches: Receiver<Result<Option<Batch>>>,
+}
+
+impl<S: Samples + 'static> PrefetchPass<S> {
+    /// The thread that makes batches of this size from here on. If that which runs makes others, what it has made ahead is
+    /// dropped: the number of the pass and what was drawn are all there is to a position.
+    fn worker(&mut self, size: usize) -> Result<&Worker> {
+        match self.worker.take() {
+            Some(worker) if worker.size == size => Ok(self.worker.insert(worker)),
+            _ => {
+                let (samples, number, drawn) = (Arc::clone(&self.samples), self.number, self.drawn);
+                // One batch is held by the thread until there is room.
+                let (sender, batches) = sync_channel(self.ahead - 1);
+                // A pool of its own, so that its kernels neither wait for those of the training step nor delay them.
+                let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "prefetch".into()).build();
+                let pool =
+                    pool.map_err(|error| Error::Dataset(format!("prefetch: no thread can be started: {error}")))?;
+                pool.spawn(move || run(&*samples, number, drawn, size, &sender));
+                Ok(self.worker.insert(Worker { size, batches }))
+            }
+        }
+    }
+}
+
+impl<S: Samples + 'static> Pass for PrefetchPass<S> {
+    fn next(&mut self, count: usize) -> Result<Option<Batch>> {
+        let received = self.worker(count)?.batches.recv();
+        // The thread says so when it ends; after that the pass is over.
+        let batch = received.unwrap_or(Ok(None))?;
+        self.drawn += batch.as_ref().map_or(0, Batch::len);
+        Ok(batch)
+    }
+
+    fn skip(&mut self, count: usize) -> Result<()> {
+        self.worker = None;
+        self.drawn = self.drawn.saturating_add(count);
+        Ok(())
+    }
+}
+
+/// Makes batches until the pass ends, one fails, or nobody wants them; a panic becomes an error.
+fn run(samples: &dyn Samples, number: u64, drawn: usize, size: usize, out: &SyncSender<Result<Option<Batch>>>) {
+    let make = || -> Result<()> {
+        let mut pass = samples.pass(number)?;
+        pass.skip(drawn)?;
+        loop {
+            let batch = pass.next(size)?;
+            let over = batch.is_none();
+            if out.send(Ok(batch)).is_err() || over {
+                return Ok(());
+            }
+        }
+    };
+    let ended = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
+        Err(Error::Dataset(format!("prefetch: the thread that makes batches panicked: {}", message(&*panic))))
+    });
+    if let Err(error) = ended {
+        // Nobody may be there to hear it.
+        let _ = out.send(Err(error));
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("with no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ArrayDataset, Dataset, Stream};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{Sender, channel};
+    use tensor::{Tensor, tensor};
+
+    fn numbers(count: i64) -> ArrayDataset {
+        let x: Tensor = (0..count).collect();
+        ArrayDataset::from_tensors(&x, &x).unwrap()
+    }
+
+    fn targets(batch: Batch) -> Vec<i64> {
+        batch.targets.to_vec().unwrap()
+    }
+
+    #[test]
+    fn batches_of_changing_sizes_are_those_without() {
+        let with = numbers(100).shuffle(1).prefetch(3);
+        let (without, mut drawn) = (numbers(100).shuffle(1), 0);
+        let mut pass = with.pass(2).unwrap();
+        for size in [7, 7, 3, 3, 20, 7] {
+            let expected = targets(without.range(2, drawn..drawn + size).unwrap());
+            assert_eq!(targets(pass.next(size).unwrap().unwrap()), expected);
+            drawn += size;
+        }
+        pass.skip(40).unwrap();
+        assert_eq!(targets(pass.next(50).unwrap().unwrap()), targets(without.range(2, 87..100).unwrap()));
+        for _ in 0..3 {
+            assert!(pass.next(50).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn errors_and_panics_arrive_in_their_place() {
+        let failing = |at: i64, panics: bool| {
+            let map = move |batch: Batch| match batch.targets.max()?.item()? as i64 {
+                most if most >= at && panics => panic!("sample {most}"),
+                most if most >= at => Err(Error::Dataset(format!("sample {most} is bad"))),
+                _ => Ok(batch),
+            };
+            let samples = numbers(10).map(map).prefetch(2);
+            samples
+                .batch(2)
+                .epoch(0)
+                .unwrap()
+                .map(|batch| batch.map(targets).map_err(|e| e.to_string()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(failing(5, false), [Ok(vec![0, 1]), Ok(vec![2, 3]), Err("sample 5 is bad".into())]);
+        let message = "prefetch: the thread that makes batches panicked: sample 5".to_string();
+        assert_eq!(failing(5, true), [Ok(vec![0, 1]), Ok(vec![2, 3]), Err(message)]);
+        let closed = Stream::of_batches(|_| match false {
+            true => Ok(std::iter::empty()),
+            false => Err(Error::Dataset("closed".into())),
+        });
+        let message = closed.prefetch(2).pass(0).unwrap().next(1).unwrap_err().to_string();
+        assert_eq!(message, "closed");
+    }
+
+    /// An endless source that counts what is taken of it, and whose sender hangs up when it is dropped.
+    fn endless(taken: Arc<AtomicUsize>, alive: Sender<()>) -> Stream {
+        let alive = std::sync::Mutex::new(alive);
+        Stream::of_batches(move |_| {
+            let (taken, alive) = (Arc::clone(&taken), alive.lock().unwrap().clone());
+            Ok((0..).map(move |number: i64| {
+                let _ = &alive;
+                taken.fetch_add(1, Ordering::SeqCst);
+                Batch::new(&tensor![number], &tensor![number])
+            }))
+        })
+    }
+
+    #[test]
+    fn the_thread_is_bounded_and_ends_with_the_pass() {
+        let (taken, (alive, dead)) = (Arc::new(AtomicUsize::new(0)), channel());
+        let samples = endless(Arc::clone(&taken), alive).prefetch(3);
+        let mut pass = samples.pass(0).unwrap();
+        for number in 0..5 {
+            assert_eq!(targets(pass.next(1).unwrap().unwrap()), [number]);
+            let ahead = taken.load(Ordering::SeqCst) as i64 - (number + 1);
+            assert!(ahead <= 3, "{ahead}");
+        }
+        drop(pass);
+        drop(samples);
+        // Returns when all that the thread held is gone; does not return if it runs on.
+        assert!(dead.recv().is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! Chunks of any sizes as batches of the size that is asked for.
+
+use std::collections::VecDeque;
+
+use super::Chunks;
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::samples::Pass;
+
+/// A pass over chunks.
+pub(super) struct Rechunk {
+    chunks: Chunks,
+    /// Samples that were read and not yet drawn.
+    rest: Option<Batch>,
+}
+
+impl Rechunk {
+    pub(super) fn new(chunks: Chunks) -> Rechunk {
+        Rechunk { chunks, rest: None }
+    }
+
+    /// At most `count` samples from one chunk, none at the end.
+    pub(super) fn part(&mut self, count: usize) -> Result<Option<Batch>> {
+        if count == 0 {
+            return Ok(None);
+        }
+        let chunk = loop {
+            let chunk = match self.rest.take() {
+                Some(rest) => rest,
+                None => match self.chunks.next().transpose()? {
+                    Some(chunk) => chunk,
+                    None => return Ok(None),
+                },
+            };
+            chunk.check()?;
+            if !chunk.is_empty() {
+                break chunk;
+            }
+        };
+        if chunk.len() <= count {
+            return Ok(Some(chunk));
+        }
+        self.rest = Some(chunk.slice(count..chunk.len())?);
+        Ok(Some(chunk.slice(0..count)?))
+    }
+
+    /// Parts of `count` samples in all, or of all that are left.
+    fn parts(&mut self, mut count: usize) -> Result<VecDeque<Batch>> {
+        let mut parts = VecDeque::new();
+        while count > 0
+            && let Some(part) = self.part(count)?
+        {
+            count -= part.len();
+            parts.push_back(part);
+        }
+        Ok(parts)
+    }
+}
+
+impl Pass for Rechunk {
+    fn next(&mut self, count: usize) -> Result<Option<Batch>> {
+        let mut parts = self.parts(count)?;
+        match parts.len() {
+            0 | 1 => Ok(parts.pop_front()),
+            _ => Ok(Some(Batch::concat(parts.make_contiguous())?)),
+        }
+    }
+
+    fn skip(&mut self, mut count: usize) -> Result<()> {
+        while count > 0
+            && let Some(part) = self.part(count)?
+        {
+            count -= part.len();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Samples, Stream};
+    use proptest::prelude::*;
+    use tensor::{Tensor, tensor};
+
+    /// The numbers from 0 on in chunks of these sizes.
+    fn numbers(sizes: Vec<usize>) -> Stream {
+        Stream::of_batches(move |_| {
+            let mut next = 0;
+            Ok(sizes.clone().into_iter().map(move |size| {
+                let chunk: Tensor = (next..next + size as i64).collect();
+                next += size as i64;
+                Batch::new(&chunk, &chunk)
+            }))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_show(sizes in prop::collection::vec(0usize..9, 0..8), size in 1usize..12, skipped in 0usize..40) {
+            let total: usize = sizes.iter().sum();
+            let stream = numbers(sizes);
+            let batches: Vec<Vec<i64>> = stream.batch(size).epoch_from(0, skipped).unwrap()
+                .map(|batch| batch.unwrap().targets.to_vec().unwrap()).collect();
+            let all: Vec<i64> = (skipped.min(total) as i64..total as i64).collect();
+            prop_assert_eq!(batches, all.chunks(size).map(<[i64]>::to_vec).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn chunks_that_do_not_fit_together_are_refused() {
+        let shapes = Stream::of_batches(|_| {
+            Ok([[1usize, 2], [1, 3]].into_iter().map(|shape| Batch::new(&Tensor::zeros(shape), &tensor![0])))
+        });
+        let message = shapes.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
+        assert!(message.starts_with("concat: "), "{message}");
+        let weights = Stream::of_batches(|_| {
+            Ok([Some(tensor![1.0]), None]
+                .into_iter()
+                .map(|weights| Ok(Batch { weights, ..Batch::new(&tensor![1], &tensor![0])? })))
+        });
+        let message = weights.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
+        assert_eq!(message, "of 2 parts of a batch 1 have weights; all must or none");
+        let counts = Stream::of_batches(|_| {
+            Ok(std::iter::once(Ok(Batch { targets: tensor![1, 2], ..Batch::new(&tensor![1], &tensor![0])? })))
+        });
+        let message = counts.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
+        assert_eq!(message, "features of 1 samples and targets of 2: the counts differ");
+    }
+}

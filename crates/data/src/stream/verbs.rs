@@ -1,0 +1,109 @@
+//! What the verbs of a stream do to its chunks.
+
+use std::collections::VecDeque;
+use std::iter;
+use std::sync::Arc;
+
+use super::{Chunks, rechunk::Rechunk};
+use crate::batch::Batch;
+use crate::dataset::{Window, check_finite};
+use crate::error::{Error, Result};
+use crate::random;
+use crate::samples::Pass;
+
+/// The first `count` samples.
+pub(super) fn take(chunks: Chunks, count: usize) -> Chunks {
+    let (mut pass, mut left) = (Rechunk::new(chunks), count);
+    Box::new(iter::from_fn(move || {
+        let part = pass.part(left).transpose()?;
+        left -= part.as_ref().map_or(0, Batch::len);
+        Some(part)
+    }))
+}
+
+/// All but the first `count` samples.
+pub(super) fn skip(chunks: Chunks, count: usize) -> Result<Chunks> {
+    let mut pass = Rechunk::new(chunks);
+    pass.skip(count)?;
+    Ok(Box::new(iter::from_fn(move || pass.part(usize::MAX).transpose())))
+}
+
+/// A sample drawn from the first `buffer`, whose place the next one takes, and so on.
+pub(super) fn shuffle(chunks: Chunks, seed: u64, buffer: usize, number: u64) -> Chunks {
+    let (mut pass, mut waiting) = (Rechunk::new(chunks), Vec::new());
+    let mut generator = random::fork(seed, "shuffle", number);
+    Box::new(iter::from_fn(move || {
+        while waiting.len() < buffer {
+            match pass.part(1) {
+                Ok(Some(sample)) => waiting.push(sample),
+                Ok(None) => break,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        if waiting.is_empty() {
+            return None;
+        }
+        let drawn = generator.integers([], 0..waiting.len() as i64).and_then(|drawn| drawn.item());
+        Some(drawn.map(|drawn| waiting.swap_remove(drawn as usize)).map_err(Error::from))
+    }))
+}
+
+/// The samples of both side by side.
+pub(super) fn zip(
+    first: Chunks,
+    second: Chunks,
+    combine: impl Fn(Batch, Batch) -> Result<Batch> + Send + 'static,
+) -> Chunks {
+    let (mut first, mut second) = (Rechunk::new(first), Rechunk::new(second));
+    let mut pair = move || -> Result<Option<Batch>> {
+        let Some(one) = first.part(usize::MAX)? else { return Ok(None) };
+        let Some(other) = second.next(one.len())? else { return Ok(None) };
+        Ok(Some(combine(one.slice(0..other.len())?, other)?))
+    };
+    Box::new(iter::from_fn(move || pair().transpose()))
+}
+
+/// Windows over rows, one a chunk.
+pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
+    let (mut pass, mut rows) = (Rechunk::new(chunks), VecDeque::new());
+    // Rows between two windows that belong to neither.
+    let mut gap = 0;
+    let mut next = move || -> Result<Option<Batch>> {
+        pass.skip(std::mem::take(&mut gap))?;
+        while rows.len() < window.reach().unwrap_or(usize::MAX) {
+            match pass.part(1)? {
+                Some(row) => rows.push_back(row),
+                None => return Ok(None),
+            }
+        }
+        let batch = window.of_rows(&rows)?;
+        let passed = window.shift.min(rows.len());
+        rows.drain(..passed);
+        gap = window.shift - passed;
+        Ok(Some(batch))
+    };
+    Box::new(iter::from_fn(move || next().transpose()))
+}
+
+/// NaN and infinite values are errors.
+pub(super) fn finite(chunks: Chunks) -> Chunks {
+    let mut start = 0;
+    Box::new(chunks.map(move |chunk| {
+        let chunk = chunk?;
+        check_finite(&chunk, |row| start + row)?;
+        start += chunk.len();
+        Ok(chunk)
+    }))
+}
+
+/// Says for which samples something holds.
+type Predicate = dyn Fn(&Batch) -> tensor::Result<tensor::Tensor> + Send + Sync;
+
+/// Those for which the predicate holds.
+pub(super) fn filter(chunks: Chunks, predicate: Arc<Predicate>) -> Chunks {
+    Box::new(chunks.map(move |chunk| {
+        let chunk = chunk?;
+        let holds = chunk.holds(&*predicate)?;
+        chunk.try_map(|tensor| tensor.masked_select(&holds))
+    }))
+}

@@ -1,0 +1,200 @@
+//! Random pipelines of all verbs: a pass gone on with from any position, by prefetching or in other batches, gives the
+//! same samples as one never stopped.
+
+use data::{ArrayDataset, Batch, Dataset, Pipeline, Samples, Split, Stream, Window, class_weights};
+use proptest::prelude::*;
+use tensor::Tensor;
+
+/// A verb and its numbers.
+#[derive(Clone, Debug)]
+enum Verb {
+    Map,
+    Filter,
+    Shuffle(u64),
+    Repeat(usize),
+    Take(usize),
+    Skip(usize),
+    Split(f64, u64),
+    Zip(u64),
+    Cache,
+    Window(usize, usize, usize),
+    ClassWeights,
+    CheckFinite,
+}
+
+fn verb() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        Just(Verb::Map),
+        Just(Verb::Filter),
+        any::<u64>().prop_map(Verb::Shuffle),
+        (1usize..4).prop_map(Verb::Repeat),
+        (1usize..40).prop_map(Verb::Take),
+        (0usize..10).prop_map(Verb::Skip),
+        (0.3..1.0, any::<u64>()).prop_map(|(fraction, seed)| Verb::Split(fraction, seed)),
+        any::<u64>().prop_map(Verb::Zip),
+        Just(Verb::Cache),
+        (1usize..4, 1usize..4, 1usize..3).prop_map(|(length, shift, stride)| Verb::Window(length, shift, stride)),
+        Just(Verb::ClassWeights),
+        Just(Verb::CheckFinite),
+    ]
+}
+
+/// Features `[count, 2]`, classes 0 to 2.
+fn source(count: usize) -> ArrayDataset {
+    let features: Tensor = (0..2 * count).map(|k| k as f32).collect();
+    let classes: Tensor = (0..count as i64).map(|k| (k * k) % 3).collect();
+    ArrayDataset::from_tensors(&features.with_shape([count, 2]).unwrap(), &classes).unwrap()
+}
+
+fn double(batch: Batch) -> data::Result<Batch> {
+    Ok(Batch { features: batch.features.try_mul(2.0)?.try_add(1.0)?, ..batch })
+}
+
+fn add(one: Batch, other: Batch) -> data::Result<Batch> {
+    Ok(Batch { features: one.features.try_add(&other.features)?, ..one })
+}
+
+/// Whether the sum of a sample is not divisible by 3.
+fn keeps(batch: &Batch) -> tensor::Result<Tensor> {
+    let sums = batch.features.with_shape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axes(1)?;
+    sums.try_sub(sums.try_div(3.0)?.floor().try_mul(3.0)?)?.not_equal(0.0)
+}
+
+/// The verbs one after another; a window takes no weights, so that it and what follows it stand on rows without.
+fn dataset(count: usize, verbs: &[Verb]) -> Pipeline {
+    let mut pipeline = Pipeline::new(source(count));
+    let (mut weighted, mut windowed) = (false, false);
+    for verb in verbs {
+        pipeline = match *verb {
+            Verb::Map => pipeline.map(double),
+            Verb::Filter if !pipeline.is_empty() => pipeline.filter(keeps).unwrap(),
+            Verb::Shuffle(seed) => pipeline.shuffle(seed),
+            Verb::Repeat(times) => pipeline.repeat(times).unwrap(),
+            Verb::Take(count) => pipeline.take(count),
+            Verb::Skip(count) => pipeline.skip(count),
+            Verb::Split(fraction, seed) => pipeline.split(Split::fraction(fraction).shuffle(seed)).unwrap().0,
+            Verb::Zip(seed) => pipeline.clone().zip(pipeline.shuffle(seed), add),
+            Verb::Cache if !pipeline.is_empty() => Pipeline::new(pipeline.cache().unwrap()),
+            Verb::Window(length, shift, stride) if !weighted => {
+                windowed = true;
+                pipeline.window(Window::new(length).shift(shift).stride(stride).target(0)).unwrap()
+            }
+            Verb::ClassWeights if !windowed => {
+                weighted = true;
+                pipeline.map(class_weights(&[1.0, 0.5, 2.0]))
+            }
+            Verb::CheckFinite => pipeline.check_finite(),
+            _ => pipeline,
+        };
+    }
+    pipeline
+}
+
+/// The same with the verbs that a stream has.
+fn stream(count: usize, chunk: usize, verbs: &[Verb]) -> Stream {
+    let mut stream = Stream::of_batches(move |pass| {
+        let source = source(count).shuffle(pass);
+        let starts = (0..count).step_by(chunk);
+        Ok(starts.map(move |start| source.range(0, start..count.min(start + chunk))))
+    });
+    let (mut weighted, mut windowed) = (false, false);
+    for verb in verbs {
+        stream = match *verb {
+            Verb::Map => stream.map(double),
+            Verb::Filter => stream.filter(keeps),
+            Verb::Shuffle(seed) => stream.shuffle(seed, 1 + (seed % 20) as usize).unwrap(),
+            Verb::Repeat(times) => stream.repeat(times as u64),
+            Verb::Take(count) => stream.take(count),
+            Verb::Skip(count) => stream.skip(count),
+            Verb::Zip(seed) => stream.clone().zip(stream.shuffle(seed, 5).unwrap(), add),
+            Verb::Window(length, shift, stride) if !weighted => {
+                windowed = true;
+                stream.window(Window::new(length).shift(shift).stride(stride).target(0)).unwrap()
+            }
+            Verb::ClassWeights if !windowed => {
+                weighted = true;
+                stream.map(class_weights(&[1.0, 0.5, 2.0]))
+            }
+            Verb::CheckFinite => stream.check_finite(),
+            _ => stream,
+        };
+    }
+    stream
+}
+
+/// All there is in a batch.
+fn bits(batch: Batch) -> (Vec<usize>, Vec<u32>, Vec<i64>, Option<Vec<u32>>) {
+    let floats = |tensor: &Tensor| tensor.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+    let weights = batch.weights.as_ref().map(floats);
+    (batch.features.shape().to_vec(), floats(&batch.features), batch.targets.to_vec().unwrap(), weights)
+}
+
+/// Stops at every batch of passes 0 and 1 and goes on from there, with and without a thread ahead, and draws the
+/// same samples in batches of another size.
+fn check(samples: impl Samples + Clone + 'static, size: usize, ahead: usize) {
+    let prefetched = samples.clone().prefetch(ahead);
+    for pass in 0..2 {
+        let whole: Vec<_> = samples.batch(size).epoch(pass).unwrap().map(|batch| bits(batch.unwrap())).collect();
+        let total: usize = whole.iter().map(|batch| batch.0[0]).sum();
+        assert!(samples.known_len().is_none_or(|len| len == total), "{:?} {total}", samples.known_len());
+        for k in 0..=whole.len() {
+            for samples in [&samples as &dyn Samples, &prefetched] {
+                let rest = data::Batches::new(samples, size).epoch_from(pass, k * size).unwrap();
+                let rest: Vec<_> = rest.map(|batch| bits(batch.unwrap())).collect();
+                assert!(rest == whole[k.min(whole.len())..], "pass {pass}, batch {k}");
+            }
+        }
+        let singles = samples.batch(1).epoch(pass).unwrap().map(|batch| bits(batch.unwrap()).1).collect::<Vec<_>>();
+        assert_eq!(singles.concat(), whole.iter().flat_map(|batch| batch.1.clone()).collect::<Vec<_>>());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn data_sets_go_on_from_any_position(
+        count in 0usize..40, verbs in prop::collection::vec(verb(), 0..7), size in 1usize..12, ahead in 0usize..4,
+    ) {
+        let pipeline = dataset(count, &verbs);
+        check(pipeline.take(200), size, ahead);
+    }
+
+    #[test]
+    fn streams_go_on_from_any_position(
+        count in 0usize..40, chunk in 1usize..9, verbs in prop::collection::vec(verb(), 0..7),
+        size in 1usize..12, ahead in 0usize..4,
+    ) {
+        check(stream(count, chunk, &verbs).take(200), size, ahead);
+    }
+
+    /// Verbs that both have without a random order give the same samples.
+    #[test]
+    fn streams_are_as_data_sets(
+        count in 0usize..40, chunk in 1usize..9, verbs in prop::collection::vec(verb(), 0..7),
+    ) {
+        let shared = |verb: &Verb| !matches!(verb, Verb::Shuffle(_) | Verb::Zip(_) | Verb::Split(..) | Verb::Cache);
+        let verbs: Vec<Verb> = verbs.into_iter().filter(shared).collect();
+        let ordered = Stream::of_batches(move |_| {
+            Ok((0..count).step_by(chunk).map(move |start| source(count).range(0, start..count.min(start + chunk))))
+        });
+        prop_assume!(!verbs.iter().any(|verb| matches!(verb, Verb::Repeat(_))) || count > 0);
+        let mut stream = ordered;
+        for verb in &verbs {
+            stream = match *verb {
+                Verb::Map => stream.map(double),
+                Verb::Filter => stream.filter(keeps),
+                Verb::Repeat(times) => stream.repeat(times as u64),
+                Verb::Take(count) => stream.take(count),
+                Verb::Skip(count) => stream.skip(count),
+                _ => stream,
+            };
+        }
+        let plain = |verb: &Verb| matches!(verb, Verb::Map | Verb::Filter | Verb::Repeat(_) | Verb::Take(_) | Verb::Skip(_));
+        let dataset = dataset(count, &verbs.iter().filter(|verb| plain(verb)).cloned().collect::<Vec<_>>());
+        let all = |samples: &dyn Samples| {
+            data::Batches::new(samples, 7).epoch(0).unwrap().map(|batch| bits(batch.unwrap())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(all(&stream), all(&dataset));
+    }
+}
