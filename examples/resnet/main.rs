@@ -50,8 +50,8 @@ impl Images {
         let Mnist { train_images, train_labels, test_images, test_labels } = mnist::load()?;
         let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<ArrayDataset> {
             let count = count.min(labels.size());
-            let images = images.slice(..count)?.pad(&[(0, 0), (2, 2), (2, 2)], 0)?.expand_dims(-1)?;
-            let colours = images.broadcast_to([count, 32, 32, 3])?;
+            let images = images.slice(..count)?.pad(&[(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
+            let colours = images.expand([count, 32, 32, 3])?;
             // Pixels of mean 0.1 and deviation 0.28 (with the margin) brought near 0 and 1.
             let pixels = ArrayDataset::from_tensors(&colours, &labels.slice(..count)?)?.divide_features(255.0);
             Ok(pixels.map_features(|x| x.try_sub(0.1)?.try_div(0.28)))

@@ -8,7 +8,7 @@ use facade::tensor::ops::Padding;
 /// A 3×3 convolution with 16 filters; three groups of blocks with 16, 32 and 64 filters, of which the
 /// last two begin with stride 2; the mean over all positions; a dense layer with a logit for each
 /// class. `6 · blocks + 2` layers have weights, not counting shortcuts.
-pub struct ResNet {
+pub(crate) struct ResNet {
     stem: Convolution,
     blocks: Vec<Block>,
     head: Dense,
@@ -16,13 +16,14 @@ pub struct ResNet {
 
 impl ResNet {
     /// With so many blocks in each of the three groups: 3 make ResNet-20.
-    pub fn new(channels: usize, blocks: usize, classes: usize) -> ResNet {
+    pub(crate) fn new(channels: usize, blocks: usize, classes: usize) -> ResNet {
         let mut inputs = 16;
         let groups = [(16, 1), (32, 2), (64, 2)];
-        let blocks = groups.into_iter().flat_map(|(filters, stride)| {
-            (0..blocks).map(move |block| (filters, if block == 0 { stride } else { 1 }))
-        });
-        let blocks = blocks.map(|(filters, stride)| Block::new(std::mem::replace(&mut inputs, filters), filters, stride));
+        let blocks = groups
+            .into_iter()
+            .flat_map(|(filters, stride)| (0..blocks).map(move |block| (filters, if block == 0 { stride } else { 1 })));
+        let blocks =
+            blocks.map(|(filters, stride)| Block::new(std::mem::replace(&mut inputs, filters), filters, stride));
         ResNet { stem: Convolution::new(channels, 16, 3, 1), blocks: blocks.collect(), head: Dense::new(64, classes) }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod linalg;
 pub(crate) mod math;
 pub(crate) mod memory;
+pub(crate) mod normalize;
 pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod scan;

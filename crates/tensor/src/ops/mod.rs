@@ -53,6 +53,7 @@ pub use index::Index;
 pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
+pub use normalize::Normalize;
 pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use reduce::{Reduce, Reduction};
@@ -89,6 +90,8 @@ pub enum Op {
     Split(Split),
     /// Elements selected by other tensors.
     Index(Index),
+    /// Numbers brought to mean 0 and variance 1.
+    Normalize(Normalize),
     /// Several steps in one kernel.
     Fused(Fused),
     /// Factors of matrices.
@@ -197,7 +200,7 @@ macro_rules! families {
 
 families! {
     one output: Unary, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
-    several: Scan, Split, Linalg;
+    several: Scan, Split, Normalize, Linalg;
 }
 
 /// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the
