@@ -61,6 +61,12 @@ impl Groups {
         (self.rows * self.columns) as f64
     }
 
+    /// Whether every group is a line: then its mean and scale are the same at all places, and `gamma` and `beta` the same for
+    /// all groups.
+    fn is_line(&self) -> bool {
+        self.groups == 1 && self.rows == 1
+    }
+
     fn split(&self) -> Split {
         let lines = (TASK / self.line()).max(1);
         if self.rows <= lines {
@@ -156,6 +162,13 @@ impl Groups {
             let mut moments = Vec::with_capacity(outer.len() * self.groups);
             for index in outer {
                 let x = &x[self.elements(index, &rows)];
+                if self.is_line() {
+                    let mean = T::from_f64(vectorized(Total([x, x, x], |[x, ..]: [T; 3]| x)) / count);
+                    let rest = vectorized(Total([x, x, x], |[x, ..]: [T; 3]| x - mean));
+                    let squares = vectorized(Total([x, x, x], |[x, ..]: [T; 3]| (x - mean) * (x - mean)));
+                    moments.push([count, mean.to_f64() + rest / count, squares - rest * rest / count]);
+                    continue;
+                }
                 centre.fill(T::zero());
                 self.sums([x, x], &centre, |x, _, _| [x, T::zero()], &mut totals);
                 let means: Vec<f64> = (0..self.groups).map(|group| self.of_group(&totals[0], group) / count).collect();
@@ -198,6 +211,12 @@ impl Groups {
         let scales = statistics.scales(epsilon);
         let mut out = Buffer::new::<T>(x.len());
         self.for_parts(out.as_mut_slice::<T>(), |index, start, out| {
+            if self.is_line() {
+                let [mean, scale] = [statistics.mean[index], scales[index]].map(T::from_f64);
+                let term = |[x, _]: [T; 2], [gamma, beta, ..]: [T; 4]| (x - mean) * scale * gamma + beta;
+                let x = &x[start..start + out.len()];
+                return vectorized(MapLoop { x, y: x, places: [gamma, beta, beta, beta], term, out });
+            }
             let [mut mean, mut factor, mut shift] = [self.places::<T>(), self.places(), self.places()];
             let of = |group: usize| index * self.groups + group;
             self.fill(&mut mean, |group, _| statistics.mean[of(group)]);
@@ -226,6 +245,17 @@ impl Groups {
             let mut sums = Sums { groups: Vec::new(), gamma: line.clone(), beta: line };
             for index in outer {
                 let elements = self.elements(index, &rows);
+                if self.is_line() {
+                    let (g, x) = (&g[elements.clone()], &x[elements]);
+                    let mean = T::from_f64(statistics.mean[index]);
+                    let weighted = |[g, _, gamma]: [T; 3]| g * gamma;
+                    let products = |[g, x, gamma]: [T; 3]| g * gamma * (x - mean);
+                    let h = [vectorized(Total([g, x, gamma], weighted)), vectorized(Total([g, x, gamma], products))];
+                    sums.groups.push(h);
+                    let totals = [&mut sums.beta[..], &mut sums.gamma[..]];
+                    vectorized(WeightLoop { g, x, mean, scale: scales[index], totals });
+                    continue;
+                }
                 self.fill(&mut mean, |group, _| statistics.mean[of(index, group)]);
                 let terms = |g: T, x: T, mean: T| [g, g * (x - mean)];
                 self.sums([&g[elements.clone()], &x[elements]], &mean, terms, &mut totals);
@@ -252,6 +282,14 @@ impl Groups {
         };
         let mut out = Buffer::new::<T>(x.len());
         self.for_parts(out.as_mut_slice::<T>(), |index, start, out| {
+            if self.is_line() {
+                let (mean, scale) = (statistics.mean[index], scales[index]);
+                let (shift, slope) = (scale * of_h(index, 0, 0), scale.powi(3) * of_h(index, 0, 1));
+                let [mean, scale, shift, slope] = [mean, scale, shift, slope].map(T::from_f64);
+                let term = |[g, x]: [T; 2], [gamma, ..]: [T; 4]| g * gamma * scale - (shift + (x - mean) * slope);
+                let [g, x] = [g, x].map(|values| &values[start..start + out.len()]);
+                return vectorized(MapLoop { x: g, y: x, places: [gamma; 4], term, out });
+            }
             let [mut mean, mut factor] = [self.places::<T>(), self.places()];
             let [mut shift, mut slope] = [self.places::<T>(), self.places()];
             let scale = |group: usize| scales[of(index, group)];
@@ -294,6 +332,65 @@ fn sum(values: &[f64]) -> f64 {
         }
     }
     sums.iter().sum::<f64>() + rest.iter().sum::<f64>()
+}
+
+/// The sum of the terms of a line.
+struct Total<'a, T, F>([&'a [T]; 3], F);
+
+impl<T: Float, F: Fn([T; 3]) -> T> Loop for Total<'_, T, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        const CHAINS: usize = 16;
+        let Total([a, b, c], term) = self;
+        let mut total = 0.0;
+        let blocks = a.chunks(CHAINS * ROWS).zip(b.chunks(CHAINS * ROWS)).zip(c.chunks(CHAINS * ROWS));
+        for ((a, b), c) in blocks {
+            let ((a, a_rest), (b, b_rest), (c, c_rest)) =
+                (a.as_chunks::<CHAINS>(), b.as_chunks::<CHAINS>(), c.as_chunks::<CHAINS>());
+            let mut sums = [T::zero(); CHAINS];
+            for ((a, b), c) in a.iter().zip(b).zip(c) {
+                for k in 0..CHAINS {
+                    sums[k] += term([a[k], b[k], c[k]]);
+                }
+            }
+            for (k, ((&a, &b), &c)) in a_rest.iter().zip(b_rest).zip(c_rest).enumerate() {
+                sums[k] += term([a, b, c]);
+            }
+            let mut half = CHAINS / 2;
+            while half > 0 {
+                for k in 0..half {
+                    sums[k] += sums[k + half];
+                }
+                half /= 2;
+            }
+            total += sums[0].to_f64();
+        }
+        total
+    }
+}
+
+/// Adds what a line gives to the gradients of `beta` and `gamma`.
+struct WeightLoop<'a, T> {
+    g: &'a [T],
+    x: &'a [T],
+    mean: T,
+    scale: f64,
+    totals: [&'a mut [f64]; 2],
+}
+
+impl<T: Float> Loop for WeightLoop<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let WeightLoop { g, x, mean, scale, totals: [beta, gamma] } = self;
+        for (((&g, &x), beta), gamma) in g.iter().zip(x).zip(beta).zip(gamma) {
+            *beta += g.to_f64();
+            *gamma += (g * (x - mean)).to_f64() * scale;
+        }
+    }
 }
 
 /// Adds to `totals`, place by place, the terms of all lines.
@@ -386,5 +483,66 @@ fn map<T: Float>(x: &[T], y: &[T], [a, b, c, d]: [&[T]; 4], term: &impl Fn([T; 2
     }
     for (k, out) in out.iter_mut().enumerate() {
         *out = term([x[k], y[k]], [a[k], b[k], c[k], d[k]]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of one group and of several, fewer and more of them than a task takes, widths that fill lanes and that
+    /// do not: all against sums in float64 in the plainest order.
+    #[test]
+    fn every_split_gives_what_the_formula_does() {
+        for [outer, rows, groups, columns] in [
+            [2, 1, 1, 130],
+            [700, 1, 1, 64],
+            [1, 5000, 10, 1],
+            [1, 1100, 16, 1],
+            [2, 400, 3, 50],
+            [3, 2, 2, 1],
+            [1, 3, 2, 9000],
+        ] {
+            let sizes = Groups { outer, rows, groups, columns };
+            let line = groups * columns;
+            let size = outer * rows * line;
+            let number = |k: usize| ((k * 7919 + k / 13) % 1009) as f64 / 500.0;
+            // Far from 0: squares alone would leave no digits.
+            let x: Vec<f32> = (0..size).map(|k| (1000.0 + number(k)) as f32).collect();
+            let g: Vec<f32> = (0..size).map(|k| (number(3 * k + 1) - 1.0) as f32).collect();
+            let gamma: Vec<f32> = (0..line).map(|k| 1.0 + (k % 5) as f32).collect();
+            let beta: Vec<f32> = (0..line).map(|k| (k % 3) as f32).collect();
+            let statistics = sizes.statistics(&x);
+            let y = sizes.forward(&x, [&gamma, &beta], &statistics, 0.5);
+            let [dx, dgamma, dbeta] = sizes.gradient([&g, &x], &gamma, &statistics, 0.5);
+            let (mut all_gamma, mut all_beta) = (vec![0.0; line], vec![0.0; line]);
+            for (o, group) in (0..outer).flat_map(|o| (0..groups).map(move |group| (o, group))) {
+                let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, group * columns + column)));
+                let places: Vec<(usize, usize)> =
+                    places.map(|(row, place)| ((o * rows + row) * line + place, place)).collect();
+                let count = places.len() as f64;
+                let average =
+                    |f: &dyn Fn(usize, usize) -> f64| places.iter().map(|&(k, p)| f(k, p)).sum::<f64>() / count;
+                let mean = average(&|k, _| f64::from(x[k]));
+                let scale = 1.0 / (average(&|k, _| (f64::from(x[k]) - mean).powi(2)) + 0.5).sqrt();
+                let n = |k: usize| (f64::from(x[k]) - mean) * scale;
+                let h = |k: usize, p: usize| f64::from(g[k]) * f64::from(gamma[p]);
+                let (of_h, of_products) = (average(&h), average(&|k, p| h(k, p) * n(k)));
+                // The mean has half a unit of 1000 in float32, 3e-5.
+                for &(k, p) in &places {
+                    let expected = n(k) * f64::from(gamma[p]) + f64::from(beta[p]);
+                    assert!((f64::from(y.as_slice::<f32>()[k]) - expected).abs() < 5e-4, "{k} of {:?}", x.len());
+                    let expected = scale * (h(k, p) - of_h - n(k) * of_products);
+                    assert!((f64::from(dx.as_slice::<f32>()[k]) - expected).abs() < 5e-4, "{k} of {:?}", x.len());
+                    all_gamma[p] += f64::from(g[k]) * n(k);
+                    all_beta[p] += f64::from(g[k]);
+                }
+            }
+            for place in 0..line {
+                let most = 1e-4 * (outer * rows) as f64;
+                assert!((f64::from(dgamma.as_slice::<f32>()[place]) - all_gamma[place]).abs() < most);
+                assert!((f64::from(dbeta.as_slice::<f32>()[place]) - all_beta[place]).abs() < most / 10.0);
+            }
+        }
     }
 }
