@@ -51,10 +51,10 @@ impl Images {
         let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<ArrayDataset> {
             let count = count.min(labels.size());
             let images = images.slice(..count)?.pad(&[(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
-            let colours = images.expand([count, 32, 32, 3])?;
-            // Pixels of mean 0.1 and deviation 0.28 (with the margin) brought near 0 and 1.
-            let pixels = ArrayDataset::from_tensors(&colours, &labels.slice(..count)?)?.divide_features(255.0);
-            Ok(pixels.map_features(|x| x.try_sub(0.1)?.try_div(0.28)))
+            let pixels = ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0);
+            // The pixels, with the margin, have the mean 0.1 and the deviation 0.28.
+            let pixels = pixels.map_features(|x| x.try_sub(0.1)?.try_div(0.28));
+            Ok(pixels.map_features(|x| x.expand([x.shape()[0], 32, 32, 3])))
         };
         let (train, test) = (samples(&train_images, &train_labels, train)?, samples(&test_images, &test_labels, test)?);
         Ok(Images { train, test, classes: 10 })
