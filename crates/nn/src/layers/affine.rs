@@ -40,7 +40,7 @@ impl Affine {
     pub(super) fn normalize(&self, grouped: &Tensor, places: [usize; 2], epsilon: f64) -> Result<[Tensor; 3]> {
         let weight = |weight: &Option<Variable>, without: f64| match weight {
             Some(weight) => weight.value().with_shape(places),
-            None => Ok(Tensor::full_of(&Shape::from([]), without, grouped.dtype())),
+            None => Ok(Tensor::full_of(Shape::from([]), without, grouped.dtype())),
         };
         grouped.normalize_groups(&weight(&self.gamma, 1.0)?, &weight(&self.beta, 0.0)?, epsilon)
     }

@@ -147,7 +147,7 @@ impl Tensor {
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
     pub fn normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "normalize")?;
-        let [one, zero] = [1.0, 0.0].map(|value| Tensor::full_of(&Shape::from([]), value, self.dtype()));
+        let [one, zero] = [1.0, 0.0].map(|value| Tensor::full_of(Shape::from([]), value, self.dtype()));
         let normalized = |x: &Tensor, grouped: [usize; 4]| {
             let [y, ..] = x.with_shape(grouped)?.normalize_groups(&one, &zero, epsilon)?;
             y.with_shape(x.shape())
