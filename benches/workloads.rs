@@ -8,6 +8,9 @@
 //! the loss back. One line of JSON for each workload gives the median step after five to warm up.
 //! With `--profile` a table of operations follows.
 
+#[path = "../examples/resnet/model.rs"]
+mod resnet;
+
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -34,14 +37,15 @@ struct Options {
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
-    /// mlp, mlp_small, convnet, chargpt, lstm, tape, infer, gemm64 to gemm2048 (or any other size)
+    /// mlp, mlp_small, convnet, resnet20, chargpt, lstm, tape, infer, gemm64 to gemm2048 (or any other size)
     workloads: Vec<String>,
 }
 
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     "mlp",
     "mlp_small",
     "convnet",
+    "resnet20",
     "chargpt",
     "lstm",
     "tape",
@@ -80,6 +84,13 @@ fn run(name: &str, options: &Options) -> Result<()> {
                 .add(Flatten)
                 .add(Dense::units(10));
             train(name, options, model, &[28, 28, 1], 64, RmsProp::new(1e-3))
+        }
+        "resnet20" => {
+            let mut draws = random::fork("resnet20");
+            let (x, y) = (draws.normal([64, 32, 32, 3], 0.0, 1.0)?, draws.integers([64], 0..10)?);
+            let sgd = Sgd::new(0.1).momentum(0.9).l2_penalty(1e-4);
+            let loss = sparse_categorical_crossentropy_from_logits;
+            steps(name, options, resnet::ResNet::new(3, 3, 10), sgd, loss, |_| Ok((x.clone(), y.clone())))
         }
         "chargpt" => {
             let block = || TransformerEncoder::new(128, 4, 512).norm_first().causal().activation(Activation::Gelu);
@@ -165,7 +176,7 @@ fn train(
 fn steps(
     name: &str,
     options: &Options,
-    model: Sequential,
+    model: impl Layer,
     mut optimizer: impl Optimizer,
     loss: fn(&Tensor, &Tensor) -> facade::tensor::Result<Tensor>,
     batch: impl Fn(usize) -> Result<(Tensor, Tensor)>,

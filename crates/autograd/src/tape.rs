@@ -168,7 +168,7 @@ impl Recorder for Tape {
         for (k, input) in inputs.iter().enumerate() {
             let whole = differentiable
                 && match needs {
-                    Needs::Inputs | Needs::Both => true,
+                    Needs::Inputs | Needs::InputsAndLaterOutputs | Needs::Both => true,
                     Needs::FirstAndOutput => k == 0,
                     Needs::Others => other_is_tracked(k),
                     Needs::Selectors => !input.dtype().is_float(),
@@ -176,10 +176,15 @@ impl Recorder for Tape {
                 };
             kept_inputs.push((nodes[k], Kept::new(input, whole)));
         }
-        let whole = differentiable && matches!(needs, Needs::Output | Needs::FirstAndOutput | Needs::Both);
         let first = record.nodes;
         let mut kept_outputs = SmallVec::new();
-        for output in outputs {
+        for (k, output) in outputs.iter().enumerate() {
+            let whole = differentiable
+                && match needs {
+                    Needs::Output | Needs::FirstAndOutput | Needs::Both => true,
+                    Needs::InputsAndLaterOutputs => k > 0,
+                    Needs::Nothing | Needs::Inputs | Needs::Others | Needs::Selectors => false,
+                };
             kept_outputs.push(Kept::new(output, whole));
         }
         let entry = Entry { op: op.clone(), inputs: kept_inputs, first, outputs: kept_outputs, foreign };

@@ -13,6 +13,7 @@ mod index;
 mod linalg;
 mod matmul;
 mod movement;
+mod normalize;
 mod pool;
 mod recurrent;
 mod reduce;
@@ -44,6 +45,8 @@ pub(crate) enum Needs {
     Output,
     /// The first input and all outputs.
     FirstAndOutput,
+    /// All inputs, and all outputs but the first.
+    InputsAndLaterOutputs,
     /// All inputs and outputs.
     Both,
 }
@@ -62,6 +65,7 @@ pub(crate) fn needs(op: &Op) -> Needs {
         Op::Movement(op) => movement::needs(op),
         Op::Split(op) => split::needs(op),
         Op::Index(op) => index::needs(op),
+        Op::Normalize(op) => normalize::needs(op),
         Op::Fused(op) => fused::needs(op),
         Op::Recurrent(op) => recurrent::needs(op),
         Op::Linalg(op) => linalg::needs(op),
@@ -73,6 +77,7 @@ pub(crate) fn needs(op: &Op) -> Needs {
 pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
     match (op, &gradients[0]) {
         (Op::Split(op), _) => split::backward(op, site, gradients),
+        (Op::Normalize(op), _) => normalize::backward(op, site, gradients),
         (Op::Linalg(op), _) => linalg::backward(op, site, gradients),
         (Op::Recurrent(op), _) => recurrent::backward(op, site, gradients),
         // In the other families only the first of several outputs is floating and can have a gradient.

@@ -33,6 +33,16 @@ impl Affine {
         Ok(Affine { gamma, beta: draw.optional("beta", &options.beta, sizes)? })
     }
 
+    /// `[outer, rows, groups, columns]` normalized along the axes 1 and 3, times `gamma` plus `beta`, which have as
+    /// many elements as `places`, `[groups, columns]`; and mean and variance of each group.
+    pub(super) fn normalize(&self, grouped: &Tensor, places: [usize; 2], epsilon: f64) -> Result<[Tensor; 3]> {
+        let weight = |weight: &Option<Weight>, without: f64| match weight {
+            Some(weight) => weight.value().with_shape(places),
+            None => Ok(Tensor::full_of(Shape::from([]), without, grouped.dtype())),
+        };
+        grouped.normalize_groups(&weight(&self.gamma, 1.0)?, &weight(&self.beta, 0.0)?, epsilon)
+    }
+
     /// `x · gamma + beta`, with the weights under a shape that broadcasts to that of `x`.
     pub(super) fn apply(&self, x: Tensor, shape: &Shape) -> Result<Tensor> {
         let scaled = match &self.gamma {

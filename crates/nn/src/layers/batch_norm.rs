@@ -127,24 +127,26 @@ impl Layer for BatchNorm {
         let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
         let channels = input.shape()[axis];
         let parts = self.weights.of("batch_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
-        let others: Vec<isize> = (0..input.rank()).filter(|&other| other != axis).map(|other| other as isize).collect();
-        let across: Shape = (0..input.rank()).map(|other| if other == axis { channels } else { 1 }).collect();
-        let (mean, variance) = if mode == Mode::Training && !parts.is_frozen() {
-            let count = others.iter().map(|&other| input.shape()[other as usize]).product();
+        let (before, after) = (&input.shape()[..axis], &input.shape()[axis + 1..]);
+        let [rows, columns]: [usize; 2] = [before, after].map(|axes| axes.iter().product());
+        if mode == Mode::Training && !parts.is_frozen() {
+            let count = rows * columns;
             if count < 2 {
                 let message =
                     format!("in training a channel needs at least 2 values, not {count}: one alone has no variance");
                 return Err(Error::shape("batch_norm", input.shape(), message));
             }
-            let (mean, variance) = (input.mean_keepdims(&others[..])?, input.var_keepdims(&others[..])?);
+            let grouped = input.with_shape([1, rows, channels, columns])?;
+            let [output, mean, variance] = parts.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
             // A segment that is computed anew has moved them before.
             if checkpoint_pass() != Some(CheckpointPass::Again) {
                 self.update(parts, &mean, &variance, count)?;
             }
-            (mean, variance)
-        } else {
-            (parts.moving_mean.value().with_shape(&across)?, parts.moving_variance.value().with_shape(&across)?)
-        };
+            return output.with_shape(input.shape());
+        }
+        let across: Shape = (0..input.rank()).map(|other| if other == axis { channels } else { 1 }).collect();
+        let mean = parts.moving_mean.value().with_shape(&across)?;
+        let variance = parts.moving_variance.value().with_shape(&across)?;
         let normal = input.try_sub(mean)?.try_mul(variance.try_add(self.epsilon)?.rsqrt())?;
         parts.affine.apply(normal, &across)
     }

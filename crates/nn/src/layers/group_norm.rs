@@ -58,9 +58,10 @@ impl Layer for GroupNorm {
         let (batch, channels) = (input.shape()[0], input.shape()[input.rank() - 1]);
         let affine = self.weights.of("group_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
         let positions = input.shape()[1..input.rank() - 1].iter().product();
-        let grouped = input.with_shape([batch, positions, self.groups, channels / self.groups])?;
-        let normal = grouped.normalize([1, 3], self.epsilon)?.with_shape(input.shape())?;
-        affine.apply(normal, &[channels].into())
+        let places = [self.groups, channels / self.groups];
+        let grouped = input.with_shape([batch, positions, places[0], places[1]])?;
+        let [output, ..] = affine.normalize(&grouped, places, self.epsilon)?;
+        output.with_shape(input.shape())
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -61,8 +61,11 @@ impl Layer for LayerNorm {
         check_input("layer_norm", input, self.trailing, "those to normalize")?;
         let sizes = &input.shape()[input.rank() - self.trailing..];
         let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;
-        let axes: Vec<isize> = (1..=self.trailing as isize).map(|axis| -axis).collect();
-        affine.apply(input.normalize(&axes[..], self.epsilon)?, &sizes.into())
+        let samples = input.shape()[..input.rank() - self.trailing].iter().product();
+        let features = sizes.iter().product();
+        let grouped = input.with_shape([samples, 1, 1, features])?;
+        let [output, ..] = affine.normalize(&grouped, [1, features], self.epsilon)?;
+        output.with_shape(input.shape())
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -56,7 +56,7 @@ pub(super) fn modules(model: &dyn Layer, twin: &PyTorch) -> Vec<Module> {
                 module.weights.push((name, weight.shape()));
             }
         }
-        Part::Stream(_) => {}
+        Part::Stream(_) | Part::Rules(..) | Part::Penalty(_) => {}
     }));
     modules
 }

@@ -10,6 +10,7 @@ pub(crate) mod index;
 pub(crate) mod linalg;
 pub(crate) mod math;
 pub(crate) mod memory;
+pub(crate) mod normalize;
 pub(crate) mod pool;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;

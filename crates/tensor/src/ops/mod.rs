@@ -57,6 +57,7 @@ pub use index::Index;
 pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
+pub use normalize::Normalize;
 pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use recurrent::{Recurrent, Sequence, SequenceOperands};
@@ -97,6 +98,8 @@ pub enum Op {
     Split(Split),
     /// Elements selected by other tensors.
     Index(Index),
+    /// Numbers brought to mean 0 and variance 1.
+    Normalize(Normalize),
     /// Several steps in one kernel.
     Fused(Fused),
     /// Whole sequences of recurrent layers.
@@ -207,7 +210,7 @@ macro_rules! families {
 
 families! {
     one output: Unary, UnaryGradient, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
-    several: Scan, Split, Recurrent, Linalg;
+    several: Scan, Split, Normalize, Recurrent, Linalg;
 }
 
 /// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the

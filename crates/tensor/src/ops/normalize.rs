@@ -1,10 +1,135 @@
-//! Numbers brought to mean 0 and variance 1, as layers for networks do. Compositions of other
-//! operations.
+//! Numbers brought to mean 0 and variance 1, as layers for networks do, and the gradient of that.
 
+use smallvec::{SmallVec, smallvec};
+
+use crate::dtype::{Element, with_float};
 use crate::error::{Error, Result};
-use crate::ops::{Reduce, Reduction, apply};
-use crate::shape::{Axes, IntoAxes};
+use crate::kernels::normalize::{Groups, Statistics};
+use crate::ops::{Outputs, Reduce, Reduction, apply, apply_all, operands, same_dtype};
+use crate::shape::{Axes, IntoAxes, Shape};
+use crate::storage::Buffer;
 use crate::tensor::Tensor;
+
+/// A normalization or its gradient. The numbers are `[outer, rows, groups, columns]`; mean and variance are those along
+/// the axes 1 and 3, `[outer, 1, groups, 1]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Normalize {
+    /// Of `x`, `gamma` and `beta`, which broadcast to `[groups, columns]`:
+    /// `(x - mean) / √(variance + epsilon) · gamma + beta`, the mean and the variance (divisor `n`).
+    Normalize {
+        /// What is added to the variance.
+        epsilon: f64,
+    },
+    /// Of the gradient of the first output, `x`, `gamma`, and mean and variance as they are of `x`: the gradients of
+    /// `x`, `gamma` and `beta`, the latter two `[groups, columns]`. Mean and variance are here to save computing them
+    /// again: as functions of `x` they have no gradients of their own.
+    NormalizeGradient {
+        /// What is added to the variance.
+        epsilon: f64,
+    },
+}
+
+names! { Normalize:
+    Normalize::Normalize { .. } => "normalize",
+    Normalize::NormalizeGradient { .. } => "normalize_gradient",
+}
+
+impl Normalize {
+    pub(super) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+        let (x, each) = match self {
+            // Add; subtract, square, add; subtract, scale, shift.
+            Normalize::Normalize { .. } => (inputs[0], 7),
+            // Subtract, multiply, add twice; scale, subtract, multiply, add, subtract.
+            Normalize::NormalizeGradient { .. } => (&outputs[0], 9),
+        };
+        each * x.size() as u64
+    }
+
+    pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
+        let name = self.name();
+        match *self {
+            Normalize::Normalize { epsilon } => {
+                let [x, gamma, beta] = operands(inputs, name)?;
+                check_epsilon(epsilon, name)?;
+                let groups = groups(x, name)?;
+                let [gamma, beta] = [line(gamma, x, &groups, name)?, line(beta, x, &groups, name)?];
+                with_float!(x.dtype(), T => {
+                    let (x, gamma, beta) = (x.elements::<T>(), gamma.elements::<T>(), beta.elements::<T>());
+                    let statistics = if x.is_empty() {
+                        let none = vec![f64::NAN; groups.outer * groups.groups];
+                        Statistics { mean: none.clone(), variance: none }
+                    } else {
+                        groups.statistics(&x)
+                    };
+                    let y = match x.is_empty() {
+                        true => Buffer::new::<T>(0),
+                        false => groups.forward(&x, [&gamma, &beta], &statistics, epsilon),
+                    };
+                    let small = |values: Vec<f64>| Buffer::from_vec(values.into_iter().map(T::from_f64).collect());
+                    let shape = Shape::from([groups.outer, 1, groups.groups, 1]);
+                    Ok(smallvec![
+                        Tensor::from_buffer(y, inputs[0].shape().clone()),
+                        Tensor::from_buffer(small(statistics.mean), shape.clone()),
+                        Tensor::from_buffer(small(statistics.variance), shape),
+                    ])
+                }, else Err(Error::dtype(name, x.dtype(), "a floating type; cast the tensor first")))
+            }
+            Normalize::NormalizeGradient { epsilon } => {
+                let [g, x, gamma, mean, variance] = operands(inputs, name)?;
+                check_epsilon(epsilon, name)?;
+                let groups = groups(x, name)?;
+                let gamma = line(gamma, x, &groups, name)?;
+                let small = Shape::from([groups.outer, 1, groups.groups, 1]);
+                for (other, shape) in [(g, x.shape()), (mean, &small), (variance, &small)] {
+                    same_dtype(other, x, name)?;
+                    if other.shape() != shape {
+                        return Err(Error::shape(name, other.shape(), format!("must be {shape} for {}", x.shape())));
+                    }
+                }
+                let places = Shape::from([groups.groups, groups.columns]);
+                with_float!(x.dtype(), T => {
+                    let numbers = |values: &Tensor| values.elements::<T>().iter().map(|x| x.to_f64()).collect();
+                    let statistics = Statistics { mean: numbers(mean), variance: numbers(variance) };
+                    let (g, x, gamma) = (g.elements::<T>(), x.elements::<T>(), gamma.elements::<T>());
+                    let parts = if x.is_empty() {
+                        let zeros = || Buffer::filled(places.size(), T::from_f64(0.0));
+                        [Buffer::new::<T>(0), zeros(), zeros()]
+                    } else {
+                        groups.gradient([&g, &x], &gamma, &statistics, epsilon)
+                    };
+                    let shapes = [inputs[1].shape(), &places, &places];
+                    Ok(parts.into_iter().zip(shapes).map(|(part, shape)| Tensor::from_buffer(part, shape.clone())).collect())
+                }, else Err(Error::dtype(name, x.dtype(), "a floating type; cast the tensor first")))
+            }
+        }
+    }
+}
+
+/// The sizes of the numbers that are normalized.
+fn groups(x: &Tensor, operation: &str) -> Result<Groups> {
+    match x.shape()[..] {
+        [outer, rows, groups, columns] => Ok(Groups { outer, rows, groups, columns }),
+        _ => Err(Error::shape(operation, x.shape(), "must be [outer, rows, groups, columns]")),
+    }
+}
+
+/// `weight` for every place of a line.
+fn line(weight: &Tensor, x: &Tensor, groups: &Groups, operation: &str) -> Result<Tensor> {
+    same_dtype(x, weight, operation)?;
+    let places = Shape::from([groups.groups, groups.columns]);
+    let strides = weight.strides().broadcast(weight.shape(), &places).ok_or_else(|| {
+        let message = format!("must broadcast to {places}, the groups and columns of {}", x.shape());
+        Error::shape(operation, weight.shape(), message)
+    })?;
+    Ok(weight.restrided(places, strides, weight.offset()))
+}
+
+fn check_epsilon(epsilon: f64, operation: &str) -> Result<()> {
+    if epsilon >= 0.0 && epsilon.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(operation, format!("epsilon {epsilon:?} must be a number from 0 on")))
+}
 
 impl Tensor {
     /// `(x - mean) / √(variance + epsilon)` with the mean and the variance (divisor `n`) along axes:
@@ -22,7 +147,44 @@ impl Tensor {
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
     pub fn normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "normalize")?;
-        scaled(&self.try_sub(mean(self, &axes)?)?, &axes, epsilon)
+        let [one, zero] = [1.0, 0.0].map(|value| Tensor::full_of(Shape::from([]), value, self.dtype()));
+        let normalized = |x: &Tensor, grouped: [usize; 4]| {
+            let [y, ..] = x.with_shape(grouped)?.normalize_groups(&one, &zero, epsilon)?;
+            y.with_shape(x.shape())
+        };
+        if let Some(grouped) = grouped(self.shape(), &axes) {
+            return normalized(self, grouped);
+        }
+        // The axes to normalize along last.
+        let kept = (0..self.rank()).filter(|axis| !axes.contains(axis));
+        let order: SmallVec<[isize; 8]> = kept.chain(axes.iter().copied()).map(|axis| axis as isize).collect();
+        let mut inverse: SmallVec<[isize; 8]> = smallvec![0; order.len()];
+        (0..).zip(&order).for_each(|(place, &axis)| inverse[axis as usize] = place);
+        let moved = self.permute(&order)?;
+        let count = axes.iter().map(|&axis| self.shape()[axis]).product();
+        let rows = moved.shape()[..self.rank() - axes.len()].iter().product();
+        normalized(&moved, [rows, 1, 1, count])?.permute(&inverse)
+    }
+
+    /// Numbers `[outer, rows, groups, columns]` normalized along the axes 1 and 3, times `gamma` plus `beta`, which broadcast
+    /// to `[groups, columns]`; and mean and variance, `[outer, 1, groups, 1]`. Layer normalization is
+    /// `[samples, 1, 1, features]`, batch normalization `[1, positions, channels, 1]`, group normalization
+    /// `[samples, positions, groups, channels]`.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let x = tensor![[1.0, 4.0], [3.0, 8.0]].with_shape([1, 2, 2, 1])?;
+    /// let [y, mean, variance] = x.normalize_groups(&tensor![[1.0], [2.0]], &tensor![[0.0], [5.0]], 0.0)?;
+    /// assert_eq!(y.to_vec::<f32>()?, [-1.0, 3.0, 1.0, 7.0]);
+    /// assert_eq!((mean.to_vec::<f32>()?, variance.to_vec::<f32>()?), (vec![2.0, 6.0], vec![1.0, 4.0]));
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a shape does not suit, the types differ or are not floating, or `epsilon` is not a number from 0 on.
+    pub fn normalize_groups(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Result<[Tensor; 3]> {
+        let outputs = apply_all(Normalize::Normalize { epsilon }, &[self, gamma, beta])?;
+        Ok(<[Tensor; 3]>::try_from(outputs.into_vec()).expect("three outputs"))
     }
 
     /// `x / √(mean x² + epsilon)` with the mean along axes (Zhang & Sennrich 2019).
@@ -31,24 +193,29 @@ impl Tensor {
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
     pub fn rms_normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "rms_normalize")?;
-        scaled(self, &axes, epsilon)
+        let mean = Reduce { reduction: Reduction::Mean, axes, keepdims: true };
+        self.try_mul(apply(mean, &[&self.square()])?.try_add(epsilon)?.rsqrt())
     }
 }
 
-fn scaled(x: &Tensor, axes: &Axes, epsilon: f64) -> Result<Tensor> {
-    x.try_mul(mean(&x.square(), axes)?.try_add(epsilon)?.rsqrt())
-}
-
-fn mean(x: &Tensor, axes: &Axes) -> Result<Tensor> {
-    apply(Reduce { reduction: Reduction::Mean, axes: axes.clone(), keepdims: true }, &[x])
+/// A shape in which these axes are joined to the axes 1 and 3, and all others to 0 and 2, if their order allows it.
+fn grouped(shape: &Shape, axes: &Axes) -> Option<[usize; 4]> {
+    let mut sizes = [1; 4];
+    let mut place = 0;
+    for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
+        // Axes of one kind go to odd places.
+        if (place % 2 == 1) != axes.contains(&axis) {
+            place += 1;
+        }
+        *sizes.get_mut(place)? *= size;
+    }
+    Some(sizes)
 }
 
 fn checked(x: &Tensor, axes: impl IntoAxes, epsilon: f64, operation: &str) -> Result<Axes> {
     if !x.dtype().is_float() {
         return Err(Error::dtype(operation, x.dtype(), "a floating type; cast the tensor first"));
     }
-    if !(epsilon >= 0.0 && epsilon.is_finite()) {
-        return Err(Error::argument(operation, format!("epsilon {epsilon:?} must be a number from 0 on")));
-    }
+    check_epsilon(epsilon, operation)?;
     axes.into_axes(x.rank(), operation)
 }

@@ -20,14 +20,26 @@ fn by_channel(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
 }
 
 fn layer_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
-    let trailing = attrs["trailing"].as_i64().expect("a number") as isize;
-    let axes: Vec<isize> = (-trailing..0).collect();
-    x[0].normalize(&axes[..], epsilon(attrs))?.try_mul(&x[1])?.try_add(&x[2])
+    let (shape, features) = (x[0].shape(), x[1].size());
+    let rows = shape[..shape.rank() - x[1].rank()].iter().product();
+    let weights = [x[1].with_shape([1, features])?, x[2].with_shape([1, features])?];
+    let [y, ..] =
+        x[0].with_shape([rows, 1, 1, features])?.normalize_groups(&weights[0], &weights[1], epsilon(attrs))?;
+    y.with_shape(shape)
 }
 
 fn batch_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
-    let axes: Vec<isize> = (0..x[0].rank() as isize).filter(|&axis| axis != 1).collect();
-    by_channel(&x[0].normalize(&axes[..], epsilon(attrs))?, &x[1], &x[2])
+    let (shape, channels) = (x[0].shape(), x[1].size());
+    let grouped = x[0].with_shape([1, shape[0], channels, shape[2..].iter().product()])?;
+    let weights = [x[1].with_shape([channels, 1])?, x[2].with_shape([channels, 1])?];
+    let [y, ..] = grouped.normalize_groups(&weights[0], &weights[1], epsilon(attrs))?;
+    y.with_shape(shape)
+}
+
+/// All outputs of `normalize_groups`, in one sum.
+fn normalize_groups(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let [y, mean, variance] = x[0].normalize_groups(&x[1], &x[2], epsilon(attrs))?;
+    y.try_add(mean.sin())?.try_mul(variance.try_add(1.0)?)
 }
 
 fn group_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
@@ -126,6 +138,26 @@ pub(super) fn rows() -> Vec<Row> {
             Some((inputs?, json!({"trailing": trailing, "eps": 0.5})))
         }),
         row("batch_norm", batch_norm, |s| Some((with_weights(s, 2, |shape| vec![shape[1]], 2)?, json!({"eps": 0.5})))),
+        row("normalize_groups", normalize_groups, |s| {
+            let sizes: [usize; 4] = std::array::from_fn(|_| 1 + s.below(3));
+            let [_, _, groups, columns] = sizes;
+            let weights = [vec![groups, columns], vec![groups, 1], vec![columns], vec![]];
+            let weights = [s.below(4), s.below(4)].map(|k| s.within(&weights[k], -1.0, 1.0));
+            let [gamma, beta] = weights;
+            Some((vec![s.within(&sizes, -1.0, 1.0), gamma, beta], json!({"eps": 0.5})))
+        }),
+        row(
+            "normalize",
+            |x, a| {
+                let axes: Vec<isize> = serde_json::from_value(a["axes"].clone()).expect("axes");
+                x[0].normalize(&axes[..], epsilon(a))
+            },
+            |s| {
+                let shape = s.shape.clone();
+                let axes: Vec<usize> = (0..shape.len()).filter(|_| s.coin()).collect();
+                Some((vec![s.within(&shape, -1.0, 1.0)], json!({"axes": axes, "eps": 0.5})))
+            },
+        ),
         row("group_norm", group_norm, |s| {
             let groups = if s.shape.get(1).is_some_and(|size| size.is_multiple_of(2)) { 2 } else { 1 };
             Some((with_weights(s, 2, |shape| vec![shape[1]], 2)?, json!({"groups": groups, "eps": 0.5})))
