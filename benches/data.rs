@@ -47,15 +47,14 @@ fn main() -> Result<()> {
         for (kind, (_, times)) in times.iter_mut().enumerate() {
             let (start, mut count) = (Instant::now(), 0);
             match kind {
-                0 => train
-                    .batch(BATCH)
-                    .epoch(round)?
-                    .try_for_each(|batch| Ok::<(), Error>(count += black_box(batch?).len()))?,
-                1 => augmented
-                    .batch(BATCH)
-                    .epoch(round)?
-                    .try_for_each(|batch| Ok::<(), Error>(count += black_box(batch?).len()))?,
-                2 => (0..469).try_for_each(|_| step(&waiting).map(|()| count += BATCH))?,
+                0 => count += draw(&train, round)?,
+                1 => count += draw(&augmented, round)?,
+                2 => {
+                    for _ in 0..60_000 / BATCH {
+                        step(&waiting)?;
+                        count += BATCH;
+                    }
+                }
                 _ => {
                     let samples: &dyn Samples = if kind == 3 { &train } else { &prefetched };
                     for batch in Batches::new(samples, BATCH).epoch(round)? {
@@ -74,4 +73,13 @@ fn main() -> Result<()> {
         println!("{name:24} {:9.0} samples/s, {:6.1} µs a batch of {BATCH}", 1.0 / each, 1e6 * each * BATCH as f64);
     }
     Ok(())
+}
+
+/// Goes through a pass; the number of its samples.
+fn draw(samples: &dyn Samples, pass: u64) -> Result<usize> {
+    let mut count = 0;
+    for batch in Batches::new(samples, BATCH).epoch(pass)? {
+        count += black_box(batch?).len();
+    }
+    Ok(count)
 }

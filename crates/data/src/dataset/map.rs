@@ -35,7 +35,7 @@ impl<D: Dataset, F: Fn(Batch) -> Result<Batch> + Send + Sync> Dataset for Map<D,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ArrayDataset;
+    use crate::{ArrayDataset, Samples};
     use tensor::{Tensor, tensor};
 
     #[test]
@@ -44,6 +44,14 @@ mod tests {
         let set = ArrayDataset::from_tensors(&bytes, &bytes).unwrap().divide_features(255.0);
         let expected: Vec<f32> = (0..=255u8).map(|x| f32::from(x) / 255.0).collect();
         assert_eq!(set.range(0, 0..256).unwrap().features.to_vec::<f32>().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_map_that_loses_samples_is_refused() {
+        let set = ArrayDataset::from_tensors(&tensor![1, 2, 3], &tensor![0, 0, 0]).unwrap();
+        let losing = set.map(|batch| Batch::new(&batch.features.slice(1..)?, &batch.targets.slice(1..)?));
+        let message = losing.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
+        assert_eq!(message, "of 2 samples a data set gave 1; `map` must keep their number, `filter` leaves some out");
     }
 
     #[test]

@@ -295,8 +295,14 @@ impl Pass for DatasetPass<'_> {
             return Ok(None);
         }
         self.next = range.end;
-        let batch = self.dataset.range(self.number, range)?;
+        let batch = self.dataset.range(self.number, range.clone())?;
         batch.check()?;
+        if batch.len() != range.len() {
+            let (asked, given) = (range.len(), batch.len());
+            return Err(Error::Dataset(format!(
+                "of {asked} samples a data set gave {given}; `map` must keep their number, `filter` leaves some out"
+            )));
+        }
         Ok(Some(batch))
     }
 
