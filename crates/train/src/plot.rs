@@ -210,11 +210,8 @@ mod tests {
     use super::*;
 
     fn history(columns: &[(&str, &[f64])]) -> History {
-        let mut history = History::new(columns.iter().map(|(name, _)| name.to_string()).collect());
-        for epoch in 0..columns[0].1.len() {
-            history.push(&columns.iter().map(|(_, values)| values[epoch]).collect::<Vec<_>>());
-        }
-        history
+        let columns = columns.iter().map(|(name, values)| (name.to_string(), values.to_vec()));
+        History::of_columns(columns.collect()).unwrap()
     }
 
     #[test]
