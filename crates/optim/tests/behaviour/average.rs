@@ -66,7 +66,9 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
         "longer: weight_average: shape [2]: must be that of the average, [1]"
     );
     w[0].cast(DType::F64).unwrap();
-    assert!(message(average.update(&w)).starts_with("w: weight_average: float32 and float64 differ"));
+    assert!(
+        message(average.update(&w)).starts_with("w: weight_average: float64 and float32 differ; cast the float64 one")
+    );
     assert_eq!(average.state().steps, 3);
     assert_eq!(value(&w[0]), 8.0);
     let count = [Variable::new(tensor![1]).named("count")];
