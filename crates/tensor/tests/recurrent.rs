@@ -44,7 +44,7 @@ fn operands_that_do_not_suit_are_errors() {
         (
             3,
             Tensor::zeros([2, 2]).cast(DType::F64),
-            "lstm: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`",
+            "lstm: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`",
         ),
     ];
     for (place, other, expected) in cases {

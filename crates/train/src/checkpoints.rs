@@ -73,7 +73,7 @@ impl Checkpoints {
 
     pub(crate) fn after_batch(&mut self, run: &Run<'_>) -> Result<()> {
         match self.every_batches {
-            Some(batches) if batches > 0 && run.training.batch % batches == 0 => self.now(run),
+            Some(batches) if batches > 0 && run.training.batch.is_multiple_of(batches) => self.now(run),
             _ => Ok(()),
         }
     }
