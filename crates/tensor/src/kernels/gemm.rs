@@ -114,17 +114,13 @@ pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     }
 }
 
-/// Rows and columns of a tile: about equal work for each, the longer side split first.
+/// Rows and columns of a tile: about equal work for each. Every tile packs its part of both operands, the
+/// columns at more cost: so these are split first, but not into slivers.
 fn tile_size(m: usize, n: usize, work: usize) -> (usize, usize) {
     let tiles = (work / TASK).clamp(1, TILES);
+    let across = tiles.min((n / 32).clamp(1, 8));
     let split = |size: usize, parts: usize, unit: usize| size.div_ceil(parts).next_multiple_of(unit).min(size.max(1));
-    if tiles == 1 {
-        (m, n)
-    } else if n >= m {
-        (m, split(n, tiles, 32))
-    } else {
-        (split(m, tiles, 8), n)
-    }
+    if tiles == 1 { (m, n) } else { (split(m, tiles / across, 8), split(n, across, 32)) }
 }
 
 /// Products of tiny matrices from the pair `first` on.
