@@ -296,3 +296,30 @@ fn corners_of_constructors_and_views() {
     assert!(infinity.allclose(&infinity, 0.0, 0.0).unwrap());
     assert_eq!(tensor![-1.0, 1.0].floor_div(&infinity).unwrap().to_vec::<f32>().unwrap(), [-1.0, 0.0]);
 }
+
+#[test]
+fn normalizations_say_which_shapes_they_take() {
+    let (one, zero) = (Tensor::scalar(1.0), Tensor::scalar(0.0));
+    let message = |x: &Tensor, gamma: &Tensor, epsilon: f64| {
+        x.normalize_groups(gamma, &zero, epsilon).map(drop).unwrap_err().to_string()
+    };
+    let x = Tensor::ones([2, 3, 4, 5]);
+    assert_eq!(
+        message(&Tensor::ones([2, 3]), &one, 0.1),
+        "normalize: shape [2, 3]: must be [outer, rows, groups, columns]"
+    );
+    assert_eq!(
+        message(&x, &Tensor::ones([3]), 0.1),
+        "normalize: shape [3]: must broadcast to [4, 5], the groups and columns of [2, 3, 4, 5]"
+    );
+    assert_eq!(message(&x, &one, f64::NAN), "normalize: epsilon NaN must be a number from 0 on");
+    assert_eq!(
+        message(&x, &one.cast(DType::F64), 0.1),
+        "normalize: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`"
+    );
+    // Nothing to normalize: no mean, and no panic.
+    let [y, mean, _] = Tensor::ones([2, 0, 3, 1]).normalize_groups(&one, &zero, 0.1).unwrap();
+    assert_eq!((y.size(), mean.to_vec::<f32>().unwrap().iter().all(|mean| mean.is_nan())), (0, true));
+    let side = 1 << 40;
+    assert!(Tensor::ones([side, 0, side, 1]).normalize_groups(&one, &zero, 0.1).is_err());
+}

@@ -108,7 +108,12 @@ impl Normalize {
 /// The sizes of the numbers that are normalized.
 fn groups(x: &Tensor, operation: &str) -> Result<Groups> {
     match x.shape()[..] {
-        [outer, rows, groups, columns] => Ok(Groups { outer, rows, groups, columns }),
+        [outer, rows, groups, columns] => {
+            // Where there is no number, one of these may be larger than any tensor.
+            Shape::from([outer, groups]).checked_size(operation)?;
+            Shape::from([groups, columns]).checked_size(operation)?;
+            Ok(Groups { outer, rows, groups, columns })
+        }
         _ => Err(Error::shape(operation, x.shape(), "must be [outer, rows, groups, columns]")),
     }
 }
