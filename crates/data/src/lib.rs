@@ -13,6 +13,7 @@
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
 //! | [`idx`] | the file format they come in |
+//! | [`cifar`] | small photographs of 10 or 100 classes |
 //! | [`npy`], [`npz`] | NumPy's files |
 //! | [`safetensors`] | named tensors in a file |
 //! | [`StoredType`] | element types in files, and what they become |
@@ -26,6 +27,7 @@ mod augment;
 mod batch;
 mod batches;
 mod checksum;
+pub mod cifar;
 mod dataset;
 mod error;
 mod half;
@@ -50,6 +52,7 @@ pub use augment::{Augmentation, MixUp};
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
 pub use checksum::checksum;
+pub use cifar::{Cifar10, Cifar100};
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
 pub use mnist::Mnist;
