@@ -12,6 +12,8 @@
 //! | [`Prefetch`] | a thread that makes batches ahead |
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
+//! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters, in the form of MNIST |
+//! | [`text`] | lines of files, characters as tokens, windows over tokens |
 //! | [`idx`] | the file format they come in |
 //! | [`cifar`] | small photographs of 10 or 100 classes |
 //! | [`npy`], [`npz`] | NumPy's files |
@@ -30,9 +32,11 @@ mod checksum;
 pub mod cifar;
 mod dataset;
 mod error;
+pub mod fashion_mnist;
 mod half;
 pub mod idx;
 mod input;
+pub mod kmnist;
 pub mod mnist;
 mod normalization;
 pub mod npy;
@@ -45,6 +49,7 @@ mod sequences;
 mod source;
 mod stored;
 mod stream;
+pub mod text;
 
 pub use array::ArrayDataset;
 pub use atomic::write_atomically;
