@@ -14,6 +14,7 @@
 //! | [`mnist`] | the handwritten digits |
 //! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters, in the form of MNIST |
 //! | [`text`] | lines of files, characters as tokens, windows over tokens |
+//! | `ImageFolder` | pictures in folders; feature `images` |
 //! | [`idx`] | the file format they come in |
 //! | [`cifar`] | small photographs of 10 or 100 classes |
 //! | [`npy`], [`npz`] | NumPy's files |
@@ -35,6 +36,8 @@ mod error;
 pub mod fashion_mnist;
 mod half;
 pub mod idx;
+#[cfg(feature = "images")]
+mod images;
 mod input;
 pub mod kmnist;
 pub mod mnist;
@@ -60,6 +63,8 @@ pub use checksum::checksum;
 pub use cifar::{Cifar10, Cifar100};
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
+#[cfg(feature = "images")]
+pub use images::ImageFolder;
 pub use mnist::Mnist;
 pub use normalization::Normalization;
 pub use prefetch::Prefetch;
