@@ -15,6 +15,7 @@
 //! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters, in the form of MNIST |
 //! | [`text`] | lines of files, characters as tokens, windows over tokens |
 //! | `ImageFolder` | pictures in folders; feature `images` |
+//! | `download` | data sets fetched by name; feature `download` |
 //! | [`idx`] | the file format they come in |
 //! | [`cifar`] | small photographs of 10 or 100 classes |
 //! | [`npy`], [`npz`] | NumPy's files |
@@ -32,6 +33,8 @@ mod batches;
 mod checksum;
 pub mod cifar;
 mod dataset;
+#[cfg(feature = "download")]
+pub mod download;
 mod error;
 pub mod fashion_mnist;
 mod half;

@@ -20,7 +20,7 @@ pub struct Mnist {
     pub test_labels: Tensor,
 }
 
-const NAMES: [&str; 4] =
+pub(crate) const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// The data set that is part of this library: no file is read and nothing is downloaded. It takes
