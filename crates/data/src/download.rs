@@ -5,7 +5,7 @@
 //! those of the known sets do not.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -142,7 +142,8 @@ impl Remote {
 
     /// The file in this folder, fetched if it is not there. What is being fetched ends with `.part`; it gets its name when
     /// it is whole and passed all checks. After an interruption, in this call or an earlier one, the rest is asked
-    /// for where servers can give it. Processes that fetch the same file wait for each other.
+    /// for where servers can give it. Processes that fetch into the same folder wait for each
+    /// other, by a lock on its file `.lock`.
     ///
     /// # Errors
     /// If no mirror gives the file, tried three times each, or it cannot be written. The message says what was
@@ -163,12 +164,14 @@ impl Remote {
         let part = folder.join(format!("{}.part", self.name));
         let cannot_write = |source| Error::file(part.display().to_string(), "cannot write", source);
         fs::create_dir_all(folder).map_err(cannot_write)?;
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&part).map_err(cannot_write)?;
-        file.lock().map_err(cannot_write)?;
+        let lock = File::create(folder.join(".lock")).map_err(cannot_write)?;
+        lock.lock().map_err(cannot_write)?;
         // Another process had the lock, and is done.
         if path.is_file() {
             return Ok(path);
         }
+        let open = OpenOptions::new().create(true).write(true).truncate(false).open(&part);
+        let mut file = open.map_err(cannot_write)?;
         let mut failures = vec![String::new(); self.mirrors.len()];
         for _ in 0..ROUNDS {
             for (url, failure) in self.mirrors.iter().zip(&mut failures) {
@@ -228,8 +231,7 @@ impl Remote {
         let most = self.size.unwrap_or(MOST_BYTES);
         // One more, to see whether there are more than there should be.
         let mut body = response.body_mut().as_reader().take((most + 1).saturating_sub(have));
-        io::copy(&mut body, file).map_err(failed)?;
-        file.flush().map_err(failed)?;
+        file.seek(SeekFrom::End(0)).and_then(|_| io::copy(&mut body, file)).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         match self.size {
             Some(most) if size < most => Err(format!("the file ends after {size} of {most} bytes")),
@@ -265,7 +267,7 @@ fn sha256(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
 
@@ -337,7 +339,7 @@ mod tests {
     }
 
     fn fetch(remote: &Remote, folder: &Path) -> Result<PathBuf> {
-        let config = Agent::config_builder().proxy(None).timeout_recv_response(Some(Duration::from_millis(200)));
+        let config = Agent::config_builder().proxy(None).timeout_recv_response(Some(Duration::from_secs(2)));
         remote.fetch_with(&config.build().into(), folder)
     }
 
@@ -347,7 +349,7 @@ mod tests {
         let remote = Remote::new("file").mirror(url).size(CONTENT.len() as u64).sha256(SUM);
         let path = fetch(&remote, &folder).unwrap();
         assert_eq!(fs::read(&path).unwrap(), CONTENT);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "the partial file got its name");
+        assert!(!folder.join("file.part").exists(), "the partial file got its name");
         let ranges = server.join().unwrap();
         // The server is gone: it is not asked again.
         assert_eq!(fetch(&remote, &folder).unwrap(), path);
