@@ -54,17 +54,27 @@ pub struct Cifar100 {
 pub const CLASSES_10: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
+/// Those to train on, then that to test with.
+pub(crate) const FILES_10: [&str; 6] = [
+    "data_batch_1.bin",
+    "data_batch_2.bin",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "data_batch_5.bin",
+    "test_batch.bin",
+];
+pub(crate) const FILES_100: [&str; 2] = ["train.bin", "test.bin"];
+
 /// CIFAR-10 from a directory with the files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
 ///
 /// # Errors
 /// If a file is missing or empty, does not end with a whole record, has more records than the whole data set (60,000),
 /// or a label is not below 10. The message names file, offset and what was expected.
 pub fn load_10_from(directory: impl AsRef<Path>) -> Result<Cifar10> {
-    const TRAIN: [&str; 5] =
-        ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
+    let (train, test) = FILES_10.split_at(5);
     let read = |files: &[&str]| read(directory.as_ref(), files, [("label", 10)]);
-    let (train_images, [train_labels]) = read(&TRAIN)?;
-    let (test_images, [test_labels]) = read(&["test_batch.bin"])?;
+    let (train_images, [train_labels]) = read(train)?;
+    let (test_images, [test_labels]) = read(test)?;
     Ok(Cifar10 { train_images, train_labels, test_images, test_labels })
 }
 
@@ -74,8 +84,8 @@ pub fn load_10_from(directory: impl AsRef<Path>) -> Result<Cifar10> {
 /// As [`load_10_from`]; fine labels must be below 100, coarse ones below 20.
 pub fn load_100_from(directory: impl AsRef<Path>) -> Result<Cifar100> {
     let read = |file| read(directory.as_ref(), &[file], [("coarse label", 20), ("fine label", 100)]);
-    let (train_images, [train_coarse_labels, train_labels]) = read("train.bin")?;
-    let (test_images, [test_coarse_labels, test_labels]) = read("test.bin")?;
+    let (train_images, [train_coarse_labels, train_labels]) = read(FILES_100[0])?;
+    let (test_images, [test_coarse_labels, test_labels]) = read(FILES_100[1])?;
     Ok(Cifar100 { train_images, train_labels, train_coarse_labels, test_images, test_labels, test_coarse_labels })
 }
 

@@ -1,8 +1,4 @@
-//! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
-//!
-//! Files are kept in [`cache_folder`] and fetched once. Of Fashion-MNIST and MNIST the sizes of the files are checked, and
-//! of all four sets the gzip checksums and the content; SHA-256 sums are checked where a [`Remote`] states one, which
-//! those of the known sets do not.
+//! One file from one of several places.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,8 +10,6 @@ use ureq::Agent;
 use ureq::http::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 
 use crate::error::{Error, Result};
-use crate::idx;
-use crate::mnist::{self, Mnist};
 
 /// How often each mirror is asked.
 const ROUNDS: usize = 3;
@@ -23,70 +17,6 @@ const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a file of unknown size may have: 4 GiB.
 const MOST_BYTES: u64 = 4 << 30;
-
-/// Fetches [`mnist`](crate::mnist), unless it is there already. [`mnist::load`] needs no network.
-///
-/// # Errors
-/// If a file cannot be fetched from any mirror or is not what it should be.
-pub fn mnist() -> Result<Mnist> {
-    const MIRRORS: [&str; 2] =
-        ["https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"];
-    idx_files("mnist", &MIRRORS, [Some(9_912_422), Some(28_881), Some(1_648_877), Some(4_542)])
-}
-
-/// Fetches [`fashion_mnist`](crate::fashion_mnist), unless it is there already.
-///
-/// # Errors
-/// As [`mnist()`].
-///
-/// ```no_run
-/// let clothes = data::download::fashion_mnist()?;
-/// assert_eq!(clothes.train_images.shape(), &[60_000, 28, 28]);
-/// # Ok::<(), data::Error>(())
-/// ```
-pub fn fashion_mnist() -> Result<Mnist> {
-    const MIRRORS: [&str; 2] = [
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-        "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
-    ];
-    idx_files("fashion_mnist", &MIRRORS, [Some(26_421_880), Some(29_515), Some(4_422_102), Some(5_148)])
-}
-
-/// Fetches [`kmnist`](crate::kmnist), unless it is there already.
-///
-/// # Errors
-/// As [`mnist()`].
-pub fn kmnist() -> Result<Mnist> {
-    idx_files("kmnist", &["http://codh.rois.ac.jp/kmnist/dataset/kmnist"], [None; 4])
-}
-
-fn idx_files(set: &str, mirrors: &[&str], sizes: [Option<u64>; 4]) -> Result<Mnist> {
-    let folder = cache_folder()?.join(set);
-    for (name, size) in mnist::NAMES.into_iter().zip(sizes) {
-        let file = format!("{name}.gz");
-        let mut remote = Remote::new(&file).check(|path| idx::read(path).map(drop));
-        for mirror in mirrors {
-            remote = remote.mirror(format!("{mirror}/{file}"));
-        }
-        if let Some(size) = size {
-            remote = remote.size(size);
-        }
-        remote.fetch(&folder)?;
-    }
-    mnist::load_from(folder)
-}
-
-/// Where data sets are kept: `facade` in the folder that the environment variable `XDG_CACHE_HOME` names, or in `.cache` in
-/// the user's home.
-///
-/// # Errors
-/// If the user has no home.
-pub fn cache_folder() -> Result<PathBuf> {
-    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let caches = named.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-    let missing = || Error::Dataset("no folder for downloads: set XDG_CACHE_HOME to an absolute path".into());
-    Ok(caches.ok_or_else(missing)?.join("facade"))
-}
 
 /// A file that can be had from several places, and what is known about it.
 ///
@@ -272,6 +202,7 @@ mod tests {
     use std::thread::{self, JoinHandle};
 
     use super::*;
+    use crate::idx;
 
     const CONTENT: &[u8] = b"what is to be fetched";
     /// Of [`CONTENT`], from Python's `hashlib`.
