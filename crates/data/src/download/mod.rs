@@ -20,7 +20,7 @@ use crate::mnist::{self, Mnist};
 
 pub use remote::Remote;
 
-/// Fetches [`mnist`](crate::mnist), unless it is there already. [`mnist::load`] needs no network.
+/// Fetches [MNIST](crate::mnist), unless it is there already. [`mnist::load`] needs no network.
 ///
 /// # Errors
 /// If a file cannot be fetched from any mirror or is not what it should be.
@@ -30,7 +30,7 @@ pub fn mnist() -> Result<Mnist> {
     idx_files("mnist", &MIRRORS, [Some(9_912_422), Some(28_881), Some(1_648_877), Some(4_542)])
 }
 
-/// Fetches [`fashion_mnist`](crate::fashion_mnist), unless it is there already.
+/// Fetches [Fashion-MNIST](crate::fashion_mnist), unless it is there already.
 ///
 /// # Errors
 /// As [`mnist()`].
@@ -48,7 +48,7 @@ pub fn fashion_mnist() -> Result<Mnist> {
     idx_files("fashion_mnist", &MIRRORS, [Some(26_421_880), Some(29_515), Some(4_422_102), Some(5_148)])
 }
 
-/// Fetches [`kmnist`](crate::kmnist), unless it is there already.
+/// Fetches [KMNIST](crate::kmnist), unless it is there already.
 ///
 /// # Errors
 /// As [`mnist()`].
@@ -56,7 +56,7 @@ pub fn kmnist() -> Result<Mnist> {
     idx_files("kmnist", &["http://codh.rois.ac.jp/kmnist/dataset/kmnist"], [None; 4])
 }
 
-/// Fetches CIFAR-10, unless it is there already: see [`cifar`].
+/// Fetches [CIFAR-10](cifar), unless it is there already.
 ///
 /// # Errors
 /// As [`mnist()`].
@@ -66,7 +66,7 @@ pub fn cifar10() -> Result<Cifar10> {
     cifar::load_10_from(unpacked(&archive, "cifar10", &cifar::FILES_10)?)
 }
 
-/// Fetches CIFAR-100, unless it is there already: see [`cifar`].
+/// Fetches [CIFAR-100](cifar), unless it is there already.
 ///
 /// # Errors
 /// As [`mnist()`].
