@@ -9,9 +9,9 @@
 //! cargo run --release --example char_gpt -- --temperature 0.7
 //! ```
 
-use std::collections::BTreeSet;
-
 use clap::Parser;
+use facade::data::Window;
+use facade::data::text::{self, CharVocabulary};
 use facade::prelude::*;
 
 const TEXT: &str = include_str!("data/eighty_days.txt");
@@ -48,18 +48,20 @@ fn positive(text: &str) -> std::result::Result<f64, String> {
 fn main() -> Result<()> {
     let options = Options::parse();
     random::seed(options.seed);
-    let alphabet: Vec<char> = TEXT.chars().collect::<BTreeSet<char>>().into_iter().collect();
-    let tokens: Vec<i64> = TEXT.chars().map(|c| alphabet.partition_point(|&other| other < c) as i64).collect();
+    let vocabulary = CharVocabulary::from_text(TEXT);
+    let tokens = vocabulary.encode(TEXT)?;
     let (train, test) = tokens.split_at(tokens.len() * 9 / 10);
+    let excerpts = text::next_tokens(train, Window::new(CONTEXT))?;
+    let test_excerpts = text::next_tokens(test, Window::new(CONTEXT).shift(CONTEXT))?;
 
     let mut model =
-        Sequential::new().add(Embedding::new(alphabet.len(), WIDTH)).add(PositionEmbedding::new(CONTEXT, WIDTH));
+        Sequential::new().add(Embedding::new(vocabulary.len(), WIDTH)).add(PositionEmbedding::new(CONTEXT, WIDTH));
     for _ in 0..3 {
         let block = TransformerEncoder::new(WIDTH, 4, 4 * WIDTH).norm_first().causal();
         model.push(block.activation(Activation::GeluTanh));
     }
-    let model = model.add(LayerNorm::new(WIDTH)).add(Dense::new(WIDTH, alphabet.len()));
-    println!("{} characters of {} kinds, {} parameters", tokens.len(), alphabet.len(), model.parameter_count());
+    let model = model.add(LayerNorm::new(WIDTH)).add(Dense::new(WIDTH, vocabulary.len()));
+    println!("{} characters of {} kinds, {} parameters", tokens.len(), vocabulary.len(), model.parameter_count());
 
     let mut draws = random::fork("excerpts");
     let weights = model.trainable_weights();
@@ -67,31 +69,27 @@ fn main() -> Result<()> {
     let cosine = schedules::Cosine::new(options.learning_rate, (options.steps - warm_up).max(1));
     let mut adam_w = AdamW::new(cosine.warm_up(warm_up)).clip_global_norm(1.0);
     for step in 0..options.steps {
-        let excerpts = draws.integers([options.batch_size], 0..(train.len() - CONTEXT) as i64)?.to_vec::<i64>()?;
+        let drawn = draws.integers([options.batch_size], 0..excerpts.len() as i64)?.to_vec::<i64>()?;
+        let drawn: Vec<usize> = drawn.into_iter().map(|number| number as usize).collect();
         let tape = GradientTape::new();
-        let loss = loss(&model, train, &excerpts, Mode::Training)?;
+        let loss = loss(&model, &excerpts.gather(0, &drawn)?, Mode::Training)?;
         adam_w.apply(&weights, &tape.gradient(&loss, &weights)?)?;
         if step % 200 == 0 {
             println!("step {step}: loss {:.3}", loss.item()?);
         }
     }
 
-    let excerpts: Vec<i64> = (0..(test.len() - CONTEXT) as i64).step_by(CONTEXT).collect();
-    println!("test loss {:.3} nats a character", loss(&model, test, &excerpts, Mode::Inference)?.item()?);
-    println!("frequencies of characters alone: {:.3}\n", unigram_loss(alphabet.len(), train, test));
-    println!("{}", write(&model, &alphabet, &options)?);
+    let all = test_excerpts.range(0, 0..test_excerpts.len())?;
+    println!("test loss {:.3} nats a character", loss(&model, &all, Mode::Inference)?.item()?);
+    println!("frequencies of characters alone: {:.3}\n", unigram_loss(vocabulary.len(), train, test));
+    println!("{}", write(&model, &vocabulary, &options)?);
     Ok(())
 }
 
-/// The mean cross-entropy of each next character in excerpts that begin at `starts`.
-fn loss(model: &Sequential, tokens: &[i64], starts: &[i64], mode: Mode) -> Result<Tensor> {
-    let excerpts = |shift: usize| -> Result<Tensor> {
-        let excerpt = |&start: &i64| &tokens[start as usize + shift..][..CONTEXT];
-        let excerpts = starts.iter().flat_map(excerpt).copied().collect();
-        Ok(Tensor::from_vec::<i64>(excerpts, [starts.len(), CONTEXT])?)
-    };
-    let logits = model.forward(&excerpts(0)?, mode)?;
-    Ok(sparse_categorical_crossentropy_from_logits(&excerpts(1)?, &logits)?.mean())
+/// The mean cross-entropy of each next character.
+fn loss(model: &Sequential, excerpts: &Batch, mode: Mode) -> Result<Tensor> {
+    let logits = model.forward(&excerpts.features, mode)?;
+    Ok(sparse_categorical_crossentropy_from_logits(&excerpts.targets, &logits)?.mean())
 }
 
 /// The cross-entropy of the characters of `test` under their frequencies in `train`, each counted once
@@ -104,9 +102,9 @@ fn unigram_loss(kinds: usize, train: &[i64], test: &[i64]) -> f64 {
 }
 
 /// Text that begins with a new line, each next character drawn from what the model expects.
-fn write(model: &Sequential, alphabet: &[char], options: &Options) -> Result<String> {
+fn write(model: &Sequential, vocabulary: &CharVocabulary, options: &Options) -> Result<String> {
     let mut draws = random::fork("writing");
-    let mut written = vec![alphabet.partition_point(|&c| c < '\n') as i64];
+    let mut written = vocabulary.encode("\n")?;
     while written.len() <= options.characters {
         let seen = &written[written.len().saturating_sub(CONTEXT)..];
         let logits = model.forward(&Tensor::from_vec(seen.to_vec(), [1, seen.len()])?, Mode::Inference)?;
@@ -119,5 +117,5 @@ fn write(model: &Sequential, alphabet: &[char], options: &Options) -> Result<Str
         // Rounding may leave the chances a little short of 1.
         written.push(drawn.unwrap_or(next.len() - 1) as i64);
     }
-    Ok(written[1..].iter().map(|&token| alphabet[token as usize]).collect())
+    Ok(vocabulary.decode(&written[1..])?)
 }

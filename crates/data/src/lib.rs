@@ -12,7 +12,12 @@
 //! | [`Prefetch`] | a thread that makes batches ahead |
 //! | [`Batches`] | passes in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
+//! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters, in the form of MNIST |
+//! | [`text`] | lines of files, characters as tokens, windows over tokens |
+//! | `ImageFolder` | pictures in folders; feature `images` |
+//! | `download` | data sets fetched by name; feature `download` |
 //! | [`idx`] | the file format they come in |
+//! | [`cifar`] | small photographs of 10 or 100 classes |
 //! | [`npy`], [`npz`] | NumPy's files |
 //! | [`safetensors`] | named tensors in a file |
 //! | [`StoredType`] | element types in files, and what they become |
@@ -26,11 +31,18 @@ mod augment;
 mod batch;
 mod batches;
 mod checksum;
+pub mod cifar;
 mod dataset;
+#[cfg(feature = "download")]
+pub mod download;
 mod error;
+pub mod fashion_mnist;
 mod half;
 pub mod idx;
+#[cfg(feature = "images")]
+mod images;
 mod input;
+pub mod kmnist;
 pub mod mnist;
 mod normalization;
 pub mod npy;
@@ -43,6 +55,7 @@ mod sequences;
 mod source;
 mod stored;
 mod stream;
+pub mod text;
 
 pub use array::ArrayDataset;
 pub use atomic::write_atomically;
@@ -50,8 +63,11 @@ pub use augment::{Augmentation, MixUp};
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
 pub use checksum::checksum;
+pub use cifar::{Cifar10, Cifar100};
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
+#[cfg(feature = "images")]
+pub use images::ImageFolder;
 pub use mnist::Mnist;
 pub use normalization::Normalization;
 pub use prefetch::Prefetch;

@@ -20,7 +20,7 @@ pub struct Mnist {
     pub test_labels: Tensor,
 }
 
-const NAMES: [&str; 4] =
+pub(crate) const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// The data set that is part of this library: no file is read and nothing is downloaded. It takes
@@ -49,7 +49,8 @@ pub fn load() -> Result<Mnist> {
     assemble("the embedded MNIST", |k| idx::parse(FILES[k], NAMES[k]))
 }
 
-/// The data set, or one in the same form such as Fashion-MNIST, from a directory that holds its
+/// The data set, or one in the same form ([`fashion_mnist`](crate::fashion_mnist), [`kmnist`](crate::kmnist)), from a
+/// directory that holds its
 /// four files (`train-images-idx3-ubyte`, …) under their usual names, each gzipped with `.gz` at the
 /// end, or plain.
 ///
@@ -86,7 +87,7 @@ fn part(place: &str, first: usize, file: impl Fn(usize) -> Result<Tensor>) -> Re
         return wrong(first + 1, format!("{} labels for {} images", labels.size(), images.shape()[0]));
     }
     match labels.view::<u8>()?.iter().enumerate().find(|(_, label)| **label > 9) {
-        Some((k, label)) => wrong(first + 1, format!("label {k} is {label}; digits are 0 to 9")),
+        Some((k, label)) => wrong(first + 1, format!("label {k} is {label}; labels are 0 to 9")),
         None => Ok((images, labels)),
     }
 }
@@ -140,7 +141,7 @@ mod tests {
         let place = directory.display();
         let message = || load_from(&directory).unwrap_err().to_string();
         write(NAMES[1], &Tensor::from([3u8, 10]));
-        assert_eq!(message(), format!("{place}: train-labels-idx1-ubyte: label 1 is 10; digits are 0 to 9"));
+        assert_eq!(message(), format!("{place}: train-labels-idx1-ubyte: label 1 is 10; labels are 0 to 9"));
         write(NAMES[1], &Tensor::from([3u8]));
         assert_eq!(message(), format!("{place}: train-labels-idx1-ubyte: 1 labels for 2 images"));
         write(NAMES[1], &Tensor::from([[3u8]]));

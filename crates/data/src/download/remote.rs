@@ -1,0 +1,343 @@
+//! One file from one of several places.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use ureq::Agent;
+use ureq::http::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
+
+use crate::error::{Error, Result};
+
+/// How often each mirror is asked.
+const ROUNDS: usize = 3;
+/// How long a server may be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What a file of unknown size may have: 4 GiB.
+const MOST_BYTES: u64 = 4 << 30;
+
+/// A file that can be had from several places, and what is known about it.
+///
+/// ```no_run
+/// use data::download::{Remote, cache_folder};
+///
+/// let file = Remote::new("iris.csv")
+///     .mirror("https://example.org/iris.csv")
+///     .mirror("https://example.com/data/iris.csv")
+///     .size(4_551)
+///     .fetch(cache_folder()?)?;
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Remote {
+    name: String,
+    mirrors: Vec<String>,
+    size: Option<u64>,
+    sha256: Option<String>,
+    check: Option<fn(&Path) -> Result<()>>,
+}
+
+impl Remote {
+    /// A file that will have this name.
+    pub fn new(name: impl Into<String>) -> Remote {
+        Remote { name: name.into(), mirrors: Vec::new(), size: None, sha256: None, check: None }
+    }
+
+    /// Adds an address; the first is asked first.
+    #[must_use]
+    pub fn mirror(mut self, url: impl Into<String>) -> Remote {
+        self.mirrors.push(url.into());
+        self
+    }
+
+    /// States the size in bytes.
+    #[must_use]
+    pub fn size(self, size: u64) -> Remote {
+        Remote { size: Some(size), ..self }
+    }
+
+    /// States the SHA-256 sum, as 64 hexadecimal digits.
+    #[must_use]
+    pub fn sha256(self, sum: impl Into<String>) -> Remote {
+        Remote { sha256: Some(sum.into().to_lowercase()), ..self }
+    }
+
+    /// Refuses a file for which this fails, before it gets its name.
+    #[must_use]
+    pub fn check(self, check: fn(&Path) -> Result<()>) -> Remote {
+        Remote { check: Some(check), ..self }
+    }
+
+    /// The file in this folder, fetched if it is not there. What is being fetched ends with `.part`; it gets its name when
+    /// it is whole and passed all checks. After an interruption, in this call or an earlier one, the rest is asked
+    /// for where servers can give it. Processes that fetch into the same folder wait for each
+    /// other, by a lock on its file `.lock`.
+    ///
+    /// # Errors
+    /// If no mirror gives the file, tried three times each, or it cannot be written. The message says what was
+    /// wrong with each.
+    pub fn fetch(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
+        let config = Agent::config_builder()
+            .timeout_connect(Some(PATIENCE))
+            .timeout_recv_response(Some(PATIENCE))
+            .timeout_per_read(Some(PATIENCE));
+        self.fetch_with(&config.build().into(), folder.as_ref())
+    }
+
+    fn fetch_with(&self, agent: &Agent, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join(&self.name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let part = folder.join(format!("{}.part", self.name));
+        let cannot_write = |source| Error::file(part.display().to_string(), "cannot write", source);
+        fs::create_dir_all(folder).map_err(cannot_write)?;
+        let lock = File::create(folder.join(".lock")).map_err(cannot_write)?;
+        lock.lock().map_err(cannot_write)?;
+        // Another process had the lock, and is done.
+        if path.is_file() {
+            return Ok(path);
+        }
+        let open = OpenOptions::new().create(true).write(true).truncate(false).open(&part);
+        let mut file = open.map_err(cannot_write)?;
+        let mut failures = vec![String::new(); self.mirrors.len()];
+        for _ in 0..ROUNDS {
+            for (url, failure) in self.mirrors.iter().zip(&mut failures) {
+                match self.fetch_from(agent, url, &mut file, &part) {
+                    Ok(()) => {
+                        file.sync_all().and_then(|()| fs::rename(&part, &path)).map_err(cannot_write)?;
+                        return Ok(path);
+                    }
+                    Err(what) => *failure = format!("{url}: {what}"),
+                }
+            }
+        }
+        Err(Error::Dataset(format!("{}: cannot be downloaded: {}", self.name, failures.join("; "))))
+    }
+
+    /// Adds to the file what it lacks, and checks it. Content that is wrong is dropped, for the next try to begin anew.
+    fn fetch_from(&self, agent: &Agent, url: &str, file: &mut File, part: &Path) -> std::result::Result<(), String> {
+        let failed = |error: io::Error| error.to_string();
+        let have = file.metadata().map_err(failed)?.len();
+        if have == 0 || self.size != Some(have) {
+            self.receive(agent, url, file, have)?;
+        }
+        self.verify(file, part).inspect_err(|_| {
+            // If this fails too, the next check finds the same fault.
+            let _ = file.set_len(0);
+        })
+    }
+
+    fn receive(&self, agent: &Agent, url: &str, file: &mut File, have: u64) -> std::result::Result<(), String> {
+        let failed = |error: io::Error| error.to_string();
+        let mut request = agent.get(url);
+        if have > 0 {
+            request = request.header(RANGE, format!("bytes={have}-"));
+        }
+        let mut response = match request.call() {
+            Ok(response) => response,
+            Err(error) => {
+                // The server has no such rest: what is there is not the beginning of its file.
+                if matches!(error, ureq::Error::StatusCode(416)) {
+                    file.set_len(0).map_err(failed)?;
+                }
+                return Err(error.to_string());
+            }
+        };
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if header(CONTENT_TYPE).starts_with("text/html") {
+            return Err("an HTML page instead of the file".into());
+        }
+        let continues = response.status() == 206 && header(CONTENT_RANGE).starts_with(&format!("bytes {have}-"));
+        let have = if continues { have } else { 0 };
+        if !continues {
+            if response.status() != 200 {
+                return Err(format!("status {} was not asked for", response.status()));
+            }
+            file.set_len(0).map_err(failed)?;
+        }
+        let most = self.size.unwrap_or(MOST_BYTES);
+        // One more, to see whether there are more than there should be.
+        let mut body = response.body_mut().as_reader().take((most + 1).saturating_sub(have));
+        file.seek(SeekFrom::End(0)).and_then(|_| io::copy(&mut body, file)).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        match self.size {
+            Some(most) if size < most => Err(format!("the file ends after {size} of {most} bytes")),
+            _ => Ok(()),
+        }
+    }
+
+    fn verify(&self, file: &File, part: &Path) -> std::result::Result<(), String> {
+        let size = file.metadata().map_err(|error| error.to_string())?.len();
+        let most = self.size.unwrap_or(MOST_BYTES);
+        if size > most {
+            return Err(format!("the file has more than {most} bytes"));
+        }
+        if let Some(expected) = &self.sha256 {
+            let found = sha256(part).map_err(|error| error.to_string())?;
+            if found != *expected {
+                return Err(format!("the SHA-256 sum is {found}, not {expected}"));
+            }
+        }
+        self.check.map_or(Ok(()), |check| check(part).map_err(|error| error.to_string()))
+    }
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let (mut file, mut sum, mut bytes) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => sum.update(&bytes[..count]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    use super::*;
+    use crate::idx;
+
+    const CONTENT: &[u8] = b"what is to be fetched";
+    /// Of [`CONTENT`], from Python's `hashlib`.
+    const SUM: &str = "ba3501f6f7a206f89f4c32bfa084483499a2be37c1e4d3ae0a504385018c9e72";
+
+    #[derive(Clone, Copy)]
+    enum Reply {
+        Whole,
+        /// What is asked for, by its range.
+        Rest,
+        /// So many bytes of all, then the connection ends.
+        Cut(usize),
+        Html,
+        Wrong,
+        /// Nothing, until the client is gone.
+        Silence,
+        Status(u16),
+    }
+
+    /// Answers one request after the other as it is told, and gives the ranges that were asked for.
+    fn serve(replies: Vec<Reply>) -> (String, JoinHandle<Vec<Option<usize>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/file", listener.local_addr().unwrap());
+        let answer = move |reply: &Reply| {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut range = None;
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                if let Some(from) = line.to_lowercase().trim().strip_prefix("range: bytes=") {
+                    range = Some(from.trim_end_matches('-').parse().unwrap());
+                }
+            }
+            let respond = |status: &str, headers: &str, size: usize, body: &[u8]| {
+                let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {size}\r\nConnection: close\r\n\r\n");
+                // The client may be gone.
+                let _ = stream.get_ref().write_all(&[head.as_bytes(), body].concat());
+            };
+            let size = CONTENT.len();
+            match *reply {
+                Reply::Whole => respond("200 OK", "", size, CONTENT),
+                Reply::Rest => {
+                    let from: usize = range.unwrap();
+                    let headers = format!("Content-Range: bytes {from}-{}/{size}\r\n", size - 1);
+                    respond("206 Partial Content", &headers, size - from, &CONTENT[from..]);
+                }
+                Reply::Cut(count) => respond("200 OK", "", size, &CONTENT[..count]),
+                Reply::Html => respond("200 OK", "Content-Type: text/html\r\n", 13, b"<html></html>"),
+                Reply::Wrong => respond("200 OK", "", size, &[b'x'; CONTENT.len()]),
+                Reply::Silence => drop(stream.read(&mut [0])),
+                Reply::Status(status) => respond(&format!("{status} No"), "", 0, b""),
+            }
+            range
+        };
+        (url, thread::spawn(move || replies.iter().map(answer).collect()))
+    }
+
+    fn folder(test: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("download-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn fetch(remote: &Remote, folder: &Path) -> Result<PathBuf> {
+        let config = Agent::config_builder().proxy(None).timeout_recv_response(Some(Duration::from_secs(2)));
+        remote.fetch_with(&config.build().into(), folder)
+    }
+
+    /// Fetches from a server with these replies; gives the ranges that were asked for.
+    fn ranges(test: &str, replies: Vec<Reply>) -> Vec<Option<usize>> {
+        let (folder, (url, server)) = (folder(test), serve(replies));
+        let remote = Remote::new("file").mirror(url).size(CONTENT.len() as u64).sha256(SUM);
+        let path = fetch(&remote, &folder).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), CONTENT);
+        assert!(!folder.join("file.part").exists(), "the partial file got its name");
+        let ranges = server.join().unwrap();
+        // The server is gone: it is not asked again.
+        assert_eq!(fetch(&remote, &folder).unwrap(), path);
+        fs::remove_dir_all(&folder).unwrap();
+        ranges
+    }
+
+    #[test]
+    fn what_was_cut_off_is_continued() {
+        assert_eq!(ranges("cut", vec![Reply::Cut(5), Reply::Rest]), [None, Some(5)]);
+        assert_eq!(ranges("ignored", vec![Reply::Cut(5), Reply::Cut(7), Reply::Whole]), [None, Some(5), Some(7)]);
+        assert_eq!(ranges("416", vec![Reply::Cut(5), Reply::Status(416), Reply::Whole]), [None, Some(5), None]);
+    }
+
+    #[test]
+    fn wrong_answers_are_asked_for_again() {
+        assert_eq!(ranges("wrong", vec![Reply::Wrong, Reply::Html, Reply::Whole]), [None; 3]);
+        assert_eq!(ranges("silent", vec![Reply::Silence, Reply::Status(500), Reply::Whole]), [None; 3]);
+    }
+
+    #[test]
+    fn the_next_mirror_goes_on_where_the_first_stopped() {
+        let folder = folder("mirrors");
+        let ((first, one), (second, other)) = (serve(vec![Reply::Cut(9)]), serve(vec![Reply::Rest]));
+        let path = fetch(&Remote::new("file").mirror(first).mirror(second).sha256(SUM), &folder).unwrap();
+        assert_eq!(fs::read(path).unwrap(), CONTENT);
+        assert_eq!((one.join().unwrap(), other.join().unwrap()), (vec![None], vec![Some(9)]));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn failures_are_named_and_leave_no_file() {
+        let folder = folder("failures");
+        let message = |reply, remote: Remote| {
+            let (url, server) = serve(vec![reply; ROUNDS]);
+            let message = fetch(&remote.mirror(&url), &folder).unwrap_err().to_string();
+            server.join().unwrap();
+            assert!(!folder.join("file").exists());
+            message.replace(&url, "URL")
+        };
+        let remote = || Remote::new("file");
+        let cannot = |what: &str| format!("file: cannot be downloaded: URL: {what}");
+        assert_eq!(message(Reply::Html, remote()), cannot("an HTML page instead of the file"));
+        assert_eq!(message(Reply::Status(404), remote()), cannot("http status: 404"));
+        assert_eq!(message(Reply::Whole, remote().size(20)), cannot("the file has more than 20 bytes"));
+        let sum = "0".repeat(64);
+        assert_eq!(
+            message(Reply::Whole, remote().sha256(&sum)),
+            cannot(&format!("the SHA-256 sum is {SUM}, not {sum}"))
+        );
+        let check = |path: &Path| idx::read(path).map(drop);
+        let refused = message(Reply::Whole, remote().check(check));
+        assert!(
+            refused.ends_with("at byte 0: the magic number is [77, 68, 61, 74]; IDX files begin with two zero bytes"),
+            "{refused}"
+        );
+        assert_eq!(message(Reply::Whole, remote().size(22)), cannot("the file ends after 21 of 22 bytes"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
