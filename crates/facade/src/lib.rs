@@ -36,7 +36,10 @@ pub mod prelude {
     };
     pub use tensor::profile::{Phase, Profile, Profiler};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
-    pub use train::{Accuracy, BatchEnd, Error, Fit, History, Mean, Metric, Result, Score, Trainer, Verbose, metrics};
+    pub use train::{
+        Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, EarlyStopping, Error, Fit, History, Mean, Metric,
+        Monitor, OnBatchEnd, OnEpochEnd, Result, Score, Trainer, Training, Verbose, interrupted, metrics,
+    };
 }
 
 /// The programs of the guides, compiled and run as tests.
@@ -60,6 +63,8 @@ mod guides {
     struct Optimizers;
     #[doc = include_str!("../../../docs/saving.md")]
     struct Saving;
+    #[doc = include_str!("../../../docs/training.md")]
+    struct Training;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
 }

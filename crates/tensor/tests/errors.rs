@@ -315,7 +315,7 @@ fn normalizations_say_which_shapes_they_take() {
     assert_eq!(message(&x, &one, f64::NAN), "normalize: epsilon NaN must be a number from 0 on");
     assert_eq!(
         message(&x, &one.cast(DType::F64), 0.1),
-        "normalize: float32 and float64 differ; cast one of them, as in `x.cast(DType::F64)`"
+        "normalize: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`"
     );
     // Nothing to normalize: no mean, and no panic.
     let [y, mean, _] = Tensor::ones([2, 0, 3, 1]).normalize_groups(&one, &zero, 0.1).unwrap();

@@ -9,8 +9,8 @@ use optim::Sgd;
 use optim::schedules::{Exponential, ReduceOnPlateau};
 use tensor::{Tensor, tensor};
 use train::{
-    BatchEnd, Callback, EarlyStopping, EpochSchedule, Fit, History, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Result,
-    Trainer, Training, Verbose,
+    BatchEnd, Callback, CsvLog, EarlyStopping, EpochSchedule, Fit, History, Monitor, OnBatchEnd, OnEpochEnd, Plateau,
+    Result, Trainer, Training, Verbose,
 };
 
 /// `w x`, with one weight.
@@ -138,6 +138,20 @@ fn rates_follow_epochs_and_plateaus() {
     // At the rate 1 the loss stays.
     let plateau = Plateau::new("loss", ReduceOnPlateau::new(1.0).factor(0.5).patience(2));
     assert_eq!(rates(Fit::epochs(4).callback(plateau), 1.0), [1.0, 1.0, 0.5, 0.5]);
+}
+
+#[test]
+fn epochs_are_logged_with_their_rates() {
+    let path = std::env::temp_dir().join(format!("train-callbacks-{}.csv", std::process::id()));
+    let schedule = EpochSchedule::new(Exponential::new(0.5, 1, 0.5));
+    let log = CsvLog::create(&path).unwrap();
+    fit(&scale(1.0), 1.0, Fit::epochs(2).callback(schedule).callback(log)).unwrap();
+    let log = CsvLog::append(&path).unwrap();
+    fit(&scale(1.0), 1.0, Fit::epochs(3).initial_epoch(2).callback(log)).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    // At the rate 1/2 a step makes 0 of w.
+    assert_eq!(text, "epoch,loss,learning_rate\n0,1,0.5\n1,0,0.25\n2,1,1\n");
 }
 
 #[test]

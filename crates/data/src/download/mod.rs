@@ -6,7 +6,7 @@
 
 mod remote;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -81,8 +81,8 @@ fn unpacked(archive: &Remote, set: &str, files: &[&str]) -> Result<PathBuf> {
     let folder = cache_folder()?.join(set);
     if !files.iter().all(|file| folder.join(file).is_file()) {
         let path = archive.clone().check(|path| unpack(path, None, &[])).fetch(&folder)?;
+        // The archive stays: another process may be at it.
         unpack(&path, Some(&folder), files)?;
-        fs::remove_file(&path).map_err(|source| Error::file(path.display().to_string(), "cannot remove", source))?;
     }
     Ok(folder)
 }
@@ -142,6 +142,8 @@ pub fn cache_folder() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use flate2::Compression;
     use flate2::write::GzEncoder;
 

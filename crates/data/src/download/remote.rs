@@ -160,7 +160,7 @@ impl Remote {
         }
         let most = self.size.unwrap_or(MOST_BYTES);
         // One more, to see whether there are more than there should be.
-        let mut body = response.body_mut().as_reader().take((most + 1).saturating_sub(have));
+        let mut body = response.body_mut().as_reader().take(most.saturating_add(1).saturating_sub(have));
         file.seek(SeekFrom::End(0)).and_then(|_| io::copy(&mut body, file)).map_err(failed)?;
         let size = file.metadata().map_err(failed)?.len();
         match self.size {

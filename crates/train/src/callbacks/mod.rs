@@ -5,6 +5,7 @@
 //! | [`EarlyStopping`] | ends the training when a value no longer becomes better, and restores the best weights |
 //! | [`Plateau`] | lowers the learning rate when a value no longer becomes better |
 //! | [`EpochSchedule`] | sets the learning rate of each epoch |
+//! | [`CsvLog`](crate::CsvLog), [`JsonLines`](crate::JsonLines), [`TensorBoard`](crate::TensorBoard) | write each epoch and its learning rate |
 //! | [`OnBatchEnd`], [`OnEpochEnd`] | calls a function |
 //!
 //! Checkpoints are no callback but an option of a fit, [`Checkpoints`](crate::Checkpoints): they hold the
@@ -13,6 +14,7 @@
 mod closures;
 mod early_stopping;
 mod epoch_schedule;
+mod logs;
 mod monitor;
 mod plateau;
 
