@@ -34,7 +34,9 @@ pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>
         return Some(not_finite("input", input.shape()).to_string());
     }
     let weights = model.named_weights();
-    if let Some((path, weight)) = weights.iter().find(|(_, weight)| !weight.value().all_finite()) {
+    // What layers keep themselves follows from what they see, and the forward pass may have broken it already.
+    let trained = |weight: &Variable| weight.is_trainable();
+    if let Some((path, weight)) = weights.iter().find(|(_, weight)| trained(weight) && !weight.value().all_finite()) {
         return Some(not_finite(&format!("weight {path}"), &weight.shape()).to_string());
     }
     let kept = Kept::of(model, weights);

@@ -165,7 +165,7 @@ impl Checkpoint {
     }
 
     /// Puts a run, whose weights are made, where this was taken. Everything is checked before anything but callbacks
-    /// and metrics is changed; the optimizer, which checks itself, is put back if the model does not fit.
+    /// and metrics is changed; the optimizer checks itself, before the model is changed.
     pub(crate) fn restore(&self, run: &mut Run<'_>) -> Result<()> {
         let weights = run.training.model.named_weights();
         let values = self.values_for(&weights)?;

@@ -71,9 +71,30 @@ impl Checkpoints {
         Ok(listed(folder.as_ref())?.pop())
     }
 
+    /// Checks, before a training that begins here, that it can be told from others in the folder.
+    pub(crate) fn check(&self, epoch: usize, batch: usize) -> Result<()> {
+        if let Some(best) = &self.best {
+            best.monitor.check()?;
+        }
+        if self.every_batches == Some(0) {
+            return Err(Error::Trainer("checkpoints: every 0 batches; it must be 1 at least".into()));
+        }
+        let name = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        match Self::latest(&self.folder)?.as_ref().and_then(name) {
+            Some(latest) if place(&latest) > Some((epoch as u64, batch as u64)) => Err(Error::Checkpoint {
+                file: self.folder.display().to_string(),
+                message: format!(
+                    "has {latest}, of a training that is further than this one, at epoch {epoch}, batch {batch}; \
+                     resume from it, or take another folder"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn after_batch(&mut self, run: &Run<'_>) -> Result<()> {
         match self.every_batches {
-            Some(batches) if batches > 0 && run.training.batch.is_multiple_of(batches) => self.now(run),
+            Some(batches) if run.training.batch.is_multiple_of(batches) => self.now(run),
             _ => Ok(()),
         }
     }
@@ -81,7 +102,6 @@ impl Checkpoints {
     pub(crate) fn after_epoch(&mut self, run: &Run<'_>) -> Result<()> {
         let checkpoint = self.write(run)?;
         let Some(best) = &mut self.best else { return Ok(()) };
-        best.monitor.check()?;
         let history = &run.training.history;
         let before = match best.value {
             Some(value) => value,

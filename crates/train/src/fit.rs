@@ -71,14 +71,16 @@ impl<'a> Fit<'a> {
     }
 
     /// Ends each epoch after so many batches, if its pass has as many: for data without end, or to be validated more
-    /// often than once a pass.
+    /// often. The next epoch begins the next pass, so that data in a fixed order beyond these batches is never seen:
+    /// shuffle it.
     #[must_use]
     pub fn steps_per_epoch(self, steps_per_epoch: usize) -> Fit<'a> {
         Fit { steps_per_epoch: Some(steps_per_epoch), ..self }
     }
 
     /// Lets the optimizer step once in so many batches, with the mean of their gradients, and at the end of an epoch
-    /// with that of what is left: as batches so many times as large would, in the memory of one.
+    /// with that of what is left: as batches so many times as large would, in the memory of one, if all are of one size
+    /// and their samples do not meet, as in batch normalization.
     #[must_use]
     pub fn accumulate(self, batches: usize) -> Fit<'a> {
         Fit { accumulate: batches, ..self }

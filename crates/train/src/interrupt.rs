@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// A flag that Ctrl-C sets from now on, instead of ending the process; pressed again, it ends it with status 130.
+/// It stays set: a program that fits again clears it.
 ///
 /// ```no_run
 /// # use train::{Checkpoints, Fit, interrupted};

@@ -58,6 +58,12 @@ impl<'r> Run<'r> {
             run.build_weights()?;
             checkpoint.restore(&mut run)?;
         }
+        if run.steps_per_epoch == 0 {
+            return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+        }
+        if let Some(checkpoints) = &run.checkpoints {
+            checkpoints.check(run.training.epoch, run.training.batch)?;
+        }
         Ok(run)
     }
 
@@ -89,13 +95,13 @@ impl<'r> Run<'r> {
         let mut progress = Progress::new(self.verbose, epoch, self.epochs, count, self.training.batch);
         let mut pass = self.batches.epoch_from(epoch as u64, self.drawn)?;
         while self.training.batch < self.steps_per_epoch {
+            let Some(batch) = pass.next() else { break };
+            self.batch(&batch?, &pass, count)?;
+            progress.batch(|| (self.meter.score(), self.training.optimizer.learning_rate()));
             if self.training.stopped().is_some() {
                 progress.abandon();
                 return Ok(());
             }
-            let Some(batch) = pass.next() else { break };
-            self.batch(&batch?, &pass, count)?;
-            progress.batch(|| (self.meter.score(), self.training.optimizer.learning_rate()));
         }
         if let Some(gradients) = self.accumulator.take()? {
             self.objective.apply(self.training.optimizer, &self.objective.model.trainable_weights(), &gradients)?;

@@ -62,8 +62,14 @@ impl Objective<'_> {
 
     fn forward(&self, batch: &Batch, mode: Mode) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         let (predictions, mask) = self.model.forward_masked(&batch.features, batch.mask.as_ref(), mode)?;
-        let weights = loss_weights(batch.weights.as_ref(), mask.as_ref(), &batch.targets)?;
-        let mut loss = self.loss.reduce(&batch.targets, &predictions, weights.as_ref(), self.reduction)?;
+        let mask =
+            mask.filter(|mask| batch.targets.shape().starts_with(mask.shape())).map(|mask| mask.cast(DType::F32));
+        let weights = counted(batch.weights.as_ref(), mask.as_ref())?;
+        let scaled = match (&mask, &weights, self.reduction) {
+            (Some(mask), Some(weights), Reduction::SumOverBatchSize) => Some(over_steps(weights, mask)?),
+            _ => weights.clone(),
+        };
+        let mut loss = self.loss.reduce(&batch.targets, &predictions, scaled.as_ref(), self.reduction)?;
         if !loss.shape().is_empty() {
             let message = format!("a loss of shape {}: the reduction must give one number", loss.shape());
             return Err(Error::Trainer(message));
@@ -75,18 +81,17 @@ impl Objective<'_> {
     }
 }
 
-/// The weights of a batch's losses. Where the predictions have a mask and there is a target for each step,
-/// `[batch, time, …]`, steps that are left out count nothing and the others more, so that the mean is over the steps
-/// that there are, as in Keras.
-fn loss_weights(weights: Option<&Tensor>, mask: Option<&Tensor>, targets: &Tensor) -> Result<Option<Tensor>> {
-    let Some(mask) = mask.filter(|mask| targets.shape().starts_with(mask.shape())) else {
-        return Ok(weights.cloned());
-    };
-    let mask = mask.cast(DType::F32);
+/// How much each loss counts. Where the predictions have a mask and there is a target for each step,
+/// `[batch, time, …]`, steps that are left out count nothing.
+fn counted(weights: Option<&Tensor>, mask: Option<&Tensor>) -> Result<Option<Tensor>> {
+    Ok(match (weights, mask) {
+        (Some(weights), Some(mask)) => Some(weights.cast(DType::F32).expand_dims(-1)?.try_mul(mask)?),
+        (weights, mask) => weights.or(mask).cloned(),
+    })
+}
+
+/// The same, larger, so that a mean over all steps is one over the steps that there are, as in Keras.
+fn over_steps(weights: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let share = mask.mean().item()?;
-    let mask = if share > 0.0 { mask.try_div(share)? } else { mask };
-    Ok(Some(match weights {
-        Some(weights) => weights.cast(DType::F32).expand_dims(-1)?.try_mul(mask)?,
-        None => mask,
-    }))
+    if share > 0.0 { Ok(weights.try_div(share)?) } else { Ok(weights.clone()) }
 }

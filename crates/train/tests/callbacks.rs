@@ -3,14 +3,14 @@
 use std::sync::atomic::AtomicBool;
 
 use autograd::Variable;
-use data::{ArrayDataset, Batch};
-use nn::{Activation, Dense, Layer, MeanSquaredError, Mode, Sequential, Visitor};
+use data::{ArrayDataset, Batch, Dataset};
+use nn::{Activation, Dense, Layer, MeanSquaredError, Mode, Reduction, Sequential, Visitor};
 use optim::Sgd;
 use optim::schedules::{Exponential, ReduceOnPlateau};
 use tensor::{Tensor, tensor};
 use train::{
-    BatchEnd, Callback, CsvLog, EarlyStopping, EpochSchedule, Fit, History, Monitor, OnBatchEnd, OnEpochEnd, Plateau,
-    Result, Trainer, Training, Verbose,
+    BatchEnd, Callback, CsvLog, EarlyStopping, EpochSchedule, Fit, History, Mean, Monitor, OnBatchEnd, OnEpochEnd,
+    Plateau, Result, Trainer, Training, Verbose,
 };
 
 /// `w x`, with one weight.
@@ -202,11 +202,25 @@ fn samples_count_by_weights_and_masks() {
     };
     assert_eq!(step(&batch(None, None)), (1.0 + 4.0 + 9.0) / 4.0);
     assert_eq!(step(&batch(Some(tensor![3.0, 1.0]), None)), (3.0 + 12.0 + 9.0) / 4.0);
-    // Means over the three steps that there are.
+    // Means over the three steps that there are; metrics count these too.
     let mask = tensor![[true, true], [true, false]];
     assert!((step(&batch(None, Some(mask.clone()))) - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6);
     let weighted = step(&batch(Some(tensor![3.0, 1.0]), Some(mask)));
     assert!((weighted - (3.0 + 12.0 + 9.0) / 3.0).abs() < 1e-6);
+}
+
+#[test]
+fn metrics_count_the_steps_that_there_are_in_all_batches() {
+    let samples = ArrayDataset::from_tensors(&tensor![[2.0, 0.0], [1.0, 1.0]], &Tensor::zeros([2, 2])).unwrap();
+    let samples = samples.map(|batch| Ok(Batch { mask: Some(batch.features.not_equal(0.0)?), ..batch }));
+    let square = |_: &Tensor, predictions: &Tensor| Ok(predictions.square());
+    let loss = |_: &Tensor, predictions: &Tensor| Ok(predictions.square());
+    let model = scale(1.0);
+    let mut trainer = Trainer::new(&model, loss, Sgd::new(0.1)).metric(Mean::of("square", square)).batch_size(1);
+    assert_eq!(trainer.evaluate(&samples).unwrap().get("square"), Some((4.0 + 1.0 + 1.0) / 3.0));
+    let sum = Trainer::new(&model, loss, Sgd::new(0.0)).reduction(Reduction::Sum);
+    let batch = samples.range(0, 0..2).unwrap();
+    assert_eq!({ sum }.train_on_batch(&batch).unwrap(), 4.0 + 1.0 + 1.0);
 }
 
 #[test]

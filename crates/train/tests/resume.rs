@@ -152,6 +152,20 @@ fn callbacks_and_accumulated_gradients_go_on() {
 }
 
 #[test]
+fn a_folder_of_a_training_that_is_further_is_refused() {
+    let folder = Folder::new("further");
+    let fit = || Fit::epochs(2).checkpoints(Checkpoints::in_folder(&folder.0).keep_last(1));
+    run(Adam::new(0.05), fit());
+    let (model, samples) = (model(), samples());
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(0.05));
+    let message = trainer.fit(&samples, fit().verbose(Verbose::Silent)).unwrap_err().to_string();
+    let expected = "F: has epoch-0002-batch-000000.safetensors, of a training that is further than this one, at epoch 0, \
+                    batch 0; resume from it, or take another folder";
+    assert_eq!(message.replace(folder.0.to_str().unwrap(), "F"), expected);
+    assert!(Checkpoints::latest(&folder.0).unwrap().is_some());
+}
+
+#[test]
 fn checkpoints_are_kept_as_asked() {
     let folder = Folder::new("kept");
     let checkpoints = Checkpoints::in_folder(&folder.0).every_batches(3).keep_last(2).keep_best("accuracy");
