@@ -72,6 +72,7 @@ impl Row {
         self.check_errors();
         self.check_shapes();
         self.check_weights();
+        self.check_state();
         self.check_modes();
         self.check_gradients();
         self.check_training();
@@ -126,6 +127,27 @@ impl Row {
         assert_eq!(frozen.collect::<Vec<_>>(), self.states, "{kind}");
         let twice = Sequential::new().add(layer.clone()).add_named("again", layer.clone());
         assert_eq!(twice.parameter_count(), count, "{kind}");
+    }
+
+    /// Weights that were taken out come back by their names, or, if one does not fit, none does.
+    fn check_state(&self) {
+        let (layer, kind) = (&*self.layer, self.layer.describe());
+        let kept = nn::state(layer);
+        assert_eq!(kept.len(), self.weights.len(), "{kind}");
+        let Some((name, value)) = kept.last().cloned() else { return };
+        let zero = || layer.weights().iter().for_each(|weight| weight.assign(weight.value().zeros_like()).unwrap());
+        zero();
+        nn::load(layer, kept.clone()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        for ((path, value), (_, loaded)) in kept.iter().zip(nn::state(layer)) {
+            assert!(value.allclose(&loaded, 0.0, 0.0).unwrap(), "{kind}: {path}");
+        }
+        zero();
+        let larger = Tensor::zeros(value.shape().with(0, value.shape()[0] + 1));
+        let wrong: Vec<_> = kept[..kept.len() - 1].iter().cloned().chain([(name.clone(), larger)]).collect();
+        let refused = message(nn::load(layer, wrong));
+        assert!(refused.contains(&name) && refused.contains(&value.shape().to_string()), "{kind}: {refused}");
+        assert!(nn::state(layer).iter().all(|(_, value)| value.abs().sum().item().unwrap() == 0.0), "{kind}");
+        nn::load(layer, kept).unwrap();
     }
 
     fn check_modes(&self) {
