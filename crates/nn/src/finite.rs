@@ -5,7 +5,8 @@ use std::cell::Cell;
 use autograd::Variable;
 use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::{Layer, Mode, Part, Visitor};
+use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 
 thread_local! {
@@ -15,7 +16,8 @@ thread_local! {
 
 /// What is the first with NaN or infinite elements when a model is given this input: the input, a weight or the
 /// output of a layer, which is named by its path; nothing if all elements are finite. Layers are found where they are
-/// called by [`Layer::call`]. The model stays as it was, its random streams and running means too.
+/// called by [`Layer::call`]. The model stays as it was, its random streams and running means too, if its
+/// weights are made.
 ///
 /// ```
 /// use nn::{Activation, Dense, Mode, Sequential, first_non_finite};
@@ -64,6 +66,7 @@ fn not_finite(what: &str, shape: &Shape) -> Error {
 struct Kept {
     values: Vec<(Variable, Tensor)>,
     streams: Vec<(RandomStream, Option<GeneratorState>)>,
+    penalties: Vec<(Penalty, Tensor)>,
 }
 
 impl Kept {
@@ -76,7 +79,13 @@ impl Kept {
             let state = stream.state();
             (stream, state)
         });
-        Kept { streams: streams.collect(), values: weights.into_iter().map(value).collect() }
+        let mut penalties = Vec::new();
+        model.visit(&mut Visitor::new(&mut |_, part| {
+            if let Part::Penalty(penalty) = part {
+                penalties.extend(penalty.take().map(|value| (penalty.clone(), value)));
+            }
+        }));
+        Kept { streams: streams.collect(), values: weights.into_iter().map(value).collect(), penalties }
     }
 
     fn restore(self) {
@@ -86,6 +95,9 @@ impl Kept {
         }
         for (stream, state) in self.streams {
             stream.restore(state);
+        }
+        for (penalty, value) in self.penalties {
+            penalty.set(value);
         }
     }
 }

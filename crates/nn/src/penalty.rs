@@ -1,10 +1,16 @@
 //! What a layer adds to the loss of the values that it sees.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Weak};
 
 use tensor::Tensor;
+
+thread_local! {
+    /// What was set on this thread and not taken, by the address of its owner: the reference keeps the address from
+    /// being given to another.
+    static WAITING: RefCell<HashMap<usize, (Weak<()>, Tensor)>> = RefCell::default();
+}
 
 /// The penalty of a layer's last call, until it is taken. Each thread has its own, as it has its own tapes, so
 /// that several may use one layer at the same time. Clones are the same.
@@ -12,21 +18,23 @@ use tensor::Tensor;
 /// A layer sets it in `forward` and shows it by [`Visitor::penalty`](crate::Visitor::penalty);
 /// [`Layer::regularization_loss`](crate::Layer::regularization_loss) takes it.
 #[derive(Clone, Debug, Default)]
-pub struct Penalty(Arc<Mutex<HashMap<ThreadId, Tensor>>>);
+pub struct Penalty(Arc<()>);
 
 impl Penalty {
     /// Puts a scalar in the place of this thread's last one.
     pub fn set(&self, penalty: Tensor) {
-        self.entries().insert(thread::current().id(), penalty);
+        WAITING.with_borrow_mut(|waiting| {
+            waiting.retain(|_, (owner, _)| owner.strong_count() > 0);
+            waiting.insert(self.address(), (Arc::downgrade(&self.0), penalty));
+        });
     }
 
     /// What this thread set, once.
     pub fn take(&self) -> Option<Tensor> {
-        self.entries().remove(&thread::current().id())
+        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.address())).map(|(_, penalty)| penalty)
     }
 
-    // Nothing that is done under the lock leaves halves behind.
-    fn entries(&self) -> std::sync::MutexGuard<'_, HashMap<ThreadId, Tensor>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
     }
 }

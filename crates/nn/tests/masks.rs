@@ -71,6 +71,23 @@ fn masks_narrow_and_end() -> Result<()> {
 }
 
 #[test]
+fn what_is_left_out_is_zero_whatever_it_was() -> Result<()> {
+    let x = tensor![[[f64::INFINITY, f64::INFINITY], [1.0, f64::INFINITY]]];
+    let (y, mask) = Masking::new(f64::INFINITY).forward_masked(&x, None, Mode::Inference)?;
+    assert_eq!(mask.unwrap().to_vec::<bool>()?, [false, true]);
+    assert_eq!(y.to_vec::<f32>()?, [0.0, 0.0, 1.0, f32::INFINITY]);
+    Ok(())
+}
+
+#[test]
+fn channels_first_hands_masks_on() -> Result<()> {
+    let (x, mask) = (tensor![[[1.0, 2.0, 9.0]]], tensor![[true, true, false]]);
+    let (mean, left) = ChannelsFirst::new(GlobalAveragePool1d).forward_masked(&x, Some(&mask), Mode::Inference)?;
+    assert_eq!((mean.to_vec::<f32>()?, left.is_none()), (vec![1.5], true));
+    Ok(())
+}
+
+#[test]
 fn token_zero_may_be_a_mask() -> Result<()> {
     let model = Sequential::new().add(Embedding::new(5, 3).mask_zero()).add(Lstm::new(3, 2));
     let padded = model.forward(&tensor![[3, 1, 0, 0]], Mode::Inference)?;

@@ -66,6 +66,10 @@ fn weights_scale_and_shift() -> Result<()> {
     assert_eq!(wrong.to_string(), "normalize: epsilon -1.0 must be a number from 0 on");
     let wrong = BatchNorm::new(2).momentum(1.5).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
     assert_eq!(wrong.to_string(), "batch_norm: the momentum 1.5 must lie between 0 and 1");
+    let wrong = BatchNorm::new(2).epsilon(-2.0).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
+    assert_eq!(wrong.to_string(), "batch_norm: epsilon -2.0 must be a number from 0 on");
+    let wrong = LayerNorm::over([]).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
+    assert_eq!(wrong.to_string(), "layer_norm: over no axes; there must be at least 1");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What recurrent layers do with masks, states and directions.
 
 use autograd::GradientTape;
-use nn::layers::{GruCell, LstmCell, Recurrent, RecurrentCell, SimpleRnnCell};
+use nn::layers::{GruCell, LstmCell, Recurrent, RecurrentCell, SimpleRnnCell, Step};
 use nn::{Activation, Bidirectional, Gru, Initializer, Layer, Lstm, Mode, SimpleRnn};
 use tensor::{DType, Generator, Result, Tensor, random, tensor};
 
@@ -217,4 +217,42 @@ fn rates_of_dropout_are_probabilities() {
     let message = |layer: Lstm| layer.forward(&x, Mode::Training).unwrap_err().to_string();
     assert_eq!(message(Lstm::new(3, 2).dropout(1.5)), "lstm: the rate 1.5 must lie between 0 and 1");
     assert_eq!(message(Lstm::new(3, 2).recurrent_dropout(-0.5)), "lstm: the rate -0.5 must lie between 0 and 1");
+}
+
+/// A cell that is not what it says.
+#[derive(Clone, Debug, Default)]
+struct Careless;
+
+impl RecurrentCell for Careless {
+    const KIND: &'static str = "Careless";
+    const NAME: &'static str = "careless";
+    const GATES: usize = 3;
+    const STATES: usize = 2;
+
+    fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+        step.product(&step.states[0], 0..1).map(|h| vec![h])
+    }
+}
+
+#[test]
+fn cells_that_forget_a_state_or_invent_a_gate_are_refused() {
+    let refused = Recurrent::<Careless>::new(1, 2).forward(&Tensor::ones([1, 3, 1]), Mode::Inference).unwrap_err();
+    assert_eq!(refused.to_string(), "careless: a step gives 1 states, and was given 2");
+
+    #[derive(Clone, Debug, Default)]
+    struct Inventive;
+    impl RecurrentCell for Inventive {
+        const KIND: &'static str = "Inventive";
+        const NAME: &'static str = "inventive";
+        const GATES: usize = 3;
+        const STATES: usize = 1;
+        fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+            step.product(&step.states[0], 1..4).map(|h| vec![h])
+        }
+    }
+    let layer = Recurrent::<Inventive>::new(1, 2);
+    for layer in [layer, Recurrent::<Inventive>::new(1, 2).recurrent_dropout(0.5)] {
+        let refused = layer.forward(&Tensor::ones([1, 3, 1]), Mode::Training).unwrap_err();
+        assert_eq!(refused.to_string(), "product: there are no gates 1..4 among 3");
+    }
 }

@@ -259,3 +259,14 @@ fn activity_penalties_belong_to_the_last_call_of_a_thread() -> Result<()> {
     assert!(segment.regularization_loss()?.is_none());
     Ok(())
 }
+
+#[test]
+fn a_search_for_nan_leaves_penalties_where_they_were() -> Result<()> {
+    let model = Sequential::new().add(Dense::new(2, 2)).add(ActivityRegularization::new(L2(0.5)));
+    let x = tensor![[1.0, 2.0]];
+    let output = model.forward(&x, Mode::Training)?;
+    assert!(first_non_finite(&model, &tensor![[5.0, 7.0]], None, Mode::Training).is_none());
+    let penalty = model.regularization_loss()?.expect("that of the pass");
+    assert!((penalty.item()? - 0.5 * output.square().sum().item()?).abs() < 1e-5);
+    Ok(())
+}

@@ -32,6 +32,7 @@ fn operands_that_do_not_suit_are_errors() {
             "lstm: [2, 8] × [2, 8]: needs [batch, time, gates · units] and [units, gates · units]",
         ),
         (0, Tensor::zeros([2, 0, 8]), "lstm: shape [2, 0, 8]: needs at least one step"),
+        (1, Tensor::zeros([0, 8]), "lstm: shape [0, 8]: a recurrent kernel needs at least one unit"),
         (
             1,
             Tensor::zeros([2, 6]),

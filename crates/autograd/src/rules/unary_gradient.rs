@@ -25,6 +25,8 @@ pub(super) fn backward(op: &UnaryGradient, site: &Site, g: &Tensor) -> Result<Pa
 /// from, times `g`.
 fn of_slope(op: &UnaryGradient, g: &Tensor, kept: &Tensor) -> Result<Tensor> {
     let (x, y) = (kept, kept);
+    // Beyond this all that falls like e⁻ˣ is 0, in float64 too, and the polynomials before it do not overflow.
+    let near = || kept.clamp(-800.0, 800.0);
     Ok(match *op {
         // Constant between jumps.
         UnaryGradient::Abs | UnaryGradient::Relu => g.zeros_like(),
@@ -40,19 +42,22 @@ fn of_slope(op: &UnaryGradient, g: &Tensor, kept: &Tensor) -> Result<Tensor> {
         // By convention 0 at 0.
         UnaryGradient::Elu { .. } | UnaryGradient::Selu => x.less(0.0)?.select(apply(*op, &[g, x])?, 0.0)?,
         UnaryGradient::Silu => {
+            let x = &near()?;
             let s = x.sigmoid();
             let factor = x.try_mul(1.0 - s.try_mul(2.0)?)?.try_add(2.0)?;
             apply(UnaryGradient::Sigmoid, &[g, &s])?.try_mul(factor)?
         }
         UnaryGradient::Softplus => apply(UnaryGradient::Sigmoid, &[g, &x.sigmoid()])?,
-        UnaryGradient::Erf => apply(UnaryGradient::Erf, &[g, x])?.try_mul(x)?.try_mul(-2.0)?,
+        UnaryGradient::Erf => apply(UnaryGradient::Erf, &[g, x])?.try_mul(near()?)?.try_mul(-2.0)?,
         UnaryGradient::Gelu { approximate: false } => {
             // φ(x) (2 - x²).
+            let x = &near()?;
             let density = x.square().try_mul(-0.5)?.exp().try_mul(0.5 * FRAC_SQRT_2_PI)?;
             g.try_mul(density.try_mul(2.0 - x.square())?)?
         }
         UnaryGradient::Gelu { approximate: true } => {
             // s' (2 u' + x ((1 - 2 s) u'² + u'')), s = σ(u), u = 2 √(2/π) (x + c x³).
+            let x = &near()?;
             let (linear, cubic) = (2.0 * FRAC_SQRT_2_PI, 2.0 * FRAC_SQRT_2_PI * 0.044715);
             let square = x.square();
             let s = x.try_mul(square.try_mul(cubic)?.try_add(linear)?)?.sigmoid();

@@ -14,7 +14,7 @@ use crate::weights::{Draw, Weights, check_input};
 /// In training, mean and variance (divisor `n`) are those of the batch, over all axes but the
 /// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
 /// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
-/// of its `gamma` and `beta` is trainable, is in inference always. What `autograd::checkpoint` computes
+/// of its `gamma` and `beta` is trainable, is in inference always (one without either cannot be frozen). What `autograd::checkpoint` computes
 /// twice moves them once.
 ///
 /// | | shape |
@@ -90,10 +90,6 @@ impl BatchNorm {
     }
 
     fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Parts> {
-        if !(0.0..=1.0).contains(&self.momentum) {
-            let message = format!("the momentum {:?} must lie between 0 and 1", self.momentum);
-            return Err(Error::argument("batch_norm", message));
-        }
         let affine = Affine::new(&self.affine, sizes, draw)?;
         let moving_mean = draw.state("moving_mean", &Initializer::Zeros, sizes)?;
         let moving_variance = draw.state("moving_variance", &Initializer::Ones, sizes)?;
@@ -124,6 +120,14 @@ impl Parts {
 impl Layer for BatchNorm {
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_input("batch_norm", input, 2, "[batch, …, channels]")?;
+        if !(0.0..=1.0).contains(&self.momentum) {
+            let message = format!("the momentum {:?} must lie between 0 and 1", self.momentum);
+            return Err(Error::argument("batch_norm", message));
+        }
+        if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
+            let message = format!("epsilon {:?} must be a number from 0 on", self.epsilon);
+            return Err(Error::argument("batch_norm", message));
+        }
         let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
         let channels = input.shape()[axis];
         let parts = self.weights.of("batch_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;

@@ -43,7 +43,13 @@ impl<L: Layer> Layer for ChannelsFirst<L> {
         inputs.iter().try_for_each(|input| channels_last(input.shape()).map(drop))?;
         let inputs = inputs.iter().map(|input| input.channels_last()).collect::<Result<Vec<_>>>()?;
         let output = self.0.forward_many(&inputs.iter().collect::<Vec<_>>(), mode).map_err(with_channels_last)?;
-        if output.rank() < 2 { Ok(output) } else { output.channels_first() }
+        second(output)
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        channels_last(input.shape())?;
+        let (output, mask) = self.0.forward_masked(&input.channels_last()?, mask, mode).map_err(with_channels_last)?;
+        Ok((second(output)?, mask))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -61,6 +67,11 @@ impl<L: Layer> Layer for ChannelsFirst<L> {
             _ => output,
         })
     }
+}
+
+/// Channels second, if there is an axis of them.
+fn second(output: Tensor) -> Result<Tensor> {
+    if output.rank() < 2 { Ok(output) } else { output.channels_first() }
 }
 
 /// `[batch, channels, …]` as `[batch, …, channels]`.

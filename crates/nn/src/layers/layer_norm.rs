@@ -1,6 +1,6 @@
 //! Layer normalization.
 
-use tensor::{Result, Shape, Tensor};
+use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::layer::{Layer, Mode, Visitor};
@@ -58,6 +58,9 @@ impl LayerNorm {
 
 impl Layer for LayerNorm {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        if self.trailing == 0 {
+            return Err(Error::argument("layer_norm", "over no axes; there must be at least 1"));
+        }
         check_input("layer_norm", input, self.trailing, "those to normalize")?;
         let sizes = &input.shape()[input.rank() - self.trailing..];
         let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;

@@ -41,7 +41,7 @@ impl Layer for Masking {
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         check_input("masking", input, 3, "[batch, time, features]")?;
         let found = input.not_equal(self.value)?.any_axes(-1)?;
-        let output = input.try_mul(found.expand_dims(-1)?.cast(input.dtype()))?;
+        let output = found.expand_dims(-1)?.select(input, 0.0)?;
         let mask = match mask {
             Some(mask) => mask.logical_and(&found)?,
             None => found,

@@ -84,14 +84,18 @@ impl Step<'_> {
     /// # Errors
     /// If the state is not `[batch, units]`, or there are no such gates.
     pub fn product(&self, state: &Tensor, gates: Range<usize>) -> Result<Tensor> {
+        let units = self.kernel.shape()[0];
+        let count = self.kernel.shape()[1] / units;
+        if gates.is_empty() || gates.end > count {
+            return Err(Error::argument("product", format!("there are no gates {gates:?} among {count}")));
+        }
         if let Some(dropout) = self.dropout {
             let product = |gate: &GateDropout| state.try_mul(&gate.factor)?.matmul(&gate.kernel);
             let products = dropout.get(gates).unwrap_or_default().iter().map(product).collect::<Result<Vec<_>>>()?;
             return Tensor::concat(&products.iter().collect::<Vec<_>>(), -1);
         }
-        let units = self.kernel.shape()[0];
         let columns = (gates.start * units) as isize..(gates.end * units) as isize;
-        match columns.len() == self.kernel.shape()[1] {
+        match gates == (0..count) {
             true => state.matmul(self.kernel),
             false => state.matmul(self.kernel.slice((.., columns))?),
         }
@@ -340,11 +344,9 @@ impl<C: RecurrentCell> Recurrent<C> {
             _ => None,
         };
         let dropout = dropout.as_deref();
-        let all = unroll(C::NAME, projected, states, mask, self.go_backwards, |_, input, states| {
+        unroll(C::NAME, projected, states, mask, self.go_backwards, |_, input, states| {
             self.cell.step(&Step { input, states, bias, activation: self.activation, kernel, dropout })
-        })?;
-        let one = |k: usize| Tensor::stack(&all.iter().map(|states| &states[k]).collect::<Vec<_>>(), 1);
-        (0..C::STATES).map(one).collect()
+        })
     }
 
     fn initial_states(&self, input: &Tensor, batch: usize, states: &[&Tensor]) -> Result<Vec<Tensor>> {

@@ -95,13 +95,13 @@ pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
     n.try_add(z.try_mul(h.try_sub(n)?)?)
 }
 
-/// The states after each step, in the order of time, of a recurrent layer that goes through `[batch,
+/// The states after each step, each `[batch, time, units]`, of a recurrent layer that goes through `[batch,
 /// time, …]` step by step: forwards or `backwards`, from given states. `step` makes the states after
 /// one, each `[batch, units]`, from its number, its input and the states before. Where `mask`, `[batch,
 /// time]` of type bool, is false, a step changes no state. Errors name `operation`.
 ///
 /// # Errors
-/// Those of `step`, and if there are no axes of batch and time or the mask does not suit.
+/// Those of `step`, and if it gives another number of states, there is no step, or the mask does not suit.
 pub fn unroll(
     operation: &str,
     input: &Tensor,
@@ -109,7 +109,7 @@ pub fn unroll(
     mask: Option<&Tensor>,
     backwards: bool,
     mut step: impl FnMut(usize, &Tensor, &[Tensor]) -> Result<Vec<Tensor>>,
-) -> Result<Vec<Vec<Tensor>>> {
+) -> Result<Vec<Tensor>> {
     let inputs = input.unstack(1)?;
     let masks = match mask {
         Some(mask) => {
@@ -123,6 +123,10 @@ pub fn unroll(
     for k in 0..inputs.len() {
         let k = if backwards { inputs.len() - 1 - k } else { k };
         let mut next = step(k, &inputs[k], &states)?;
+        if next.len() != states.len() {
+            let message = format!("a step gives {} states, and was given {}", next.len(), states.len());
+            return Err(Error::argument(operation, message));
+        }
         if let Some(masks) = &masks {
             let kept = next.iter().zip(&states).map(|(next, state)| masks[k].select(next, state));
             next = kept.collect::<Result<_>>()?;
@@ -130,7 +134,8 @@ pub fn unroll(
         all[k] = next.clone();
         states = next;
     }
-    Ok(all)
+    let stacked = |k: usize| Tensor::stack(&all.iter().map(|states: &Vec<Tensor>| &states[k]).collect::<Vec<_>>(), 1);
+    (0..states.len()).map(stacked).collect()
 }
 
 /// An error unless a mask is of type bool and has a truth value for each step.

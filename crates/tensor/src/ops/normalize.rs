@@ -53,24 +53,20 @@ impl Normalize {
                 check_epsilon(epsilon, name)?;
                 let groups = groups(x, name)?;
                 let [gamma, beta] = [line(gamma, x, &groups, name)?, line(beta, x, &groups, name)?];
+                let small = Shape::from([groups.outer, 1, groups.groups, 1]);
+                if x.size() == 0 {
+                    let none = Tensor::full_of(&small, f64::NAN, x.dtype());
+                    return Ok(smallvec![x.clone(), none.clone(), none]);
+                }
                 with_float!(x.dtype(), T => {
                     let (x, gamma, beta) = (x.elements::<T>(), gamma.elements::<T>(), beta.elements::<T>());
-                    let statistics = if x.is_empty() {
-                        let none = vec![f64::NAN; groups.outer * groups.groups];
-                        Statistics { mean: none.clone(), variance: none }
-                    } else {
-                        groups.statistics(&x)
-                    };
-                    let y = match x.is_empty() {
-                        true => Buffer::new::<T>(0),
-                        false => groups.forward(&x, [&gamma, &beta], &statistics, epsilon),
-                    };
-                    let small = |values: Vec<f64>| Buffer::from_vec(values.into_iter().map(T::from_f64).collect());
-                    let shape = Shape::from([groups.outer, 1, groups.groups, 1]);
+                    let statistics = groups.statistics(&x);
+                    let y = groups.forward(&x, [&gamma, &beta], &statistics, epsilon);
+                    let numbers = |values: Vec<f64>| Buffer::from_vec(values.into_iter().map(T::from_f64).collect());
                     Ok(smallvec![
                         Tensor::from_buffer(y, inputs[0].shape().clone()),
-                        Tensor::from_buffer(small(statistics.mean), shape.clone()),
-                        Tensor::from_buffer(small(statistics.variance), shape),
+                        Tensor::from_buffer(numbers(statistics.mean), small.clone()),
+                        Tensor::from_buffer(numbers(statistics.variance), small),
                     ])
                 }, else Err(Error::dtype(name, x.dtype(), "a floating type; cast the tensor first")))
             }

@@ -83,6 +83,10 @@ impl Sequence {
     /// If shapes or types do not suit the cell.
     pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = operands;
+        if states.len() != self.cell.states() {
+            let message = format!("takes {} states, not {}", self.cell.states(), states.len());
+            return Err(Error::argument(Recurrent::States(*self).name(), message));
+        }
         let list: SmallVec<[&Tensor; 6]> =
             [*projected, *kernel, *bias].into_iter().chain(*states).chain(*mask).collect();
         let mut outputs = apply_all(Recurrent::States(*self), &list)?;
@@ -118,19 +122,10 @@ impl Sequence {
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
         let biases = bias.expand(projected.shape())?.unstack(1)?;
-        let all = unroll(
-            Recurrent::States(*self).name(),
-            projected,
-            states.to_vec(),
-            mask,
-            self.backwards,
-            |k, x, states| {
-                let product = states[0].matmul(kernel)?.try_add(&biases[k])?;
-                self.cell.step(x, &product, states, &|x| Ok(x.tanh()), &|x| Ok(x.sigmoid()))
-            },
-        )?;
-        let one = |k: usize| Tensor::stack(&all.iter().map(|states| &states[k]).collect::<Vec<_>>(), 1);
-        (0..self.cell.states()).map(one).collect()
+        unroll(Recurrent::States(*self).name(), projected, states.to_vec(), mask, self.backwards, |k, x, states| {
+            let product = states[0].matmul(kernel)?.try_add(&biases[k])?;
+            self.cell.step(x, &product, states, &|x| Ok(x.tanh()), &|x| Ok(x.sigmoid()))
+        })
     }
 
     /// Checks the operands and returns `[batch, time, units]`.
@@ -142,6 +137,9 @@ impl Sequence {
         };
         if time == 0 {
             return Err(Error::shape(name, projected.shape(), "needs at least one step"));
+        }
+        if units == 0 {
+            return Err(Error::shape(name, kernel.shape(), "a recurrent kernel needs at least one unit"));
         }
         let gates = self.cell.gates();
         if units.checked_mul(gates) != Some(columns) || columns != width {

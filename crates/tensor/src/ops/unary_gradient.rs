@@ -105,7 +105,7 @@ gradients! {
         g * if x == T::zero() || x.is_nan() { x } else { sign }
     };
     /// `2 x g`.
-    Square "square_gradient" |g, x| g * T::from_f64(2.0) * x;
+    Square "square_gradient" |g, x| g * (T::from_f64(2.0) * x);
     /// `g / (x + 1)`.
     Log1p "log1p_gradient" |g, x| g / (x + T::one());
     /// `(y + 1) · g`.
