@@ -35,6 +35,11 @@ impl Batch {
         self.features.shape().first().copied().unwrap_or(0)
     }
 
+    /// How many axes of the features count: samples, and with a mask the steps of each.
+    pub(crate) fn counting_axes(&self) -> usize {
+        if self.mask.is_some() { 2 } else { 1 }
+    }
+
     /// Whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -35,7 +35,7 @@ pub struct Normalization {
 
 impl Normalization {
     /// Of each position along the last axis, over pass 0 of the samples: a column of a table, a channel of an image. Single
-    /// numbers, `[batch]`, have one mean. Steps that a mask excludes do not count.
+    /// numbers, `[batch]`, or `[batch, time]` with a mask, have one mean. Steps that a mask excludes do not count.
     ///
     /// # Errors
     /// If there are no samples, a feature is NaN or infinite somewhere, or whatever is wrong with the samples.
@@ -43,7 +43,7 @@ impl Normalization {
         let mut pass = samples.pass(0)?;
         let first = pass.next(AT_ONCE)?;
         let axes: &[isize] = match &first {
-            Some(batch) if batch.features.rank() > 1 => &[-1],
+            Some(batch) if batch.features.rank() > batch.counting_axes() => &[-1],
             _ => &[],
         };
         Normalization::fit_pass(first, &mut *pass, axes)
@@ -164,7 +164,7 @@ impl Moments {
     /// Those of a batch, unless there is nothing in it. In float64, from the distances to the batch's own mean.
     fn of(batch: &Batch, axes: &[isize]) -> Result<Option<Moments>> {
         let rank = batch.features.rank();
-        let samples = if batch.mask.is_some() { 2 } else { 1 };
+        let samples = batch.counting_axes();
         let axes =
             axes.iter().map(|&axis| normalize_axis(axis, rank, "normalization")).collect::<tensor::Result<Vec<_>>>()?;
         if let Some(axis) = axes.iter().find(|&&axis| axis < samples) {
@@ -206,7 +206,7 @@ impl Moments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArrayDataset, Stream};
+    use crate::{ArrayDataset, Dataset, Stream};
     use tensor::{Generator, tensor};
 
     fn of(features: &Tensor) -> ArrayDataset {
@@ -216,6 +216,14 @@ mod tests {
     fn close(found: &Tensor, expected: &Tensor, tolerance: f64) {
         assert_eq!(found.shape(), expected.shape());
         assert!(found.allclose(expected, tolerance, tolerance).unwrap(), "{found:?} {expected:?}");
+    }
+
+    #[test]
+    fn steps_of_single_numbers_have_one_mean() {
+        let (x, mask) = (tensor![[1.0, 2.0], [6.0, 0.0]], tensor![[true, true], [true, false]]);
+        let samples = ArrayDataset::from_tensors(&x, &tensor![0, 0]).unwrap();
+        let samples = samples.map(move |batch| Ok(Batch { mask: Some(mask.clone()), ..batch }));
+        assert_eq!(Normalization::fit(&samples).unwrap().mean().item().unwrap(), 3.0);
     }
 
     #[test]

@@ -62,6 +62,6 @@ pub use parts::Shown;
 pub use penalty::Penalty;
 pub use pytorch::PyTorch;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
-pub use state::{Loading, Report, State, load, state};
+pub use state::{Loading, Prepared, Report, State, load, state};
 pub use stream::RandomStream;
 pub use weight::{AsWeight, Rules, Weight};

@@ -60,6 +60,7 @@ pub fn load(model: &dyn Layer, tensors: State) -> Result<()> {
 pub struct Loading {
     allow_missing: bool,
     allow_unexpected: bool,
+    same_types: bool,
     renames: Vec<Rename>,
 }
 
@@ -93,6 +94,12 @@ impl Loading {
     #[must_use]
     pub fn allow_unexpected(self) -> Loading {
         Loading { allow_unexpected: true, ..self }
+    }
+
+    /// Takes no tensor of another element type than its weight's.
+    #[must_use]
+    pub fn same_types(self) -> Loading {
+        Loading { same_types: true, ..self }
     }
 
     /// Loads what has the same name in both and leaves the rest. Shapes must suit all the same.
@@ -150,6 +157,14 @@ impl Loading {
     /// # Errors
     /// If the tensors do not suit by the rules; the message lists all that is wrong. The model is as it was.
     pub fn load(&self, model: &dyn Layer, tensors: State) -> Result<Report> {
+        self.prepare(model, tensors)?.assign()
+    }
+
+    /// Checks all that [`load`](Loading::load) checks, and changes nothing yet.
+    ///
+    /// # Errors
+    /// As [`load`](Loading::load).
+    pub fn prepare(&self, model: &dyn Layer, tensors: State) -> Result<Prepared> {
         let tensors = self.renamed(tensors)?;
         let by_name: HashMap<&str, &Tensor> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         let mut report = Report::default();
@@ -160,7 +175,7 @@ impl Loading {
             let mut found = paths.iter().filter_map(|path| Some((path, *by_name.get(path.as_str())?)));
             match found.next() {
                 Some((path, tensor)) => {
-                    match converted(path, tensor, &weight) {
+                    match self.converted(path, tensor, &weight) {
                         Ok(value) => values.push((weight, value)),
                         Err(problem) => problems.0.push(problem),
                     }
@@ -188,10 +203,41 @@ impl Loading {
             }
             return Err(Error::argument("load", problems.to_string()));
         }
-        for (weight, value) in values {
-            weight.assign(value)?;
+        Ok(Prepared { values, report })
+    }
+
+    /// The tensor as a value of the weight, or what is wrong with it.
+    fn converted(&self, path: &str, tensor: &Tensor, weight: &Variable) -> std::result::Result<Tensor, String> {
+        let (shape, dtype) = (weight.shape(), weight.dtype());
+        if *tensor.shape() != shape {
+            return Err(format!("{path}: the weight is {shape}, the tensor {}; they must be equal", tensor.shape()));
         }
-        Ok(report)
+        if tensor.dtype() == dtype {
+            return Ok(tensor.clone());
+        }
+        if self.same_types || !dtype.is_float() || tensor.dtype() == DType::Bool {
+            return Err(format!("{path}: the weight is {dtype}, which {} is not converted to", tensor.dtype()));
+        }
+        Ok(no_record(|| tensor.cast(dtype)))
+    }
+}
+
+/// Tensors that suit the weights of a model.
+#[derive(Debug)]
+#[must_use]
+pub struct Prepared {
+    values: Vec<(Variable, Tensor)>,
+    report: Report,
+}
+
+impl Prepared {
+    /// Sets the weights.
+    ///
+    /// # Errors
+    /// None, if no weight was cast since.
+    pub fn assign(self) -> Result<Report> {
+        self.values.into_iter().try_for_each(|(weight, value)| weight.assign(value))?;
+        Ok(self.report)
     }
 }
 
@@ -200,6 +246,7 @@ impl fmt::Debug for Loading {
         f.debug_struct("Loading")
             .field("allow_missing", &self.allow_missing)
             .field("allow_unexpected", &self.allow_unexpected)
+            .field("same_types", &self.same_types)
             .field("renames", &self.renames.len())
             .finish()
     }
@@ -235,21 +282,6 @@ fn shared_weights(model: &dyn Layer) -> Vec<(Vec<String>, Variable)> {
         }
     }));
     weights
-}
-
-/// The tensor as a value of the weight, or what is wrong with it.
-fn converted(path: &str, tensor: &Tensor, weight: &Variable) -> std::result::Result<Tensor, String> {
-    let (shape, dtype) = (weight.shape(), weight.dtype());
-    if *tensor.shape() != shape {
-        return Err(format!("{path}: the weight is {shape}, the tensor {}; they must be equal", tensor.shape()));
-    }
-    if tensor.dtype() == dtype {
-        return Ok(tensor.clone());
-    }
-    if !dtype.is_float() || tensor.dtype() == DType::Bool {
-        return Err(format!("{path}: the weight is {dtype}, which {} is not converted to", tensor.dtype()));
-    }
-    Ok(no_record(|| tensor.cast(dtype)))
 }
 
 /// Whether both are the same in type, shape and elements, NaN included.

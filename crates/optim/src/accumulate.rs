@@ -49,6 +49,11 @@ impl GradientAccumulator {
         GradientAccumulator { batches, state: AccumulatorState::default() }
     }
 
+    /// How many batches make one mean.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
     /// Adds the gradients of one batch; the means if it is the last of its round, which then begins
     /// anew.
     ///

@@ -8,6 +8,7 @@ use data::safetensors::{self, Safetensors};
 use optim::{AccumulatorState, OptimizerState, VariableState};
 use tensor::{GeneratorState, Tensor, random};
 
+use crate::callbacks::Callback;
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::metrics::Running;
@@ -118,8 +119,7 @@ impl Checkpoint {
         }
 
         let weights = training.model.named_weights();
-        let values: Vec<_> = weights.iter().map(|(path, weight)| (path.clone(), weight.value())).collect();
-        tensors.tensors("model", &values);
+        tensors.tensors("model", &nn::state(training.model));
         for (path, stream) in training.model.named_streams() {
             note(&format!("stream.{path}"), generator_text(stream.state()));
         }
@@ -139,15 +139,19 @@ impl Checkpoint {
         }
 
         let accumulated = run.accumulator.state();
+        note("accumulate", run.accumulator.batches().to_string());
         tensors.count("accumulated", accumulated.count as usize);
         for (k, sum) in accumulated.sums.iter().enumerate() {
             tensors.tensors("accumulator", &[(k.to_string(), sum.clone())]);
         }
-        for (k, callback) in training.callbacks.iter().enumerate() {
-            tensors.tensors(&format!("callback.{k}.{}", callback.name()), &callback.state());
+        let callbacks: Vec<_> = with_state(&training.callbacks).collect();
+        note("callbacks", names(callbacks.iter().map(|(name, _)| *name)));
+        for (k, (_, state)) in callbacks.iter().enumerate() {
+            tensors.tensors(&format!("callback.{k}"), state);
         }
+        note("metrics", names(run.meter.metrics.iter().map(|metric| metric.name())));
         for (k, metric) in run.meter.metrics.iter().enumerate() {
-            tensors.numbers(&format!("metric.{k}.{}", metric.name()), metric.state());
+            tensors.numbers(&format!("metric.{k}"), metric.state());
         }
         tensors.numbers("loss", run.meter.loss.state());
         for (k, name) in training.history.names().enumerate() {
@@ -168,7 +172,8 @@ impl Checkpoint {
     /// and metrics is changed; the optimizer checks itself, before the model is changed.
     pub(crate) fn restore(&self, run: &mut Run<'_>) -> Result<()> {
         let weights = run.training.model.named_weights();
-        let values = self.values_for(&weights)?;
+        let prepared = nn::Loading::new().same_types().prepare(run.training.model, self.weights());
+        let prepared = prepared.map_err(|error| error.context(&self.file))?;
         let history = self.history()?;
         let (epoch, batch, drawn) = (self.epoch()?, self.batch()?, self.number("samples")?);
         let generator = self.generator("generator")?.ok_or_else(|| self.refused("has no generator"))?;
@@ -179,28 +184,27 @@ impl Checkpoint {
             count: self.tensors.get_count("accumulated")? as u64,
             sums: (0..).map_while(|k| self.tensors.get(&format!("accumulator.{k}")).ok().cloned()).collect(),
         };
-        let loss = Running::restored(&self.tensors.get("loss")?.to_vec::<f64>()?)?;
+        let mut loss = Running::default();
+        loss.restore(&self.tensors.get("loss")?.to_vec::<f64>()?)?;
 
         let optimizer = &mut *run.training.optimizer;
-        if self.notes.get("optimizer").is_none_or(|name| name != optimizer.name()) {
-            let written = self.notes.get("optimizer").map_or("none", String::as_str);
-            let message = format!("is of a training by {written}, not {}", optimizer.name());
-            return Err(self.refused(&message));
-        }
-        for (k, callback) in run.training.callbacks.iter_mut().enumerate() {
-            let state = self.tensors.get_tensors(&format!("callback.{k}.{}", callback.name()));
+        self.agrees("optimizer", optimizer.name())?;
+        self.agrees("accumulate", &run.accumulator.batches().to_string())?;
+        self.agrees("callbacks", &names(with_state(&run.training.callbacks).map(|(name, _)| name)))?;
+        self.agrees("metrics", &names(run.meter.metrics.iter().map(|metric| metric.name())))?;
+        let callbacks = run.training.callbacks.iter_mut().filter(|callback| !callback.state().is_empty());
+        for (k, callback) in callbacks.enumerate() {
+            let state = self.tensors.get_tensors(&format!("callback.{k}"));
             callback.restore(&state).map_err(|error| error.context(callback.name()).context(&self.file))?;
         }
         for (k, metric) in run.meter.metrics.iter_mut().enumerate() {
-            let state = self.tensors.get(&format!("metric.{k}.{}", metric.name()))?.to_vec::<f64>()?;
+            let state = self.tensors.get(&format!("metric.{k}"))?.to_vec::<f64>()?;
             metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
         }
         let variables: Vec<Variable> = weights.iter().map(|(_, weight)| weight.clone()).collect();
         optimizer.restore(&variables, self.optimizer_state(&weights)?).map_err(Error::from)?;
 
-        for ((_, weight), value) in weights.iter().zip(values) {
-            weight.assign(value)?;
-        }
+        prepared.assign()?;
         for ((_, stream), state) in streams.iter().zip(states) {
             stream.restore(state);
         }
@@ -210,29 +214,18 @@ impl Checkpoint {
         run.drawn = drawn;
         run.training.history = history;
         (run.training.epoch, run.training.batch) = (epoch, batch);
+        run.training.resumed = true;
         run.training.stop = self.notes.get("stopped").cloned();
         Ok(())
     }
 
-    /// The values of these weights.
-    fn values_for(&self, weights: &[(String, Variable)]) -> Result<Vec<Tensor>> {
-        let mut given = self.weights();
-        let mut values = Vec::with_capacity(weights.len());
-        for (path, weight) in weights {
-            let Some(k) = given.iter().position(|(name, _)| name == path) else {
-                return Err(self.refused(&format!("has no weight {path}, which the model has")));
-            };
-            let value = given.swap_remove(k).1;
-            if *value.shape() != weight.shape() || value.dtype() != weight.dtype() {
-                let (found, wanted) = ((value.dtype(), value.shape()), (weight.dtype(), weight.shape()));
-                let message = format!("has {path} as {} {}, the model as {} {}", found.0, found.1, wanted.0, wanted.1);
-                return Err(self.refused(&message));
-            }
-            values.push(value);
-        }
-        match given.first() {
-            Some((path, _)) => Err(self.refused(&format!("has the weight {path}, which the model has not"))),
-            None => Ok(values),
+    /// Checks that a training is what was written of it.
+    fn agrees(&self, key: &str, found: &str) -> Result<()> {
+        let written = self.notes.get(key).map_or("none", String::as_str);
+        if written == found {
+            Ok(())
+        } else {
+            Err(self.refused(&format!("has {written} as {key}, the training {found}")))
         }
     }
 
@@ -275,6 +268,15 @@ impl Checkpoint {
     fn refused(&self, message: &str) -> Error {
         Error::Checkpoint { file: self.file.clone(), message: message.into() }
     }
+}
+
+/// The callbacks that have a state: only these decide how a training goes on.
+fn with_state<'c>(callbacks: &'c [Box<dyn Callback + '_>]) -> impl Iterator<Item = (&'c str, Vec<(String, Tensor)>)> {
+    callbacks.iter().map(|callback| (callback.name(), callback.state())).filter(|(_, state)| !state.is_empty())
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    format!("[{}]", names.collect::<Vec<_>>().join(", "))
 }
 
 /// What stands for a random stream that has not begun.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::lines::Lines;
+use crate::lines::{Lines, epoch_of};
 
 /// A CSV file with a row for each epoch, under a header of `epoch` and the names: what pandas and
 /// spreadsheets read. Each row is handed to the system before [`write`](CsvLog::write) returns.
@@ -35,10 +35,18 @@ impl CsvLog {
     /// its end is cut off.
     ///
     /// # Errors
-    /// If the file cannot be read and written.
+    /// If the file cannot be read and written, or is no such log.
     pub fn append(path: impl AsRef<Path>) -> Result<CsvLog> {
-        let (lines, header) = Lines::append(path.as_ref())?;
+        let (lines, header) = Lines::append(path.as_ref(), "epoch")?;
         Ok(CsvLog { lines, header })
+    }
+
+    /// Forgets the rows from an epoch on, which is to come again.
+    ///
+    /// # Errors
+    /// If the file cannot be read and written.
+    pub fn rewind(&mut self, epoch: usize) -> Result<()> {
+        self.lines.cut(|line| epoch_of(line, "").is_some_and(|written| written >= epoch)).map(drop)
     }
 
     /// Adds a row.

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::lines::Lines;
+use crate::lines::{Lines, epoch_of};
+
+/// What each line begins with, before the number.
+const START: &str = "{\"epoch\":";
 
 /// A file with a JSON object a line for each epoch: `{"epoch":0,"loss":0.5}`. Each is handed to the
 /// system before [`write`](JsonLines::write) returns; names may change from epoch to epoch.
@@ -33,9 +36,17 @@ impl JsonLines {
     /// its end is cut off.
     ///
     /// # Errors
-    /// If the file cannot be read and written.
+    /// If the file cannot be read and written, or is no such log.
     pub fn append(path: impl AsRef<Path>) -> Result<JsonLines> {
-        Ok(JsonLines { lines: Lines::append(path.as_ref())?.0 })
+        Ok(JsonLines { lines: Lines::append(path.as_ref(), START)?.0 })
+    }
+
+    /// Forgets the lines from an epoch on, which is to come again.
+    ///
+    /// # Errors
+    /// If the file cannot be read and written.
+    pub fn rewind(&mut self, epoch: usize) -> Result<()> {
+        self.lines.cut(|line| epoch_of(line, START).is_some_and(|written| written >= epoch)).map(drop)
     }
 
     /// Adds a line.
@@ -44,7 +55,7 @@ impl JsonLines {
     /// If the file cannot be written.
     pub fn write(&mut self, epoch: usize, values: &[(&str, f64)]) -> Result<()> {
         // By hand, so that the names stay in their order.
-        let mut line = format!("{{\"epoch\":{epoch}");
+        let mut line = format!("{START}{epoch}");
         for (name, value) in values {
             let name = serde_json::Value::from(*name);
             let value = if value.is_finite() { (*value).into() } else { serde_json::Value::from(value.to_string()) };

@@ -19,7 +19,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn reset(&mut self) {
-        self.loss = Running::default();
+        self.loss.reset();
         self.metrics.iter_mut().for_each(|metric| metric.reset());
     }
 

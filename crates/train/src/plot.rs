@@ -26,8 +26,7 @@ const MOST_DOTS: usize = 50;
 /// positive on a logarithmic axis, the line has a gap.
 ///
 /// ```no_run
-/// # fn history() -> train::History { todo!() }
-/// # let history = history();
+/// # let history = train::History::default();
 /// history.plot().log_scale("loss").save("history.svg")?;
 /// # Ok::<(), train::Error>(())
 /// ```

@@ -2,7 +2,7 @@
 
 use autograd::{GradientTape, Variable};
 use data::Batch;
-use nn::{Layer, Loss, Mode, Reduction};
+use nn::{Layer, Loss, Mode, Part, Reduction, Visitor};
 use optim::Optimizer;
 use tensor::{DType, Tensor, no_record};
 
@@ -26,11 +26,14 @@ pub(crate) struct Outcome {
 impl Objective<'_> {
     /// Forward pass, loss, and the gradients of all trainable weights.
     pub(crate) fn gradients(&self, batch: &Batch) -> Result<(Outcome, Vec<Variable>, Vec<Tensor>)> {
+        let states = states(self.model);
         let tape = GradientTape::new();
         let (loss, predictions, weights) = self.forward(batch, Mode::Training)?;
         let value = loss.item()?;
         let outcome = Outcome { loss: value, predictions, weights };
         if !value.is_finite() {
+            // What layers keep themselves, such as running means, has seen this batch, and would not recover.
+            states.into_iter().try_for_each(|(state, value)| state.assign(value))?;
             return Ok((outcome, Vec::new(), Vec::new()));
         }
         let variables = self.model.trainable_weights();
@@ -79,6 +82,17 @@ impl Objective<'_> {
         }
         Ok((loss, predictions, weights))
     }
+}
+
+/// What layers keep themselves, with its values. Nothing is copied.
+fn states(model: &dyn Layer) -> Vec<(Variable, Tensor)> {
+    let mut states = Vec::new();
+    model.visit(&mut Visitor::new(&mut |_, part| {
+        if let Part::State(state) = part {
+            states.push((state.clone(), no_record(|| state.value())));
+        }
+    }));
+    states
 }
 
 /// How much each loss counts. Where the predictions have a mask and there is a target for each step,

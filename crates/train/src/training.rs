@@ -55,6 +55,8 @@ pub struct Training<'a> {
     /// How many batches of this epoch were trained on.
     pub(crate) batch: usize,
     pub(crate) stop: Option<String>,
+    /// Whether it goes on from a checkpoint.
+    pub(crate) resumed: bool,
     pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
 }
 
@@ -62,7 +64,7 @@ impl<'a> Training<'a> {
     /// A training that has not begun.
     pub fn new(model: &'a dyn Layer, optimizer: &'a mut dyn Optimizer) -> Training<'a> {
         let (history, callbacks) = (History::default(), Vec::new());
-        Training { model, optimizer, history, epoch: 0, batch: 0, stop: None, callbacks }
+        Training { model, optimizer, history, epoch: 0, batch: 0, stop: None, resumed: false, callbacks }
     }
 
     /// Adds a callback, given or lent (`&mut callback`).

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use autograd::Variable;
 use data::{ArrayDataset, Batch, Dataset};
-use nn::{Activation, Dense, Layer, MeanSquaredError, Mode, Reduction, Sequential, Visitor};
+use nn::{Activation, BatchNorm, Dense, Layer, MeanSquaredError, Mode, Reduction, Sequential, Visitor};
 use optim::Sgd;
 use optim::schedules::{Exponential, ReduceOnPlateau};
 use tensor::{Tensor, tensor};
@@ -241,6 +241,16 @@ fn the_place_where_nan_begins_is_named() {
     assert_eq!(message(&model(), 100.0, 0.0), place);
     assert_eq!(message(&model(), f64::NAN, 0.0), "input: shape [1, 1]: has NaN or infinite elements");
     assert_eq!(message(&model(), 1.0, f64::NAN), "the targets have NaN or infinite elements");
+    // What an overflow does to running means is taken back, and they are not blamed.
+    let normalized = Sequential::new().add(Dense::new(1, 1)).add(BatchNorm::new(1));
+    normalized.weight("dense.kernel").unwrap().assign(tensor![[3e38]]).unwrap();
+    let samples = ArrayDataset::from_tensors(&tensor![[10.0], [20.0]], &tensor![[0.0], [0.0]]).unwrap();
+    let mut trainer = Trainer::new(&normalized, MeanSquaredError, Sgd::new(0.1));
+    let error = trainer.fit(&samples, Fit::epochs(1).verbose(Verbose::Silent)).unwrap_err().to_string();
+    assert!(error.ends_with("; dense (Dense 1→1): output: shape [2, 1]: has NaN or infinite elements"), "{error}");
+    let mean = normalized.weight("batch_norm.moving_mean").unwrap();
+    assert_eq!(mean.value().to_vec::<f32>().unwrap(), [0.0]);
+
     let broken = model();
     broken.weight("dense.bias").unwrap().assign(tensor![0.0, f64::INFINITY]).unwrap();
     assert_eq!(message(&broken, 1.0, 0.0), "weight dense.bias: shape [2]: has NaN or infinite elements");

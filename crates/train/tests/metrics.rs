@@ -141,6 +141,30 @@ fn metrics_are_those_of_scikit_learn() {
 }
 
 #[test]
+fn metrics_go_on_from_their_states_with_the_same_bits() {
+    let document = document();
+    for case in document["cases"].as_array().unwrap().iter().filter(|case| case["metric"] != "confusion_matrix") {
+        let samples = Samples::new(&document, case);
+        let (mut whole, mut parts) = (metric(case), metric(case));
+        samples.stream(7, |targets, predictions, weights| whole.update(targets, predictions, weights));
+        samples.stream(7, |targets, predictions, weights| {
+            let mut next = metric(case);
+            next.restore(&parts.state())?;
+            next.update(targets, predictions, weights)?;
+            parts.restore(&next.state())
+        });
+        assert_eq!(parts.result().to_bits(), whole.result().to_bits(), "{case}");
+        assert_eq!(parts.state(), whole.state(), "{case}");
+        let refused = parts.restore(&[1.0; 7]).unwrap_err().to_string();
+        assert!(refused.starts_with("7 numbers are no state of "), "{refused}");
+        assert_eq!(parts.state(), whole.state(), "{case}");
+    }
+    let mut named = Accuracy::default().named("of its own");
+    named.restore(&[3.0, 4.0]).unwrap();
+    assert_eq!((named.result(), named.state()), (0.75, vec![3.0, 4.0]));
+}
+
+#[test]
 fn confusion_matrices_are_those_of_scikit_learn() {
     let document = document();
     let mut count = 0;

@@ -8,9 +8,10 @@ use data::{ArrayDataset, Dataset};
 use nn::{Activation, BatchNorm, Dense, Dropout, Layer, Sequential, SparseCategoricalCrossentropy};
 use optim::schedules::{Cosine, ReduceOnPlateau, Schedule};
 use optim::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, Muon, Nadam, Optimizer, RmsProp, Sgd};
-use tensor::Generator;
+use tensor::{DType, Generator};
 use train::{
-    Accuracy, Callback, Checkpoint, Checkpoints, EarlyStopping, Fit, History, OnBatchEnd, Plateau, Trainer, Verbose,
+    Accuracy, Checkpoint, Checkpoints, CsvLog, EarlyStopping, Fit, History, JsonLines, OnBatchEnd, Plateau, Trainer,
+    Verbose,
 };
 
 /// A folder that is there for one test.
@@ -48,13 +49,15 @@ fn model() -> Sequential {
         .add(Dense::units(3).activation(Activation::Softmax))
 }
 
-fn bits(weights: &[(String, Variable)]) -> Vec<(String, Vec<u32>)> {
-    let of = |weight: &Variable| weight.value().to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+fn bits(weights: &[(String, Variable)]) -> Vec<(String, Vec<u64>)> {
+    let of = |weight: &Variable| {
+        weight.value().cast(DType::F64).to_vec::<f64>().unwrap().into_iter().map(f64::to_bits).collect()
+    };
     weights.iter().map(|(path, weight)| (path.clone(), of(weight))).collect()
 }
 
 /// What two trainings have to agree in.
-type Result = (Vec<(String, Vec<u32>)>, History);
+type Result = (Vec<(String, Vec<u64>)>, History);
 
 fn run<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>) -> Result {
     let (model, samples) = (model(), samples());
@@ -88,17 +91,8 @@ fn resumes_exactly<O: Optimizer + 'static>(optimizer: impl Fn() -> O) {
         let folder = Folder::new(&format!("{name}-{batches}"));
         stopped(optimizer(), Fit::epochs(3), batches, &folder.0);
         let latest = Checkpoints::latest(&folder.0).unwrap().unwrap();
-        let again = run(optimizer(), Fit::epochs(3).callback(Ignored).resume(latest));
+        let again = run(optimizer(), Fit::epochs(3).resume(latest));
         assert_eq!(again, whole, "{name}, stopped after {batches} batches");
-    }
-}
-
-/// In the place of the callback that stopped the training.
-struct Ignored;
-
-impl Callback for Ignored {
-    fn name(&self) -> &str {
-        "on_batch_end"
     }
 }
 
@@ -136,7 +130,7 @@ fn callbacks_and_accumulated_gradients_go_on() {
                 None
             }
             None => match Checkpoints::latest(folder).unwrap() {
-                Some(latest) => Some(run(Adam::new(0.05), fit.callback(Ignored).resume(latest))),
+                Some(latest) => Some(run(Adam::new(0.05), fit.resume(latest))),
                 None => Some(run(Adam::new(0.05), fit)),
             },
         }
@@ -163,6 +157,53 @@ fn a_folder_of_a_training_that_is_further_is_refused() {
                     batch 0; resume from it, or take another folder";
     assert_eq!(message.replace(folder.0.to_str().unwrap(), "F"), expected);
     assert!(Checkpoints::latest(&folder.0).unwrap().is_some());
+}
+
+#[test]
+fn what_decides_how_a_training_goes_on_must_be_there_again() {
+    let folder = Folder::new("decides");
+    let stopping = || EarlyStopping::new("loss").patience(9);
+    let checkpoints = Checkpoints::in_folder(&folder.0);
+    run(Sgd::new(0.1), Fit::epochs(1).accumulate(2).callback(stopping()).checkpoints(checkpoints));
+    let path = Checkpoints::latest(&folder.0).unwrap().unwrap();
+    let refused = |fit: Fit<'_>, counts: bool| {
+        let (model, samples) = (model(), samples());
+        let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Sgd::new(0.1));
+        if counts {
+            trainer = trainer.metric(Accuracy::default());
+        }
+        let message = trainer.fit(&samples, fit.batch_size(8).verbose(Verbose::Silent).resume(&path));
+        message.unwrap_err().to_string().replace(path.to_str().unwrap(), "F")
+    };
+    let fit = || Fit::epochs(2).accumulate(2);
+    assert_eq!(refused(fit(), true), "F: has [early_stopping] as callbacks, the training []");
+    assert_eq!(refused(fit().callback(stopping()), false), "F: has [accuracy] as metrics, the training []");
+    let other = Fit::epochs(2).accumulate(3).callback(stopping());
+    assert_eq!(refused(other, true), "F: has 2 as accumulate, the training 3");
+}
+
+#[test]
+fn logs_forget_what_comes_again() {
+    let folder = Folder::new("logs");
+    let (table, lines) = (folder.0.join("log.csv"), folder.0.join("log.jsonl"));
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let log = |fit: Fit<'_>| {
+        let fit = fit.callback(CsvLog::append(&table).unwrap()).callback(JsonLines::append(&lines).unwrap());
+        run(Adam::new(0.05), fit);
+        (std::fs::read_to_string(&table).unwrap(), std::fs::read_to_string(&lines).unwrap())
+    };
+    let checkpoints = Checkpoints::in_folder(&folder.0);
+    let whole = log(Fit::epochs(3).checkpoints(checkpoints));
+    let again = log(Fit::epochs(3).resume(folder.0.join("epoch-0001-batch-000000.safetensors")));
+    assert_eq!(again, whole);
+    assert_eq!(whole.0.lines().count(), 4);
+    // A training that begins anew adds to what there is.
+    assert_eq!(log(Fit::epochs(1)).0.lines().count(), 5);
+
+    std::fs::write(&table, "my thesis, all of it").unwrap();
+    let refused = CsvLog::append(&table).unwrap_err().to_string();
+    assert!(refused.ends_with("log.csv: does not begin with \"epoch\" and is no such log"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&table).unwrap(), "my thesis, all of it");
 }
 
 #[test]
@@ -231,9 +272,19 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
             .add(Dense::new(units, 3).activation(Activation::Softmax))
     };
     let other = refused(&with(8), Box::new(Adam::new(0.05)));
-    assert_eq!(other, "F: has dense.kernel as float32 [6, 7], the model as float32 [6, 8]");
-    assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: is of a training by adam, not sgd");
+    let expected = "F: load: the tensors do not suit the model:
+  dense.kernel: the weight is [6, 8], the tensor [6, 7]; they must be equal";
+    assert!(other.starts_with(expected), "{other}");
+    assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: has adam as optimizer, the training sgd");
     let smaller = Sequential::new().add(Dense::new(6, 7));
-    assert_eq!(refused(&smaller, Box::new(Adam::new(0.05))), "F: has the weight dense_1.bias, which the model has not");
+    let missing = refused(&smaller, Box::new(Adam::new(0.05)));
+    assert!(missing.contains("\n  no weight for the tensor dense_1.bias"), "{missing}");
+    let doubles = with(7);
+    doubles.cast(DType::F64).unwrap();
+    let converted = refused(&doubles, Box::new(Adam::new(0.05)));
+    assert!(
+        converted.contains("dense.kernel: the weight is float64, which float32 is not converted to"),
+        "{converted}"
+    );
     assert_eq!(Checkpoint::open(&path).unwrap().weights().len(), 8);
 }

@@ -7,13 +7,18 @@ use crate::json_lines::JsonLines;
 use crate::tensorboard::TensorBoard;
 use crate::training::Training;
 
-/// The row of an epoch, with the learning rate.
+/// The row of an epoch, with the learning rate. A training that goes on from a checkpoint logs epochs again that came
+/// after it; files forget them first.
 macro_rules! logs {
-    ($($log:ty: $name:literal),*) => {$(
+    ($($log:ty: $name:literal $(, $rewind:ident)?;)*) => {$(
         impl Callback for $log {
             fn name(&self) -> &str {
                 $name
             }
+
+            $(fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+                if training.resumed { self.$rewind(training.epoch()) } else { Ok(()) }
+            })?
 
             fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
                 let rate = ("learning_rate", training.optimizer.learning_rate());
@@ -24,4 +29,5 @@ macro_rules! logs {
     )*};
 }
 
-logs!(CsvLog: "csv_log", JsonLines: "json_lines", TensorBoard: "tensorboard");
+// TensorBoard itself drops events of a step that comes again.
+logs!(CsvLog: "csv_log", rewind; JsonLines: "json_lines", rewind; TensorBoard: "tensorboard";);

@@ -101,7 +101,7 @@ pub trait Callback {
         Ok(())
     }
 
-    /// What a checkpoint keeps of it, by name: all that decides how it goes on.
+    /// What a checkpoint keeps of it, by name: all that decides how it goes on. One that ever has a state always has.
     fn state(&self) -> Vec<(String, Tensor)> {
         Vec::new()
     }

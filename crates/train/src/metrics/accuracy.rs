@@ -60,18 +60,7 @@ impl Metric for Accuracy {
         self.running.mean()
     }
 
-    fn reset(&mut self) {
-        self.running = Running::default();
-    }
-
-    fn state(&self) -> Vec<f64> {
-        self.running.state()
-    }
-
-    fn restore(&mut self, state: &[f64]) -> Result<()> {
-        self.running = Running::restored(state)?;
-        Ok(())
-    }
+    gathered_in!(running);
 }
 
 #[cfg(test)]

@@ -58,7 +58,5 @@ impl Metric for AveragePrecision {
         self.rankings.average(Scores::average_precision)
     }
 
-    fn reset(&mut self) {
-        self.rankings.reset();
-    }
+    gathered_in!(rankings);
 }

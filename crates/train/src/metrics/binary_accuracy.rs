@@ -57,7 +57,5 @@ impl Metric for BinaryAccuracy {
         self.running.mean()
     }
 
-    fn reset(&mut self) {
-        self.running = Running::default();
-    }
+    gathered_in!(running);
 }

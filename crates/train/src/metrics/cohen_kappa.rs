@@ -87,7 +87,5 @@ impl Metric for CohenKappa {
         1.0 - found * total / by_chance
     }
 
-    fn reset(&mut self) {
-        self.matrix.reset();
-    }
+    gathered_in!(matrix);
 }

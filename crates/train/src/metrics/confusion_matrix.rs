@@ -6,6 +6,7 @@ use tensor::{Error, Tensor};
 
 use crate::error::Result;
 use crate::metrics::classes::Decisions;
+use crate::metrics::not_the_state;
 use crate::metrics::positives::{Average, Count};
 
 /// The most classes that a matrix may have, for which it takes 128 MiB.
@@ -120,6 +121,19 @@ impl ConfusionMatrix {
     pub fn reset(&mut self) {
         self.classes = 0;
         self.counts.clear();
+    }
+
+    pub(super) fn state(&self) -> Vec<f64> {
+        self.counts.clone()
+    }
+
+    pub(super) fn restore(&mut self, state: &[f64]) -> Result<()> {
+        let classes = state.len().isqrt();
+        if classes * classes != state.len() || classes > MOST_CLASSES {
+            return Err(not_the_state("a confusion matrix", state));
+        }
+        (self.classes, self.counts) = (classes, state.to_vec());
+        Ok(())
     }
 
     /// The weight of the samples of class `target` that are predicted to be `predicted`.

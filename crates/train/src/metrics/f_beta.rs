@@ -80,7 +80,5 @@ impl Metric for FBeta {
         self.positives.average(|count| count.f_beta(self.beta))
     }
 
-    fn reset(&mut self) {
-        self.positives.reset();
-    }
+    gathered_in!(positives);
 }

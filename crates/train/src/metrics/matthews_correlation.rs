@@ -58,7 +58,5 @@ impl Metric for MatthewsCorrelation {
         if scale > 0.0 { covariance / scale } else { 0.0 }
     }
 
-    fn reset(&mut self) {
-        self.matrix.reset();
-    }
+    gathered_in!(matrix);
 }

@@ -74,9 +74,7 @@ impl Metric for Mean {
         self.running.mean()
     }
 
-    fn reset(&mut self) {
-        self.running = Running::default();
-    }
+    gathered_in!(running);
 }
 
 impl fmt::Debug for Mean {

@@ -14,6 +14,23 @@
 //! | [`Perplexity`] | of language models |
 //! | [`Named`] | another metric under a name of its own |
 
+/// The methods of a [`Metric`] that concern what it has gathered, all of which lies in one field.
+macro_rules! gathered_in {
+    ($field:ident) => {
+        fn reset(&mut self) {
+            self.$field.reset();
+        }
+
+        fn state(&self) -> Vec<f64> {
+            self.$field.state()
+        }
+
+        fn restore(&mut self, state: &[f64]) -> Result<()> {
+            self.$field.restore(state)
+        }
+    };
+}
+
 mod accuracy;
 mod average_precision;
 mod binary_accuracy;
@@ -58,7 +75,7 @@ pub use top_k_categorical_accuracy::TopKCategoricalAccuracy;
 
 use tensor::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A number that sums up how predictions compare with targets, gathered batch by batch.
 ///
@@ -102,8 +119,7 @@ pub trait Metric {
     /// # Errors
     /// If it is not the state of such a metric; then nothing was changed.
     fn restore(&mut self, state: &[f64]) -> Result<()> {
-        let _ = state;
-        Ok(())
+        if state.is_empty() { Ok(()) } else { Err(not_the_state(self.name(), state)) }
     }
 
     /// The same metric under another name, so that a trainer can have two of a kind.
@@ -113,4 +129,9 @@ pub trait Metric {
     {
         Named::new(self, name.into())
     }
+}
+
+/// The error of a metric for numbers that are not its state.
+fn not_the_state(metric: &str, state: &[f64]) -> Error {
+    Error::Trainer(format!("{} numbers are no state of {metric}", state.len()))
 }

@@ -41,7 +41,5 @@ impl<M: Metric> Metric for Named<M> {
         self.metric.result()
     }
 
-    fn reset(&mut self) {
-        self.metric.reset();
-    }
+    gathered_in!(metric);
 }

@@ -64,7 +64,5 @@ impl Metric for Perplexity {
         self.crossentropy.result().exp()
     }
 
-    fn reset(&mut self) {
-        self.crossentropy.reset();
-    }
+    gathered_in!(crossentropy);
 }

@@ -2,7 +2,9 @@
 
 use tensor::{DType, Error, Tensor};
 
+use crate::error::Result;
 use crate::metrics::classes::{Decisions, arranged};
+use crate::metrics::not_the_state;
 use crate::metrics::weights::weights_of;
 
 /// How the numbers of several classes become one, under scikit-learn's names.
@@ -175,6 +177,27 @@ impl Positives {
 
     pub(super) fn reset(&mut self) {
         self.counts.clear();
+    }
+
+    pub(super) fn state(&self) -> Vec<f64> {
+        let numbers = |count: &Count| [count.true_positives, count.false_positives, count.false_negatives];
+        self.counts.iter().flat_map(numbers).collect()
+    }
+
+    pub(super) fn restore(&mut self, state: &[f64]) -> Result<()> {
+        let (counts, []) = state.as_chunks::<3>() else { return Err(not_the_state("true and false positives", state)) };
+        let mut restored = Positives { counts: Vec::new(), ..self.clone() };
+        if !counts.is_empty() {
+            restored.start("restore", counts.len())?;
+        }
+        let count = |&[true_positives, false_positives, false_negatives]: &[f64; 3]| Count {
+            true_positives,
+            false_positives,
+            false_negatives,
+        };
+        restored.counts = counts.iter().map(count).collect();
+        *self = restored;
+        Ok(())
     }
 }
 

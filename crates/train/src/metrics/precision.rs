@@ -66,7 +66,5 @@ impl Metric for Precision {
         self.positives.average(Count::precision)
     }
 
-    fn reset(&mut self) {
-        self.positives.reset();
-    }
+    gathered_in!(positives);
 }

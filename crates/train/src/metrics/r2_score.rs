@@ -3,9 +3,9 @@
 use tensor::{DType, Error, Tensor};
 
 use crate::error::Result;
-use crate::metrics::Metric;
 use crate::metrics::classes::arranged;
 use crate::metrics::weights::weights_of;
+use crate::metrics::{Metric, not_the_state};
 
 /// The coefficient of determination, R²: 1 less the sum of squared errors over that of the targets'
 /// distances from their mean. It is 1 if all are right, 0 for what always predicts the mean, and
@@ -142,5 +142,20 @@ impl Metric for R2Score {
 
     fn reset(&mut self) {
         (self.samples, self.outputs) = (0, Vec::new());
+    }
+
+    fn state(&self) -> Vec<f64> {
+        let numbers = |output: &Output| [output.weight, output.origin, output.mean, output.spread, output.errors];
+        std::iter::once(self.samples as f64).chain(self.outputs.iter().flat_map(numbers)).collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        let Some((samples, (outputs, []))) = state.split_first().map(|(n, rest)| (n, rest.as_chunks::<5>())) else {
+            return Err(not_the_state("r2_score", state));
+        };
+        let output =
+            |&[weight, origin, mean, spread, errors]: &[f64; 5]| Output { weight, origin, mean, spread, errors };
+        (self.samples, self.outputs) = (*samples as usize, outputs.iter().map(output).collect());
+        Ok(())
     }
 }

@@ -2,13 +2,18 @@
 
 use tensor::{DType, Error, Tensor};
 
+use crate::error::Result;
 use crate::metrics::classes::arranged;
+use crate::metrics::not_the_state;
 use crate::metrics::positives::{Average, truths};
 use crate::metrics::scores::Scores;
 use crate::metrics::weights::weights_of;
 
 /// How many different predictions of a class are told apart by default: 16 MiB at most.
 const CAPACITY: usize = 1 << 18;
+
+/// The most classes that a state may speak of.
+const MOST: usize = u32::MAX as usize;
 
 /// What metrics without a threshold share: their settings, and the scores so far.
 #[derive(Clone, Debug)]
@@ -100,6 +105,39 @@ impl Rankings {
 
     pub(super) fn reset(&mut self) {
         self.scores.clear();
+    }
+
+    /// The number of classes, and for each column how many bins it has and these.
+    pub(super) fn state(&self) -> Vec<f64> {
+        let mut state = vec![self.classes as f64];
+        self.scores.iter().for_each(|scores| scores.append_state(&mut state));
+        state
+    }
+
+    pub(super) fn restore(&mut self, state: &[f64]) -> Result<()> {
+        let wrong = || not_the_state("a ranking", state);
+        let (&classes, mut rest) = state.split_first().ok_or_else(wrong)?;
+        let mut scores = Vec::new();
+        while !rest.is_empty() {
+            let (column, others) = Scores::from_state(self.capacity, rest).ok_or_else(wrong)?;
+            scores.push(column);
+            rest = others;
+        }
+        let mut restored = Rankings { scores: Vec::new(), ..self.clone() };
+        if !scores.is_empty() {
+            // As many columns as the average takes of so many classes, of which there are no more than these.
+            let most = if matches!(self.average, Average::Macro | Average::Weighted) { scores.len() } else { MOST };
+            if classes < 1.0 || classes > most as f64 {
+                return Err(wrong());
+            }
+            restored.start("restore", classes as usize)?;
+            if restored.scores.len() != scores.len() {
+                return Err(wrong());
+            }
+        }
+        (restored.classes, restored.scores) = (classes as usize, scores);
+        *self = restored;
+        Ok(())
     }
 }
 

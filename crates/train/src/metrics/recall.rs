@@ -56,7 +56,5 @@ impl Metric for Recall {
         self.positives.average(Count::recall)
     }
 
-    fn reset(&mut self) {
-        self.positives.reset();
-    }
+    gathered_in!(positives);
 }

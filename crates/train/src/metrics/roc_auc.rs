@@ -75,9 +75,7 @@ impl Metric for RocAuc {
         self.rankings.average(Scores::roc_auc)
     }
 
-    fn reset(&mut self) {
-        self.rankings.reset();
-    }
+    gathered_in!(rankings);
 }
 
 #[cfg(test)]

@@ -42,7 +42,5 @@ impl Metric for RootMeanSquaredError {
         self.squared.result().sqrt()
     }
 
-    fn reset(&mut self) {
-        self.squared.reset();
-    }
+    gathered_in!(squared);
 }

@@ -2,7 +2,8 @@
 
 use tensor::{DType, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::metrics::not_the_state;
 use crate::metrics::weights::weights_of;
 
 /// The weighted mean of all values so far, in float64.
@@ -57,12 +58,15 @@ impl Running {
         vec![self.sum, self.weight]
     }
 
-    /// What [`state`](Running::state) was taken of.
-    pub(crate) fn restored(state: &[f64]) -> Result<Running> {
-        match *state {
-            [sum, weight] => Ok(Running { sum, weight }),
-            _ => Err(Error::Trainer(format!("the state of a mean has {} numbers, not 2", state.len()))),
-        }
+    /// Becomes what [`state`](Running::state) was taken of.
+    pub(crate) fn restore(&mut self, state: &[f64]) -> Result<()> {
+        let [sum, weight] = *state else { return Err(not_the_state("a mean", state)) };
+        *self = Running { sum, weight };
+        Ok(())
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Running::default();
     }
 
     /// The mean of all values; NaN if there are none.

@@ -37,6 +37,21 @@ impl Scores {
         Scores { bins: Vec::new(), capacity }
     }
 
+    /// Appends the number of bins and the bins, as they are: to join some now would change what comes of more.
+    pub(super) fn append_state(&self, state: &mut Vec<f64>) {
+        state.push(self.bins.len() as f64);
+        state.extend(self.bins.iter().flat_map(|bin| [bin.low, bin.high, bin.positive, bin.negative]));
+    }
+
+    /// The scores at the beginning of a state, and what follows; nothing if it is none.
+    pub(super) fn from_state(capacity: usize, state: &[f64]) -> Option<(Scores, &[f64])> {
+        let (&count, rest) = state.split_first()?;
+        let numbers = (count >= 0.0 && count < 2.0 * capacity as f64).then_some(4 * count as usize)?;
+        let (bins, rest) = rest.split_at_checked(numbers)?;
+        let bin = |&[low, high, positive, negative]: &[f64; 4]| Bin { low, high, positive, negative };
+        Some((Scores { bins: bins.as_chunks().0.iter().map(bin).collect(), capacity }, rest))
+    }
+
     /// Takes a sample into account; the score is not NaN.
     pub(super) fn add(&mut self, score: f64, positive: bool, weight: f64) {
         // So that -0 is tied with 0.

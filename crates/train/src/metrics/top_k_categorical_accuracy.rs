@@ -83,9 +83,7 @@ impl Metric for TopKCategoricalAccuracy {
         self.running.mean()
     }
 
-    fn reset(&mut self) {
-        self.running = Running::default();
-    }
+    gathered_in!(running);
 }
 
 #[cfg(test)]
