@@ -45,6 +45,21 @@ fn all_weights_are_set_and_states_are_among_them() {
 }
 
 #[test]
+fn types_are_converted_unless_they_must_be_the_same() {
+    let mut doubles = tensors();
+    doubles[0].1 = doubles[0].1.cast(DType::F64);
+    assert_eq!(
+        message(Loading::new().same_types(), doubles.clone()),
+        "load: b.kernel: the weight is float32, which float64 is not converted to"
+    );
+    let loaded = model();
+    let prepared = Loading::new().prepare(&loaded, doubles).unwrap();
+    assert_ne!(values(&loaded)[4..], [5.0, 6.0], "nothing is set before `assign`");
+    prepared.assign().unwrap();
+    assert_eq!(values(&loaded)[4..], [5.0, 6.0]);
+}
+
+#[test]
 fn all_that_does_not_suit_is_listed() {
     let mut wrong = tensors();
     wrong[1].1 = tensor![[1.0], [2.0]];

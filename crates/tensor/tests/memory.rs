@@ -36,6 +36,11 @@ fn the_limit_and_the_clearing_of_the_pool_reach_small_and_large_blocks() {
     let many: Vec<Tensor> = (0..5_000).map(|_| Tensor::zeros([SMALL])).collect();
     drop(many);
     assert_eq!(pool_statistics().held, 16 << 20);
+    // Blocks that are in use again do not wait.
+    let again: Vec<Tensor> = (0..5_000).map(|_| Tensor::zeros([SMALL])).collect();
+    assert!(pool_statistics().held <= 128 << 10, "{}", pool_statistics().held);
+    drop(again);
+    assert_eq!(pool_statistics().held, 16 << 20);
 
     // What another thread keeps goes back when it next uses the pool, or ends.
     clear_pool();

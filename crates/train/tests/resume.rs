@@ -279,12 +279,5 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     let smaller = Sequential::new().add(Dense::new(6, 7));
     let missing = refused(&smaller, Box::new(Adam::new(0.05)));
     assert!(missing.contains("\n  no weight for the tensor dense_1.bias"), "{missing}");
-    let doubles = with(7);
-    doubles.cast(DType::F64).unwrap();
-    let converted = refused(&doubles, Box::new(Adam::new(0.05)));
-    assert!(
-        converted.contains("dense.kernel: the weight is float64, which float32 is not converted to"),
-        "{converted}"
-    );
     assert_eq!(Checkpoint::open(&path).unwrap().weights().len(), 8);
 }

@@ -42,7 +42,7 @@ thread_local! {
 }
 
 /// The small blocks that wait in a thread, freed when it ends. Of what the pool may hold the thread takes
-/// a share, and goes back for more only when that is full: a drop costs no access to memory that other
+/// a share, goes back for more only when that is full, and returns of it what has long been empty: a drop costs no access to memory that other
 /// threads write.
 struct SmallBlocks {
     classes: [Vec<Block>; CLASSES],
@@ -57,7 +57,14 @@ struct SmallBlocks {
 impl SmallBlocks {
     fn pop(&mut self, class: usize) -> Option<Block> {
         self.follow();
-        self.classes[class].pop().inspect(|block| self.held -= block.capacity)
+        let block = self.classes[class].pop()?;
+        self.held -= block.capacity;
+        // Not at once, so that what comes and goes around the edge of a share leaves `HELD` alone.
+        if self.share - self.held >= 2 * SHARE {
+            self.share -= SHARE;
+            HELD.fetch_sub(SHARE, Relaxed);
+        }
+        Some(block)
     }
 
     /// Whether there was room for a block.

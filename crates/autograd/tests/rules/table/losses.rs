@@ -3,7 +3,7 @@
 use autograd::tensor::Tensor;
 use serde_json::json;
 
-use super::rows::{probabilities, real, reduced};
+use super::operands::{probabilities, real, reduced};
 use super::sampler::Sampler;
 use super::{Row, Sample, row};
 

@@ -7,6 +7,7 @@ mod conv;
 mod linalg;
 mod losses;
 mod networks;
+mod operands;
 mod recurrent;
 mod rows;
 mod sampler;
