@@ -2,7 +2,7 @@
 //! of neighbouring channels, element by element.
 
 use crate::dtype::Float;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::tile::Products;
 
 /// Channels that are summed side by side.
@@ -33,6 +33,7 @@ impl<T: Float> Row<'_, T> {
 
 impl<T: Float> Loop for Row<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -66,6 +67,7 @@ struct Place<'a, T> {
 
 impl<T: Float> Loop for Place<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

@@ -39,14 +39,24 @@ const GATHERED: usize = 256;
 
 /// `f` of every element of `x`.
 pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
+    let one = |x| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
+    map_chunks(x, &one, &|start, out, data, walk| vectorized(Map { start, out, data, walk, f: &f }))
+}
+
+/// What [`map`] does around its loop: behind `dyn Fn`, to be compiled once for two types and not for each
+/// function. The same holds for [`zip_chunks`].
+fn map_chunks<A: Element, O: Element>(
+    x: &Tensor,
+    one: &dyn Fn(A) -> O,
+    many: &(dyn Fn(usize, &mut [O], &[A], &Walk<1>) + Sync),
+) -> Tensor {
     let mut out = Buffer::new::<O>(x.size());
-    let data = x.storage_slice::<A>();
     if out.len() == 1 {
-        let x = x.first();
-        out.as_mut_slice()[0] = if f.is_rare(x) { f.rare(x) } else { f.of(x) };
+        out.as_mut_slice()[0] = one(x.first());
     } else {
+        let data = x.storage_slice();
         let walk = Walk::new(x.shape(), [(x.strides(), x.offset())]);
-        for_chunks(out.as_mut_slice(), CHUNK, |start, out| vectorized(Map { start, out, data, walk: &walk, f: &f }));
+        for_chunks(out.as_mut_slice(), CHUNK, |start, out| many(start, out, data, &walk));
     }
     Tensor::from_buffer(out, x.shape().clone())
 }
@@ -61,7 +71,7 @@ struct Map<'a, A, O, F> {
 
 impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
     type Output = ();
-    const WIDEST: Set = Set::for_elements(A::DTYPE, O::DTYPE);
+    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
 
     #[inline(always)]
     fn run(self) {
@@ -112,17 +122,28 @@ pub(crate) fn zip<A: Element, B: Element, O: Element>(
     b: &Tensor,
     f: impl Fn(A, B) -> O + Sync,
 ) -> Tensor {
+    zip_chunks(shape, a, b, &f, &|start, out, left, right, walk| {
+        vectorized(Zip { start, out, left, right, walk, f: &f });
+    })
+}
+
+/// What [`zip`] does around its loop.
+fn zip_chunks<A: Element, B: Element, O: Element>(
+    shape: Shape,
+    a: &Tensor,
+    b: &Tensor,
+    one: &dyn Fn(A, B) -> O,
+    many: &(dyn Fn(usize, &mut [O], &[A], &[B], &Walk<2>) + Sync),
+) -> Tensor {
     let mut out = Buffer::new::<O>(shape.size());
     if out.len() == 1 {
-        out.as_mut_slice()[0] = f(a.first(), b.first());
-        return Tensor::from_buffer(out, shape);
+        out.as_mut_slice()[0] = one(a.first(), b.first());
+    } else {
+        let (left, right) = (a.storage_slice(), b.storage_slice());
+        let (a_strides, b_strides) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
+        let walk = Walk::new(&shape, [(&a_strides, a.offset()), (&b_strides, b.offset())]);
+        for_chunks(out.as_mut_slice(), CHUNK, |start, out| many(start, out, left, right, &walk));
     }
-    let (left, right) = (a.storage_slice::<A>(), b.storage_slice::<B>());
-    let (a_strides, b_strides) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
-    let walk = Walk::new(&shape, [(&a_strides, a.offset()), (&b_strides, b.offset())]);
-    for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
-        vectorized(Zip { start, out, left, right, walk: &walk, f: &f });
-    });
     Tensor::from_buffer(out, shape)
 }
 
@@ -137,7 +158,7 @@ struct Zip<'a, A, B, O, F> {
 
 impl<A: Element, B: Element, O: Element, F: Fn(A, B) -> O> Loop for Zip<'_, A, B, O, F> {
     type Output = ();
-    const WIDEST: Set = Set::for_elements(A::DTYPE, O::DTYPE);
+    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
 
     #[inline(always)]
     fn run(self) {
@@ -184,18 +205,9 @@ impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
 /// As [`zip`], for functions so long that each copy costs time to compile: elements that do not lie side
 /// by side are gathered.
 pub(crate) fn zip_long<T: Element>(shape: Shape, a: &Tensor, b: &Tensor, f: impl PairFunction<T>) -> Tensor {
-    let mut out = Buffer::new::<T>(shape.size());
-    if out.len() == 1 {
-        out.as_mut_slice()[0] = f.of(a.first(), b.first());
-        return Tensor::from_buffer(out, shape);
-    }
-    let (left, right) = (a.storage_slice::<T>(), b.storage_slice::<T>());
-    let (a_strides, b_strides) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
-    let walk = Walk::new(&shape, [(&a_strides, a.offset()), (&b_strides, b.offset())]);
-    for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
-        vectorized(ZipLong { start, out, left, right, walk: &walk, f: &f });
-    });
-    Tensor::from_buffer(out, shape)
+    zip_chunks(shape, a, b, &|a, b| f.of(a, b), &|start, out, left, right, walk| {
+        vectorized(ZipLong { start, out, left, right, walk, f: &f });
+    })
 }
 
 struct ZipLong<'a, T, F> {
@@ -209,6 +221,7 @@ struct ZipLong<'a, T, F> {
 
 impl<T: Element, F: PairFunction<T>> Loop for ZipLong<'_, T, F> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

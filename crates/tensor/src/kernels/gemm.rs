@@ -1,10 +1,11 @@
 //! Matrix products: the `gemm` crate's single-threaded product under our own split into tiles.
 #![allow(unsafe_code)]
 
+use gemm_common::Parallelism;
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads;
 
 /// The matrices of one operand: where each starts in the slice, and the strides along rows and
@@ -36,6 +37,49 @@ const TILES: usize = 16;
 const TINY: usize = 8;
 /// Multiply-adds of one task of such products, which do far fewer in the same time.
 const TINY_TASK: usize = TASK / 16;
+
+/// A product of the `gemm` crates: `m`, `n`, `k`; the result with its strides along columns and rows, and
+/// whether it is added to; both operands in the same way; two factors, three conjugations, threads.
+type Product<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
+
+/// The element types that have products. (The crate `gemm` chooses among these and complex ones, which take
+/// as long to build as the rest.)
+pub trait HasProduct: Sized {
+    #[doc(hidden)]
+    fn product() -> Product<Self>;
+}
+
+impl HasProduct for f32 {
+    fn product() -> Product<f32> {
+        gemm_f32::gemm::f32::get_gemm_fn()
+    }
+}
+
+impl HasProduct for f64 {
+    fn product() -> Product<f64> {
+        gemm_f64::gemm::f64::get_gemm_fn()
+    }
+}
 
 struct Destination<T>(*mut T);
 // SAFETY: tiles write to disjoint elements.
@@ -79,29 +123,30 @@ pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
         let (top, left) = (tile / across * rows, tile % across * columns);
         let lhs = a.starts[pair] as isize + top as isize * a.rows;
         let rhs = b.starts[pair] as isize + left as isize * b.columns;
+        // Transposed, since the `gemm` crate's kernels write columns: outᵀ = bᵀ · aᵀ.
         // SAFETY: all matrices lie within their slices and this tile within its matrices, as was
         // checked above; the tiles of all pairs are disjoint parts of `out`.
         unsafe {
-            gemm::gemm(
-                rows.min(m - top),
+            T::product()(
                 columns.min(n - left),
+                rows.min(m - top),
                 k,
                 destination.pointer().add(pair * m * n + top * n + left),
-                1,
                 n as isize,
+                1,
                 false,
-                a.data.as_ptr().offset(lhs),
-                a.columns,
-                a.rows,
                 b.data.as_ptr().offset(rhs),
-                b.columns,
                 b.rows,
+                b.columns,
+                a.data.as_ptr().offset(lhs),
+                a.rows,
+                a.columns,
                 T::zero(),
                 T::one(),
                 false,
                 false,
                 false,
-                gemm::Parallelism::None,
+                Parallelism::None,
             );
         }
     };
@@ -134,6 +179,7 @@ struct TinyProducts<'a, T> {
 
 impl<T: Float> Loop for TinyProducts<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

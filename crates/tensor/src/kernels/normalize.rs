@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::dtype::Float;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::storage::Buffer;
 
@@ -339,6 +339,7 @@ struct Total<'a, T, F>([&'a [T]; 3], F);
 
 impl<T: Float, F: Fn([T; 3]) -> T> Loop for Total<'_, T, F> {
     type Output = f64;
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) -> f64 {
@@ -382,6 +383,7 @@ struct WeightLoop<'a, T> {
 
 impl<T: Float> Loop for WeightLoop<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -404,6 +406,7 @@ struct SumLoop<'a, T, F> {
 
 impl<T: Float, F: Fn(T, T, T) -> [T; 2]> Loop for SumLoop<'_, T, F> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(mut self) {
@@ -455,6 +458,7 @@ struct MapLoop<'a, T, F> {
 
 impl<T: Float, F: Fn([T; 2], [T; 4]) -> T> Loop for MapLoop<'_, T, F> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

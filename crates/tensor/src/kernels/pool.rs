@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::storage::Buffer;
 
@@ -151,6 +151,7 @@ struct Max<'a, T> {
 
 impl<T: Float> Loop for Max<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -190,6 +191,7 @@ struct Pick<'a, T> {
 
 impl<T: Float> Loop for Pick<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -215,6 +217,7 @@ struct MaxInput<'a, T> {
 
 impl<T: Float> Loop for MaxInput<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -239,6 +242,7 @@ struct Average<'a, T> {
 
 impl<T: Float> Loop for Average<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -268,6 +272,7 @@ struct AverageInput<'a, T> {
 
 impl<T: Float> Loop for AverageInput<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

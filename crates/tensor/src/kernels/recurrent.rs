@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::dtype::Float;
 use crate::kernels::math::{sigmoid, tanh};
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_rows;
 use crate::kernels::tile::{HEIGHT, Products, Target, Tile, Tiled};
 use crate::ops::Cell;
@@ -213,6 +213,7 @@ struct Forward<'a, T> {
 
 impl<T: Tiled> Loop for Forward<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -259,6 +260,7 @@ struct Backward<'a, T> {
 
 impl<T: Tiled> Loop for Backward<'_, T> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::dtype::Element;
+use crate::dtype::{DType, Element, Float};
 use crate::kernels::copy::row_major;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
@@ -26,6 +26,28 @@ pub(crate) struct Fold<A, L, C> {
     pub(crate) neutral: A,
     pub(crate) lift: L,
     pub(crate) combine: C,
+}
+
+/// The sum. (One fold for all who want it: each costs time to compile.)
+pub(crate) fn sum<T: Float>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
+    sum_of(|x| x)
+}
+
+/// The sum of what `lift` makes of the elements.
+pub(crate) fn sum_of<T: Float, L: Fn(T) -> T>(lift: L) -> Fold<T, L, impl Fn(T, T) -> T + Copy + Sync> {
+    Fold { neutral: T::zero(), lift, combine: |a, b| a + b }
+}
+
+/// The largest element.
+pub(crate) fn largest<T: Element>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
+    // The conversion saturates, but for truth values.
+    let least = if T::DTYPE == DType::Bool { T::from_i64(0) } else { T::from_f64(f64::NEG_INFINITY) };
+    Fold { neutral: least, lift: |x| x, combine: larger }
+}
+
+/// The smallest element.
+pub(crate) fn smallest<T: Element>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
+    Fold { neutral: T::from_f64(f64::INFINITY), lift: |x| x, combine: smaller }
 }
 
 impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
@@ -150,6 +172,7 @@ struct RowLoop<'a, T, A, L, C> {
 
 impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for RowLoop<'_, T, A, L, C> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -198,6 +221,7 @@ struct ColumnLoop<'a, T, A, L, C> {
 
 impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for ColumnLoop<'_, T, A, L, C> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {
@@ -263,7 +287,7 @@ pub(crate) fn larger<T: Element>(a: T, b: T) -> T {
 /// The smaller of two; NaN wins.
 #[inline(always)]
 #[allow(clippy::eq_op)]
-pub(crate) fn smaller<T: Element>(a: T, b: T) -> T {
+fn smaller<T: Element>(a: T, b: T) -> T {
     let smaller = if a < b { a } else { b };
     if a != a { a } else { smaller }
 }

@@ -13,14 +13,19 @@ pub(crate) enum Set {
 }
 
 impl Set {
-    /// What pays for elements of these types: training is in float32, gradients are checked in
-    /// float64, and loops over integers wait for memory.
-    pub(crate) const fn for_elements(input: DType, output: DType) -> Set {
-        match (input, output) {
-            (DType::F32, _) | (_, DType::F32) => Set::Avx512,
-            (DType::F64, _) | (_, DType::F64) => Set::Avx2,
+    /// What pays for elements of a type: training is in float32, gradients are checked in float64, and
+    /// loops over integers wait for memory.
+    pub(crate) const fn of(dtype: DType) -> Set {
+        match dtype {
+            DType::F32 => Set::Avx512,
+            DType::F64 => Set::Avx2,
             _ => Set::Base,
         }
+    }
+
+    /// The wider of two.
+    pub(crate) const fn or(self, other: Set) -> Set {
+        if self as u8 >= other as u8 { self } else { other }
     }
 }
 
@@ -28,7 +33,7 @@ impl Set {
 /// set. (Through closures alone the compiler does not always inline.)
 pub(crate) trait Loop {
     type Output;
-    const WIDEST: Set = Set::Avx512;
+    const WIDEST: Set;
     fn run(self) -> Self::Output;
 }
 
@@ -73,6 +78,7 @@ mod tests {
 
     impl Loop for Sum<'_> {
         type Output = f32;
+        const WIDEST: Set = Set::Avx512;
         #[inline(always)]
         fn run(self) -> f32 {
             self.0.iter().map(|x| x * 0.1 + 1.0).sum()

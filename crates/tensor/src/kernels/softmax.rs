@@ -5,8 +5,8 @@
 
 use crate::dtype::Float;
 use crate::kernels::math;
-use crate::kernels::reduce::{Fold, by_rows, larger};
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::reduce::{by_rows, largest, sum};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
@@ -18,11 +18,11 @@ const TASK: usize = CHUNK / 4;
 pub(crate) fn softmax<T: Float>(x: &Tensor) -> Tensor {
     along_rows(x, |width, rows: &[T], out| {
         for (row, out) in rows.chunks(width).zip(out.chunks_mut(width)) {
-            shift(row, largest(row), out);
+            shift(row, largest().row(row), out);
         }
         in_place(out, math::exp_of_negative::<T>);
         for out in out.chunks_mut(width) {
-            let scale = sum(out).recip();
+            let scale = sum().row::<T>(out).recip();
             out.iter_mut().for_each(|x| *x *= scale);
         }
     })
@@ -81,7 +81,7 @@ fn log_sums<T: Float>(rows: &[T], width: usize, count: usize, room: &mut [T]) ->
     let mut tops = Vec::with_capacity(count);
     for k in 0..count {
         let (row, shifted) = (&rows[k * width..][..width], &mut room[k * width..][..width]);
-        let top = largest(row);
+        let top = largest().row(row);
         shift(row, top, shifted);
         // Without the 1 of the largest element itself, so that a sum far below that is not lost.
         if let Some(place) = row.iter().position(|&x| x == top) {
@@ -90,18 +90,10 @@ fn log_sums<T: Float>(rows: &[T], width: usize, count: usize, room: &mut [T]) ->
         tops.push(top);
     }
     in_place(room, math::exp_of_negative::<T>);
-    let mut rests: Vec<T> = (0..count).map(|k| sum(&room[k * width..][..width])).collect();
+    let mut rests: Vec<T> = (0..count).map(|k| sum().row(&room[k * width..][..width])).collect();
     in_place(&mut rests, math::log1p::<T>);
     let finite = |(top, rest): (T, T)| (top, if top.is_infinite() { T::zero() } else { rest });
     tops.into_iter().zip(rests).map(finite)
-}
-
-fn largest<T: Float>(row: &[T]) -> T {
-    Fold { neutral: T::neg_infinity(), lift: |x: T| x, combine: larger }.row(row)
-}
-
-fn sum<T: Float>(row: &[T]) -> T {
-    Fold { neutral: T::zero(), lift: |x: T| x, combine: |a: T, b: T| a + b }.row(row)
 }
 
 fn shift<T: Float>(row: &[T], by: T, out: &mut [T]) {
@@ -116,6 +108,7 @@ fn in_place<T: Float>(values: &mut [T], f: impl Fn(f64) -> f64) {
 
     impl<T: Float, F: Fn(f64) -> f64> Loop for InPlace<'_, T, F> {
         type Output = ();
+        const WIDEST: Set = Set::of(T::DTYPE);
 
         #[inline(always)]
         fn run(self) {

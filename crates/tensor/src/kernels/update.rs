@@ -2,7 +2,7 @@
 
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_chunks_with;
 use crate::profile;
 use crate::storage::Buffer;
@@ -74,6 +74,7 @@ struct Elements<'a, T, const S: usize, U> {
 
 impl<T: Float, const S: usize, U: Update<S>> Loop for Elements<'_, T, S, U> {
     type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
     fn run(self) {

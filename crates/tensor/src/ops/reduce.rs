@@ -2,7 +2,7 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::reduce::{Fold, by_row, larger, smaller};
+use crate::kernels::reduce::{Fold, by_row, larger, largest, smallest, sum, sum_of};
 use crate::kernels::softmax::log_sum_exp;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};
@@ -134,12 +134,11 @@ impl Reduce {
     fn float<T: Float>(&self, x: &Tensor) -> Tensor {
         let (axes, keep) = (&self.axes[..], self.keepdims);
         let count: usize = axes.iter().map(|&axis| x.shape()[axis]).product();
-        let sum = Fold { neutral: T::zero(), lift: |x: T| x, combine: |a: T, b: T| a + b };
         match self.reduction {
-            Reduction::Sum => sum.over(x, axes, keep),
+            Reduction::Sum => sum::<T>().over::<T>(x, axes, keep),
             Reduction::Mean => {
                 let count = T::from_f64(count as f64);
-                let sums = sum.over(x, axes, keep);
+                let sums = sum::<T>().over::<T>(x, axes, keep);
                 crate::kernels::elementwise::map(&sums, move |x: T| x / count)
             }
             Reduction::Prod => {
@@ -148,14 +147,13 @@ impl Reduce {
             Reduction::Var { correction } => {
                 let divisor = T::from_f64((count as f64 - correction).max(0.0));
                 by_row(x, axes, keep, |row: &[T]| {
-                    let mean = sum.row(row) / T::from_f64(row.len() as f64);
-                    let lift = move |x: T| (x - mean) * (x - mean);
-                    Fold { neutral: T::zero(), lift, combine: sum.combine }.row(row) / divisor
+                    let mean = sum().row(row) / T::from_f64(row.len() as f64);
+                    sum_of(move |x: T| (x - mean) * (x - mean)).row(row) / divisor
                 })
             }
             Reduction::LogSumExp => log_sum_exp::<T>(x, axes, keep),
             Reduction::Norm => {
-                let squares = Fold { neutral: T::zero(), lift: |x: T| x * x, combine: sum.combine }.over(x, axes, keep);
+                let squares = sum_of(|x: T| x * x).over(x, axes, keep);
                 // The sums of squares are the answer unless some over- or underflowed.
                 let safe = T::from_f64(1e-20)..T::from_f64(1e30);
                 if squares.elements::<T>().iter().all(|square| safe.contains(square)) {
@@ -181,8 +179,7 @@ impl Reduce {
             if largest == T::zero() || !largest.is_finite() {
                 return largest;
             }
-            let lift = move |x: T| (x / largest) * (x / largest);
-            largest * Fold { neutral: T::zero(), lift, combine: |a: T, b: T| a + b }.row(row).sqrt()
+            largest * sum_of(move |x: T| (x / largest) * (x / largest)).row(row).sqrt()
         })
     }
 
@@ -191,15 +188,8 @@ impl Reduce {
         match self.reduction {
             Reduction::ArgMax => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a > b)),
             Reduction::ArgMin => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a < b)),
-            Reduction::Max => {
-                // The conversion saturates, but for truth values.
-                let least = if T::DTYPE == DType::Bool { T::from_i64(0) } else { T::from_f64(f64::NEG_INFINITY) };
-                Fold { neutral: least, lift: |x: T| x, combine: larger }.over(x, axes, keep)
-            }
-            _ => {
-                let greatest = T::from_f64(f64::INFINITY);
-                Fold { neutral: greatest, lift: |x: T| x, combine: smaller }.over(x, axes, keep)
-            }
+            Reduction::Max => largest::<T>().over::<T>(x, axes, keep),
+            _ => smallest::<T>().over::<T>(x, axes, keep),
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernels::simd::{Loop, vectorized};
+use crate::kernels::simd::{Loop, Set, vectorized};
 
 #[test]
 fn sums_and_products_keep_what_rounding_takes() {
@@ -15,6 +15,7 @@ struct Values<F>(F);
 
 impl<F: Fn(f64) -> f64> Loop for Values<F> {
     type Output = Vec<u64>;
+    const WIDEST: Set = Set::Avx512;
 
     #[inline(always)]
     fn run(self) -> Vec<u64> {
