@@ -129,8 +129,8 @@ impl<'a> Fit<'a> {
         Fit { resume: Some(checkpoint.into()), ..self }
     }
 
-    /// Ends the training, after the batch in which the flag became true, with a checkpoint if there are any. See
-    /// [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
+    /// Ends the training, after the batch or the validation in which the flag became true, with a checkpoint if there
+    /// are any; the flag is then false again. See [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
     #[must_use]
     pub fn stop_when(self, flag: &'a AtomicBool) -> Fit<'a> {
         Fit { stop: Some(flag), ..self }

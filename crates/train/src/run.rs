@@ -73,7 +73,9 @@ impl<'r> Run<'r> {
             self.epoch()?;
         }
         self.training.end()?;
-        Ok(self.training.history)
+        let Training { mut history, stop, .. } = self.training;
+        history.stopped = stop;
+        Ok(history)
     }
 
     /// Weights are made when a layer sees its first input, and have to be there to be restored.
@@ -111,7 +113,11 @@ impl<'r> Run<'r> {
         progress.finish(&score, validation.as_ref());
         self.drawn = 0;
         self.training.end_epoch(&row(&score, validation.as_ref()))?;
-        self.save(|checkpoints, run| checkpoints.after_epoch(run))
+        self.save(|checkpoints, run| checkpoints.after_epoch(run))?;
+        if self.is_interrupted() {
+            self.interrupt();
+        }
+        Ok(())
     }
 
     fn batch(&mut self, batch: &Batch, pass: &Epoch<'_>, batches: Option<usize>) -> Result<()> {
@@ -127,13 +133,25 @@ impl<'r> Run<'r> {
         self.meter.update(batch, &outcome)?;
         self.drawn = pass.drawn();
         self.training.end_batch(&end)?;
-        if self.flag.is_some_and(|flag| flag.load(SeqCst)) {
-            // The reason is no part of the checkpoint: whoever goes on from it was not interrupted.
+        if self.is_interrupted() {
             self.save(|checkpoints, run| checkpoints.now(run))?;
-            self.training.stop("interrupted");
+            self.interrupt();
             return Ok(());
         }
         self.save(|checkpoints, run| checkpoints.after_batch(run))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.flag.is_some_and(|flag| flag.load(SeqCst))
+    }
+
+    /// Stops, after a checkpoint was written: whoever goes on from it was not interrupted. The flag has done its work,
+    /// and the next fit is not to end by it.
+    fn interrupt(&mut self) {
+        self.training.stop("interrupted");
+        if let Some(flag) = self.flag {
+            flag.store(false, SeqCst);
+        }
     }
 
     fn save(&mut self, save: impl FnOnce(&mut Checkpoints, &Run<'_>) -> Result<()>) -> Result<()> {
