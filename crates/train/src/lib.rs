@@ -22,7 +22,7 @@
 //! |---|---|
 //! | [`Trainer`] | a model with a loss, an optimizer and metrics: fit, evaluate, predict |
 //! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints, what to show |
-//! | [`Training`] | where a training stands: for callbacks and for loops written by hand |
+//! | [`Training`] | a training under way: for callbacks and for loops written by hand |
 //! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, functions of one's own |
 //! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
 //! | [`interrupted`] | Ctrl-C |
@@ -47,7 +47,6 @@ mod meter;
 pub mod metrics;
 mod plot;
 mod progress;
-mod run;
 mod state;
 mod step;
 mod tensorboard;
@@ -55,7 +54,7 @@ mod trainer;
 mod training;
 mod weights;
 
-pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau};
+pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau, SavePlot};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use csv_log::CsvLog;
