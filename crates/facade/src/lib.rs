@@ -38,8 +38,8 @@ pub mod prelude {
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{
         Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, CsvLog, EarlyStopping, EpochSchedule, Error, Fit,
-        History, JsonLines, Mean, Metric, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Result, Score, TensorBoard,
-        Trainer, Training, Verbose, interrupted, metrics,
+        History, JsonLines, Mean, Metric, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Result, SavePlot, Score,
+        TensorBoard, Trainer, Training, Verbose, interrupted, metrics,
     };
 }
 
