@@ -78,7 +78,7 @@ fn run(options: &Options) -> Result<()> {
         .add(Dropout::new(0.2))
         .add(Dense::new(128, 10));
     let loss = SparseCategoricalCrossentropy::from_logits();
-    let weighted_loss = loss.clone().class_weights(balanced);
+    let weighted_loss = loss.class_weights(balanced);
     let mut optimizer = Adam::new(options.learning_rate);
 
     let mut fit = Fit::epochs(options.epochs)

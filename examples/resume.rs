@@ -114,10 +114,14 @@ fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn 
     let mut said = String::new();
     BufReader::new(first.stdout.take().ok_or("no output")?).read_line(&mut said)?;
     first.kill()?;
-    if first.wait()?.success() {
-        return Err("the training ended before it could be killed; --kill-in is too large".into());
+    first.wait()?;
+    if !said.starts_with("killed") {
+        return Err("the training ended before it was to be killed; --kill-in is too large".into());
     }
     print!("{said}");
+    if Checkpoints::latest(&parts)?.is_none() {
+        return Err("no checkpoint was written before; --checkpoint-every is too large for --kill-in".into());
+    }
 
     let second = start(&parts)?.wait_with_output()?;
     let said = String::from_utf8(second.stdout)?;

@@ -9,7 +9,7 @@ use crate::callbacks::{Callback, OnBatchEnd};
 use crate::checkpoints::Checkpoints;
 use crate::progress::Verbose;
 
-/// What [`Trainer::fit`](crate::Trainer::fit) is to do.
+/// What [`Trainer::fit`](crate::Trainer::fit), or a [`Training`](crate::Training) with a loop of its own, is to do.
 ///
 /// ```
 /// use train::{EarlyStopping, Fit};

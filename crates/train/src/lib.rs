@@ -28,7 +28,7 @@
 //! | [`interrupted`] | Ctrl-C |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
-//! | [`Plot`] | a picture of a history |
+//! | [`Plot`], [`SavePlot`] | a picture of a history, once or after each epoch |
 //! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
 //! | [`save_weights`], [`load_weights`] | weights in files |
 //! | [`Error`] | what can go wrong, in this crate and those below |
