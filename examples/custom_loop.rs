@@ -99,6 +99,7 @@ fn run(options: &Options) -> Result<()> {
 
     let mut training = Training::new(&model, &mut optimizer, fit).metric(Accuracy::default());
     'training: while let Some(batches) = training.next_epoch(&train)? {
+        // Of the batches that this process trains on: values of one's own are in no checkpoint within an epoch.
         let mut norms = Vec::new();
         for batch in batches {
             let batch = batch?;

@@ -167,8 +167,8 @@ impl Checkpoint {
         Ok(safetensors::write(path, self.tensors.as_slice(), &options)?)
     }
 
-    /// Puts a training, whose weights are made, where this was taken. Everything is checked before anything but callbacks
-    /// and metrics is changed; the optimizer checks itself, before the model is changed.
+    /// Puts a training, whose weights are made, where this was taken. Everything is checked before anything but
+    /// callbacks and metrics is changed; the optimizer checks itself, before the model is changed.
     pub(crate) fn restore(&self, training: &mut Training<'_>) -> Result<()> {
         let weights = training.model.named_weights();
         let prepared = nn::Loading::new().same_types().prepare(training.model, self.weights());
