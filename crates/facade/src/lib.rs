@@ -37,8 +37,9 @@ pub mod prelude {
     pub use tensor::profile::{Phase, Profile, Profiler};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{
-        Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, EarlyStopping, Error, Fit, History, Mean, Metric,
-        Monitor, OnBatchEnd, OnEpochEnd, Result, Score, Trainer, Training, Verbose, interrupted, metrics,
+        Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, CsvLog, EarlyStopping, EpochSchedule, Error, Fit,
+        History, JsonLines, Mean, Metric, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Result, SavePlot, Score,
+        TensorBoard, Trainer, Training, Verbose, interrupted, metrics,
     };
 }
 

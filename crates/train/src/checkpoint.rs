@@ -12,8 +12,8 @@ use crate::callbacks::Callback;
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::metrics::Running;
-use crate::run::Run;
 use crate::state::Entries;
+use crate::training::Training;
 
 const FORMAT: &str = "training checkpoint";
 const VERSION: u64 = 1;
@@ -102,9 +102,8 @@ impl Checkpoint {
         History::of_columns(columns.collect::<Result<_>>()?).ok_or_else(|| self.refused("has an uneven history"))
     }
 
-    /// Where a run is.
-    pub(crate) fn of(run: &Run<'_>) -> Result<Checkpoint> {
-        let training = &run.training;
+    /// Where a training is.
+    pub(crate) fn of(training: &Training<'_>) -> Result<Checkpoint> {
         let mut tensors = Entries::default();
         let mut notes = BTreeMap::new();
         let mut note = |key: &str, value: String| notes.insert(key.to_owned(), value);
@@ -112,7 +111,7 @@ impl Checkpoint {
         note("version", VERSION.to_string());
         note("epoch", training.epoch.to_string());
         note("batch", training.batch.to_string());
-        note("samples", run.drawn.to_string());
+        note("samples", training.drawn.to_string());
         note("generator", generator_text(Some(random::state())));
         if let Some(reason) = &training.stop {
             note("stopped", reason.clone());
@@ -138,22 +137,22 @@ impl Checkpoint {
             tensors.tensors(&format!("optimizer.{path}"), &state.states);
         }
 
-        let accumulated = run.accumulator.state();
-        note("accumulate", run.accumulator.batches().to_string());
+        let accumulated = training.accumulator.state();
+        note("accumulate", training.accumulator.batches().to_string());
         tensors.count("accumulated", accumulated.count as usize);
         for (k, sum) in accumulated.sums.iter().enumerate() {
             tensors.tensors("accumulator", &[(k.to_string(), sum.clone())]);
         }
-        let callbacks: Vec<_> = with_state(&training.callbacks).collect();
+        let callbacks: Vec<_> = with_state(&training.fit.callbacks).collect();
         note("callbacks", names(callbacks.iter().map(|(name, _)| *name)));
         for (k, (_, state)) in callbacks.iter().enumerate() {
             tensors.tensors(&format!("callback.{k}"), state);
         }
-        note("metrics", names(run.meter.metrics.iter().map(|metric| metric.name())));
-        for (k, metric) in run.meter.metrics.iter().enumerate() {
+        note("metrics", names(training.meter.metrics.iter().map(|metric| metric.name())));
+        for (k, metric) in training.meter.metrics.iter().enumerate() {
             tensors.numbers(&format!("metric.{k}"), metric.state());
         }
-        tensors.numbers("loss", run.meter.loss.state());
+        tensors.numbers("loss", training.meter.loss.state());
         for (k, name) in training.history.names().enumerate() {
             tensors.numbers(&format!("history.{k}.{name}"), training.history.get(name).unwrap_or_default().to_vec());
         }
@@ -168,16 +167,16 @@ impl Checkpoint {
         Ok(safetensors::write(path, self.tensors.as_slice(), &options)?)
     }
 
-    /// Puts a run, whose weights are made, where this was taken. Everything is checked before anything but callbacks
-    /// and metrics is changed; the optimizer checks itself, before the model is changed.
-    pub(crate) fn restore(&self, run: &mut Run<'_>) -> Result<()> {
-        let weights = run.training.model.named_weights();
-        let prepared = nn::Loading::new().same_types().prepare(run.training.model, self.weights());
+    /// Puts a training, whose weights are made, where this was taken. Everything is checked before anything but
+    /// callbacks and metrics is changed; the optimizer checks itself, before the model is changed.
+    pub(crate) fn restore(&self, training: &mut Training<'_>) -> Result<()> {
+        let weights = training.model.named_weights();
+        let prepared = nn::Loading::new().same_types().prepare(training.model, self.weights());
         let prepared = prepared.map_err(|error| error.context(&self.file))?;
         let history = self.history()?;
         let (epoch, batch, drawn) = (self.epoch()?, self.batch()?, self.number("samples")?);
         let generator = self.generator("generator")?.ok_or_else(|| self.refused("has no generator"))?;
-        let streams = run.training.model.named_streams();
+        let streams = training.model.named_streams();
         let states = streams.iter().map(|(path, _)| self.generator(&format!("stream.{path}")));
         let states = states.collect::<Result<Vec<_>>>()?;
         let accumulated = AccumulatorState {
@@ -187,17 +186,17 @@ impl Checkpoint {
         let mut loss = Running::default();
         loss.restore(&self.tensors.get("loss")?.to_vec::<f64>()?)?;
 
-        let optimizer = &mut *run.training.optimizer;
+        let optimizer = &mut *training.optimizer;
         self.agrees("optimizer", optimizer.name())?;
-        self.agrees("accumulate", &run.accumulator.batches().to_string())?;
-        self.agrees("callbacks", &names(with_state(&run.training.callbacks).map(|(name, _)| name)))?;
-        self.agrees("metrics", &names(run.meter.metrics.iter().map(|metric| metric.name())))?;
-        let callbacks = run.training.callbacks.iter_mut().filter(|callback| !callback.state().is_empty());
+        self.agrees("accumulate", &training.accumulator.batches().to_string())?;
+        self.agrees("callbacks", &names(with_state(&training.fit.callbacks).map(|(name, _)| name)))?;
+        self.agrees("metrics", &names(training.meter.metrics.iter().map(|metric| metric.name())))?;
+        let callbacks = training.fit.callbacks.iter_mut().filter(|callback| !callback.state().is_empty());
         for (k, callback) in callbacks.enumerate() {
             let state = self.tensors.get_tensors(&format!("callback.{k}"));
             callback.restore(&state).map_err(|error| error.context(callback.name()).context(&self.file))?;
         }
-        for (k, metric) in run.meter.metrics.iter_mut().enumerate() {
+        for (k, metric) in training.meter.metrics.iter_mut().enumerate() {
             let state = self.tensors.get(&format!("metric.{k}"))?.to_vec::<f64>()?;
             metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
         }
@@ -209,13 +208,13 @@ impl Checkpoint {
             stream.restore(state);
         }
         random::restore(generator);
-        run.accumulator.restore(accumulated);
-        run.meter.loss = loss;
-        run.drawn = drawn;
-        run.training.history = history;
-        (run.training.epoch, run.training.batch) = (epoch, batch);
-        run.training.resumed = true;
-        run.training.stop = self.notes.get("stopped").cloned();
+        training.accumulator.restore(accumulated);
+        training.meter.loss = loss;
+        training.drawn = drawn;
+        training.history = history;
+        (training.epoch, training.batch) = (epoch, batch);
+        training.resumed = true;
+        training.stop = self.notes.get("stopped").cloned();
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::callbacks::Monitor;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::run::Run;
+use crate::training::Training;
 
 /// When a fit writes checkpoints into a folder, and which it keeps. As Keras' `ModelCheckpoint` and
 /// `BackupAndRestore` together.
@@ -92,17 +92,17 @@ impl Checkpoints {
         }
     }
 
-    pub(crate) fn after_batch(&mut self, run: &Run<'_>) -> Result<()> {
+    pub(crate) fn after_batch(&mut self, training: &Training<'_>) -> Result<()> {
         match self.every_batches {
-            Some(batches) if run.training.batch.is_multiple_of(batches) => self.now(run),
+            Some(batches) if training.batch.is_multiple_of(batches) => self.now(training),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn after_epoch(&mut self, run: &Run<'_>) -> Result<()> {
-        let checkpoint = self.write(run)?;
+    pub(crate) fn after_epoch(&mut self, training: &Training<'_>) -> Result<()> {
+        let checkpoint = self.write(training)?;
         let Some(best) = &mut self.best else { return Ok(()) };
-        let history = &run.training.history;
+        let history = &training.history;
         let before = match best.value {
             Some(value) => value,
             // Of epochs before this run too, if it was resumed.
@@ -118,18 +118,18 @@ impl Checkpoints {
         Ok(())
     }
 
-    pub(crate) fn now(&mut self, run: &Run<'_>) -> Result<()> {
-        self.write(run).map(drop)
+    pub(crate) fn now(&mut self, training: &Training<'_>) -> Result<()> {
+        self.write(training).map(drop)
     }
 
-    fn write(&self, run: &Run<'_>) -> Result<Checkpoint> {
+    fn write(&self, training: &Training<'_>) -> Result<Checkpoint> {
         let failed = |action: &str, source: std::io::Error| Error::Checkpoint {
             file: self.folder.display().to_string(),
             message: format!("{action}: {source}"),
         };
         fs::create_dir_all(&self.folder).map_err(|source| failed("cannot make the folder", source))?;
-        let checkpoint = Checkpoint::of(run)?;
-        let (epoch, batch) = (run.training.epoch, run.training.batch);
+        let checkpoint = Checkpoint::of(training)?;
+        let (epoch, batch) = (training.epoch, training.batch);
         checkpoint.write(&self.folder.join(format!("epoch-{epoch:04}-batch-{batch:06}{SUFFIX}")))?;
         let files = listed(&self.folder)?;
         for old in &files[..files.len().saturating_sub(self.keep)] {

@@ -9,7 +9,7 @@ use crate::callbacks::{Callback, OnBatchEnd};
 use crate::checkpoints::Checkpoints;
 use crate::progress::Verbose;
 
-/// What [`Trainer::fit`](crate::Trainer::fit) is to do.
+/// What [`Trainer::fit`](crate::Trainer::fit), or a [`Training`](crate::Training) with a loop of its own, is to do.
 ///
 /// ```
 /// use train::{EarlyStopping, Fit};
@@ -129,8 +129,8 @@ impl<'a> Fit<'a> {
         Fit { resume: Some(checkpoint.into()), ..self }
     }
 
-    /// Ends the training, after the batch in which the flag became true, with a checkpoint if there are any. See
-    /// [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
+    /// Ends the training, after the batch or the validation in which the flag became true, with a checkpoint if there
+    /// are any; the flag is then false again. See [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
     #[must_use]
     pub fn stop_when(self, flag: &'a AtomicBool) -> Fit<'a> {
         Fit { stop: Some(flag), ..self }

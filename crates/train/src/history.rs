@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 pub struct History {
     epochs: usize,
     columns: Vec<(String, Vec<f64>)>,
+    pub(crate) stopped: Option<String>,
 }
 
 impl History {
@@ -39,7 +40,13 @@ impl History {
     /// A history with these columns, if they are of one length.
     pub(crate) fn of_columns(columns: Vec<(String, Vec<f64>)>) -> Option<History> {
         let epochs = columns.first().map_or(0, |(_, values)| values.len());
-        columns.iter().all(|(_, values)| values.len() == epochs).then_some(History { epochs, columns })
+        columns.iter().all(|(_, values)| values.len() == epochs).then_some(History { epochs, columns, stopped: None })
+    }
+
+    /// Why the training was stopped, if it was: what the callback that did it gave as its reason, or `interrupted` if
+    /// it was [a flag](crate::Fit::stop_when).
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
     }
 
     /// The number of epochs.

@@ -7,8 +7,9 @@ use crate::error::{Error, Result};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// A flag that Ctrl-C sets from now on, instead of ending the process; pressed again, it ends it with status 130.
-/// It stays set: a program that fits again clears it.
+/// A flag that Ctrl-C sets from now on, instead of ending the process. The fit that it stops takes it back, so that the
+/// next one runs, and [says so](crate::History::stopped). Pressed again before that, Ctrl-C ends the process with
+/// status 130.
 ///
 /// ```no_run
 /// # use train::{Checkpoints, Fit, interrupted};

@@ -22,13 +22,13 @@
 //! |---|---|
 //! | [`Trainer`] | a model with a loss, an optimizer and metrics: fit, evaluate, predict |
 //! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints, what to show |
-//! | [`Training`] | where a training stands: for callbacks and for loops written by hand |
+//! | [`Training`] | a training under way: for callbacks and for loops written by hand |
 //! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, functions of one's own |
 //! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
 //! | [`interrupted`] | Ctrl-C |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
-//! | [`Plot`] | a picture of a history |
+//! | [`Plot`], [`SavePlot`] | a picture of a history, once or after each epoch |
 //! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
 //! | [`save_weights`], [`load_weights`] | weights in files |
 //! | [`Error`] | what can go wrong, in this crate and those below |
@@ -47,7 +47,6 @@ mod meter;
 pub mod metrics;
 mod plot;
 mod progress;
-mod run;
 mod state;
 mod step;
 mod tensorboard;
@@ -55,7 +54,7 @@ mod trainer;
 mod training;
 mod weights;
 
-pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau};
+pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau, SavePlot};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use csv_log::CsvLog;

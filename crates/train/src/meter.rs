@@ -12,12 +12,18 @@ use crate::step::{Objective, Outcome};
 
 /// The mean loss and the metrics.
 #[derive(Default)]
-pub(crate) struct Meter {
+pub(crate) struct Meter<'a> {
     pub(crate) loss: Running,
-    pub(crate) metrics: Vec<Box<dyn Metric>>,
+    pub(crate) metrics: Vec<Box<dyn Metric + 'a>>,
 }
 
-impl Meter {
+impl Meter<'_> {
+    /// One with the same metrics, lent.
+    pub(crate) fn lend(&mut self) -> Meter<'_> {
+        let lent = self.metrics.iter_mut().map(|metric| Box::new(&mut **metric) as Box<dyn Metric + '_>);
+        Meter { loss: Running::default(), metrics: lent.collect() }
+    }
+
     pub(crate) fn reset(&mut self) {
         self.loss.reset();
         self.metrics.iter_mut().for_each(|metric| metric.reset());

@@ -23,6 +23,24 @@ pub(crate) struct Outcome {
     pub(crate) weights: Option<Tensor>,
 }
 
+impl Outcome {
+    /// That of a loop written by hand.
+    pub(crate) fn of(batch: &Batch, predictions: &Tensor, loss: f64) -> Outcome {
+        Outcome { loss, predictions: predictions.clone(), weights: batch.weights.clone() }
+    }
+}
+
+/// A step of the optimizer; the weights then keep their constraints.
+pub(crate) fn apply(
+    model: &dyn Layer,
+    optimizer: &mut dyn Optimizer,
+    weights: &[Variable],
+    gradients: &[Tensor],
+) -> Result<()> {
+    optimizer.apply(weights, gradients)?;
+    Ok(model.apply_constraints()?)
+}
+
 impl Objective<'_> {
     /// Forward pass, loss, and the gradients of all trainable weights.
     pub(crate) fn gradients(&self, batch: &Batch) -> Result<(Outcome, Vec<Variable>, Vec<Tensor>)> {
@@ -50,17 +68,6 @@ impl Objective<'_> {
             let (loss, predictions, weights) = self.forward(batch, Mode::Inference)?;
             Ok(Outcome { loss: loss.item()?, predictions, weights })
         })
-    }
-
-    /// A step of the optimizer; the weights then keep their constraints.
-    pub(crate) fn apply(
-        &self,
-        optimizer: &mut dyn Optimizer,
-        weights: &[Variable],
-        gradients: &[Tensor],
-    ) -> Result<()> {
-        optimizer.apply(weights, gradients)?;
-        Ok(self.model.apply_constraints()?)
     }
 
     fn forward(&self, batch: &Batch, mode: Mode) -> Result<(Tensor, Tensor, Option<Tensor>)> {

@@ -10,8 +10,8 @@ use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
 use crate::meter::Meter;
 use crate::metrics::Metric;
-use crate::run::Run;
-use crate::step::Objective;
+use crate::step::{self, Objective};
+use crate::training::Training;
 
 /// A model with all it takes to train it.
 ///
@@ -19,9 +19,9 @@ use crate::step::Objective;
 /// its samples, each measured before the step that its batch leads to, as in Keras: so they lag
 /// behind those of an evaluation.
 pub struct Trainer<'m> {
-    pub(crate) objective: Objective<'m>,
-    pub(crate) optimizer: Box<dyn Optimizer>,
-    pub(crate) meter: Meter,
+    objective: Objective<'m>,
+    optimizer: Box<dyn Optimizer>,
+    meter: Meter<'static>,
     batch_size: usize,
 }
 
@@ -75,10 +75,34 @@ impl<'m> Trainer<'m> {
     /// (the weights are then those from before that batch); if the model has no trainable weights, or
     /// one on which the loss does not depend; if a hyperparameter of the optimizer is out of its
     /// range; and all that model, loss, metrics, callbacks and checkpoints report.
-    pub fn fit<'r>(&'r mut self, samples: &'r dyn Samples, options: Fit<'r>) -> Result<History> {
-        self.optimizer.validate()?;
-        self.meter.check()?;
-        Run::new(self, samples, options)?.run()
+    pub fn fit<'r>(&'r mut self, samples: &'r dyn Samples, fit: Fit<'r>) -> Result<History> {
+        let objective = &self.objective;
+        let validates = fit.validation.is_some();
+        let mut training = Training::new(objective.model, &mut *self.optimizer, fit);
+        training.meter = self.meter.lend();
+        'training: while let Some(batches) = training.next_epoch(samples)? {
+            for batch in batches {
+                let batch = batch?;
+                let (outcome, weights, gradients) = objective.gradients(&batch)?;
+                if !outcome.loss.is_finite() {
+                    let (end, rate) = (training.batch_end(outcome.loss), training.optimizer.learning_rate());
+                    return Err(Error::loss(&end, rate, objective.model, &batch));
+                }
+                training.apply(&weights, &gradients)?;
+                training.trained_on(&batch, &outcome)?;
+                if training.stopped().is_some() {
+                    break 'training;
+                }
+            }
+            if validates {
+                for batch in training.validation()? {
+                    let batch = batch?;
+                    training.validated_on(&batch, &objective.evaluate(&batch)?)?;
+                }
+            }
+            training.end_epoch(&[])?;
+        }
+        training.end()
     }
 
     /// One step on one batch; the mean loss before it.
@@ -91,7 +115,7 @@ impl<'m> Trainer<'m> {
             let end = BatchEnd { epoch: 0, batch: 0, batches: None, loss: outcome.loss };
             return Err(Error::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
         }
-        self.objective.apply(&mut *self.optimizer, &variables, &gradients)?;
+        step::apply(self.objective.model, &mut *self.optimizer, &variables, &gradients)?;
         Ok(outcome.loss)
     }
 

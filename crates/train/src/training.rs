@@ -1,48 +1,71 @@
-//! Where a training stands.
+//! A training under way.
 
-use nn::Layer;
-use optim::Optimizer;
+use std::iter::Take;
+use std::sync::atomic::Ordering::SeqCst;
+
+use autograd::Variable;
+use data::{Batch, Batches, Epoch, Samples};
+use nn::{Layer, Mode};
+use optim::{GradientAccumulator, Optimizer};
+use tensor::{Tensor, no_record};
 
 use crate::callbacks::Callback;
-use crate::error::Result;
-use crate::fit::BatchEnd;
-use crate::history::History;
+use crate::checkpoint::Checkpoint;
+use crate::checkpoints::Checkpoints;
+use crate::error::{Error, Result};
+use crate::fit::{BatchEnd, Fit};
+use crate::history::{History, Score};
+use crate::meter::Meter;
+use crate::metrics::Metric;
+use crate::progress::Progress;
+use crate::step::{self, Outcome};
 
-/// Where a training stands: what callbacks see, and what they may change.
+/// A training under way: what callbacks see, and what they may change.
 ///
-/// [`Trainer::fit`](crate::Trainer::fit) makes one. A loop written by hand makes its own, and has the same
-/// callbacks:
+/// [`Trainer::fit`](crate::Trainer::fit) is a loop around one. A loop written by hand makes its own, computes what it
+/// likes of each batch, and has all that a [`Fit`] can ask for: callbacks, metrics, progress, checkpoints,
+/// accumulation.
 ///
 /// ```
 /// use autograd::GradientTape;
-/// use data::{ArrayDataset, Dataset, Samples};
+/// use data::{ArrayDataset, Dataset};
 /// use nn::{Dense, Layer, Loss, MeanSquaredError, Mode, Sequential};
 /// use optim::Sgd;
 /// use tensor::tensor;
-/// use train::{EarlyStopping, Training};
+/// use train::{EarlyStopping, Fit, Training, Verbose};
 ///
-/// let samples = ArrayDataset::from_tensors(&tensor![[0.0], [1.0]], &tensor![[1.0], [3.0]])?.shuffle(1);
+/// let samples = ArrayDataset::from_tensors(&tensor![[0.0], [1.0]], &tensor![[1.0], [3.0]])?;
+/// let train = samples.clone().shuffle(1);
 /// let model = Sequential::new().add(Dense::new(1, 1));
 /// let mut optimizer = Sgd::new(0.1);
 ///
-/// let stopping = EarlyStopping::new("loss").patience(2).min_delta(1e-4);
-/// let mut training = Training::new(&model, &mut optimizer).callback(stopping);
-/// training.begin()?;
-/// while training.stopped().is_none() && training.epoch() < 1000 {
-///     let mut sum = 0.0;
-///     for batch in samples.batch(1).epoch(training.epoch() as u64)? {
+/// let stopping = EarlyStopping::new("val_loss").patience(2).min_delta(1e-4);
+/// let fit = Fit::epochs(1000).batch_size(1).validation(&samples).callback(stopping).verbose(Verbose::Silent);
+/// let mut training = Training::new(&model, &mut optimizer, fit);
+/// 'training: while let Some(batches) = training.next_epoch(&train)? {
+///     for batch in batches {
 ///         let batch = batch?;
 ///         let tape = GradientTape::new();
-///         let loss = MeanSquaredError.mean(&batch.targets, &model.forward(&batch.features, Mode::Training)?)?;
+///         let predictions = model.forward(&batch.features, Mode::Training)?;
+///         let loss = MeanSquaredError.mean(&batch.targets, &predictions)?;
 ///         let weights = model.trainable_weights();
-///         training.optimizer.apply(&weights, &tape.gradient(&loss, &weights)?)?;
-///         sum += loss.item()?;
+///         training.apply(&weights, &tape.gradient(&loss, &weights)?)?;
+///         training.end_batch(&batch, &predictions, loss.item()?)?;
+///         if training.stopped().is_some() {
+///             break 'training;
+///         }
 ///     }
-///     training.end_epoch(&[("loss".into(), sum / 2.0)])?;
+///     for batch in training.validation()? {
+///         let batch = batch?;
+///         let predictions = model.forward(&batch.features, Mode::Inference)?;
+///         let loss = MeanSquaredError.mean(&batch.targets, &predictions)?;
+///         training.end_validation_batch(&batch, &predictions, loss.item()?)?;
+///     }
+///     training.end_epoch(&[])?;
 /// }
-/// training.end()?;
-/// assert!(training.stopped().unwrap().starts_with("early_stopping: loss was best in epoch"));
-/// assert!(training.history().last("loss").unwrap() < 1e-3);
+/// let history = training.end()?;
+/// assert!(history.stopped().unwrap().starts_with("early_stopping: val_loss was best in epoch"));
+/// assert!(history.last("val_loss").unwrap() < 1e-2);
 /// # Ok::<(), train::Error>(())
 /// ```
 pub struct Training<'a> {
@@ -50,27 +73,51 @@ pub struct Training<'a> {
     pub model: &'a dyn Layer,
     /// The optimizer.
     pub optimizer: &'a mut dyn Optimizer,
+    pub(crate) fit: Fit<'a>,
+    pub(crate) meter: Meter<'a>,
+    pub(crate) accumulator: GradientAccumulator,
     pub(crate) history: History,
     pub(crate) epoch: usize,
-    /// How many batches of this epoch were trained on.
+    /// How many batches of this epoch were trained on, and how many there are if that is known.
     pub(crate) batch: usize,
+    batches: Option<usize>,
+    /// How many samples of this epoch's pass were drawn.
+    pub(crate) drawn: usize,
+    /// What this epoch came to, as soon as it is validated.
+    trained: Option<Score>,
     pub(crate) stop: Option<String>,
+    begun: bool,
     /// Whether it goes on from a checkpoint.
     pub(crate) resumed: bool,
-    pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
+    progress: Option<Progress>,
 }
 
 impl<'a> Training<'a> {
     /// A training that has not begun.
-    pub fn new(model: &'a dyn Layer, optimizer: &'a mut dyn Optimizer) -> Training<'a> {
-        let (history, callbacks) = (History::default(), Vec::new());
-        Training { model, optimizer, history, epoch: 0, batch: 0, stop: None, resumed: false, callbacks }
+    pub fn new(model: &'a dyn Layer, optimizer: &'a mut dyn Optimizer, fit: Fit<'a>) -> Training<'a> {
+        Training {
+            model,
+            optimizer,
+            meter: Meter::default(),
+            accumulator: GradientAccumulator::new(fit.accumulate as u64),
+            history: History::default(),
+            epoch: fit.initial_epoch,
+            batch: 0,
+            batches: None,
+            drawn: 0,
+            trained: None,
+            stop: None,
+            begun: false,
+            resumed: false,
+            progress: None,
+            fit,
+        }
     }
 
-    /// Adds a callback, given or lent (`&mut callback`).
+    /// Measures one thing more, by a metric given or lent (`&mut metric`).
     #[must_use]
-    pub fn callback(mut self, callback: impl Callback + 'a) -> Training<'a> {
-        self.callbacks.push(Box::new(callback));
+    pub fn metric(mut self, metric: impl Metric + 'a) -> Training<'a> {
+        self.meter.metrics.push(Box::new(metric));
         self
     }
 
@@ -95,56 +142,219 @@ impl<'a> Training<'a> {
         self.stop.as_deref()
     }
 
-    /// Tells callbacks that the training begins.
+    /// What is left of the next epoch, as batches; nothing if there is none, or the training was
+    /// [stopped](Training::stop). The first call begins the training, from a checkpoint if it [resumes](Fit::resume)
+    /// one: then the epoch may have begun already.
     ///
     /// # Errors
-    /// What callbacks report.
-    pub fn begin(&mut self) -> Result<()> {
-        self.each(|callback, training| callback.on_begin(training))
+    /// If options, optimizer or metrics cannot be used, and what data, checkpoint and callbacks report.
+    pub fn next_epoch<'s>(&mut self, samples: &'s dyn Samples) -> Result<Option<Take<Epoch<'s>>>> {
+        if !self.begun {
+            self.begin(samples)?;
+        }
+        if self.epoch >= self.fit.epochs || self.stop.is_some() {
+            return Ok(None);
+        }
+        if self.batch == 0 {
+            self.meter.reset();
+            self.each(|callback, training| callback.on_epoch_begin(training))?;
+        }
+        let batches = Batches::new(samples, self.fit.batch_size);
+        let steps = self.fit.steps_per_epoch.unwrap_or(usize::MAX);
+        self.batches = batches.count().map(|count| count.min(steps));
+        let pass = batches.epoch_from(self.epoch as u64, self.drawn)?.take(steps.saturating_sub(self.batch));
+        self.progress = Some(Progress::new(self.fit.verbose, self.epoch, self.fit.epochs, self.batches, self.batch));
+        Ok(Some(pass))
     }
 
-    /// Tells callbacks that an epoch begins.
+    /// A step of the optimizer with these gradients, after which weights keep their constraints. If the fit
+    /// [accumulates](Fit::accumulate), they are those of all trainable weights, and only the last of so many calls
+    /// makes a step.
     ///
     /// # Errors
-    /// What callbacks report.
-    pub fn begin_epoch(&mut self) -> Result<()> {
-        self.each(|callback, training| callback.on_epoch_begin(training))
+    /// What the optimizer reports; and those of [`GradientAccumulator::add`].
+    pub fn apply(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
+        match self.accumulator.add(gradients)? {
+            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients),
+            None => Ok(()),
+        }
     }
 
-    /// Tells callbacks that a batch was trained on.
+    /// A batch was trained on: adds its mean loss and its predictions to what is measured, each sample
+    /// by its [weight](Batch::weights), tells callbacks, and writes a checkpoint if it is time for one.
     ///
     /// # Errors
-    /// What callbacks report.
-    pub fn end_batch(&mut self, end: &BatchEnd) -> Result<()> {
+    /// What metrics, callbacks and checkpoints report.
+    pub fn end_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
+        self.trained_on(batch, &Outcome::of(batch, predictions, loss))
+    }
+
+    pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
+        let end = self.batch_end(outcome.loss);
+        self.meter.update(batch, outcome)?;
+        self.drawn += batch.len();
         self.batch += 1;
-        self.each(|callback, training| callback.on_batch_end(training, end))
-    }
-
-    /// Appends an epoch to the history, tells callbacks, and goes on to the next.
-    ///
-    /// # Errors
-    /// If the names are not those of the epochs before, and what callbacks report.
-    pub fn end_epoch(&mut self, values: &[(String, f64)]) -> Result<()> {
-        self.history.push(values)?;
-        self.each(|callback, training| callback.on_epoch_end(training, values))?;
-        (self.epoch, self.batch) = (self.epoch + 1, 0);
+        self.each(|callback, training| callback.on_batch_end(training, &end))?;
+        if self.is_interrupted() {
+            self.save(|checkpoints, training| checkpoints.now(training))?;
+            self.interrupt();
+        } else {
+            self.save(|checkpoints, training| checkpoints.after_batch(training))?;
+        }
+        if let Some(progress) = &mut self.progress {
+            progress.batch(|| (self.meter.score(), self.optimizer.learning_rate()));
+        }
         Ok(())
     }
 
-    /// Tells callbacks that the training has ended.
+    /// What callbacks are told of the batch that runs.
+    pub(crate) fn batch_end(&self, loss: f64) -> BatchEnd {
+        BatchEnd { epoch: self.epoch, batch: self.batch, batches: self.batches, loss }
+    }
+
+    /// The data by which this epoch is [validated](Fit::validation), as batches, its pass 0. No more is trained in
+    /// this epoch: gradients that were accumulated make their step now.
+    ///
+    /// # Errors
+    /// If the fit has no such data, the epoch had no samples, and what data and optimizer report.
+    pub fn validation(&mut self) -> Result<Epoch<'a>> {
+        let Some(samples) = self.fit.validation else {
+            return Err(Error::Trainer(
+                "validation: the fit has no data for it; give it some by Fit::validation".into(),
+            ));
+        };
+        match self.trained {
+            Some(_) => self.meter.reset(),
+            None => self.trained = Some(self.end_steps()?),
+        }
+        Ok(Batches::new(samples, self.fit.batch_size).epoch(0)?)
+    }
+
+    /// A batch of the [validation](Training::validation) was evaluated: adds its mean loss and its predictions to what
+    /// is measured.
+    ///
+    /// # Errors
+    /// If the validation has not begun, and what metrics report.
+    pub fn end_validation_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
+        self.validated_on(batch, &Outcome::of(batch, predictions, loss))
+    }
+
+    pub(crate) fn validated_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
+        if self.trained.is_none() {
+            return Err(Error::Trainer("end_validation_batch: this epoch's validation has not begun".into()));
+        }
+        self.meter.update(batch, outcome)
+    }
+
+    /// The epoch was trained, and validated if it is to be: appends what was measured to the history, and `more`
+    /// values, tells callbacks, writes a checkpoint, and goes on to the next.
+    ///
+    /// # Errors
+    /// If the names are not those of the epochs before, the epoch had no samples, and what optimizer, callbacks and
+    /// checkpoints report.
+    pub fn end_epoch(&mut self, more: &[(&str, f64)]) -> Result<()> {
+        let (score, validation) = match self.trained.take() {
+            Some(score) => (score, Some(self.meter.score_of("evaluate")?)),
+            None => (self.end_steps()?, None),
+        };
+        if let Some(progress) = self.progress.take() {
+            progress.finish(&score, validation.as_ref());
+        }
+        let mut row = row(&score, validation.as_ref());
+        row.extend(more.iter().map(|(name, value)| ((*name).to_owned(), *value)));
+        self.history.push(&row)?;
+        self.each(|callback, training| callback.on_epoch_end(training, &row))?;
+        (self.epoch, self.batch, self.drawn) = (self.epoch + 1, 0, 0);
+        self.save(|checkpoints, training| checkpoints.after_epoch(training))?;
+        if self.is_interrupted() {
+            self.interrupt();
+        }
+        Ok(())
+    }
+
+    /// Tells callbacks that the training has ended; its history.
     ///
     /// # Errors
     /// What callbacks report.
-    pub fn end(&mut self) -> Result<()> {
-        self.each(|callback, training| callback.on_end(training))
+    pub fn end(mut self) -> Result<History> {
+        if let Some(progress) = self.progress.take() {
+            progress.abandon();
+        }
+        self.each(|callback, training| callback.on_end(training))?;
+        let Training { mut history, stop, .. } = self;
+        history.stopped = stop;
+        Ok(history)
+    }
+
+    fn begin(&mut self, samples: &dyn Samples) -> Result<()> {
+        self.optimizer.validate()?;
+        self.meter.check()?;
+        if self.fit.steps_per_epoch == Some(0) {
+            return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+        }
+        if let Some(path) = self.fit.resume.take() {
+            let checkpoint = Checkpoint::open(&path)?;
+            self.build_weights(samples)?;
+            checkpoint.restore(self)?;
+        }
+        if let Some(checkpoints) = &self.fit.checkpoints {
+            checkpoints.check(self.epoch, self.batch)?;
+        }
+        self.begun = true;
+        self.each(|callback, training| callback.on_begin(training))
+    }
+
+    /// Weights are made when a layer sees its first input, and have to be there to be restored.
+    fn build_weights(&self, samples: &dyn Samples) -> Result<()> {
+        let Some(batch) = Batches::new(samples, self.fit.batch_size).epoch(0)?.next().transpose()? else {
+            return Ok(());
+        };
+        no_record(|| self.model.forward_masked(&batch.features, batch.mask.as_ref(), Mode::Inference))?;
+        Ok(())
+    }
+
+    /// No more is trained in this epoch: the last step, if there are gradients for one, and the score.
+    fn end_steps(&mut self) -> Result<Score> {
+        if let Some(gradients) = self.accumulator.take()? {
+            step::apply(self.model, self.optimizer, &self.model.trainable_weights(), &gradients)?;
+        }
+        let score = self.meter.score_of("fit")?;
+        self.meter.reset();
+        Ok(score)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.fit.stop.is_some_and(|flag| flag.load(SeqCst))
+    }
+
+    /// Stops, after a checkpoint was written: whoever goes on from it was not interrupted. The flag has done its work,
+    /// and the next fit is not to end by it.
+    fn interrupt(&mut self) {
+        self.stop("interrupted");
+        if let Some(flag) = self.fit.stop {
+            flag.store(false, SeqCst);
+        }
+    }
+
+    fn save(&mut self, save: impl FnOnce(&mut Checkpoints, &Self) -> Result<()>) -> Result<()> {
+        let Some(mut checkpoints) = self.fit.checkpoints.take() else { return Ok(()) };
+        let saved = save(&mut checkpoints, self);
+        self.fit.checkpoints = Some(checkpoints);
+        saved
     }
 
     fn each(&mut self, mut tell: impl FnMut(&mut dyn Callback, &mut Self) -> Result<()>) -> Result<()> {
-        let mut callbacks = std::mem::take(&mut self.callbacks);
+        let mut callbacks = std::mem::take(&mut self.fit.callbacks);
         let told = callbacks
             .iter_mut()
             .try_for_each(|callback| tell(&mut **callback, self).map_err(|error| error.context(callback.name())));
-        self.callbacks = callbacks;
+        self.fit.callbacks = callbacks;
         told
     }
+}
+
+/// The row of an epoch in a history.
+fn row(score: &Score, validation: Option<&Score>) -> Vec<(String, f64)> {
+    let validated = validation.into_iter().flat_map(Score::values).map(|(name, value)| (format!("val_{name}"), value));
+    score.values().map(|(name, value)| (name.to_owned(), value)).chain(validated).collect()
 }

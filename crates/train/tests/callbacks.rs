@@ -1,6 +1,6 @@
 //! What callbacks see and do, on a model whose numbers can be worked out.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use autograd::Variable;
 use data::{ArrayDataset, Batch, Dataset};
@@ -167,11 +167,21 @@ fn a_training_can_be_stopped_within_an_epoch() {
     });
     let options = Fit::epochs(9).batch_size(1).verbose(Verbose::Silent).callback(stop);
     let history = Trainer::new(&scale(1.0), MeanSquaredError, Sgd::new(0.1)).fit(&samples, options).unwrap();
-    assert_eq!((history.epochs(), batches), (1, 8));
+    assert_eq!((history.epochs(), history.stopped(), batches), (1, Some("enough"), 8));
 
     let flag = AtomicBool::new(true);
     let history = fit(&scale(1.0), 0.1, Fit::epochs(3).stop_when(&flag)).unwrap();
-    assert_eq!(history.epochs(), 0);
+    assert_eq!((history.epochs(), history.stopped()), (0, Some("interrupted")));
+    // The flag has stopped one fit, and stops no other.
+    let history = fit(&scale(1.0), 0.1, Fit::epochs(3).stop_when(&flag)).unwrap();
+    assert_eq!((history.epochs(), history.stopped()), (3, None));
+    // It may rise while nothing is trained.
+    let raise = OnEpochEnd::new(|training, _| {
+        flag.store(training.epoch() == 1, SeqCst);
+        Ok(())
+    });
+    let history = fit(&scale(1.0), 0.1, Fit::epochs(3).stop_when(&flag).callback(raise)).unwrap();
+    assert_eq!((history.epochs(), history.stopped()), (2, Some("interrupted")));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! | [`Plateau`] | lowers the learning rate when a value no longer becomes better |
 //! | [`EpochSchedule`] | sets the learning rate of each epoch |
 //! | [`CsvLog`](crate::CsvLog), [`JsonLines`](crate::JsonLines), [`TensorBoard`](crate::TensorBoard) | write each epoch and its learning rate |
+//! | [`SavePlot`] | draws the history after each epoch |
 //! | [`OnBatchEnd`], [`OnEpochEnd`] | calls a function |
 //!
 //! Checkpoints are no callback but an option of a fit, [`Checkpoints`](crate::Checkpoints): they hold the
@@ -17,12 +18,14 @@ mod epoch_schedule;
 mod logs;
 mod monitor;
 mod plateau;
+mod save_plot;
 
 pub use closures::{OnBatchEnd, OnEpochEnd};
 pub use early_stopping::EarlyStopping;
 pub use epoch_schedule::EpochSchedule;
 pub use monitor::Monitor;
 pub use plateau::Plateau;
+pub use save_plot::SavePlot;
 
 use tensor::Tensor;
 

@@ -131,6 +131,32 @@ pub trait Metric {
     }
 }
 
+impl<M: Metric + ?Sized> Metric for &mut M {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
+        (**self).update(targets, predictions, weights)
+    }
+
+    fn result(&self) -> f64 {
+        (**self).result()
+    }
+
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+
+    fn state(&self) -> Vec<f64> {
+        (**self).state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Result<()> {
+        (**self).restore(state)
+    }
+}
+
 /// The error of a metric for numbers that are not its state.
 fn not_the_state(metric: &str, state: &[f64]) -> Error {
     Error::Trainer(format!("{} numbers are no state of {metric}", state.len()))

@@ -1,0 +1,198 @@
+//! Loops written by hand have what a fit has.
+
+use std::path::{Path, PathBuf};
+
+use autograd::GradientTape;
+use data::{ArrayDataset, Dataset, Pipeline};
+use nn::{Activation, Dense, Dropout, Layer, Loss, Mode, Sequential, SparseCategoricalCrossentropy};
+use optim::{Adam, Optimizer};
+use tensor::{Generator, Tensor, tensor};
+use train::{
+    Accuracy, Checkpoints, EarlyStopping, Fit, History, Metric, OnBatchEnd, OnEpochEnd, Result, SavePlot, Trainer,
+    Training, Verbose,
+};
+
+/// 50 samples of 6 numbers in 3 classes: 7 batches of 8 an epoch, the last one of 2.
+fn samples() -> ArrayDataset {
+    let mut generator = Generator::new(3);
+    let features = generator.normal([50, 6], 0.0, 1.0).unwrap();
+    ArrayDataset::from_tensors(&features, &generator.integers([50], 0..3).unwrap()).unwrap()
+}
+
+fn model() -> Sequential {
+    tensor::random::seed(5);
+    Sequential::new()
+        .add(Dense::units(7).activation(Activation::Relu))
+        .add(Dropout::new(0.3))
+        .add(Dense::units(3).activation(Activation::Softmax))
+}
+
+fn adam() -> Adam {
+    Adam::new(0.01).clip_global_norm(1.0)
+}
+
+/// What `Trainer::fit` does, by hand; another value of each epoch is its number.
+fn by_hand(model: &Sequential, train: &Pipeline, fit: Fit<'_>, metric: impl Metric) -> Result<History> {
+    let loss_of = SparseCategoricalCrossentropy::default();
+    let mut optimizer = adam();
+    let mut training = Training::new(model, &mut optimizer, fit.batch_size(8).verbose(Verbose::Silent)).metric(metric);
+    'training: while let Some(batches) = training.next_epoch(train)? {
+        for batch in batches {
+            let batch = batch?;
+            let tape = GradientTape::new();
+            let predictions = model.forward(&batch.features, Mode::Training)?;
+            let loss = loss_of.mean(&batch.targets, &predictions)?;
+            let weights = model.trainable_weights();
+            training.apply(&weights, &tape.gradient(&loss, &weights)?)?;
+            training.end_batch(&batch, &predictions, loss.item()?)?;
+            if training.stopped().is_some() {
+                break 'training;
+            }
+        }
+        for batch in training.validation()? {
+            let batch = batch?;
+            let predictions = model.forward(&batch.features, Mode::Inference)?;
+            let loss = loss_of.mean(&batch.targets, &predictions)?.item()?;
+            training.end_validation_batch(&batch, &predictions, loss)?;
+        }
+        let number = training.epoch() as f64;
+        training.end_epoch(&[("number", number)])?;
+    }
+    training.end()
+}
+
+fn weights(model: &Sequential) -> Vec<Vec<f32>> {
+    model.weights().iter().map(|weight| weight.value().to_vec().unwrap()).collect()
+}
+
+/// A folder that is there for one test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("training-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_loop_by_hand_is_a_fit() {
+    let (samples, train) = (samples(), samples().shuffle(11));
+    // Three batches a step do not divide the seven of an epoch.
+    let fit = || {
+        let stopping = EarlyStopping::new("val_loss").patience(2).min_delta(0.02).restore_best_weights();
+        Fit::epochs(12).accumulate(3).validation(&samples).callback(stopping)
+    };
+    let fitted = model();
+    let mut trainer =
+        Trainer::new(&fitted, SparseCategoricalCrossentropy::default(), adam()).metric(Accuracy::default());
+    let expected = trainer.fit(&train, fit().batch_size(8).verbose(Verbose::Silent)).unwrap();
+
+    let model = model();
+    let mut accuracy = Accuracy::default();
+    let history = by_hand(&model, &train, fit(), &mut accuracy).unwrap();
+    assert_eq!(weights(&model), weights(&fitted));
+    assert!(expected.stopped().unwrap().starts_with("early_stopping: "), "{:?}", expected.stopped());
+    assert_eq!(history.stopped(), expected.stopped());
+    for name in expected.names() {
+        assert_eq!(history.get(name), expected.get(name), "{name}");
+    }
+    assert_eq!(history.names().last(), Some("number"));
+    assert_eq!(history.last("number"), Some(history.epochs() as f64 - 1.0));
+    // The metric was lent, and has last seen the validation.
+    assert_eq!(Some(accuracy.result()), history.last("val_accuracy"));
+}
+
+#[test]
+fn a_loop_by_hand_goes_on_from_checkpoints() {
+    let (samples, train) = (samples(), samples().shuffle(11));
+    let run = |folder: &Path, stop_after: Option<usize>| {
+        let mut fit = Fit::epochs(3).accumulate(3).validation(&samples);
+        if let Some(latest) = Checkpoints::latest(folder).unwrap() {
+            fit = fit.resume(latest);
+        }
+        let mut batches = 0;
+        let fit = fit.checkpoints(Checkpoints::in_folder(folder).every_batches(1)).callback(OnBatchEnd::new(
+            |training, _| {
+                batches += 1;
+                if Some(batches) == stop_after {
+                    // An error, so that nothing ends in order.
+                    training.optimizer.set_learning_rate(-1.0)?;
+                }
+                Ok(())
+            },
+        ));
+        let model = model();
+        by_hand(&model, &train, fit, Accuracy::default()).map(|history| (weights(&model), history))
+    };
+    let folder = Folder::new("whole");
+    let whole = run(&folder.0, None).unwrap();
+    for batches in [2, 7, 8, 12, 21] {
+        let folder = Folder::new(&format!("parts-{batches}"));
+        let error = run(&folder.0, Some(batches)).unwrap_err().to_string();
+        assert!(error.starts_with("on_batch_end: "), "{error}");
+        assert_eq!(run(&folder.0, None).unwrap(), whole, "stopped in batch {batches}");
+    }
+}
+
+#[test]
+fn what_comes_out_of_order_is_refused() {
+    let (samples, model, mut optimizer) = (samples(), model(), adam());
+    let fit = Fit::epochs(1).batch_size(8).verbose(Verbose::Silent);
+    let mut training = Training::new(&model, &mut optimizer, fit);
+    let mut batches = training.next_epoch(&samples).unwrap().unwrap();
+    let batch = batches.next().unwrap().unwrap();
+    let message = training.validation().unwrap_err().to_string();
+    assert_eq!(message, "validation: the fit has no data for it; give it some by Fit::validation");
+    let predictions = Tensor::zeros([8, 3]);
+    let message = training.end_validation_batch(&batch, &predictions, 0.0).unwrap_err().to_string();
+    assert_eq!(message, "end_validation_batch: this epoch's validation has not begun");
+    let message = training.end_epoch(&[]).unwrap_err().to_string();
+    assert_eq!(message, "fit: the data has no samples; one at least is needed");
+}
+
+#[test]
+fn samples_count_by_their_weights_in_metrics() {
+    let labels = ArrayDataset::from_tensors(&tensor![[0.0], [0.0]], &tensor![1, 1]).unwrap();
+    let samples = labels.with_weights(&tensor![3.0, 1.0]).unwrap();
+    let (model, mut optimizer) = (model(), adam());
+    let fit = Fit::epochs(1).verbose(Verbose::Silent);
+    let mut training = Training::new(&model, &mut optimizer, fit).metric(Accuracy::default());
+    let batch = training.next_epoch(&samples).unwrap().unwrap().next().unwrap().unwrap();
+    training.end_batch(&batch, &tensor![[0.0, 1.0], [1.0, 0.0]], 0.5).unwrap();
+    training.end_epoch(&[]).unwrap();
+    let history = training.end().unwrap();
+    assert_eq!((history.last("loss"), history.last("accuracy")), (Some(0.5), Some(0.75)));
+}
+
+#[test]
+fn a_picture_grows_with_the_epochs() {
+    let folder = Folder::new("picture");
+    let path = folder.0.join("history.svg");
+    let (samples, model) = (samples(), model());
+    let mut dots = Vec::new();
+    let count = OnEpochEnd::new(|_, _| {
+        dots.push(std::fs::read_to_string(&path).unwrap().matches("fill=\"#0072B2\"").count());
+        Ok(())
+    });
+    let fit = Fit::epochs(3).batch_size(8).callback(SavePlot::new(&path).log_scale("loss")).callback(count);
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), adam());
+    trainer.fit(&samples, fit.verbose(Verbose::Silent)).unwrap();
+    // One is in the legend.
+    assert_eq!(dots, [2, 3, 4]);
+
+    let mut refused = |plot: SavePlot| {
+        trainer.fit(&samples, Fit::epochs(1).verbose(Verbose::Silent).callback(plot)).unwrap_err().to_string()
+    };
+    assert_eq!(refused(SavePlot::new("/nowhere/a.svg")), "save_plot: /nowhere/a.svg: its folder does not exist");
+    let message = refused(SavePlot::new(&path).log_scale("mae"));
+    assert_eq!(message, "save_plot: plot: there is no mae in the history, only loss");
+}

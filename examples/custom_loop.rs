@@ -1,0 +1,143 @@
+//! A training loop written by hand, which has all that a fit has: callbacks, metrics, a progress bar, checkpoints,
+//! accumulated gradients, Ctrl-C. What Keras' users override `train_step` for is a line of the loop here.
+//!
+//! Of half the digits only a few images are kept. Class weights make up for it, and gradients are scaled down by hand,
+//! so that their norm can be logged.
+//!
+//! ```text
+//! cargo run --release --example custom_loop -- --folder run
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use facade::optim::Norm;
+use facade::prelude::*;
+
+/// Trains on digits half of which are rare, by a loop of its own: class weights, gradients clipped and their norm logged
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value_t = 20)]
+    epochs: usize,
+    #[arg(long, default_value_t = 64)]
+    batch_size: usize,
+    /// Batches a step of Adam
+    #[arg(long, default_value_t = 2)]
+    accumulate: usize,
+    #[arg(long, default_value_t = 1e-3)]
+    learning_rate: f64,
+    /// The norm to which larger gradients are scaled down
+    #[arg(long, default_value_t = 1.0)]
+    clip: f64,
+    /// Train on the first so many images alone
+    #[arg(long, default_value_t = 60_000)]
+    images: usize,
+    /// Keep one of so many images of the digits from 5 to 9
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    rare: u16,
+    /// Let all images count alike
+    #[arg(long)]
+    unweighted: bool,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to write a table and a picture of the epochs, and checkpoints, from which the training goes on if it is
+    /// started again
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
+    let Mnist { train_images, train_labels, test_images, test_labels } = mnist::load()?;
+    let test = ArrayDataset::from_tensors(&test_images, &test_labels)?.divide_features(255.0);
+    let digits = train_labels.slice(..options.images.min(train_labels.size()))?.cast(DType::I64).to_vec::<i64>()?;
+    let kept = (0..digits.len()).filter(|&k| digits[k] < 5 || k.is_multiple_of(options.rare.into()));
+    let kept: Vec<usize> = kept.collect();
+    let mut counts = [0.0; 10];
+    kept.iter().for_each(|&k| counts[digits[k] as usize] += 1.0);
+    // Classes count as if all were equally frequent.
+    let balance = |count: f64| kept.len() as f64 / (10.0 * count.max(1.0));
+    let balanced = counts.map(|count| if options.unweighted { 1.0 } else { balance(count) });
+    let train = ArrayDataset::from_tensors(&train_images, &train_labels)?.select(kept)?;
+    let train = train.divide_features(255.0).shuffle(options.seed).prefetch(2);
+
+    random::seed(options.seed);
+    let model = Sequential::new()
+        .add(Flatten)
+        .add(Dense::new(28 * 28, 128).activation(Activation::Relu))
+        .add(Dropout::new(0.2))
+        .add(Dense::new(128, 10));
+    let loss = SparseCategoricalCrossentropy::from_logits();
+    let weighted_loss = loss.class_weights(balanced);
+    let mut optimizer = Adam::new(options.learning_rate);
+
+    let mut fit = Fit::epochs(options.epochs)
+        .batch_size(options.batch_size)
+        .accumulate(options.accumulate)
+        .validation(&test)
+        .callback(EarlyStopping::new("val_loss").patience(2).restore_best_weights())
+        .stop_when(interrupted()?);
+    if let Some(folder) = &options.folder {
+        fit = fit.checkpoints(Checkpoints::in_folder(folder).every_batches(100).keep_last(2));
+        if let Some(latest) = Checkpoints::latest(folder)? {
+            fit = fit.resume(latest);
+        }
+        fit = fit.callback(TensorBoard::create(folder)?);
+        fit = fit.callback(CsvLog::append(folder.join("epochs.csv"))?);
+        fit = fit.callback(SavePlot::new(folder.join("epochs.svg")));
+    }
+
+    let mut training = Training::new(&model, &mut optimizer, fit).metric(Accuracy::default());
+    'training: while let Some(batches) = training.next_epoch(&train)? {
+        // Of the batches that this process trains on: values of one's own are in no checkpoint within an epoch.
+        let mut norms = Vec::new();
+        for batch in batches {
+            let batch = batch?;
+            let tape = GradientTape::new();
+            let logits = model.forward(&batch.features, Mode::Training)?;
+            let loss = weighted_loss.mean(&batch.targets, &logits)?;
+            let weights = model.trainable_weights();
+            let mut gradients = tape.gradient(&loss, &weights)?;
+
+            let norm = Norm::L2.of(&gradients)?;
+            if norm > options.clip {
+                gradients.iter_mut().for_each(|gradient| *gradient = &*gradient * (options.clip / norm));
+            }
+            norms.push(norm);
+            training.apply(&weights, &gradients)?;
+            training.end_batch(&batch, &logits, loss.item()?)?;
+            if training.stopped().is_some() {
+                break 'training;
+            }
+        }
+        for batch in training.validation()? {
+            let batch = batch?;
+            let logits = model.forward(&batch.features, Mode::Inference)?;
+            let loss = loss.mean(&batch.targets, &logits)?;
+            training.end_validation_batch(&batch, &logits, loss.item()?)?;
+        }
+        training.end_epoch(&[("gradient_norm", norms.iter().sum::<f64>() / norms.len() as f64)])?;
+    }
+    let history = training.end()?;
+    println!("{history}\n{}", history.stopped().unwrap_or("all epochs done"));
+
+    let mut matrix = metrics::ConfusionMatrix::default();
+    for batch in test.batch(1000).epoch(0)? {
+        let batch = batch?;
+        matrix.update(&batch.targets, &model.forward(&batch.features, Mode::Inference)?, None)?;
+    }
+    let report = matrix.report();
+    let rare = report.classes[5..].iter().map(|class| class.recall).sum::<f64>() / 5.0;
+    println!("test accuracy {:.4}, of the rare digits {rare:.4}", report.accuracy);
+    Ok(())
+}

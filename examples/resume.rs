@@ -1,0 +1,147 @@
+//! A training that is killed in the middle of an epoch and goes on in another process ends with the same bits as one
+//! that never stopped.
+//!
+//! The network has dropout, the data is shuffled and fetched ahead, Adam follows a schedule: what is random, and what
+//! is remembered from step to step, has to be where it was.
+//!
+//! ```text
+//! cargo run --release --example resume
+//! ```
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use clap::Parser;
+use facade::prelude::*;
+use facade::{data, nn};
+
+/// Kills a training, goes on in another process, and compares the bits with those of a training that never stopped
+#[derive(Parser)]
+struct Options {
+    #[arg(long, default_value_t = 3)]
+    epochs: usize,
+    #[arg(long, default_value_t = 128)]
+    batch_size: usize,
+    /// Train on the first so many images alone
+    #[arg(long, default_value_t = 60_000)]
+    images: usize,
+    /// Write a checkpoint after so many batches of an epoch
+    #[arg(long, default_value_t = 20)]
+    checkpoint_every: usize,
+    /// The step in which the training is killed; by default in the middle of the second epoch
+    #[arg(long)]
+    kill_in: Option<usize>,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where one training, and no more, has its checkpoints: how this program starts itself
+    #[arg(long, hide = true)]
+    folder: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match &options.folder {
+        Some(folder) => train(&options, folder, true).map(|weights| println!("{weights}")).map_err(Into::into),
+        None => {
+            let folder = std::env::temp_dir().join(format!("resume-{}", std::process::id()));
+            let compared = compare(&options, &folder);
+            // What went wrong before counts more than files that stay.
+            let _ = fs::remove_dir_all(&folder);
+            compared
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Trains from the last checkpoint in a folder on, or from the beginning; says what the weights are in the end. One
+/// that is to be killed, and has no checkpoint yet, waits for it.
+fn train(options: &Options, folder: &Path, killed: bool) -> Result<String> {
+    let Mnist { train_images, train_labels, .. } = mnist::load()?;
+    let count = options.images.min(train_labels.size());
+    let images = train_images.slice(..count)?.reshape([-1, 28 * 28])?;
+    let samples = ArrayDataset::from_tensors(&images, &train_labels.slice(..count)?)?;
+    let samples = samples.divide_features(255.0).shuffle(options.seed).prefetch(2);
+    let batches = count.div_ceil(options.batch_size.max(1));
+
+    random::seed(options.seed);
+    let model = Sequential::new()
+        .add(Dense::new(28 * 28, 128).activation(Activation::Relu))
+        .add(Dropout::new(0.2))
+        .add(Dense::new(128, 10).activation(Activation::Softmax));
+    let steps = (options.epochs * batches) as u64;
+    let adam = Adam::new(schedules::Cosine::new(1e-3, steps).warm_up(steps / 10));
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), adam).metric(Accuracy::default());
+
+    let checkpoints = Checkpoints::in_folder(folder).every_batches(options.checkpoint_every).keep_last(2);
+    let mut fit =
+        Fit::epochs(options.epochs).batch_size(options.batch_size).checkpoints(checkpoints).verbose(Verbose::Silent);
+    if let Some(latest) = Checkpoints::latest(folder)? {
+        let checkpoint = Checkpoint::open(&latest)?;
+        println!("another process goes on in epoch {}, batch {}", checkpoint.epoch()?, checkpoint.batch()?);
+        fit = fit.resume(latest);
+    } else if killed {
+        let (mut step, last) = (0, options.kill_in.unwrap_or(batches + batches / 2));
+        fit = fit.on_batch(move |end| {
+            step += 1;
+            if step == last {
+                println!("killed in epoch {}, batch {}", end.epoch, end.batch);
+                std::thread::sleep(Duration::MAX);
+            }
+        });
+    }
+    let history = trainer.fit(&samples, fit)?;
+    let hash = data::checksum(&nn::state(&model), &Default::default())?;
+    Ok(format!("weights {hash:08x}, accuracy {:.4}", history.last("accuracy").unwrap_or(f64::NAN)))
+}
+
+/// Trains without a stop, then with one, and compares.
+fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn Error>> {
+    let (whole, parts) = (folder.join("whole"), folder.join("parts"));
+    let expected = train(options, &whole, false)?;
+    println!("without a stop: {expected}");
+
+    let mut first = start(&parts)?;
+    let mut said = String::new();
+    BufReader::new(first.stdout.take().ok_or("no output")?).read_line(&mut said)?;
+    first.kill()?;
+    first.wait()?;
+    if !said.starts_with("killed") {
+        return Err("the training ended before it was to be killed; --kill-in is too large".into());
+    }
+    print!("{said}");
+    if Checkpoints::latest(&parts)?.is_none() {
+        return Err("no checkpoint was written before; --checkpoint-every is too large for --kill-in".into());
+    }
+
+    let second = start(&parts)?.wait_with_output()?;
+    let said = String::from_utf8(second.stdout)?;
+    let (gone_on, found) = said.trim_end().split_once('\n').ok_or("the training did not go on")?;
+    println!("{gone_on}\nafter the stop: {found}");
+
+    let (whole, parts) = (last_checkpoint(&whole)?, last_checkpoint(&parts)?);
+    if found != expected || parts != whole {
+        return Err("they differ".into());
+    }
+    println!("the same bits, and the same {} bytes in their last checkpoints", whole.len());
+    Ok(())
+}
+
+fn last_checkpoint(folder: &Path) -> std::result::Result<Vec<u8>, Box<dyn Error>> {
+    Ok(fs::read(Checkpoints::latest(folder)?.ok_or("no checkpoint was written")?)?)
+}
+
+/// This program with the same options, as a process that trains in this folder.
+fn start(folder: &Path) -> std::io::Result<Child> {
+    let arguments = std::env::args_os().skip(1);
+    Command::new(std::env::current_exe()?).args(arguments).arg("--folder").arg(folder).stdout(Stdio::piped()).spawn()
+}
