@@ -174,6 +174,31 @@ fn layers_that_cannot_heed_a_mask_refuse_it() {
 }
 
 #[test]
+fn decoders_attend_to_no_step_that_is_left_out() -> Result<()> {
+    let (_, _, padded) = sequences();
+    let (source, target) = (padded.clone(), padded.flip(0)?.try_add(0.5)?);
+    let model = TransformerDecoder::new(3, 1, 5);
+    model.cast(DType::F64)?;
+    let source_mask = tensor![[true, true, true, true], [true, true, false, false]];
+    let target_mask = tensor![[true, true, false, false], [true, true, true, true]];
+    let both = model.decode((&target, Some(&target_mask)), (&source, Some(&source_mask)), Mode::Inference)?;
+    for (row, steps, encoded) in [(0, 2, 4), (1, 4, 2)] {
+        let alone = |x: &Tensor, steps: usize| x.slice((row..row + 1, ..steps));
+        let (target, source) = (alone(&target, steps)?, alone(&source, encoded)?);
+        let expected = model.forward_many(&[&target, &source], Mode::Inference)?;
+        assert_equal(&alone(&both, steps)?, &expected);
+    }
+    // Without the mask the padding is attended to.
+    let unmasked = model.decode((&target, Some(&target_mask)), (&source, None), Mode::Inference)?;
+    assert!(!unmasked.slice(1..)?.allclose(&both.slice(1..)?, 0.0, 1e-3)?);
+    assert_eq!(
+        message(model.decode((&target, None), (&source, Some(&tensor![[true]])), Mode::Inference)),
+        "transformer_decoder: shape [1, 1]: a mask must be [batch, time], here of a sequence [2, 4, 3]"
+    );
+    Ok(())
+}
+
+#[test]
 fn masks_narrow_and_end() -> Result<()> {
     let x = tensor![[[0.0, 0.0], [1.0, 0.0], [0.0, -1.0]]];
     let (y, mask) = Masking::new(0.0).forward_masked(&x, Some(&tensor![[true, true, false]]), Mode::Inference)?;
