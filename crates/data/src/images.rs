@@ -63,8 +63,8 @@ impl ImageFolder {
     /// All must have the size of the first, unless [`resize`](ImageFolder::resize) is asked for.
     ///
     /// # Errors
-    /// If a folder cannot be read, a class has no pictures or some of another format (AVIF, BMP, GIF, HEIC, TIFF, WebP), or
-    /// the size of the first one cannot be found.
+    /// If a folder cannot be read, a class has no pictures or some of another format (AVIF, BMP, GIF, HEIC, TIFF,
+    /// WebP), or the size of the first one cannot be found.
     pub fn open(folder: impl AsRef<Path>) -> Result<ImageFolder> {
         let folder = folder.as_ref();
         let (mut classes, mut pictures) = (Vec::new(), Vec::new());

@@ -102,7 +102,8 @@ pub enum Activation {
     /// The point of the probability simplex that is nearest along the last axis (Martins & Astudillo 2016): as softmax,
     /// but small ones are 0.
     Sparsemax,
-    /// `a · sigmoid(b)` of the two halves `a` and `b` of the last axis (Dauphin et al. 2017), which is half as long after it.
+    /// `a · sigmoid(b)` of the two halves `a` and `b` of the last axis (Dauphin et al. 2017), which is half as long
+    /// after it.
     Glu,
 }
 
@@ -110,9 +111,9 @@ impl Activation {
     /// The function of `input`, of the same shape but for `Glu`.
     ///
     /// # Errors
-    /// If the input has no axis where the function is along one, the last axis of `Glu` is odd, the input is of type bool,
-    /// or a parameter is out of its range: `alpha` of `Celu` and `b` must be positive, the thresholds of the shrinking
-    /// ones not negative.
+    /// If the input has no axis where the function is along one, the last axis of `Glu` is odd, the input is of type
+    /// bool, or a parameter is out of its range: `alpha` of `Celu` and `b` must be positive, the thresholds of the
+    /// shrinking ones not negative.
     pub fn apply(&self, input: &Tensor) -> Result<Tensor> {
         Ok(match *self {
             Activation::Linear => input.clone(),
@@ -185,8 +186,8 @@ fn parameter(kind: &str, name: &str, value: f64, fits: bool) -> Result<f64> {
     Err(Error::argument(kind, format!("{name} {value:?} is out of its range")))
 }
 
-/// What exceeds a threshold `τ` along the last axis, chosen so that the sum is 1: with the elements sorted downwards, that
-/// of the largest `k` with `1 + k · z_k > z_1 + … + z_k` is `τ = (z_1 + … + z_k - 1) / k`.
+/// What exceeds a threshold `τ` along the last axis, chosen so that the sum is 1: with the elements sorted downwards,
+/// that of the largest `k` with `1 + k · z_k > z_1 + … + z_k` is `τ = (z_1 + … + z_k - 1) / k`.
 fn sparsemax(input: &Tensor) -> Result<Tensor> {
     // A shift changes nothing, and keeps the sums from rounding 1 away.
     let input = input.try_sub(input.max_keepdims(-1)?)?;

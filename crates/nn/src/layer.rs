@@ -87,9 +87,9 @@ pub trait Layer: Send + Sync {
     /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
     /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
     ///
-    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them, convolutions see
-    /// zeros there. A layer that does not override this treats each step by itself: it computes as without a mask and hands
-    /// it on.
+    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them, convolutions
+    /// see zeros there. A layer that does not override this treats each step by itself: it computes as without a mask
+    /// and hands it on.
     ///
     /// # Errors
     /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it, or the output of one that does not

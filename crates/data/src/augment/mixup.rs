@@ -10,8 +10,9 @@ use crate::random;
 /// Mixes each sample with another one, features and targets alike: `λ · a + (1 - λ) · b` with λ of a Beta(α, α)
 /// distribution. By Zhang, Cissé, Dauphin and Lopez-Paz (2018).
 ///
-/// The weights of samples are mixed as well; samples with masks are refused. Targets that are classes become distributions, `[batch, classes]` of float32, for a loss that takes these. What is
-/// drawn for a sample follows from the seed, the pass and the number of the sample alone.
+/// The weights of samples are mixed as well; samples with masks are refused. Targets that are classes become
+/// distributions, `[batch, classes]` of float32, for a loss that takes these. What is drawn for a sample follows from
+/// the seed, the pass and the number of the sample alone.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, MixUp};

@@ -19,7 +19,8 @@ pub(super) fn across(mask: &Tensor, input: &Tensor) -> Result<Tensor> {
 
 /// What a convolution makes of a sequence with a mask, and the mask of its windows. What is left out counts as zeros,
 /// as padding does. Of steps that are left out at one end, those windows are kept that there are over the others alone:
-/// whose first and last step, not counting the padding, are kept; before the start and beyond the end it is the outermost.
+/// whose first and last step, not counting the padding, are kept; before the start and beyond the end it is the
+/// outermost.
 pub(super) fn convolved<const N: usize>(
     kind: &'static str,
     input: &Tensor,

@@ -11,8 +11,8 @@ macro_rules! pooling {
     ($($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $masked:ident;)+) => {$(
         $(#[doc = $doc])+
         ///
-        /// What lies in the padding is left out, and so are steps that a mask leaves out; a window of which something is left
-        /// is kept. There are no weights.
+        /// What lies in the padding is left out, and so are steps that a mask leaves out; a window of which something
+        /// is left is kept. There are no weights.
         #[derive(Clone, Copy, Debug)]
         pub struct $name(PoolOptions<$axes>);
 

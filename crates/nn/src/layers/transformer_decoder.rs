@@ -10,11 +10,11 @@ use crate::layer::{Layer, Mode, Visitor};
 /// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to what
 /// the encoder gives, and two dense layers, each with a way around it and a normalization.
 ///
-/// `forward_many` takes the sequence, `[batch, time, width]`, what the encoder gives, `[batch, steps,
-/// width]`, and, if they are there, masks of the attention to the encoder and of the self-attention,
-/// as [`MultiHeadAttention::attend`]. [`TransformerDecoder::decode`] takes masks of steps, `[batch, time]`, as sequences of
-/// several lengths have them. The output is `[batch, time, width]`. The normalization comes
-/// last, `norm(x + part(x))`, or, with [`TransformerDecoder::norm_first`], first, `x + part(norm(x))`.
+/// `forward_many` takes the sequence, `[batch, time, width]`, what the encoder gives, `[batch, steps, width]`, and, if
+/// they are there, masks of the attention to the encoder and of the self-attention, as [`MultiHeadAttention::attend`].
+/// [`TransformerDecoder::decode`] takes masks of steps, `[batch, time]`, as sequences of several lengths have them. The
+/// output is `[batch, time, width]`. The normalization comes last, `norm(x + part(x))`, or, with
+/// [`TransformerDecoder::norm_first`], first, `x + part(norm(x))`.
 ///
 /// Weights: `attention.…` and `cross_attention.…` as in [`MultiHeadAttention`], `feedforward.…` as in
 /// [`TransformerEncoder`](crate::TransformerEncoder), and `gamma` and `beta` of `attention_norm`,

@@ -183,8 +183,8 @@ pub enum Padding<const N: usize> {
     /// As much as makes `⌈input / stride⌉` windows, half of it on each side, and an odd one at the
     /// end, as in Keras and TensorFlow.
     Same,
-    /// As much as lets each window end at an element of the image, all of it before: along time, what comes out of a step
-    /// depends on no later one. Keras' `causal`, which it has along one axis only.
+    /// As much as lets each window end at an element of the image, all of it before: along time, what comes out of a
+    /// step depends on no later one. Keras' `causal`, which it has along one axis only.
     Causal,
     /// So many zeros before and after.
     Explicit([(usize, usize); N]),
