@@ -5,8 +5,8 @@
 
 mod remote;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -104,9 +104,19 @@ fn unpacked(archive: &Remote, set: &str, files: &[&str]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Goes through a gzipped tar archive to its end, where the checksum is, and writes those of these files that are in
-/// it, whatever their folders in it are.
+/// Writes those of these files that are in a gzipped tar archive, whatever their folders in it are. Of an archive that
+/// turns out to be damaged none stays.
 fn unpack(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
+    unpack_all(archive, folder, files).inspect_err(|_| {
+        for file in files {
+            // One that was not written yet is not there.
+            let _ = fs::remove_file(folder.join(file));
+        }
+    })
+}
+
+/// Goes through the archive to its end, where the checksum is.
+fn unpack_all(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
     /// Above what any of the files has.
     const LARGEST: u64 = 200_000_000;
     let name = archive.display().to_string();
@@ -122,7 +132,10 @@ fn unpack(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
         if entry.size() > LARGEST {
             return Err(Error::Dataset(format!("{name}: {file} has {} bytes; {LARGEST} at most", entry.size())));
         }
-        write_atomically(folder.join(file), |out| io::copy(&mut entry.take(LARGEST), out).map(drop))?;
+        // Read whole before it is written, to tell what cannot be read from what cannot be written.
+        let mut content = Vec::new();
+        entry.take(LARGEST).read_to_end(&mut content).map_err(failed)?;
+        write_atomically(folder.join(file), |out| out.write_all(&content))?;
     }
     io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(failed)
 }
@@ -155,8 +168,6 @@ pub fn cache_folder() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -166,13 +177,16 @@ mod tests {
     fn named_files_are_taken_from_archives_and_broken_ones_refused() {
         let folder = std::env::temp_dir().join(format!("unpack-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-        for (path, content) in [("set/wanted.bin", "wanted"), ("set/readme.html", "other")] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            tar.append_data(&mut header, path, content.as_bytes()).unwrap();
-        }
-        let bytes = tar.into_inner().unwrap().finish().unwrap();
+        let archived = |files: &[(&str, &str)], compression| {
+            let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), compression));
+            for (path, content) in files {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(content.len() as u64);
+                tar.append_data(&mut header, path, content.as_bytes()).unwrap();
+            }
+            tar.into_inner().unwrap().finish().unwrap()
+        };
+        let bytes = archived(&[("set/wanted.bin", "wanted"), ("set/readme.html", "other")], Compression::default());
         let archive = folder.join("set.tar.gz");
         fs::write(&archive, &bytes).unwrap();
         unpack(&archive, &folder, &["wanted.bin"]).unwrap();
@@ -181,13 +195,17 @@ mod tests {
 
         let message = |bytes: &[u8]| {
             fs::write(&archive, bytes).unwrap();
-            unpack(&archive, &folder, &[]).unwrap_err().to_string()
+            let message = unpack(&archive, &folder, &["wanted.bin"]).unwrap_err().to_string();
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing of a damaged archive stays");
+            message
         };
         let start = format!("{}: cannot unpack: ", archive.display());
         let mut damaged = bytes.clone();
         let checksum = damaged.len() - 8;
         damaged[checksum] ^= 1;
-        for broken in [&bytes[..bytes.len() - 20], b"<html></html>", &damaged] {
+        // Ends within the first file.
+        let cut = archived(&[("set/wanted.bin", &"wanted".repeat(20_000))], Compression::none());
+        for broken in [&bytes[..bytes.len() - 20], b"<html></html>", &damaged, &cut[..60_000]] {
             assert!(message(broken).starts_with(&start), "{}", message(broken));
         }
         fs::remove_dir_all(&folder).unwrap();
