@@ -63,13 +63,27 @@ impl ImageFolder {
     /// All must have the size of the first, unless [`resize`](ImageFolder::resize) is asked for.
     ///
     /// # Errors
-    /// If a folder cannot be read, there are no pictures, or the size of the first one cannot be found.
+    /// If a folder cannot be read, a class has no pictures or some of another format (AVIF, BMP, GIF, HEIC, TIFF,
+    /// WebP), or the size of the first one cannot be found.
     pub fn open(folder: impl AsRef<Path>) -> Result<ImageFolder> {
         let folder = folder.as_ref();
         let (mut classes, mut pictures) = (Vec::new(), Vec::new());
         for class in sorted(folder)?.into_iter().filter(|path| path.is_dir()) {
-            let number = classes.len() as i64;
-            pictures.extend(sorted(&class)?.into_iter().filter(|file| is_picture(file)).map(|file| (file, number)));
+            let (number, before) = (classes.len() as i64, pictures.len());
+            for file in sorted(&class)?.into_iter().filter(|file| file.is_file()) {
+                match extension(&file).as_str() {
+                    "png" | "jpg" | "jpeg" => pictures.push((file, number)),
+                    "avif" | "bmp" | "gif" | "heic" | "tif" | "tiff" | "webp" => {
+                        let message = "pictures must be PNG or JPEG; leave others out or convert them";
+                        return Err(Error::Dataset(format!("{}: {message}", file.display())));
+                    }
+                    _ => {}
+                }
+            }
+            if pictures.len() == before {
+                let message = "a class without pictures; .png, .jpg and .jpeg are looked for";
+                return Err(Error::Dataset(format!("{}: {message}", class.display())));
+            }
             classes.push(class.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
         let Some((first, _)) = pictures.first() else {
@@ -155,9 +169,8 @@ fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg")) && path.is_file()
+fn extension(path: &Path) -> String {
+    path.extension().unwrap_or_default().to_string_lossy().to_lowercase()
 }
 
 /// A reader that goes by the content, whatever the file is called.
@@ -242,11 +255,18 @@ mod tests {
     fn broken_and_absurd_files_are_named() {
         let folder = folder("broken");
         let message = || ImageFolder::open(&folder).and_then(|all| all.range(0, 0..1)).unwrap_err().to_string();
-        let place = folder.display();
         assert_eq!(
             message(),
-            format!("{place}: no pictures; .png, .jpg and .jpeg are looked for in a folder for each class")
+            format!("{}: a class without pictures; .png, .jpg and .jpeg are looked for", folder.join("a").display())
         );
+        let strange = folder.join("a/1.WebP");
+        fs::write(&strange, "").unwrap();
+        assert_eq!(
+            message(),
+            format!("{}: pictures must be PNG or JPEG; leave others out or convert them", strange.display())
+        );
+        fs::remove_file(&strange).unwrap();
+        fs::remove_dir(folder.join("b")).unwrap();
         let file = folder.join("a/1.jpg");
         let broken = || format!("{}: cannot decode: ", file.display());
         fs::write(&file, "<html>not found</html>").unwrap();
@@ -261,6 +281,10 @@ mod tests {
         jpeg[frame + 5..frame + 9].fill(0xff);
         fs::write(&file, &jpeg).unwrap();
         assert_eq!(message(), broken() + "Image size exceeds limit");
+        fs::create_dir(folder.join("empty")).unwrap();
+        let empty = ImageFolder::open(folder.join("empty")).unwrap_err().to_string();
+        let expected = "no pictures; .png, .jpg and .jpeg are looked for in a folder for each class";
+        assert_eq!(empty, format!("{}: {expected}", folder.join("empty").display()));
         let missing = ImageFolder::open(folder.join("c")).unwrap_err().to_string();
         assert!(missing.starts_with(&format!("{}: cannot list: ", folder.join("c").display())), "{missing}");
         fs::remove_dir_all(&folder).unwrap();

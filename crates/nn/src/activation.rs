@@ -1,12 +1,12 @@
 //! Activation functions.
 
-use tensor::{Result, Tensor};
+use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
 
 /// An activation function, as attribute of a layer (`Dense::new(4, 8).activation(Activation::Relu)`)
 /// or as a layer of its own. Names and formulas are those of Keras; all act element by element but
-/// the two softmaxes.
+/// those along the last axis: the softmaxes and `Glu`.
 ///
 /// ```
 /// # use nn::Activation;
@@ -34,6 +34,11 @@ pub enum Activation {
         /// The limit toward minus infinity is `-alpha`; 1 in Keras and PyTorch.
         alpha: f64,
     },
+    /// `x` where positive, `alpha · (e^(x / alpha) - 1)` elsewhere (Barron 2017).
+    Celu {
+        /// The limit toward minus infinity is `-alpha`; 1 in Keras and PyTorch.
+        alpha: f64,
+    },
     /// The self-normalising ELU (Klambauer et al. 2017).
     Selu,
     /// `x · Φ(x)` with the normal distribution function Φ (Hendrycks & Gimpel 2016).
@@ -42,10 +47,19 @@ pub enum Activation {
     GeluTanh,
     /// `x · sigmoid(x)`, also called swish.
     Silu,
+    /// `x · relu6(x + 3) / 6` (Howard et al. 2019), also called hard swish.
+    HardSilu,
     /// `x · tanh(softplus(x))` (Misra 2019).
     Mish,
     /// `ln(1 + eˣ)`.
     Softplus,
+    /// `(x + √(x² + b)) / 2` (Barron 2021).
+    Squareplus {
+        /// How smooth it is; 4 in Keras.
+        b: f64,
+    },
+    /// 0 up to -1, `(x + 1)² / 4` up to 1, `x` from there on: the integral of `SparseSigmoid`.
+    SparsePlus,
     /// `x / (1 + |x|)`.
     Softsign,
     /// `1 / (1 + e⁻ˣ)`.
@@ -54,21 +68,52 @@ pub enum Activation {
     LogSigmoid,
     /// `relu6(x + 3) / 6`.
     HardSigmoid,
+    /// `min(max((x + 1) / 2, 0), 1)`; the derivative at -1 and 1 is 0.
+    SparseSigmoid,
     /// The hyperbolic tangent.
     Tanh,
+    /// `min(max(x, -1), 1)`; the derivative at -1 and 1 is 0.
+    HardTanh,
+    /// `x - tanh(x)`.
+    TanhShrink,
+    /// 0 where `|x|` is at most the threshold, `x` elsewhere.
+    HardShrink {
+        /// From 0 on; 0.5 in Keras and PyTorch.
+        threshold: f64,
+    },
+    /// 0 where `|x|` is at most the threshold, elsewhere `x` brought nearer to 0 by it.
+    SoftShrink {
+        /// From 0 on; 0.5 in Keras and PyTorch.
+        threshold: f64,
+    },
+    /// `x` where it is above the threshold, a value elsewhere.
+    Threshold {
+        /// The threshold.
+        threshold: f64,
+        /// The value.
+        value: f64,
+    },
     /// `eˣ`.
     Exponential,
     /// `eˣ / Σ eˣ` along the last axis.
     Softmax,
     /// `x - ln Σ eˣ` along the last axis.
     LogSoftmax,
+    /// The point of the probability simplex that is nearest along the last axis (Martins & Astudillo 2016): as softmax,
+    /// but small ones are 0.
+    Sparsemax,
+    /// `a · sigmoid(b)` of the two halves `a` and `b` of the last axis (Dauphin et al. 2017), which is half as long
+    /// after it.
+    Glu,
 }
 
 impl Activation {
-    /// The function of `input`, of the same shape.
+    /// The function of `input`, of the same shape but for `Glu`.
     ///
     /// # Errors
-    /// If the input has no axis (softmax) or is of type bool.
+    /// If the input has no axis where the function is along one, the last axis of `Glu` is odd, the input is of type
+    /// bool, or a parameter is out of its range: `alpha` of `Celu` and `b` must be positive, the thresholds of the
+    /// shrinking ones not negative.
     pub fn apply(&self, input: &Tensor) -> Result<Tensor> {
         Ok(match *self {
             Activation::Linear => input.clone(),
@@ -76,22 +121,83 @@ impl Activation {
             Activation::Relu6 => input.clamp(0.0, 6.0)?,
             Activation::LeakyRelu { alpha } => input.leaky_relu(alpha),
             Activation::Elu { alpha } => input.elu(alpha),
+            Activation::Celu { alpha } => {
+                let alpha = parameter("celu", "alpha", alpha, alpha > 0.0)?;
+                input.try_div(alpha)?.elu(1.0).try_mul(alpha)?
+            }
             Activation::Selu => input.selu(),
             Activation::Gelu => input.gelu(),
             Activation::GeluTanh => input.gelu_tanh(),
             Activation::Silu => input.silu(),
+            Activation::HardSilu => input.try_mul(Activation::HardSigmoid.apply(input)?)?,
             Activation::Mish => input.try_mul(input.softplus().tanh())?,
             Activation::Softplus => input.softplus(),
+            Activation::Squareplus { b } => {
+                let b = parameter("squareplus", "b", b, b > 0.0)?;
+                let root = input.square().try_add(b)?.sqrt();
+                // Where `x` and the root cancel, the other form of the same.
+                let below = root.try_sub(input.minimum(0)?)?.try_mul(2)?.reciprocal().try_mul(b)?;
+                input.less(0)?.select(below, root.try_add(input)?.try_div(2)?)?
+            }
+            Activation::SparsePlus => {
+                let square = input.clamp(-1.0, 1.0)?.try_add(1)?.square().try_div(4)?;
+                input.greater_equal(1)?.select(input, square)?
+            }
             Activation::Softsign => input.try_div(input.abs().try_add(1)?)?,
             Activation::Sigmoid => input.sigmoid(),
             Activation::LogSigmoid => input.try_neg()?.softplus().try_neg()?,
             Activation::HardSigmoid => input.try_add(3)?.clamp(0.0, 6.0)?.try_div(6)?,
+            Activation::SparseSigmoid => input.clamp(-1.0, 1.0)?.try_add(1)?.try_div(2)?,
             Activation::Tanh => input.tanh(),
+            Activation::HardTanh => input.clamp(-1.0, 1.0)?,
+            Activation::TanhShrink => input.try_sub(input.tanh())?,
+            // Asked this way round, so that NaN stays.
+            Activation::HardShrink { threshold } => {
+                let threshold = parameter("hard_shrink", "threshold", threshold, threshold >= 0.0)?;
+                input.abs().less_equal(threshold)?.select(0.0, input)?
+            }
+            Activation::SoftShrink { threshold } => {
+                let threshold = parameter("soft_shrink", "threshold", threshold, threshold >= 0.0)?;
+                let nearer = input.try_sub(input.sign().try_mul(threshold)?)?;
+                input.abs().less_equal(threshold)?.select(0.0, nearer)?
+            }
+            Activation::Threshold { threshold, value } => input.less_equal(threshold)?.select(value, input)?,
             Activation::Exponential => input.exp(),
             Activation::Softmax => input.softmax(-1)?,
             Activation::LogSoftmax => input.log_softmax(-1)?,
+            Activation::Sparsemax => sparsemax(input)?,
+            Activation::Glu => {
+                let size = input.shape().last().copied().unwrap_or(0);
+                if input.rank() == 0 || !size.is_multiple_of(2) {
+                    return Err(Error::shape("glu", input.shape(), "the last axis must have two halves"));
+                }
+                let halves = input.split(&[size / 2; 2], -1)?;
+                halves[0].try_mul(halves[1].sigmoid())?
+            }
         })
     }
+}
+
+/// The parameter, if it is in its range.
+fn parameter(kind: &str, name: &str, value: f64, fits: bool) -> Result<f64> {
+    if fits && value.is_finite() {
+        return Ok(value);
+    }
+    Err(Error::argument(kind, format!("{name} {value:?} is out of its range")))
+}
+
+/// What exceeds a threshold `τ` along the last axis, chosen so that the sum is 1: with the elements sorted downwards,
+/// that of the largest `k` with `1 + k · z_k > z_1 + … + z_k` is `τ = (z_1 + … + z_k - 1) / k`.
+fn sparsemax(input: &Tensor) -> Result<Tensor> {
+    // A shift changes nothing, and keeps the sums from rounding 1 away.
+    let input = input.try_sub(input.max_keepdims(-1)?)?;
+    let (sorted, _) = input.sort_descending(-1)?;
+    let size = input.shape().last().copied().unwrap_or(0);
+    let counts = Tensor::arange(1, size as i64 + 1, 1)?.cast(sorted.dtype());
+    let supports = sorted.try_mul(counts)?.try_add(1)?.greater(sorted.cumsum(-1)?)?.cast(sorted.dtype());
+    let sum = sorted.try_mul(&supports)?.sum_keepdims(-1)?;
+    let threshold = sum.try_sub(1)?.try_div(supports.sum_keepdims(-1)?)?;
+    Ok(input.try_sub(threshold)?.relu())
 }
 
 impl Layer for Activation {

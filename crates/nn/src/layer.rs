@@ -87,13 +87,26 @@ pub trait Layer: Send + Sync {
     /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
     /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
     ///
-    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them. A layer that
-    /// does not override this treats each step by itself: it computes as without a mask and hands it on.
+    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them, convolutions
+    /// see zeros there. A layer that does not override this treats each step by itself: it computes as without a mask
+    /// and hands it on.
     ///
     /// # Errors
-    /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it.
+    /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it, or the output of one that does not
+    /// override this has other steps.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        Ok((self.forward(input, mode)?, mask.cloned()))
+        let output = self.forward(input, mode)?;
+        match mask.filter(|mask| output.rank() < 2 || output.shape()[..2] != mask.shape()[..]) {
+            Some(mask) => {
+                let message = format!(
+                    "the mask {} marks steps that this output has not: let it end before, as in a recurrent layer or \
+                     global pooling, or say in `forward_masked` what becomes of it",
+                    mask.shape()
+                );
+                Err(Error::shape(self.describe(), output.shape(), message))
+            }
+            None => Ok((output, mask.cloned())),
+        }
     }
 
     /// Shows the visitor each weight, random stream and layer inside, under names that do not

@@ -11,7 +11,7 @@ pub trait Regularizer: Debug + Send + Sync {
     /// The penalty, a scalar.
     ///
     /// # Errors
-    /// If there is none for a tensor of this shape.
+    /// If there is none for a tensor of this shape. Those here refuse factors that are negative, infinite or NaN.
     fn penalty(&self, x: &Tensor) -> Result<Tensor>;
 }
 
@@ -70,13 +70,13 @@ impl OrthogonalRegularizer {
 
 impl Regularizer for L1 {
     fn penalty(&self, x: &Tensor) -> Result<Tensor> {
-        x.abs().sum().try_mul(self.0)
+        x.abs().sum().try_mul(factor("l1", self.0)?)
     }
 }
 
 impl Regularizer for L2 {
     fn penalty(&self, x: &Tensor) -> Result<Tensor> {
-        x.square().sum().try_mul(self.0)
+        x.square().sum().try_mul(factor("l2", self.0)?)
     }
 }
 
@@ -91,6 +91,7 @@ impl Regularizer for OrthogonalRegularizer {
         if x.rank() != 2 {
             return Err(Error::shape("orthogonal_regularizer", x.shape(), "needs two axes"));
         }
+        let factor = factor("orthogonal_regularizer", self.factor)?;
         // Rows from here on. One of zeros has no direction rather than NaN.
         let x = if self.axis == 0 { x.t()? } else { x.clone() };
         let lengths = x.square().sum_keepdims(1)?.maximum(1e-12)?;
@@ -99,6 +100,14 @@ impl Regularizer for OrthogonalRegularizer {
         // Each pair stands on both sides of the diagonal.
         let pairs = cosines.tril(-1)?.sum();
         let count = x.shape()[0] as f64 * (x.shape()[0] as f64 - 1.0) / 2.0;
-        pairs.try_mul(self.factor / count.max(1.0))
+        pairs.try_mul(factor / count.max(1.0))
     }
+}
+
+/// The factor, or an error: a negative one would reward what is to be kept small.
+fn factor(kind: &str, factor: f64) -> Result<f64> {
+    if factor >= 0.0 && factor.is_finite() {
+        return Ok(factor);
+    }
+    Err(Error::argument(kind, format!("the factor {factor:?} must be a number from 0 on")))
 }

@@ -1,6 +1,7 @@
 //! Masks, from where they are made to the layers that heed them.
 
 use nn::*;
+use tensor::ops::Padding;
 use tensor::{DType, Result, Tensor, tensor};
 
 fn message<T>(result: Result<T>) -> String {
@@ -53,6 +54,151 @@ fn a_mask_goes_through_a_chain() {
 }
 
 #[test]
+fn windows_see_nothing_of_what_is_left_out() {
+    let masked = || Sequential::new().add(Masking::new(0.0)).add(Dense::units(4).bias_initializer(Initializer::Ones));
+    let last = || GlobalMaxPool1d;
+    check(&masked().add(last()));
+    for padding in [Padding::Valid, Padding::Causal, Padding::Same, Padding::Explicit([(2, 1)])] {
+        check(&masked().add(Conv1d::filters(3, [2]).padding(padding)).add(Lstm::units(2)));
+        check(&masked().add(DepthwiseConv1d::size([2]).padding(padding)).add(GlobalAveragePool1d));
+        check(&masked().add(SeparableConv1d::filters(3, [2]).padding(padding)).add(last()));
+    }
+    check(&masked().add(Conv1d::filters(3, [2]).stride([2])).add(last()));
+    check(&masked().add(Conv1d::filters(3, [2]).dilation([2]).padding(Padding::Causal)).add(last()));
+    check(&masked().add(MaxPool1d::new([2])).add(last()));
+    check(&masked().add(AveragePool1d::new([2])).add(GlobalAveragePool1d));
+    check(&masked().add(ZeroPadding1d::new((1, 0))).add(GlobalMaxPool1d));
+    check(&masked().add(UpSampling1d::new(3)).add(GlobalAveragePool1d));
+}
+
+#[test]
+fn masks_go_both_ways_around_and_add_up() -> Result<()> {
+    let (f, t) = (false, true);
+    // The way around sees as little of what is left out.
+    let x = tensor![[[1.0], [2.0], [50.0]]];
+    let conv = || Conv1d::new(1, 1, [2]).kernel_initializer(Initializer::Ones).padding(Padding::Same);
+    let (y, _) =
+        Residual::new(conv()).shortcut(conv()).forward_masked(&x, Some(&tensor![[t, t, f]]), Mode::Inference)?;
+    assert_eq!(y.to_vec::<f32>()?, [6.0, 4.0, 0.0]);
+    // A token that is no padding may be left out as well.
+    let words = Embedding::new(5, 3).mask_zero();
+    let (_, mask) = words.forward_masked(&tensor![[0, 2, 3]], Some(&tensor![[t, t, f]]), Mode::Inference)?;
+    assert_eq!(mask.unwrap().to_vec::<bool>()?, [f, t, f]);
+    assert_eq!(
+        message(words.forward_masked(&tensor![[0, 2, 3]], Some(&tensor![[t]]), Mode::Inference).map(|_| ())),
+        "embedding: shape [1, 1]: a mask must be [batch, time], here of a sequence [1, 3]"
+    );
+    Ok(())
+}
+
+#[test]
+fn masks_of_windows() -> Result<()> {
+    let (f, t) = (false, true);
+    let x = tensor![[[-1.0], [-2.0], [-3.0], [-4.0], [9.0]]];
+    let mask = tensor![[t, t, t, f, f]];
+    let run = |layer: &dyn Layer| -> Result<(Vec<f32>, Vec<bool>)> {
+        let (y, mask) = layer.forward_masked(&x, Some(&mask), Mode::Inference)?;
+        Ok((y.to_vec()?, mask.expect("there are steps").to_vec()?))
+    };
+    let ones = |size| Conv1d::new(1, 1, [size]).kernel_initializer(Initializer::Ones);
+    assert_eq!(run(&ones(2))?, (vec![-3.0, -5.0, -3.0, 0.0], vec![t, t, f, f]));
+    assert_eq!(run(&ones(3).padding(Padding::Same))?, (vec![-3.0, -6.0, -5.0, -3.0, 0.0], vec![t, t, t, f, f]));
+    assert_eq!(run(&ones(2).padding(Padding::Causal))?, (vec![-1.0, -3.0, -5.0, -3.0, 0.0], vec![t, t, t, f, f]));
+    let wide = ones(1).padding(Padding::Explicit([(1, 1)]));
+    assert_eq!(run(&wide)?, (vec![0.0, -1.0, -2.0, -3.0, 0.0, 0.0, 0.0], vec![t, t, t, t, t, f, f]));
+    // Windows of pooling count if anything in them does.
+    let (y, kept) = run(&MaxPool1d::new([2]).padding(Padding::Same))?;
+    assert_eq!((y, kept), (vec![-1.0, -3.0, 0.0], vec![t, t, f]));
+    let (y, kept) = run(&AveragePool1d::new([2]).padding(Padding::Same))?;
+    assert_eq!((y, kept), (vec![-1.5, -3.0, 0.0], vec![t, t, f]));
+    let (y, kept) = run(&ZeroPadding1d::new((1, 1)))?;
+    assert_eq!((y.len(), kept), (7, vec![f, t, t, t, f, f, f]));
+    assert_eq!(run(&UpSampling1d::new(2))?.1, [t, t, t, t, t, t, f, f, f, f]);
+    let (y, after) = GlobalMaxPool1d.forward_masked(&x, Some(&mask), Mode::Inference)?;
+    assert_eq!((y.to_vec::<f32>()?, after.is_none()), (vec![-1.0], true));
+    let (y, _) = GlobalMaxPool1d.forward_masked(&x, Some(&tensor![[f; 5]]), Mode::Inference)?;
+    assert_eq!(y.to_vec::<f32>()?, [0.0]);
+    Ok(())
+}
+
+#[test]
+fn batches_are_normalized_by_what_is_kept() -> Result<()> {
+    let x = tensor![[[1.0], [3.0], [100.0]], [[5.0], [-100.0], [f64::NAN]]].cast(DType::F64);
+    let mask = tensor![[true, true, false], [true, false, false]];
+    let layer = BatchNorm::new(1).momentum(0.0).epsilon(0.0);
+    layer.cast(DType::F64)?;
+    let (y, after) = layer.forward_masked(&x, Some(&mask), Mode::Training)?;
+    let step = 1.5f64.sqrt();
+    let expected = Tensor::from([-step, 0.0, 0.0, step, 0.0, 0.0]).with_shape([2, 3, 1])?;
+    assert_equal(&y, &expected);
+    assert_eq!(after.unwrap().to_vec::<bool>()?, mask.to_vec::<bool>()?);
+    assert_eq!(layer.weight("moving_mean")?.value().item()?, 3.0);
+    assert!((layer.weight("moving_variance")?.value().item()? - 8.0 / 3.0).abs() < 1e-12);
+    Ok(())
+}
+
+#[test]
+fn layers_that_cannot_heed_a_mask_refuse_it() {
+    let x = Tensor::ones([1, 4, 2]);
+    let refused = |layer: &dyn Layer| {
+        let mask = tensor![[true, true, true, false]];
+        message(layer.call_masked("name", &x, Some(&mask), Mode::Training).map(|_| ()))
+    };
+    let advice = "put it before what makes the mask, or where the mask ends";
+    assert_eq!(
+        refused(&GroupNorm::groups(1)),
+        format!(
+            "name (GroupNorm 1): group_norm: takes no mask of steps: mean and variance are over all steps of a sample; \
+             {advice}"
+        )
+    );
+    for (layer, reason) in [
+        (Box::new(LayerNorm::over([4, 2])) as Box<dyn Layer>, "mean and variance are over several steps"),
+        (Box::new(Softmax::along(1)), "the sums are over all steps"),
+        (Box::new(ConvTranspose1d::filters(2, [2])), "what it lays down for one step overlaps with what others give"),
+        (Box::new(Conv2d::filters(2, [2, 2])), "windows over images do not go by steps"),
+        (Box::new(MaxPool2d::new([2, 2])), "windows over images do not go by steps"),
+        (Box::new(BatchNorm::default().axis(1)), "the channels stand before the steps"),
+    ] {
+        let found = refused(&layer);
+        assert!(found.ends_with(&format!("takes no mask of steps: {reason}; {advice}")), "{found}");
+    }
+    assert_eq!(
+        refused(&Flatten),
+        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output has not: let it end before, \
+         as in a recurrent layer or global pooling, or say in `forward_masked` what becomes of it"
+    );
+    assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output has not"));
+    // Steps that stay may get other features.
+    assert_eq!(refused(&Reshape::new([4, 2, 1])), "no error");
+}
+
+#[test]
+fn decoders_attend_to_no_step_that_is_left_out() -> Result<()> {
+    let (_, _, padded) = sequences();
+    let (source, target) = (padded.clone(), padded.flip(0)?.try_add(0.5)?);
+    let model = TransformerDecoder::new(3, 1, 5);
+    model.cast(DType::F64)?;
+    let source_mask = tensor![[true, true, true, true], [true, true, false, false]];
+    let target_mask = tensor![[true, true, false, false], [true, true, true, true]];
+    let both = model.decode((&target, Some(&target_mask)), (&source, Some(&source_mask)), Mode::Inference)?;
+    for (row, steps, encoded) in [(0, 2, 4), (1, 4, 2)] {
+        let alone = |x: &Tensor, steps: usize| x.slice((row..row + 1, ..steps));
+        let (target, source) = (alone(&target, steps)?, alone(&source, encoded)?);
+        let expected = model.forward_many(&[&target, &source], Mode::Inference)?;
+        assert_equal(&alone(&both, steps)?, &expected);
+    }
+    // Without the mask the padding is attended to.
+    let unmasked = model.decode((&target, Some(&target_mask)), (&source, None), Mode::Inference)?;
+    assert!(!unmasked.slice(1..)?.allclose(&both.slice(1..)?, 0.0, 1e-3)?);
+    assert_eq!(
+        message(model.decode((&target, None), (&source, Some(&tensor![[true]])), Mode::Inference)),
+        "transformer_decoder: shape [1, 1]: a mask must be [batch, time], here of a sequence [2, 4, 3]"
+    );
+    Ok(())
+}
+
+#[test]
 fn masks_narrow_and_end() -> Result<()> {
     let x = tensor![[[0.0, 0.0], [1.0, 0.0], [0.0, -1.0]]];
     let (y, mask) = Masking::new(0.0).forward_masked(&x, Some(&tensor![[true, true, false]]), Mode::Inference)?;
@@ -100,18 +246,26 @@ fn token_zero_may_be_a_mask() -> Result<()> {
 
 #[test]
 fn a_mask_of_another_length_is_refused_where_it_would_count() {
-    // Pooling halves the time, of which the mask knows nothing.
-    let model = || Sequential::new().add(Masking::new(0.0)).add(MaxPool1d::new([2]));
-    let x = Tensor::ones([1, 4, 2]);
+    let (x, mask) = (Tensor::ones([1, 4, 2]), tensor![[true, false]]);
+    let refused = |layer: &dyn Layer| message(layer.forward_masked(&x, Some(&mask), Mode::Inference).map(|_| ()));
+    assert_eq!(refused(&Lstm::new(2, 3)), "lstm: shape [1, 2]: a mask must be [batch, time], here [1, 4]");
     assert_eq!(
-        message(model().add(Lstm::new(2, 3)).forward(&x, Mode::Inference)),
-        "lstm (Lstm 2→3): lstm: shape [1, 4]: a mask must be [batch, time], here [1, 2]"
+        refused(&TransformerEncoder::new(2, 1, 3)),
+        "transformer_encoder: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]"
     );
-    assert_eq!(
-        message(model().add(TransformerEncoder::new(2, 1, 3)).forward(&x, Mode::Inference)),
-        "transformer_encoder (TransformerEncoder 2, 1 heads, 3): transformer_encoder: shape [1, 4]: a mask must be \
-         [batch, time], here of a sequence [1, 2, 2]"
-    );
+    for (layer, kind) in [
+        (&Conv1d::filters(2, [2]) as &dyn Layer, "conv1d"),
+        (&MaxPool1d::new([2]), "max_pool1d"),
+        (&AveragePool1d::new([2]), "average_pool1d"),
+        (&GlobalMaxPool1d, "global_max_pool1d"),
+        (&ZeroPadding1d::new((1, 0)), "zero_padding1d"),
+        (&UpSampling1d::new(2), "up_sampling1d"),
+        (&BatchNorm::default(), "batch_norm"),
+    ] {
+        let training = layer.forward_masked(&x, Some(&mask), Mode::Training);
+        let expected = format!("{kind}: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]");
+        assert_eq!(message(training.map(|_| ())), expected);
+    }
     assert_eq!(
         message(GlobalAveragePool1d.forward_masked(&x, Some(&Tensor::ones([1, 4])), Mode::Inference)),
         "global_average_pool1d: float32 is not bool, as a mask must be"

@@ -270,3 +270,26 @@ fn a_search_for_nan_leaves_penalties_where_they_were() -> Result<()> {
     assert!((penalty.item()? - 0.5 * output.square().sum().item()?).abs() < 1e-5);
     Ok(())
 }
+
+#[test]
+fn factors_that_are_no_penalty_are_refused() {
+    let w = Tensor::ones([2, 2]);
+    let refused = |regularizer: &dyn Regularizer| message(regularizer.penalty(&w));
+    assert_eq!(refused(&L1(-0.1)), "l1: the factor -0.1 must be a number from 0 on");
+    assert_eq!(refused(&L2(f64::NAN)), "l2: the factor NaN must be a number from 0 on");
+    assert_eq!(refused(&L1L2 { l1: 0.1, l2: f64::INFINITY }), "l2: the factor inf must be a number from 0 on");
+    assert_eq!(refused(&L1L2 { l1: -1.0, l2: 0.1 }), "l1: the factor -1.0 must be a number from 0 on");
+    assert_eq!(
+        refused(&OrthogonalRegularizer::rows(-1.0)),
+        "orthogonal_regularizer: the factor -1.0 must be a number from 0 on"
+    );
+    let layer = Dense::new(2, 3).kernel_regularizer(L2(-1.0));
+    assert_eq!(
+        message(layer.regularization_loss().map(|_| ())),
+        "kernel: l2: the factor -1.0 must be a number from 0 on"
+    );
+    assert_eq!(
+        message(ActivityRegularization::new(L1(f64::NAN)).forward(&w, Mode::Training)),
+        "l1: the factor NaN must be a number from 0 on"
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use tensor::{Tensor, clear_pool, pool_statistics, set_pool_limit};
+use tensor::{DType, Tensor, clear_pool, pool_statistics, set_pool_limit};
 
 const SMALL: usize = 1_000;
 const LARGE: usize = 100_000;
@@ -64,4 +64,18 @@ fn the_limit_and_the_clearing_of_the_pool_reach_small_and_large_blocks() {
     drop(ask);
     thread.join().unwrap();
     assert_eq!(pool_statistics().held, 0);
+
+    // What is picked from a view takes the memory of the result, however many elements the view shows.
+    clear_pool();
+    let row: Tensor = (0..50i64).collect();
+    let (many, index) = (row.expand([LARGE, 50]).unwrap(), Tensor::from([[7i64, 99_999], [3, 7]]));
+    let rows = many.take(&index, 0).unwrap();
+    assert_eq!(rows.shape(), &[2, 2, 50]);
+    assert_eq!(rows.to_vec::<i64>().unwrap(), row.to_vec::<i64>().unwrap().repeat(4));
+    let columns = many.slice(..5).unwrap().take(&Tensor::from([49i64, 0, 5]), 1).unwrap();
+    assert_eq!(columns.to_vec::<i64>().unwrap(), [49, 0, 5].repeat(5));
+    let mask = Tensor::zeros([LARGE]).cast(DType::Bool);
+    assert_eq!(many.masked_select(&mask).unwrap().shape(), &[0, 50]);
+    drop((rows, columns, mask));
+    assert!(pool_statistics().held < 2 << 20, "{}", pool_statistics().held);
 }

@@ -10,8 +10,9 @@ use crate::random;
 /// Mixes each sample with another one, features and targets alike: `λ · a + (1 - λ) · b` with λ of a Beta(α, α)
 /// distribution. By Zhang, Cissé, Dauphin and Lopez-Paz (2018).
 ///
-/// Targets that are classes become distributions, `[batch, classes]` of float32, for a loss that takes these. What is
-/// drawn for a sample follows from the seed, the pass and the number of the sample alone.
+/// The weights of samples are mixed as well; samples with masks are refused. Targets that are classes become
+/// distributions, `[batch, classes]` of float32, for a loss that takes these. What is drawn for a sample follows from
+/// the seed, the pass and the number of the sample alone.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, MixUp};
@@ -87,14 +88,24 @@ impl<D: Dataset> Dataset for Mixed<D> {
         }
         let batch = self.dataset.gather(pass, samples)?;
         let (features, targets) = self.numbers(&batch)?;
-        let (other_features, other_targets) = self.numbers(&self.dataset.gather(pass, &others)?)?;
+        let other = self.dataset.gather(pass, &others)?;
+        if batch.mask.is_some() || other.mask.is_some() {
+            let message = "mixup: the samples have masks; of steps of which one sample has none there is no mixture";
+            return Err(Error::Dataset(message.into()));
+        }
+        let (other_features, other_targets) = self.numbers(&other)?;
         let shares: Tensor = shares.into_iter().collect();
         let mix = |one: &Tensor, other: &Tensor| -> Result<Tensor> {
             let sizes = one.shape().iter().enumerate().map(|(axis, &size)| if axis == 0 { size } else { 1 });
             let share = shares.cast(one.dtype()).with_shape(sizes.collect::<tensor::Shape>())?;
             Ok(one.try_mul(&share)?.try_add(other.try_mul(1.0 - &share)?)?)
         };
-        Ok(Batch { features: mix(&features, &other_features)?, targets: mix(&targets, &other_targets)?, ..batch })
+        let weights = match (&batch.weights, &other.weights) {
+            (Some(one), Some(other)) => Some(mix(&one.cast(DType::F32), &other.cast(DType::F32))?),
+            _ => None,
+        };
+        let (features, targets) = (mix(&features, &other_features)?, mix(&targets, &other_targets)?);
+        Ok(Batch { features, targets, mask: None, weights })
     }
 }
 
@@ -165,5 +176,20 @@ mod tests {
         let set = ArrayDataset::from_tensors(&tensor![1.0], &tensor![1.0]).unwrap();
         let message = set.mixup(MixUp::new(0, 0.0)).unwrap_err().to_string();
         assert_eq!(message, "mixup: alpha is 0.0; it must be a positive number");
+    }
+
+    #[test]
+    fn weights_are_mixed_and_masks_refused() {
+        let x: Tensor = (0..20).map(|k| k as f32).collect();
+        let set = ArrayDataset::from_tensors(&x, &x).unwrap();
+        // Mixed alike, features and weights that were equal stay so.
+        let weighted = set.clone().with_weights(&x).unwrap().mixup(MixUp::new(1, 1.0)).unwrap();
+        let batch = weighted.range(0, 0..20).unwrap();
+        let weights = batch.weights.unwrap().to_vec::<f32>().unwrap();
+        assert_eq!(weights, batch.features.to_vec::<f32>().unwrap());
+        assert_ne!(weights, x.to_vec::<f32>().unwrap());
+        let masked = set.map(|batch| Ok(Batch { mask: Some(Tensor::full([batch.len(), 1], true)), ..batch }));
+        let message = masked.mixup(MixUp::new(1, 1.0)).unwrap().range(0, 0..2).unwrap_err().to_string();
+        assert!(message.starts_with("mixup: the samples have masks"), "{message}");
     }
 }

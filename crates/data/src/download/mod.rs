@@ -1,13 +1,12 @@
 //! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
 //!
-//! Files are kept in [`cache_folder`] and fetched once. Of MNIST, Fashion-MNIST and CIFAR-10 the sizes
-//! of the files are checked, and of all sets the gzip checksums and the content. A SHA-256 sum is checked where a
-//! [`Remote`] states one, which those of the known sets do not.
+//! Files are kept in [`cache_folder`] and fetched once. Sizes and SHA-256 sums of all known sets are checked; they are
+//! those that TensorFlow Datasets records for the first mirror of each.
 
 mod remote;
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
@@ -15,7 +14,6 @@ use flate2::bufread::MultiGzDecoder;
 use crate::atomic::write_atomically;
 use crate::cifar::{self, Cifar10, Cifar100};
 use crate::error::{Error, Result};
-use crate::idx;
 use crate::mnist::{self, Mnist};
 
 pub use remote::Remote;
@@ -27,7 +25,13 @@ pub use remote::Remote;
 pub fn mnist() -> Result<Mnist> {
     const MIRRORS: [&str; 2] =
         ["https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"];
-    idx_files("mnist", &MIRRORS, [Some(9_912_422), Some(28_881), Some(1_648_877), Some(4_542)])
+    const SUMS: [(u64, &str); 4] = [
+        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    ];
+    idx_files("mnist", &MIRRORS, SUMS)
 }
 
 /// Fetches [Fashion-MNIST](crate::fashion_mnist), unless it is there already.
@@ -45,7 +49,13 @@ pub fn fashion_mnist() -> Result<Mnist> {
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets",
     ];
-    idx_files("fashion_mnist", &MIRRORS, [Some(26_421_880), Some(29_515), Some(4_422_102), Some(5_148)])
+    const SUMS: [(u64, &str); 4] = [
+        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    ];
+    idx_files("fashion_mnist", &MIRRORS, SUMS)
 }
 
 /// Fetches [KMNIST](crate::kmnist), unless it is there already.
@@ -53,7 +63,13 @@ pub fn fashion_mnist() -> Result<Mnist> {
 /// # Errors
 /// As [`mnist()`].
 pub fn kmnist() -> Result<Mnist> {
-    idx_files("kmnist", &["http://codh.rois.ac.jp/kmnist/dataset/kmnist"], [None; 4])
+    const SUMS: [(u64, &str); 4] = [
+        (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+        (29_497, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+        (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+        (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+    ];
+    idx_files("kmnist", &["http://codh.rois.ac.jp/kmnist/dataset/kmnist"], SUMS)
 }
 
 /// Fetches [CIFAR-10](cifar), unless it is there already.
@@ -62,7 +78,8 @@ pub fn kmnist() -> Result<Mnist> {
 /// As [`mnist()`].
 pub fn cifar10() -> Result<Cifar10> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
-    let archive = Remote::new("cifar-10-binary.tar.gz").mirror(url).size(170_052_171);
+    let sum = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd";
+    let archive = Remote::new("cifar-10-binary.tar.gz").mirror(url).size(170_052_171).sha256(sum);
     cifar::load_10_from(unpacked(&archive, "cifar10", &cifar::FILES_10)?)
 }
 
@@ -72,7 +89,8 @@ pub fn cifar10() -> Result<Cifar10> {
 /// As [`mnist()`].
 pub fn cifar100() -> Result<Cifar100> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz";
-    let archive = Remote::new("cifar-100-binary.tar.gz").mirror(url);
+    let sum = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec";
+    let archive = Remote::new("cifar-100-binary.tar.gz").mirror(url).size(168_513_733).sha256(sum);
     cifar::load_100_from(unpacked(&archive, "cifar100", &cifar::FILES_100)?)
 }
 
@@ -80,16 +98,25 @@ pub fn cifar100() -> Result<Cifar100> {
 fn unpacked(archive: &Remote, set: &str, files: &[&str]) -> Result<PathBuf> {
     let folder = cache_folder()?.join(set);
     if !files.iter().all(|file| folder.join(file).is_file()) {
-        let path = archive.clone().check(|path| unpack(path, None, &[])).fetch(&folder)?;
         // The archive stays: another process may be at it.
-        unpack(&path, Some(&folder), files)?;
+        unpack(&archive.fetch(&folder)?, &folder, files)?;
     }
     Ok(folder)
 }
 
-/// Goes through a gzipped tar archive to its end, where the checksum is, and writes those of these files that are in
-/// it, whatever their folders in it are.
-fn unpack(archive: &Path, into: Option<&Path>, files: &[&str]) -> Result<()> {
+/// Writes those of these files that are in a gzipped tar archive, whatever their folders in it are. Of an archive that
+/// turns out to be damaged none stays.
+fn unpack(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
+    unpack_all(archive, folder, files).inspect_err(|_| {
+        for file in files {
+            // One that was not written yet is not there.
+            let _ = fs::remove_file(folder.join(file));
+        }
+    })
+}
+
+/// Goes through the archive to its end, where the checksum is.
+fn unpack_all(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
     /// Above what any of the files has.
     const LARGEST: u64 = 200_000_000;
     let name = archive.display().to_string();
@@ -105,23 +132,22 @@ fn unpack(archive: &Path, into: Option<&Path>, files: &[&str]) -> Result<()> {
         if entry.size() > LARGEST {
             return Err(Error::Dataset(format!("{name}: {file} has {} bytes; {LARGEST} at most", entry.size())));
         }
-        if let Some(folder) = into {
-            write_atomically(folder.join(file), |out| io::copy(&mut entry.take(LARGEST), out).map(drop))?;
-        }
+        // Read whole before it is written, to tell what cannot be read from what cannot be written.
+        let mut content = Vec::new();
+        entry.take(LARGEST).read_to_end(&mut content).map_err(failed)?;
+        write_atomically(folder.join(file), |out| out.write_all(&content))?;
     }
     io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(failed)
 }
 
-fn idx_files(set: &str, mirrors: &[&str], sizes: [Option<u64>; 4]) -> Result<Mnist> {
+/// The set whose files have these sizes and SHA-256 sums.
+fn idx_files(set: &str, mirrors: &[&str], sums: [(u64, &str); 4]) -> Result<Mnist> {
     let folder = cache_folder()?.join(set);
-    for (name, size) in mnist::NAMES.into_iter().zip(sizes) {
+    for (name, (size, sum)) in mnist::NAMES.into_iter().zip(sums) {
         let file = format!("{name}.gz");
-        let mut remote = Remote::new(&file).check(|path| idx::read(path).map(drop));
+        let mut remote = Remote::new(&file).size(size).sha256(sum);
         for mirror in mirrors {
             remote = remote.mirror(format!("{mirror}/{file}"));
-        }
-        if let Some(size) = size {
-            remote = remote.size(size);
         }
         remote.fetch(&folder)?;
     }
@@ -142,8 +168,6 @@ pub fn cache_folder() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
@@ -153,28 +177,35 @@ mod tests {
     fn named_files_are_taken_from_archives_and_broken_ones_refused() {
         let folder = std::env::temp_dir().join(format!("unpack-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
-        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
-        for (path, content) in [("set/wanted.bin", "wanted"), ("set/readme.html", "other")] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            tar.append_data(&mut header, path, content.as_bytes()).unwrap();
-        }
-        let bytes = tar.into_inner().unwrap().finish().unwrap();
+        let archived = |files: &[(&str, &str)], compression| {
+            let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), compression));
+            for (path, content) in files {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(content.len() as u64);
+                tar.append_data(&mut header, path, content.as_bytes()).unwrap();
+            }
+            tar.into_inner().unwrap().finish().unwrap()
+        };
+        let bytes = archived(&[("set/wanted.bin", "wanted"), ("set/readme.html", "other")], Compression::default());
         let archive = folder.join("set.tar.gz");
         fs::write(&archive, &bytes).unwrap();
-        unpack(&archive, Some(&folder), &["wanted.bin"]).unwrap();
+        unpack(&archive, &folder, &["wanted.bin"]).unwrap();
         assert_eq!(fs::read_to_string(folder.join("wanted.bin")).unwrap(), "wanted");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
 
         let message = |bytes: &[u8]| {
             fs::write(&archive, bytes).unwrap();
-            unpack(&archive, None, &[]).unwrap_err().to_string()
+            let message = unpack(&archive, &folder, &["wanted.bin"]).unwrap_err().to_string();
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing of a damaged archive stays");
+            message
         };
         let start = format!("{}: cannot unpack: ", archive.display());
         let mut damaged = bytes.clone();
         let checksum = damaged.len() - 8;
         damaged[checksum] ^= 1;
-        for broken in [&bytes[..bytes.len() - 20], b"<html></html>", &damaged] {
+        // Ends within the first file.
+        let cut = archived(&[("set/wanted.bin", &"wanted".repeat(20_000))], Compression::none());
+        for broken in [&bytes[..bytes.len() - 20], b"<html></html>", &damaged, &cut[..60_000]] {
             assert!(message(broken).starts_with(&start), "{}", message(broken));
         }
         fs::remove_dir_all(&folder).unwrap();

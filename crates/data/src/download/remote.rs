@@ -1,7 +1,7 @@
 //! One file from one of several places.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -76,14 +76,11 @@ impl Remote {
     /// other, by a lock on its file `.lock`.
     ///
     /// # Errors
-    /// If no mirror gives the file, tried three times each, or it cannot be written. The message says what was
-    /// wrong with each.
+    /// If no mirror gives the file, tried three times each: the message says what was wrong with each. One that sends
+    /// nothing for 30 seconds is given up. If the file cannot be written, as when the disk is full, which no mirror
+    /// can help.
     pub fn fetch(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
-        let config = Agent::config_builder()
-            .timeout_connect(Some(PATIENCE))
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE));
-        self.fetch_with(&config.build().into(), folder.as_ref())
+        self.fetch_with(&agent(PATIENCE, ureq::Proxy::try_from_env()), folder.as_ref())
     }
 
     fn fetch_with(&self, agent: &Agent, folder: &Path) -> Result<PathBuf> {
@@ -94,8 +91,11 @@ impl Remote {
         let part = folder.join(format!("{}.part", self.name));
         let cannot_write = |source| Error::file(part.display().to_string(), "cannot write", source);
         fs::create_dir_all(folder).map_err(cannot_write)?;
-        let lock = File::create(folder.join(".lock")).map_err(cannot_write)?;
-        lock.lock().map_err(cannot_write)?;
+        let lock = folder.join(".lock");
+        let cannot_lock = |source| Error::file(lock.display().to_string(), "cannot lock", source);
+        // Held until the end of this function.
+        let held = File::create(&lock).map_err(cannot_lock)?;
+        held.lock().map_err(cannot_lock)?;
         // Another process had the lock, and is done.
         if path.is_file() {
             return Ok(path);
@@ -110,7 +110,8 @@ impl Remote {
                         file.sync_all().and_then(|()| fs::rename(&part, &path)).map_err(cannot_write)?;
                         return Ok(path);
                     }
-                    Err(what) => *failure = format!("{url}: {what}"),
+                    Err(Fault::Here(source)) => return Err(cannot_write(source)),
+                    Err(Fault::Mirror(what)) => *failure = format!("{url}: {what}"),
                 }
             }
         }
@@ -118,20 +119,19 @@ impl Remote {
     }
 
     /// Adds to the file what it lacks, and checks it. Content that is wrong is dropped, for the next try to begin anew.
-    fn fetch_from(&self, agent: &Agent, url: &str, file: &mut File, part: &Path) -> std::result::Result<(), String> {
-        let failed = |error: io::Error| error.to_string();
-        let have = file.metadata().map_err(failed)?.len();
+    fn fetch_from(&self, agent: &Agent, url: &str, file: &mut File, part: &Path) -> Try<()> {
+        let have = file.metadata()?.len();
         if have == 0 || self.size != Some(have) {
             self.receive(agent, url, file, have)?;
         }
-        self.verify(file, part).inspect_err(|_| {
-            // If this fails too, the next check finds the same fault.
-            let _ = file.set_len(0);
-        })
+        let verified = self.verify(file, part);
+        if let Err(Fault::Mirror(_)) = verified {
+            file.set_len(0)?;
+        }
+        verified
     }
 
-    fn receive(&self, agent: &Agent, url: &str, file: &mut File, have: u64) -> std::result::Result<(), String> {
-        let failed = |error: io::Error| error.to_string();
+    fn receive(&self, agent: &Agent, url: &str, file: &mut File, have: u64) -> Try<()> {
         let mut request = agent.get(url);
         if have > 0 {
             request = request.header(RANGE, format!("bytes={have}-"));
@@ -141,48 +141,86 @@ impl Remote {
             Err(error) => {
                 // The server has no such rest: what is there is not the beginning of its file.
                 if matches!(error, ureq::Error::StatusCode(416)) {
-                    file.set_len(0).map_err(failed)?;
+                    file.set_len(0)?;
                 }
-                return Err(error.to_string());
+                return mirror(error.to_string());
             }
         };
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if header(CONTENT_TYPE).starts_with("text/html") {
-            return Err("an HTML page instead of the file".into());
+            return mirror("an HTML page instead of the file");
         }
         let continues = response.status() == 206 && header(CONTENT_RANGE).starts_with(&format!("bytes {have}-"));
-        let have = if continues { have } else { 0 };
-        if !continues {
-            if response.status() != 200 {
-                return Err(format!("status {} was not asked for", response.status()));
-            }
-            file.set_len(0).map_err(failed)?;
+        if !continues && response.status() != 200 {
+            return mirror(format!("status {} was not asked for", response.status()));
         }
+        if !continues && have > 0 {
+            file.set_len(0)?;
+        }
+        let have = if continues { have } else { 0 };
         let most = self.size.unwrap_or(MOST_BYTES);
         // One more, to see whether there are more than there should be.
         let mut body = response.body_mut().as_reader().take(most.saturating_add(1).saturating_sub(have));
-        file.seek(SeekFrom::End(0)).and_then(|_| io::copy(&mut body, file)).map_err(failed)?;
-        let size = file.metadata().map_err(failed)?.len();
+        file.seek(SeekFrom::Start(have))?;
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            match body.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => file.write_all(&bytes[..count])?,
+                Err(error) => return mirror(error.to_string()),
+            }
+        }
+        let size = file.metadata()?.len();
         match self.size {
-            Some(most) if size < most => Err(format!("the file ends after {size} of {most} bytes")),
+            Some(most) if size < most => mirror(format!("the file ends after {size} of {most} bytes")),
             _ => Ok(()),
         }
     }
 
-    fn verify(&self, file: &File, part: &Path) -> std::result::Result<(), String> {
-        let size = file.metadata().map_err(|error| error.to_string())?.len();
+    fn verify(&self, file: &File, part: &Path) -> Try<()> {
+        let size = file.metadata()?.len();
         let most = self.size.unwrap_or(MOST_BYTES);
         if size > most {
-            return Err(format!("the file has more than {most} bytes"));
+            return mirror(format!("the file has more than {most} bytes"));
         }
         if let Some(expected) = &self.sha256 {
-            let found = sha256(part).map_err(|error| error.to_string())?;
+            let found = sha256(part)?;
             if found != *expected {
-                return Err(format!("the SHA-256 sum is {found}, not {expected}"));
+                return mirror(format!("the SHA-256 sum is {found}, not {expected}"));
             }
         }
-        self.check.map_or(Ok(()), |check| check(part).map_err(|error| error.to_string()))
+        self.check.map_or(Ok(()), |check| check(part).or_else(|error| mirror(error.to_string())))
     }
+}
+
+/// Why a try gave no file.
+enum Fault {
+    /// The next mirror may do better.
+    Mirror(String),
+    /// The file cannot be written or read here, whoever sends it.
+    Here(io::Error),
+}
+
+type Try<T> = std::result::Result<T, Fault>;
+
+fn mirror<T>(what: impl Into<String>) -> Try<T> {
+    Err(Fault::Mirror(what.into()))
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        Fault::Here(error)
+    }
+}
+
+/// One that waits so long for a connection, an answer, and each piece of it.
+fn agent(patience: Duration, proxy: Option<ureq::Proxy>) -> Agent {
+    let config = Agent::config_builder()
+        .proxy(proxy)
+        .timeout_connect(Some(patience))
+        .timeout_recv_response(Some(patience))
+        .timeout_per_read(Some(patience));
+    config.build().into()
 }
 
 fn sha256(path: &Path) -> io::Result<String> {
@@ -197,7 +235,7 @@ fn sha256(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader, Write};
+    use std::io::{BufRead, BufReader};
     use std::net::TcpListener;
     use std::thread::{self, JoinHandle};
 
@@ -219,6 +257,8 @@ mod tests {
         Wrong,
         /// Nothing, until the client is gone.
         Silence,
+        /// So many bytes of what is asked for, by its range, then nothing, until the client is gone.
+        Stall(usize),
         Status(u16),
     }
 
@@ -256,6 +296,13 @@ mod tests {
                 Reply::Html => respond("200 OK", "Content-Type: text/html\r\n", 13, b"<html></html>"),
                 Reply::Wrong => respond("200 OK", "", size, &[b'x'; CONTENT.len()]),
                 Reply::Silence => drop(stream.read(&mut [0])),
+                Reply::Stall(count) => {
+                    let from: usize = range.unwrap_or(0);
+                    let headers = format!("Content-Range: bytes {from}-{}/{size}\r\n", size - 1);
+                    let status = if range.is_some() { "206 Partial Content" } else { "200 OK" };
+                    respond(status, &headers, size - from, &CONTENT[from..][..count]);
+                    drop(stream.read(&mut [0]));
+                }
                 Reply::Status(status) => respond(&format!("{status} No"), "", 0, b""),
             }
             range
@@ -270,8 +317,7 @@ mod tests {
     }
 
     fn fetch(remote: &Remote, folder: &Path) -> Result<PathBuf> {
-        let config = Agent::config_builder().proxy(None).timeout_recv_response(Some(Duration::from_secs(2)));
-        remote.fetch_with(&config.build().into(), folder)
+        remote.fetch_with(&agent(Duration::from_secs(2), None), folder)
     }
 
     /// Fetches from a server with these replies; gives the ranges that were asked for.
@@ -299,6 +345,60 @@ mod tests {
     fn wrong_answers_are_asked_for_again() {
         assert_eq!(ranges("wrong", vec![Reply::Wrong, Reply::Html, Reply::Whole]), [None; 3]);
         assert_eq!(ranges("silent", vec![Reply::Silence, Reply::Status(500), Reply::Whole]), [None; 3]);
+    }
+
+    #[test]
+    fn a_server_that_stalls_is_given_up_and_a_later_call_goes_on() {
+        let folder = folder("stall");
+        let (url, server) = serve(vec![Reply::Stall(5), Reply::Stall(1), Reply::Stall(0), Reply::Rest]);
+        let remote = Remote::new("file").mirror(&url).size(CONTENT.len() as u64).sha256(SUM);
+        let message = fetch(&remote, &folder).unwrap_err().to_string();
+        assert_eq!(message, format!("file: cannot be downloaded: {url}: timeout: per read"));
+        assert_eq!(fs::read(folder.join("file.part")).unwrap(), CONTENT[..6]);
+        assert_eq!(fs::read(fetch(&remote, &folder).unwrap()).unwrap(), CONTENT);
+        assert_eq!(server.join().unwrap(), [None, Some(5), Some(6), Some(6)]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn of_several_that_want_a_file_one_fetches_it() {
+        let folder = folder("together");
+        let (url, server) = serve(vec![Reply::Cut(5), Reply::Rest]);
+        let remote = Remote::new("file").mirror(url).sha256(SUM);
+        thread::scope(|scope| {
+            // Each has a handle of its own on the lock file, as processes have.
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(fs::read(fetch(&remote, &folder).unwrap()).unwrap(), CONTENT));
+            }
+        });
+        assert_eq!(server.join().unwrap(), [None, Some(5)]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_no_fault_of_the_mirror() {
+        let folder = folder("full");
+        fs::create_dir_all(&folder).unwrap();
+        let part = folder.join("file.part");
+        std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+        // Asked once: the second mirror is not tried.
+        let (url, server) = serve(vec![Reply::Whole]);
+        let remote = Remote::new("file").mirror(&url).mirror(url);
+        let message = fetch(&remote, &folder).unwrap_err().to_string();
+        assert_eq!(message, format!("{}: cannot write: No space left on device (os error 28)", part.display()));
+        server.join().unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_locked_is_named() {
+        let folder = folder("lock");
+        let lock = folder.join(".lock");
+        fs::create_dir_all(&lock).unwrap();
+        let message = fetch(&Remote::new("file"), &folder).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{}: cannot lock: ", lock.display())), "{message}");
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -119,15 +119,18 @@ impl Stream {
         Ok(Stream { known_len, ..shuffled })
     }
 
-    /// So many passes as one: pass `p` goes through the passes from `p · times` on.
+    /// So many passes as one: pass `p` goes through the passes from `p · times` on. `u64::MAX` times is without end;
+    /// then a pass without samples is an error, as nothing might ever come.
     #[must_use]
     pub fn repeat(self, times: u64) -> Stream {
         let known_len = usize::try_from(times).ok().and_then(|times| self.known_len?.checked_mul(times));
         let repeated = Stream::of_batches(move |pass| {
             let (open, first) = (Arc::clone(&self.open), pass.wrapping_mul(times));
             Ok((0..times).flat_map(move |round| {
+                let number = first.wrapping_add(round);
                 // A source that cannot be opened is a chunk that cannot be read.
-                open(first.wrapping_add(round)).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))))
+                let chunks = open(number).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
+                if times == u64::MAX { verbs::not_empty(chunks, number) } else { chunks }
             }))
         });
         Stream { known_len, ..repeated }

@@ -127,4 +127,24 @@ mod tests {
         let message = counts.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
         assert_eq!(message, "features of 1 samples and targets of 2: the counts differ");
     }
+
+    #[test]
+    fn repeating_nothing_without_end_is_an_error() {
+        let rounds = |full: u64, times| {
+            let source = Stream::of_batches(move |pass| {
+                let size = if pass < full { 2 } else { 0 };
+                Ok([0, size].into_iter().map(|size| Batch::new(&Tensor::zeros([size]), &Tensor::zeros([size]))))
+            });
+            source.repeat(times).batch(3).epoch(0).unwrap().map(|batch| batch.map(|batch| batch.len())).collect()
+        };
+        let error = |full| {
+            let read: crate::Result<Vec<usize>> = rounds(full, u64::MAX);
+            read.unwrap_err().to_string()
+        };
+        assert_eq!(error(0), "repeat: pass 0 of what is repeated without end has no samples");
+        assert_eq!(error(3), "repeat: pass 3 of what is repeated without end has no samples");
+        // So many times as can be gone through: as for data sets.
+        let read: crate::Result<Vec<usize>> = rounds(3, 5);
+        assert_eq!(read.unwrap(), [3, 3]);
+    }
 }

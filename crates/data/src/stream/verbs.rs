@@ -85,6 +85,25 @@ pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
     Box::new(iter::from_fn(move || next().transpose()))
 }
 
+/// The chunks of a pass that is one of endlessly many, and an error if there are no samples in them.
+pub(super) fn not_empty(mut chunks: Chunks, number: u64) -> Chunks {
+    let (mut empty, mut ended) = (true, false);
+    Box::new(iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let chunk = chunks.next();
+        ended = chunk.is_none();
+        if ended && empty {
+            let message = format!("repeat: pass {number} of what is repeated without end has no samples");
+            return Some(Err(Error::Dataset(message)));
+        }
+        // A chunk that cannot be read is an error of its own.
+        empty = empty && chunk.as_ref().is_some_and(|chunk| chunk.as_ref().is_ok_and(Batch::is_empty));
+        chunk
+    }))
+}
+
 /// NaN and infinite values are errors.
 pub(super) fn finite(chunks: Chunks) -> Chunks {
     let mut start = 0;

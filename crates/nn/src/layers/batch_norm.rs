@@ -4,9 +4,10 @@ use autograd::{CheckpointPass, Variable, checkpoint_pass};
 use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
 
 use super::affine::{Affine, AffineOptions, affine_options};
+use super::masked_windows::refused;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::weights::{Draw, Weights, check_input};
+use crate::weights::{Draw, Weights, check_input, check_mask};
 
 /// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
 /// `(x - mean) / √(variance + epsilon) · gamma + beta`.
@@ -117,9 +118,9 @@ impl Parts {
     }
 }
 
-impl Layer for BatchNorm {
-    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-        check_input("batch_norm", input, 2, "[batch, …, channels]")?;
+impl BatchNorm {
+    /// The input with the channels on `axis` normalized.
+    fn normalized(&self, input: &Tensor, axis: usize, mode: Mode) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&self.momentum) {
             let message = format!("the momentum {:?} must lie between 0 and 1", self.momentum);
             return Err(Error::argument("batch_norm", message));
@@ -128,7 +129,6 @@ impl Layer for BatchNorm {
             let message = format!("epsilon {:?} must be a number from 0 on", self.epsilon);
             return Err(Error::argument("batch_norm", message));
         }
-        let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
         let channels = input.shape()[axis];
         let parts = self.weights.of("batch_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
         let (before, after) = (&input.shape()[..axis], &input.shape()[axis + 1..]);
@@ -153,6 +153,30 @@ impl Layer for BatchNorm {
         let variance = parts.moving_variance.value().with_shape(&across)?;
         let normal = input.try_sub(mean)?.try_mul(variance.try_add(self.epsilon)?.rsqrt())?;
         parts.affine.apply(normal, &across)
+    }
+}
+
+impl Layer for BatchNorm {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        check_input("batch_norm", input, 2, "[batch, …, channels]")?;
+        self.normalized(input, normalize_axis(self.axis, input.rank(), "batch_norm")?, mode)
+    }
+
+    /// Mean and variance are of the steps that the mask keeps, as in Keras; in training the others become 0.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let Some(mask) = mask.filter(|_| mode == Mode::Training) else {
+            return Ok((self.forward(input, mode)?, mask.cloned()));
+        };
+        check_input("batch_norm", input, 3, "[batch, steps, …, channels]")?;
+        check_mask("batch_norm", mask, input)?;
+        let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
+        if axis < 2 {
+            return refused("batch_norm", "the channels stand before the steps");
+        }
+        let kept = mask.flatten().nonzero().flatten();
+        let rows: Shape = [mask.size()].iter().chain(&input.shape()[2..]).copied().collect();
+        let normal = self.normalized(&input.with_shape(rows)?.take(&kept, 0)?, axis - 1, mode)?;
+        Ok((normal.untake(&kept, 0, mask.size())?.with_shape(input.shape())?, Some(mask.clone())))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -4,6 +4,7 @@ use tensor::ops::{ConvOptions, Padding};
 use tensor::{Error, Result, Tensor};
 
 use super::linear::Linear;
+use super::masked_windows::convolved;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -132,6 +133,15 @@ macro_rules! convolution {
                 weights.finish(input.$method(&weights.kernel, self.options)?, self.activation)
             }
 
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
+            }
+
             fn visit(&self, visitor: &mut Visitor) {
                 if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {
                     weights.visit(visitor);
@@ -148,8 +158,8 @@ macro_rules! convolution {
 convolution! {
     /// Filters that slide over sequences, as Keras' Conv1D: each output is the sum of a window's
     /// elements times a filter's, plus a bias. (The filters are not turned round: see
-    /// [`Tensor::conv1d`].) Keras' `padding="causal"` is
-    /// `Padding::Explicit([((size - 1) · dilation, 0)])`.
+    /// [`Tensor::conv1d`].) With
+    /// [`Padding::Causal`] what comes out of a step depends on no later one.
     ///
     /// | | shape |
     /// |---|---|

@@ -5,6 +5,7 @@ use tensor::{Result, Tensor};
 
 use super::conv::{channels_of, checked_groups, convolution_options, described};
 use super::linear::Linear;
+use super::masked_windows::refused;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -77,6 +78,18 @@ macro_rules! transposed_convolution {
                 let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;
                 let product = input.$method(&weights.kernel, self.options, self.output_padding)?;
                 weights.finish(product, self.activation)
+            }
+
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                match mask {
+                    Some(_) => refused($kind, "what it lays down for one step overlaps with what others give"),
+                    None => Ok((self.forward(input, mode)?, None)),
+                }
             }
 
             fn visit(&self, visitor: &mut Visitor) {

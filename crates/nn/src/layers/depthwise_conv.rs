@@ -5,6 +5,7 @@ use tensor::{Error, Result, Tensor};
 
 use super::conv::{channels_of, convolution_options, described};
 use super::linear::Linear;
+use super::masked_windows::convolved;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -90,6 +91,15 @@ macro_rules! depthwise_convolution {
                 let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;
                 let kernel = grouped(&weights.kernel.value())?;
                 weights.finish(input.$method(&kernel, depthwise(self.options, channels))?, self.activation)
+            }
+
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
             }
 
             fn visit(&self, visitor: &mut Visitor) {

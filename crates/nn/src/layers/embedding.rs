@@ -5,7 +5,7 @@ use tensor::{DType, Error, Result, Shape, Tensor};
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor, tried};
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights};
+use crate::weights::{Draw, Weights, check_mask};
 
 /// A vector for each token: the row of a table that its number names.
 ///
@@ -39,7 +39,7 @@ impl Embedding {
     }
 
     /// Lets token 0 stand for steps to be left out: the layers after it in a [`Sequential`](crate::Sequential) get a
-    /// mask ([`Layer::forward_masked`]).
+    /// mask ([`Layer::forward_masked`]). What a mask leaves out that is there already stays left out.
     #[must_use]
     pub fn mask_zero(self) -> Embedding {
         Embedding { mask_zero: true, ..self }
@@ -64,8 +64,17 @@ impl Layer for Embedding {
 
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let output = self.forward(input, mode)?;
-        let mask = if self.mask_zero { Some(input.not_equal(0)?) } else { mask.cloned() };
-        Ok((output, mask))
+        if !self.mask_zero {
+            return Ok((output, mask.cloned()));
+        }
+        let words = input.not_equal(0)?;
+        match mask {
+            Some(mask) => {
+                check_mask("embedding", mask, input)?;
+                Ok((output, Some(mask.select(&words, mask)?)))
+            }
+            None => Ok((output, Some(words))),
+        }
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -1,7 +1,7 @@
 //! Pooling over all positions.
 
 use tensor::ops::Reduction;
-use tensor::{Error, Result, Tensor};
+use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
 use crate::weights::{check_input, check_mask};
@@ -43,7 +43,7 @@ macro_rules! global_pooling {
 global_pooling! {
     /// The largest elements of sequences: `[batch, steps, channels]` becomes `[batch, channels]`. Equal
     /// ones share the gradient.
-    GlobalMaxPool1d, Max, [1], "global_max_pool1d", "[batch, steps, channels]";
+    GlobalMaxPool1d, Max, [1], "global_max_pool1d", "[batch, steps, channels]", masked_largest;
     /// The largest elements of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
     /// Equal ones share the gradient.
     GlobalMaxPool2d, Max, [1, 2], "global_max_pool2d", "[batch, height, width, channels]";
@@ -51,6 +51,15 @@ global_pooling! {
     GlobalAveragePool1d, Mean, [1], "global_average_pool1d", "[batch, steps, channels]", masked_average;
     /// The averages of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
     GlobalAveragePool2d, Mean, [1, 2], "global_average_pool2d", "[batch, height, width, channels]";
+}
+
+/// The largest elements of the steps that the mask keeps.
+fn masked_largest(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    check_input(kind, input, 3, "[batch, steps, channels]")?;
+    check_mask(kind, mask, input)?;
+    let kept = mask.expand_dims(-1)?;
+    let largest = kept.select(input, f64::NEG_INFINITY)?.max_axes(1)?;
+    kept.cast(DType::F32).max_axes(1)?.greater(0)?.select(largest, 0.0)
 }
 
 /// The averages of the steps that the mask keeps.

@@ -3,6 +3,7 @@
 use tensor::{Error, Result, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
+use super::masked_windows::refused;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::weights::{Draw, Weights, check_input};
 
@@ -62,6 +63,13 @@ impl Layer for GroupNorm {
         let grouped = input.with_shape([batch, positions, places[0], places[1]])?;
         let [output, ..] = affine.normalize(&grouped, places, self.epsilon)?;
         output.with_shape(input.shape())
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        match mask {
+            Some(_) => refused("group_norm", "mean and variance are over all steps of a sample"),
+            None => Ok((self.forward(input, mode)?, None)),
+        }
     }
 
     fn visit(&self, visitor: &mut Visitor) {

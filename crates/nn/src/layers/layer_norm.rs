@@ -3,6 +3,7 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
+use super::masked_windows::refused;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::weights::{Draw, Weights, check_input};
 
@@ -69,6 +70,13 @@ impl Layer for LayerNorm {
         let grouped = input.with_shape([samples, 1, 1, features])?;
         let [output, ..] = affine.normalize(&grouped, [1, features], self.epsilon)?;
         output.with_shape(input.shape())
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        if mask.is_some() && self.trailing + 2 > input.rank() {
+            return refused("layer_norm", "mean and variance are over several steps");
+        }
+        Ok((self.forward(input, mode)?, mask.cloned()))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -1,15 +1,18 @@
 //! Pooling: the maxima or averages of windows.
 
 use tensor::ops::{Padding, PoolOptions};
-use tensor::{Result, Tensor};
+use tensor::{DType, Result, Tensor};
 
+use super::masked_windows::{across, only_steps, silenced};
 use crate::layer::{Layer, Mode};
+use crate::weights::check_mask;
 
 macro_rules! pooling {
-    ($($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident;)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $masked:ident;)+) => {$(
         $(#[doc = $doc])+
         ///
-        /// What lies in the padding is left out. There are no weights.
+        /// What lies in the padding is left out, and so are steps that a mask leaves out; a window of which something
+        /// is left is kept. There are no weights.
         #[derive(Clone, Copy, Debug)]
         pub struct $name(PoolOptions<$axes>);
 
@@ -37,6 +40,18 @@ macro_rules! pooling {
                 input.$method(self.0)
             }
 
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                let Some(mask) = mask else { return Ok((self.forward(input, mode)?, None)) };
+                only_steps::<$axes>($kind)?;
+                let (output, kept) = $masked($kind, input, mask, |x| x.$method(self.0))?;
+                Ok((output, Some(kept)))
+            }
+
             fn describe(&self) -> String {
                 format!(concat!(stringify!($name), " {}"), self.0.size.map(|size| size.to_string()).join("×"))
             }
@@ -46,12 +61,40 @@ macro_rules! pooling {
 
 pooling! {
     /// The largest element of each window of sequences `[batch, steps, channels]`, channel by channel.
-    MaxPool1d along 1, max_pool1d;
+    MaxPool1d along 1, max_pool1d, "max_pool1d", largest_kept;
     /// The largest element of each window of images `[batch, height, width, channels]`, channel by
     /// channel.
-    MaxPool2d along 2, max_pool2d;
+    MaxPool2d along 2, max_pool2d, "max_pool2d", largest_kept;
     /// The average of each window of sequences `[batch, steps, channels]`, channel by channel.
-    AveragePool1d along 1, average_pool1d;
+    AveragePool1d along 1, average_pool1d, "average_pool1d", average_kept;
     /// The average of each window of images `[batch, height, width, channels]`, channel by channel.
-    AveragePool2d along 2, average_pool2d;
+    AveragePool2d along 2, average_pool2d, "average_pool2d", average_kept;
+}
+
+/// The largest elements of the steps that the mask keeps, and the windows that have any; 0 where there are none.
+fn largest_kept(
+    kind: &str,
+    input: &Tensor,
+    mask: &Tensor,
+    pool: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<(Tensor, Tensor)> {
+    check_mask(kind, mask, input)?;
+    let steps = across(mask, input)?;
+    let largest = pool(&steps.select(input, f64::NEG_INFINITY)?)?;
+    let kept = pool(&steps.cast(DType::F32))?.greater(0)?;
+    Ok((kept.select(largest, 0.0)?, kept.squeeze(-1)?))
+}
+
+/// The averages of the steps that the mask keeps, and the windows that have any; 0 where there are none.
+fn average_kept(
+    kind: &str,
+    input: &Tensor,
+    mask: &Tensor,
+    pool: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<(Tensor, Tensor)> {
+    let silenced = silenced(kind, input, mask)?;
+    let share = pool(&across(mask, input)?.cast(input.dtype()))?;
+    let kept = share.greater(0)?;
+    let average = pool(&silenced)?.try_div(kept.select(share, 1.0)?)?;
+    Ok((average, kept.squeeze(-1)?))
 }

@@ -41,12 +41,12 @@ impl Layer for Residual {
     }
 
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let (output, mask) = self.layer.call_masked("layer", input, mask, mode)?;
+        let (output, after) = self.layer.call_masked("layer", input, mask, mode)?;
         let sum = match &self.shortcut {
-            Some(shortcut) => shortcut.call("shortcut", input, mode)?.try_add(output)?,
+            Some(shortcut) => shortcut.call_masked("shortcut", input, mask, mode)?.0.try_add(output)?,
             None => input.try_add(output)?,
         };
-        Ok((sum, mask))
+        Ok((sum, after))
     }
 
     parts!(layer, shortcut);

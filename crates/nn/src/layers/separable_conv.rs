@@ -6,6 +6,7 @@ use tensor::{Error, Result, Tensor};
 use super::conv::{channels_of, convolution_options, described};
 use super::depthwise_conv::{depthwise, grouped, outputs};
 use super::linear::with_bias;
+use super::masked_windows::convolved;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -105,6 +106,15 @@ macro_rules! separable_convolution {
                 let apart = input.$method(&kernel, depthwise(self.options, channels))?;
                 let together = apart.$method(&weights.pointwise, ConvOptions::default())?;
                 self.activation.apply(&with_bias(together, weights.bias.as_ref())?)
+            }
+
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
             }
 
             fn visit(&self, visitor: &mut Visitor) {

@@ -1,7 +1,8 @@
 //! Softmax along any axis.
 
-use tensor::{Result, Tensor};
+use tensor::{Result, Tensor, normalize_axis};
 
+use super::masked_windows::refused;
 use crate::layer::{Layer, Mode};
 
 /// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
@@ -29,6 +30,14 @@ impl Softmax {
 impl Layer for Softmax {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         input.softmax(self.axis)
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let output = self.forward(input, mode)?;
+        if mask.is_some() && normalize_axis(self.axis, input.rank(), "softmax")? == 1 {
+            return refused("softmax", "the sums are over all steps");
+        }
+        Ok((output, mask.cloned()))
     }
 
     fn describe(&self) -> String {

@@ -2,7 +2,7 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::multi_head_attention::MultiHeadAttention;
+use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
 use super::transformer::{Around, FeedForward, Place};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
@@ -10,10 +10,11 @@ use crate::layer::{Layer, Mode, Visitor};
 /// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to what
 /// the encoder gives, and two dense layers, each with a way around it and a normalization.
 ///
-/// `forward_many` takes the sequence, `[batch, time, width]`, what the encoder gives, `[batch, steps,
-/// width]`, and, if they are there, masks of the attention to the encoder and of the self-attention,
-/// as [`MultiHeadAttention::attend`]. The output is `[batch, time, width]`. The normalization comes
-/// last, `norm(x + part(x))`, or, with [`TransformerDecoder::norm_first`], first, `x + part(norm(x))`.
+/// `forward_many` takes the sequence, `[batch, time, width]`, what the encoder gives, `[batch, steps, width]`, and, if
+/// they are there, masks of the attention to the encoder and of the self-attention, as [`MultiHeadAttention::attend`].
+/// [`TransformerDecoder::decode`] takes masks of steps, `[batch, time]`, as sequences of several lengths have them. The
+/// output is `[batch, time, width]`. The normalization comes last, `norm(x + part(x))`, or, with
+/// [`TransformerDecoder::norm_first`], first, `x + part(norm(x))`.
 ///
 /// Weights: `attention.…` and `cross_attention.…` as in [`MultiHeadAttention`], `feedforward.…` as in
 /// [`TransformerEncoder`](crate::TransformerEncoder), and `gamma` and `beta` of `attention_norm`,
@@ -90,6 +91,59 @@ impl TransformerDecoder {
             ..self
         }
     }
+
+    /// The output for a sequence and what the encoder gives, each with its mask of steps, bool, `[batch, time]` and
+    /// `[batch, steps]`: as [`Layer::forward_masked`] of the layers before gives them. Steps that are left out are not
+    /// attended to.
+    ///
+    /// ```
+    /// # use nn::{Embedding, Layer, Mode, TransformerDecoder, TransformerEncoder};
+    /// # use tensor::tensor;
+    /// let words = Embedding::new(9, 8).mask_zero();
+    /// let (encoder, decoder) = (TransformerEncoder::new(8, 2, 32), TransformerDecoder::new(8, 2, 32));
+    /// let mode = Mode::Inference;
+    /// let (source, source_mask) = words.forward_masked(&tensor![[3, 1, 0], [2, 0, 0]], None, mode)?;
+    /// let (encoded, encoded_mask) = encoder.forward_masked(&source, source_mask.as_ref(), mode)?;
+    /// let (target, target_mask) = words.forward_masked(&tensor![[5, 4], [6, 0]], None, mode)?;
+    /// let output = decoder.decode((&target, target_mask.as_ref()), (&encoded, encoded_mask.as_ref()), mode)?;
+    /// assert_eq!(output.shape(), &[2, 2, 8]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the shapes do not fit, or a mask is not one of the steps beside it.
+    pub fn decode(
+        &self,
+        (sequence, mask): (&Tensor, Option<&Tensor>),
+        (encoded, encoded_mask): (&Tensor, Option<&Tensor>),
+        mode: Mode,
+    ) -> Result<Tensor> {
+        let keys =
+            |mask: Option<&Tensor>, of| mask.map(|mask| mask_of_keys("transformer_decoder", mask, of)).transpose();
+        let (keys, encoded_keys) = (keys(mask, sequence)?, keys(encoded_mask, encoded)?);
+        self.run(sequence, encoded, encoded_keys.as_ref(), keys.as_ref(), mode)
+    }
+
+    /// With masks of the attention to the encoder and of the self-attention.
+    fn run(
+        &self,
+        input: &Tensor,
+        encoded: &Tensor,
+        cross_mask: Option<&Tensor>,
+        mask: Option<&Tensor>,
+        mode: Mode,
+    ) -> Result<Tensor> {
+        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+            let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(mask).collect();
+            self.attention.call_many("attention", &inputs, mode)
+        })?;
+        let attended = self.around_cross_attention.apply("cross_attention_norm", self.place, &attended, mode, |x| {
+            let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(cross_mask).collect();
+            self.cross_attention.call_many("cross_attention", &inputs, mode)
+        })?;
+        let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
+        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+    }
 }
 
 impl Layer for TransformerDecoder {
@@ -108,16 +162,7 @@ impl Layer for TransformerDecoder {
                 return Err(Error::argument("transformer_decoder", message));
             }
         };
-        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
-            let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(masks.get(1).copied()).collect();
-            self.attention.call_many("attention", &inputs, mode)
-        })?;
-        let attended = self.around_cross_attention.apply("cross_attention_norm", self.place, &attended, mode, |x| {
-            let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(masks.first().copied()).collect();
-            self.cross_attention.call_many("cross_attention", &inputs, mode)
-        })?;
-        let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
-        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+        self.run(input, encoded, masks.first().copied(), masks.get(1).copied(), mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {

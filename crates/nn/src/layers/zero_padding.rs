@@ -1,8 +1,9 @@
 //! Margins of zeros.
 
-use tensor::{Error, Result, Tensor};
+use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
+use crate::weights::check_mask;
 
 /// A margin of zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before +
 /// time + after, channels]`.
@@ -29,6 +30,15 @@ impl ZeroPadding1d {
 impl Layer for ZeroPadding1d {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         padded(input, &[self.steps], "zero_padding1d", "[batch, time, channels]")
+    }
+
+    /// A mask leaves the margin out.
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let output = self.forward(input, mode)?;
+        let Some(mask) = mask else { return Ok((output, None)) };
+        check_mask("zero_padding1d", mask, input)?;
+        let wider = mask.cast(DType::U8).pad(&[(0, 0), self.steps], 0.0)?.cast(DType::Bool);
+        Ok((output, Some(wider)))
     }
 }
 

@@ -21,6 +21,9 @@ use crate::state::{State, state};
 /// |---|---|---|
 /// | `Dense` | `Linear` | `weight` is transposed |
 /// | `Conv1d`, `Conv2d` | `Conv1d`, `Conv2d` | the axes of `weight` |
+/// | `ConvTranspose1d`, `ConvTranspose2d` | the same | the axes of `weight` |
+/// | `DepthwiseConv1d`, `DepthwiseConv2d` | `Conv1d`, `Conv2d` with `groups=in_channels` | axes and shape of `weight` |
+/// | `SeparableConv1d`, `SeparableConv2d` | two of those, named `depthwise` (without bias) and `pointwise` | the same |
 /// | `Embedding`, `PositionEmbedding` | `Embedding` | |
 /// | `LayerNorm`, `GroupNorm`, `RmsNorm` | the same | |
 /// | `BatchNorm` | `BatchNorm1d`, `2d` | `num_batches_tracked` has no counterpart |
@@ -129,10 +132,24 @@ impl PyTorch {
         let modules = modules(model, self);
         let stated = self.names.keys().chain(self.flattened.keys());
         let unknown = stated.filter(|path| !modules.iter().any(|module| module.path == **path)).min();
-        match unknown {
-            Some(path) => Err(Error::argument("pytorch", format!("{} has no layer {path}", model.describe()))),
-            None => Ok(modules),
+        if let Some(path) = unknown {
+            return Err(Error::argument("pytorch", format!("{} has no layer {path}", model.describe())));
         }
+        // What is said of a layer that it does not hold for would do nothing.
+        let is = |path: &String, kinds: &[&str]| {
+            modules.iter().any(|module| module.path == *path && kinds.contains(&module.kind))
+        };
+        if let Some(path) = self.flattened.keys().filter(|path| !is(path, &["Dense"])).min() {
+            return Err(Error::argument(
+                "pytorch",
+                format!("{path} is said to follow flattened images, but is no Dense"),
+            ));
+        }
+        let recurrent = ["SimpleRnn", "Lstm", "Gru", "Bidirectional"];
+        if let Some(path) = self.levels.keys().filter(|path| !is(path, &recurrent)).min() {
+            return Err(Error::argument("pytorch", format!("{path} is said to be stacked, but is not recurrent")));
+        }
+        Ok(modules)
     }
 }
 

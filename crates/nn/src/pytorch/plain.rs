@@ -1,6 +1,6 @@
 //! Layers each of whose weights is one tensor in PyTorch.
 
-use tensor::{Error, Result, Tensor};
+use tensor::{Error, Result, Shape, Tensor};
 
 use super::modules::Module;
 
@@ -11,20 +11,37 @@ enum Layout {
     Same,
     /// With its axes in another order: ours is theirs, permuted by this.
     Permuted(&'static [isize]),
+    /// With its axes in another order, and the last two of ours, channels and filters of each, as one after an axis of
+    /// size 1.
+    Grouped(&'static [isize]),
     /// Without the axes of size 1.
     Flat,
 }
 
-use Layout::{Flat, Permuted, Same};
+use Layout::{Flat, Grouped, Permuted, Same};
 
 /// Kind of layer, name here, name in PyTorch, layout.
-const RULES: [(&str, &str, &str, Layout); 18] = [
+const RULES: [(&str, &str, &str, Layout); 32] = [
     ("Dense", "kernel", "weight", Permuted(&[1, 0])),
     ("Dense", "bias", "bias", Same),
     ("Conv1d", "kernel", "weight", Permuted(&[2, 1, 0])),
     ("Conv1d", "bias", "bias", Same),
     ("Conv2d", "kernel", "weight", Permuted(&[2, 3, 1, 0])),
     ("Conv2d", "bias", "bias", Same),
+    ("ConvTranspose1d", "kernel", "weight", Permuted(&[2, 1, 0])),
+    ("ConvTranspose1d", "bias", "bias", Same),
+    ("ConvTranspose2d", "kernel", "weight", Permuted(&[2, 3, 1, 0])),
+    ("ConvTranspose2d", "bias", "bias", Same),
+    ("DepthwiseConv1d", "kernel", "weight", Grouped(&[2, 1, 0])),
+    ("DepthwiseConv1d", "bias", "bias", Same),
+    ("DepthwiseConv2d", "kernel", "weight", Grouped(&[2, 3, 1, 0])),
+    ("DepthwiseConv2d", "bias", "bias", Same),
+    ("SeparableConv1d", "depthwise_kernel", "depthwise.weight", Grouped(&[2, 1, 0])),
+    ("SeparableConv1d", "pointwise_kernel", "pointwise.weight", Permuted(&[2, 1, 0])),
+    ("SeparableConv1d", "bias", "pointwise.bias", Same),
+    ("SeparableConv2d", "depthwise_kernel", "depthwise.weight", Grouped(&[2, 3, 1, 0])),
+    ("SeparableConv2d", "pointwise_kernel", "pointwise.weight", Permuted(&[2, 3, 1, 0])),
+    ("SeparableConv2d", "bias", "pointwise.bias", Same),
     ("Embedding", "embeddings", "weight", Same),
     ("PositionEmbedding", "embeddings", "weight", Same),
     ("PRelu", "alpha", "weight", Flat),
@@ -51,7 +68,10 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
         let tensor = match layout {
             Same => theirs,
             Permuted(order) => with_context(theirs.permute(order), their_name)?,
-            Flat => with_context(theirs.with_shape(shape), their_name)?,
+            Grouped(order) => {
+                with_context(theirs.permute(order).and_then(|kernel| ungrouped(&kernel, shape)), their_name)?
+            }
+            Flat => with_context(one_axis(shape).and_then(|()| theirs.with_shape(shape)), their_name)?,
         };
         let dense = module.kind == "Dense" && name == "kernel";
         let tensor = match module.flattened.filter(|_| dense) {
@@ -82,11 +102,35 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
         let tensor = match layout {
             Same => tensor,
             Permuted(order) => tensor.permute(&inverse(order))?,
-            Flat => tensor.flatten(),
+            Grouped(order) => tensor.with_shape(grouped(tensor.shape()))?.permute(&inverse(order))?,
+            Flat => one_axis(tensor.shape()).map(|()| tensor.flatten())?,
         };
         theirs.push((their_name.to_string(), tensor));
     }
     Ok(theirs)
+}
+
+/// The shape `[…, 1, channels · multiplier]` of a kernel `[…, channels, multiplier]`.
+fn grouped(shape: &Shape) -> Shape {
+    let (window, channels) = shape.split_at(shape.rank() - 2);
+    window.iter().copied().chain([1, channels.iter().product()]).collect()
+}
+
+/// A kernel `[…, 1, channels · multiplier]` as one of this shape.
+fn ungrouped(kernel: &Tensor, shape: &Shape) -> Result<Tensor> {
+    let expected = grouped(shape);
+    if *kernel.shape() != expected {
+        return Err(Error::shape("pytorch", kernel.shape(), format!("must be {expected}, for a weight {shape}")));
+    }
+    kernel.with_shape(shape)
+}
+
+/// An error if a weight that PyTorch has along one axis is along several.
+fn one_axis(shape: &Shape) -> Result<()> {
+    match shape.iter().filter(|&&size| size != 1).count() {
+        0 | 1 => Ok(()),
+        _ => Err(Error::shape("pytorch", shape, "must be along one axis, as PyTorch has it")),
+    }
 }
 
 /// The rows of a kernel `[inputs, units]`, whose inputs were flattened from axes of these sizes, as if the

@@ -55,6 +55,8 @@ fn convolutions() -> Vec<Row> {
             .weights([("kernel", &[2, 2, 3]), ("bias", &[3])])
             .refuses([input(&[2, 2])], "conv1d: shape [2, 2]: needs the axes [batch, steps, channels]")
             .refuses([input(&[2, 4, 3])], "conv1d: shape [2, 4, 3]: the weights are for 2 features, not 3"),
+        row(Conv1d::filters(2, [3]).padding(Padding::Causal).dilation([2]).stride([2]), [&[1, 5, 2]], &[1, 3, 2])
+            .weights([("kernel", &[3, 2, 2]), ("bias", &[2])]),
         row(Conv1d::filters(2, [3]).padding(Padding::Explicit([(2, 0)])).dilation([1]), [&[1, 3, 2]], &[1, 3, 2])
             .weights([("kernel", &[3, 2, 2]), ("bias", &[2])]),
         row(Conv2d::new(2, 3, [2, 1]).activation(Activation::Tanh), [&[2, 3, 2, 2]], &[2, 2, 2, 3])
@@ -412,22 +414,34 @@ fn activations() -> Vec<Row> {
         Relu6,
         LeakyRelu { alpha: 0.2 },
         Elu { alpha: 1.5 },
+        Celu { alpha: 1.5 },
         Selu,
         Gelu,
         GeluTanh,
         Silu,
+        HardSilu,
         Mish,
         Softplus,
+        Squareplus { b: 4.0 },
+        SparsePlus,
         Softsign,
         Sigmoid,
         LogSigmoid,
         HardSigmoid,
+        SparseSigmoid,
         Tanh,
+        HardTanh,
+        TanhShrink,
+        HardShrink { threshold: 0.5 },
+        SoftShrink { threshold: 0.5 },
+        Threshold { threshold: 0.3, value: -2.0 },
         Exponential,
         Softmax,
         LogSoftmax,
+        Sparsemax,
     ];
     let layers = vec![
+        row(Glu, [&[3, 4]], &[3, 2]).refuses([input(&[2, 3])], "glu: shape [2, 3]: the last axis must have two halves"),
         row(nn::Softmax::along(1), [&[2, 3, 2]], &[2, 3, 2])
             .refuses([input(&[2])], "softmax: axis 1 is out of range for a tensor of rank 1, whose axes are -1 to 0"),
         row(nn::Relu::default().threshold(0.3).negative_slope(0.1).max_value(0.9), [&[3, 4]], &[3, 4]),

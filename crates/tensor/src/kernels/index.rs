@@ -16,13 +16,13 @@ fn fixed(strides: &Strides, axis: usize) -> Strides {
 /// caller has checked that the indices lie on the axis and `index` within `x` along the others.
 pub(crate) fn gather<T: Element>(x: &Tensor, index: &Tensor, axis: usize) -> Tensor {
     let mut out = Buffer::new::<T>(index.size());
-    let (source, indices) = (x.storage_slice::<T>(), index.elements::<i64>());
+    let (source, indices) = (x.storage_slice::<T>(), index.storage_slice::<i64>());
     let (along, strides) = (x.strides()[axis], fixed(x.strides(), axis));
-    let walk = Walk::new(index.shape(), [(&strides, x.offset())]);
+    let walk = Walk::new(index.shape(), [(&strides, x.offset()), (index.strides(), index.offset())]);
     for_chunks(out.as_mut_slice::<T>(), CHUNK, |start, out| {
-        for (position, [at], length) in walk.runs(start, out.len()) {
-            let indices = &indices[start + position..][..length];
-            for (k, (out, &index)) in out[position..].iter_mut().zip(indices).enumerate() {
+        for (position, [at, which], length) in walk.runs(start, out.len()) {
+            for (k, out) in out[position..][..length].iter_mut().enumerate() {
+                let index = indices[(which + k as isize * walk.steps[1]) as usize];
                 *out = source[(at + k as isize * walk.steps[0] + index as isize * along) as usize];
             }
         }
@@ -58,9 +58,16 @@ pub(crate) fn scatter_add<T: Element>(
 
 /// The entries of `x` along `axis` that `indices` name, as a tensor of `shape`.
 pub(crate) fn take<T: Element>(x: &Tensor, indices: &[usize], axis: usize, shape: Shape) -> Tensor {
+    let Some(source) = x.as_slice::<T>() else {
+        // Element by element rather than from a copy of all, which may be far more than is asked for.
+        let picked = x.shape().with(axis, indices.len());
+        let along = (0..x.rank()).map(|k| isize::from(k == axis)).collect();
+        let index: Tensor = indices.iter().map(|&index| index as i64).collect();
+        return gather::<T>(x, &index.restrided(picked, along, 0), axis).reshaped(shape);
+    };
     let mut out = Buffer::new::<T>(shape.size());
     let inner: usize = x.shape()[axis + 1..].iter().product();
-    let (size, count, source) = (x.shape()[axis], indices.len(), x.elements::<T>());
+    let (size, count) = (x.shape()[axis], indices.len());
     let rows = (CHUNK / inner.max(1)).max(1);
     for_chunks(out.as_mut_slice::<T>(), rows * inner.max(1), |start, out| {
         for (k, out) in out.chunks_mut(inner.max(1)).enumerate() {

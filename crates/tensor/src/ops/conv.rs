@@ -183,6 +183,9 @@ pub enum Padding<const N: usize> {
     /// As much as makes `⌈input / stride⌉` windows, half of it on each side, and an odd one at the
     /// end, as in Keras and TensorFlow.
     Same,
+    /// As much as lets each window end at an element of the image, all of it before: along time, what comes out of a
+    /// step depends on no later one. Keras' `causal`, which it has along one axis only.
+    Causal,
     /// So many zeros before and after.
     Explicit([(usize, usize); N]),
 }
@@ -239,6 +242,8 @@ impl ConvOptions<1> {
             padding: match self.padding {
                 Padding::Valid => Padding::Valid,
                 Padding::Same => Padding::Same,
+                // The height is 1, and with it the window's: nothing is added there.
+                Padding::Causal => Padding::Causal,
                 Padding::Explicit([padding]) => Padding::Explicit([(0, 0), padding]),
             },
             groups: self.groups,
@@ -247,11 +252,12 @@ impl ConvOptions<1> {
 }
 
 impl ConvOptions<2> {
-    /// The windows, given what `Same` means along an axis.
-    fn windows(&self, same: impl Fn(usize) -> usize) -> Windows {
+    /// The windows, given how far they reach and what `Same` means along an axis.
+    fn windows(&self, reach: [usize; 2], same: impl Fn(usize) -> usize) -> Windows {
         let padding = match self.padding {
             Padding::Valid => [(0, 0); 2],
             Padding::Same => [0, 1].map(|k| halved(same(k))),
+            Padding::Causal => reach.map(|reach| (reach.saturating_sub(1), 0)),
             Padding::Explicit(padding) => padding,
         };
         Windows { stride: self.stride, dilation: self.dilation, padding, groups: self.groups }
@@ -286,8 +292,8 @@ impl Tensor {
     pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
         let (input, size) = (sides(self, 1), sides(&kernel, 0));
-        let windows =
-            options.windows(|k| same_padding(input[k], reach(size[k], options.dilation[k]), options.stride[k]));
+        let reach = [0, 1].map(|k| reach(size[k], options.dilation[k]));
+        let windows = options.windows(reach, |k| same_padding(input[k], reach[k], options.stride[k]));
         apply(Conv::Conv(windows), &[self, &kernel])
     }
 
@@ -323,7 +329,7 @@ impl Tensor {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv_input")?;
         let (input, size) = (sides(self, 1), sides(&kernel, 0));
         let reach = [0, 1].map(|k| reach(size[k], options.dilation[k]));
-        let windows = options.windows(|k| reach[k].saturating_sub(options.stride[k]));
+        let windows = options.windows(reach, |k| reach[k].saturating_sub(options.stride[k]));
         let same = options.padding == Padding::Same;
         let side = |k: usize| {
             let (stride, padding) = (options.stride[k], windows.padding[k]);

@@ -230,6 +230,7 @@ impl<const N: usize> PoolOptions<N> {
         let padding = match self.padding {
             Padding::Valid => (0, 0),
             Padding::Same => halved(same_padding(input, reach(size, dilation), stride)),
+            Padding::Causal => (reach(size, dilation).saturating_sub(1), 0),
             Padding::Explicit(padding) => padding[k],
         };
         Cells::Windows { size, stride, dilation, padding }

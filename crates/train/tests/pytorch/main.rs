@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use data::{StoredType, npy, npz};
 use nn::{
-    Activation, BatchNorm, Bidirectional, Conv1d, Conv2d, Dense, Embedding, Flatten, GroupNorm, Gru, Layer, LayerNorm,
-    Loading, Lstm, Mode, MultiHeadAttention, PRelu, PyTorch, RmsNorm, Sequential, SimpleRnn, State, TransformerDecoder,
+    Activation, BatchNorm, Bidirectional, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, Dense, DepthwiseConv1d,
+    DepthwiseConv2d, Embedding, Flatten, GroupNorm, Gru, Layer, LayerNorm, Loading, Lstm, Mode, MultiHeadAttention,
+    PRelu, PyTorch, RmsNorm, SeparableConv1d, SeparableConv2d, Sequential, SimpleRnn, State, TransformerDecoder,
     TransformerEncoder, load, state,
 };
 use tensor::ops::Padding;
@@ -98,6 +99,27 @@ fn convolutions_with_norms_slopes_and_a_flattened_image() {
 }
 
 #[test]
+fn convolutions_by_channel_and_transposed() {
+    let twin = PyTorch::new();
+    check("depthwise1d", &DepthwiseConv1d::new(3, [3]).depth_multiplier(2).dilation([2]), &twin, "");
+    check("depthwise2d", &DepthwiseConv2d::new(2, [3, 2]).depth_multiplier(3).stride([1, 2]), &twin, "");
+    check("separable1d", &SeparableConv1d::new(3, 5, [2]).depth_multiplier(2), &twin, "");
+    check("separable2d", &SeparableConv2d::new(2, 4, [3, 2]).depth_multiplier(3).stride([2, 2]), &twin, "");
+    check("transposed1d", &ConvTranspose1d::new(3, 4, [3]).stride([2]).output_padding([1]), &twin, "");
+    let padding = Padding::Explicit([(1, 1), (1, 1)]);
+    let transposed = ConvTranspose2d::new(4, 6, [3, 2]).stride([2, 2]).padding(padding).groups(2);
+    check("transposed2d", &transposed, &twin, "");
+
+    // As many elements, but other axes.
+    let (state_dict, ..) = read("depthwise1d");
+    let wrong = twin.import(&DepthwiseConv1d::new(3, [2]).depth_multiplier(3), state_dict).unwrap_err().to_string();
+    assert_eq!(
+        wrong,
+        "DepthwiseConv1d (in PyTorch the whole): weight: pytorch: shape [3, 1, 6]: must be [2, 1, 9], for a weight [2, 3, 3]"
+    );
+}
+
+#[test]
 fn recurrent_layers_stacked_and_in_both_directions() {
     check("rnn", &SimpleRnn::new(3, 4).return_sequences(), &PyTorch::new(), "bias");
     let model = Sequential::new()
@@ -155,6 +177,18 @@ fn what_does_not_fit_is_named_by_both_sides() {
     let convolution = Sequential::new().add_named("0", Conv2d::new(1, 1, [1, 1]));
     let wrong = PyTorch::new().import(&convolution, state_dict).unwrap_err().to_string();
     assert!(wrong.starts_with("0 (Conv2d, in PyTorch 0): weight: permute: "), "{wrong}");
+    let refused = |twin: PyTorch| twin.export(&convolution).unwrap_err().to_string();
+    assert_eq!(
+        refused(PyTorch::new().flattened("0", 1, 1, 1)),
+        "pytorch: 0 is said to follow flattened images, but is no Dense"
+    );
+    assert_eq!(refused(PyTorch::new().stacked("0", "0", 1)), "pytorch: 0 is said to be stacked, but is not recurrent");
+    let slopes = vec![("weight".to_string(), Tensor::ones([6]))];
+    let wrong = PyTorch::new().import(&PRelu::new([3, 2]), slopes).unwrap_err().to_string();
+    assert_eq!(
+        wrong,
+        "PRelu (in PyTorch the whole): weight: pytorch: shape [3, 2]: must be along one axis, as PyTorch has it"
+    );
     let wrong = PyTorch::new().module("conv", "0").export(&convolution).unwrap_err().to_string();
     assert_eq!(wrong, "pytorch: Sequential has no layer conv");
 }

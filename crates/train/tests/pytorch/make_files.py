@@ -99,3 +99,32 @@ save("decoder", nn.TransformerDecoderLayer(6, 2, 8, batch_first=True), lambda m,
 
 save("embedding", nn.Sequential(nn.Embedding(7, 4), nn.RMSNorm(4, eps=1e-6)), plain,
      torch.tensor([[0, 6, 3], [1, 1, 5]], dtype=torch.int32))
+
+
+class Separable(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.depthwise = nn.Conv2d(2, 6, (3, 2), stride=2, groups=2, bias=False)
+        self.pointwise = nn.Conv2d(6, 4, 1)
+
+    def forward(self, x):
+        return self.pointwise(self.depthwise(x))
+
+
+def channels_second(name, model, x):
+    model = scramble(model)
+    with torch.no_grad():
+        output = channels_last(model(x.movedim(-1, 1)))
+    save_file({k: t.contiguous().clone() for k, t in model.state_dict().items()}
+              | {"input": x, "output": output.contiguous()}, here / f"{name}.safetensors")
+
+
+channels_second("depthwise1d", nn.Conv1d(3, 6, 3, dilation=2, groups=3), sequence)
+channels_second("depthwise2d", nn.Conv2d(2, 6, (3, 2), stride=(1, 2), groups=2), torch.randn(2, 5, 6, 2))
+channels_second("transposed1d", nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=1), sequence)
+channels_second("transposed2d", nn.ConvTranspose2d(4, 6, (3, 2), stride=2, padding=1, groups=2), torch.randn(2, 3, 4, 4))
+channels_second("separable2d", Separable(), torch.randn(2, 5, 6, 2))
+separable1d = nn.Sequential()
+separable1d.add_module("depthwise", nn.Conv1d(3, 6, 2, groups=3, bias=False))
+separable1d.add_module("pointwise", nn.Conv1d(6, 5, 1))
+channels_second("separable1d", separable1d, sequence)

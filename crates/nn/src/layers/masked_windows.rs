@@ -1,0 +1,64 @@
+//! Masks of sequences over which windows slide.
+
+use tensor::ops::{ConvOptions, Padding};
+use tensor::{Error, Result, Tensor};
+
+use crate::weights::{check_input, check_mask};
+
+/// The input with zeros at the steps that the mask leaves out, whatever they were.
+pub(super) fn silenced(kind: &str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    check_mask(kind, mask, input)?;
+    across(mask, input)?.select(input, 0.0)
+}
+
+/// The mask with as many axes as the input.
+pub(super) fn across(mask: &Tensor, input: &Tensor) -> Result<Tensor> {
+    let ones = std::iter::repeat_n(1, input.rank() - 2);
+    mask.with_shape(mask.shape().iter().copied().chain(ones).collect::<tensor::Shape>())
+}
+
+/// What a convolution makes of a sequence with a mask, and the mask of its windows. What is left out counts as zeros,
+/// as padding does. Of steps that are left out at one end, those windows are kept that there are over the others alone:
+/// whose first and last step, not counting the padding, are kept; before the start and beyond the end it is the
+/// outermost.
+pub(super) fn convolved<const N: usize>(
+    kind: &'static str,
+    input: &Tensor,
+    mask: Option<&Tensor>,
+    size: [usize; N],
+    options: ConvOptions<N>,
+    forward: impl FnOnce(&Tensor) -> Result<Tensor>,
+) -> Result<(Tensor, Option<Tensor>)> {
+    let Some(mask) = mask else { return Ok((forward(input)?, None)) };
+    only_steps::<N>(kind)?;
+    check_input(kind, input, 3, "[batch, steps, channels]")?;
+    let output = forward(&silenced(kind, input, mask)?)?;
+    // From here on all sizes fit, as the windows do.
+    let (steps, windows) = (mask.shape()[1], output.shape()[1]);
+    let (stride, reach) = (options.stride[0], (size[0] - 1) * options.dilation[0] + 1);
+    let padding = match options.padding {
+        Padding::Valid => 0,
+        Padding::Same => ((windows.max(1) - 1) * stride + reach).saturating_sub(steps),
+        Padding::Causal => reach - 1,
+        Padding::Explicit(padding) => padding[0].0 + padding[0].1,
+    };
+    let end = steps.saturating_sub(1);
+    let first: Tensor = (0..windows).map(|window| (window * stride).min(end) as i64).collect();
+    let last = (0..windows).map(|window| (window * stride + reach - 1).saturating_sub(padding) as i64);
+    let (first, last) = (mask.take(&first, 1)?, mask.take(&last.collect(), 1)?);
+    // With more padding than windows take away, the last step stands before the first, and one of the two is enough.
+    let kept = if padding < reach { first.select(&last, &first) } else { first.select(&first, &last) };
+    Ok((output, Some(kept?)))
+}
+
+/// An error unless windows slide along the steps of a sequence alone.
+pub(super) fn only_steps<const N: usize>(kind: &str) -> Result<()> {
+    if N == 1 { Ok(()) } else { refused(kind, "windows over images do not go by steps") }
+}
+
+/// The error of a layer that cannot say which steps of its output count.
+pub(super) fn refused<T>(kind: &str, reason: &str) -> Result<T> {
+    let message =
+        format!("takes no mask of steps: {reason}; put it before what makes the mask, or where the mask ends");
+    Err(Error::argument(kind, message))
+}
