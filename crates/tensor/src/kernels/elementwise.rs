@@ -43,13 +43,12 @@ pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) ->
     map_chunks(x, &one, &|start, out, data, walk| vectorized(Map { start, out, data, walk, f: &f }))
 }
 
+/// The loop of [`map`] over the chunk that starts at an element.
+type MapChunk<'a, A, O> = dyn Fn(usize, &mut [O], &[A], &Walk<1>) + Sync + 'a;
+
 /// What [`map`] does around its loop: behind `dyn Fn`, to be compiled once for two types and not for each
 /// function. The same holds for [`zip_chunks`].
-fn map_chunks<A: Element, O: Element>(
-    x: &Tensor,
-    one: &dyn Fn(A) -> O,
-    many: &(dyn Fn(usize, &mut [O], &[A], &Walk<1>) + Sync),
-) -> Tensor {
+fn map_chunks<A: Element, O: Element>(x: &Tensor, one: &dyn Fn(A) -> O, many: &MapChunk<A, O>) -> Tensor {
     let mut out = Buffer::new::<O>(x.size());
     if out.len() == 1 {
         out.as_mut_slice()[0] = one(x.first());
@@ -127,13 +126,16 @@ pub(crate) fn zip<A: Element, B: Element, O: Element>(
     })
 }
 
+/// The loop of [`zip`] over the chunk that starts at an element.
+type ZipChunk<'a, A, B, O> = dyn Fn(usize, &mut [O], &[A], &[B], &Walk<2>) + Sync + 'a;
+
 /// What [`zip`] does around its loop.
 fn zip_chunks<A: Element, B: Element, O: Element>(
     shape: Shape,
     a: &Tensor,
     b: &Tensor,
     one: &dyn Fn(A, B) -> O,
-    many: &(dyn Fn(usize, &mut [O], &[A], &[B], &Walk<2>) + Sync),
+    many: &ZipChunk<A, B, O>,
 ) -> Tensor {
     let mut out = Buffer::new::<O>(shape.size());
     if out.len() == 1 {
