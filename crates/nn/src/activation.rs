@@ -194,9 +194,10 @@ fn sparsemax(input: &Tensor) -> Result<Tensor> {
     let (sorted, _) = input.sort_descending(-1)?;
     let size = input.shape().last().copied().unwrap_or(0);
     let counts = Tensor::arange(1, size as i64 + 1, 1)?.cast(sorted.dtype());
-    let supports = sorted.try_mul(counts)?.try_add(1)?.greater(sorted.cumsum(-1)?)?.cast(sorted.dtype());
-    let sum = sorted.try_mul(&supports)?.sum_keepdims(-1)?;
-    let threshold = sum.try_sub(1)?.try_div(supports.sum_keepdims(-1)?)?;
+    let supports = sorted.try_mul(counts)?.try_add(1)?.greater(sorted.cumsum(-1)?)?;
+    // Not a product, in which what is minus infinity would become NaN.
+    let sum = supports.select(&sorted, 0.0)?.sum_keepdims(-1)?;
+    let threshold = sum.try_sub(1)?.try_div(supports.cast(sorted.dtype()).sum_keepdims(-1)?)?;
     Ok(input.try_sub(threshold)?.relu())
 }
 

@@ -122,11 +122,15 @@ fn sparsemax_is_the_nearest_point_of_the_simplex() -> Result<()> {
     // In float32 the sum with such numbers would round 1 away.
     let large = tensor![[1e8, 0.0], [3.0, 3.5]];
     assert_eq!(Sparsemax.apply(&large)?.to_vec::<f32>()?, [1.0, 0.0, 0.25, 0.75]);
-    // Within the support the gradient loses its mean; outside it is 0.
-    let x = Variable::new(doubles(&[1.0, 0.5, -3.0]));
-    let tape = GradientTape::new();
-    let sum = Sparsemax.apply(&x.value())?.try_mul(doubles(&[2.0, 1.0, 5.0]))?.sum();
-    assert_close("sparsemax", &tape.gradient(&sum, &x)?, &[0.5, -0.5, 0.0]);
+    // Within the support the gradient loses its mean; outside it is 0, also where a mask put minus infinity.
+    for outside in [-3.0, f64::NEG_INFINITY] {
+        let x = Variable::new(doubles(&[1.0, 0.5, outside]));
+        let tape = GradientTape::new();
+        let y = Sparsemax.apply(&x.value())?;
+        let sum = y.try_mul(doubles(&[2.0, 1.0, 5.0]))?.sum();
+        assert_close("sparsemax", &tape.gradient(&sum, &x)?, &[0.5, -0.5, 0.0]);
+        assert_close("sparsemax", &y, &[0.75, 0.25, 0.0]);
+    }
     Ok(())
 }
 
