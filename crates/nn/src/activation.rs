@@ -2,7 +2,7 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::{Layer, Mode, along_features, handed_on};
 
 /// An activation function, as attribute of a layer (`Dense::new(4, 8).activation(Activation::Relu)`)
 /// or as a layer of its own. Names and formulas are those of Keras; all act element by element but
@@ -204,6 +204,15 @@ fn sparsemax(input: &Tensor) -> Result<Tensor> {
 impl Layer for Activation {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         self.apply(input)
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        match self {
+            Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu => {
+                along_features(self, "activation", input, mask, mode)
+            }
+            _ => handed_on(self, self.apply(input)?, mask),
+        }
     }
 
     fn describe(&self) -> String {

@@ -169,6 +169,15 @@ fn layers_that_cannot_heed_a_mask_refuse_it() {
          as in a recurrent layer or global pooling, or say in `forward_masked` what becomes of it"
     );
     assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output has not"));
+    // A number for each step, as weights of attention: sums over them would count what is left out.
+    for layer in [&Dense::units(4) as &dyn Layer, &RmsNorm::default(), &Activation::Softmax, &Activation::Glu] {
+        let mask = tensor![[true, true, true, false]];
+        let found = message(layer.forward_masked(&Tensor::ones([1, 4]), Some(&mask), Mode::Inference).map(|_| ()));
+        let reason = "takes no mask of steps: the steps are the last axis, and it goes along all of them";
+        assert!(found.ends_with(&format!("{reason}; {advice}")), "{found}");
+    }
+    let relu = Activation::Relu.forward_masked(&Tensor::ones([1, 4]), Some(&tensor![[true; 4]]), Mode::Inference);
+    assert_eq!(message(relu.map(|_| ())), "no error");
     // Steps that stay may get other features.
     assert_eq!(refused(&Reshape::new([4, 2, 1])), "no error");
 }
@@ -261,6 +270,7 @@ fn a_mask_of_another_length_is_refused_where_it_would_count() {
         (&ZeroPadding1d::new((1, 0)), "zero_padding1d"),
         (&UpSampling1d::new(2), "up_sampling1d"),
         (&BatchNorm::default(), "batch_norm"),
+        (&Masking::new(0.0), "masking"),
     ] {
         let training = layer.forward_masked(&x, Some(&mask), Mode::Training);
         let expected = format!("{kind}: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]");

@@ -5,7 +5,7 @@ use tensor::{Error, Result, Tensor};
 use super::linear::Linear;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode, Visitor, along_features};
 use crate::weight::{WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
@@ -85,6 +85,10 @@ impl Layer for Dense {
         let inputs = self.weights.sizes().map_or(width, |sizes| sizes[0]);
         let weights = self.weights.of("dense", input, &[inputs], |sizes, draw| self.build(sizes[0], draw))?;
         weights.finish(input.matmul(&weights.kernel)?, self.activation)
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        along_features(self, "dense", input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -57,7 +57,7 @@ pub(super) fn only_steps<const N: usize>(kind: &str) -> Result<()> {
 }
 
 /// The error of a layer that cannot say which steps of its output count.
-pub(super) fn refused<T>(kind: &str, reason: &str) -> Result<T> {
+pub(crate) fn refused<T>(kind: &str, reason: &str) -> Result<T> {
     let message =
         format!("takes no mask of steps: {reason}; put it before what makes the mask, or where the mask ends");
     Err(Error::argument(kind, message))

@@ -3,7 +3,7 @@
 use tensor::{Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::weights::check_input;
+use crate::weights::{check_input, check_mask};
 
 /// Leaves out steps of sequences all of whose features are one value, such as those that pad shorter sequences to the
 /// length of the longest, as Keras' layer: they become 0, and the layers after it in a
@@ -43,7 +43,10 @@ impl Layer for Masking {
         let found = input.not_equal(self.value)?.any_axes(-1)?;
         let output = found.expand_dims(-1)?.select(input, 0.0)?;
         let mask = match mask {
-            Some(mask) => mask.logical_and(&found)?,
+            Some(mask) => {
+                check_mask("masking", mask, input)?;
+                mask.logical_and(&found)?
+            }
             None => found,
         };
         Ok((output, Some(mask)))

@@ -3,7 +3,7 @@
 use tensor::{Result, Tensor};
 
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode, Visitor, along_features};
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 
@@ -61,6 +61,10 @@ impl Layer for RmsNorm {
         let features = input.shape()[input.rank() - 1];
         let scale = self.weights.of("rms_norm", input, &[features], |sizes, draw| self.build(sizes, draw))?;
         input.rms_normalize(-1, self.epsilon)?.try_mul(scale)
+    }
+
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        along_features(self, "rms_norm", input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
