@@ -72,6 +72,32 @@ fn windows_see_nothing_of_what_is_left_out() {
 }
 
 #[test]
+fn a_sequence_becomes_the_same_in_every_batch() -> Result<()> {
+    let whole = tensor::Generator::new(6).normal([1, 9, 2], 0.0, 1.0)?;
+    let mut layers: Vec<Box<dyn Layer>> = vec![Box::new(Conv1d::filters(3, [2]).stride([2]).padding(Padding::Same))];
+    for padding in [Padding::Valid, Padding::Causal, Padding::Explicit([(1, 1)])] {
+        layers.push(Box::new(Conv1d::filters(3, [3]).stride([2]).padding(padding)));
+        layers.push(Box::new(SeparableConv1d::filters(3, [2]).padding(padding)));
+        layers.push(Box::new(MaxPool1d::new([2]).padding(padding)));
+        layers.push(Box::new(AveragePool1d::new([3]).stride([2]).padding(padding)));
+    }
+    for layer in layers {
+        for (length, steps) in (3..7).flat_map(|length| (length..10).map(move |steps| (length, steps))) {
+            let alone = layer.forward(&whole.slice((.., ..length))?, Mode::Inference)?;
+            let mask: Tensor = (0..steps).map(|step| step < length).collect();
+            let padded = whole.slice((.., ..steps))?;
+            let (y, kept) = layer.forward_masked(&padded, Some(&mask.expand_dims(0)?), Mode::Inference)?;
+            let kept = kept.expect("there are steps").flatten().nonzero().flatten();
+            let what = format!("{}, {length} of {steps} steps", layer.describe());
+            let y = y.take(&kept, 1)?;
+            assert_eq!(y.shape(), alone.shape(), "{what}");
+            assert!(y.allclose(&alone, 0.0, 1e-6)?, "{what}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn masks_go_both_ways_around_and_add_up() -> Result<()> {
     let (f, t) = (false, true);
     // The way around sees as little of what is left out.
@@ -104,9 +130,19 @@ fn masks_of_windows() -> Result<()> {
     assert_eq!(run(&ones(2))?, (vec![-3.0, -5.0, -3.0, 0.0], vec![t, t, f, f]));
     assert_eq!(run(&ones(3).padding(Padding::Same))?, (vec![-3.0, -6.0, -5.0, -3.0, 0.0], vec![t, t, t, f, f]));
     assert_eq!(run(&ones(2).padding(Padding::Causal))?, (vec![-1.0, -3.0, -5.0, -3.0, 0.0], vec![t, t, t, f, f]));
+    // One window for every second step, of the third as well, as without the padding.
+    let (even, kept) = (x.slice((.., ..4))?, tensor![[t, t, t, f]]);
+    let strided = ones(2).stride([2]).padding(Padding::Same);
+    let (y, kept) = strided.forward_masked(&even, Some(&kept), Mode::Inference)?;
+    assert_eq!((y.to_vec::<f32>()?, kept.unwrap().to_vec::<bool>()?), (vec![-3.0, -3.0], vec![t, t]));
+    assert_eq!(strided.forward(&x.slice((.., ..3))?, Mode::Inference)?.to_vec::<f32>()?, [-3.0, -3.0]);
     let wide = ones(1).padding(Padding::Explicit([(1, 1)]));
     assert_eq!(run(&wide)?, (vec![0.0, -1.0, -2.0, -3.0, 0.0, 0.0, 0.0], vec![t, t, t, t, t, f, f]));
-    // Windows of pooling count if anything in them does.
+    // Windows of pooling count if anything in them does, but not those that go over the end.
+    let holes = tensor![[t, f, f, f, t]];
+    let (y, kept) = MaxPool1d::new([2]).stride([1]).forward_masked(&x, Some(&holes), Mode::Inference)?;
+    assert_eq!((y.to_vec::<f32>()?, kept.unwrap().to_vec::<bool>()?), (vec![-1.0, 0.0, 0.0, 9.0], vec![t, f, f, t]));
+    assert_eq!(run(&MaxPool1d::new([2]))?, (vec![-1.0, -3.0], vec![t, f]));
     let (y, kept) = run(&MaxPool1d::new([2]).padding(Padding::Same))?;
     assert_eq!((y, kept), (vec![-1.0, -3.0, 0.0], vec![t, t, f]));
     let (y, kept) = run(&AveragePool1d::new([2]).padding(Padding::Same))?;

@@ -1,9 +1,9 @@
 //! Pooling: the maxima or averages of windows.
 
-use tensor::ops::{Padding, PoolOptions};
+use tensor::ops::{ConvOptions, Padding, PoolOptions};
 use tensor::{DType, Result, Tensor};
 
-use super::masked_windows::{across, only_steps, silenced};
+use super::masked_windows::{across, only_steps, silenced, windows_kept, without_holes};
 use crate::layer::{Layer, Mode};
 use crate::weights::check_mask;
 
@@ -11,8 +11,8 @@ macro_rules! pooling {
     ($($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $masked:ident;)+) => {$(
         $(#[doc = $doc])+
         ///
-        /// What lies in the padding is left out, and so are steps that a mask leaves out; a window of which something
-        /// is left is kept. There are no weights.
+        /// What lies in the padding is left out, and so are steps that a mask leaves out: at its end a sequence has the
+        /// windows that it has alone. There are no weights.
         #[derive(Clone, Copy, Debug)]
         pub struct $name(PoolOptions<$axes>);
 
@@ -48,8 +48,11 @@ macro_rules! pooling {
             ) -> Result<(Tensor, Option<Tensor>)> {
                 let Some(mask) = mask else { return Ok((self.forward(input, mode)?, None)) };
                 only_steps::<$axes>($kind)?;
-                let (output, kept) = $masked($kind, input, mask, |x| x.$method(self.0))?;
-                Ok((output, Some(kept)))
+                let (output, filled) = $masked($kind, input, mask, |x| x.$method(self.0))?;
+                let PoolOptions { size, stride, padding, dilation, .. } = self.0;
+                let options = ConvOptions { stride, padding, dilation, groups: 1 };
+                let there = windows_kept(&without_holes(mask)?, output.shape()[1], size, options)?;
+                Ok((output, Some(filled.logical_and(there)?)))
             }
 
             fn describe(&self) -> String {
@@ -71,7 +74,7 @@ pooling! {
     AveragePool2d along 2, average_pool2d, "average_pool2d", average_kept;
 }
 
-/// The largest elements of the steps that the mask keeps, and the windows that have any; 0 where there are none.
+/// The largest elements of the steps that the mask keeps, and which windows have any; 0 where there are none.
 fn largest_kept(
     kind: &str,
     input: &Tensor,
@@ -85,7 +88,7 @@ fn largest_kept(
     Ok((kept.select(largest, 0.0)?, kept.squeeze(-1)?))
 }
 
-/// The averages of the steps that the mask keeps, and the windows that have any; 0 where there are none.
+/// The averages of the steps that the mask keeps, and which windows have any; 0 where there are none.
 fn average_kept(
     kind: &str,
     input: &Tensor,
