@@ -86,6 +86,9 @@ pub struct Training<'a> {
     /// What this epoch came to, as soon as it is validated.
     trained: Option<Score>,
     pub(crate) stop: Option<String>,
+    /// Whether the flag stopped it. Unlike the reason above this is in no checkpoint: whoever goes on from one was not
+    /// interrupted.
+    interrupted: bool,
     begun: bool,
     /// Whether it goes on from a checkpoint.
     pub(crate) resumed: bool,
@@ -107,6 +110,7 @@ impl<'a> Training<'a> {
             drawn: 0,
             trained: None,
             stop: None,
+            interrupted: false,
             begun: false,
             resumed: false,
             progress: None,
@@ -139,7 +143,7 @@ impl<'a> Training<'a> {
 
     /// Why the training is to end before its last epoch, if it is.
     pub fn stopped(&self) -> Option<&str> {
-        self.stop.as_deref()
+        self.stop.as_deref().or(self.interrupted.then_some("interrupted"))
     }
 
     /// What is left of the next epoch, as batches; nothing if there is none, or the training was
@@ -152,7 +156,7 @@ impl<'a> Training<'a> {
         if !self.begun {
             self.begin(samples)?;
         }
-        if self.epoch >= self.fit.epochs || self.stop.is_some() {
+        if self.epoch >= self.fit.epochs || self.stopped().is_some() {
             return Ok(None);
         }
         if self.batch == 0 {
@@ -192,7 +196,8 @@ impl<'a> Training<'a> {
     pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         let end = self.batch_end(outcome.loss);
         self.meter.update(batch, outcome)?;
-        self.drawn += batch.len();
+        // As many as the pass gave, whatever was made of them; its last batch may be smaller, and nothing is after it.
+        self.drawn = self.drawn.saturating_add(self.fit.batch_size);
         self.batch += 1;
         self.each(|callback, training| callback.on_batch_end(training, &end))?;
         if self.is_interrupted() {
@@ -281,9 +286,8 @@ impl<'a> Training<'a> {
             progress.abandon();
         }
         self.each(|callback, training| callback.on_end(training))?;
-        let Training { mut history, stop, .. } = self;
-        history.stopped = stop;
-        Ok(history)
+        self.history.stopped = self.stopped().map(str::to_owned);
+        Ok(self.history)
     }
 
     fn begin(&mut self, samples: &dyn Samples) -> Result<()> {
@@ -327,10 +331,9 @@ impl<'a> Training<'a> {
         self.fit.stop.is_some_and(|flag| flag.load(SeqCst))
     }
 
-    /// Stops, after a checkpoint was written: whoever goes on from it was not interrupted. The flag has done its work,
-    /// and the next fit is not to end by it.
+    /// Stops. The flag has done its work, and the next fit is not to end by it.
     fn interrupt(&mut self) {
-        self.stop("interrupted");
+        self.interrupted = true;
         if let Some(flag) = self.fit.stop {
             flag.store(false, SeqCst);
         }

@@ -1,6 +1,7 @@
 //! Loops written by hand have what a fit has.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use autograd::GradientTape;
 use data::{ArrayDataset, Batch, Dataset, Pipeline};
@@ -165,6 +166,50 @@ fn what_comes_out_of_order_is_refused() {
     assert_eq!(message, "end_validation_batch: this epoch's validation has not begun");
     let message = training.end_epoch(&[]).unwrap_err().to_string();
     assert_eq!(message, "fit: the data has no samples; one at least is needed");
+}
+
+/// A loop that asks only at the end of an epoch whether it is stopped, and measures twice as many samples as it draws.
+fn until_the_end_of_the_epoch(folder: &Path, epochs: usize, flag: &AtomicBool) -> Vec<usize> {
+    let (samples, model, mut optimizer) = (samples(), model(), adam());
+    let mut fit = Fit::epochs(epochs).batch_size(8).verbose(Verbose::Silent).stop_when(flag);
+    if let Some(latest) = Checkpoints::latest(folder).unwrap() {
+        fit = fit.resume(latest);
+    }
+    let fit = fit.checkpoints(Checkpoints::in_folder(folder));
+    let mut training = Training::new(&model, &mut optimizer, fit);
+    let mut sizes = Vec::new();
+    while let Some(batches) = training.next_epoch(&samples).unwrap() {
+        for batch in batches {
+            let batch = batch.unwrap();
+            sizes.push(batch.len());
+            let features = model.forward(&batch.features, Mode::Training).unwrap();
+            let twice = |x: &Tensor| Tensor::concat(&[x, x], 0).unwrap();
+            let measured = Batch::new(&twice(&batch.features), &twice(&batch.targets)).unwrap();
+            training.end_batch(&measured, &twice(&features), 1.0).unwrap();
+        }
+        training.end_epoch(&[]).unwrap();
+    }
+    training.end().unwrap();
+    sizes
+}
+
+#[test]
+fn an_interruption_is_over_when_the_training_goes_on() {
+    let folder = Folder::new("interrupted");
+    let flag = AtomicBool::new(true);
+    assert_eq!(until_the_end_of_the_epoch(&folder.0, 3, &flag), [8, 8, 8, 8, 8, 8, 2]);
+    assert!(folder.0.join("epoch-0001-batch-000000.safetensors").exists(), "written after it was interrupted");
+    assert_eq!(until_the_end_of_the_epoch(&folder.0, 2, &flag), [8, 8, 8, 8, 8, 8, 2]);
+}
+
+#[test]
+fn a_batch_may_be_measured_as_another_one() {
+    let folder = Folder::new("measured");
+    let flag = AtomicBool::new(true);
+    until_the_end_of_the_epoch(&folder.0, 3, &flag);
+    std::fs::remove_file(folder.0.join("epoch-0001-batch-000000.safetensors")).unwrap();
+    // After the first batch, though what was measured of it are 16 samples.
+    assert_eq!(until_the_end_of_the_epoch(&folder.0, 1, &flag), [8, 8, 8, 8, 8, 2]);
 }
 
 #[test]
