@@ -24,9 +24,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// That of a loop written by hand.
-    pub(crate) fn of(batch: &Batch, predictions: &Tensor, loss: f64) -> Outcome {
-        Outcome { loss, predictions: predictions.clone(), weights: batch.weights.clone() }
+    /// That of a loop written by hand, of whose model it is not known what becomes of the mask.
+    pub(crate) fn of(batch: &Batch, predictions: &Tensor, loss: f64) -> Result<Outcome> {
+        let mask = batch.mask.as_ref().filter(|mask| predictions.shape().starts_with(mask.shape()));
+        let weights = counted(batch.weights.as_ref(), of_steps(mask, &batch.targets).as_ref())?;
+        Ok(Outcome { loss, predictions: predictions.clone(), weights })
     }
 }
 
@@ -72,8 +74,7 @@ impl Objective<'_> {
 
     fn forward(&self, batch: &Batch, mode: Mode) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         let (predictions, mask) = self.model.forward_masked(&batch.features, batch.mask.as_ref(), mode)?;
-        let mask =
-            mask.filter(|mask| batch.targets.shape().starts_with(mask.shape())).map(|mask| mask.cast(DType::F32));
+        let mask = of_steps(mask.as_ref(), &batch.targets);
         let weights = counted(batch.weights.as_ref(), mask.as_ref())?;
         let scaled = match (&mask, &weights, self.reduction) {
             (Some(mask), Some(weights), Reduction::SumOverBatchSize) => Some(over_steps(weights, mask)?),
@@ -100,6 +101,11 @@ fn states(model: &dyn Layer) -> Vec<(Variable, Tensor)> {
         }
     }));
     states
+}
+
+/// The mask as numbers, if there is a target for each step.
+fn of_steps(mask: Option<&Tensor>, targets: &Tensor) -> Option<Tensor> {
+    mask.filter(|mask| targets.shape().starts_with(mask.shape())).map(|mask| mask.cast(DType::F32))
 }
 
 /// How much each loss counts. Where the predictions have a mask and there is a target for each step,

@@ -184,13 +184,17 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// A batch was trained on: adds its mean loss and its predictions to what is measured, each sample
-    /// by its [weight](Batch::weights), tells callbacks, and writes a checkpoint if it is time for one.
+    /// A batch was trained on: adds its mean loss and its predictions to what is measured, each sample by its
+    /// [weight](Batch::weights), and where targets and predictions have the steps of its [mask](Batch::mask) those that
+    /// are left out not at all; tells callbacks, and writes a checkpoint if it is time for one.
+    ///
+    /// It is to be called once for each batch of the epoch, in their order: a training that is
+    /// [resumed](Fit::resume) goes on after so many of them. What is measured may be another batch.
     ///
     /// # Errors
     /// What metrics, callbacks and checkpoints report.
     pub fn end_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
-        self.trained_on(batch, &Outcome::of(batch, predictions, loss))
+        self.trained_on(batch, &Outcome::of(batch, predictions, loss)?)
     }
 
     pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
@@ -241,7 +245,7 @@ impl<'a> Training<'a> {
     /// # Errors
     /// If the validation has not begun, and what metrics report.
     pub fn end_validation_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
-        self.validated_on(batch, &Outcome::of(batch, predictions, loss))
+        self.validated_on(batch, &Outcome::of(batch, predictions, loss)?)
     }
 
     pub(crate) fn validated_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {

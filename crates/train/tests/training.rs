@@ -213,6 +213,24 @@ fn a_batch_may_be_measured_as_another_one() {
 }
 
 #[test]
+fn steps_that_are_left_out_count_in_no_metric() {
+    let (f, t) = (false, true);
+    let samples = ArrayDataset::from_tensors(&Tensor::zeros([2, 3, 1]), &tensor![[1, 1, 0], [1, 0, 0]]).unwrap();
+    let mask = tensor![[t, t, f], [t, f, f]];
+    let samples = samples.map(move |batch| Ok(Batch { mask: Some(mask.clone()), ..batch }));
+    let (model, mut optimizer) = (model(), adam());
+    let fit = Fit::epochs(1).verbose(Verbose::Silent);
+    let mut training = Training::new(&model, &mut optimizer, fit).metric(Accuracy::default());
+    let batch = training.next_epoch(&samples).unwrap().unwrap().next().unwrap().unwrap();
+    let class = |k: i64| if k == 0 { [1.0, 0.0] } else { [0.0, 1.0] };
+    let predictions = Tensor::from([[1, 0, 0], [1, 0, 0]].map(|row| row.map(class)));
+    training.end_batch(&batch, &predictions, 0.5).unwrap();
+    training.end_epoch(&[]).unwrap();
+    // Two of three; with what is left out it would be five of six.
+    assert_eq!(training.end().unwrap().last("accuracy"), Some(2.0 / 3.0));
+}
+
+#[test]
 fn samples_count_by_their_weights_in_metrics() {
     let labels = ArrayDataset::from_tensors(&tensor![[0.0], [0.0]], &tensor![1, 1]).unwrap();
     let samples = labels.with_weights(&tensor![3.0, 1.0]).unwrap();
