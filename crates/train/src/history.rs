@@ -1,5 +1,6 @@
 //! What fitting and evaluating return.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::error::{Error, Result};
@@ -19,8 +20,12 @@ impl History {
     /// Appends an epoch.
     ///
     /// # Errors
-    /// If its names are not those of the epochs before.
+    /// If two of its names are one, or they are not those of the epochs before.
     pub(crate) fn push(&mut self, values: &[(String, f64)]) -> Result<()> {
+        let mut seen = HashSet::new();
+        if let Some((name, _)) = values.iter().find(|(name, _)| !seen.insert(name)) {
+            return Err(Error::Trainer(format!("an epoch has two values named {name}; each needs a name of its own")));
+        }
         if self.epochs == 0 {
             self.columns = values.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
         }

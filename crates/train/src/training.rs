@@ -151,13 +151,18 @@ impl<'a> Training<'a> {
     /// one: then the epoch may have begun already.
     ///
     /// # Errors
-    /// If options, optimizer or metrics cannot be used, and what data, checkpoint and callbacks report.
+    /// If the epoch before was not [ended](Training::end_epoch), options, optimizer or metrics cannot be used, and what
+    /// data, checkpoint and callbacks report.
     pub fn next_epoch<'s>(&mut self, samples: &'s dyn Samples) -> Result<Option<Take<Epoch<'s>>>> {
         if !self.begun {
             self.begin(samples)?;
         }
         if self.epoch >= self.fit.epochs || self.stopped().is_some() {
             return Ok(None);
+        }
+        if self.progress.is_some() {
+            let message = format!("next_epoch: epoch {} has not ended; end it by end_epoch", self.epoch);
+            return Err(Error::Trainer(message));
         }
         if self.batch == 0 {
             self.meter.reset();
@@ -192,12 +197,17 @@ impl<'a> Training<'a> {
     /// [resumed](Fit::resume) goes on after so many of them. What is measured may be another batch.
     ///
     /// # Errors
-    /// What metrics, callbacks and checkpoints report.
+    /// If the epoch's validation has begun, and what metrics, callbacks and checkpoints report.
     pub fn end_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
         self.trained_on(batch, &Outcome::of(batch, predictions, loss)?)
     }
 
     pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
+        if self.trained.is_some() {
+            return Err(Error::Trainer(
+                "end_batch: this epoch's validation has begun; no more is trained in it".into(),
+            ));
+        }
         let end = self.batch_end(outcome.loss);
         self.meter.update(batch, outcome)?;
         // As many as the pass gave, whatever was made of them; its last batch may be smaller, and nothing is after it.
@@ -259,11 +269,16 @@ impl<'a> Training<'a> {
     /// values, tells callbacks, writes a checkpoint, and goes on to the next.
     ///
     /// # Errors
-    /// If the names are not those of the epochs before, the epoch had no samples, and what optimizer, callbacks and
-    /// checkpoints report.
+    /// If the names are not those of the epochs before, the epoch had no samples, or no validation though the fit has
+    /// data for one, and what optimizer, callbacks and checkpoints report.
     pub fn end_epoch(&mut self, more: &[(&str, f64)]) -> Result<()> {
         let (score, validation) = match self.trained.take() {
             Some(score) => (score, Some(self.meter.score_of("evaluate")?)),
+            None if self.fit.validation.is_some() => {
+                let message =
+                    "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`";
+                return Err(Error::Trainer(message.into()));
+            }
             None => (self.end_steps()?, None),
         };
         if let Some(progress) = self.progress.take() {

@@ -166,6 +166,21 @@ fn what_comes_out_of_order_is_refused() {
     assert_eq!(message, "end_validation_batch: this epoch's validation has not begun");
     let message = training.end_epoch(&[]).unwrap_err().to_string();
     assert_eq!(message, "fit: the data has no samples; one at least is needed");
+
+    let (fit, mut optimizer) = (Fit::epochs(2).batch_size(8).verbose(Verbose::Silent).validation(&samples), adam());
+    let mut training = Training::new(&model, &mut optimizer, fit);
+    training.next_epoch(&samples).unwrap();
+    training.end_batch(&batch, &predictions, 0.0).unwrap();
+    let message = training.next_epoch(&samples).unwrap_err().to_string();
+    assert_eq!(message, "next_epoch: epoch 0 has not ended; end it by end_epoch");
+    let message = training.end_epoch(&[]).unwrap_err().to_string();
+    assert_eq!(message, "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`");
+    training.validation().unwrap();
+    let message = training.end_batch(&batch, &predictions, 0.0).unwrap_err().to_string();
+    assert_eq!(message, "end_batch: this epoch's validation has begun; no more is trained in it");
+    training.end_validation_batch(&batch, &predictions, 0.0).unwrap();
+    let message = training.end_epoch(&[("val_loss", 1.0)]).unwrap_err().to_string();
+    assert_eq!(message, "an epoch has two values named val_loss; each needs a name of its own");
 }
 
 /// A loop that asks only at the end of an epoch whether it is stopped, and measures twice as many samples as it draws.
