@@ -1,6 +1,6 @@
 //! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
 //!
-//! Files are kept in [`cache_folder`] and fetched once. Sizes and SHA-256 sums of all known sets are checked; they are
+//! Files are kept in [`cache_folder`] and fetched once. Sizes and SHA-256 sums of all known sets are checked then; they are
 //! those that TensorFlow Datasets records for the first mirror of each.
 
 mod remote;
