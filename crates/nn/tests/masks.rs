@@ -194,6 +194,7 @@ fn layers_that_cannot_heed_a_mask_refuse_it() {
         (Box::new(ConvTranspose1d::filters(2, [2])), "what it lays down for one step overlaps with what others give"),
         (Box::new(Conv2d::filters(2, [2, 2])), "windows over images do not go by steps"),
         (Box::new(MaxPool2d::new([2, 2])), "windows over images do not go by steps"),
+        (Box::new(GlobalAveragePool2d), "an image has no steps"),
         (Box::new(BatchNorm::default().axis(1)), "the channels stand before the steps"),
     ] {
         let found = refused(&layer);

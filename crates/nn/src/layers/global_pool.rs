@@ -3,11 +3,12 @@
 use tensor::ops::Reduction;
 use tensor::{DType, Error, Result, Tensor};
 
+use super::masked_windows::refused;
 use crate::layer::{Layer, Mode};
 use crate::weights::{check_input, check_mask};
 
 macro_rules! global_pooling {
-    ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal $(, $masked:ident)?;)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal, $masked:ident;)+) => {$(
         $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug)]
         pub struct $name;
@@ -21,21 +22,19 @@ macro_rules! global_pooling {
                 input.reduce(Reduction::$reduction, axes, false).map_err(|error| error.context($kind))
             }
 
-            $(
-                /// Steps that the mask leaves out do not count; where it leaves out all, the result is 0.
-                fn forward_masked(
-                    &self,
-                    input: &Tensor,
-                    mask: Option<&Tensor>,
-                    mode: Mode,
-                ) -> Result<(Tensor, Option<Tensor>)> {
-                    let output = match mask {
-                        Some(mask) => $masked($kind, input, mask)?,
-                        None => self.forward(input, mode)?,
-                    };
-                    Ok((output, None))
-                }
-            )?
+            /// Steps that the mask leaves out do not count; where it leaves out all, the result is 0.
+            fn forward_masked(
+                &self,
+                input: &Tensor,
+                mask: Option<&Tensor>,
+                mode: Mode,
+            ) -> Result<(Tensor, Option<Tensor>)> {
+                let output = match mask {
+                    Some(mask) => $masked($kind, input, mask)?,
+                    None => self.forward(input, mode)?,
+                };
+                Ok((output, None))
+            }
         }
     )+};
 }
@@ -46,11 +45,16 @@ global_pooling! {
     GlobalMaxPool1d, Max, [1], "global_max_pool1d", "[batch, steps, channels]", masked_largest;
     /// The largest elements of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
     /// Equal ones share the gradient.
-    GlobalMaxPool2d, Max, [1, 2], "global_max_pool2d", "[batch, height, width, channels]";
+    GlobalMaxPool2d, Max, [1, 2], "global_max_pool2d", "[batch, height, width, channels]", of_images;
     /// The averages of sequences: `[batch, steps, channels]` becomes `[batch, channels]`.
     GlobalAveragePool1d, Mean, [1], "global_average_pool1d", "[batch, steps, channels]", masked_average;
     /// The averages of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
-    GlobalAveragePool2d, Mean, [1, 2], "global_average_pool2d", "[batch, height, width, channels]";
+    GlobalAveragePool2d, Mean, [1, 2], "global_average_pool2d", "[batch, height, width, channels]", of_images;
+}
+
+/// Images have no steps that could be left out.
+fn of_images(kind: &'static str, _input: &Tensor, _mask: &Tensor) -> Result<Tensor> {
+    refused(kind, "an image has no steps")
 }
 
 /// The largest elements of the steps that the mask keeps.
