@@ -111,9 +111,9 @@ impl Activation {
     /// The function of `input`, of the same shape but for `Glu`.
     ///
     /// # Errors
-    /// If the input has no axis where the function is along one, the last axis of `Glu` is odd, the input is of type
-    /// bool, or a parameter is out of its range: `alpha` of `Celu` and `b` must be positive, the thresholds of the
-    /// shrinking ones not negative.
+    /// If the input has no axis where the function is along one, the last axis of `Glu` is odd, the input is not
+    /// floating (some take integers as well), or a parameter is out of its range: `alpha` of `Celu` and `b` must be
+    /// positive, the thresholds of the shrinking ones not negative.
     pub fn apply(&self, input: &Tensor) -> Result<Tensor> {
         Ok(match *self {
             Activation::Linear => input.clone(),
