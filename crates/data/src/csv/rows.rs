@@ -179,3 +179,68 @@ pub(super) fn shown(text: &str) -> String {
         None => format!("{text:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::csv::{ByteRecord, ReaderBuilder};
+    use proptest::prelude::*;
+
+    /// Gives so many bytes at a time at most.
+    struct Slow(Cursor<Vec<u8>>, usize);
+
+    impl Read for Slow {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let count = out.len().min(self.1);
+            self.0.read(&mut out[..count])
+        }
+    }
+
+    /// The fields of all rows with their lines, or what is wrong.
+    fn rows(text: &str, at_once: usize) -> Result<Vec<(u64, Vec<Vec<u8>>)>> {
+        let bytes = Box::new(Slow(Cursor::new(text.as_bytes().to_vec()), at_once));
+        let mut rows = Rows::new("f", bytes, b',', Some(b'#'))?;
+        let mut all = Vec::new();
+        while rows.advance()? {
+            all.push((rows.row().line, rows.row().fields().map(<[u8]>::to_vec).collect()));
+        }
+        Ok(all)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+        /// However the bytes come, fields are those that the `csv` crate finds.
+        #[test]
+        fn rows_are_those_of_the_csv_crate(
+            parts in prop::collection::vec(prop::sample::select(vec!["a", "é", ",", ",", "\"", "\"", " ", "\n", "\r\n", "#"]), 0..40),
+            at_once in 1usize..9,
+        ) {
+            let text = parts.concat();
+            let mut builder = ReaderBuilder::new();
+            builder.has_headers(false).flexible(true).comment(Some(b'#'));
+            // It takes a comment that ends with the file for a row.
+            let records: Vec<ByteRecord> =
+                builder.from_reader(format!("{text}\n").as_bytes()).into_byte_records().map(|row| row.unwrap()).collect();
+            match rows(&text, at_once) {
+                Ok(found) => {
+                    let trimmed = |record: &ByteRecord| record.iter().map(|field| field.trim_ascii().to_vec()).collect();
+                    let expected: Vec<Vec<Vec<u8>>> = records.iter().map(trimmed).collect();
+                    let found: Vec<Vec<Vec<u8>>> = found.into_iter().map(|(_, fields)| fields).collect();
+                    prop_assert_eq!(found, expected, "{:?}", text);
+                }
+                // Within quotes that are not closed, the end of the line is a part of the field.
+                Err(error) => prop_assert!(records.last().is_some_and(|row| row[row.len() - 1].ends_with(b"\n")), "{}", error),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_those_on_which_rows_begin() {
+        let lines = |text: &str| rows(text, 3).unwrap().into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        for end in ["\n", "\r\n"] {
+            let text = "\u{feff}# x\na,b\n\n\n\"c\nd\",e\n# f\n#\ng,h".replace('\n', end);
+            assert_eq!(lines(&text), [2, 5, 9]);
+        }
+    }
+}
