@@ -68,6 +68,10 @@ impl FittedCategorical {
         self.encoding == Encoding::Index
     }
 
+    pub(super) fn width(&self) -> usize {
+        if self.is_index() { 1 } else { self.slots() }
+    }
+
     pub(super) fn slots(&self) -> usize {
         self.first() + self.categories.len()
     }

@@ -114,20 +114,29 @@ impl Features {
     }
 
     fn check(&self) -> Result<()> {
-        let columns = self.columns.iter().map(|(column, _)| column);
-        distinct(columns.chain(self.target.iter().map(|(column, _)| column))).map_err(Error::Dataset)
+        let target = self.target.as_ref().map(|(column, _)| column);
+        check_columns(self.columns.iter().map(|(column, _)| column), target).map_err(Error::Dataset)
     }
 }
 
-/// Whether there are columns, and none stands twice.
-pub(super) fn distinct<'a>(columns: impl Iterator<Item = &'a String>) -> std::result::Result<(), String> {
+/// Whether there are features, and no column stands twice among them and the target.
+pub(super) fn check_columns<'a>(
+    features: impl Iterator<Item = &'a String>,
+    target: Option<&'a String>,
+) -> std::result::Result<(), String> {
     let mut seen = BTreeSet::new();
-    for column in columns {
+    for column in features {
         if !seen.insert(column) {
-            return Err(format!("preprocessing: column {column} stands twice among features and target"));
+            return Err(format!("preprocessing: column {column} stands twice among the features"));
         }
     }
-    if seen.is_empty() { Err("preprocessing: there are no features".into()) } else { Ok(()) }
+    match target {
+        _ if seen.is_empty() => Err("preprocessing: there are no features".into()),
+        Some(target) if seen.contains(target) => {
+            Err(format!("preprocessing: column {target} is a feature and the target too"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Seen {

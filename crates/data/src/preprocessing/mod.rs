@@ -84,6 +84,14 @@ impl Feature {
         }
     }
 
+    /// How many features it becomes.
+    fn width(&self) -> usize {
+        match self {
+            Feature::Numeric(numeric) => numeric.width(),
+            Feature::Categorical(categorical) => categorical.width(),
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         match self {
             Feature::Numeric(numeric) => numeric.names(),
@@ -157,7 +165,7 @@ impl Preprocessing {
     pub fn range(&self, column: &str) -> Result<Range<usize>> {
         let mut start = 0;
         for feature in &self.features {
-            let width = feature.names().len();
+            let width = feature.width();
             if feature.column() == column {
                 return Ok(start..start + width);
             }
@@ -218,7 +226,7 @@ impl Preprocessing {
     }
 
     fn filled<T: tensor::Element + Default>(&self, table: &Table, from: impl Fn(f64) -> T) -> Result<Tensor> {
-        let widths: Vec<usize> = self.features.iter().map(|feature| feature.names().len()).collect();
+        let widths: Vec<usize> = self.features.iter().map(Feature::width).collect();
         let width: usize = widths.iter().sum();
         let mut values = vec![T::default(); table.rows() * width];
         let mut start = 0;

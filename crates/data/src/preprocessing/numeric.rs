@@ -85,6 +85,10 @@ pub(super) struct FittedNumeric {
 }
 
 impl FittedNumeric {
+    pub(super) fn width(&self) -> usize {
+        1 + usize::from(self.indicator)
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         let mut names = vec![self.column.clone()];
         if self.indicator {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::features::distinct;
+use super::features::check_columns;
 use super::target::FittedTarget;
 use super::{Feature, Preprocessing};
 use crate::atomic::write_atomically;
@@ -58,7 +58,7 @@ impl Preprocessing {
         }
         let preprocessing = Preprocessing { features, target };
         let target = preprocessing.target_column().map(|(column, _)| column);
-        distinct(preprocessing.features.iter().map(Feature::column).chain(&target))?;
+        check_columns(preprocessing.features.iter().map(Feature::column), target.as_ref())?;
         Ok(preprocessing)
     }
 }

@@ -159,10 +159,10 @@ fn other_columns_are_refused() {
     assert_eq!(error(without.read()), "new.csv: line 1: there is no column c; the columns are x");
 
     let twice = Features::new().numeric(["x", "x"], Numeric::new());
-    assert_eq!(error(twice.fit(&train)), "preprocessing: column x stands twice among features and target");
+    assert_eq!(error(twice.fit(&train)), "preprocessing: column x stands twice among the features");
     let leak = x(Numeric::new()).target_number("x");
-    assert_eq!(error(leak.fit(&train)), "preprocessing: column x stands twice among features and target");
-    assert_eq!(error(Features::new().fit(&train)), "preprocessing: there are no features");
+    assert_eq!(error(leak.fit(&train)), "preprocessing: column x is a feature and the target too");
+    assert_eq!(error(Features::new().target_number("x").fit(&train)), "preprocessing: there are no features");
 }
 
 /// All kinds of columns at once, with numbers that have no short decimal form.
@@ -222,7 +222,7 @@ fn it_comes_back_from_a_file_bit_by_bit() {
     assert_eq!(broken("\"a\"", "\"z\""), "column c: categories must be sorted, each once, and one at least");
     assert_eq!(
         broken("\"column\": \"m\"", "\"column\": \"t\""),
-        "preprocessing: column t stands twice among features and target"
+        "preprocessing: column t is a feature and the target too"
     );
     assert!(broken("\"indicator\"", "\"indicate\"").starts_with("unknown field `indicate`"));
     assert!(broken("{", "").starts_with("invalid type") || broken("{", "").contains("line 1"));
