@@ -1,6 +1,6 @@
 //! Rows as tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::rows::Rows;
@@ -60,7 +60,7 @@ impl Header {
 
     /// Whether columns of these names are there.
     pub(super) fn contains<'a>(&self, rows: &Rows, names: impl Iterator<Item = &'a String>) -> Result<()> {
-        let known: std::collections::BTreeSet<&String> = self.names.iter().collect();
+        let known: BTreeSet<&String> = self.names.iter().collect();
         for name in names {
             if !known.contains(name) {
                 let message = format!("there is no column {name}; the columns are {}", listed(&self.names));
