@@ -29,6 +29,18 @@ pub enum Error {
         /// What was found, and what was expected.
         expected: String,
     },
+    /// A table in text, such as CSV, with something wrong in a row.
+    #[error("{file}: line {line}{}: {problem}", column.as_ref().map_or(String::new(), |name| format!(", column {name}")))]
+    Row {
+        /// The file, or the name under which the bytes were given.
+        file: String,
+        /// The line on which the row begins, from 1.
+        line: u64,
+        /// The column, if it is one that is wrong.
+        column: Option<String>,
+        /// What was found, and what would be right.
+        problem: String,
+    },
     /// A data set that cannot be used as it is asked to be.
     #[error("{0}")]
     Dataset(String),

@@ -7,6 +7,9 @@
 //! | [`Stream`] | samples read from start to end, and the verbs for these |
 //! | [`ArrayDataset`], [`Sequences`] | features and targets in memory; sequences of unequal length, padded |
 //! | [`Split`], [`Window`], [`class_weights`] | what verbs are told |
+//! | [`csv`], [`Csv`] | tables in text: columns by name, types inferred, larger than memory |
+//! | [`table`], [`Table`] | named columns of numbers and categories in memory |
+//! | [`preprocessing`], [`Preprocessing`] | columns as features and targets, fitted on training data |
 //! | [`Normalization`] | mean and deviation, fitted on training data |
 //! | [`Augmentation`], [`MixUp`] | random changes, the same for the same seed, pass and sample |
 //! | [`Prefetch`] | a thread that makes batches ahead |
@@ -32,6 +35,7 @@ mod batch;
 mod batches;
 mod checksum;
 pub mod cifar;
+pub mod csv;
 mod dataset;
 #[cfg(feature = "download")]
 pub mod download;
@@ -44,10 +48,12 @@ mod images;
 mod input;
 pub mod kmnist;
 pub mod mnist;
+mod moments;
 mod normalization;
 pub mod npy;
 pub mod npz;
 mod prefetch;
+pub mod preprocessing;
 mod random;
 pub mod safetensors;
 mod samples;
@@ -55,6 +61,7 @@ mod sequences;
 mod source;
 mod stored;
 mod stream;
+pub mod table;
 pub mod text;
 
 pub use array::ArrayDataset;
@@ -64,6 +71,7 @@ pub use batch::Batch;
 pub use batches::{Batches, Epoch};
 pub use checksum::checksum;
 pub use cifar::{Cifar10, Cifar100};
+pub use csv::Csv;
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{Error, Result};
 #[cfg(feature = "images")]
@@ -71,7 +79,9 @@ pub use images::ImageFolder;
 pub use mnist::Mnist;
 pub use normalization::Normalization;
 pub use prefetch::Prefetch;
+pub use preprocessing::{Features, Preprocessing};
 pub use samples::{Pass, Samples};
 pub use sequences::Sequences;
 pub use stored::StoredType;
 pub use stream::Stream;
+pub use table::Table;

@@ -1,9 +1,10 @@
 //! Features of mean 0 and standard deviation 1.
 
-use tensor::{DType, Shape, Tensor, normalize_axis};
+use tensor::{DType, Tensor};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::moments::Moments;
 use crate::samples::{Pass, Samples};
 
 /// What a standard deviation is at least, as in Keras: a feature that never changes becomes 0.
@@ -152,56 +153,6 @@ impl Normalization {
 }
 
 const AT_ONCE: usize = 1024;
-
-/// Of many values each: their number, mean, and sum of squared distances from it.
-struct Moments {
-    count: f64,
-    mean: Tensor,
-    squares: Tensor,
-}
-
-impl Moments {
-    /// Those of a batch, unless there is nothing in it. In float64, from the distances to the batch's own mean.
-    fn of(batch: &Batch, axes: &[isize]) -> Result<Option<Moments>> {
-        let rank = batch.features.rank();
-        let samples = batch.counting_axes();
-        let axes =
-            axes.iter().map(|&axis| normalize_axis(axis, rank, "normalization")).collect::<tensor::Result<Vec<_>>>()?;
-        if let Some(axis) = axes.iter().find(|&&axis| axis < samples) {
-            let message =
-                format!("normalization: axis {axis} counts samples or steps, which have no mean of their own");
-            return Err(Error::Dataset(message));
-        }
-        let values = match &batch.mask {
-            Some(mask) => batch.features.masked_select(mask)?,
-            None => batch.features.clone(),
-        };
-        // A mask makes one axis of the first two.
-        let kept: Vec<usize> = axes.iter().map(|axis| axis + 1 - samples).collect();
-        let over: Vec<isize> =
-            (0..values.rank()).filter(|axis| !kept.contains(axis)).map(|axis| axis as isize).collect();
-        let values = values.cast(DType::F64);
-        if values.size() == 0 {
-            return Ok(None);
-        }
-        let mean = values.mean_keepdims(&over[..])?;
-        let squares = values.try_sub(&mean)?.square().sum_keepdims(&over[..])?;
-        let count = (values.size() / mean.size()) as f64;
-        // Without the axis of the samples.
-        let shape: Shape = mean.shape().iter().skip(1).copied().collect();
-        Ok(Some(Moments { count, mean: mean.with_shape(shape.clone())?, squares: squares.with_shape(shape)? }))
-    }
-
-    /// Those of both, by the formula of Chan, Golub and LeVeque (1979).
-    fn and(self, other: Moments) -> Result<Moments> {
-        let count = self.count + other.count;
-        let distance = other.mean.try_sub(&self.mean)?;
-        let mean = self.mean.try_add(distance.try_mul(other.count / count)?)?;
-        let between = distance.square().try_mul(self.count * (other.count / count))?;
-        let squares = self.squares.try_add(&other.squares)?.try_add(between)?;
-        Ok(Moments { count, mean, squares })
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use data::csv::{ColumnType, Csv, MOST_COLUMNS};
 use data::{idx, npy, npz::Npz, safetensors::Safetensors};
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
@@ -26,10 +27,11 @@ enum Format {
     Npy,
     Npz,
     Safetensors,
+    Csv,
 }
 
 impl Format {
-    const ALL: [Format; 5] = [Format::Idx, Format::IdxGzip, Format::Npy, Format::Npz, Format::Safetensors];
+    const ALL: [Format; 6] = [Format::Idx, Format::IdxGzip, Format::Npy, Format::Npz, Format::Safetensors, Format::Csv];
 
     /// Reads everything in the file.
     fn read(self, bytes: &[u8]) -> data::Result<()> {
@@ -38,13 +40,21 @@ impl Format {
             Format::Npy => npy::parse(bytes, "f").map(drop),
             Format::Npz => Npz::parse(bytes, "f")?.tensors().map(drop),
             Format::Safetensors => Safetensors::parse(bytes, "f")?.tensors().map(drop),
+            Format::Csv => {
+                let file = Csv::from_bytes(bytes, "f").comment(b'#');
+                let (table, summary) =
+                    file.read().and_then(|table| Ok((table.to_string(), table.summary()?.to_string())))?;
+                std::hint::black_box((table, summary));
+                file.delimiter(b' ').infer_from(2).chunks(2)?.try_for_each(|table| table.map(drop))
+            }
         }
     }
 
     /// The most memory that reading may take, by the documentation. Any bytes may be a gzip stream.
     fn bound(self, bytes: usize) -> usize {
         let unpacked = match self {
-            Format::Npy | Format::Safetensors => bytes,
+            // For the last one also 1 KiB a column, of which there are few in these.
+            Format::Npy | Format::Safetensors | Format::Csv => bytes,
             Format::Idx | Format::IdxGzip | Format::Npz => DEFLATE * bytes,
         };
         32 * unpacked + (1 << 20)
@@ -135,6 +145,11 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         std::io::Write::write_all(&mut zip, &plain).unwrap();
         seeds.extend([(Format::Idx, plain), (Format::IdxGzip, zip.finish().unwrap())]);
     }
+    for text in
+        ["a,b\n1,x\n2,\"y\"\"\"\n", "\u{feff}id,size\r\n# no\r\n1,2.5\r\n\r\n2,NA\r\n", ",x\n1,\"two\nlines\"\n-3,\n"]
+    {
+        seeds.push((Format::Csv, text.into()));
+    }
     seeds.sort();
     seeds
 }
@@ -215,6 +230,43 @@ fn large_files_take_no_more_than_is_said() {
     dictionary = dictionary.replace(&count.to_string(), "1152921504606846975");
     let (result, taken) = measured(|| Format::Npy.read(&npy(&dictionary)));
     assert!(result.is_err() && taken < 3 * count, "{taken}");
+}
+
+/// Tables made to take as much memory as they can: fields of no bytes, categories that are all different, columns
+/// that are many.
+#[test]
+fn tables_take_no_more_than_is_said() {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let rows = (1 << 17) + 1;
+    let empty = format!("a,b\n{}", ",\n".repeat(rows));
+    let digits = format!("a\n{}", "1\n".repeat(rows));
+    let words = format!("a\n{}", (0..rows).map(|k| format!("x{k:x}\n")).collect::<String>());
+    let wide = (0..MOST_COLUMNS).map(|k| format!("{k:x}")).collect::<Vec<_>>().join(",");
+    let files = [
+        ("numbers", &empty, ColumnType::F64),
+        ("categories", &empty, ColumnType::Category),
+        ("digits", &digits, ColumnType::I64),
+        ("words", &words, ColumnType::Category),
+        ("columns", &wide, ColumnType::Category),
+    ];
+    for (what, text, column_type) in files {
+        let columns = text.lines().next().unwrap().split(',').map(|name| (name.to_string(), column_type));
+        let file = Csv::from_bytes(text, "f");
+        let count = columns.clone().count();
+        let allowed = 32 * text.len() + (count << 10) + (1 << 20);
+        let file = file.columns(columns);
+        let (table, taken) = measured(|| file.read());
+        println!(
+            "{what}: {} bytes take {taken}, {:.0} % of what is allowed",
+            text.len(),
+            100.0 * taken as f64 / allowed as f64
+        );
+        assert!(table.is_ok() && taken <= allowed, "{what}: {} bytes take {taken} of {allowed}", text.len());
+    }
+    // In chunks, a file of any size takes no more than one of them.
+    let file = Csv::from_bytes("0.5,word\n".repeat(rows), "f").no_header();
+    let (count, taken) = measured(|| file.chunks(1000).unwrap().map(|table| table.unwrap().rows()).sum::<usize>());
+    assert!(count == rows && taken < 1 << 20, "{taken}");
 }
 
 #[test]

@@ -16,7 +16,7 @@
 //! | [`autograd`] | variables and gradient tapes |
 //! | [`nn`] | layers, activations, initializers, losses |
 //! | [`optim`] | optimizers, schedules, clipping, averages of weights |
-//! | [`data`] | data sets, batches, MNIST, files of tensors |
+//! | [`data`] | data sets, batches, MNIST, tables, files of tensors |
 //! | [`train`] | the training loop, metrics, weights in files |
 
 pub use {autograd, data, nn, optim, tensor, train};
@@ -25,7 +25,11 @@ pub use {autograd, data, nn, optim, tensor, train};
 /// [`train`], to which all others convert.
 pub mod prelude {
     pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, no_record};
-    pub use data::{ArrayDataset, Augmentation, Batch, Batches, Dataset, Mnist, Pipeline, Samples, Stream, mnist};
+    pub use data::preprocessing::{Categorical, Missing, Numeric};
+    pub use data::{
+        ArrayDataset, Augmentation, Batch, Batches, Csv, Dataset, Features, Mnist, Pipeline, Preprocessing, Samples,
+        Stream, Table, mnist,
+    };
     pub use nn::layers::*;
     pub use nn::losses::*;
     pub use nn::{Activation, Initializer, Layer, Mode, Visitor};

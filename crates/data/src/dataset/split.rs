@@ -48,20 +48,29 @@ impl Split {
         Split { stratify: true, ..self }
     }
 
+    pub(crate) fn is_stratified(self) -> bool {
+        self.stratify
+    }
+
     /// The numbers of the samples of both parts.
     pub(super) fn parts(self, dataset: &dyn Dataset) -> Result<(Vec<usize>, Vec<usize>)> {
-        let (count, len) = (self.first(dataset.len())?, dataset.len());
+        let classes = if self.stratify { Some(classes(dataset)?) } else { None };
+        self.parts_of(dataset.len(), classes.as_deref())
+    }
+
+    /// The numbers of `len` samples in both parts, divided by class if the classes are given.
+    pub(crate) fn parts_of(self, len: usize, classes: Option<&[i64]>) -> Result<(Vec<usize>, Vec<usize>)> {
+        let count = self.first(len)?;
         let mut order: Vec<usize> = (0..len).collect();
         if let Some(seed) = self.seed {
             order = random::permutation(&mut random::fork(seed, "split", 0), len)?;
         }
-        if !self.stratify {
+        let Some(classes) = classes else {
             let second = order.split_off(count);
             return Ok((order, second));
-        }
-        let classes = classes(dataset)?;
+        };
         let mut members: BTreeMap<i64, usize> = BTreeMap::new();
-        for class in &classes {
+        for class in classes {
             *members.entry(*class).or_default() += 1;
         }
         let mut wanted = quotas(&members, count, len);

@@ -7,8 +7,8 @@ use super::Callback;
 use crate::error::{Error, Result};
 use crate::training::Training;
 
-/// Draws the history into an SVG file after each epoch, in place of the picture before: loss and metrics, of training
-/// and validation, as [`Plot`](crate::Plot) does.
+/// Draws the history into an SVG or PNG file after each epoch, in place of the picture before: loss and metrics, of
+/// training and validation, as [`Plot`](crate::Plot) does.
 ///
 /// ```
 /// use train::{Fit, SavePlot};

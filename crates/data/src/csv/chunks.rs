@@ -1,0 +1,161 @@
+//! Rows as tables.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::rows::Rows;
+use super::types::Filling;
+use super::{ColumnType, HeaderRow, present};
+use crate::error::{Error, Result};
+use crate::table::{Lines, Table, listed};
+
+/// The names of the columns of a file.
+pub(super) struct Header {
+    pub(super) names: Vec<String>,
+    line: u64,
+}
+
+impl Header {
+    pub(super) fn read(rows: &mut Rows, header: &HeaderRow) -> Result<Header> {
+        if !rows.advance()? {
+            return match header {
+                HeaderRow::Names(names) => Header { names: names.clone(), line: 1 }.distinct(rows),
+                HeaderRow::First => Err(rows.error(1, "there is no row of names; the file is empty")),
+                HeaderRow::Numbers => Err(rows.error(1, "there is no row; the file is empty")),
+            };
+        }
+        let first = rows.row();
+        let line = first.line;
+        let numbers = (0..first.len()).map(|k| k.to_string());
+        let names = match header {
+            HeaderRow::Names(names) => Ok(names.clone()),
+            HeaderRow::Numbers => Ok(numbers.collect()),
+            HeaderRow::First => first
+                .fields()
+                .zip(numbers)
+                .map(|(name, number)| {
+                    let name = String::from_utf8(name.to_vec())
+                        .map_err(|_| format!("the name of column {number}, counted from 0, is not UTF-8"))?;
+                    Ok(if name.is_empty() { number } else { name })
+                })
+                .collect(),
+        };
+        let names = names.map_err(|problem: String| rows.error(line, problem))?;
+        if !matches!(header, HeaderRow::First) {
+            rows.hold();
+        }
+        Header { names, line }.distinct(rows)
+    }
+
+    fn distinct(self, rows: &Rows) -> Result<Header> {
+        let mut seen = BTreeMap::new();
+        for (k, name) in self.names.iter().enumerate() {
+            if let Some(before) = seen.insert(name, k) {
+                let message = format!("columns {before} and {k}, counted from 0, are both named {name}");
+                return Err(rows.error(self.line, message));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether columns of these names are there.
+    pub(super) fn contains<'a>(&self, rows: &Rows, names: impl Iterator<Item = &'a String>) -> Result<()> {
+        let known: BTreeSet<&String> = self.names.iter().collect();
+        for name in names {
+            if !known.contains(name) {
+                let message = format!("there is no column {name}; the columns are {}", listed(&self.names));
+                return Err(rows.error(self.line, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes to the next row, which must have a field for each column; false if there is none.
+    pub(super) fn advance(&self, rows: &mut Rows) -> Result<bool> {
+        if !rows.advance()? {
+            return Ok(false);
+        }
+        let (row, columns) = (rows.row(), self.names.len());
+        if row.len() != columns {
+            let (fields, names) = (row.len(), listed(&self.names));
+            let message = format!("the row has {fields} fields; there are {columns} columns: {names}");
+            return Err(rows.error(row.line, message));
+        }
+        Ok(true)
+    }
+}
+
+/// Tables read one after the other: see [`Csv::chunks`](super::Csv::chunks).
+pub struct Chunks {
+    rows: Rows,
+    header: Header,
+    types: Vec<(String, ColumnType)>,
+    missing: Vec<String>,
+    /// The most rows and bytes of a table.
+    most: (usize, usize),
+    ended: bool,
+}
+
+impl Chunks {
+    pub(super) fn new(
+        rows: Rows,
+        header: Header,
+        types: Vec<(String, ColumnType)>,
+        missing: Vec<String>,
+        most_rows: usize,
+        most_bytes: usize,
+    ) -> Chunks {
+        Chunks { rows, header, types, missing, most: (most_rows, most_bytes), ended: false }
+    }
+
+    /// The table without rows.
+    pub(super) fn empty(&self) -> Result<Table> {
+        self.table(self.columns(), Vec::new())
+    }
+
+    fn columns(&self) -> Vec<Filling> {
+        self.types.iter().map(|(_, column_type)| Filling::new(*column_type)).collect()
+    }
+
+    fn table(&self, columns: Vec<Filling>, lines: Vec<u64>) -> Result<Table> {
+        let mut named = Vec::with_capacity(columns.len());
+        for ((name, _), column) in self.types.iter().zip(columns) {
+            if let Some(column) = column.finish()? {
+                named.push((name.clone(), column));
+            }
+        }
+        let lines = Lines { file: self.rows.name.as_str().into(), lines: Arc::new(lines) };
+        Table::read_from(named, lines)
+    }
+
+    fn read(&mut self) -> Result<Option<Table>> {
+        let (mut columns, mut lines, mut bytes) = (self.columns(), Vec::new(), 0);
+        while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
+            let row = self.rows.row();
+            for ((column, field), (name, _)) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
+                column.push(present(field, &self.missing)).map_err(|problem| Error::Row {
+                    file: self.rows.name.clone(),
+                    line: row.line,
+                    column: Some(name.clone()),
+                    problem,
+                })?;
+            }
+            lines.push(row.line);
+            bytes += row.bytes();
+        }
+        if lines.is_empty() { Ok(None) } else { self.table(columns, lines).map(Some) }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Table>;
+
+    fn next(&mut self) -> Option<Result<Table>> {
+        if self.ended {
+            return None;
+        }
+        let table = self.read().transpose();
+        self.ended = !matches!(table, Some(Ok(_)));
+        table
+    }
+}

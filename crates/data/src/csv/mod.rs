@@ -1,0 +1,294 @@
+//! Comma-separated values: tables in text, read whole or in chunks.
+
+mod chunks;
+mod rows;
+mod types;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use chunks::Chunks;
+pub use types::ColumnType;
+
+use crate::error::{Error, Result};
+use crate::preprocessing::Preprocessing;
+use crate::stream::Stream;
+use crate::table::Table;
+use chunks::Header;
+use rows::Rows;
+use types::Inferred;
+
+/// How many bytes the fields of a row may have together: 1 MiB.
+pub const LONGEST_ROW: usize = 1 << 20;
+
+/// How many columns a file may have.
+pub const MOST_COLUMNS: usize = 1 << 16;
+
+/// What stands for a missing value unless [`Csv::missing`] says otherwise.
+pub const MISSING: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"];
+
+/// A file of comma-separated values (RFC 4180), UTF-8, and how to read it.
+///
+/// The first row names the columns; a column without a name there has its number, from 0. Fields may be quoted with
+/// `"`; blanks around fields are left out. Lines end with `\n` or `\r\n`; empty ones and a byte order mark are passed over.
+///
+/// The type of a column is what is stated, or else inferred from the file, which is then read twice: as in pandas, int64 if it holds whole
+/// numbers of which none is missing, float64 if it holds numbers, and otherwise a category.
+///
+/// Blanks before a quote make it a part of the text, as everywhere.
+///
+/// However large the file, reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, 1 KiB a column and
+/// 1 MiB; reading it whole 32 times the bytes of the file, 1 KiB a column and 1 MiB.
+///
+/// ```
+/// use data::csv::{ColumnType, Csv};
+///
+/// let text = "name,age,height\nAda,36,1.65\nAlan,41,NA\n";
+/// let table = Csv::from_bytes(text, "people.csv").column("name", ColumnType::Ignored).read()?;
+/// assert_eq!(table.names(), ["age", "height"]);
+/// assert_eq!(table.column("age")?.numbers()?.to_vec::<i64>()?, [36, 41]);
+/// assert!(table.column("height")?.numbers()?.to_vec::<f64>()?[1].is_nan());
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Csv {
+    source: Source,
+    delimiter: u8,
+    comment: Option<u8>,
+    header: HeaderRow,
+    missing: Vec<String>,
+    stated: BTreeMap<String, ColumnType>,
+    others: bool,
+    inferred_from: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    File(PathBuf),
+    Bytes(Arc<[u8]>, String),
+}
+
+/// Where the names of columns come from.
+#[derive(Clone, Debug)]
+enum HeaderRow {
+    First,
+    Numbers,
+    Names(Vec<String>),
+}
+
+impl Csv {
+    /// The file of this path. It is opened when it is read.
+    pub fn new(path: impl AsRef<Path>) -> Csv {
+        Csv::of(Source::File(path.as_ref().to_path_buf()))
+    }
+
+    /// The content of a file; `name` stands for it in messages.
+    pub fn from_bytes(bytes: impl AsRef<[u8]>, name: impl Into<String>) -> Csv {
+        Csv::of(Source::Bytes(bytes.as_ref().into(), name.into()))
+    }
+
+    fn of(source: Source) -> Csv {
+        Csv {
+            source,
+            delimiter: b',',
+            comment: None,
+            header: HeaderRow::First,
+            missing: MISSING.map(String::from).into(),
+            stated: BTreeMap::new(),
+            others: true,
+            inferred_from: None,
+        }
+    }
+
+    /// What stands between fields, an ASCII character: `b';'`, `b'\t'`. A comma by default.
+    #[must_use]
+    pub fn delimiter(self, delimiter: u8) -> Csv {
+        Csv { delimiter, ..self }
+    }
+
+    /// Lines that begin with this character are passed over. None are by default.
+    #[must_use]
+    pub fn comment(self, comment: u8) -> Csv {
+        Csv { comment: Some(comment), ..self }
+    }
+
+    /// The first row is data. The columns are named `0`, `1`, ….
+    #[must_use]
+    pub fn no_header(self) -> Csv {
+        Csv { header: HeaderRow::Numbers, ..self }
+    }
+
+    /// The first row is data, and these are the names of the columns.
+    #[must_use]
+    pub fn names(self, names: impl IntoIterator<Item = impl Into<String>>) -> Csv {
+        Csv { header: HeaderRow::Names(names.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// The texts that stand for a missing value, instead of [`MISSING`].
+    #[must_use]
+    pub fn missing(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Csv {
+        Csv { missing: texts.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// States what a column holds.
+    #[must_use]
+    pub fn column(self, name: impl Into<String>, column_type: ColumnType) -> Csv {
+        self.columns([(name.into(), column_type)])
+    }
+
+    /// States what several columns hold: [`Preprocessing::columns`] gives those that a model needs.
+    #[must_use]
+    pub fn columns(mut self, columns: impl IntoIterator<Item = (String, ColumnType)>) -> Csv {
+        self.stated.extend(columns);
+        self
+    }
+
+    /// Ignores columns of which nothing is stated.
+    #[must_use]
+    pub fn ignore_others(self) -> Csv {
+        Csv { others: false, ..self }
+    }
+
+    /// Infers types from so many rows, not from the whole file. Whole numbers then are float64 too: a later one may be a fraction or missing.
+    #[must_use]
+    pub fn infer_from(self, rows: usize) -> Csv {
+        Csv { inferred_from: Some(rows), ..self }
+    }
+
+    /// The names and types of all columns, in the order of the file.
+    ///
+    /// # Errors
+    /// If the file cannot be read; two columns have one name; a column of which a type is stated is not there; or, in
+    /// the rows that types are inferred from, as [`read`](Csv::read).
+    pub fn types(&self) -> Result<Vec<(String, ColumnType)>> {
+        let (mut rows, header) = self.open()?;
+        let mut types: Vec<Option<ColumnType>> = header
+            .names
+            .iter()
+            .map(|name| self.stated.get(name).copied().or((!self.others).then_some(ColumnType::Ignored)))
+            .collect();
+        if types.iter().any(Option::is_none) {
+            let mut inferred = vec![Inferred::new(); types.len()];
+            let (mut left, mut all) = (self.inferred_from.unwrap_or(usize::MAX), true);
+            while header.advance(&mut rows)? {
+                if left == 0 {
+                    all = false;
+                    break;
+                }
+                left -= 1;
+                for (inferred, field) in inferred.iter_mut().zip(rows.row().fields()) {
+                    inferred.see(self.present(field));
+                }
+            }
+            for (column_type, inferred) in types.iter_mut().zip(inferred) {
+                column_type.get_or_insert(inferred.column_type(all));
+            }
+        }
+        Ok(header.names.into_iter().zip(types.into_iter().flatten()).collect())
+    }
+
+    /// Reads the file whole.
+    ///
+    /// # Errors
+    /// If the file cannot be read; two columns have one name; a column of which a type is stated is not there; a row
+    /// has more or fewer fields than there are columns, or is longer than [`LONGEST_ROW`]; a text is not UTF-8 or not
+    /// of the type of its column; quotes are not closed. The message names file, line and column, which text was found and what would be right.
+    pub fn read(&self) -> Result<Table> {
+        let mut chunks = self.open_chunks(usize::MAX, usize::MAX)?;
+        match chunks.next() {
+            Some(table) => table,
+            None => chunks.empty(),
+        }
+    }
+
+    /// Reads tables of so many rows each, one after the other: a file larger than memory. Where rows are long a
+    /// table ends after 16 MiB.
+    ///
+    /// # Errors
+    /// If `rows` is 0, or as [`types`](Csv::types); then, with the chunks, as [`read`](Csv::read). After an error there is nothing more.
+    ///
+    /// ```
+    /// use data::Csv;
+    ///
+    /// let numbers = Csv::from_bytes("x\n1\n2\n3\n", "numbers.csv");
+    /// let rows: Vec<usize> = numbers.chunks(2)?.map(|table| Ok(table?.rows())).collect::<data::Result<_>>()?;
+    /// assert_eq!(rows, [2, 1]);
+    /// # Ok::<(), data::Error>(())
+    /// ```
+    pub fn chunks(&self, rows: usize) -> Result<Chunks> {
+        const MOST_BYTES: usize = 1 << 24;
+        if rows == 0 {
+            return Err(Error::Dataset("chunks: of 0 rows; one has 1 at least".into()));
+        }
+        self.open_chunks(rows, MOST_BYTES)
+    }
+
+    /// Features and targets of all rows, read as they are drawn: the file may be larger than memory. Only the columns of the
+    /// preprocessing are read.
+    ///
+    /// # Errors
+    /// While reading: as [`read`](Csv::read) and [`Preprocessing::batch`].
+    pub fn stream(&self, preprocessing: &Preprocessing) -> Stream {
+        const AT_ONCE: usize = 1024;
+        let csv = self.clone().columns(preprocessing.columns()).columns(preprocessing.target_column()).ignore_others();
+        let preprocessing = preprocessing.clone();
+        Stream::of_batches(move |_pass| {
+            let preprocessing = preprocessing.clone();
+            Ok(csv.chunks(AT_ONCE)?.map(move |table| preprocessing.batch(&table?)))
+        })
+    }
+
+    fn open_chunks(&self, rows: usize, bytes: usize) -> Result<Chunks> {
+        let types = self.types()?;
+        let (reader, header) = self.open()?;
+        Ok(Chunks::new(reader, header, types, self.missing.clone(), rows, bytes))
+    }
+
+    /// Opens the file and reads the names of its columns.
+    fn open(&self) -> Result<(Rows, Header)> {
+        self.check()?;
+        let (name, bytes): (String, Box<dyn std::io::Read + Send>) = match &self.source {
+            Source::Bytes(bytes, name) => (name.clone(), Box::new(Cursor::new(Arc::clone(bytes)))),
+            Source::File(path) => {
+                let name = path.display().to_string();
+                let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
+                (name, Box::new(file))
+            }
+        };
+        let mut rows = Rows::new(&name, bytes, self.delimiter, self.comment)?;
+        let header = Header::read(&mut rows, &self.header)?;
+        header.contains(&rows, self.stated.keys())?;
+        Ok((rows, header))
+    }
+
+    fn check(&self) -> Result<()> {
+        let plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | b'\0');
+        let shown = |byte: u8| std::ascii::escape_default(byte).to_string();
+        for (what, byte) in [("delimiter", Some(self.delimiter)), ("comment", self.comment)] {
+            if let Some(byte) = byte.filter(|&byte| !plain(byte)) {
+                let message = format!(
+                    "csv: the {what} is '{}'; it must be an ASCII character, no quote or line end",
+                    shown(byte)
+                );
+                return Err(Error::Dataset(message));
+            }
+        }
+        if self.comment == Some(self.delimiter) {
+            let message = format!("csv: comments begin with '{}', which is the delimiter too", shown(self.delimiter));
+            return Err(Error::Dataset(message));
+        }
+        Ok(())
+    }
+
+    /// The field, unless it stands for a missing value.
+    fn present<'a>(&self, field: &'a [u8]) -> Option<&'a [u8]> {
+        present(field, &self.missing)
+    }
+}
+
+fn present<'a>(field: &'a [u8], missing: &[String]) -> Option<&'a [u8]> {
+    (!missing.iter().any(|text| text.as_bytes() == field)).then_some(field)
+}

@@ -1,0 +1,158 @@
+//! What the columns of a file hold: stated, or inferred from their texts.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::table::{CategoriesBuilder, Column};
+use tensor::Tensor;
+
+use super::rows::shown;
+
+/// What a column of a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// Numbers, rounded to float32; NaN where one is missing.
+    F32,
+    /// Numbers, as float64; NaN where one is missing.
+    F64,
+    /// Whole numbers; none may be missing.
+    I64,
+    /// Texts, of which there are few different ones.
+    Category,
+    /// Nothing that is wanted: it is not even looked at.
+    Ignored,
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ColumnType::F32 => "float32",
+            ColumnType::F64 => "float64",
+            ColumnType::I64 => "int64",
+            ColumnType::Category => "category",
+            ColumnType::Ignored => "ignored",
+        })
+    }
+}
+
+/// The type that all texts of a column seen so far have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Inferred {
+    any: bool,
+    missing: bool,
+    whole: bool,
+    numbers: bool,
+}
+
+impl Inferred {
+    pub(super) fn new() -> Inferred {
+        Inferred { any: false, missing: false, whole: true, numbers: true }
+    }
+
+    /// Takes a text into account, none if it is missing.
+    pub(super) fn see(&mut self, text: Option<&[u8]>) {
+        let Some(text) = text else {
+            self.missing = true;
+            return;
+        };
+        self.any = true;
+        if self.numbers {
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            self.whole = self.whole && text.parse::<i64>().is_ok();
+            self.numbers = self.whole || number::<f64>(text, f64::is_nan).is_some();
+        }
+    }
+
+    /// As pandas: int64 if all are whole numbers and none is missing, float64 if they are numbers, else a category.
+    /// Where not `all` rows were seen, whole numbers are float64 too: a later one may be a fraction or missing.
+    pub(super) fn column_type(self, all: bool) -> ColumnType {
+        match self {
+            Inferred { numbers: false, .. } => ColumnType::Category,
+            Inferred { whole: true, missing: false, any: true, .. } if all => ColumnType::I64,
+            _ => ColumnType::F64,
+        }
+    }
+}
+
+/// The number in a text; `nan` is none, as what stands for a missing one is stated apart.
+fn number<T: std::str::FromStr + Copy>(text: &str, is_nan: impl Fn(T) -> bool) -> Option<T> {
+    text.parse().ok().filter(|&number| !is_nan(number))
+}
+
+/// A column being filled.
+pub(super) enum Filling {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    I64(Vec<i64>),
+    Category(CategoriesBuilder),
+    Ignored,
+}
+
+impl Filling {
+    pub(super) fn new(column_type: ColumnType) -> Filling {
+        match column_type {
+            ColumnType::F32 => Filling::F32(Vec::new()),
+            ColumnType::F64 => Filling::F64(Vec::new()),
+            ColumnType::I64 => Filling::I64(Vec::new()),
+            ColumnType::Category => Filling::Category(Default::default()),
+            ColumnType::Ignored => Filling::Ignored,
+        }
+    }
+
+    /// Appends a text, none if it is missing. Fails with what is wrong with it.
+    pub(super) fn push(&mut self, text: Option<&[u8]>) -> std::result::Result<(), String> {
+        if let Filling::Ignored = self {
+            return Ok(());
+        }
+        let text = match text.map(std::str::from_utf8) {
+            None => None,
+            Some(Ok(text)) => Some(text),
+            Some(Err(_)) => {
+                let lossy = String::from_utf8_lossy(text.unwrap_or_default());
+                return Err(format!("{} is not UTF-8; the file must be converted to it", shown(&lossy)));
+            }
+        };
+        let wrong = |what: &str| {
+            let found = text.map_or("a missing value".into(), shown);
+            Err(format!("{found} is not {what}"))
+        };
+        match (self, text) {
+            (Filling::F32(numbers), None) => numbers.push(f32::NAN),
+            (Filling::F64(numbers), None) => numbers.push(f64::NAN),
+            (Filling::F32(numbers), Some(text)) => match number(text, f32::is_nan) {
+                Some(number) => numbers.push(number),
+                None => return wrong("a number, as the type float32 wants"),
+            },
+            (Filling::F64(numbers), Some(text)) => match number(text, f64::is_nan) {
+                Some(number) => numbers.push(number),
+                None => return wrong("a number, as the type float64 wants"),
+            },
+            (Filling::I64(numbers), text) => match text.and_then(|text| text.parse().ok()) {
+                Some(number) => numbers.push(number),
+                None => {
+                    return wrong("a whole number, as the type int64 wants; float64 takes fractions and missing ones");
+                }
+            },
+            (Filling::Category(categories), text) => categories.push(text),
+            (Filling::Ignored, _) => {}
+        }
+        Ok(())
+    }
+
+    /// The column, unless it is ignored.
+    pub(super) fn finish(self) -> Result<Option<Column>> {
+        fn numbers<T: tensor::Element>(mut numbers: Vec<T>) -> Result<Option<Column>> {
+            // The vector becomes the tensor: what it grew by too much would stay with it.
+            numbers.shrink_to_fit();
+            let rows = numbers.len();
+            Ok(Some(Column::Numbers(Tensor::from_vec(numbers, [rows])?)))
+        }
+        match self {
+            Filling::F32(vec) => numbers(vec),
+            Filling::F64(vec) => numbers(vec),
+            Filling::I64(vec) => numbers(vec),
+            Filling::Category(categories) => Ok(Some(Column::Categories(categories.finish()))),
+            Filling::Ignored => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Categories as features.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::table::{Table, listed};
+
+/// What becomes of a column of categories.
+///
+/// The categories are those in the training rows, in the order of their texts (by bytes). Whatever is missing or was
+/// not there has a slot of its own in front of them, or is refused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Categorical {
+    encoding: Encoding,
+    unknown: Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Encoding {
+    OneHot,
+    Index,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Unknown {
+    Slot,
+    Refused,
+}
+
+impl Categorical {
+    /// A feature for each slot: 1 for the one of the category, 0 for the others.
+    pub fn one_hot() -> Categorical {
+        Categorical { encoding: Encoding::OneHot, unknown: Unknown::Slot }
+    }
+
+    /// The number of the slot, from 0, for an `Embedding` of [`slots`](crate::Preprocessing::slots).
+    ///
+    /// Features are int64 if all are such numbers. Beside other features it is a float32: [`range`](crate::Preprocessing::range)
+    /// says which, to be sliced and cast.
+    pub fn index() -> Categorical {
+        Categorical { encoding: Encoding::Index, unknown: Unknown::Slot }
+    }
+
+    /// Makes a category that is missing, or was not there in the training rows, an error.
+    #[must_use]
+    pub fn refuse_unknown(self) -> Categorical {
+        Categorical { unknown: Unknown::Refused, ..self }
+    }
+}
+
+/// The same, with the categories of the training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FittedCategorical {
+    pub(super) column: String,
+    encoding: Encoding,
+    unknown: Unknown,
+    /// Sorted.
+    categories: Vec<String>,
+}
+
+impl FittedCategorical {
+    pub(super) fn is_index(&self) -> bool {
+        self.encoding == Encoding::Index
+    }
+
+    pub(super) fn width(&self) -> usize {
+        if self.is_index() { 1 } else { self.slots() }
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        self.first() + self.categories.len()
+    }
+
+    /// The slot of the first category.
+    fn first(&self) -> usize {
+        usize::from(self.unknown == Unknown::Slot)
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let column = &self.column;
+        if self.is_index() {
+            return vec![column.clone()];
+        }
+        let unknown = (self.unknown == Unknown::Slot).then(|| format!("{column} unknown"));
+        unknown.into_iter().chain(self.categories.iter().map(|category| format!("{column}={category}"))).collect()
+    }
+
+    pub(super) fn write(&self, table: &Table, put: &mut dyn FnMut(usize, usize, f64)) -> Result<()> {
+        let unknown = (self.unknown == Unknown::Slot).then_some(0);
+        let slots = slots(table, &self.column, &self.categories, self.first(), unknown)?;
+        for (row, slot) in slots.into_iter().enumerate() {
+            match self.encoding {
+                Encoding::OneHot => put(row, slot, 1.0),
+                Encoding::Index => put(row, 0, slot as f64),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(&self) -> std::result::Result<(), String> {
+        sorted(&self.column, &self.categories)
+    }
+}
+
+/// The slot of each row: `first` and so on for these categories, and `unknown` for all else, which otherwise is an error.
+pub(super) fn slots(
+    table: &Table,
+    column: &str,
+    categories: &[String],
+    first: usize,
+    unknown: Option<usize>,
+) -> Result<Vec<usize>> {
+    let values = table.column(column)?.categories()?;
+    let known: HashMap<&str, usize> = categories.iter().map(String::as_str).zip(first..).collect();
+    // Looked up once for each text, not for each row.
+    let of_code: Vec<Option<usize>> =
+        values.names().iter().map(|name| known.get(&**name).copied().or(unknown)).collect();
+    let slot = |(row, code): (usize, Option<u32>)| {
+        code.map_or(unknown, |code| of_code[code as usize]).ok_or_else(|| {
+            let found = values.get(row).map_or("a missing value".into(), |text| format!("{text:?}"));
+            let message = format!("{found} is none of the categories it was fitted on: {}", listed(categories));
+            table.error_at(row, column, message)
+        })
+    };
+    values.codes().enumerate().map(slot).collect()
+}
+
+/// Categories from a file must be as they were written.
+pub(super) fn sorted(column: &str, categories: &[String]) -> std::result::Result<(), String> {
+    match !categories.is_empty() && categories.is_sorted_by(|one, next| one < next) {
+        true => Ok(()),
+        false => Err(format!("column {column}: categories must be sorted, each once, and one at least")),
+    }
+}
+
+/// The categories seen so far.
+#[derive(Default)]
+pub(super) struct Seen(BTreeSet<String>);
+
+impl Seen {
+    /// Takes a table into account, in which none may be missing if that is refused for this reason.
+    pub(super) fn see(&mut self, table: &Table, column: &str, refused: Option<&str>) -> Result<()> {
+        let values = table.column(column)?.categories()?;
+        if let (Some(why), Some(row)) = (refused, values.iter().position(|value| value.is_none())) {
+            return Err(table.error_at(row, column, why.into()));
+        }
+        for (category, _) in values.counts() {
+            if !self.0.contains(category) {
+                self.0.insert(category.into());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self, column: &str) -> Result<Vec<String>> {
+        match self.0.is_empty() {
+            false => Ok(self.0.into_iter().collect()),
+            true => Err(Error::Dataset(format!(
+                "preprocessing: column {column}: there is no category in the training rows"
+            ))),
+        }
+    }
+}
+
+impl Categorical {
+    pub(super) fn see(self, seen: &mut Seen, table: &Table, column: &str) -> Result<()> {
+        let why = "the category is missing; without `Categorical::refuse_unknown` it has a slot";
+        seen.see(table, column, (self.unknown == Unknown::Refused).then_some(why))
+    }
+
+    pub(super) fn fitted(self, column: &str, seen: Seen) -> Result<FittedCategorical> {
+        let (encoding, unknown, categories) = (self.encoding, self.unknown, seen.finish(column)?);
+        Ok(FittedCategorical { column: column.into(), encoding, unknown, categories })
+    }
+}

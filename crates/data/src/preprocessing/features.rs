@@ -1,0 +1,163 @@
+//! Which columns are used and how.
+
+use std::collections::BTreeSet;
+
+use super::target::Target;
+use super::{Categorical, Feature, Numeric, Preprocessing, categorical, numeric};
+use crate::error::{Error, Result};
+use crate::table::Table;
+
+/// Which columns are features and what becomes of them, and which one is the target: see [`Preprocessing`].
+///
+/// Features have the order in which they are stated.
+#[derive(Clone, Debug, Default)]
+pub struct Features {
+    columns: Vec<(String, Kind)>,
+    target: Option<(String, Target)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Numeric(Numeric),
+    Categorical(Categorical),
+}
+
+/// What was seen of a column.
+enum Seen {
+    Numeric(Box<numeric::Seen>),
+    Categorical(Categorical, categorical::Seen),
+}
+
+impl Features {
+    /// No features yet.
+    pub fn new() -> Features {
+        Features::default()
+    }
+
+    /// Makes features of columns of numbers.
+    #[must_use]
+    pub fn numeric(self, columns: impl IntoIterator<Item = impl Into<String>>, numeric: Numeric) -> Features {
+        self.with(columns, Kind::Numeric(numeric))
+    }
+
+    /// Makes features of columns of categories.
+    #[must_use]
+    pub fn categorical(
+        self,
+        columns: impl IntoIterator<Item = impl Into<String>>,
+        categorical: Categorical,
+    ) -> Features {
+        self.with(columns, Kind::Categorical(categorical))
+    }
+
+    /// Makes targets of a column of numbers: float32, `[rows, 1]`.
+    #[must_use]
+    pub fn target_number(self, column: impl Into<String>) -> Features {
+        Features { target: Some((column.into(), Target::Number)), ..self }
+    }
+
+    /// Makes targets of a column of categories, which are classes 0, 1, … in the order of their texts: int64, `[rows]`.
+    #[must_use]
+    pub fn target_class(self, column: impl Into<String>) -> Features {
+        Features { target: Some((column.into(), Target::Class)), ..self }
+    }
+
+    fn with(mut self, columns: impl IntoIterator<Item = impl Into<String>>, kind: Kind) -> Features {
+        self.columns.extend(columns.into_iter().map(|column| (column.into(), kind)));
+        self
+    }
+
+    /// Finds means, ranges, categories and classes in the training rows, and in no others.
+    ///
+    /// # Errors
+    /// If no feature or a column twice is stated; a column is not there or of another kind; a number, category or class
+    /// is missing and that is refused; a number is infinite; or there is nothing in a column.
+    pub fn fit(&self, train: &Table) -> Result<Preprocessing> {
+        // The columns of a table are shared, not copied.
+        self.fit_chunks([Ok(train.clone())])
+    }
+
+    /// As [`fit`](Features::fit), of tables one after the other: a file larger than memory.
+    ///
+    /// # Errors
+    /// As [`fit`](Features::fit), or whatever is wrong with the tables.
+    ///
+    /// ```
+    /// use data::preprocessing::{Features, Numeric};
+    /// use data::Csv;
+    ///
+    /// let train = Csv::from_bytes("x,y\n1,5\n2,6\n3,7\n", "train.csv");
+    /// let features = Features::new().numeric(["x"], Numeric::standardize()).target_number("y");
+    /// let preprocessing = features.fit_chunks(train.chunks(1000)?)?;
+    /// let samples = train.stream(&preprocessing).shuffle(1, 1000)?;
+    /// # use data::Samples;
+    /// # assert_eq!(samples.cache()?.targets().sum().item()?, 18.0);
+    /// # Ok::<(), data::Error>(())
+    /// ```
+    pub fn fit_chunks(&self, train: impl IntoIterator<Item = Result<Table>>) -> Result<Preprocessing> {
+        self.check()?;
+        let mut seen: Vec<Seen> = self.columns.iter().map(|(_, kind)| Seen::new(*kind)).collect();
+        let mut classes = categorical::Seen::default();
+        for table in train {
+            let table = table?;
+            for (seen, (column, _)) in seen.iter_mut().zip(&self.columns) {
+                seen.see(&table, column)?;
+            }
+            if let Some((column, target)) = &self.target {
+                target.see(&mut classes, &table, column)?;
+            }
+        }
+        let features = seen.into_iter().zip(&self.columns).map(|(seen, (column, _))| seen.finish(column));
+        let features = features.collect::<Result<_>>()?;
+        let target = self.target.as_ref().map(|(column, target)| target.fitted(column, classes)).transpose()?;
+        Ok(Preprocessing { features, target })
+    }
+
+    fn check(&self) -> Result<()> {
+        let target = self.target.as_ref().map(|(column, _)| column);
+        check_columns(self.columns.iter().map(|(column, _)| column), target).map_err(Error::Dataset)
+    }
+}
+
+/// Whether there are features, and no column stands twice among them and the target.
+pub(super) fn check_columns<'a>(
+    features: impl Iterator<Item = &'a String>,
+    target: Option<&'a String>,
+) -> std::result::Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for column in features {
+        if !seen.insert(column) {
+            return Err(format!("preprocessing: column {column} stands twice among the features"));
+        }
+    }
+    match target {
+        _ if seen.is_empty() => Err("preprocessing: there are no features".into()),
+        Some(target) if seen.contains(target) => {
+            Err(format!("preprocessing: column {target} is a feature and the target too"))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Seen {
+    fn new(kind: Kind) -> Seen {
+        match kind {
+            Kind::Numeric(numeric) => Seen::Numeric(Box::new(numeric::Seen::new(numeric))),
+            Kind::Categorical(categorical) => Seen::Categorical(categorical, Default::default()),
+        }
+    }
+
+    fn see(&mut self, table: &Table, column: &str) -> Result<()> {
+        match self {
+            Seen::Numeric(seen) => seen.see(table, column),
+            Seen::Categorical(categorical, seen) => categorical.see(seen, table, column),
+        }
+    }
+
+    fn finish(self, column: &str) -> Result<Feature> {
+        Ok(match self {
+            Seen::Numeric(seen) => Feature::Numeric(seen.finish(column)?),
+            Seen::Categorical(categorical, seen) => Feature::Categorical(categorical.fitted(column, seen)?),
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! Columns of tables as features and targets: what was learnt from the training data, and is needed again whenever
+//! the model is used.
+//!
+//! [`Features`] says which columns are used and how; [`fit`](Features::fit) on the training rows gives a [`Preprocessing`],
+//! which makes tensors of any table with these columns, and is saved beside the model.
+
+mod categorical;
+mod features;
+mod numeric;
+mod saved;
+mod target;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use tensor::Tensor;
+
+pub use categorical::Categorical;
+pub use features::Features;
+pub use numeric::{Missing, Numeric};
+
+use crate::array::ArrayDataset;
+use crate::batch::Batch;
+use crate::csv::ColumnType;
+use crate::error::{Error, Result};
+use crate::table::{Table, listed};
+use categorical::FittedCategorical;
+use numeric::FittedNumeric;
+use target::FittedTarget;
+
+/// How columns become features and targets, as [`Features::fit`] found it.
+///
+/// ```
+/// use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
+/// use data::Csv;
+///
+/// let train = Csv::from_bytes("age,city,bought\n30,Bern,no\n50,Rome,yes\n?,Bern,no\n", "train.csv").read()?;
+/// let preprocessing = Features::new()
+///     .numeric(["age"], Numeric::standardize().missing(Missing::Mean))
+///     .categorical(["city"], Categorical::one_hot())
+///     .target_class("bought")
+///     .fit(&train)?;
+/// assert_eq!(preprocessing.feature_names(), ["age", "city unknown", "city=Bern", "city=Rome"]);
+/// let train = preprocessing.dataset(&train)?;
+/// assert_eq!(train.features().slice(..2)?.to_vec::<f32>()?, [-1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
+/// assert_eq!(train.targets().to_vec::<i64>()?, [0, 1, 0]);
+///
+/// // Elsewhere, later.
+/// let path = std::env::temp_dir().join("doctest-preprocessing.json");
+/// preprocessing.save(&path)?;
+/// let preprocessing = Preprocessing::load(&path)?;
+/// let new = Csv::from_bytes("city,age\nOslo,40\n", "new.csv").columns(preprocessing.columns()).read()?;
+/// assert_eq!(preprocessing.transform(&new)?.to_vec::<f32>()?, [0.0, 1.0, 0.0, 0.0]);
+/// assert_eq!(preprocessing.classes(), ["no", "yes"]);
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocessing {
+    features: Vec<Feature>,
+    target: Option<FittedTarget>,
+}
+
+/// What a column becomes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Feature {
+    Numeric(FittedNumeric),
+    Categorical(FittedCategorical),
+}
+
+impl Feature {
+    fn column(&self) -> &String {
+        match self {
+            Feature::Numeric(numeric) => &numeric.column,
+            Feature::Categorical(categorical) => &categorical.column,
+        }
+    }
+
+    fn column_type(&self) -> ColumnType {
+        match self {
+            Feature::Numeric(_) => ColumnType::F64,
+            Feature::Categorical(_) => ColumnType::Category,
+        }
+    }
+
+    /// How many features it becomes.
+    fn width(&self) -> usize {
+        match self {
+            Feature::Numeric(numeric) => numeric.width(),
+            Feature::Categorical(categorical) => categorical.width(),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        match self {
+            Feature::Numeric(numeric) => numeric.names(),
+            Feature::Categorical(categorical) => categorical.names(),
+        }
+    }
+
+    /// Calls `put` with row, place among the features of the column, and value, where that is not 0.
+    fn write(&self, table: &Table, put: &mut dyn FnMut(usize, usize, f64)) -> Result<()> {
+        match self {
+            Feature::Numeric(numeric) => numeric.write(table, put),
+            Feature::Categorical(categorical) => categorical.write(table, put),
+        }
+    }
+}
+
+impl Preprocessing {
+    /// The features of a table, `[rows, features]`: float32, or int64 if each is an index of a category.
+    ///
+    /// # Errors
+    /// If a column is not there, or not of the kind that it was fitted on; a number or category is missing, or a
+    /// category unknown, for which that is refused; or a number is infinite in float32. The message names the row, with the
+    /// file if the table was read from one.
+    pub fn transform(&self, table: &Table) -> Result<Tensor> {
+        self.check_columns(table)?;
+        let indices =
+            |feature: &Feature| matches!(feature, Feature::Categorical(categorical) if categorical.is_index());
+        match self.features.iter().all(indices) {
+            true => self.filled::<i64>(table, |value| value as i64),
+            false => self.filled::<f32>(table, |value| value as f32),
+        }
+    }
+
+    /// The targets of a table: int64 classes, `[rows]`, or float32 numbers, `[rows, 1]`.
+    ///
+    /// # Errors
+    /// If none was stated; its column is not there, or not of the kind that it was fitted on; or a target is missing,
+    /// infinite, or a class that was not there when it was fitted.
+    pub fn targets(&self, table: &Table) -> Result<Tensor> {
+        match &self.target {
+            Some(target) => target.of(table),
+            None => Err(Error::Dataset("preprocessing: no target was stated; `Features` can state one".into())),
+        }
+    }
+
+    /// Features and targets.
+    ///
+    /// # Errors
+    /// As [`transform`](Preprocessing::transform) and [`targets`](Preprocessing::targets).
+    pub fn batch(&self, table: &Table) -> Result<Batch> {
+        Batch::new(&self.transform(table)?, &self.targets(table)?)
+    }
+
+    /// Features and targets as a data set.
+    ///
+    /// # Errors
+    /// As [`batch`](Preprocessing::batch).
+    pub fn dataset(&self, table: &Table) -> Result<ArrayDataset> {
+        ArrayDataset::from_batch(self.batch(table)?)
+    }
+
+    /// The name of each feature: that of its column, with `=` and a category, or `missing` or `unknown` after it.
+    pub fn feature_names(&self) -> Vec<String> {
+        self.features.iter().flat_map(Feature::names).collect()
+    }
+
+    /// The places of a column among the features.
+    ///
+    /// # Errors
+    /// If none is made of this column.
+    pub fn range(&self, column: &str) -> Result<Range<usize>> {
+        let mut start = 0;
+        for feature in &self.features {
+            let width = feature.width();
+            if feature.column() == column {
+                return Ok(start..start + width);
+            }
+            start += width;
+        }
+        Err(self.no_column(column))
+    }
+
+    /// How many values the index of a categorical column has, or the number of features it is as one-hot: the vocabulary of an
+    /// `Embedding`.
+    ///
+    /// # Errors
+    /// If there is no such column, or it is numeric.
+    pub fn slots(&self, column: &str) -> Result<usize> {
+        match self.features.iter().find(|feature| feature.column() == column) {
+            Some(Feature::Categorical(categorical)) => Ok(categorical.slots()),
+            Some(Feature::Numeric(_)) => Err(Error::Dataset(format!("preprocessing: column {column} is numeric"))),
+            None => Err(self.no_column(column)),
+        }
+    }
+
+    /// The classes that the targets 0, 1, … stand for, in the order of their texts; none if the target is a number.
+    pub fn classes(&self) -> &[String] {
+        self.target.as_ref().map_or(&[], FittedTarget::classes)
+    }
+
+    /// The columns that features are made of and what they hold: to be given to [`Csv::columns`](crate::Csv::columns),
+    /// so that a file is read as this needs it, whatever its texts look like.
+    pub fn columns(&self) -> impl Iterator<Item = (String, ColumnType)> {
+        self.features.iter().map(|feature| (feature.column().clone(), feature.column_type()))
+    }
+
+    /// As [`columns`](Preprocessing::columns), the one of the target.
+    pub fn target_column(&self) -> Option<(String, ColumnType)> {
+        self.target.as_ref().map(FittedTarget::column)
+    }
+
+    fn no_column(&self, column: &str) -> Error {
+        let names = listed(&self.column_names());
+        Error::Dataset(format!("preprocessing: no feature is made of column {column}; the columns are {names}"))
+    }
+
+    fn column_names(&self) -> Vec<String> {
+        self.features.iter().map(|feature| feature.column().clone()).collect()
+    }
+
+    fn check_columns(&self, table: &Table) -> Result<()> {
+        let missing: Vec<String> =
+            self.column_names().into_iter().filter(|column| table.column(column).is_err()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (own, others) = (listed(&self.column_names()), listed(table.names()));
+        Err(Error::Dataset(format!(
+            "preprocessing: it was fitted on the columns {own}; the table has {others}; missing: {}",
+            listed(&missing)
+        )))
+    }
+
+    fn filled<T: tensor::Element + Default>(&self, table: &Table, from: impl Fn(f64) -> T) -> Result<Tensor> {
+        let widths: Vec<usize> = self.features.iter().map(Feature::width).collect();
+        let width: usize = widths.iter().sum();
+        let mut values = vec![T::default(); table.rows() * width];
+        let mut start = 0;
+        for (feature, own) in self.features.iter().zip(widths) {
+            feature.write(table, &mut |row, place, value| values[row * width + start + place] = from(value))?;
+            start += own;
+        }
+        Ok(Tensor::from_vec(values, [table.rows(), width])?)
+    }
+}

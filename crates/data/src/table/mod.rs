@@ -1,0 +1,294 @@
+//! Tables in memory: named columns of numbers and categories.
+
+mod categories;
+mod display;
+mod summary;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tensor::{DType, Tensor};
+
+pub use categories::Categories;
+pub(crate) use categories::CategoriesBuilder;
+pub use summary::{ColumnSummary, Summary, Values};
+
+use crate::csv::ColumnType;
+use crate::dataset::Split;
+use crate::error::{Error, Result};
+
+/// Columns of equal length, each with a name.
+///
+/// Clones share the content. [`Csv`](crate::Csv) reads tables; [`Preprocessing`](crate::Preprocessing) makes tensors of them.
+///
+/// ```
+/// use data::table::{Categories, Column, Table};
+/// use tensor::tensor;
+///
+/// let sexes = Categories::from_iter([Some("female"), None, Some("male")]);
+/// let table = Table::new([
+///     ("height", Column::Numbers(tensor![1.65, 1.80, f32::NAN])),
+///     ("sex", Column::Categories(sexes)),
+/// ])?;
+/// assert_eq!((table.rows(), table.summary()?.columns[0].missing), (3, 1));
+/// println!("{table}\n{}", table.summary()?);
+/// # Ok::<(), data::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Table {
+    names: Vec<String>,
+    columns: Vec<Column>,
+    rows: usize,
+    /// Where it was read from, for messages.
+    lines: Option<Lines>,
+}
+
+/// The file and the line of each row.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines {
+    pub(crate) file: Arc<str>,
+    pub(crate) lines: Arc<Vec<u64>>,
+}
+
+/// A column of a [`Table`].
+#[derive(Clone, Debug)]
+pub enum Column {
+    /// Float32, float64 or int64, `[rows]`; NaN stands for a number that is missing.
+    Numbers(Tensor),
+    /// One of a few texts in each row, or none.
+    Categories(Categories),
+}
+
+impl Column {
+    fn rows(&self) -> usize {
+        match self {
+            Column::Numbers(numbers) => numbers.size(),
+            Column::Categories(categories) => categories.len(),
+        }
+    }
+
+    fn column_type(&self) -> ColumnType {
+        match self {
+            Column::Numbers(numbers) if numbers.dtype() == DType::F32 => ColumnType::F32,
+            Column::Numbers(numbers) if numbers.dtype() == DType::I64 => ColumnType::I64,
+            Column::Numbers(_) => ColumnType::F64,
+            Column::Categories(_) => ColumnType::Category,
+        }
+    }
+
+    /// The rows of these numbers.
+    fn gather(&self, rows: &[usize], index: &Tensor) -> Result<Column> {
+        Ok(match self {
+            Column::Numbers(numbers) => Column::Numbers(numbers.take(index, 0)?),
+            Column::Categories(categories) => Column::Categories(categories.gather(rows)),
+        })
+    }
+
+    fn is_missing(&self) -> Result<Vec<bool>> {
+        Ok(match self {
+            Column::Numbers(numbers) => numbers.cast(DType::F64).view::<f64>()?.iter().map(|x| x.is_nan()).collect(),
+            Column::Categories(categories) => categories.iter().map(|category| category.is_none()).collect(),
+        })
+    }
+}
+
+/// A column together with its name, for messages.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    name: &'a str,
+    column: &'a Column,
+}
+
+impl<'a> Named<'a> {
+    /// The tensor of a column of numbers: float32, float64 or int64, `[rows]`.
+    ///
+    /// # Errors
+    /// If it is a column of categories.
+    pub fn numbers(self) -> Result<&'a Tensor> {
+        match self.column {
+            Column::Numbers(numbers) => Ok(numbers),
+            Column::Categories(_) => Err(Error::Dataset(format!("column {} holds categories, not numbers", self.name))),
+        }
+    }
+
+    /// The texts of a column of categories.
+    ///
+    /// # Errors
+    /// If it is a column of numbers.
+    pub fn categories(self) -> Result<&'a Categories> {
+        match self.column {
+            Column::Categories(categories) => Ok(categories),
+            Column::Numbers(numbers) => Err(Error::Dataset(format!(
+                "column {} holds numbers ({}), not categories; the type can be stated when it is read: `Csv::columns(preprocessing.columns())`",
+                self.name,
+                numbers.dtype()
+            ))),
+        }
+    }
+}
+
+impl Table {
+    /// The table of these columns.
+    ///
+    /// # Errors
+    /// If two have one name, their lengths differ, or numbers are not float32, float64 or int64, `[rows]`.
+    pub fn new(columns: impl IntoIterator<Item = (impl Into<String>, Column)>) -> Result<Table> {
+        let (mut names, mut values) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        for (name, column) in columns {
+            let name = name.into();
+            if let Column::Numbers(numbers) = &column
+                && (numbers.rank() != 1 || !matches!(numbers.dtype(), DType::F32 | DType::F64 | DType::I64))
+            {
+                let (dtype, shape) = (numbers.dtype(), numbers.shape());
+                let message = format!(
+                    "table: column {name} is {dtype} of shape {shape}; numbers are float32, float64 or int64 with one axis"
+                );
+                return Err(Error::Dataset(message));
+            }
+            if !seen.insert(name.clone()) {
+                return Err(Error::Dataset(format!("table: two columns are named {name}")));
+            }
+            names.push(name);
+            values.push(column);
+        }
+        let rows = values.first().map_or(0, Column::rows);
+        if let Some((name, column)) = names.iter().zip(&values).find(|(_, column)| column.rows() != rows) {
+            let (first, count) = (&names[0], column.rows());
+            return Err(Error::Dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
+        }
+        Ok(Table { names, columns: values, rows, lines: None })
+    }
+
+    /// The table of columns that were read from these lines.
+    pub(crate) fn read_from(columns: Vec<(String, Column)>, lines: Lines) -> Result<Table> {
+        let rows = lines.lines.len();
+        Ok(Table { lines: Some(lines), rows, ..Table::new(columns)? })
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The names of the columns.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The columns with their names.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &Column)> {
+        self.names.iter().map(String::as_str).zip(&self.columns)
+    }
+
+    /// The column of this name.
+    ///
+    /// # Errors
+    /// If there is none; the message lists those there are.
+    pub fn column(&self, name: &str) -> Result<Named<'_>> {
+        match self.columns().find(|(known, _)| *known == name) {
+            Some((name, column)) => Ok(Named { name, column }),
+            None => {
+                let file = self.lines.as_ref().map_or(String::new(), |lines| format!("{}: ", lines.file));
+                let names = listed(&self.names);
+                Err(Error::Dataset(format!("{file}there is no column {name}; the columns are {names}")))
+            }
+        }
+    }
+
+    /// The rows of these numbers, in this order.
+    ///
+    /// # Errors
+    /// If a number is not below [`rows`](Table::rows).
+    pub fn gather(&self, rows: &[usize]) -> Result<Table> {
+        if let Some(row) = rows.iter().find(|&&row| row >= self.rows) {
+            return Err(Error::Dataset(format!("table: there is no row {row} among {}", self.rows)));
+        }
+        let index: Tensor = rows.iter().map(|&row| row as i64).collect();
+        let columns = self.columns.iter().map(|column| column.gather(rows, &index)).collect::<Result<_>>()?;
+        let lines = self.lines.as_ref().map(|Lines { file, lines }| Lines {
+            file: Arc::clone(file),
+            lines: Arc::new(rows.iter().map(|&row| lines[row]).collect()),
+        });
+        Ok(Table { names: self.names.clone(), columns, rows: rows.len(), lines })
+    }
+
+    /// The rows in which none of these columns is missing: pandas' `dropna(subset=…)`. Rows without a target cannot
+    /// be trained on.
+    ///
+    /// # Errors
+    /// If there is no such column.
+    pub fn drop_missing(&self, columns: &[&str]) -> Result<Table> {
+        let mut keep = vec![true; self.rows];
+        for name in columns {
+            let missing = self.column(name)?.column.is_missing()?;
+            keep.iter_mut().zip(missing).for_each(|(keep, missing)| *keep &= !missing);
+        }
+        self.gather(&(0..self.rows).filter(|&row| keep[row]).collect::<Vec<_>>())
+    }
+
+    /// Divides the rows in two: at a fraction or a number, in their order or shuffled.
+    ///
+    /// # Errors
+    /// If the fraction is not between 0 and 1, there are not so many rows, or rows are to be stratified: see [`split_by`](Table::split_by).
+    pub fn split(&self, at: impl Into<Split>) -> Result<(Table, Table)> {
+        let at = at.into();
+        if at.is_stratified() {
+            return Err(Error::Dataset("split: a table is stratified by a column: `split_by(column, …)`".into()));
+        }
+        self.parts(at, None)
+    }
+
+    /// Divides the rows of each category of a column in the same proportion: scikit-learn's `train_test_split(…, stratify=…)`.
+    ///
+    /// # Errors
+    /// As [`split`](Table::split), and if there is no such column or its numbers are not int64.
+    pub fn split_by(&self, column: &str, at: impl Into<Split>) -> Result<(Table, Table)> {
+        let classes: Vec<i64> = match self.column(column)?.column {
+            // The rows without one are a class too.
+            Column::Categories(categories) => categories.codes().map(|code| code.map_or(-1, i64::from)).collect(),
+            Column::Numbers(numbers) if numbers.dtype() == DType::I64 => numbers.to_vec()?,
+            Column::Numbers(numbers) => {
+                let dtype = numbers.dtype();
+                let message = format!("split: column {column} is {dtype}; rows are divided by a category or an int64");
+                return Err(Error::Dataset(message));
+            }
+        };
+        self.parts(at.into(), Some(&classes))
+    }
+
+    fn parts(&self, at: Split, classes: Option<&[i64]>) -> Result<(Table, Table)> {
+        let (first, second) = at.parts_of(self.rows, classes)?;
+        Ok((self.gather(&first)?, self.gather(&second)?))
+    }
+
+    /// Of each column how many values there are and how many are missing, with the range and mean of numbers and the counts of
+    /// categories: pandas' `describe`.
+    ///
+    /// # Errors
+    /// None that a table should have.
+    pub fn summary(&self) -> Result<Summary> {
+        Summary::of(self)
+    }
+
+    /// An error about a row of a column: with file and line if it was read from one.
+    pub(crate) fn error_at(&self, row: usize, column: &str, problem: String) -> Error {
+        match &self.lines {
+            Some(Lines { file, lines }) => {
+                Error::Row { file: file.to_string(), line: lines[row], column: Some(column.into()), problem }
+            }
+            None => Error::Dataset(format!("row {row}, column {column}: {problem}")),
+        }
+    }
+}
+
+/// Names for a message: as many as fit into one.
+pub(crate) fn listed(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => "none".into(),
+        count if count > MOST => format!("{shown} and {} more", count - MOST),
+        _ => shown,
+    }
+}

@@ -1,0 +1,260 @@
+//! Columns as features: what is fitted, what comes out, and what is refused.
+
+use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
+use data::table::Table;
+use data::{Csv, Dataset, Samples};
+use tensor::DType;
+
+fn table(text: &str) -> Table {
+    Csv::from_bytes(text, "f.csv").read().unwrap()
+}
+
+fn error<T>(result: data::Result<T>) -> String {
+    result.err().expect("an error").to_string()
+}
+
+fn x(numeric: Numeric) -> Features {
+    Features::new().numeric(["x"], numeric)
+}
+
+fn c(categorical: Categorical) -> Features {
+    Features::new().categorical(["c"], categorical)
+}
+
+/// The features of `new` after a fit on `train`.
+fn features(features: Features, train: &str, new: &str) -> Vec<f32> {
+    features.fit(&table(train)).unwrap().transform(&table(new)).unwrap().to_vec().unwrap()
+}
+
+#[test]
+fn numbers_are_scaled_by_the_training_rows() {
+    let (train, new) = ("x\n1\n3\n8\n", "x\n4\n9.25\n");
+    assert_eq!(features(x(Numeric::new()), train, new), [4.0, 9.25]);
+    let deviation = (26f64 / 3.0).sqrt();
+    assert_eq!(features(x(Numeric::standardize()), train, new), [0.0, (5.25 / deviation) as f32]);
+    assert_eq!(features(x(Numeric::min_max()), train, new), [(3.0 / 7.0) as f32, (8.25 / 7.0) as f32]);
+    // Of equal numbers the mean has rounding errors, by which nothing must be divided.
+    let equal = format!("x\n{}", "0.1\n".repeat(1000));
+    assert!(features(x(Numeric::standardize()), &equal, "x\n2.5\n")[0] - 2.4 < 1e-6);
+    assert_eq!(features(x(Numeric::min_max()), &equal, "x\n1.1\n"), [1.0]);
+}
+
+#[test]
+fn missing_numbers() {
+    let (train, new) = ("x\n1\nNA\n2\n9\n", "x\nNA\n4\n");
+    let with = |missing| x(Numeric::new().missing(missing));
+    assert_eq!(features(with(Missing::Mean), train, new), [4.0, 4.0]);
+    assert_eq!(features(with(Missing::Median), train, new), [2.0, 4.0]);
+    assert_eq!(features(with(Missing::Median), "x\n1\n2\n5\n9\n", new), [3.5, 4.0]);
+    assert_eq!(features(with(Missing::Constant(-1.5)), train, new), [-1.5, 4.0]);
+    let indicator = x(Numeric::min_max().missing(Missing::Constant(5.0)).indicator());
+    assert_eq!(features(indicator.clone(), train, new), [0.5, 1.0, 0.375, 0.0]);
+    assert_eq!(indicator.fit(&table(train)).unwrap().feature_names(), ["x", "x missing"]);
+    // Those that are missing do not count.
+    assert_eq!(features(x(Numeric::standardize().missing(Missing::Mean)), "x\n1\nNA\n3\n", "x\n3\nNA\n"), [1.0, 0.0]);
+
+    let refused = "column x: the number is missing; `Numeric::missing` can say what stands for it";
+    assert_eq!(error(x(Numeric::new()).fit(&table(train))), format!("f.csv: line 3, {refused}"));
+    let fitted = x(Numeric::new()).fit(&table("x\n1\n")).unwrap();
+    assert_eq!(error(fitted.transform(&table(new))), format!("f.csv: line 2, {refused}"));
+    let none = error(with(Missing::Mean).fit(&table("x\nNA\n")));
+    assert_eq!(none, "preprocessing: column x: there is no number in the training rows");
+    let constant = error(with(Missing::Constant(f64::NAN)).fit(&table(train)));
+    assert_eq!(constant, "preprocessing: column x: NaN cannot stand for missing numbers; it must be finite");
+}
+
+#[test]
+fn numbers_must_be_finite() {
+    let plain = x(Numeric::new());
+    let message = error(plain.fit(&table("x\n1\ninf\n")));
+    assert_eq!(message, "f.csv: line 3, column x: inf has no mean; numbers must be finite");
+    let fitted = plain.fit(&table("x\n1\n")).unwrap();
+    let message = error(fitted.transform(&table("x\n1e300\n")));
+    assert_eq!(message, "f.csv: line 2, column x: 1e300 becomes infinite in float32");
+    let message = error(x(Numeric::min_max()).fit(&table("x\n1e308\n-1e308\n")));
+    assert_eq!(message, "preprocessing: column x: the numbers are too large for their mean or range to be computed");
+}
+
+#[test]
+fn categories_have_slots() {
+    let (train, new) = ("c,x\nb,0\na,0\nb,0\n", "c,x\na,0\nb,0\n?,0\nc,0\n");
+    let one_hot = c(Categorical::one_hot());
+    assert_eq!(features(one_hot.clone(), train, new), [0., 1., 0., 0., 0., 1., 1., 0., 0., 1., 0., 0.]);
+    let fitted = one_hot.numeric(["x"], Numeric::new()).fit(&table(train)).unwrap();
+    assert_eq!(fitted.feature_names(), ["c unknown", "c=a", "c=b", "x"]);
+    assert_eq!((fitted.range("c").unwrap(), fitted.range("x").unwrap()), (0..3, 3..4));
+    assert_eq!(error(fitted.range("d")), "preprocessing: no feature is made of column d; the columns are c, x");
+    assert_eq!(error(fitted.slots("x")), "preprocessing: column x is numeric");
+
+    // Indices alone are int64; among others they are float32.
+    let indices = c(Categorical::index()).fit(&table(train)).unwrap();
+    let tensor = indices.transform(&table(new)).unwrap();
+    assert_eq!((tensor.to_vec::<i64>().unwrap(), tensor.shape()), (vec![1, 2, 0, 0], &[4, 1].into()));
+    assert_eq!(indices.slots("c").unwrap(), 3);
+    let mixed = c(Categorical::index()).numeric(["x"], Numeric::new());
+    assert_eq!(features(mixed, train, new), [1., 0., 2., 0., 0., 0., 0., 0.]);
+
+    let strict = c(Categorical::one_hot().refuse_unknown()).fit(&table(train)).unwrap();
+    assert_eq!(strict.feature_names(), ["c=a", "c=b"]);
+    let refused = "is none of the categories it was fitted on: a, b";
+    assert_eq!(error(strict.transform(&table("c,x\na,0\nz,0\n"))), format!("f.csv: line 3, column c: \"z\" {refused}"));
+    assert_eq!(
+        error(strict.transform(&table("c,x\na,0\n?,0\n"))),
+        format!("f.csv: line 3, column c: a missing value {refused}")
+    );
+    assert_eq!(
+        error(c(Categorical::index().refuse_unknown()).fit(&table("c,x\na,0\n?,0\n"))),
+        "f.csv: line 3, column c: the category is missing; without `Categorical::refuse_unknown` it has a slot"
+    );
+}
+
+#[test]
+fn targets() {
+    let train = table("x,y,label\n1,2.5,yes\n2,3.5,no\n");
+    let base = x(Numeric::new());
+    let numbers = base.clone().target_number("y").fit(&train).unwrap();
+    let targets = numbers.targets(&train).unwrap();
+    assert_eq!((targets.to_vec::<f32>().unwrap(), targets.shape()), (vec![2.5, 3.5], &[2, 1].into()));
+    assert!(numbers.classes().is_empty());
+    let classes = base.clone().target_class("label").fit(&train).unwrap();
+    let targets = classes.targets(&train).unwrap();
+    assert_eq!((targets.dtype(), targets.to_vec::<i64>().unwrap()), (DType::I64, vec![1, 0]));
+    assert_eq!(classes.classes(), ["no", "yes"]);
+
+    let message = |table: &Table| error(classes.dataset(table));
+    assert_eq!(
+        message(&table("x,y,label\n1,2,maybe\n")),
+        "f.csv: line 2, column label: \"maybe\" is none of the categories it was fitted on: no, yes"
+    );
+    let hole = table("x,y,label\n1,2,yes\n1,,NA\n1,,no\n");
+    let why = "is missing; `Table::drop_missing` leaves such rows out";
+    assert_eq!(
+        error(base.clone().target_class("label").fit(&hole)),
+        format!("f.csv: line 3, column label: the class {why}")
+    );
+    assert_eq!(error(numbers.targets(&hole)), format!("f.csv: line 3, column y: the target {why}"));
+    assert_eq!(classes.dataset(&hole.drop_missing(&["label"]).unwrap()).unwrap().len(), 2);
+    let none = base.fit(&train).unwrap();
+    assert_eq!(error(none.targets(&train)), "preprocessing: no target was stated; `Features` can state one");
+}
+
+#[test]
+fn other_columns_are_refused() {
+    let train = table("x,c,y\n1,a,5\n");
+    let fitted = x(Numeric::new()).categorical(["c"], Categorical::one_hot()).target_number("y").fit(&train).unwrap();
+    assert_eq!(
+        error(fitted.transform(&table("x,age\n1,2\n"))),
+        "preprocessing: it was fitted on the columns x, c; the table has x, age; missing: c"
+    );
+    assert_eq!(
+        error(fitted.transform(&table("x,c\n1,2\n"))),
+        "column c holds numbers (int64), not categories; the type can be stated when it is read: `Csv::columns(preprocessing.columns())`"
+    );
+    assert_eq!(error(fitted.transform(&table("x,c\nz,a\n"))), "column x holds categories, not numbers");
+    assert_eq!(error(fitted.targets(&table("x,c\n1,a\n"))), "f.csv: there is no column y; the columns are x, c");
+    // What a file is read as does not depend on what is in it.
+    let new = Csv::from_bytes("c,x\n2,NA\n", "new.csv").columns(fitted.columns()).read().unwrap();
+    assert_eq!(new.column("c").unwrap().categories().unwrap().get(0), Some("2"));
+    let without = Csv::from_bytes("x\n2\n", "new.csv").columns(fitted.columns());
+    assert_eq!(error(without.read()), "new.csv: line 1: there is no column c; the columns are x");
+
+    let twice = Features::new().numeric(["x", "x"], Numeric::new());
+    assert_eq!(error(twice.fit(&train)), "preprocessing: column x stands twice among the features");
+    let leak = x(Numeric::new()).target_number("x");
+    assert_eq!(error(leak.fit(&train)), "preprocessing: column x is a feature and the target too");
+    assert_eq!(error(Features::new().target_number("x").fit(&train)), "preprocessing: there are no features");
+}
+
+/// All kinds of columns at once, with numbers that have no short decimal form.
+fn everything() -> (Features, Table) {
+    let rows: String = (1..200)
+        .map(|k: i32| {
+            let number =
+                if k % 7 == 0 { "NA".into() } else { format!("{:?}", f64::from(k).sqrt() * 1e3 + 1.0 / f64::from(k)) };
+            format!(
+                "{number},{number},{number},{},{},{}\n",
+                ["a", "ö", "b,\"", ""][k as usize % 4],
+                k % 5,
+                ["no", "yes"][k as usize % 2]
+            )
+        })
+        .map(|row| row.replace("b,\"", "\"b,\"\"\""))
+        .collect();
+    let train = Csv::from_bytes(format!("s,m,p,c,i,t\n{rows}"), "f.csv").column("i", data::csv::ColumnType::Category);
+    let features = Features::new()
+        .numeric(["s"], Numeric::standardize().missing(Missing::Median).indicator())
+        .numeric(["m"], Numeric::min_max().missing(Missing::Mean))
+        .numeric(["p"], Numeric::new().missing(Missing::Constant(-0.0)))
+        .categorical(["c"], Categorical::one_hot())
+        .categorical(["i"], Categorical::index().refuse_unknown())
+        .target_class("t");
+    (features, train.read().unwrap())
+}
+
+#[test]
+fn it_comes_back_from_a_file_bit_by_bit() {
+    let (features, train) = everything();
+    let fitted = features.fit(&train).unwrap();
+    let path = std::env::temp_dir().join(format!("preprocessing-{}.json", std::process::id()));
+    fitted.save(&path).unwrap();
+    let loaded = Preprocessing::load(&path).unwrap();
+    assert_eq!(loaded, fitted);
+    let bits = |preprocessing: &Preprocessing| -> Vec<u32> {
+        preprocessing.transform(&train).unwrap().to_vec::<f32>().unwrap().iter().map(|x| x.to_bits()).collect()
+    };
+    assert_eq!(bits(&loaded), bits(&fitted));
+    // Written again it is the same text.
+    let text = std::fs::read_to_string(&path).unwrap();
+    loaded.save(&path).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+
+    let name = path.display().to_string();
+    let broken = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        error(Preprocessing::load(&path)).strip_prefix(&format!("{name}: no preprocessing: ")).unwrap().to_string()
+    };
+    assert_eq!(
+        broken("preprocessing 1", "preprocessing 2"),
+        "the format is \"preprocessing 2\", not \"preprocessing 1\""
+    );
+    assert_eq!(broken("\"scale\": 1.0", "\"scale\": 0.0"), "column p: numbers must be finite and the scale above 0");
+    assert_eq!(broken("\"a\"", "\"z\""), "column c: categories must be sorted, each once, and one at least");
+    assert_eq!(
+        broken("\"column\": \"m\"", "\"column\": \"t\""),
+        "preprocessing: column t is a feature and the target too"
+    );
+    assert!(broken("\"indicator\"", "\"indicate\"").starts_with("unknown field `indicate`"));
+    assert!(broken("{", "").starts_with("invalid type") || broken("{", "").contains("line 1"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(error(Preprocessing::load(&path)).starts_with(&format!("{name}: cannot read: ")));
+}
+
+#[test]
+fn chunks_and_streams_give_what_the_table_gives() {
+    let path = std::env::temp_dir().join(format!("preprocessing-{}.csv", std::process::id()));
+    let rows: String = (0..3000).map(|k| format!("{},{}\n", (k * 37) % 101, ["a", "b", "c"][k % 3])).collect();
+    std::fs::write(&path, format!("x,c\n{rows}")).unwrap();
+    let file = Csv::new(&path);
+    let features = x(Numeric::standardize().missing(Missing::Median)).target_class("c");
+    let whole = features.fit(&file.read().unwrap()).unwrap();
+    let parts = features.fit_chunks(file.chunks(701).unwrap()).unwrap();
+    let all = whole.dataset(&file.read().unwrap()).unwrap();
+    // Means of parts are rounded in other places than the mean of all.
+    let of_parts = parts.transform(&file.read().unwrap()).unwrap();
+    assert!(of_parts.allclose(all.features(), 1e-7, 1e-7).unwrap());
+    let stream = file.stream(&whole);
+    for _ in 0..2 {
+        let drawn = stream.cache().unwrap();
+        assert_eq!(drawn.features().to_vec::<f32>().unwrap(), all.features().to_vec::<f32>().unwrap());
+        assert_eq!(drawn.targets().to_vec::<i64>().unwrap(), all.targets().to_vec::<i64>().unwrap());
+    }
+    std::fs::write(&path, format!("x,c\n{rows}1,d\n")).unwrap();
+    let message = error(stream.cache());
+    let name = path.display();
+    assert_eq!(
+        message,
+        format!("{name}: line 3002, column c: \"d\" is none of the categories it was fitted on: a, b, c")
+    );
+    std::fs::remove_file(&path).unwrap();
+}

@@ -1,0 +1,117 @@
+//! The species of a penguin from a table of measurements, some of which are missing.
+//!
+//! The rows are divided by species into those to train on, to validate on and to test with. What becomes of the columns
+//! is found on the first of these alone, and saved beside the weights. With `--predict` both are loaded, and a file
+//! of penguins is read that may lack values and have islands nobody has seen.
+//!
+//! ```text
+//! cargo run --release --example tabular
+//! cargo run --release --example tabular -- --predict examples/data/new_penguins.csv
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use facade::data::Split;
+use facade::prelude::*;
+use facade::train::{load_weights, save_weights};
+
+const PENGUINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/penguins.csv");
+
+/// What is in the folder of a model.
+const WEIGHTS: &str = "weights.safetensors";
+const PREPROCESSING: &str = "preprocessing.json";
+
+/// Trains a network to tell penguins apart, or lets it do so
+#[derive(Parser)]
+struct Options {
+    /// The file to train on
+    #[arg(long, default_value = PENGUINS)]
+    data: PathBuf,
+    /// The most epochs; training ends when the validation loss has not fallen for 20
+    #[arg(long, default_value_t = 200)]
+    epochs: usize,
+    #[arg(long, default_value_t = 16)]
+    batch_size: usize,
+    #[arg(long, default_value_t = 3e-3)]
+    learning_rate: f64,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The folder that the model is saved in, or loaded from
+    #[arg(long, default_value = "target/penguins")]
+    model: PathBuf,
+    /// Predict the penguins in this file, by the model that was saved
+    #[arg(long)]
+    predict: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    match &options.predict {
+        Some(file) => predict(&options, file),
+        None => train(&options),
+    }
+}
+
+/// Chances of the species from the features.
+fn network(preprocessing: &Preprocessing) -> Sequential {
+    Sequential::new()
+        .add(Dense::new(preprocessing.feature_names().len(), 16).activation(Activation::Relu))
+        .add(Dense::new(16, preprocessing.classes().len()).activation(Activation::Softmax))
+}
+
+fn train(options: &Options) -> Result<()> {
+    random::seed(options.seed);
+    let penguins = Csv::new(&options.data).read()?;
+    println!("{}\n", penguins.summary()?);
+    let (rest, test) = penguins.split_by("species", Split::fraction(0.7).shuffle(options.seed))?;
+    let (train, validation) = rest.split_by("species", Split::fraction(0.8).shuffle(options.seed))?;
+    println!("{} rows to train on, {} to validate, {} to test", train.rows(), validation.rows(), test.rows());
+
+    let measurements = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"];
+    let preprocessing = Features::new()
+        .numeric(measurements, Numeric::standardize().missing(Missing::Median))
+        .categorical(["island", "sex"], Categorical::one_hot())
+        .target_class("species")
+        .fit(&train)?;
+    println!("features: {}", preprocessing.feature_names().join(", "));
+
+    let model = network(&preprocessing);
+    let loss = SparseCategoricalCrossentropy::default();
+    let mut trainer = Trainer::new(&model, loss, Adam::new(options.learning_rate)).metric(Accuracy::default());
+    let samples = preprocessing.dataset(&train)?.shuffle(options.seed);
+    let validation = preprocessing.dataset(&validation)?;
+    let fit = Fit::epochs(options.epochs)
+        .batch_size(options.batch_size)
+        .validation(&validation)
+        .callback(EarlyStopping::new("val_loss").patience(20).restore_best_weights())
+        .verbose(Verbose::Silent);
+    println!("trained for {} epochs", trainer.fit(&samples, fit)?.epochs());
+
+    println!("test: {}", trainer.evaluate(&preprocessing.dataset(&test)?)?);
+    let (majority, _) = train.column("species")?.categories()?.counts()[0];
+    let same = test.column("species")?.categories()?.iter().filter(|species| *species == Some(majority)).count();
+    println!("always {majority}: accuracy {:.4}", same as f64 / test.rows() as f64);
+
+    let folder = &options.model;
+    std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    save_weights(&model, folder.join(WEIGHTS))?;
+    preprocessing.save(folder.join(PREPROCESSING))?;
+    println!("saved in {}", folder.display());
+    Ok(())
+}
+
+fn predict(options: &Options, file: &Path) -> Result<()> {
+    let preprocessing = Preprocessing::load(options.model.join(PREPROCESSING))?;
+    let model = network(&preprocessing);
+    load_weights(&model, options.model.join(WEIGHTS))?;
+
+    let penguins = Csv::new(file).columns(preprocessing.columns()).read()?;
+    println!("{penguins}\n");
+    let chances = model.forward(&preprocessing.transform(&penguins)?, Mode::Inference)?;
+    let (likeliest, species) = (chances.max_axes(1)?.to_vec::<f32>()?, chances.argmax(1)?.to_vec::<i64>()?);
+    for (row, (chance, species)) in likeliest.iter().zip(species).enumerate() {
+        println!("row {row}: {}, {:.1} %", preprocessing.classes()[species as usize], 100.0 * chance);
+    }
+    Ok(())
+}
