@@ -92,11 +92,14 @@ impl Plot<'_> {
     fn panels(&self) -> Vec<Panel<'_>> {
         let names = self.history.names();
         let main = |name: &&str| name.strip_prefix("val_").is_none_or(|trained| self.history.get(trained).is_none());
-        let panel = |name| Panel {
-            name,
-            training: self.history.get(name).unwrap_or_default(),
-            validation: self.history.get(&format!("val_{name}")),
-            logarithmic: self.logarithmic.iter().any(|other| other == name),
+        let panel = |name| {
+            let validation = format!("val_{name}");
+            Panel {
+                name,
+                training: self.history.get(name).unwrap_or_default(),
+                validation: self.history.get(&validation),
+                logarithmic: self.logarithmic.iter().any(|other| other == name || *other == validation),
+            }
         };
         names.filter(main).map(panel).collect()
     }
@@ -155,6 +158,14 @@ mod tests {
         ] {
             assert_eq!(svg.matches(text).count(), count, "{text}");
         }
+    }
+
+    #[test]
+    fn validation_has_the_axis_of_training() {
+        let history = history(&[("loss", &[2.0, 1.0]), ("val_loss", &[3.0, 0.1])]);
+        let svg = |name: &str| history.plot().log_scale(name).to_svg().unwrap();
+        assert_eq!(svg("val_loss"), svg("loss"));
+        assert_ne!(svg("loss"), history.plot().to_svg().unwrap());
     }
 
     #[test]
