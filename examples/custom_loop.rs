@@ -106,6 +106,7 @@ fn run(options: &Options) -> Result<()> {
             let tape = GradientTape::new();
             let logits = model.forward(&batch.features, Mode::Training)?;
             let loss = weighted_loss.mean(&batch.targets, &logits)?;
+            let value = training.loss(&batch, &loss)?;
             let weights = model.trainable_weights();
             let mut gradients = tape.gradient(&loss, &weights)?;
 
@@ -115,7 +116,7 @@ fn run(options: &Options) -> Result<()> {
             }
             norms.push(norm);
             training.apply(&weights, &gradients)?;
-            training.end_batch(&batch, &logits, loss.item()?)?;
+            training.end_batch(&batch, &logits, value)?;
             if training.stopped().is_some() {
                 break 'training;
             }

@@ -84,10 +84,7 @@ impl<'m> Trainer<'m> {
             for batch in batches {
                 let batch = batch?;
                 let (outcome, weights, gradients) = objective.gradients(&batch)?;
-                if !outcome.loss.is_finite() {
-                    let (end, rate) = (training.batch_end(outcome.loss), training.optimizer.learning_rate());
-                    return Err(Error::loss(&end, rate, objective.model, &batch));
-                }
+                training.finite(&batch, outcome.loss)?;
                 training.apply(&weights, &gradients)?;
                 training.trained_on(&batch, &outcome)?;
                 if training.stopped().is_some() {
@@ -140,16 +137,38 @@ impl<'m> Trainer<'m> {
             ));
         };
         let size = self.batch_size.max(1);
-        no_record(|| {
-            if count <= size {
-                return Ok(self.objective.model.forward(features, Mode::Inference)?);
-            }
-            let parts = (0..count).step_by(size).map(|start| {
-                let batch = features.slice(start..count.min(start + size))?;
-                self.objective.model.forward(&batch, Mode::Inference)
-            });
-            let parts = parts.collect::<tensor::Result<Vec<Tensor>>>()?;
-            Ok(Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0)?)
-        })
+        if count <= size {
+            return self.outputs(features, None);
+        }
+        let batches = (0..count).step_by(size).map(|start| features.slice(start..count.min(start + size)));
+        joined(batches.map(|batch| self.outputs(&batch?, None)).collect::<Result<_>>()?)
     }
+
+    /// The model's outputs for the samples of pass 0, as [`Trainer::predict`] gives them. Steps that a
+    /// [mask](Batch::mask) leaves out are left out here too; targets are not looked at.
+    ///
+    /// # Errors
+    /// If there are no samples, if outputs of two batches differ by more than the number of samples, as those for each
+    /// step may, and all that data and model report.
+    pub fn predict_samples(&self, samples: &dyn Samples) -> Result<Tensor> {
+        let batches = Batches::new(samples, self.batch_size).epoch(0)?;
+        let outputs: Vec<Tensor> = batches
+            .map(|batch| {
+                let batch = batch?;
+                self.outputs(&batch.features, batch.mask.as_ref())
+            })
+            .collect::<Result<_>>()?;
+        if outputs.is_empty() {
+            return Err(Error::Trainer("predict_samples: there are no samples".into()));
+        }
+        joined(outputs)
+    }
+
+    fn outputs(&self, features: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        Ok(no_record(|| self.objective.model.forward_masked(features, mask, Mode::Inference))?.0)
+    }
+}
+
+fn joined(parts: Vec<Tensor>) -> Result<Tensor> {
+    Ok(no_record(|| Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0))?)
 }

@@ -48,9 +48,10 @@ use crate::step::{self, Outcome};
 ///         let tape = GradientTape::new();
 ///         let predictions = model.forward(&batch.features, Mode::Training)?;
 ///         let loss = MeanSquaredError.mean(&batch.targets, &predictions)?;
+///         let value = training.loss(&batch, &loss)?;
 ///         let weights = model.trainable_weights();
 ///         training.apply(&weights, &tape.gradient(&loss, &weights)?)?;
-///         training.end_batch(&batch, &predictions, loss.item()?)?;
+///         training.end_batch(&batch, &predictions, value)?;
 ///         if training.stopped().is_some() {
 ///             break 'training;
 ///         }
@@ -176,6 +177,22 @@ impl<'a> Training<'a> {
         Ok(Some(pass))
     }
 
+    /// The loss of the batch that runs as a number, to be asked for before the step: a loss that is none would leave
+    /// none in the weights either.
+    ///
+    /// # Errors
+    /// If it is NaN or infinite, naming where that began; if it is not one number.
+    pub fn loss(&self, batch: &Batch, loss: &Tensor) -> Result<f64> {
+        self.finite(batch, loss.item()?)
+    }
+
+    pub(crate) fn finite(&self, batch: &Batch, loss: f64) -> Result<f64> {
+        if loss.is_finite() {
+            return Ok(loss);
+        }
+        Err(Error::loss(&self.batch_end(loss), self.optimizer.learning_rate(), self.model, batch))
+    }
+
     /// A step of the optimizer with these gradients, after which weights keep their constraints. If the fit
     /// [accumulates](Fit::accumulate), they are those of all trainable weights, and only the last of so many calls
     /// makes a step.
@@ -227,7 +244,7 @@ impl<'a> Training<'a> {
     }
 
     /// What callbacks are told of the batch that runs.
-    pub(crate) fn batch_end(&self, loss: f64) -> BatchEnd {
+    fn batch_end(&self, loss: f64) -> BatchEnd {
         BatchEnd { epoch: self.epoch, batch: self.batch, batches: self.batches, loss }
     }
 

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 
 use autograd::Variable;
-use data::{ArrayDataset, Dataset};
+use data::{ArrayDataset, Dataset, Sequences};
 use nn::{
-    Activation, Dense, Initializer, Layer, MeanSquaredError, Mode, Sequential, SparseCategoricalCrossentropy, Visitor,
-    mean_absolute_error,
+    Activation, Dense, GlobalAveragePool1d, Initializer, Layer, MeanSquaredError, Mode, Sequential,
+    SparseCategoricalCrossentropy, Visitor, mean_absolute_error,
 };
 use optim::{Adam, Sgd};
 use tensor::{Tensor, tensor};
@@ -81,6 +81,23 @@ fn evaluating_and_predicting_go_over_all_batches() {
     assert_eq!((predictions.shape(), predictions.to_vec::<f32>().unwrap()), (&[300, 1].into(), xs));
     assert_eq!(trainer.predict(&Tensor::zeros([0, 1])).unwrap().shape(), &[0, 1]);
     assert_eq!(model.w(), 1.0);
+}
+
+#[test]
+fn predictions_of_padded_samples_heed_their_mask() {
+    let sequences = vec![tensor![[1.0], [2.0]], tensor![[3.0]], tensor![[4.0], [5.0], [9.0]]];
+    let samples = Sequences::new(sequences, &Tensor::zeros([3])).unwrap();
+    let model = Sequential::new().add(GlobalAveragePool1d);
+    let trainer = Trainer::new(&model, MeanSquaredError, Sgd::default());
+    let predictions = trainer.predict_samples(&samples).unwrap();
+    assert_eq!(predictions.to_vec::<f32>().unwrap(), [1.5, 3.0, 6.0]);
+
+    let steps = Sequential::new().add(Activation::Relu);
+    let trainer = Trainer::new(&steps, MeanSquaredError, Sgd::default()).batch_size(2);
+    let message = "concat: [2, 2, 1] and [1, 3, 1] differ on another axis than 0";
+    assert_eq!(trainer.predict_samples(&samples).unwrap_err().to_string(), message);
+    let message = "predict_samples: there are no samples";
+    assert_eq!(trainer.predict_samples(&lines(&[], 0.0)).unwrap_err().to_string(), message);
 }
 
 #[test]

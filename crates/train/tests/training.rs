@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 use autograd::GradientTape;
 use data::{ArrayDataset, Batch, Dataset, Pipeline};
 use nn::{
-    Activation, ClassWeighted, Dense, Dropout, Layer, Loss, Mode, Reduction, Sequential, SparseCategoricalCrossentropy,
+    Activation, ClassWeighted, Dense, Dropout, Initializer, Layer, Loss, Mode, Reduction, Sequential,
+    SparseCategoricalCrossentropy,
 };
 use optim::{Adam, Optimizer};
 use tensor::{Generator, Tensor, tensor};
@@ -52,9 +53,10 @@ fn by_hand(model: &Sequential, train: &Pipeline, fit: Fit<'_>, metric: impl Metr
             let tape = GradientTape::new();
             let predictions = model.forward(&batch.features, Mode::Training)?;
             let loss = loss_of(&batch, &predictions)?;
+            let value = training.loss(&batch, &loss)?;
             let weights = model.trainable_weights();
             training.apply(&weights, &tape.gradient(&loss, &weights)?)?;
-            training.end_batch(&batch, &predictions, loss.item()?)?;
+            training.end_batch(&batch, &predictions, value)?;
             if training.stopped().is_some() {
                 break 'training;
             }
@@ -69,6 +71,27 @@ fn by_hand(model: &Sequential, train: &Pipeline, fit: Fit<'_>, metric: impl Metr
         training.end_epoch(&[("number", number)])?;
     }
     training.end()
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_a_loop_before_its_step() {
+    let train = ArrayDataset::from_tensors(&tensor![[1.0], [f32::NAN]], &tensor![[0.0], [0.0]]).unwrap();
+    let model = Sequential::new().add(Dense::units(2).kernel_initializer(Initializer::Ones));
+    let mut optimizer = adam();
+    let fit = Fit::epochs(1).batch_size(1).verbose(Verbose::Silent);
+    let mut training = Training::new(&model, &mut optimizer, fit);
+    let (mut batches, mut message) = (training.next_epoch(&train).unwrap().unwrap(), None);
+    while message.is_none() {
+        let batch = batches.next().unwrap().unwrap();
+        let loss = model.forward(&batch.features, Mode::Training).unwrap().mean();
+        match training.loss(&batch, &loss) {
+            Ok(value) => training.end_batch(&batch, &batch.targets, value).unwrap(),
+            Err(error) => message = Some(error.to_string()),
+        }
+    }
+    let expected = "the loss became NaN in epoch 0, batch 1, with the learning rate 0.01; \
+                    input: shape [1, 1]: has NaN or infinite elements";
+    assert_eq!(message.unwrap(), expected);
 }
 
 fn weights(model: &Sequential) -> Vec<Vec<f32>> {
