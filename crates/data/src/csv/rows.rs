@@ -172,7 +172,7 @@ impl Rows {
 }
 
 /// A text from a file for a message: as much as fits into one.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 40;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
