@@ -49,9 +49,9 @@ impl<'a> Row<'a> {
         self.ends.len()
     }
 
-    /// The number of bytes in all fields.
+    /// The number of bytes in all fields, and one for each: empty ones take memory too.
     pub(super) fn bytes(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+        self.ends.last().copied().unwrap_or(0) + self.ends.len()
     }
 
     pub(super) fn fields(self) -> impl Iterator<Item = &'a [u8]> {

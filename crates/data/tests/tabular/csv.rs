@@ -184,6 +184,12 @@ fn chunks_are_the_table_in_parts() {
     let long = csv(format!("a\n{}", format!("{}\n", "x".repeat(LONGEST_ROW)).repeat(20)));
     let rows: Vec<usize> = long.chunks(100).unwrap().map(|table| table.unwrap().rows()).collect();
     assert_eq!(rows, [16, 4]);
+    // Fields without text count as well.
+    let header: Vec<String> = (0..MOST_COLUMNS).map(|k| k.to_string()).collect();
+    let empty = format!("{}\n{}", header.join(","), format!("{}\n", ",".repeat(MOST_COLUMNS - 1)).repeat(300));
+    let empty = csv(empty).column("0", ColumnType::F64).ignore_others();
+    let rows: Vec<usize> = empty.chunks(1000).unwrap().map(|table| table.unwrap().rows()).collect();
+    assert_eq!(rows, [256, 44]);
     let mut broken = csv("a\n1\n2\nx\n").column("a", ColumnType::F64).chunks(2).unwrap();
     assert_eq!(broken.next().unwrap().unwrap().rows(), 2);
     assert!(broken.next().unwrap().is_err());
