@@ -12,7 +12,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use facade::data::Split;
 use facade::prelude::*;
 use facade::train::{load_weights, save_weights};
 

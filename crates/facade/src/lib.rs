@@ -25,10 +25,11 @@ pub use {autograd, data, nn, optim, tensor, train};
 /// [`train`], to which all others convert.
 pub mod prelude {
     pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, no_record};
+    pub use data::csv::ColumnType;
     pub use data::preprocessing::{Categorical, Missing, Numeric};
     pub use data::{
         ArrayDataset, Augmentation, Batch, Batches, Csv, Dataset, Features, Mnist, Pipeline, Preprocessing, Samples,
-        Stream, Table, mnist,
+        Sequences, Split, Stream, Table, mnist,
     };
     pub use nn::layers::*;
     pub use nn::losses::*;
@@ -38,6 +39,7 @@ pub mod prelude {
         Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Clip, GradientAccumulator, Group, Lamb, Lion, Muon, Nadam,
         Optimizer, RmsProp, Sgd, WeightAverage,
     };
+    pub use tensor::ops::Padding;
     pub use tensor::profile::{Phase, Profile, Profiler};
     pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
     pub use train::{

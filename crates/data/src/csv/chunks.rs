@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::missing::MissingTexts;
 use super::rows::Rows;
 use super::types::Filling;
-use super::{ColumnType, HeaderRow, present};
+use super::{ColumnType, HeaderRow};
 use crate::error::{Error, Result};
 use crate::table::{Lines, Table, listed};
 
@@ -90,7 +91,7 @@ pub struct Chunks {
     rows: Rows,
     header: Header,
     types: Vec<(String, ColumnType)>,
-    missing: Vec<String>,
+    missing: MissingTexts,
     /// The most rows and bytes of a table.
     most: (usize, usize),
     ended: bool,
@@ -101,7 +102,7 @@ impl Chunks {
         rows: Rows,
         header: Header,
         types: Vec<(String, ColumnType)>,
-        missing: Vec<String>,
+        missing: MissingTexts,
         most_rows: usize,
         most_bytes: usize,
     ) -> Chunks {
@@ -133,7 +134,7 @@ impl Chunks {
         while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
             let row = self.rows.row();
             for ((column, field), (name, _)) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
-                column.push(present(field, &self.missing)).map_err(|problem| Error::Row {
+                column.push(self.missing.present(field)).map_err(|problem| Error::Row {
                     file: self.rows.name.clone(),
                     line: row.line,
                     column: Some(name.clone()),

@@ -1,6 +1,7 @@
 //! Comma-separated values: tables in text, read whole or in chunks.
 
 mod chunks;
+mod missing;
 mod rows;
 mod types;
 
@@ -11,13 +12,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use chunks::Chunks;
+pub use missing::MISSING;
+pub(crate) use rows::shown;
 pub use types::ColumnType;
+pub(crate) use types::number;
 
 use crate::error::{Error, Result};
 use crate::preprocessing::Preprocessing;
 use crate::stream::Stream;
 use crate::table::Table;
 use chunks::Header;
+use missing::MissingTexts;
 use rows::Rows;
 use types::Inferred;
 
@@ -26,9 +31,6 @@ pub const LONGEST_ROW: usize = 1 << 20;
 
 /// How many columns a file may have.
 pub const MOST_COLUMNS: usize = 1 << 16;
-
-/// What stands for a missing value unless [`Csv::missing`] says otherwise.
-pub const MISSING: [&str; 8] = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "?"];
 
 /// A file of comma-separated values (RFC 4180), UTF-8, and how to read it.
 ///
@@ -59,7 +61,7 @@ pub struct Csv {
     delimiter: u8,
     comment: Option<u8>,
     header: HeaderRow,
-    missing: Vec<String>,
+    missing: MissingTexts,
     stated: BTreeMap<String, ColumnType>,
     others: bool,
     inferred_from: Option<usize>,
@@ -96,7 +98,7 @@ impl Csv {
             delimiter: b',',
             comment: None,
             header: HeaderRow::First,
-            missing: MISSING.map(String::from).into(),
+            missing: MissingTexts::new(MISSING),
             stated: BTreeMap::new(),
             others: true,
             inferred_from: None,
@@ -130,7 +132,7 @@ impl Csv {
     /// The texts that stand for a missing value, instead of [`MISSING`].
     #[must_use]
     pub fn missing(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Csv {
-        Csv { missing: texts.into_iter().map(Into::into).collect(), ..self }
+        Csv { missing: MissingTexts::new(texts), ..self }
     }
 
     /// States what a column holds.
@@ -180,7 +182,7 @@ impl Csv {
                 }
                 left -= 1;
                 for (inferred, field) in inferred.iter_mut().zip(rows.row().fields()) {
-                    inferred.see(self.present(field));
+                    inferred.see(self.missing.present(field));
                 }
             }
             for (column_type, inferred) in types.iter_mut().zip(inferred) {
@@ -282,13 +284,4 @@ impl Csv {
         }
         Ok(())
     }
-
-    /// The field, unless it stands for a missing value.
-    fn present<'a>(&self, field: &'a [u8]) -> Option<&'a [u8]> {
-        present(field, &self.missing)
-    }
-}
-
-fn present<'a>(field: &'a [u8], missing: &[String]) -> Option<&'a [u8]> {
-    (!missing.iter().any(|text| text.as_bytes() == field)).then_some(field)
 }

@@ -49,9 +49,9 @@ impl<'a> Row<'a> {
         self.ends.len()
     }
 
-    /// The number of bytes in all fields.
+    /// The number of bytes in all fields, and one for each: empty ones take memory too.
     pub(super) fn bytes(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
+        self.ends.last().copied().unwrap_or(0) + self.ends.len()
     }
 
     pub(super) fn fields(self) -> impl Iterator<Item = &'a [u8]> {
@@ -172,7 +172,7 @@ impl Rows {
 }
 
 /// A text from a file for a message: as much as fits into one.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 40;
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

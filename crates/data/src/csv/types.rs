@@ -75,7 +75,7 @@ impl Inferred {
 }
 
 /// The number in a text; `nan` is none, as what stands for a missing one is stated apart.
-fn number<T: std::str::FromStr + Copy>(text: &str, is_nan: impl Fn(T) -> bool) -> Option<T> {
+pub(crate) fn number<T: std::str::FromStr + Copy>(text: &str, is_nan: impl Fn(T) -> bool) -> Option<T> {
     text.parse().ok().filter(|&number| !is_nan(number))
 }
 

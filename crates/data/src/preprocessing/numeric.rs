@@ -190,8 +190,8 @@ impl Seen {
             Scale::Standardize => (mean, deviation),
             Scale::MinMax => (self.least, self.greatest - self.least),
         };
-        // Rounding may leave a little of the deviation of equal numbers.
-        let scale = if self.least == self.greatest { 1.0 } else { scale };
+        // Rounding may leave a little of the deviation of equal numbers, and nothing of that of tiny ones.
+        let scale = if self.least == self.greatest || scale == 0.0 { 1.0 } else { scale };
         let missing = match self.plan.missing {
             Missing::Refused => None,
             Missing::Mean => Some(mean),

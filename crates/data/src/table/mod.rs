@@ -4,7 +4,7 @@ mod categories;
 mod display;
 mod summary;
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tensor::{DType, Tensor};
@@ -13,7 +13,7 @@ pub use categories::Categories;
 pub(crate) use categories::CategoriesBuilder;
 pub use summary::{ColumnSummary, Summary, Values};
 
-use crate::csv::ColumnType;
+use crate::csv::{ColumnType, number, shown};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 
@@ -37,6 +37,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Table {
     names: Vec<String>,
+    /// The place of each name.
+    places: Arc<HashMap<String, usize>>,
     columns: Vec<Column>,
     rows: usize,
     /// Where it was read from, for messages.
@@ -95,6 +97,7 @@ impl Column {
 /// A column together with its name, for messages.
 #[derive(Clone, Copy)]
 pub struct Named<'a> {
+    table: &'a Table,
     name: &'a str,
     column: &'a Column,
 }
@@ -103,12 +106,23 @@ impl<'a> Named<'a> {
     /// The tensor of a column of numbers: float32, float64 or int64, `[rows]`.
     ///
     /// # Errors
-    /// If it is a column of categories.
+    /// If it is a column of categories. The message names the first text that is no number.
     pub fn numbers(self) -> Result<&'a Tensor> {
-        match self.column {
-            Column::Numbers(numbers) => Ok(numbers),
-            Column::Categories(_) => Err(Error::Dataset(format!("column {} holds categories, not numbers", self.name))),
-        }
+        let categories = match self.column {
+            Column::Numbers(numbers) => return Ok(numbers),
+            Column::Categories(categories) => categories,
+        };
+        let mut rows = categories.iter().enumerate().filter_map(|(row, text)| Some((row, text?)));
+        Err(match rows.find(|(_, text)| number(text, f64::is_nan).is_none()) {
+            Some((row, text)) => {
+                let message = format!(
+                    "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number",
+                    shown(text)
+                );
+                self.table.error_at(row, self.name, message)
+            }
+            None => Error::Dataset(format!("column {} holds categories, not numbers", self.name)),
+        })
     }
 
     /// The texts of a column of categories.
@@ -119,9 +133,10 @@ impl<'a> Named<'a> {
         match self.column {
             Column::Categories(categories) => Ok(categories),
             Column::Numbers(numbers) => Err(Error::Dataset(format!(
-                "column {} holds numbers ({}), not categories; the type can be stated when it is read: `Csv::columns(preprocessing.columns())`",
+                "column {} holds numbers ({}), not categories; what it is read as is stated by `Csv::column({:?}, ColumnType::Category)`, or for a fitted preprocessing by `Csv::columns(preprocessing.columns())`",
                 self.name,
-                numbers.dtype()
+                numbers.dtype(),
+                self.name
             ))),
         }
     }
@@ -134,7 +149,7 @@ impl Table {
     /// If two have one name, their lengths differ, or numbers are not float32, float64 or int64, `[rows]`.
     pub fn new(columns: impl IntoIterator<Item = (impl Into<String>, Column)>) -> Result<Table> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
-        let mut seen = BTreeSet::new();
+        let mut places = HashMap::new();
         for (name, column) in columns {
             let name = name.into();
             if let Column::Numbers(numbers) = &column
@@ -146,7 +161,7 @@ impl Table {
                 );
                 return Err(Error::Dataset(message));
             }
-            if !seen.insert(name.clone()) {
+            if places.insert(name.clone(), names.len()).is_some() {
                 return Err(Error::Dataset(format!("table: two columns are named {name}")));
             }
             names.push(name);
@@ -157,7 +172,7 @@ impl Table {
             let (first, count) = (&names[0], column.rows());
             return Err(Error::Dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
         }
-        Ok(Table { names, columns: values, rows, lines: None })
+        Ok(Table { names, places: Arc::new(places), columns: values, rows, lines: None })
     }
 
     /// The table of columns that were read from these lines.
@@ -186,14 +201,47 @@ impl Table {
     /// # Errors
     /// If there is none; the message lists those there are.
     pub fn column(&self, name: &str) -> Result<Named<'_>> {
-        match self.columns().find(|(known, _)| *known == name) {
-            Some((name, column)) => Ok(Named { name, column }),
+        match self.places.get(name) {
+            Some(&place) => Ok(Named { table: self, name: &self.names[place], column: &self.columns[place] }),
             None => {
                 let file = self.lines.as_ref().map_or(String::new(), |lines| format!("{}: ", lines.file));
                 let names = listed(&self.names);
                 Err(Error::Dataset(format!("{file}there is no column {name}; the columns are {names}")))
             }
         }
+    }
+
+    /// With this column at the end, or in place of the one of this name: pandas' `assign`. What is computed from other
+    /// columns becomes a feature that way.
+    ///
+    /// ```
+    /// use data::Csv;
+    /// use data::table::Column;
+    ///
+    /// let table = Csv::from_bytes("day\n2024-05-01\nNA\n2023-12-24\n", "days.csv").read()?;
+    /// let days = table.column("day")?.categories()?;
+    /// let month = |day: &str| day.get(5..7)?.parse::<f64>().ok();
+    /// let months = days.iter().map(|day| day.and_then(month).unwrap_or(f64::NAN)).collect();
+    /// let table = table.with_column("month", Column::Numbers(months))?;
+    /// assert_eq!(table.names(), ["day", "month"]);
+    /// assert_eq!(table.column("month")?.numbers()?.to_vec::<f64>()?[2], 12.0);
+    /// # Ok::<(), data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it has not as many rows, or numbers are not float32, float64 or int64 with one axis.
+    pub fn with_column(&self, name: impl Into<String>, column: Column) -> Result<Table> {
+        let (name, rows) = (name.into(), column.rows());
+        if rows != self.rows {
+            return Err(Error::Dataset(format!("table: it has {} rows, and the column {name} {rows}", self.rows)));
+        }
+        let mut columns: Vec<(String, Column)> =
+            self.columns().map(|(name, column)| (name.into(), column.clone())).collect();
+        match self.places.get(&name) {
+            Some(&place) => columns[place].1 = column,
+            None => columns.push((name, column)),
+        }
+        Ok(Table { lines: self.lines.clone(), ..Table::new(columns)? })
     }
 
     /// The rows of these numbers, in this order.
@@ -210,7 +258,7 @@ impl Table {
             file: Arc::clone(file),
             lines: Arc::new(rows.iter().map(|&row| lines[row]).collect()),
         });
-        Ok(Table { names: self.names.clone(), columns, rows: rows.len(), lines })
+        Ok(Table { names: self.names.clone(), places: Arc::clone(&self.places), columns, rows: rows.len(), lines })
     }
 
     /// The rows in which none of these columns is missing: pandas' `dropna(subset=…)`. Rows without a target cannot

@@ -1,6 +1,6 @@
 //! Reading comma-separated values: what comes out, and what is said of files that are wrong.
 
-use data::csv::{ColumnType, Csv, LONGEST_ROW, MOST_COLUMNS};
+use data::csv::{ColumnType, Csv, LONGEST_ROW, MISSING, MOST_COLUMNS};
 use data::table::{Column, Table};
 
 fn csv(text: impl AsRef<[u8]>) -> Csv {
@@ -73,7 +73,7 @@ fn types_can_be_stated() {
         format!("f.csv: line 3, column b: \"{}\"… is not a number, as the type float64 wants", "x".repeat(40))
     );
     // What stands for a missing number must be stated, however it is spelt.
-    assert!(one(ColumnType::F64, "-nan").contains("\"-nan\" is not a number"));
+    assert!(one(ColumnType::F64, "nAn").contains("\"nAn\" is not a number"));
     assert_eq!(fields(&csv("x\n-inf\n").read().unwrap(), "x"), ["-inf"]);
 }
 
@@ -107,6 +107,12 @@ fn missing_values_are_those_that_are_stated() {
     let table = csv("a,b\nNA,-999\nnone,2\n").missing(["none", "-999"]).read().unwrap();
     assert_eq!(fields(&table, "a"), ["NA", "-"]);
     assert_eq!(fields(&table, "b"), ["-", "2"]);
+    let pandas = csv(format!("x\n1\n{}\n1.5\n", MISSING[1..].join("\n"))).read().unwrap();
+    assert_eq!(fields(&pandas, "x"), [vec!["1"], vec!["-"; MISSING.len() - 1], vec!["1.5"]].concat());
+    // Fields are without the blanks around them, and so are these.
+    assert_eq!(fields(&csv("x\n none \n").missing([" none "]).read().unwrap(), "x"), ["-"]);
+    // An empty field is only missing if that is stated.
+    assert_eq!(fields(&csv("x,y\n,1\n").missing(["NA"]).read().unwrap(), "x"), [""]);
 }
 
 #[test]
@@ -178,6 +184,12 @@ fn chunks_are_the_table_in_parts() {
     let long = csv(format!("a\n{}", format!("{}\n", "x".repeat(LONGEST_ROW)).repeat(20)));
     let rows: Vec<usize> = long.chunks(100).unwrap().map(|table| table.unwrap().rows()).collect();
     assert_eq!(rows, [16, 4]);
+    // Fields without text count as well.
+    let header: Vec<String> = (0..MOST_COLUMNS).map(|k| k.to_string()).collect();
+    let empty = format!("{}\n{}", header.join(","), format!("{}\n", ",".repeat(MOST_COLUMNS - 1)).repeat(300));
+    let empty = csv(empty).column("0", ColumnType::F64).ignore_others();
+    let rows: Vec<usize> = empty.chunks(1000).unwrap().map(|table| table.unwrap().rows()).collect();
+    assert_eq!(rows, [256, 44]);
     let mut broken = csv("a\n1\n2\nx\n").column("a", ColumnType::F64).chunks(2).unwrap();
     assert_eq!(broken.next().unwrap().unwrap().rows(), 2);
     assert!(broken.next().unwrap().is_err());

@@ -37,6 +37,8 @@ fn numbers_are_scaled_by_the_training_rows() {
     let equal = format!("x\n{}", "0.1\n".repeat(1000));
     assert!(features(x(Numeric::standardize()), &equal, "x\n2.5\n")[0] - 2.4 < 1e-6);
     assert_eq!(features(x(Numeric::min_max()), &equal, "x\n1.1\n"), [1.0]);
+    // The squares of these are 0.
+    assert_eq!(features(x(Numeric::standardize()), "x\n1e-170\n3e-170\n", "x\n2\n"), [2.0]);
 }
 
 #[test]
@@ -148,9 +150,15 @@ fn other_columns_are_refused() {
     );
     assert_eq!(
         error(fitted.transform(&table("x,c\n1,2\n"))),
-        "column c holds numbers (int64), not categories; the type can be stated when it is read: `Csv::columns(preprocessing.columns())`"
+        "column c holds numbers (int64), not categories; what it is read as is stated by `Csv::column(\"c\", ColumnType::Category)`, or for a fitted preprocessing by `Csv::columns(preprocessing.columns())`"
     );
-    assert_eq!(error(fitted.transform(&table("x,c\nz,a\n"))), "column x holds categories, not numbers");
+    // One text that is no number makes a column of numbers one of categories: the message says which.
+    assert_eq!(
+        error(fitted.transform(&table("x,c\n1,a\nNA,a\nnone,a\n"))),
+        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number"
+    );
+    let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", data::csv::ColumnType::Category);
+    assert_eq!(error(fitted.transform(&stated.read().unwrap())), "column x holds categories, not numbers");
     assert_eq!(error(fitted.targets(&table("x,c\n1,a\n"))), "f.csv: there is no column y; the columns are x, c");
     // What a file is read as does not depend on what is in it.
     let new = Csv::from_bytes("c,x\n2,NA\n", "new.csv").columns(fitted.columns()).read().unwrap();

@@ -2,6 +2,7 @@
 
 use data::Split;
 use data::csv::Csv;
+use data::preprocessing::{Features, Numeric};
 use data::table::{Categories, Column, Table};
 use tensor::{Tensor, tensor};
 
@@ -81,7 +82,27 @@ fn rows_and_columns_are_picked() {
     assert_eq!(ages, [0, 2, 4, 5, 6, 7, 8, 9, 10, 11]);
     assert_eq!(error(people().column("size")), "there is no column size; the columns are height, age, name");
     assert_eq!(error(people().gather(&[3, 12])), "table: there is no row 12 among 12");
-    assert_eq!(error(people().column("name").unwrap().numbers()), "column name holds categories, not numbers");
+    assert_eq!(
+        error(people().column("name").unwrap().numbers()),
+        "row 0, column name: \"person 0\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number"
+    );
+}
+
+#[test]
+fn columns_are_added_and_replaced() {
+    let read = Csv::from_bytes("a,b\n1,x\n2,y\n", "f.csv").read().unwrap();
+    let more = read.with_column("c", Column::Numbers(tensor![0.5, f32::NAN])).unwrap();
+    let table = more.with_column("a", Column::Numbers(tensor![7, 8])).unwrap();
+    assert_eq!(table.names(), ["a", "b", "c"]);
+    assert_eq!(table.column("a").unwrap().numbers().unwrap().to_vec::<i64>().unwrap(), [7, 8]);
+    assert_eq!(read.column("a").unwrap().numbers().unwrap().to_vec::<i64>().unwrap(), [1, 2]);
+    // Messages still have the line.
+    let fitted = Features::new().numeric(["c"], Numeric::new()).fit(&table);
+    assert!(error(fitted).starts_with("f.csv: line 3, column c: the number is missing"));
+
+    let one = |column| error(read.with_column("a", Column::Numbers(column)));
+    assert_eq!(one(tensor![1.0]), "table: it has 2 rows, and the column a 1");
+    assert!(one(tensor![[1.0, 2.0]]).contains("column a is float32 of shape [1, 2]"));
 }
 
 #[test]
