@@ -69,10 +69,11 @@ impl Convolution {
         })
     }
 
-    /// Multiply-adds of this convolution.
+    /// Multiply-adds of this convolution; without tiles each takes as long as several.
     fn work(&self) -> usize {
         let sizes = self.axes.iter().flat_map(|axis| [axis.output, axis.kernel]);
-        sizes.chain([self.images, self.inputs / self.groups, self.outputs]).fold(1, usize::saturating_mul)
+        let cost = if self.is_depthwise() { 8 } else { 1 };
+        sizes.chain([self.images, self.inputs / self.groups, self.outputs, cost]).fold(1, usize::saturating_mul)
     }
 
     /// Whether every channel has a kernel of its own.
@@ -132,13 +133,13 @@ impl Convolution {
             if empty {
                 out.fill(T::zero());
             }
+            if self.is_depthwise() {
+                phases.iter().for_each(|phase| correlation.depthwise(phase, images.clone(), &rows, out));
+                return;
+            }
             let block = Block::new(&source, lines, [height, width], images.clone(), rows.clone());
             for phase in phases.iter().filter(|phase| phase.taps > 0) {
-                if self.is_depthwise() {
-                    correlation.depthwise(phase, &block, images.len(), &rows, out);
-                } else {
-                    correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
-                }
+                correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
             }
         });
         out
@@ -163,7 +164,11 @@ impl Convolution {
             let first = start / size * images;
             let images = first..(first + images).min(self.images);
             for_chunks(out, chunk, |start, out| {
-                self.kernel_part(input, gradient, images.clone(), start / self.outputs, out);
+                if self.is_depthwise() {
+                    self.kernel_part_depthwise(input, gradient, images.clone(), start / self.outputs, out);
+                } else {
+                    self.kernel_part(input, gradient, images.clone(), start / self.outputs, out);
+                }
             });
         });
         if partial == 1 {
@@ -203,7 +208,13 @@ impl Convolution {
                 // With several images the rows are all of each.
                 let at = (images.start * height + rows.start) * width;
                 let gradient = &gradient[at * self.outputs..][..runs.len() * width * self.outputs];
-                let tap = |tap: usize| frame.tap(lines, [tap / self.axes[1].kernel, tap % self.axes[1].kernel]);
+                // Where the elements of a window start that meet these places.
+                let places = pairs(self.axes.map(|axis| axis.kernel))
+                    .map(|tap| frame.tap(lines, tap))
+                    .flat_map(|tap| (0..self.inputs / self.groups).map(move |channel| tap + channel))
+                    .skip(first)
+                    .take(out.len() / self.outputs);
+                let places: SmallVec<[usize; 64]> = places.collect();
                 let products = Products {
                     data,
                     runs: &runs,
@@ -212,30 +223,48 @@ impl Convolution {
                     rows: gradient,
                     stride: self.outputs,
                 };
-                if self.is_depthwise() {
-                    for (place, out) in (first..).zip(out.chunks_mut(self.outputs)) {
-                        depthwise::add_place(&products, tap(place), out);
-                    }
-                } else {
-                    self.kernel_tiles(&products, &panels, first, tap, out);
-                }
+                self.kernel_tiles(&products, &panels, &places, out);
             }
         }
     }
 
-    /// Adds what a block gives: `products` of its windows and the gradients, `tap` being where the
-    /// elements of a window start.
-    fn kernel_tiles<T: Tiled>(
+    /// As [`Convolution::kernel_part`], channel by channel.
+    fn kernel_part_depthwise<T: Tiled>(
         &self,
-        products: &Products<T>,
-        panels: &[Panel<T>],
+        input: &[T],
+        gradient: &[T],
+        images: Range<usize>,
         first: usize,
-        tap: impl Fn(usize) -> usize,
         out: &mut [T],
     ) {
+        let [height, width] = self.axes.map(|axis| axis.output);
+        let (y, x) = (self.axes[0].forward(), self.axes[1].forward());
+        let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
+        let place = |[row, column]: [usize; 2]| depthwise::Place {
+            origin: [y.source(0, row), x.source(0, column)],
+            outputs: x.meeting(column, source.size[1], width),
+        };
+        let places = pairs(self.axes.map(|axis| axis.kernel)).map(place).skip(first).take(out.len() / self.outputs);
+        let places: SmallVec<[_; 16]> = places.collect();
+        for (image, row) in images.flat_map(|image| (0..height).map(move |row| (image, row))) {
+            let at = (image * height + row) * width * self.outputs;
+            depthwise::Places {
+                image: source.image(image),
+                gradient: &gradient[at..][..width * self.outputs],
+                row,
+                step: [y.step, x.step],
+                places: &places,
+                out: &mut *out,
+            }
+            .add();
+        }
+    }
+
+    /// Adds what a block gives: `products` of its windows and the gradients, for each place of the
+    /// kernel from where on the elements of a window meet it.
+    fn kernel_tiles<T: Tiled>(&self, products: &Products<T>, panels: &[Panel<T>], places: &[usize], out: &mut [T]) {
         let [inputs, outputs] = [self.inputs, self.outputs].map(|channels| channels / self.groups);
         let gradient = products.rows;
-        let places = out.len() / self.outputs;
         for (group, (panel, count, tile)) in each(self.groups, panels) {
             let column = group * outputs + panel;
             // A tile reads whole vectors: beyond the last row there may be none.
@@ -252,13 +281,10 @@ impl Convolution {
                 None => (&gradient[column..], self.outputs),
             };
             let products = Products { rows, stride, ..*products };
-            for start in (0..places).step_by(HEIGHT) {
-                let starts = std::array::from_fn(|p| {
-                    let place = first + (start + p).min(places - 1);
-                    tap(place / inputs) + group * inputs + place % inputs
-                });
-                let to: [usize; HEIGHT] = std::array::from_fn(|p| (start + p) * self.outputs + column);
-                let to = &to[..HEIGHT.min(places - start)];
+            for (number, places) in places.chunks(HEIGHT).enumerate() {
+                let starts = std::array::from_fn(|p| places[p.min(places.len() - 1)] + group * inputs);
+                let to: [usize; HEIGHT] = std::array::from_fn(|p| (number * HEIGHT + p) * self.outputs + column);
+                let to = &to[..places.len()];
                 tile.sum(&products, &starts, Target { out: &mut *out, places: to, width: count, add: true });
             }
         }
@@ -280,6 +306,11 @@ fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 4]> {
         start += tile.width;
     }
     panels
+}
+
+/// All pairs of indices below these, in the order of memory.
+fn pairs([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    (0..rows).flat_map(move |y| (0..columns).map(move |x| [y, x]))
 }
 
 /// The panels of every group.
@@ -352,28 +383,23 @@ impl<T: Tiled> Correlation<'_, T> {
     }
 
     /// The elements of a phase in some rows of some images, channel by channel.
-    fn depthwise(&self, phase: &Phase, block: &Block<T>, images: usize, rows: &Range<usize>, out: &mut [T]) {
-        let (data, frame) = block.parts();
+    fn depthwise(&self, phase: &Phase, images: Range<usize>, rows: &Range<usize>, out: &mut [T]) {
         let [y, x] = phase.lines;
-        let taps: SmallVec<[usize; 32]> =
-            (0..y.taps).flat_map(|y| (0..x.taps).map(move |x| [y, x])).map(|tap| frame.tap(phase.lines, tap)).collect();
         let [_, width] = self.target;
-        for (image, j) in (0..images).flat_map(|image| y.within(rows).map(move |j| (image, j))) {
-            let inside = y.inside(j, self.source.size[0]);
-            let row = image * rows.len() + y.first + j * y.every - rows.start;
-            depthwise::Row {
-                data,
-                start: frame.start(image, phase.lines, j),
-                step: frame.step(x),
-                taps: &taps[inside.start * x.taps..inside.end * x.taps],
-                kernel: &phase.rows.as_slice::<T>()[inside.start * x.taps * self.channels..],
-                out: &mut *out,
-                place: (row * width + x.first) * self.channels,
-                place_step: x.every * self.channels,
-                count: x.within(&(0..width)).len(),
-                channels: self.channels,
+        let spans = depthwise::spans(x, self.source.size[1], x.within(&(0..width)).len());
+        for (number, image) in images.enumerate() {
+            for j in y.within(rows) {
+                let row = number * rows.len() + y.first + j * y.every - rows.start;
+                depthwise::Row {
+                    image: self.source.image(image),
+                    lines: phase.lines,
+                    row: j,
+                    spans: &spans,
+                    kernel: phase.rows.as_slice(),
+                    out: &mut out[row * width * self.channels..][..width * self.channels],
+                }
+                .sum();
             }
-            .sum();
         }
     }
 
