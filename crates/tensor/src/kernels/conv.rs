@@ -208,13 +208,7 @@ impl Convolution {
                 // With several images the rows are all of each.
                 let at = (images.start * height + rows.start) * width;
                 let gradient = &gradient[at * self.outputs..][..runs.len() * width * self.outputs];
-                // Where the elements of a window start that meet these places.
-                let places = pairs(self.axes.map(|axis| axis.kernel))
-                    .map(|tap| frame.tap(lines, tap))
-                    .flat_map(|tap| (0..self.inputs / self.groups).map(move |channel| tap + channel))
-                    .skip(first)
-                    .take(out.len() / self.outputs);
-                let places: SmallVec<[usize; 64]> = places.collect();
+                let tap = |tap: usize| frame.tap(lines, [tap / self.axes[1].kernel, tap % self.axes[1].kernel]);
                 let products = Products {
                     data,
                     runs: &runs,
@@ -223,7 +217,7 @@ impl Convolution {
                     rows: gradient,
                     stride: self.outputs,
                 };
-                self.kernel_tiles(&products, &panels, &places, out);
+                self.kernel_tiles(&products, &panels, first, tap, out);
             }
         }
     }
@@ -260,11 +254,19 @@ impl Convolution {
         }
     }
 
-    /// Adds what a block gives: `products` of its windows and the gradients, for each place of the
-    /// kernel from where on the elements of a window meet it.
-    fn kernel_tiles<T: Tiled>(&self, products: &Products<T>, panels: &[Panel<T>], places: &[usize], out: &mut [T]) {
+    /// Adds what a block gives: `products` of its windows and the gradients, `tap` being where the
+    /// elements of a window start.
+    fn kernel_tiles<T: Tiled>(
+        &self,
+        products: &Products<T>,
+        panels: &[Panel<T>],
+        first: usize,
+        tap: impl Fn(usize) -> usize,
+        out: &mut [T],
+    ) {
         let [inputs, outputs] = [self.inputs, self.outputs].map(|channels| channels / self.groups);
         let gradient = products.rows;
+        let places = out.len() / self.outputs;
         for (group, (panel, count, tile)) in each(self.groups, panels) {
             let column = group * outputs + panel;
             // A tile reads whole vectors: beyond the last row there may be none.
@@ -281,10 +283,13 @@ impl Convolution {
                 None => (&gradient[column..], self.outputs),
             };
             let products = Products { rows, stride, ..*products };
-            for (number, places) in places.chunks(HEIGHT).enumerate() {
-                let starts = std::array::from_fn(|p| places[p.min(places.len() - 1)] + group * inputs);
-                let to: [usize; HEIGHT] = std::array::from_fn(|p| (number * HEIGHT + p) * self.outputs + column);
-                let to = &to[..places.len()];
+            for start in (0..places).step_by(HEIGHT) {
+                let starts = std::array::from_fn(|p| {
+                    let place = first + (start + p).min(places - 1);
+                    tap(place / inputs) + group * inputs + place % inputs
+                });
+                let to: [usize; HEIGHT] = std::array::from_fn(|p| (start + p) * self.outputs + column);
+                let to = &to[..HEIGHT.min(places - start)];
                 tile.sum(&products, &starts, Target { out: &mut *out, places: to, width: count, add: true });
             }
         }
