@@ -69,10 +69,11 @@ impl Convolution {
         })
     }
 
-    /// Multiply-adds of this convolution.
+    /// Multiply-adds of this convolution; without tiles each takes as long as several.
     fn work(&self) -> usize {
         let sizes = self.axes.iter().flat_map(|axis| [axis.output, axis.kernel]);
-        sizes.chain([self.images, self.inputs / self.groups, self.outputs]).fold(1, usize::saturating_mul)
+        let cost = if self.is_depthwise() { 8 } else { 1 };
+        sizes.chain([self.images, self.inputs / self.groups, self.outputs, cost]).fold(1, usize::saturating_mul)
     }
 
     /// Whether every channel has a kernel of its own.
@@ -132,13 +133,13 @@ impl Convolution {
             if empty {
                 out.fill(T::zero());
             }
+            if self.is_depthwise() {
+                phases.iter().for_each(|phase| correlation.depthwise(phase, images.clone(), &rows, out));
+                return;
+            }
             let block = Block::new(&source, lines, [height, width], images.clone(), rows.clone());
             for phase in phases.iter().filter(|phase| phase.taps > 0) {
-                if self.is_depthwise() {
-                    correlation.depthwise(phase, &block, images.len(), &rows, out);
-                } else {
-                    correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
-                }
+                correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
             }
         });
         out
@@ -163,7 +164,11 @@ impl Convolution {
             let first = start / size * images;
             let images = first..(first + images).min(self.images);
             for_chunks(out, chunk, |start, out| {
-                self.kernel_part(input, gradient, images.clone(), start / self.outputs, out);
+                if self.is_depthwise() {
+                    self.kernel_part_depthwise(input, gradient, images.clone(), start / self.outputs, out);
+                } else {
+                    self.kernel_part(input, gradient, images.clone(), start / self.outputs, out);
+                }
             });
         });
         if partial == 1 {
@@ -212,14 +217,40 @@ impl Convolution {
                     rows: gradient,
                     stride: self.outputs,
                 };
-                if self.is_depthwise() {
-                    for (place, out) in (first..).zip(out.chunks_mut(self.outputs)) {
-                        depthwise::add_place(&products, tap(place), out);
-                    }
-                } else {
-                    self.kernel_tiles(&products, &panels, first, tap, out);
-                }
+                self.kernel_tiles(&products, &panels, first, tap, out);
             }
+        }
+    }
+
+    /// As [`Convolution::kernel_part`], channel by channel.
+    fn kernel_part_depthwise<T: Tiled>(
+        &self,
+        input: &[T],
+        gradient: &[T],
+        images: Range<usize>,
+        first: usize,
+        out: &mut [T],
+    ) {
+        let [height, width] = self.axes.map(|axis| axis.output);
+        let (y, x) = (self.axes[0].forward(), self.axes[1].forward());
+        let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
+        let place = |[row, column]: [usize; 2]| depthwise::Place {
+            origin: [y.source(0, row), x.source(0, column)],
+            outputs: x.meeting(column, source.size[1], width),
+        };
+        let places = pairs(self.axes.map(|axis| axis.kernel)).map(place).skip(first).take(out.len() / self.outputs);
+        let places: SmallVec<[_; 16]> = places.collect();
+        for (image, row) in images.flat_map(|image| (0..height).map(move |row| (image, row))) {
+            let at = (image * height + row) * width * self.outputs;
+            depthwise::Places {
+                image: source.image(image),
+                gradient: &gradient[at..][..width * self.outputs],
+                row,
+                step: [y.step, x.step],
+                places: &places,
+                out: &mut *out,
+            }
+            .add();
         }
     }
 
@@ -280,6 +311,11 @@ fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 4]> {
         start += tile.width;
     }
     panels
+}
+
+/// All pairs of indices below these, in the order of memory.
+fn pairs([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    (0..rows).flat_map(move |y| (0..columns).map(move |x| [y, x]))
 }
 
 /// The panels of every group.
@@ -352,28 +388,23 @@ impl<T: Tiled> Correlation<'_, T> {
     }
 
     /// The elements of a phase in some rows of some images, channel by channel.
-    fn depthwise(&self, phase: &Phase, block: &Block<T>, images: usize, rows: &Range<usize>, out: &mut [T]) {
-        let (data, frame) = block.parts();
+    fn depthwise(&self, phase: &Phase, images: Range<usize>, rows: &Range<usize>, out: &mut [T]) {
         let [y, x] = phase.lines;
-        let taps: SmallVec<[usize; 32]> =
-            (0..y.taps).flat_map(|y| (0..x.taps).map(move |x| [y, x])).map(|tap| frame.tap(phase.lines, tap)).collect();
         let [_, width] = self.target;
-        for (image, j) in (0..images).flat_map(|image| y.within(rows).map(move |j| (image, j))) {
-            let inside = y.inside(j, self.source.size[0]);
-            let row = image * rows.len() + y.first + j * y.every - rows.start;
-            depthwise::Row {
-                data,
-                start: frame.start(image, phase.lines, j),
-                step: frame.step(x),
-                taps: &taps[inside.start * x.taps..inside.end * x.taps],
-                kernel: &phase.rows.as_slice::<T>()[inside.start * x.taps * self.channels..],
-                out: &mut *out,
-                place: (row * width + x.first) * self.channels,
-                place_step: x.every * self.channels,
-                count: x.within(&(0..width)).len(),
-                channels: self.channels,
+        let spans = depthwise::spans(x, self.source.size[1], x.within(&(0..width)).len());
+        for (number, image) in images.enumerate() {
+            for j in y.within(rows) {
+                let row = number * rows.len() + y.first + j * y.every - rows.start;
+                depthwise::Row {
+                    image: self.source.image(image),
+                    lines: phase.lines,
+                    row: j,
+                    spans: &spans,
+                    kernel: phase.rows.as_slice(),
+                    out: &mut out[row * width * self.channels..][..width * self.channels],
+                }
+                .sum();
             }
-            .sum();
         }
     }
 

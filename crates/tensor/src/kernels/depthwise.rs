@@ -1,34 +1,123 @@
 //! The inner loops of depthwise convolutions, where every channel has a kernel of its own: products
-//! of neighbouring channels, element by element.
+//! of neighbouring channels, element by element. What lies beyond the edge of an image is left out, so
+//! that nothing need be copied.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
 
 use crate::dtype::Float;
 use crate::kernels::simd::{Loop, Set, vectorized};
-use crate::kernels::tile::Products;
+use crate::kernels::windows::{Images, Line};
 
 /// Channels that are summed side by side.
-const LANES: usize = 32;
+const LANES: usize = 16;
+/// Windows next to one another that are summed side by side: they share the elements of the kernel. (With
+/// four the compiler makes vectors across windows, by gathers, which takes twenty times as long.)
+const WINDOWS: usize = 3;
+/// Places of the kernel whose gradients are summed side by side: they share the gradient of the result.
+const PLACES: usize = 3;
 
-/// Windows next to one another: number `j` starts at `start + j · step` of `data`, its sums go to
-/// `place + j · place_step` of `out`. The elements of a window lie at `taps` from its start, for each
-/// channel one, and meet as many rows of `kernel`.
+/// Windows next to one another with the same taps inside the source.
+pub(crate) type Span = (Range<usize>, Range<usize>);
+
+/// The windows of a line, `count` of them.
+pub(crate) fn spans(line: &Line, size: usize, count: usize) -> SmallVec<[Span; 4]> {
+    let mut spans = SmallVec::<[Span; 4]>::new();
+    for j in 0..count {
+        let taps = line.inside(j, size);
+        match spans.last_mut() {
+            Some((windows, same)) if *same == taps => windows.end = j + 1,
+            _ => spans.push((j..j + 1, taps)),
+        }
+    }
+    spans
+}
+
+/// The windows number `row` along the height of an image and all along the width. Their sums go to `out`,
+/// a row of the target; `kernel` has a row for each tap.
 pub(crate) struct Row<'a, T> {
-    pub(crate) data: &'a [T],
-    pub(crate) start: usize,
-    pub(crate) step: usize,
-    pub(crate) taps: &'a [usize],
+    pub(crate) image: Images<'a, T>,
+    pub(crate) lines: [&'a Line; 2],
+    pub(crate) row: usize,
+    pub(crate) spans: &'a [Span],
     pub(crate) kernel: &'a [T],
     pub(crate) out: &'a mut [T],
-    pub(crate) place: usize,
-    pub(crate) place_step: usize,
-    pub(crate) count: usize,
-    pub(crate) channels: usize,
 }
 
 impl<T: Float> Row<'_, T> {
-    /// Writes the sums over every window.
+    /// Writes the sums.
     pub(crate) fn sum(self) {
         vectorized(self);
     }
+
+    /// The sums of `N` windows in `L` channels. (Loops, not closures, which would be calls.)
+    #[inline(always)]
+    fn sums<const N: usize, const L: usize>(&self, taps: &Taps, channel: usize) -> [[T; L]; N] {
+        let Images { data, size: [_, width], channels } = self.image;
+        let [y, x] = self.lines;
+        let (line_step, tap_step, step) = (y.spread * width * channels, x.spread * channels, x.step * channels);
+        let mut sums = [[T::zero(); L]; N];
+        let (mut line, mut row) = (taps.element + channel, taps.row * channels + channel);
+        for _ in 0..taps.ys {
+            let (mut element, mut place) = (line, row);
+            for _ in 0..taps.xs {
+                let factor = self.kernel[place..].first_chunk().expect("a row for each tap");
+                let windows = &data[element..][..(N - 1) * step + L];
+                for (n, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: `n` is at most `N - 1`, so that the elements lie within the slice.
+                    add_products(sums, unsafe { lanes(windows.as_ptr().add(n * step)) }, factor);
+                }
+                element += tap_step;
+                place += channels;
+            }
+            line += line_step;
+            row += x.taps * channels;
+        }
+        sums
+    }
+
+    /// Writes the sums of `N` windows with the same taps inside.
+    #[inline(always)]
+    fn windows<const N: usize>(&mut self, [ys, xs]: [&Range<usize>; 2], window: usize) {
+        let Images { size: [_, width], channels, .. } = self.image;
+        let [y, x] = self.lines;
+        let taps = match ys.is_empty() || xs.is_empty() {
+            true => Taps { element: 0, row: 0, ys: 0, xs: 0 },
+            false => {
+                let [top, left] = [y.source(self.row, ys.start), x.source(window, xs.start)].map(|at| at as usize);
+                let (element, row) = ((top * width + left) * channels, ys.start * x.taps + xs.start);
+                Taps { element, row, ys: ys.len(), xs: xs.len() }
+            }
+        };
+        let (place, step) = ((x.first + window * x.every) * channels, x.every * channels);
+        if channels < LANES {
+            for channel in 0..channels {
+                let sums = self.sums::<N, 1>(&taps, channel);
+                for (n, [sum]) in sums.into_iter().enumerate() {
+                    self.out[place + n * step + channel] = sum;
+                }
+            }
+            return;
+        }
+        for group in 0..channels.div_ceil(LANES) {
+            let channel = (group * LANES).min(channels - LANES);
+            let sums = self.sums::<N, LANES>(&taps, channel);
+            for (n, sums) in sums.iter().enumerate() {
+                self.out[place + n * step + channel..][..LANES].copy_from_slice(sums);
+            }
+        }
+    }
+}
+
+/// The taps inside the image: how many along height and width, and where the element and the row of the
+/// kernel of the first lie.
+struct Taps {
+    element: usize,
+    row: usize,
+    ys: usize,
+    xs: usize,
 }
 
 impl<T: Float> Loop for Row<'_, T> {
@@ -36,67 +125,218 @@ impl<T: Float> Loop for Row<'_, T> {
     const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
-    fn run(self) {
-        for j in 0..self.count {
-            let (start, place) = (self.start + j * self.step, self.place + j * self.place_step);
-            let out = &mut self.out[place..place + self.channels];
-            for (part, out) in out.chunks_mut(LANES).enumerate() {
-                let channel = part * LANES;
-                let mut sums = [T::zero(); LANES];
-                for (&tap, kernel) in self.taps.iter().zip(self.kernel.chunks(self.channels)) {
-                    let data = &self.data[start + tap + channel..][..out.len()];
-                    add_products(&mut sums, data, &kernel[channel..][..out.len()]);
+    fn run(mut self) {
+        let ys = self.lines[0].inside(self.row, self.image.size[0]);
+        for (windows, xs) in self.spans {
+            let mut window = windows.start;
+            while window < windows.end {
+                if window + WINDOWS <= windows.end {
+                    self.windows::<WINDOWS>([&ys, xs], window);
+                    window += WINDOWS;
+                } else {
+                    self.windows::<1>([&ys, xs], window);
+                    window += 1;
                 }
-                out.copy_from_slice(&sums[..out.len()]);
             }
         }
     }
 }
 
-/// Adds to `out`, the gradient of one place of the kernel, the products of each channel of the data
-/// with its own of the rows, `tap` being where the elements of a window start.
-pub(crate) fn add_place<T: Float>(products: &Products<T>, tap: usize, out: &mut [T]) {
-    vectorized(Place { products, tap, out });
+/// A place of the kernel: the source element that the first output meets there (it may lie outside),
+/// and the outputs along the width that meet one inside.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) origin: [isize; 2],
+    pub(crate) outputs: Range<usize>,
 }
 
-struct Place<'a, T> {
-    products: &'a Products<'a, T>,
-    tap: usize,
-    out: &'a mut [T],
+/// The gradients of places of the kernel, `out`, to which is added what row `row` of the gradient of
+/// the result gives; `step` is from one window to the next.
+pub(crate) struct Places<'a, T> {
+    pub(crate) image: Images<'a, T>,
+    pub(crate) gradient: &'a [T],
+    pub(crate) row: usize,
+    pub(crate) step: [usize; 2],
+    pub(crate) places: &'a [Place],
+    pub(crate) out: &'a mut [T],
 }
 
-impl<T: Float> Loop for Place<'_, T> {
+impl<T: Float> Places<'_, T> {
+    /// Adds to the gradients.
+    pub(crate) fn add(self) {
+        vectorized(self);
+    }
+}
+
+/// What some places have in common: where the first window meets the source (it wraps where that lies
+/// outside), and the outputs that meet it inside, each its own and all.
+struct Meeting {
+    at: [usize; PLACES],
+    outputs: [Range<usize>; PLACES],
+    all: Range<usize>,
+}
+
+impl<T: Float> Places<'_, T> {
+    /// Panics unless the outputs and what they meet exist.
+    fn meeting(&self, places: &[Place]) -> Meeting {
+        let Images { size: [height, width], channels, .. } = self.image;
+        let mut at = [0; PLACES];
+        let mut outputs: [Range<usize>; PLACES] = [const { 0..0 }; PLACES];
+        for p in 0..PLACES {
+            // Where there are fewer places, the last one again.
+            let Place { origin: [y, x], outputs: met } = &places[p.min(places.len() - 1)];
+            let y = y + (self.row * self.step[0]) as isize;
+            at[p] = ((y * width as isize + x) * channels as isize) as usize;
+            if (0..height as isize).contains(&y) && !met.is_empty() {
+                let column = |output: usize| x + (output * self.step[1]) as isize;
+                assert!(column(met.start) >= 0 && column(met.end - 1) < width as isize, "outputs meet the image");
+                assert!(met.end * channels <= self.gradient.len(), "outputs lie within the gradient");
+                outputs[p] = met.clone();
+            }
+        }
+        let start = outputs.iter().fold(0, |start, met| start.max(met.start));
+        let end = outputs.iter().fold(usize::MAX, |end, met| end.min(met.end)).max(start);
+        Meeting { at, outputs, all: start..end }
+    }
+
+    /// The sums in `L` channels.
+    ///
+    /// # Safety
+    /// The outputs lie within the gradient, and the elements they meet within the image.
+    #[inline(always)]
+    unsafe fn sums<const L: usize>(&self, meeting: &Meeting, channel: usize) -> [[T; L]; PLACES] {
+        let Meeting { at, outputs, all } = meeting;
+        let channels = self.image.channels;
+        let step = self.step[1] * channels;
+        let gradient = self.gradient.as_ptr().wrapping_add(channel);
+        let elements = at.map(|at| self.image.data.as_ptr().wrapping_add(at.wrapping_add(channel)));
+        let mut sums = [[T::zero(); L]; PLACES];
+        // SAFETY: the caller vouches for all that is read; other pointers are not.
+        unsafe {
+            for p in 0..PLACES {
+                for output in outputs[p].start..outputs[p].end.min(all.start) {
+                    let element = lanes(elements[p].wrapping_add(output * step));
+                    add_products(&mut sums[p], element, lanes(gradient.add(output * channels)));
+                }
+            }
+            for output in all.clone() {
+                let factor = lanes(gradient.add(output * channels));
+                for p in 0..PLACES {
+                    add_products(&mut sums[p], lanes(elements[p].wrapping_add(output * step)), factor);
+                }
+            }
+            for p in 0..PLACES {
+                for output in outputs[p].start.max(all.end)..outputs[p].end {
+                    let element = lanes(elements[p].wrapping_add(output * step));
+                    add_products(&mut sums[p], element, lanes(gradient.add(output * channels)));
+                }
+            }
+        }
+        sums
+    }
+}
+
+impl<T: Float> Loop for Places<'_, T> {
     type Output = ();
     const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
-    fn run(self) {
-        let Products { data, runs, length, step, rows, stride } = *self.products;
-        for (part, out) in self.out.chunks_mut(LANES).enumerate() {
-            let channel = part * LANES;
-            let mut sums = [T::zero(); LANES];
-            let mut rows = rows.chunks(stride);
-            for run in runs {
-                for (j, row) in rows.by_ref().take(length).enumerate() {
-                    let data = &data[run + self.tap + j * step + channel..][..out.len()];
-                    add_products(&mut sums, data, &row[channel..][..out.len()]);
+    fn run(mut self) {
+        let Images { data, size: [height, width], channels } = self.image;
+        assert_eq!(data.len(), height * width * channels, "one whole image");
+        let out = std::mem::take(&mut self.out);
+        for (places, out) in self.places.chunks(PLACES).zip(out.chunks_mut(PLACES * channels)) {
+            let meeting = self.meeting(places);
+            if channels < LANES {
+                for channel in 0..channels {
+                    // SAFETY: `meeting` has made sure of the first and last output of each place.
+                    let sums = unsafe { self.sums::<1>(&meeting, channel) };
+                    out.chunks_mut(channels).zip(sums).for_each(|(out, [sum])| out[channel] += sum);
+                }
+                continue;
+            }
+            for group in 0..channels.div_ceil(LANES) {
+                let channel = (group * LANES).min(channels - LANES);
+                // SAFETY: `meeting` has made sure of the first and last output of each place.
+                let sums = unsafe { self.sums::<LANES>(&meeting, channel) };
+                // The last group may overlap the one before.
+                let known = group * LANES - channel;
+                for (sums, out) in sums.iter().zip(out.chunks_mut(channels)) {
+                    for (k, (out, &sum)) in out[channel..][..LANES].iter_mut().zip(sums).enumerate() {
+                        *out += if k < known { T::zero() } else { sum };
+                    }
                 }
             }
-            out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
         }
     }
 }
 
-/// Adds `a · b` to the sums; whole vectors where there are as many.
+/// # Safety
+/// As many elements may be read while the reference lives.
 #[inline(always)]
-fn add_products<T: Float>(sums: &mut [T; LANES], a: &[T], b: &[T]) {
-    if let (Ok(a), Ok(b)) = (<&[T; LANES]>::try_from(a), <&[T; LANES]>::try_from(b)) {
-        for k in 0..LANES {
-            sums[k] += a[k] * b[k];
-        }
-        return;
+unsafe fn lanes<'a, T: Float, const L: usize>(from: *const T) -> &'a [T; L] {
+    // SAFETY: the caller vouches for the elements; an array needs no other alignment than they.
+    unsafe { &*from.cast() }
+}
+
+#[inline(always)]
+fn add_products<T: Float, const L: usize>(sums: &mut [T; L], a: &[T; L], b: &[T; L]) {
+    for k in 0..L {
+        sums[k] += a[k] * b[k];
     }
-    for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-        *sum += a * b;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: [usize; 2] = [3, 11];
+
+    fn numbers(count: usize) -> Vec<f32> {
+        (0..count).map(|k| (k as f32 * 0.37).sin()).collect()
+    }
+
+    fn line(size: usize) -> Line {
+        crate::kernels::windows::Axis { input: size, output: size, kernel: 3, stride: 1, dilation: 1, before: 1 }
+            .forward()
+    }
+
+    fn bits(values: &[f32]) -> Vec<u32> {
+        values.iter().map(|x| x.to_bits()).collect()
+    }
+
+    #[test]
+    fn sums_have_the_same_bits_on_every_instruction_set() {
+        for channels in [5, 16, 40] {
+            let (data, kernel) = (numbers(SIZE[0] * SIZE[1] * channels), numbers(9 * channels));
+            let image = Images { data: &data, size: SIZE, channels };
+            let [y, x] = SIZE.map(line);
+            let spans = spans(&x, SIZE[1], SIZE[1]);
+            let [mut here, mut plain] = [(); 2].map(|()| vec![0.0; SIZE[1] * channels]);
+            let row = |out| Row { image, lines: [&y, &x], row: 0, spans: &spans, kernel: &kernel, out };
+            row(&mut here).sum();
+            Loop::run(row(&mut plain));
+            assert_eq!(bits(&here), bits(&plain));
+
+            let place = |k: usize| Place {
+                origin: [y.source(0, k / 3), x.source(0, k % 3)],
+                outputs: x.meeting(k % 3, SIZE[1], SIZE[1]),
+            };
+            let (places, gradient): (Vec<Place>, _) = ((0..9).map(place).collect(), numbers(SIZE[1] * channels));
+            let [mut here, mut plain] = [(); 2].map(|()| vec![1.0; 9 * channels]);
+            let part = |out| Places { image, gradient: &gradient, row: 2, step: [1, 1], places: &places, out };
+            part(&mut here).add();
+            Loop::run(part(&mut plain));
+            assert_eq!(bits(&here), bits(&plain));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "outputs meet the image")]
+    fn places_do_not_reach_beyond_the_image() {
+        let (data, gradient) = (numbers(SIZE[0] * SIZE[1]), numbers(SIZE[1]));
+        let image = Images { data: &data, size: SIZE, channels: 1 };
+        let places = [Place { origin: [0, 1], outputs: 0..11 }];
+        Places { image, gradient: &gradient, row: 0, step: [1, 1], places: &places, out: &mut [0.0] }.add();
     }
 }

@@ -97,11 +97,24 @@ impl Line {
         (self.place + tap as isize * self.place_step) as usize
     }
 
+    /// Where a tap of output number `j` lies in the source, or beyond it.
+    pub(crate) fn source(&self, j: usize, tap: usize) -> isize {
+        self.origin + (j * self.step + tap * self.spread) as isize
+    }
+
     /// The taps of output number `j` that lie within a source of a size.
     pub(crate) fn inside(&self, j: usize, size: usize) -> Range<usize> {
         let start = self.origin + (j * self.step) as isize;
         let before = start.min(0).unsigned_abs().div_ceil(self.spread).min(self.taps);
         let within = (size as isize - start).max(0).unsigned_abs().div_ceil(self.spread).min(self.taps);
+        before..within.max(before)
+    }
+
+    /// The numbers, below `count`, of the outputs whose tap lies within a source of a size.
+    pub(crate) fn meeting(&self, tap: usize, size: usize, count: usize) -> Range<usize> {
+        let first = self.source(0, tap);
+        let before = first.min(0).unsigned_abs().div_ceil(self.step).min(count);
+        let within = (size as isize - first).max(0).unsigned_abs().div_ceil(self.step).min(count);
         before..within.max(before)
     }
 
@@ -129,6 +142,14 @@ pub(crate) struct Images<'a, T> {
     pub(crate) data: &'a [T],
     pub(crate) size: [usize; 2],
     pub(crate) channels: usize,
+}
+
+impl<T> Images<'_, T> {
+    /// One of them.
+    pub(crate) fn image(&self, number: usize) -> Self {
+        let length = self.size[0] * self.size[1] * self.channels;
+        Images { data: &self.data[number * length..][..length], ..*self }
+    }
 }
 
 /// The part of a source that the windows of a block of outputs reach over: the source itself where
@@ -231,6 +252,10 @@ mod tests {
             let (input, output) = (17, 9);
             let axis = Axis { input, output, kernel, stride, dilation, before };
             let line = axis.forward();
+            for t in 0..kernel {
+                let inside = (0..output).filter(|&o| line.inside(o, input).contains(&t));
+                assert_eq!(line.meeting(t, input, output).collect::<Vec<_>>(), inside.collect::<Vec<_>>());
+            }
             let mut pairs = Vec::new();
             for (o, t) in (0..output).flat_map(|o| (0..kernel).map(move |t| (o, t))) {
                 let i = line.origin + (o * line.step + t * line.spread) as isize;
