@@ -28,11 +28,14 @@ enum Encoding {
 #[serde(rename_all = "snake_case")]
 enum Unknown {
     Slot,
+    /// No feature is 1.
+    Zeros,
     Refused,
 }
 
 impl Categorical {
-    /// A feature for each slot: 1 for the one of the category, 0 for the others.
+    /// A feature for each slot: 1 for the one of the category, 0 for the others. If nothing was missing in the training
+    /// rows there is no slot for the unknown, since its weights would never be trained: then all are 0.
     pub fn one_hot() -> Categorical {
         Categorical { encoding: Encoding::OneHot, unknown: Unknown::Slot }
     }
@@ -91,10 +94,15 @@ impl FittedCategorical {
     }
 
     pub(super) fn write(&self, table: &Table, put: &mut dyn FnMut(usize, usize, f64)) -> Result<()> {
-        let unknown = (self.unknown == Unknown::Slot).then_some(0);
+        let unknown = match self.unknown {
+            Unknown::Slot => Some(0),
+            Unknown::Zeros => Some(self.slots()),
+            Unknown::Refused => None,
+        };
         let slots = slots(table, &self.column, &self.categories, self.first(), unknown)?;
         for (row, slot) in slots.into_iter().enumerate() {
             match self.encoding {
+                Encoding::OneHot if slot == self.slots() => {}
                 Encoding::OneHot => put(row, slot, 1.0),
                 Encoding::Index => put(row, 0, slot as f64),
             }
@@ -138,28 +146,33 @@ pub(super) fn sorted(column: &str, categories: &[String]) -> std::result::Result
     }
 }
 
-/// The categories seen so far.
+/// The categories seen so far, and whether any was missing.
 #[derive(Default)]
-pub(super) struct Seen(BTreeSet<String>);
+pub(super) struct Seen {
+    categories: BTreeSet<String>,
+    missing: bool,
+}
 
 impl Seen {
     /// Takes a table into account, in which none may be missing if that is refused for this reason.
     pub(super) fn see(&mut self, table: &Table, column: &str, refused: Option<&str>) -> Result<()> {
         let values = table.column(column)?.categories()?;
-        if let (Some(why), Some(row)) = (refused, values.iter().position(|value| value.is_none())) {
+        let missing = values.iter().position(|value| value.is_none());
+        if let (Some(why), Some(row)) = (refused, missing) {
             return Err(table.error_at(row, column, why.into()));
         }
+        self.missing |= missing.is_some();
         for (category, _) in values.counts() {
-            if !self.0.contains(category) {
-                self.0.insert(category.into());
+            if !self.categories.contains(category) {
+                self.categories.insert(category.into());
             }
         }
         Ok(())
     }
 
     pub(super) fn finish(self, column: &str) -> Result<Vec<String>> {
-        match self.0.is_empty() {
-            false => Ok(self.0.into_iter().collect()),
+        match self.categories.is_empty() {
+            false => Ok(self.categories.into_iter().collect()),
             true => Err(Error::Dataset(format!(
                 "preprocessing: column {column}: there is no category in the training rows"
             ))),
@@ -174,7 +187,12 @@ impl Categorical {
     }
 
     pub(super) fn fitted(self, column: &str, seen: Seen) -> Result<FittedCategorical> {
-        let (encoding, unknown, categories) = (self.encoding, self.unknown, seen.finish(column)?);
+        let (encoding, missing) = (self.encoding, seen.missing);
+        let unknown = match self.unknown {
+            Unknown::Slot if encoding == Encoding::OneHot && !missing => Unknown::Zeros,
+            stated => stated,
+        };
+        let categories = seen.finish(column)?;
         Ok(FittedCategorical { column: column.into(), encoding, unknown, categories })
     }
 }

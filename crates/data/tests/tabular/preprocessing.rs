@@ -81,8 +81,11 @@ fn numbers_must_be_finite() {
 fn categories_have_slots() {
     let (train, new) = ("c,x\nb,0\na,0\nb,0\n", "c,x\na,0\nb,0\n?,0\nc,0\n");
     let one_hot = c(Categorical::one_hot());
-    assert_eq!(features(one_hot.clone(), train, new), [0., 1., 0., 0., 0., 1., 1., 0., 0., 1., 0., 0.]);
-    let fitted = one_hot.numeric(["x"], Numeric::new()).fit(&table(train)).unwrap();
+    // No training row would fill a slot for what is missing.
+    assert_eq!(features(one_hot.clone(), train, new), [1., 0., 0., 1., 0., 0., 0., 0.]);
+    let gaps = "c,x\nb,0\n?,0\na,0\n";
+    assert_eq!(features(one_hot.clone(), gaps, new), [0., 1., 0., 0., 0., 1., 1., 0., 0., 1., 0., 0.]);
+    let fitted = one_hot.numeric(["x"], Numeric::new()).fit(&table(gaps)).unwrap();
     assert_eq!(fitted.feature_names(), ["c unknown", "c=a", "c=b", "x"]);
     assert_eq!((fitted.range("c").unwrap(), fitted.range("x").unwrap()), (0..3, 3..4));
     assert_eq!(error(fitted.range("d")), "preprocessing: no feature is made of column d; the columns are c, x");
