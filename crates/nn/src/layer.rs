@@ -7,7 +7,7 @@ use tensor::profile::{scope, unobserved};
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
 use crate::finite;
-use crate::layers::masked_windows::refused;
+use crate::mask::handed_on;
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 use crate::weight::{AsWeight, Rules};
@@ -314,39 +314,6 @@ pub(crate) fn under_name<L: Layer + ?Sized, R>(
     let _scope = scope(name);
     let checked = run().and_then(|result| finite::check(output(&result)).map(|()| result));
     checked.map_err(|error| error.context(format!("{name} ({})", layer.describe())))
-}
-
-/// An output whose steps are those of the input, and their mask.
-pub(crate) fn handed_on<L: Layer + ?Sized>(
-    layer: &L,
-    output: Tensor,
-    mask: Option<&Tensor>,
-) -> Result<(Tensor, Option<Tensor>)> {
-    match mask.filter(|mask| output.rank() < 2 || output.shape()[..2] != mask.shape()[..]) {
-        Some(mask) => {
-            let message = format!(
-                "the mask {} marks steps that this output has not: let it end before, as in a recurrent layer or \
-                 global pooling, or say in `forward_masked` what becomes of it",
-                mask.shape()
-            );
-            Err(Error::shape(layer.describe(), output.shape(), message))
-        }
-        None => Ok((output, mask.cloned())),
-    }
-}
-
-/// [`Layer::forward_masked`] of a layer that goes along the last axis, which must not be the steps.
-pub(crate) fn along_features<L: Layer + ?Sized>(
-    layer: &L,
-    kind: &str,
-    input: &Tensor,
-    mask: Option<&Tensor>,
-    mode: Mode,
-) -> Result<(Tensor, Option<Tensor>)> {
-    if mask.is_some() && input.rank() < 3 {
-        return refused(kind, "the steps are the last axis, and it goes along all of them");
-    }
-    handed_on(layer, layer.forward(input, mode)?, mask)
 }
 
 /// The shape of what is computed on trial, of which neither tapes nor profilers hear.

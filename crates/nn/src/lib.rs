@@ -39,6 +39,7 @@ mod initializers;
 mod layer;
 pub mod layers;
 pub mod losses;
+mod mask;
 mod parts;
 mod penalty;
 mod pytorch;

@@ -142,18 +142,6 @@ pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes:
     Ok(())
 }
 
-/// An error unless the mask is of type bool and has the first two axes of a sequence.
-pub(crate) fn check_mask(kind: &str, mask: &Tensor, sequence: &Tensor) -> Result<()> {
-    if sequence.rank() < 2 || mask.shape()[..] != sequence.shape()[..2] {
-        let message = format!("a mask must be [batch, time], here of a sequence {}", sequence.shape());
-        return Err(Error::shape(kind, mask.shape(), message));
-    }
-    if mask.dtype() != DType::Bool {
-        return Err(Error::dtype(kind, mask.dtype(), "bool, as a mask must be"));
-    }
-    Ok(())
-}
-
 /// The sizes of the last two axes of `[…, time, width]`.
 pub(crate) fn steps(kind: &'static str, input: &Tensor) -> Result<[usize; 2]> {
     check_input(kind, input, 2, "[…, time, width]")?;

@@ -35,15 +35,14 @@ pub const MOST_COLUMNS: usize = 1 << 16;
 /// A file of comma-separated values (RFC 4180), UTF-8, and how to read it.
 ///
 /// The first row names the columns; a column without a name there has its number, from 0. Fields may be quoted with
-/// `"`; blanks around fields are left out. Lines end with `\n` or `\r\n`; empty ones and a byte order mark are passed over.
+/// `"`; blanks around fields are left out, and one before a quote makes that a part of the text. Lines end with `\n` or
+/// `\r\n`; empty ones and a byte order mark are passed over.
 ///
-/// The type of a column is what is stated, or else inferred from the file, which is then read twice: as in pandas, int64 if it holds whole
-/// numbers of which none is missing, float64 if it holds numbers, and otherwise a category.
+/// The type of a column is what is stated, or else inferred from the file, which is then read twice: as in pandas,
+/// int64 if it holds whole numbers of which none is missing, float64 if it holds numbers, and otherwise a category.
 ///
-/// Blanks before a quote make it a part of the text, as everywhere.
-///
-/// However large the file, reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, 1 KiB a column and
-/// 1 MiB; reading it whole 32 times the bytes of the file, 1 KiB a column and 1 MiB.
+/// However large the file, reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, 1 KiB a
+/// column and 1 MiB; reading it whole 32 times the bytes of the file, 1 KiB a column and 1 MiB.
 ///
 /// ```
 /// use data::csv::{ColumnType, Csv};
@@ -154,7 +153,8 @@ impl Csv {
         Csv { others: false, ..self }
     }
 
-    /// Infers types from so many rows, not from the whole file. Whole numbers then are float64 too: a later one may be a fraction or missing.
+    /// Infers types from so many rows, not from the whole file. Whole numbers then are float64 too: a later one may be
+    /// a fraction or missing.
     #[must_use]
     pub fn infer_from(self, rows: usize) -> Csv {
         Csv { inferred_from: Some(rows), ..self }
@@ -197,7 +197,8 @@ impl Csv {
     /// # Errors
     /// If the file cannot be read; two columns have one name; a column of which a type is stated is not there; a row
     /// has more or fewer fields than there are columns, or is longer than [`LONGEST_ROW`]; a text is not UTF-8 or not
-    /// of the type of its column; quotes are not closed. The message names file, line and column, which text was found and what would be right.
+    /// of the type of its column; quotes are not closed. The message names file, line and column, which text was found
+    /// and what would be right.
     pub fn read(&self) -> Result<Table> {
         let mut chunks = self.open_chunks(usize::MAX, usize::MAX)?;
         match chunks.next() {
@@ -210,7 +211,8 @@ impl Csv {
     /// table ends after 16 MiB.
     ///
     /// # Errors
-    /// If `rows` is 0, or as [`types`](Csv::types); then, with the chunks, as [`read`](Csv::read). After an error there is nothing more.
+    /// If `rows` is 0, or as [`types`](Csv::types); then, with the chunks, as [`read`](Csv::read). After an error there
+    /// is nothing more.
     ///
     /// ```
     /// use data::Csv;
@@ -228,8 +230,8 @@ impl Csv {
         self.open_chunks(rows, MOST_BYTES)
     }
 
-    /// Features and targets of all rows, read as they are drawn: the file may be larger than memory. Only the columns of the
-    /// preprocessing are read.
+    /// Features and targets of all rows, read as they are drawn: the file may be larger than memory. Only the columns
+    /// of the preprocessing are read.
     ///
     /// # Errors
     /// While reading: as [`read`](Csv::read) and [`Preprocessing::batch`].

@@ -1,12 +1,13 @@
 //! What the columns of a file hold: stated, or inferred from their texts.
 
 use std::fmt;
+use std::str::FromStr;
 
-use crate::error::Result;
-use crate::table::{CategoriesBuilder, Column};
-use tensor::Tensor;
+use tensor::{Float, Tensor};
 
 use super::rows::shown;
+use crate::error::Result;
+use crate::table::{CategoriesBuilder, Column};
 
 /// What a column of a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Inferred {
         if self.numbers {
             let text = std::str::from_utf8(text).unwrap_or_default();
             self.whole = self.whole && text.parse::<i64>().is_ok();
-            self.numbers = self.whole || number::<f64>(text, f64::is_nan).is_some();
+            self.numbers = self.whole || number::<f64>(text).is_some();
         }
     }
 
@@ -75,8 +76,8 @@ impl Inferred {
 }
 
 /// The number in a text; `nan` is none, as what stands for a missing one is stated apart.
-pub(crate) fn number<T: std::str::FromStr + Copy>(text: &str, is_nan: impl Fn(T) -> bool) -> Option<T> {
-    text.parse().ok().filter(|&number| !is_nan(number))
+pub(crate) fn number<T: Float + FromStr>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| !number.is_nan())
 }
 
 /// A column being filled.
@@ -119,11 +120,11 @@ impl Filling {
         match (self, text) {
             (Filling::F32(numbers), None) => numbers.push(f32::NAN),
             (Filling::F64(numbers), None) => numbers.push(f64::NAN),
-            (Filling::F32(numbers), Some(text)) => match number(text, f32::is_nan) {
+            (Filling::F32(numbers), Some(text)) => match number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float32 wants"),
             },
-            (Filling::F64(numbers), Some(text)) => match number(text, f64::is_nan) {
+            (Filling::F64(numbers), Some(text)) => match number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float64 wants"),
             },

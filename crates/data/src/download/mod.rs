@@ -1,7 +1,7 @@
 //! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
 //!
-//! Files are kept in [`cache_folder`] and fetched once. Sizes and SHA-256 sums of all known sets are checked then; they are
-//! those that TensorFlow Datasets records for the first mirror of each.
+//! Files are kept in [`cache_folder`] and fetched once. Sizes and SHA-256 sums of all known sets are checked then; they
+//! are those that TensorFlow Datasets records for the first mirror of each.
 
 mod remote;
 
@@ -154,8 +154,8 @@ fn idx_files(set: &str, mirrors: &[&str], sums: [(u64, &str); 4]) -> Result<Mnis
     mnist::load_from(folder)
 }
 
-/// Where data sets are kept: `facade` in the folder that the environment variable `XDG_CACHE_HOME` names, or in `.cache` in
-/// the user's home.
+/// Where data sets are kept: `facade` in the folder that the environment variable `XDG_CACHE_HOME` names, or in
+/// `.cache` in the user's home.
 ///
 /// # Errors
 /// If the user has no home.

@@ -70,10 +70,10 @@ impl Remote {
         Remote { check: Some(check), ..self }
     }
 
-    /// The file in this folder, fetched if it is not there. What is being fetched ends with `.part`; it gets its name when
-    /// it is whole and passed all checks. After an interruption, in this call or an earlier one, the rest is asked
-    /// for where servers can give it. Processes that fetch into the same folder wait for each
-    /// other, by a lock on its file `.lock`.
+    /// The file in this folder, fetched if it is not there. What is being fetched ends with `.part`; it gets its name
+    /// when it is whole and passed all checks. After an interruption, in this call or an earlier one, the rest is asked
+    /// for where servers can give it. Processes that fetch into the same folder wait for each other, by a lock on its
+    /// file `.lock`.
     ///
     /// # Errors
     /// If no mirror gives the file, tried three times each: the message says what was wrong with each. One that sends

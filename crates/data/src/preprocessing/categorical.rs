@@ -28,7 +28,7 @@ enum Encoding {
 #[serde(rename_all = "snake_case")]
 enum Unknown {
     Slot,
-    /// No feature is 1.
+    /// No feature is 1; one-hot only.
     Zeros,
     Refused,
 }
@@ -42,8 +42,8 @@ impl Categorical {
 
     /// The number of the slot, from 0, for an `Embedding` of [`slots`](crate::Preprocessing::slots).
     ///
-    /// Features are int64 if all are such numbers. Beside other features it is a float32: [`range`](crate::Preprocessing::range)
-    /// says which, to be sliced and cast.
+    /// Features are int64 if all are such numbers. Beside other features it is a float32:
+    /// [`range`](crate::Preprocessing::range) says which, to be sliced and cast.
     pub fn index() -> Categorical {
         Categorical { encoding: Encoding::Index, unknown: Unknown::Slot }
     }
@@ -111,11 +111,15 @@ impl FittedCategorical {
     }
 
     pub(super) fn check(&self) -> std::result::Result<(), String> {
+        if self.is_index() && self.unknown == Unknown::Zeros {
+            return Err(format!("column {}: an index has no zeros for what is unknown", self.column));
+        }
         sorted(&self.column, &self.categories)
     }
 }
 
-/// The slot of each row: `first` and so on for these categories, and `unknown` for all else, which otherwise is an error.
+/// The slot of each row: `first` and so on for these categories, and `unknown` for all else, which otherwise is an
+/// error.
 pub(super) fn slots(
     table: &Table,
     column: &str,

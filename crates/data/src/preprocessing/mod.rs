@@ -1,8 +1,8 @@
 //! Columns of tables as features and targets: what was learnt from the training data, and is needed again whenever
 //! the model is used.
 //!
-//! [`Features`] says which columns are used and how; [`fit`](Features::fit) on the training rows gives a [`Preprocessing`],
-//! which makes tensors of any table with these columns, and is saved beside the model.
+//! [`Features`] says which columns are used and how; [`fit`](Features::fit) on the training rows gives a
+//! [`Preprocessing`], which makes tensors of any table with these columns, and is saved beside the model.
 
 mod categorical;
 mod features;
@@ -113,8 +113,8 @@ impl Preprocessing {
     ///
     /// # Errors
     /// If a column is not there, or not of the kind that it was fitted on; a number or category is missing, or a
-    /// category unknown, for which that is refused; or a number is infinite in float32. The message names the row, with the
-    /// file if the table was read from one.
+    /// category unknown, for which that is refused; or a number is infinite in float32. The message names the row, with
+    /// the file if the table was read from one.
     pub fn transform(&self, table: &Table) -> Result<Tensor> {
         self.check_columns(table)?;
         let indices =
@@ -174,8 +174,8 @@ impl Preprocessing {
         Err(self.no_column(column))
     }
 
-    /// How many values the index of a categorical column has, or the number of features it is as one-hot: the vocabulary of an
-    /// `Embedding`.
+    /// How many values the index of a categorical column has, or the number of features it is as one-hot: the
+    /// vocabulary of an `Embedding`.
     ///
     /// # Errors
     /// If there is no such column, or it is numeric.

@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 
 /// Columns of equal length, each with a name.
 ///
-/// Clones share the content. [`Csv`](crate::Csv) reads tables; [`Preprocessing`](crate::Preprocessing) makes tensors of them.
+/// Clones share the content. [`Csv`](crate::Csv) reads tables; [`Preprocessing`](crate::Preprocessing) makes tensors of
+/// them.
 ///
 /// ```
 /// use data::table::{Categories, Column, Table};
@@ -113,7 +114,7 @@ impl<'a> Named<'a> {
             Column::Categories(categories) => categories,
         };
         let mut rows = categories.iter().enumerate().filter_map(|(row, text)| Some((row, text?)));
-        Err(match rows.find(|(_, text)| number(text, f64::is_nan).is_none()) {
+        Err(match rows.find(|(_, text)| number::<f64>(text).is_none()) {
             Some((row, text)) => {
                 let message = format!(
                     "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number",
@@ -278,7 +279,8 @@ impl Table {
     /// Divides the rows in two: at a fraction or a number, in their order or shuffled.
     ///
     /// # Errors
-    /// If the fraction is not between 0 and 1, there are not so many rows, or rows are to be stratified: see [`split_by`](Table::split_by).
+    /// If the fraction is not between 0 and 1, there are not so many rows, or rows are to be stratified: see
+    /// [`split_by`](Table::split_by).
     pub fn split(&self, at: impl Into<Split>) -> Result<(Table, Table)> {
         let at = at.into();
         if at.is_stratified() {
@@ -287,7 +289,8 @@ impl Table {
         self.parts(at, None)
     }
 
-    /// Divides the rows of each category of a column in the same proportion: scikit-learn's `train_test_split(…, stratify=…)`.
+    /// Divides the rows of each category of a column in the same proportion: scikit-learn's `train_test_split(…,
+    /// stratify=…)`.
     ///
     /// # Errors
     /// As [`split`](Table::split), and if there is no such column or its numbers are not int64.
@@ -310,8 +313,8 @@ impl Table {
         Ok((self.gather(&first)?, self.gather(&second)?))
     }
 
-    /// Of each column how many values there are and how many are missing, with the range and mean of numbers and the counts of
-    /// categories: pandas' `describe`.
+    /// Of each column how many values there are and how many are missing, with the range and mean of numbers and the
+    /// counts of categories: pandas' `describe`.
     ///
     /// # Errors
     /// None that a table should have.

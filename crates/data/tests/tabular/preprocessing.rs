@@ -235,6 +235,8 @@ fn it_comes_back_from_a_file_bit_by_bit() {
         broken("\"column\": \"m\"", "\"column\": \"t\""),
         "preprocessing: column t is a feature and the target too"
     );
+    let index = broken("\"unknown\": \"refused\"", "\"unknown\": \"zeros\"");
+    assert_eq!(index, "column i: an index has no zeros for what is unknown");
     assert!(broken("\"indicator\"", "\"indicate\"").starts_with("unknown field `indicate`"));
     assert!(broken("{", "").starts_with("invalid type") || broken("{", "").contains("line 1"));
     std::fs::remove_file(&path).unwrap();

@@ -4,10 +4,10 @@ use autograd::{CheckpointPass, Variable, checkpoint_pass};
 use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
 
 use super::affine::{Affine, AffineOptions, affine_options};
-use super::masked_windows::refused;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::weights::{Draw, Weights, check_input, check_mask};
+use crate::mask::{check_mask, refused};
+use crate::weights::{Draw, Weights, check_input};
 
 /// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
 /// `(x - mean) / √(variance + epsilon) · gamma + beta`.

@@ -4,7 +4,7 @@ use tensor::ops::{ConvOptions, Padding};
 use tensor::{Error, Result, Tensor};
 
 use super::linear::Linear;
-use super::masked_windows::convolved;
+use super::masked_windows::{convolved, masked_convolution};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -133,14 +133,7 @@ macro_rules! convolution {
                 weights.finish(input.$method(&weights.kernel, self.options)?, self.activation)
             }
 
-            fn forward_masked(
-                &self,
-                input: &Tensor,
-                mask: Option<&Tensor>,
-                mode: Mode,
-            ) -> Result<(Tensor, Option<Tensor>)> {
-                convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
-            }
+            masked_convolution!($kind);
 
             fn visit(&self, visitor: &mut Visitor) {
                 if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {

@@ -5,10 +5,10 @@ use tensor::{Result, Tensor};
 
 use super::conv::{channels_of, checked_groups, convolution_options, described};
 use super::linear::Linear;
-use super::masked_windows::refused;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::refused;
 use crate::weight::{WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 

@@ -5,7 +5,8 @@ use tensor::{Error, Result, Tensor};
 use super::linear::Linear;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor, along_features};
+use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::along_features;
 use crate::weight::{WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 

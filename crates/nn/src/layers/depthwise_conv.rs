@@ -5,7 +5,7 @@ use tensor::{Error, Result, Tensor};
 
 use super::conv::{channels_of, convolution_options, described};
 use super::linear::Linear;
-use super::masked_windows::convolved;
+use super::masked_windows::{convolved, masked_convolution};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -93,14 +93,7 @@ macro_rules! depthwise_convolution {
                 weights.finish(input.$method(&kernel, depthwise(self.options, channels))?, self.activation)
             }
 
-            fn forward_masked(
-                &self,
-                input: &Tensor,
-                mask: Option<&Tensor>,
-                mode: Mode,
-            ) -> Result<(Tensor, Option<Tensor>)> {
-                convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
-            }
+            masked_convolution!($kind);
 
             fn visit(&self, visitor: &mut Visitor) {
                 if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {

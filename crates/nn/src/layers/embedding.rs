@@ -4,8 +4,9 @@ use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor, tried};
+use crate::mask::check_mask;
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_mask};
+use crate::weights::{Draw, Weights};
 
 /// A vector for each token: the row of a table that its number names.
 ///

@@ -1,11 +1,11 @@
 //! Pooling over all positions.
 
 use tensor::ops::Reduction;
-use tensor::{DType, Error, Result, Tensor};
+use tensor::{Error, Result, Tensor};
 
-use super::masked_windows::refused;
 use crate::layer::{Layer, Mode};
-use crate::weights::{check_input, check_mask};
+use crate::mask::{check_mask, refused};
+use crate::weights::check_input;
 
 macro_rules! global_pooling {
     ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal, $masked:ident;)+) => {$(
@@ -63,7 +63,7 @@ fn masked_largest(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<T
     check_mask(kind, mask, input)?;
     let kept = mask.expand_dims(-1)?;
     let largest = kept.select(input, f64::NEG_INFINITY)?.max_axes(1)?;
-    kept.cast(DType::F32).max_axes(1)?.greater(0)?.select(largest, 0.0)
+    kept.any_axes(1)?.select(largest, 0.0)
 }
 
 /// The averages of the steps that the mask keeps.

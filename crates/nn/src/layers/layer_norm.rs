@@ -3,8 +3,8 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
-use super::masked_windows::refused;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::refused;
 use crate::weights::{Draw, Weights, check_input};
 
 /// Each sample's last axes brought to mean 0 and variance 1, times `gamma` plus `beta` (Ba et al.

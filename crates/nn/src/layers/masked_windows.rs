@@ -1,9 +1,11 @@
 //! Masks of sequences over which windows slide.
 
 use tensor::ops::{ConvOptions, Padding};
-use tensor::{DType, Error, Result, Tensor};
+use tensor::{DType, Result, Tensor};
 
-use crate::weights::{check_input, check_mask};
+use crate::mask::{check_mask, refused};
+
+use crate::weights::check_input;
 
 /// The input with zeros at the steps that the mask leaves out, whatever they were.
 pub(super) fn silenced(kind: &str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
@@ -71,9 +73,17 @@ pub(super) fn only_steps<const N: usize>(kind: &str) -> Result<()> {
     if N == 1 { Ok(()) } else { refused(kind, "windows over images do not go by steps") }
 }
 
-/// The error of a layer that cannot say which steps of its output count.
-pub(crate) fn refused<T>(kind: &str, reason: &str) -> Result<T> {
-    let message =
-        format!("takes no mask of steps: {reason}; put it before what makes the mask, or where the mask ends");
-    Err(Error::argument(kind, message))
+/// The method of `Layer` for a convolution of a `size` with `options`.
+macro_rules! masked_convolution {
+    ($kind:literal) => {
+        fn forward_masked(
+            &self,
+            input: &Tensor,
+            mask: Option<&Tensor>,
+            mode: Mode,
+        ) -> Result<(Tensor, Option<Tensor>)> {
+            convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
+        }
+    };
 }
+pub(super) use masked_convolution;

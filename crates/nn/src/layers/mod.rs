@@ -22,7 +22,7 @@ mod gru;
 mod layer_norm;
 mod linear;
 mod lstm;
-pub(crate) mod masked_windows;
+mod masked_windows;
 mod masking;
 mod multi_head_attention;
 mod pool;

@@ -8,8 +8,9 @@ use super::linear::{Linear, with_bias};
 use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::check_mask;
 use crate::weight::{WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input, check_mask};
+use crate::weights::{Draw, Weights, check_input};
 
 /// Attention with several heads (Vaswani et al. 2017): queries, keys and values are projected for
 /// each head, the heads' results put side by side and projected again. Weights are laid out as in

@@ -5,7 +5,7 @@ use tensor::{DType, Result, Tensor};
 
 use super::masked_windows::{across, only_steps, silenced, windows_kept, without_holes};
 use crate::layer::{Layer, Mode};
-use crate::weights::check_mask;
+use crate::mask::check_mask;
 
 macro_rules! pooling {
     ($($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $masked:ident;)+) => {$(

@@ -3,7 +3,8 @@
 use tensor::{Result, Tensor};
 
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor, along_features};
+use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::along_features;
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 

@@ -6,7 +6,7 @@ use tensor::{Error, Result, Tensor};
 use super::conv::{channels_of, convolution_options, described};
 use super::depthwise_conv::{depthwise, grouped, outputs};
 use super::linear::with_bias;
-use super::masked_windows::convolved;
+use super::masked_windows::{convolved, masked_convolution};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -108,14 +108,7 @@ macro_rules! separable_convolution {
                 self.activation.apply(&with_bias(together, weights.bias.as_ref())?)
             }
 
-            fn forward_masked(
-                &self,
-                input: &Tensor,
-                mask: Option<&Tensor>,
-                mode: Mode,
-            ) -> Result<(Tensor, Option<Tensor>)> {
-                convolved($kind, input, mask, self.size, self.options, |input| self.forward(input, mode))
-            }
+            masked_convolution!($kind);
 
             fn visit(&self, visitor: &mut Visitor) {
                 if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {

@@ -2,8 +2,8 @@
 
 use tensor::{Result, Tensor, normalize_axis};
 
-use super::masked_windows::refused;
 use crate::layer::{Layer, Mode};
+use crate::mask::refused;
 
 /// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
 /// [`Activation::Softmax`](crate::Activation::Softmax).

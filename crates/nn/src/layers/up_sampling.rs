@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::weights::check_mask;
+use crate::mask::check_mask;
 
 /// Sequences with each step repeated: `[batch, time, channels]` becomes `[batch, times · time, channels]`, as Keras'
 /// UpSampling1D.

@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::weights::check_mask;
+use crate::mask::check_mask;
 
 /// A margin of zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before +
 /// time + after, channels]`.

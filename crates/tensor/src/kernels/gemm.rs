@@ -40,6 +40,9 @@ const TINY_TASK: usize = TASK / 16;
 
 /// A product of the `gemm` crates: `m`, `n`, `k`; the result with its strides along columns and rows, and
 /// whether it is added to; both operands in the same way; two factors, three conjugations, threads.
+///
+/// # Safety
+/// All elements that sizes and strides lead to may be read, and those of the result written.
 type Product<T> = unsafe fn(
     usize,
     usize,

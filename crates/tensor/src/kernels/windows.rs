@@ -104,18 +104,12 @@ impl Line {
 
     /// The taps of output number `j` that lie within a source of a size.
     pub(crate) fn inside(&self, j: usize, size: usize) -> Range<usize> {
-        let start = self.origin + (j * self.step) as isize;
-        let before = start.min(0).unsigned_abs().div_ceil(self.spread).min(self.taps);
-        let within = (size as isize - start).max(0).unsigned_abs().div_ceil(self.spread).min(self.taps);
-        before..within.max(before)
+        inside(self.source(j, 0), self.spread, size, self.taps)
     }
 
     /// The numbers, below `count`, of the outputs whose tap lies within a source of a size.
     pub(crate) fn meeting(&self, tap: usize, size: usize, count: usize) -> Range<usize> {
-        let first = self.source(0, tap);
-        let before = first.min(0).unsigned_abs().div_ceil(self.step).min(count);
-        let within = (size as isize - first).max(0).unsigned_abs().div_ceil(self.step).min(count);
-        before..within.max(before)
+        inside(self.source(0, tap), self.step, size, count)
     }
 
     /// The source indices that the windows of these outputs reach over.
@@ -128,6 +122,13 @@ impl Line {
         let last = self.origin + ((numbers.end - 1) * self.step + (self.taps - 1) * self.spread) as isize;
         Some(start..last + 1)
     }
+}
+
+/// Which of `count` places, `step` apart from the first on, lie below a size and not before 0.
+fn inside(first: isize, step: usize, size: usize, count: usize) -> Range<usize> {
+    let before = first.min(0).unsigned_abs().div_ceil(step).min(count);
+    let within = (size as isize - first).max(0).unsigned_abs().div_ceil(step).min(count);
+    before..within.max(before)
 }
 
 /// The source indices that the windows of a range of outputs reach over, on any of the lines.
