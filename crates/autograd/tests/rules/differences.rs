@@ -136,7 +136,7 @@ fn check(row: &Row, shape: &[usize], seed: u64) -> std::result::Result<(), TestC
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_rule_agrees_with_central_differences(shape in shapes(), seed in any::<u64>()) {
