@@ -3,7 +3,7 @@
 use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
 use data::table::Table;
 use data::{Csv, Dataset, Samples};
-use tensor::DType;
+use tensor::{DType, tensor};
 
 fn table(text: &str) -> Table {
     Csv::from_bytes(text, "f.csv").read().unwrap()
@@ -137,10 +137,107 @@ fn targets() {
         error(base.clone().target_class("label").fit(&hole)),
         format!("f.csv: line 3, column label: the class {why}")
     );
-    assert_eq!(error(numbers.targets(&hole)), format!("f.csv: line 3, column y: the target {why}"));
+    let missing = format!("f.csv: line 3, column y: the target {why}");
+    for target in [Features::target_number, Features::target_standardized, Features::target_min_max] {
+        assert_eq!(error(target(base.clone(), "y").fit(&hole)), missing);
+        assert_eq!(error(target(base.clone(), "y").fit(&train).unwrap().targets(&hole)), missing);
+    }
     assert_eq!(classes.dataset(&hole.drop_missing(&["label"]).unwrap()).unwrap().len(), 2);
     let none = base.fit(&train).unwrap();
     assert_eq!(error(none.targets(&train)), "preprocessing: no target was stated; `Features` can state one");
+}
+
+#[test]
+fn targets_are_scaled_and_predictions_come_back_in_their_units() {
+    let train = table("x,y\n1,221900\n2,538000\n3,180000.5\n4,604000\n5,510000.25\n");
+    let predictions = tensor![0.5, -2.0, 1e-3];
+    let scaled_and_inverted = |features: Features| {
+        let fitted = features.fit(&train).unwrap();
+        let targets = fitted.targets(&train).unwrap();
+        assert_eq!((targets.dtype(), targets.shape()), (DType::F32, &[5, 1].into()));
+        let inverted = fitted.invert_targets(&predictions).unwrap();
+        assert_eq!((inverted.dtype(), inverted.shape()), (DType::F32, predictions.shape()));
+        (targets.to_vec::<f32>().unwrap(), inverted.to_vec::<f32>().unwrap())
+    };
+    // With `y` and `p` of NumPy in float64, `p` from float32, and what comes out in float32:
+    // `(y - y.mean()) / y.std()` and `p * y.std() + y.mean()`,
+    let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_standardized("y"));
+    assert_eq!(
+        targets,
+        [-1.0822402238845825, 0.7289407253265381, -1.3223148584365845, 1.1071057319641113, 0.5685085654258728]
+    );
+    assert_eq!(inverted, [498043.65625, 61726.12890625, 410954.6875]);
+    // `(y - y.min()) / np.ptp(y)` and `p * np.ptp(y) + y.min()`.
+    let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_min_max("y"));
+    assert_eq!(targets, [0.09881969541311264, 0.8443394303321838, 0.0, 1.0, 0.7783021926879883]);
+    assert_eq!(inverted, [392000.25, -667998.5, 180424.5]);
+    let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_number("y"));
+    assert_eq!(targets, [221900.0, 538000.0, 180000.5, 604000.0, 510000.25]);
+    assert_eq!(inverted, [0.5, -2.0, 1e-3]);
+
+    // Float64 stays that, and comes back but for its rounding.
+    let fitted = x(Numeric::new()).target_standardized("y").fit(&train).unwrap();
+    let targets = fitted.targets(&train).unwrap();
+    let inverted = fitted.invert_targets(&targets.cast(DType::F64)).unwrap();
+    // A target of float32 was rounded by at most 2⁻²⁴ of 1.33 deviations.
+    assert!(
+        inverted
+            .allclose(
+                &tensor![[221900.0], [538000.0], [180000.5], [604000.0], [510000.25]].cast(DType::F64),
+                0.0,
+                0.014
+            )
+            .unwrap()
+    );
+    // Equal targets become 0, and come back.
+    let equal = x(Numeric::new()).target_standardized("y").fit(&table("x,y\n1,7.5\n2,7.5\n")).unwrap();
+    assert_eq!(equal.targets(&table("x,y\n1,7.5\n2,8\n")).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5]);
+    assert_eq!(equal.invert_targets(&tensor![0.0]).unwrap().to_vec::<f32>().unwrap(), [7.5]);
+
+    // What is infinite has no scale; what is too large for float32 may be within range once it is scaled.
+    let infinite = table("x,y\n1,1\n2,-inf\n");
+    let message = error(x(Numeric::new()).target_standardized("y").fit(&infinite));
+    assert_eq!(message, "f.csv: line 3, column y: -inf has no mean; numbers must be finite");
+    let large = table("x,y\n1,1e300\n2,3e300\n");
+    let message = error(x(Numeric::new()).target_number("y").fit(&large).unwrap().targets(&large));
+    assert_eq!(message, "f.csv: line 2, column y: 1e300 becomes infinite in float32");
+    let scaled = x(Numeric::new()).target_min_max("y").fit(&large).unwrap();
+    assert_eq!(scaled.targets(&large).unwrap().to_vec::<f32>().unwrap(), [0.0, 1.0]);
+
+    let class = x(Numeric::new()).target_class("c").fit(&table("x,c\n1,a\n")).unwrap();
+    assert_eq!(
+        error(class.invert_targets(&predictions)),
+        "preprocessing: the target c is a class, not a number; `Preprocessing::classes` has their texts"
+    );
+    let none = x(Numeric::new()).fit(&train).unwrap();
+    let stated = "preprocessing: no target was stated; `Features` can state one";
+    assert_eq!(error(none.invert_targets(&predictions)), stated);
+}
+
+#[test]
+fn scales_of_targets_are_saved() {
+    let train = table("x,y\n1,0.1\n2,0.7\n3,1e5\n");
+    let path = std::env::temp_dir().join(format!("target-{}.json", std::process::id()));
+    for target in [Features::target_number, Features::target_standardized, Features::target_min_max] {
+        let fitted = target(x(Numeric::new()), "y").fit(&train).unwrap();
+        fitted.save(&path).unwrap();
+        assert_eq!(Preprocessing::load(&path).unwrap(), fitted);
+    }
+    let with = |target: &str| {
+        let x = r#"{"numeric": {"column": "x", "center": 0.0, "scale": 1.0, "missing": null, "indicator": false}}"#;
+        std::fs::write(&path, format!(r#"{{"format": "preprocessing 1", "features": [{x}], "target": {target}}}"#))
+            .unwrap();
+        Preprocessing::load(&path)
+    };
+    // Before there were scales, files had none.
+    let plain = with(r#"{"number": {"column": "y"}}"#).unwrap();
+    assert_eq!(plain, x(Numeric::new()).target_number("y").fit(&train).unwrap());
+    let message = error(with(r#"{"number": {"column": "y", "scaling": {"center": 0.0, "scale": -1.0}}}"#));
+    assert!(
+        message.ends_with(": no preprocessing: column y: numbers must be finite and the scale above 0"),
+        "{message}"
+    );
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
