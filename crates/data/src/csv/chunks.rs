@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::missing::MissingTexts;
+use super::notation::Notation;
 use super::rows::Rows;
 use super::types::Filling;
 use super::{ColumnType, HeaderRow};
@@ -92,6 +93,7 @@ pub struct Chunks {
     header: Header,
     types: Vec<(String, ColumnType)>,
     missing: MissingTexts,
+    notation: Notation,
     /// The most rows and bytes of a table.
     most: (usize, usize),
     ended: bool,
@@ -103,10 +105,10 @@ impl Chunks {
         header: Header,
         types: Vec<(String, ColumnType)>,
         missing: MissingTexts,
-        most_rows: usize,
-        most_bytes: usize,
+        notation: Notation,
+        most: (usize, usize),
     ) -> Chunks {
-        Chunks { rows, header, types, missing, most: (most_rows, most_bytes), ended: false }
+        Chunks { rows, header, types, missing, notation, most, ended: false }
     }
 
     /// The table without rows.
@@ -125,8 +127,8 @@ impl Chunks {
                 named.push((name.clone(), column));
             }
         }
-        let lines = Lines { file: self.rows.name.as_str().into(), lines: Arc::new(lines) };
-        Table::read_from(named, lines)
+        let (file, lines) = (self.rows.name.as_str().into(), Arc::new(lines));
+        Table::read_from(named, Lines { file, lines, notation: self.notation })
     }
 
     fn read(&mut self) -> Result<Option<Table>> {
@@ -134,7 +136,7 @@ impl Chunks {
         while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
             let row = self.rows.row();
             for ((column, field), (name, _)) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
-                column.push(self.missing.present(field)).map_err(|problem| Error::Row {
+                column.push(self.missing.present(field), self.notation).map_err(|problem| Error::Row {
                     file: self.rows.name.clone(),
                     line: row.line,
                     column: Some(name.clone()),

@@ -7,7 +7,10 @@ use super::scale::{self, Scale, Scaling};
 use crate::error::{Error, Result};
 use crate::table::Table;
 
-/// What becomes of a column of numbers. All is computed in float64.
+/// What becomes of a column of numbers. All is computed in float64; features are float32, which has whole numbers up to
+/// 2²⁴ of [plain](Numeric::new) ones.
+///
+/// An int64 that float64 would round, beyond 2⁵³, is an error: it is an identifier, as a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Numeric {
     scale: Option<Scale>,
@@ -120,9 +123,21 @@ impl FittedNumeric {
     }
 }
 
-/// A column of numbers in float64.
+/// A column of numbers in float64, which has to hold them as they are if they are whole.
 pub(super) fn numbers(table: &Table, column: &str) -> Result<Vec<f64>> {
-    Ok(table.column(column)?.numbers()?.cast(DType::F64).to_vec()?)
+    let numbers = table.column(column)?.numbers()?;
+    if numbers.dtype() == DType::I64 {
+        let wholes = numbers.to_vec::<i64>()?;
+        let rounded = |&whole: &i64| whole as f64 as i128 != i128::from(whole);
+        if let Some(row) = wholes.iter().position(rounded) {
+            let message = format!(
+                "float64 would round {}; an identifier is a `ColumnType::Category`, and what may be rounded a `ColumnType::F64`",
+                wholes[row]
+            );
+            return Err(table.error_at(row, column, message));
+        }
+    }
+    Ok(numbers.cast(DType::F64).to_vec()?)
 }
 
 fn refused(table: &Table, row: usize, column: &str) -> Error {

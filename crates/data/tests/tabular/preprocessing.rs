@@ -1,7 +1,8 @@
 //! Columns as features: what is fitted, what comes out, and what is refused.
 
+use data::csv::ColumnType;
 use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
-use data::table::Table;
+use data::table::{Column, Table};
 use data::{Csv, Dataset, Samples};
 use tensor::{DType, tensor};
 
@@ -75,6 +76,41 @@ fn numbers_must_be_finite() {
     assert_eq!(message, "f.csv: line 2, column x: 1e300 becomes infinite in float32");
     let message = error(x(Numeric::min_max()).fit(&table("x\n1e308\n-1e308\n")));
     assert_eq!(message, "preprocessing: column x: the numbers are too large for their mean or range to be computed");
+}
+
+#[test]
+fn whole_numbers_are_not_rounded_unless_that_is_stated() {
+    let message = |row: &str| {
+        let right = "an identifier is a `ColumnType::Category`, and what may be rounded a `ColumnType::F64`";
+        format!("{row}, column x: float64 would round 9007199254740993; {right}")
+    };
+    // 2⁵³ + 1 lies between two float64, 2⁵³ + 2 does not.
+    let (exact, rounded) = ("x,y\n1,1\n9007199254740994,2\n", "x,y\n1,1\n9007199254740993,2\n");
+    let fitted = x(Numeric::min_max()).target_number("y").fit(&table(exact)).unwrap();
+    for numeric in [Numeric::new(), Numeric::standardize(), Numeric::min_max()] {
+        assert_eq!(error(x(numeric).fit(&table(rounded))), message("f.csv: line 3"));
+    }
+    assert_eq!(error(fitted.transform(&table(rounded))), message("f.csv: line 3"));
+    let target = Features::new().numeric(["y"], Numeric::new()).target_number("x");
+    assert_eq!(error(target.fit(&table(rounded))), message("f.csv: line 3"));
+    let tensor = |values: &[i64]| Table::new([("x", Column::Numbers(values.iter().copied().collect()))]).unwrap();
+    assert_eq!(error(x(Numeric::new()).fit(&tensor(&[0, 9007199254740993]))), message("row 1"));
+    // The ends of the range: the greatest is the one that float64 does not hold.
+    assert!(x(Numeric::standardize()).fit(&tensor(&[i64::MIN, 1 << 62])).is_ok());
+    assert!(error(x(Numeric::new()).fit(&tensor(&[i64::MAX]))).contains("would round 9223372036854775807"));
+
+    // Stated as float64, they are rounded, and large ones keep their distances as far as that goes.
+    let nanoseconds = "x\n1700000000000000001\n1700000000000001025\n1700000000000002049\n";
+    let stated = Csv::from_bytes(nanoseconds, "f.csv").column("x", ColumnType::F64).read().unwrap();
+    let fitted = x(Numeric::min_max()).fit(&stated).unwrap();
+    assert_eq!(fitted.transform(&stated).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5, 1.0]);
+    // So they are when a fitted preprocessing says what a file is read as.
+    let new = Csv::from_bytes(nanoseconds, "f.csv").columns(fitted.columns()).read().unwrap();
+    assert_eq!(fitted.transform(&new).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5, 1.0]);
+    // As categories they are themselves.
+    let ids = Csv::from_bytes(rounded, "f.csv").column("x", ColumnType::Category).read().unwrap();
+    let slots = Features::new().categorical(["x"], Categorical::index()).fit(&ids).unwrap().slots("x").unwrap();
+    assert_eq!(slots, 3);
 }
 
 #[test]
@@ -162,14 +198,11 @@ fn targets_are_scaled_and_predictions_come_back_in_their_units() {
     // With `y` and `p` of NumPy in float64, `p` from float32, and what comes out in float32:
     // `(y - y.mean()) / y.std()` and `p * y.std() + y.mean()`,
     let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_standardized("y"));
-    assert_eq!(
-        targets,
-        [-1.0822402238845825, 0.7289407253265381, -1.3223148584365845, 1.1071057319641113, 0.5685085654258728]
-    );
-    assert_eq!(inverted, [498043.65625, 61726.12890625, 410954.6875]);
+    assert_eq!(targets, [-1.0822402, 0.7289407, -1.3223149, 1.1071057, 0.56850857]);
+    assert_eq!(inverted, [498043.66, 61726.13, 410954.7]);
     // `(y - y.min()) / np.ptp(y)` and `p * np.ptp(y) + y.min()`.
     let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_min_max("y"));
-    assert_eq!(targets, [0.09881969541311264, 0.8443394303321838, 0.0, 1.0, 0.7783021926879883]);
+    assert_eq!(targets, [0.098819695, 0.84433943, 0.0, 1.0, 0.7783022]);
     assert_eq!(inverted, [392000.25, -667998.5, 180424.5]);
     let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_number("y"));
     assert_eq!(targets, [221900.0, 538000.0, 180000.5, 604000.0, 510000.25]);
@@ -255,9 +288,9 @@ fn other_columns_are_refused() {
     // One text that is no number makes a column of numbers one of categories: the message says which.
     assert_eq!(
         error(fitted.transform(&table("x,c\n1,a\nNA,a\nnone,a\n"))),
-        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number"
+        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written"
     );
-    let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", data::csv::ColumnType::Category);
+    let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", ColumnType::Category);
     assert_eq!(error(fitted.transform(&stated.read().unwrap())), "column x holds categories, not numbers");
     assert_eq!(error(fitted.targets(&table("x,c\n1,a\n"))), "f.csv: there is no column y; the columns are x, c");
     // What a file is read as does not depend on what is in it.
@@ -288,7 +321,7 @@ fn everything() -> (Features, Table) {
         })
         .map(|row| row.replace("b,\"", "\"b,\"\"\""))
         .collect();
-    let train = Csv::from_bytes(format!("s,m,p,c,i,t\n{rows}"), "f.csv").column("i", data::csv::ColumnType::Category);
+    let train = Csv::from_bytes(format!("s,m,p,c,i,t\n{rows}"), "f.csv").column("i", ColumnType::Category);
     let features = Features::new()
         .numeric(["s"], Numeric::standardize().missing(Missing::Median).indicator())
         .numeric(["m"], Numeric::min_max().missing(Missing::Mean))
