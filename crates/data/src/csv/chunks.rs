@@ -87,11 +87,18 @@ impl Header {
     }
 }
 
+/// A column of a file, what it holds, and whether that was stated, not inferred.
+pub(super) struct Typed {
+    pub(super) name: String,
+    pub(super) column_type: ColumnType,
+    pub(super) stated: bool,
+}
+
 /// Tables read one after the other: see [`Csv::chunks`](super::Csv::chunks).
 pub struct Chunks {
     rows: Rows,
     header: Header,
-    types: Vec<(String, ColumnType)>,
+    types: Vec<Typed>,
     missing: MissingTexts,
     notation: Notation,
     /// The most rows and bytes of a table.
@@ -103,7 +110,7 @@ impl Chunks {
     pub(super) fn new(
         rows: Rows,
         header: Header,
-        types: Vec<(String, ColumnType)>,
+        types: Vec<Typed>,
         missing: MissingTexts,
         notation: Notation,
         most: (usize, usize),
@@ -117,12 +124,12 @@ impl Chunks {
     }
 
     fn columns(&self) -> Vec<Filling> {
-        self.types.iter().map(|(_, column_type)| Filling::new(*column_type)).collect()
+        self.types.iter().map(|typed| Filling::new(typed.column_type, typed.stated)).collect()
     }
 
     fn table(&self, columns: Vec<Filling>, lines: Vec<u64>) -> Result<Table> {
         let mut named = Vec::with_capacity(columns.len());
-        for ((name, _), column) in self.types.iter().zip(columns) {
+        for (Typed { name, .. }, column) in self.types.iter().zip(columns) {
             if let Some(column) = column.finish()? {
                 named.push((name.clone(), column));
             }
@@ -135,7 +142,7 @@ impl Chunks {
         let (mut columns, mut lines, mut bytes) = (self.columns(), Vec::new(), 0);
         while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
             let row = self.rows.row();
-            for ((column, field), (name, _)) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
+            for ((column, field), Typed { name, .. }) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
                 column.push(self.missing.present(field), self.notation).map_err(|problem| Error::Row {
                     file: self.rows.name.clone(),
                     line: row.line,

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::preprocessing::Preprocessing;
 use crate::stream::Stream;
 use crate::table::Table;
-use chunks::Header;
+use chunks::{Header, Typed};
 use missing::MissingTexts;
 use rows::Rows;
 use types::Inferred;
@@ -183,7 +183,7 @@ impl Csv {
     }
 
     /// Infers types from so many rows, not from the whole file. Whole numbers then are float64 too: a later one may be
-    /// a fraction or missing.
+    /// a fraction or missing. One that float64 would round is an error.
     #[must_use]
     pub fn infer_from(self, rows: usize) -> Csv {
         Csv { inferred_from: Some(rows), ..self }
@@ -275,7 +275,8 @@ impl Csv {
     }
 
     fn open_chunks(&self, rows: usize, bytes: usize) -> Result<Chunks> {
-        let types = self.types()?;
+        let typed = |(name, column_type)| Typed { stated: self.stated.contains_key(&name), name, column_type };
+        let types = self.types()?.into_iter().map(typed).collect();
         let (reader, header) = self.open()?;
         Ok(Chunks::new(reader, header, types, self.missing.clone(), self.notation, (rows, bytes)))
     }

@@ -83,17 +83,21 @@ impl Inferred {
 /// A column being filled.
 pub(super) enum Filling {
     F32(Vec<f32>),
-    F64(Vec<f64>),
+    F64 {
+        numbers: Vec<f64>,
+        /// Whether whole numbers may be rounded: the type was stated, not inferred.
+        rounds: bool,
+    },
     I64(Vec<i64>),
     Category(CategoriesBuilder),
     Ignored,
 }
 
 impl Filling {
-    pub(super) fn new(column_type: ColumnType) -> Filling {
+    pub(super) fn new(column_type: ColumnType, stated: bool) -> Filling {
         match column_type {
             ColumnType::F32 => Filling::F32(Vec::new()),
-            ColumnType::F64 => Filling::F64(Vec::new()),
+            ColumnType::F64 => Filling::F64 { numbers: Vec::new(), rounds: stated },
             ColumnType::I64 => Filling::I64(Vec::new()),
             ColumnType::Category => Filling::Category(Default::default()),
             ColumnType::Ignored => Filling::Ignored,
@@ -119,12 +123,15 @@ impl Filling {
         };
         match (self, text) {
             (Filling::F32(numbers), None) => numbers.push(f32::NAN),
-            (Filling::F64(numbers), None) => numbers.push(f64::NAN),
+            (Filling::F64 { numbers, .. }, None) => numbers.push(f64::NAN),
             (Filling::F32(numbers), Some(text)) => match notation.number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float32 wants"),
             },
-            (Filling::F64(numbers), Some(text)) => match notation.number(text) {
+            (Filling::F64 { rounds: false, .. }, Some(text)) if notation.is_rounded(text) => {
+                return wrong("a float64 without rounding; state the type of the column, as category or float64");
+            }
+            (Filling::F64 { numbers, .. }, Some(text)) => match notation.number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float64 wants"),
             },
@@ -150,7 +157,7 @@ impl Filling {
         }
         match self {
             Filling::F32(vec) => numbers(vec),
-            Filling::F64(vec) => numbers(vec),
+            Filling::F64 { numbers: vec, .. } => numbers(vec),
             Filling::I64(vec) => numbers(vec),
             Filling::Category(categories) => Ok(Some(Column::Categories(categories.finish()))),
             Filling::Ignored => Ok(None),

@@ -90,7 +90,8 @@ impl Features {
     ///
     /// # Errors
     /// If no feature or a column twice is stated; a column is not there or of another kind; a number, category or target
-    /// is missing and that is refused; a number is infinite; or there is nothing in a column.
+    /// is missing and that is refused; a number is infinite, or would be rounded; there is nothing in a column, or there
+    /// are more categories than its [limit](Categorical::limit).
     pub fn fit(&self, train: &Table) -> Result<Preprocessing> {
         // The columns of a table are shared, not copied.
         self.fit_chunks([Ok(train.clone())])

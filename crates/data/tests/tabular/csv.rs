@@ -67,6 +67,15 @@ fn whole_numbers_that_float64_would_round_are_categories() {
     // What has a fraction or an exponent is meant to be rounded.
     assert_eq!(of("9007199254740993.0\n9007199254740993e0\n0.12345678901234567890\n"), F64);
 
+    // Inferred from the first rows, it is not rounded in a later one; stated, it is.
+    let late = csv("x\n1\n9007199254740993\n");
+    assert_eq!(
+        error(late.clone().infer_from(1).read()),
+        "f.csv: line 3, column x: \"9007199254740993\" is not a float64 without rounding; state the type of the column, as category or float64"
+    );
+    let stated = late.infer_from(1).column("x", F64).read().unwrap();
+    assert_eq!(stated.column("x").unwrap().numbers().unwrap().to_vec::<f64>().unwrap(), [1.0, 9007199254740992.0]);
+
     let table = csv("id,y\n9007199254740992,1\n9007199254740993,2\n,3\n").read().unwrap();
     assert_eq!(fields(&table, "id"), ["9007199254740992", "9007199254740993", "-"]);
     assert_eq!(

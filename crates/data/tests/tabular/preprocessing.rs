@@ -150,6 +150,39 @@ fn categories_have_slots() {
 }
 
 #[test]
+fn too_many_categories_are_refused() {
+    let ids = |count: usize| (0..count).map(|k| format!("id{k},{k}\n")).collect::<String>();
+    let many = |count: usize| table(&format!("c,x\n{}", ids(count)));
+    let one_hot = c(Categorical::one_hot());
+    assert_eq!(one_hot.fit(&many(1000)).unwrap().slots("c").unwrap(), 1000);
+    let wrong = |found: usize, limit: usize| {
+        format!(
+            "preprocessing: column c: there are {found} categories in the training rows, and {limit} at most are wanted; leave out an identifier, use `Categorical::index` with an `Embedding`, or raise `Categorical::limit`"
+        )
+    };
+    assert_eq!(error(one_hot.fit(&many(1001))), wrong(1001, 1000));
+    // The missing are none of them.
+    assert_eq!(c(Categorical::one_hot().limit(2)).fit(&table("c,x\na,0\nb,0\n?,0\n")).unwrap().slots("c").unwrap(), 3);
+    assert_eq!(error(c(Categorical::one_hot().limit(2)).fit(&many(5))), wrong(5, 2));
+    assert_eq!(c(Categorical::one_hot().limit(1001)).fit(&many(1001)).unwrap().slots("c").unwrap(), 1001);
+    assert_eq!(c(Categorical::index()).fit(&many(5000)).unwrap().slots("c").unwrap(), 5001);
+    let index = error(c(Categorical::index().limit(2)).fit(&many(3)));
+    assert!(
+        index.ends_with("and 2 at most are wanted; leave out an identifier, or raise `Categorical::limit`"),
+        "{index}"
+    );
+    // Of a file that is larger than memory, the first chunk that has too many is the last that is read.
+    let text = format!("c,x\n{}", ids(5000));
+    let mut read = 0;
+    let chunks = Csv::from_bytes(text, "f.csv").chunks(400).unwrap().inspect(|_| read += 1);
+    assert_eq!(error(one_hot.fit_chunks(chunks)), wrong(1200, 1000));
+    assert_eq!(read, 3);
+    // New rows bring no slots.
+    let fitted = one_hot.fit(&many(3)).unwrap();
+    assert_eq!(fitted.transform(&many(2000)).unwrap().shape(), &[2000, 3]);
+}
+
+#[test]
 fn targets() {
     let train = table("x,y,label\n1,2.5,yes\n2,3.5,no\n");
     let base = x(Numeric::new());
