@@ -41,8 +41,7 @@ pub const MOST_COLUMNS: usize = 1 << 16;
 ///
 /// The type of a column is what is stated, or else inferred from the file, which is then read twice: as in pandas,
 /// int64 if it holds whole numbers of which none is missing, float64 if it holds numbers, and otherwise a category.
-/// Whole numbers that int64 cannot hold, or that lack some, and that float64 would round, are a category too: they are
-/// identifiers, as a rule.
+/// Whole numbers that float64 would round are a category as well, unless all are int64: they are identifiers, as a rule.
 ///
 /// However large the file, reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, 1 KiB a
 /// column and 1 MiB; reading it whole 32 times the bytes of the file, 1 KiB a column and 1 MiB.
@@ -139,7 +138,8 @@ impl Csv {
         Csv { missing: MissingTexts::new(texts), ..self }
     }
 
-    /// What stands before the fraction of a number, an ASCII character: `b','` in much of Europe. A point by default.
+    /// What stands before the fraction of a number, an ASCII character: `b','` in much of Europe. A point by default. It
+    /// must not be the delimiter.
     ///
     /// ```
     /// use data::Csv;
@@ -192,8 +192,8 @@ impl Csv {
     /// The names and types of all columns, in the order of the file.
     ///
     /// # Errors
-    /// If the file cannot be read; two columns have one name; a column of which a type is stated is not there; or, in
-    /// the rows that types are inferred from, as [`read`](Csv::read).
+    /// If the file cannot be read; what was stated of it contradicts itself; two columns have one name; a column of which
+    /// a type is stated is not there; or, in the rows that types are inferred from, as [`read`](Csv::read).
     pub fn types(&self) -> Result<Vec<(String, ColumnType)>> {
         let (mut rows, header) = self.open()?;
         let mut types: Vec<Option<ColumnType>> = header

@@ -72,3 +72,43 @@ fn ungrouped(whole: &str, mark: char) -> Option<String> {
     let ungrouped = whole.replace(mark, "");
     (lengths && ungrouped.trim_start_matches(['+', '-']).bytes().all(|byte| byte.is_ascii_digit())).then_some(ungrouped)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A whole number with a mark between groups of three digits.
+    fn grouped(whole: i64, mark: char) -> String {
+        let digits = whole.unsigned_abs().to_string();
+        let mut text = if whole < 0 { "-".to_string() } else { String::new() };
+        for (k, digit) in digits.chars().enumerate() {
+            if k > 0 && (digits.len() - k).is_multiple_of(3) {
+                text.push(mark);
+            }
+            text.push(digit);
+        }
+        text
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+
+        #[test]
+        fn numbers_mean_the_same_in_every_notation(
+            whole in any::<i64>(), shift in 0u32..63, fraction in "[0-9]{0,20}(e-?[0-9]{1,2})?",
+        ) {
+            let whole = whole >> shift;
+            let german = Notation { decimal: b',', thousands: Some(b'.') };
+            let text = grouped(whole, '.');
+            prop_assert_eq!(german.whole(&text), Some(whole));
+            let rounded = whole as f64 as i128 != i128::from(whole);
+            prop_assert_eq!(german.is_rounded(&text), rounded);
+            prop_assert_eq!(Notation::default().is_rounded(&whole.to_string()), rounded);
+            let expected: f64 = format!("{whole}.{fraction}").parse().unwrap();
+            prop_assert_eq!(german.number(&format!("{text},{fraction}")), Some(expected));
+            prop_assert_eq!(german.number::<f64>(&format!("{text},{fraction}.5")), None);
+        }
+    }
+}

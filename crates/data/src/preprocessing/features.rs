@@ -51,8 +51,8 @@ impl Features {
         self.with(columns, Kind::Categorical(categorical))
     }
 
-    /// Makes targets of a column of numbers as they are: float32, `[rows, 1]`. A network learns large ones, such as
-    /// prices, far better if they are [standardized](Features::target_standardized).
+    /// Makes targets of a column of numbers as they are: float32, `[rows, 1]`. Large ones, such as prices, are better
+    /// [standardized](Features::target_standardized).
     #[must_use]
     pub fn target_number(self, column: impl Into<String>) -> Features {
         self.with_target(column, Target::Number(None))

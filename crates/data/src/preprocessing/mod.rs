@@ -114,8 +114,8 @@ impl Preprocessing {
     ///
     /// # Errors
     /// If a column is not there, or not of the kind that it was fitted on; a number or category is missing, or a
-    /// category unknown, for which that is refused; or a number is infinite in float32. The message names the row, with
-    /// the file if the table was read from one.
+    /// category unknown, for which that is refused; or a number is infinite in float32, or an int64 that float64
+    /// would round. The message names the row, with the file if the table was read from one.
     pub fn transform(&self, table: &Table) -> Result<Tensor> {
         self.check_columns(table)?;
         let indices =
