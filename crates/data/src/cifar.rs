@@ -13,6 +13,7 @@
 //! ```
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use tensor::Tensor;
@@ -71,8 +72,13 @@ pub(crate) const FILES_100: [&str; 2] = ["train.bin", "test.bin"];
 /// If a file is missing or empty, does not end with a whole record, has more records than the whole data set (60,000),
 /// or a label is not below 10. The message names file, offset and what was expected.
 pub fn load_10_from(directory: impl AsRef<Path>) -> Result<Cifar10> {
+    load_10(|file| open(&directory.as_ref().join(file)))
+}
+
+/// The same, from files that are opened so.
+pub(crate) fn load_10(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<Cifar10> {
     let (train, test) = FILES_10.split_at(5);
-    let read = |files: &[&str]| read(directory.as_ref(), files, [("label", 10)]);
+    let mut read = |files: &[&str]| read(&mut open, files, [("label", 10)]);
     let (train_images, [train_labels]) = read(train)?;
     let (test_images, [test_labels]) = read(test)?;
     Ok(Cifar10 { train_images, train_labels, test_images, test_labels })
@@ -83,10 +89,24 @@ pub fn load_10_from(directory: impl AsRef<Path>) -> Result<Cifar10> {
 /// # Errors
 /// As [`load_10_from`]; fine labels must be below 100, coarse ones below 20.
 pub fn load_100_from(directory: impl AsRef<Path>) -> Result<Cifar100> {
-    let read = |file| read(directory.as_ref(), &[file], [("coarse label", 20), ("fine label", 100)]);
+    load_100(|file| open(&directory.as_ref().join(file)))
+}
+
+/// The same, from files that are opened so.
+pub(crate) fn load_100(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<Cifar100> {
+    let mut read = |file| read(&mut open, &[file], [("coarse label", 20), ("fine label", 100)]);
     let (train_images, [train_coarse_labels, train_labels]) = read(FILES_100[0])?;
     let (test_images, [test_coarse_labels, test_labels]) = read(FILES_100[1])?;
     Ok(Cifar100 { train_images, train_labels, train_coarse_labels, test_images, test_labels, test_coarse_labels })
+}
+
+/// The name of a file, for messages, and its content.
+pub(crate) type Opened = (String, Box<dyn Read>);
+
+fn open(path: &Path) -> Result<Opened> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
+    Ok((name, Box::new(file)))
 }
 
 const SIDE: usize = 32;
@@ -96,10 +116,14 @@ const MOST_RECORDS: usize = 60_000;
 
 /// The images of all files, one after the other, and their `N` kinds of labels, of which name and number of classes
 /// are given.
-fn read<const N: usize>(directory: &Path, files: &[&str], kinds: [(&str, u8); N]) -> Result<(Tensor, [Tensor; N])> {
+fn read<const N: usize>(
+    open: &mut impl FnMut(&str) -> Result<Opened>,
+    files: &[&str],
+    kinds: [(&str, u8); N],
+) -> Result<(Tensor, [Tensor; N])> {
     let (mut images, mut labels) = (Vec::new(), [(); N].map(|()| Vec::new()));
     for file in files {
-        read_file(&directory.join(file), kinds, &mut images, &mut labels)?;
+        read_file(open(file)?, kinds, &mut images, &mut labels)?;
     }
     let count = labels[0].len();
     let images = Tensor::from_vec(images, [count, SIDE, SIDE, 3])?;
@@ -108,15 +132,13 @@ fn read<const N: usize>(directory: &Path, files: &[&str], kinds: [(&str, u8); N]
 
 /// Appends what is in a file: of the images the pixels, each of three colours.
 fn read_file<const N: usize>(
-    path: &Path,
+    (name, mut file): Opened,
     kinds: [(&str, u8); N],
     images: &mut Vec<u8>,
     labels: &mut [Vec<u8>; N],
 ) -> Result<()> {
     let record = N + 3 * PLANE;
-    let name = path.display().to_string();
-    let mut file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-    let mut input = Input { name: &name, offset: 0, packing: None, reader: &mut file };
+    let mut input = Input { name: &name, offset: 0, packing: None, reader: &mut *file };
     let mut bytes = Vec::new();
     input.at_most((MOST_RECORDS * record) as u64 + 1, &mut bytes)?;
     if bytes.is_empty() {

@@ -45,7 +45,12 @@ impl Format {
                 let (table, summary) =
                     file.read().and_then(|table| Ok((table.to_string(), table.summary()?.to_string())))?;
                 std::hint::black_box((table, summary));
-                file.delimiter(b' ').infer_from(2).chunks(2)?.try_for_each(|table| table.map(drop))
+                file.delimiter(b' ')
+                    .decimal(b',')
+                    .thousands(b'.')
+                    .infer_from(2)
+                    .chunks(2)?
+                    .try_for_each(|table| table.map(drop))
             }
         }
     }

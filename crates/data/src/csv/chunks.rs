@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::missing::MissingTexts;
+use super::notation::Notation;
 use super::rows::Rows;
 use super::types::Filling;
 use super::{ColumnType, HeaderRow};
@@ -86,12 +87,20 @@ impl Header {
     }
 }
 
+/// A column of a file, what it holds, and whether that was stated, not inferred.
+pub(super) struct Typed {
+    pub(super) name: String,
+    pub(super) column_type: ColumnType,
+    pub(super) stated: bool,
+}
+
 /// Tables read one after the other: see [`Csv::chunks`](super::Csv::chunks).
 pub struct Chunks {
     rows: Rows,
     header: Header,
-    types: Vec<(String, ColumnType)>,
+    types: Vec<Typed>,
     missing: MissingTexts,
+    notation: Notation,
     /// The most rows and bytes of a table.
     most: (usize, usize),
     ended: bool,
@@ -101,12 +110,12 @@ impl Chunks {
     pub(super) fn new(
         rows: Rows,
         header: Header,
-        types: Vec<(String, ColumnType)>,
+        types: Vec<Typed>,
         missing: MissingTexts,
-        most_rows: usize,
-        most_bytes: usize,
+        notation: Notation,
+        most: (usize, usize),
     ) -> Chunks {
-        Chunks { rows, header, types, missing, most: (most_rows, most_bytes), ended: false }
+        Chunks { rows, header, types, missing, notation, most, ended: false }
     }
 
     /// The table without rows.
@@ -115,26 +124,26 @@ impl Chunks {
     }
 
     fn columns(&self) -> Vec<Filling> {
-        self.types.iter().map(|(_, column_type)| Filling::new(*column_type)).collect()
+        self.types.iter().map(|typed| Filling::new(typed.column_type, typed.stated)).collect()
     }
 
     fn table(&self, columns: Vec<Filling>, lines: Vec<u64>) -> Result<Table> {
         let mut named = Vec::with_capacity(columns.len());
-        for ((name, _), column) in self.types.iter().zip(columns) {
+        for (Typed { name, .. }, column) in self.types.iter().zip(columns) {
             if let Some(column) = column.finish()? {
                 named.push((name.clone(), column));
             }
         }
-        let lines = Lines { file: self.rows.name.as_str().into(), lines: Arc::new(lines) };
-        Table::read_from(named, lines)
+        let (file, lines) = (self.rows.name.as_str().into(), Arc::new(lines));
+        Table::read_from(named, Lines { file, lines, notation: self.notation })
     }
 
     fn read(&mut self) -> Result<Option<Table>> {
         let (mut columns, mut lines, mut bytes) = (self.columns(), Vec::new(), 0);
         while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
             let row = self.rows.row();
-            for ((column, field), (name, _)) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
-                column.push(self.missing.present(field)).map_err(|problem| Error::Row {
+            for ((column, field), Typed { name, .. }) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
+                column.push(self.missing.present(field), self.notation).map_err(|problem| Error::Row {
                     file: self.rows.name.clone(),
                     line: row.line,
                     column: Some(name.clone()),

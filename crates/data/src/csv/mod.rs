@@ -2,6 +2,7 @@
 
 mod chunks;
 mod missing;
+mod notation;
 mod rows;
 mod types;
 
@@ -13,15 +14,15 @@ use std::sync::Arc;
 
 pub use chunks::Chunks;
 pub use missing::MISSING;
+pub(crate) use notation::Notation;
 pub(crate) use rows::shown;
 pub use types::ColumnType;
-pub(crate) use types::number;
 
 use crate::error::{Error, Result};
 use crate::preprocessing::Preprocessing;
 use crate::stream::Stream;
 use crate::table::Table;
-use chunks::Header;
+use chunks::{Header, Typed};
 use missing::MissingTexts;
 use rows::Rows;
 use types::Inferred;
@@ -40,6 +41,7 @@ pub const MOST_COLUMNS: usize = 1 << 16;
 ///
 /// The type of a column is what is stated, or else inferred from the file, which is then read twice: as in pandas,
 /// int64 if it holds whole numbers of which none is missing, float64 if it holds numbers, and otherwise a category.
+/// Whole numbers that float64 would round are a category as well, unless all are int64: they are identifiers, as a rule.
 ///
 /// However large the file, reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, 1 KiB a
 /// column and 1 MiB; reading it whole 32 times the bytes of the file, 1 KiB a column and 1 MiB.
@@ -61,6 +63,7 @@ pub struct Csv {
     comment: Option<u8>,
     header: HeaderRow,
     missing: MissingTexts,
+    notation: Notation,
     stated: BTreeMap<String, ColumnType>,
     others: bool,
     inferred_from: Option<usize>,
@@ -98,6 +101,7 @@ impl Csv {
             comment: None,
             header: HeaderRow::First,
             missing: MissingTexts::new(MISSING),
+            notation: Notation::default(),
             stated: BTreeMap::new(),
             others: true,
             inferred_from: None,
@@ -134,6 +138,31 @@ impl Csv {
         Csv { missing: MissingTexts::new(texts), ..self }
     }
 
+    /// What stands before the fraction of a number, an ASCII character: `b','` in much of Europe. A point by default. It
+    /// must not be the delimiter.
+    ///
+    /// ```
+    /// use data::Csv;
+    ///
+    /// let prices = Csv::from_bytes("item;price\ntea;2,5\ncar;19.999,95\n", "prices.csv");
+    /// let table = prices.delimiter(b';').decimal(b',').thousands(b'.').read()?;
+    /// assert_eq!(table.column("price")?.numbers()?.to_vec::<f64>()?, [2.5, 19_999.95]);
+    /// # Ok::<(), data::Error>(())
+    /// ```
+    #[must_use]
+    pub fn decimal(self, mark: u8) -> Csv {
+        Csv { notation: Notation { decimal: mark, ..self.notation }, ..self }
+    }
+
+    /// What may stand between groups of three digits before the fraction, an ASCII character. Nothing by default. Where
+    /// it is the delimiter too, such numbers stand in quotes, as `"1,234.5"`.
+    ///
+    /// Groups must have three digits: `12.05.2024`, which pandas takes for 12052024, is no number.
+    #[must_use]
+    pub fn thousands(self, mark: u8) -> Csv {
+        Csv { notation: Notation { thousands: Some(mark), ..self.notation }, ..self }
+    }
+
     /// States what a column holds.
     #[must_use]
     pub fn column(self, name: impl Into<String>, column_type: ColumnType) -> Csv {
@@ -154,7 +183,7 @@ impl Csv {
     }
 
     /// Infers types from so many rows, not from the whole file. Whole numbers then are float64 too: a later one may be
-    /// a fraction or missing.
+    /// a fraction or missing. One that float64 would round is an error.
     #[must_use]
     pub fn infer_from(self, rows: usize) -> Csv {
         Csv { inferred_from: Some(rows), ..self }
@@ -163,8 +192,8 @@ impl Csv {
     /// The names and types of all columns, in the order of the file.
     ///
     /// # Errors
-    /// If the file cannot be read; two columns have one name; a column of which a type is stated is not there; or, in
-    /// the rows that types are inferred from, as [`read`](Csv::read).
+    /// If the file cannot be read; what was stated of it contradicts itself; two columns have one name; a column of which
+    /// a type is stated is not there; or, in the rows that types are inferred from, as [`read`](Csv::read).
     pub fn types(&self) -> Result<Vec<(String, ColumnType)>> {
         let (mut rows, header) = self.open()?;
         let mut types: Vec<Option<ColumnType>> = header
@@ -182,7 +211,7 @@ impl Csv {
                 }
                 left -= 1;
                 for (inferred, field) in inferred.iter_mut().zip(rows.row().fields()) {
-                    inferred.see(self.missing.present(field));
+                    inferred.see(self.missing.present(field), self.notation);
                 }
             }
             for (column_type, inferred) in types.iter_mut().zip(inferred) {
@@ -246,9 +275,10 @@ impl Csv {
     }
 
     fn open_chunks(&self, rows: usize, bytes: usize) -> Result<Chunks> {
-        let types = self.types()?;
+        let typed = |(name, column_type)| Typed { stated: self.stated.contains_key(&name), name, column_type };
+        let types = self.types()?.into_iter().map(typed).collect();
         let (reader, header) = self.open()?;
-        Ok(Chunks::new(reader, header, types, self.missing.clone(), rows, bytes))
+        Ok(Chunks::new(reader, header, types, self.missing.clone(), self.notation, (rows, bytes)))
     }
 
     /// Opens the file and reads the names of its columns.
@@ -269,20 +299,29 @@ impl Csv {
     }
 
     fn check(&self) -> Result<()> {
+        let Notation { decimal, thousands } = self.notation;
+        let [delimiter, comment] = [("delimiter", Some(self.delimiter)), ("comment", self.comment)];
+        let [decimal, thousands] = [("decimal mark", Some(decimal)), ("thousands mark", thousands)];
         let plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | b'\0');
+        let mark = |byte: u8| plain(byte) && !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-');
         let shown = |byte: u8| std::ascii::escape_default(byte).to_string();
-        for (what, byte) in [("delimiter", Some(self.delimiter)), ("comment", self.comment)] {
+        let wrong = |what: String| Err(Error::Dataset(format!("csv: {what}")));
+        for (what, byte) in [delimiter, comment] {
             if let Some(byte) = byte.filter(|&byte| !plain(byte)) {
-                let message = format!(
-                    "csv: the {what} is '{}'; it must be an ASCII character, no quote or line end",
-                    shown(byte)
-                );
-                return Err(Error::Dataset(message));
+                let right = "it must be an ASCII character, no quote or line end";
+                return wrong(format!("the {what} is '{}'; {right}", shown(byte)));
             }
         }
-        if self.comment == Some(self.delimiter) {
-            let message = format!("csv: comments begin with '{}', which is the delimiter too", shown(self.delimiter));
-            return Err(Error::Dataset(message));
+        for (what, byte) in [decimal, thousands] {
+            if let Some(byte) = byte.filter(|&byte| !mark(byte)) {
+                let right = "it must be an ASCII character, no quote, line end, letter, digit or sign";
+                return wrong(format!("the {what} is '{}'; {right}", shown(byte)));
+            }
+        }
+        for ((what, byte), (other, others)) in [(comment, delimiter), (decimal, delimiter), (decimal, thousands)] {
+            if let Some(byte) = byte.filter(|_| byte == others) {
+                return wrong(format!("the {what} and the {other} are both '{}'; they must differ", shown(byte)));
+            }
         }
         Ok(())
     }

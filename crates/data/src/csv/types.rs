@@ -1,10 +1,10 @@
 //! What the columns of a file hold: stated, or inferred from their texts.
 
 use std::fmt;
-use std::str::FromStr;
 
-use tensor::{Float, Tensor};
+use tensor::Tensor;
 
+use super::notation::Notation;
 use super::rows::shown;
 use crate::error::Result;
 use crate::table::{CategoriesBuilder, Column};
@@ -14,7 +14,7 @@ use crate::table::{CategoriesBuilder, Column};
 pub enum ColumnType {
     /// Numbers, rounded to float32; NaN where one is missing.
     F32,
-    /// Numbers, as float64; NaN where one is missing.
+    /// Numbers, rounded to float64, as whole ones beyond 2⁵³ may have to be; NaN where one is missing.
     F64,
     /// Whole numbers; none may be missing.
     I64,
@@ -43,15 +43,17 @@ pub(super) struct Inferred {
     missing: bool,
     whole: bool,
     numbers: bool,
+    /// Whether no whole number would be rounded as float64.
+    exact: bool,
 }
 
 impl Inferred {
     pub(super) fn new() -> Inferred {
-        Inferred { any: false, missing: false, whole: true, numbers: true }
+        Inferred { any: false, missing: false, whole: true, numbers: true, exact: true }
     }
 
     /// Takes a text into account, none if it is missing.
-    pub(super) fn see(&mut self, text: Option<&[u8]>) {
+    pub(super) fn see(&mut self, text: Option<&[u8]>, notation: Notation) {
         let Some(text) = text else {
             self.missing = true;
             return;
@@ -59,41 +61,43 @@ impl Inferred {
         self.any = true;
         if self.numbers {
             let text = std::str::from_utf8(text).unwrap_or_default();
-            self.whole = self.whole && text.parse::<i64>().is_ok();
-            self.numbers = self.whole || number::<f64>(text).is_some();
+            self.whole = self.whole && notation.whole(text).is_some();
+            self.numbers = self.whole || notation.number::<f64>(text).is_some();
+            self.exact = self.exact && !notation.is_rounded(text);
         }
     }
 
     /// As pandas: int64 if all are whole numbers and none is missing, float64 if they are numbers, else a category.
-    /// Where not `all` rows were seen, whole numbers are float64 too: a later one may be a fraction or missing.
+    /// Where not `all` rows were seen, whole numbers are float64 too: a later one may be a fraction or missing. Other than
+    /// in pandas, whole numbers that float64 would round are a category, which keeps them as they are.
     pub(super) fn column_type(self, all: bool) -> ColumnType {
         match self {
             Inferred { numbers: false, .. } => ColumnType::Category,
             Inferred { whole: true, missing: false, any: true, .. } if all => ColumnType::I64,
+            Inferred { exact: false, .. } => ColumnType::Category,
             _ => ColumnType::F64,
         }
     }
 }
 
-/// The number in a text; `nan` is none, as what stands for a missing one is stated apart.
-pub(crate) fn number<T: Float + FromStr>(text: &str) -> Option<T> {
-    text.parse().ok().filter(|number: &T| !number.is_nan())
-}
-
 /// A column being filled.
 pub(super) enum Filling {
     F32(Vec<f32>),
-    F64(Vec<f64>),
+    F64 {
+        numbers: Vec<f64>,
+        /// Whether whole numbers may be rounded: the type was stated, not inferred.
+        rounds: bool,
+    },
     I64(Vec<i64>),
     Category(CategoriesBuilder),
     Ignored,
 }
 
 impl Filling {
-    pub(super) fn new(column_type: ColumnType) -> Filling {
+    pub(super) fn new(column_type: ColumnType, stated: bool) -> Filling {
         match column_type {
             ColumnType::F32 => Filling::F32(Vec::new()),
-            ColumnType::F64 => Filling::F64(Vec::new()),
+            ColumnType::F64 => Filling::F64 { numbers: Vec::new(), rounds: stated },
             ColumnType::I64 => Filling::I64(Vec::new()),
             ColumnType::Category => Filling::Category(Default::default()),
             ColumnType::Ignored => Filling::Ignored,
@@ -101,7 +105,7 @@ impl Filling {
     }
 
     /// Appends a text, none if it is missing. Fails with what is wrong with it.
-    pub(super) fn push(&mut self, text: Option<&[u8]>) -> std::result::Result<(), String> {
+    pub(super) fn push(&mut self, text: Option<&[u8]>, notation: Notation) -> std::result::Result<(), String> {
         if let Filling::Ignored = self {
             return Ok(());
         }
@@ -119,16 +123,19 @@ impl Filling {
         };
         match (self, text) {
             (Filling::F32(numbers), None) => numbers.push(f32::NAN),
-            (Filling::F64(numbers), None) => numbers.push(f64::NAN),
-            (Filling::F32(numbers), Some(text)) => match number(text) {
+            (Filling::F64 { numbers, .. }, None) => numbers.push(f64::NAN),
+            (Filling::F32(numbers), Some(text)) => match notation.number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float32 wants"),
             },
-            (Filling::F64(numbers), Some(text)) => match number(text) {
+            (Filling::F64 { rounds: false, .. }, Some(text)) if notation.is_rounded(text) => {
+                return wrong("a float64 without rounding; state the type of the column, as category or float64");
+            }
+            (Filling::F64 { numbers, .. }, Some(text)) => match notation.number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float64 wants"),
             },
-            (Filling::I64(numbers), text) => match text.and_then(|text| text.parse().ok()) {
+            (Filling::I64(numbers), text) => match text.and_then(|text| notation.whole(text)) {
                 Some(number) => numbers.push(number),
                 None => {
                     return wrong("a whole number, as the type int64 wants; float64 takes fractions and missing ones");
@@ -150,7 +157,7 @@ impl Filling {
         }
         match self {
             Filling::F32(vec) => numbers(vec),
-            Filling::F64(vec) => numbers(vec),
+            Filling::F64 { numbers: vec, .. } => numbers(vec),
             Filling::I64(vec) => numbers(vec),
             Filling::Category(categories) => Ok(Some(Column::Categories(categories.finish()))),
             Filling::Ignored => Ok(None),

@@ -1,18 +1,19 @@
 //! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
 //!
-//! Files are kept in [`cache_folder`] and fetched once. Sizes and SHA-256 sums of all known sets are checked then; they
-//! are those that TensorFlow Datasets records for the first mirror of each.
+//! Files are kept in [`cache_folder`] as they come, and fetched once. Sizes and SHA-256 sums of all known sets are checked
+//! whenever they are loaded, which takes less time than to unpack them; a file that is wrong is fetched anew. The sums are
+//! those that TensorFlow Datasets records for the first mirror of each.
 
 mod remote;
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::atomic::write_atomically;
-use crate::cifar::{self, Cifar10, Cifar100};
+use crate::cifar::{self, Cifar10, Cifar100, Opened};
 use crate::error::{Error, Result};
 use crate::mnist::{self, Mnist};
 
@@ -80,7 +81,7 @@ pub fn cifar10() -> Result<Cifar10> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
     let sum = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd";
     let archive = Remote::new("cifar-10-binary.tar.gz").mirror(url).size(170_052_171).sha256(sum);
-    cifar::load_10_from(unpacked(&archive, "cifar10", &cifar::FILES_10)?)
+    cifar::load_10(unpacked(&archive.fetch(cache_folder()?.join("cifar10"))?, &cifar::FILES_10)?)
 }
 
 /// Fetches [CIFAR-100](cifar), unless it is there already.
@@ -91,39 +92,18 @@ pub fn cifar100() -> Result<Cifar100> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz";
     let sum = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec";
     let archive = Remote::new("cifar-100-binary.tar.gz").mirror(url).size(168_513_733).sha256(sum);
-    cifar::load_100_from(unpacked(&archive, "cifar100", &cifar::FILES_100)?)
+    cifar::load_100(unpacked(&archive.fetch(cache_folder()?.join("cifar100"))?, &cifar::FILES_100)?)
 }
 
-/// The folder of a set that has these files, which come in an archive.
-fn unpacked(archive: &Remote, set: &str, files: &[&str]) -> Result<PathBuf> {
-    let folder = cache_folder()?.join(set);
-    if !files.iter().all(|file| folder.join(file).is_file()) {
-        // The archive stays: another process may be at it.
-        unpack(&archive.fetch(&folder)?, &folder, files)?;
-    }
-    Ok(folder)
-}
-
-/// Writes those of these files that are in a gzipped tar archive, whatever their folders in it are. Of an archive that
-/// turns out to be damaged none stays.
-fn unpack(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
-    unpack_all(archive, folder, files).inspect_err(|_| {
-        for file in files {
-            // One that was not written yet is not there.
-            let _ = fs::remove_file(folder.join(file));
-        }
-    })
-}
-
-/// Goes through the archive to its end, where the checksum is.
-fn unpack_all(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
+/// Those of these files that are in a gzipped tar archive, whatever their folders in it are, to be opened once each.
+fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result<Opened>> {
     /// Above what any of the files has.
     const LARGEST: u64 = 200_000_000;
     let name = archive.display().to_string();
     let failed = |source| Error::file(&name, "cannot unpack", source);
-    let unpacked = MultiGzDecoder::new(BufReader::new(File::open(archive).map_err(failed)?));
-    let mut tar = tar::Archive::new(unpacked);
-    for entry in tar.entries().map_err(failed)? {
+    let gzip = BufReader::new(File::open(archive).map_err(failed)?);
+    let mut contents = HashMap::new();
+    for entry in tar::Archive::new(MultiGzDecoder::new(gzip)).entries().map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let path = entry.path().map_err(failed)?.into_owned();
         let Some(file) = files.iter().find(|file| path.file_name().is_some_and(|name| name == **file)) else {
@@ -132,12 +112,14 @@ fn unpack_all(archive: &Path, folder: &Path, files: &[&str]) -> Result<()> {
         if entry.size() > LARGEST {
             return Err(Error::Dataset(format!("{name}: {file} has {} bytes; {LARGEST} at most", entry.size())));
         }
-        // Read whole before it is written, to tell what cannot be read from what cannot be written.
         let mut content = Vec::new();
         entry.take(LARGEST).read_to_end(&mut content).map_err(failed)?;
-        write_atomically(folder.join(file), |out| out.write_all(&content))?;
+        contents.insert(file.to_string(), content);
     }
-    io::copy(&mut tar.into_inner(), &mut io::sink()).map(drop).map_err(failed)
+    Ok(move |file: &str| match contents.remove(file) {
+        Some(content) => Ok((format!("{name}: {file}"), Box::new(Cursor::new(content)) as Box<dyn Read>)),
+        None => Err(Error::Dataset(format!("{name}: there is no {file} in the archive"))),
+    })
 }
 
 /// The set whose files have these sizes and SHA-256 sums.
@@ -168,46 +150,64 @@ pub fn cache_folder() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
     use super::*;
 
-    #[test]
-    fn named_files_are_taken_from_archives_and_broken_ones_refused() {
-        let folder = std::env::temp_dir().join(format!("unpack-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let archived = |files: &[(&str, &str)], compression| {
-            let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), compression));
-            for (path, content) in files {
-                let mut header = tar::Header::new_gnu();
-                header.set_size(content.len() as u64);
-                tar.append_data(&mut header, path, content.as_bytes()).unwrap();
-            }
-            tar.into_inner().unwrap().finish().unwrap()
-        };
-        let bytes = archived(&[("set/wanted.bin", "wanted"), ("set/readme.html", "other")], Compression::default());
-        let archive = folder.join("set.tar.gz");
-        fs::write(&archive, &bytes).unwrap();
-        unpack(&archive, &folder, &["wanted.bin"]).unwrap();
-        assert_eq!(fs::read_to_string(folder.join("wanted.bin")).unwrap(), "wanted");
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
-
-        let message = |bytes: &[u8]| {
-            fs::write(&archive, bytes).unwrap();
-            let message = unpack(&archive, &folder, &["wanted.bin"]).unwrap_err().to_string();
-            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing of a damaged archive stays");
-            message
-        };
-        let start = format!("{}: cannot unpack: ", archive.display());
-        let mut damaged = bytes.clone();
-        let checksum = damaged.len() - 8;
-        damaged[checksum] ^= 1;
-        // Ends within the first file.
-        let cut = archived(&[("set/wanted.bin", &"wanted".repeat(20_000))], Compression::none());
-        for broken in [&bytes[..bytes.len() - 20], b"<html></html>", &damaged, &cut[..60_000]] {
-            assert!(message(broken).starts_with(&start), "{}", message(broken));
+    fn archived(files: &[(&str, &[u8])], compression: Compression) -> Vec<u8> {
+        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), compression));
+        for (path, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, path, *content).unwrap();
         }
-        fs::remove_dir_all(&folder).unwrap();
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn sets_are_read_from_archives() {
+        let archive = std::env::temp_dir().join(format!("archive-{}.tar.gz", std::process::id()));
+        let record = |label: u8| [&[label][..], &[label; 3072]].concat();
+        let [one, two, three, four, five, six] = [1, 2, 3, 4, 5, 6].map(record);
+        // In any order, and with others.
+        let files: [(&str, &[u8]); 7] = [
+            ("set/test_batch.bin", &six),
+            ("set/readme.html", b"other"),
+            ("set/data_batch_3.bin", &three),
+            ("set/data_batch_1.bin", &one),
+            ("set/data_batch_2.bin", &two),
+            ("set/data_batch_5.bin", &five),
+            ("set/data_batch_4.bin", &four),
+        ];
+        let load = |files: &[(&str, &[u8])]| {
+            fs::write(&archive, archived(files, Compression::default())).unwrap();
+            cifar::load_10(unpacked(&archive, &cifar::FILES_10)?)
+        };
+        let set = load(&files).unwrap();
+        assert_eq!(set.train_labels.to_vec::<u8>().unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(set.test_images.to_vec::<u8>().unwrap(), [6; 3072]);
+        let name = archive.display();
+        let message = load(&files[..6]).unwrap_err().to_string();
+        assert_eq!(message, format!("{name}: there is no data_batch_4.bin in the archive"));
+        let broken = [&files[..6], &[("set/data_batch_4.bin", &four[1..])]].concat();
+        let message = load(&broken).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{name}: data_batch_4.bin: at byte 3072: the file ends")), "{message}");
+        fs::remove_file(&archive).unwrap();
+    }
+
+    #[test]
+    fn archives_that_are_none_are_refused() {
+        let archive = std::env::temp_dir().join(format!("broken-{}.tar.gz", std::process::id()));
+        // Ends within the file.
+        let cut = archived(&[("set/wanted.bin", &[7; 100_000])], Compression::none());
+        for broken in [&b"<html></html>"[..], &cut[..60_000]] {
+            fs::write(&archive, broken).unwrap();
+            let message = unpacked(&archive, &["wanted.bin"]).err().expect("an error").to_string();
+            assert!(message.starts_with(&format!("{}: cannot unpack: ", archive.display())), "{message}");
+        }
+        fs::remove_file(&archive).unwrap();
     }
 }

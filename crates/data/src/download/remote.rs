@@ -64,28 +64,29 @@ impl Remote {
         Remote { sha256: Some(sum.into().to_lowercase()), ..self }
     }
 
-    /// Refuses a file for which this fails, before it gets its name.
+    /// Refuses a file for which this fails: before it gets its name, and whenever it is found in the folder.
     #[must_use]
     pub fn check(self, check: fn(&Path) -> Result<()>) -> Remote {
         Remote { check: Some(check), ..self }
     }
 
-    /// The file in this folder, fetched if it is not there. What is being fetched ends with `.part`; it gets its name
-    /// when it is whole and passed all checks. After an interruption, in this call or an earlier one, the rest is asked
-    /// for where servers can give it. Processes that fetch into the same folder wait for each other, by a lock on its
-    /// file `.lock`.
+    /// The file in this folder, fetched if it is not there or not what it should be: what is stated of size, sum and
+    /// check is looked at each time. What is being fetched ends with `.part`; when it is whole and passed all checks it
+    /// gets its name, and takes the place of a file that is wrong. After an interruption, in this call or an earlier one,
+    /// the rest is asked for where servers can give it. Processes that fetch into the same folder wait for each other, by
+    /// a lock on its file `.lock`.
     ///
     /// # Errors
-    /// If no mirror gives the file, tried three times each: the message says what was wrong with each. One that sends
-    /// nothing for 30 seconds is given up. If the file cannot be written, as when the disk is full, which no mirror
-    /// can help.
+    /// If no mirror gives the file, tried three times each: the message says what was wrong with each, and with the file
+    /// in the folder if there is one, which stays. A mirror that sends nothing for 30 seconds is given up. If the file
+    /// cannot be written, as when the disk is full, which no mirror can help.
     pub fn fetch(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
         self.fetch_with(&agent(PATIENCE, ureq::Proxy::try_from_env()), folder.as_ref())
     }
 
     fn fetch_with(&self, agent: &Agent, folder: &Path) -> Result<PathBuf> {
         let path = folder.join(&self.name);
-        if path.is_file() {
+        if let Kept::Good = self.kept(&path)? {
             return Ok(path);
         }
         let part = folder.join(format!("{}.part", self.name));
@@ -96,13 +97,15 @@ impl Remote {
         // Held until the end of this function.
         let held = File::create(&lock).map_err(cannot_lock)?;
         held.lock().map_err(cannot_lock)?;
-        // Another process had the lock, and is done.
-        if path.is_file() {
-            return Ok(path);
+        let mut failures = vec![String::new(); self.mirrors.len()];
+        match self.kept(&path)? {
+            // Another process had the lock, and is done.
+            Kept::Good => return Ok(path),
+            Kept::Wrong(what) => failures.push(format!("{}: {what}", path.display())),
+            Kept::Nothing => {}
         }
         let open = OpenOptions::new().create(true).write(true).truncate(false).open(&part);
         let mut file = open.map_err(cannot_write)?;
-        let mut failures = vec![String::new(); self.mirrors.len()];
         for _ in 0..ROUNDS {
             for (url, failure) in self.mirrors.iter().zip(&mut failures) {
                 match self.fetch_from(agent, url, &mut file, &part) {
@@ -118,13 +121,25 @@ impl Remote {
         Err(Error::Dataset(format!("{}: cannot be downloaded: {}", self.name, failures.join("; "))))
     }
 
+    /// What is there of this name.
+    fn kept(&self, path: &Path) -> Result<Kept> {
+        if !path.is_file() {
+            return Ok(Kept::Nothing);
+        }
+        match self.verify(path) {
+            Ok(()) => Ok(Kept::Good),
+            Err(Fault::Mirror(what)) => Ok(Kept::Wrong(what)),
+            Err(Fault::Here(source)) => Err(Error::file(path.display().to_string(), "cannot read", source)),
+        }
+    }
+
     /// Adds to the file what it lacks, and checks it. Content that is wrong is dropped, for the next try to begin anew.
     fn fetch_from(&self, agent: &Agent, url: &str, file: &mut File, part: &Path) -> Try<()> {
         let have = file.metadata()?.len();
         if have == 0 || self.size != Some(have) {
             self.receive(agent, url, file, have)?;
         }
-        let verified = self.verify(file, part);
+        let verified = self.verify(part);
         if let Err(Fault::Mirror(_)) = verified {
             file.set_len(0)?;
         }
@@ -170,27 +185,40 @@ impl Remote {
                 Err(error) => return mirror(error.to_string()),
             }
         }
-        let size = file.metadata()?.len();
+        self.is_whole(file.metadata()?.len())
+    }
+
+    fn is_whole(&self, size: u64) -> Try<()> {
         match self.size {
-            Some(most) if size < most => mirror(format!("the file ends after {size} of {most} bytes")),
+            Some(whole) if size < whole => mirror(format!("the file ends after {size} of {whole} bytes")),
             _ => Ok(()),
         }
     }
 
-    fn verify(&self, file: &File, part: &Path) -> Try<()> {
-        let size = file.metadata()?.len();
+    /// Whether a file is what is stated.
+    fn verify(&self, path: &Path) -> Try<()> {
+        let size = fs::metadata(path)?.len();
+        self.is_whole(size)?;
         let most = self.size.unwrap_or(MOST_BYTES);
         if size > most {
             return mirror(format!("the file has more than {most} bytes"));
         }
         if let Some(expected) = &self.sha256 {
-            let found = sha256(part)?;
+            let found = sha256(path)?;
             if found != *expected {
                 return mirror(format!("the SHA-256 sum is {found}, not {expected}"));
             }
         }
-        self.check.map_or(Ok(()), |check| check(part).or_else(|error| mirror(error.to_string())))
+        self.check.map_or(Ok(()), |check| check(path).or_else(|error| mirror(error.to_string())))
     }
+}
+
+/// What lies in the folder from an earlier time.
+enum Kept {
+    Nothing,
+    /// Not what is stated, and why.
+    Wrong(String),
+    Good,
 }
 
 /// Why a try gave no file.
@@ -357,6 +385,47 @@ mod tests {
         assert_eq!(fs::read(folder.join("file.part")).unwrap(), CONTENT[..6]);
         assert_eq!(fs::read(fetch(&remote, &folder).unwrap()).unwrap(), CONTENT);
         assert_eq!(server.join().unwrap(), [None, Some(5), Some(6), Some(6)]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn what_is_there_and_wrong_is_fetched_anew() {
+        let folder = folder("kept");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("file");
+        let remote = || Remote::new("file");
+        let (size, check) = (CONTENT.len() as u64, |path: &Path| idx::read(path).map(drop));
+        let (cut, other) = (&CONTENT[..5], [b'x'; CONTENT.len()]);
+        for (remote, kept) in [
+            (remote().size(size), cut),
+            (remote().size(size), &CONTENT.repeat(2)),
+            (remote().sha256(SUM), cut),
+            (remote().size(size).sha256(SUM), &other),
+        ] {
+            fs::write(&path, kept).unwrap();
+            let (url, server) = serve(vec![Reply::Whole]);
+            assert_eq!(fs::read(fetch(&remote.mirror(url), &folder).unwrap()).unwrap(), CONTENT);
+            assert_eq!(server.join().unwrap(), [None]);
+        }
+
+        // What cannot be had anew stays, and is named.
+        let message = |remote: Remote, kept: &[u8]| {
+            fs::write(&path, kept).unwrap();
+            let (url, server) = serve(vec![Reply::Status(404); ROUNDS]);
+            let message = fetch(&remote.mirror(&url), &folder).unwrap_err().to_string();
+            server.join().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), kept);
+            let start = format!("file: cannot be downloaded: {url}: http status: 404; {}: ", path.display());
+            message.strip_prefix(&start).unwrap_or_else(|| panic!("{message}")).to_string()
+        };
+        assert_eq!(message(remote().size(size), cut), "the file ends after 5 of 21 bytes");
+        assert_eq!(message(remote().size(4), cut), "the file has more than 4 bytes");
+        let sum = "0".repeat(64);
+        assert_eq!(message(remote().sha256(&sum), CONTENT), format!("the SHA-256 sum is {SUM}, not {sum}"));
+        assert!(message(remote().check(check), cut).contains("IDX files begin with two zero bytes"));
+        // Nothing is stated of it: it is as it is, and no server is asked.
+        fs::write(&path, cut).unwrap();
+        assert_eq!(fs::read(fetch(&remote(), &folder).unwrap()).unwrap(), cut);
         fs::remove_dir_all(&folder).unwrap();
     }
 

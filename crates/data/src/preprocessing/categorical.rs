@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::table::{Table, listed};
 
+/// How many categories one-hot features have at most, unless [`Categorical::limit`] says otherwise.
+const MOST_ONE_HOT: usize = 1000;
+
 /// What becomes of a column of categories.
 ///
 /// The categories are those in the training rows, in the order of their texts (by bytes). Whatever is missing or was
@@ -15,6 +18,8 @@ use crate::table::{Table, listed};
 pub struct Categorical {
     encoding: Encoding,
     unknown: Unknown,
+    /// How many categories there may be.
+    limit: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,8 +41,11 @@ enum Unknown {
 impl Categorical {
     /// A feature for each slot: 1 for the one of the category, 0 for the others. If nothing was missing in the training
     /// rows there is no slot for the unknown, since its weights would never be trained: then all are 0.
+    ///
+    /// More than 1,000 categories are an error, unless the [limit](Categorical::limit) is another: a table takes 4 bytes
+    /// for each row and slot, and an identifier has a slot for each row.
     pub fn one_hot() -> Categorical {
-        Categorical { encoding: Encoding::OneHot, unknown: Unknown::Slot }
+        Categorical { encoding: Encoding::OneHot, unknown: Unknown::Slot, limit: MOST_ONE_HOT }
     }
 
     /// The number of the slot, from 0, for an `Embedding` of [`slots`](crate::Preprocessing::slots).
@@ -45,7 +53,13 @@ impl Categorical {
     /// Features are int64 if all are such numbers. Beside other features it is a float32:
     /// [`range`](crate::Preprocessing::range) says which, to be sliced and cast.
     pub fn index() -> Categorical {
-        Categorical { encoding: Encoding::Index, unknown: Unknown::Slot }
+        Categorical { encoding: Encoding::Index, unknown: Unknown::Slot, limit: usize::MAX }
+    }
+
+    /// Makes more categories than these an error when it is fitted. Indices have no limit by default.
+    #[must_use]
+    pub fn limit(self, categories: usize) -> Categorical {
+        Categorical { limit: categories, ..self }
     }
 
     /// Makes a category that is missing, or was not there in the training rows, an error.
@@ -187,7 +201,19 @@ impl Seen {
 impl Categorical {
     pub(super) fn see(self, seen: &mut Seen, table: &Table, column: &str) -> Result<()> {
         let why = "the category is missing; without `Categorical::refuse_unknown` it has a slot";
-        seen.see(table, column, (self.unknown == Unknown::Refused).then_some(why))
+        seen.see(table, column, (self.unknown == Unknown::Refused).then_some(why))?;
+        // Before the next table, as there may be more of them than memory holds.
+        let (found, limit) = (seen.categories.len(), self.limit);
+        if found <= limit {
+            return Ok(());
+        }
+        let right = match self.encoding {
+            Encoding::OneHot => "leave out an identifier, use `Categorical::index` with an `Embedding`, or raise",
+            Encoding::Index => "leave out an identifier, or raise",
+        };
+        Err(Error::Dataset(format!(
+            "preprocessing: column {column}: there are {found} categories in the training rows, and {limit} at most are wanted; {right} `Categorical::limit`"
+        )))
     }
 
     pub(super) fn fitted(self, column: &str, seen: Seen) -> Result<FittedCategorical> {

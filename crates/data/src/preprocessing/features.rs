@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::scale::Scale;
 use super::target::Target;
-use super::{Categorical, Feature, Numeric, Preprocessing, categorical, numeric};
+use super::{Categorical, Feature, Numeric, Preprocessing, categorical, numeric, target};
 use crate::error::{Error, Result};
 use crate::table::Table;
 
@@ -50,16 +51,34 @@ impl Features {
         self.with(columns, Kind::Categorical(categorical))
     }
 
-    /// Makes targets of a column of numbers: float32, `[rows, 1]`.
+    /// Makes targets of a column of numbers as they are: float32, `[rows, 1]`. Large ones, such as prices, are better
+    /// [standardized](Features::target_standardized).
     #[must_use]
     pub fn target_number(self, column: impl Into<String>) -> Features {
-        Features { target: Some((column.into(), Target::Number)), ..self }
+        self.with_target(column, Target::Number(None))
+    }
+
+    /// The same, scaled as by [`Numeric::standardize`]. [`Preprocessing::invert_targets`] gives predictions in the units
+    /// of the column. As scikit-learn's `TransformedTargetRegressor` with a `StandardScaler`.
+    #[must_use]
+    pub fn target_standardized(self, column: impl Into<String>) -> Features {
+        self.with_target(column, Target::Number(Some(Scale::Standardize)))
+    }
+
+    /// The same, scaled as by [`Numeric::min_max`].
+    #[must_use]
+    pub fn target_min_max(self, column: impl Into<String>) -> Features {
+        self.with_target(column, Target::Number(Some(Scale::MinMax)))
     }
 
     /// Makes targets of a column of categories, which are classes 0, 1, … in the order of their texts: int64, `[rows]`.
     #[must_use]
     pub fn target_class(self, column: impl Into<String>) -> Features {
-        Features { target: Some((column.into(), Target::Class)), ..self }
+        self.with_target(column, Target::Class)
+    }
+
+    fn with_target(self, column: impl Into<String>, target: Target) -> Features {
+        Features { target: Some((column.into(), target)), ..self }
     }
 
     fn with(mut self, columns: impl IntoIterator<Item = impl Into<String>>, kind: Kind) -> Features {
@@ -70,8 +89,9 @@ impl Features {
     /// Finds means, ranges, categories and classes in the training rows, and in no others.
     ///
     /// # Errors
-    /// If no feature or a column twice is stated; a column is not there or of another kind; a number, category or class
-    /// is missing and that is refused; a number is infinite; or there is nothing in a column.
+    /// If no feature or a column twice is stated; a column is not there or of another kind; a number, category or target
+    /// is missing and that is refused; a number is infinite, or would be rounded; there is nothing in a column, or there
+    /// are more categories than its [limit](Categorical::limit).
     pub fn fit(&self, train: &Table) -> Result<Preprocessing> {
         // The columns of a table are shared, not copied.
         self.fit_chunks([Ok(train.clone())])
@@ -97,19 +117,19 @@ impl Features {
     pub fn fit_chunks(&self, train: impl IntoIterator<Item = Result<Table>>) -> Result<Preprocessing> {
         self.check()?;
         let mut seen: Vec<Seen> = self.columns.iter().map(|(_, kind)| Seen::new(*kind)).collect();
-        let mut classes = categorical::Seen::default();
+        let mut targets = self.target.as_ref().map(|(column, target)| (target::Seen::new(*target), column));
         for table in train {
             let table = table?;
             for (seen, (column, _)) in seen.iter_mut().zip(&self.columns) {
                 seen.see(&table, column)?;
             }
-            if let Some((column, target)) = &self.target {
-                target.see(&mut classes, &table, column)?;
+            if let Some((seen, column)) = &mut targets {
+                seen.see(&table, column)?;
             }
         }
         let features = seen.into_iter().zip(&self.columns).map(|(seen, (column, _))| seen.finish(column));
         let features = features.collect::<Result<_>>()?;
-        let target = self.target.as_ref().map(|(column, target)| target.fitted(column, classes)).transpose()?;
+        let target = targets.map(|(seen, column)| seen.finish(column)).transpose()?;
         Ok(Preprocessing { features, target })
     }
 

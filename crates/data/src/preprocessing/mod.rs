@@ -8,6 +8,7 @@ mod categorical;
 mod features;
 mod numeric;
 mod saved;
+mod scale;
 mod target;
 
 use std::ops::Range;
@@ -113,8 +114,8 @@ impl Preprocessing {
     ///
     /// # Errors
     /// If a column is not there, or not of the kind that it was fitted on; a number or category is missing, or a
-    /// category unknown, for which that is refused; or a number is infinite in float32. The message names the row, with
-    /// the file if the table was read from one.
+    /// category unknown, for which that is refused; or a number is infinite in float32, or an int64 that float64
+    /// would round. The message names the row, with the file if the table was read from one.
     pub fn transform(&self, table: &Table) -> Result<Tensor> {
         self.check_columns(table)?;
         let indices =
@@ -125,16 +126,41 @@ impl Preprocessing {
         }
     }
 
-    /// The targets of a table: int64 classes, `[rows]`, or float32 numbers, `[rows, 1]`.
+    /// The targets of a table: int64 classes, `[rows]`, or float32 numbers, `[rows, 1]`, scaled if that was stated.
     ///
     /// # Errors
     /// If none was stated; its column is not there, or not of the kind that it was fitted on; or a target is missing,
     /// infinite, or a class that was not there when it was fitted.
     pub fn targets(&self, table: &Table) -> Result<Tensor> {
-        match &self.target {
-            Some(target) => target.of(table),
-            None => Err(Error::Dataset("preprocessing: no target was stated; `Features` can state one".into())),
-        }
+        self.target()?.of(table)
+    }
+
+    /// Predictions, or targets, in the units of the target's column: what [`targets`](Preprocessing::targets) was made of,
+    /// element by element. Computed in float64; float32, or float64 if they are that, of any shape.
+    ///
+    /// ```
+    /// use data::preprocessing::{Features, Numeric};
+    /// use data::Csv;
+    /// use tensor::tensor;
+    ///
+    /// let train = Csv::from_bytes("rooms,price\n2,200000\n3,300000\n4,400000\n", "homes.csv").read()?;
+    /// let features = Features::new().numeric(["rooms"], Numeric::standardize()).target_min_max("price");
+    /// let preprocessing = features.fit(&train)?;
+    /// assert_eq!(preprocessing.targets(&train)?.to_vec::<f32>()?, [0.0, 0.5, 1.0]);
+    /// let prices = preprocessing.invert_targets(&tensor![[0.25], [1.5]])?;
+    /// assert_eq!(prices.to_vec::<f32>()?, [250_000.0, 500_000.0]);
+    /// # Ok::<(), data::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If no target was stated, or it is a class.
+    pub fn invert_targets(&self, targets: &Tensor) -> Result<Tensor> {
+        self.target()?.invert(targets)
+    }
+
+    fn target(&self) -> Result<&FittedTarget> {
+        let none = || Error::Dataset("preprocessing: no target was stated; `Features` can state one".into());
+        self.target.as_ref().ok_or_else(none)
     }
 
     /// Features and targets.

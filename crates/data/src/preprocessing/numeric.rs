@@ -1,25 +1,21 @@
 //! Numbers as features: what stands for missing ones, and their scale.
 
 use serde::{Deserialize, Serialize};
-use tensor::{DType, Tensor};
+use tensor::DType;
 
+use super::scale::{self, Scale, Scaling};
 use crate::error::{Error, Result};
-use crate::moments::Moments;
 use crate::table::Table;
 
-/// What becomes of a column of numbers. All is computed in float64.
+/// What becomes of a column of numbers. All is computed in float64; features are float32, which has whole numbers up to
+/// 2²⁴ of [plain](Numeric::new) ones.
+///
+/// An int64 that float64 would round, beyond 2⁵³, is an error: it is an identifier, as a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Numeric {
-    scale: Scale,
+    scale: Option<Scale>,
     missing: Missing,
     indicator: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Scale {
-    Plain,
-    Standardize,
-    MinMax,
 }
 
 /// What stands for a number that is missing.
@@ -38,19 +34,19 @@ pub enum Missing {
 impl Numeric {
     /// Numbers as they are.
     pub fn new() -> Numeric {
-        Numeric { scale: Scale::Plain, missing: Missing::Refused, indicator: false }
+        Numeric { scale: None, missing: Missing::Refused, indicator: false }
     }
 
     /// `(x - mean) / std`, by mean and standard deviation (divided by the count) of the numbers that are there in the
     /// training rows; where all are equal, `x - mean`. As scikit-learn's `StandardScaler`.
     pub fn standardize() -> Numeric {
-        Numeric { scale: Scale::Standardize, ..Numeric::new() }
+        Numeric { scale: Some(Scale::Standardize), ..Numeric::new() }
     }
 
     /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal, `x - min`.
     /// Others may be below 0 or above 1. As scikit-learn's `MinMaxScaler`.
     pub fn min_max() -> Numeric {
-        Numeric { scale: Scale::MinMax, ..Numeric::new() }
+        Numeric { scale: Some(Scale::MinMax), ..Numeric::new() }
     }
 
     /// What stands for missing numbers. They are refused by default.
@@ -97,6 +93,10 @@ impl FittedNumeric {
         names
     }
 
+    fn scaling(&self) -> Scaling {
+        Scaling { center: self.center, scale: self.scale }
+    }
+
     pub(super) fn write(&self, table: &Table, put: &mut dyn FnMut(usize, usize, f64)) -> Result<()> {
         for (row, number) in numbers(table, &self.column)?.into_iter().enumerate() {
             let missing = number.is_nan();
@@ -105,12 +105,7 @@ impl FittedNumeric {
                 (true, Some(constant)) => constant,
                 (true, None) => return Err(refused(table, row, &self.column)),
             };
-            let scaled = (number - self.center) / self.scale;
-            if !(scaled as f32).is_finite() {
-                let message = format!("{number:?} becomes infinite in float32");
-                return Err(table.error_at(row, &self.column, message));
-            }
-            put(row, 0, scaled);
+            put(row, 0, self.scaling().apply(number, table, row, &self.column)?);
             if missing && self.indicator {
                 put(row, 1, 1.0);
             }
@@ -120,17 +115,25 @@ impl FittedNumeric {
 
     /// What is wrong with numbers that come from a file.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
-        let finite = self.center.is_finite() && self.missing.is_none_or(f64::is_finite);
-        match finite && self.scale.is_finite() && self.scale > 0.0 {
-            true => Ok(()),
-            false => Err(format!("column {}: numbers must be finite and the scale above 0", self.column)),
-        }
+        self.scaling().check(&self.column)
     }
 }
 
-/// A column of numbers in float64.
+/// A column of numbers in float64, which has to hold them as they are if they are whole.
 pub(super) fn numbers(table: &Table, column: &str) -> Result<Vec<f64>> {
-    Ok(table.column(column)?.numbers()?.cast(DType::F64).to_vec()?)
+    let numbers = table.column(column)?.numbers()?;
+    if numbers.dtype() == DType::I64 {
+        let wholes = numbers.to_vec::<i64>()?;
+        let rounded = |&whole: &i64| whole as f64 as i128 != i128::from(whole);
+        if let Some(row) = wholes.iter().position(rounded) {
+            let message = format!(
+                "float64 would round {}; an identifier is a `ColumnType::Category`, and what may be rounded a `ColumnType::F64`",
+                wholes[row]
+            );
+            return Err(table.error_at(row, column, message));
+        }
+    }
+    Ok(numbers.cast(DType::F64).to_vec()?)
 }
 
 fn refused(table: &Table, row: usize, column: &str) -> Error {
@@ -140,72 +143,42 @@ fn refused(table: &Table, row: usize, column: &str) -> Error {
 /// What was seen of a column.
 pub(super) struct Seen {
     plan: Numeric,
-    moments: Option<Moments>,
-    least: f64,
-    greatest: f64,
+    numbers: scale::Seen,
     /// All, for the median.
-    numbers: Vec<f64>,
+    kept: Vec<f64>,
 }
 
 impl Seen {
     pub(super) fn new(plan: Numeric) -> Seen {
-        Seen { plan, moments: None, least: f64::INFINITY, greatest: f64::NEG_INFINITY, numbers: Vec::new() }
+        Seen { plan, numbers: scale::Seen::new(), kept: Vec::new() }
     }
 
     pub(super) fn see(&mut self, table: &Table, column: &str) -> Result<()> {
-        let mut present = Vec::new();
-        for (row, number) in numbers(table, column)?.into_iter().enumerate() {
-            if number.is_infinite() {
-                return Err(table.error_at(row, column, format!("{number:?} has no mean; numbers must be finite")));
-            }
-            if !number.is_nan() {
-                present.push(number);
-            } else if self.plan.missing == Missing::Refused {
-                return Err(refused(table, row, column));
-            }
+        let numbers = numbers(table, column)?;
+        match numbers.iter().position(|number| number.is_nan()) {
+            Some(row) if self.plan.missing == Missing::Refused => return Err(refused(table, row, column)),
+            _ => self.numbers.see(&numbers, table, column)?,
         }
-        self.least = present.iter().copied().fold(self.least, f64::min);
-        self.greatest = present.iter().copied().fold(self.greatest, f64::max);
         if self.plan.missing == Missing::Median {
-            self.numbers.extend(&present);
+            self.kept.extend(numbers.iter().filter(|number| !number.is_nan()));
         }
-        let count = present.len();
-        let of_table = Moments::over(&Tensor::from_vec(present, [count])?, &[0])?;
-        self.moments = match (self.moments.take(), of_table) {
-            (Some(before), Some(more)) => Some(before.and(more)?),
-            (before, more) => before.or(more),
-        };
         Ok(())
     }
 
     pub(super) fn finish(self, column: &str) -> Result<FittedNumeric> {
-        let wrong = |what: String| Error::Dataset(format!("preprocessing: column {column}: {what}"));
-        let Some(moments) = &self.moments else {
-            return Err(wrong("there is no number in the training rows".into()));
-        };
-        let mean = moments.mean.item()?;
-        let deviation = (moments.squares.item()? / moments.count).sqrt();
-        let (center, scale) = match self.plan.scale {
-            Scale::Plain => (0.0, 1.0),
-            Scale::Standardize => (mean, deviation),
-            Scale::MinMax => (self.least, self.greatest - self.least),
-        };
-        // Rounding may leave a little of the deviation of equal numbers, and nothing of that of tiny ones.
-        let scale = if self.least == self.greatest || scale == 0.0 { 1.0 } else { scale };
+        let (Scaling { center, scale }, mean) = self.numbers.finish(self.plan.scale, column)?;
         let missing = match self.plan.missing {
             Missing::Refused => None,
             Missing::Mean => Some(mean),
-            Missing::Median => Some(median(self.numbers)),
+            Missing::Median => Some(median(self.kept)),
             Missing::Constant(constant) if constant.is_finite() => Some(constant),
             Missing::Constant(constant) => {
-                return Err(wrong(format!("{constant:?} cannot stand for missing numbers; it must be finite")));
+                return Err(Error::Dataset(format!(
+                    "preprocessing: column {column}: {constant:?} cannot stand for missing numbers; it must be finite"
+                )));
             }
         };
-        let fitted = FittedNumeric { column: column.into(), center, scale, missing, indicator: self.plan.indicator };
-        match fitted.check() {
-            Ok(()) => Ok(fitted),
-            Err(_) => Err(wrong("the numbers are too large for their mean or range to be computed".into())),
-        }
+        Ok(FittedNumeric { column: column.into(), center, scale, missing, indicator: self.plan.indicator })
     }
 }
 

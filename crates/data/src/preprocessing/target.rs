@@ -3,25 +3,29 @@
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
-use super::categorical::{Seen, slots, sorted};
+use super::categorical::{self, slots, sorted};
 use super::numeric::numbers;
+use super::scale::{self, Scale, Scaling};
 use crate::csv::ColumnType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::table::Table;
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
-    Number,
+    Number(Option<Scale>),
     Class,
 }
 
-/// The same, with the classes of the training rows.
+/// The same, with the scale or the classes of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum FittedTarget {
     Number {
         column: String,
+        /// Files of before there was one have none.
+        #[serde(default)]
+        scaling: Scaling,
     },
     Class {
         column: String,
@@ -30,29 +34,55 @@ pub(super) enum FittedTarget {
     },
 }
 
-impl Target {
-    pub(super) fn see(self, seen: &mut Seen, table: &Table, column: &str) -> Result<()> {
+/// What was seen of the column.
+pub(super) enum Seen {
+    Number(Option<Scale>, Box<scale::Seen>),
+    Class(categorical::Seen),
+}
+
+impl Seen {
+    pub(super) fn new(target: Target) -> Seen {
+        match target {
+            Target::Number(scale) => Seen::Number(scale, Box::new(scale::Seen::new())),
+            Target::Class => Seen::Class(Default::default()),
+        }
+    }
+
+    pub(super) fn see(&mut self, table: &Table, column: &str) -> Result<()> {
         match self {
-            Target::Number => numbers(table, column).map(drop),
-            Target::Class => {
+            Seen::Number(_, seen) => seen.see(&present(table, column)?, table, column),
+            Seen::Class(seen) => {
                 seen.see(table, column, Some("the class is missing; `Table::drop_missing` leaves such rows out"))
             }
         }
     }
 
-    pub(super) fn fitted(self, column: &str, seen: Seen) -> Result<FittedTarget> {
-        let column = column.to_string();
+    pub(super) fn finish(self, column: &str) -> Result<FittedTarget> {
         Ok(match self {
-            Target::Number => FittedTarget::Number { column },
-            Target::Class => FittedTarget::Class { classes: seen.finish(&column)?, column },
+            Seen::Number(scale, seen) => {
+                FittedTarget::Number { column: column.into(), scaling: seen.finish(scale, column)?.0 }
+            }
+            Seen::Class(seen) => FittedTarget::Class { column: column.into(), classes: seen.finish(column)? },
         })
+    }
+}
+
+/// The numbers of a column, of which none may be missing.
+fn present(table: &Table, column: &str) -> Result<Vec<f64>> {
+    let numbers = numbers(table, column)?;
+    match numbers.iter().position(|number| number.is_nan()) {
+        Some(row) => {
+            let problem = "the target is missing; `Table::drop_missing` leaves such rows out";
+            Err(table.error_at(row, column, problem.into()))
+        }
+        None => Ok(numbers),
     }
 }
 
 impl FittedTarget {
     pub(super) fn column(&self) -> (String, ColumnType) {
         match self {
-            FittedTarget::Number { column } => (column.clone(), ColumnType::F64),
+            FittedTarget::Number { column, .. } => (column.clone(), ColumnType::F64),
             FittedTarget::Class { column, .. } => (column.clone(), ColumnType::Category),
         }
     }
@@ -70,26 +100,29 @@ impl FittedTarget {
                 let classes = slots(table, column, classes, 0, None)?;
                 Ok(classes.into_iter().map(|class| class as i64).collect())
             }
-            FittedTarget::Number { column } => {
-                let numbers = numbers(table, column)?;
-                if let Some(row) = numbers.iter().position(|&number| !(number as f32).is_finite()) {
-                    let problem = match numbers[row] {
-                        number if number.is_nan() => {
-                            "the target is missing; `Table::drop_missing` leaves such rows out".into()
-                        }
-                        number => format!("{number:?} is infinite in float32"),
-                    };
-                    return Err(table.error_at(row, column, problem));
-                }
-                let rows = numbers.len();
-                Ok(Tensor::from_vec(numbers.into_iter().map(|number| number as f32).collect(), [rows, 1])?)
+            FittedTarget::Number { column, scaling } => {
+                let numbers = present(table, column)?.into_iter().enumerate();
+                let scaled = numbers.map(|(row, number)| Ok(scaling.apply(number, table, row, column)? as f32));
+                let scaled = scaled.collect::<Result<Vec<f32>>>()?;
+                let rows = scaled.len();
+                Ok(Tensor::from_vec(scaled, [rows, 1])?)
             }
+        }
+    }
+
+    /// What [`of`](FittedTarget::of) was made of.
+    pub(super) fn invert(&self, targets: &Tensor) -> Result<Tensor> {
+        match self {
+            FittedTarget::Number { scaling, .. } => Ok(scaling.invert(targets)?),
+            FittedTarget::Class { column, .. } => Err(Error::Dataset(format!(
+                "preprocessing: the target {column} is a class, not a number; `Preprocessing::classes` has their texts"
+            ))),
         }
     }
 
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         match self {
-            FittedTarget::Number { .. } => Ok(()),
+            FittedTarget::Number { column, scaling } => scaling.check(column),
             FittedTarget::Class { column, classes } => sorted(column, classes),
         }
     }

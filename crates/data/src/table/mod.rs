@@ -13,7 +13,7 @@ pub use categories::Categories;
 pub(crate) use categories::CategoriesBuilder;
 pub use summary::{ColumnSummary, Summary, Values};
 
-use crate::csv::{ColumnType, number, shown};
+use crate::csv::{ColumnType, Notation, shown};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 
@@ -46,11 +46,12 @@ pub struct Table {
     lines: Option<Lines>,
 }
 
-/// The file and the line of each row.
+/// The file, the line of each row, and how numbers are written there.
 #[derive(Clone, Debug)]
 pub(crate) struct Lines {
     pub(crate) file: Arc<str>,
     pub(crate) lines: Arc<Vec<u64>>,
+    pub(crate) notation: Notation,
 }
 
 /// A column of a [`Table`].
@@ -107,22 +108,31 @@ impl<'a> Named<'a> {
     /// The tensor of a column of numbers: float32, float64 or int64, `[rows]`.
     ///
     /// # Errors
-    /// If it is a column of categories. The message names the first text that is no number.
+    /// If it is a column of categories. The message names the first text that is no number, or that float64 would round.
     pub fn numbers(self) -> Result<&'a Tensor> {
         let categories = match self.column {
             Column::Numbers(numbers) => return Ok(numbers),
             Column::Categories(categories) => categories,
         };
-        let mut rows = categories.iter().enumerate().filter_map(|(row, text)| Some((row, text?)));
-        Err(match rows.find(|(_, text)| number::<f64>(text).is_none()) {
-            Some((row, text)) => {
-                let message = format!(
-                    "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number",
-                    shown(text)
-                );
-                self.table.error_at(row, self.name, message)
-            }
-            None => Error::Dataset(format!("column {} holds categories, not numbers", self.name)),
+        let (table, name) = (self.table, self.name);
+        let notation = table.lines.as_ref().map_or(Notation::default(), |lines| lines.notation);
+        let first = |wrong: &dyn Fn(&str) -> bool| {
+            categories.iter().enumerate().find_map(|(row, text)| Some((row, text.filter(|text| wrong(text))?)))
+        };
+        Err(if let Some((row, text)) = first(&|text| notation.number::<f64>(text).is_none()) {
+            let message = format!(
+                "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written",
+                shown(text)
+            );
+            table.error_at(row, name, message)
+        } else if let Some((row, text)) = first(&|text| notation.is_rounded(text)) {
+            let message = format!(
+                "float64 would round {}, so the column holds categories; `Csv::column({name:?}, ColumnType::F64)` does that",
+                shown(text)
+            );
+            table.error_at(row, name, message)
+        } else {
+            Error::Dataset(format!("column {name} holds categories, not numbers"))
         })
     }
 
@@ -255,10 +265,10 @@ impl Table {
         }
         let index: Tensor = rows.iter().map(|&row| row as i64).collect();
         let columns = self.columns.iter().map(|column| column.gather(rows, &index)).collect::<Result<_>>()?;
-        let lines = self.lines.as_ref().map(|Lines { file, lines }| Lines {
-            file: Arc::clone(file),
-            lines: Arc::new(rows.iter().map(|&row| lines[row]).collect()),
-        });
+        let lines = self
+            .lines
+            .as_ref()
+            .map(|of| Lines { lines: Arc::new(rows.iter().map(|&row| of.lines[row]).collect()), ..of.clone() });
         Ok(Table { names: self.names.clone(), places: Arc::clone(&self.places), columns, rows: rows.len(), lines })
     }
 
@@ -325,7 +335,7 @@ impl Table {
     /// An error about a row of a column: with file and line if it was read from one.
     pub(crate) fn error_at(&self, row: usize, column: &str, problem: String) -> Error {
         match &self.lines {
-            Some(Lines { file, lines }) => {
+            Some(Lines { file, lines, .. }) => {
                 Error::Row { file: file.to_string(), line: lines[row], column: Some(column.into()), problem }
             }
             None => Error::Dataset(format!("row {row}, column {column}: {problem}")),

@@ -31,9 +31,9 @@ fn error<T>(result: data::Result<T>) -> String {
 fn types_are_inferred() {
     use ColumnType::*;
     let file = csv(
-        "whole,part,gone,none,word,mixed,large\n1,1,1,,1,1,9223372036854775807\n-2,.5,NA,nan,x,2a,9223372036854775808\n+3,1e5,3,?,,3,0\n",
+        "whole,part,gone,none,word,mixed,large\n1,1,1,,1,1,9223372036854775807\n-2,.5,NA,nan,x,2a,-9223372036854775808\n+3,1e5,3,?,,3,0\n",
     );
-    assert_eq!(types(&file), [I64, F64, F64, F64, Category, Category, F64]);
+    assert_eq!(types(&file), [I64, F64, F64, F64, Category, Category, I64]);
     let table = file.read().unwrap();
     assert_eq!(fields(&table, "whole"), ["1", "-2", "3"]);
     assert_eq!(fields(&table, "part"), ["1", "0.5", "100000"]);
@@ -41,12 +41,91 @@ fn types_are_inferred() {
     assert_eq!(fields(&table, "none"), ["-", "-", "-"]);
     assert_eq!(fields(&table, "word"), ["1", "x", "-"]);
     // From some of the rows, whole numbers may turn out to be others.
-    assert_eq!(types(&file.clone().infer_from(1)), [F64, F64, F64, F64, F64, F64, F64]);
+    assert_eq!(types(&file.clone().infer_from(1)), [F64, F64, F64, F64, F64, F64, Category]);
     assert_eq!(types(&file.clone().infer_from(3)), types(&file));
     assert_eq!(
         error(file.infer_from(1).read()),
         "f.csv: line 3, column word: \"x\" is not a number, as the type float64 wants"
     );
+}
+
+#[test]
+fn whole_numbers_that_float64_would_round_are_categories() {
+    use ColumnType::*;
+    let of = |rows: &str| types(&csv(format!("x,y\n{}", rows.replace('\n', ",0\n"))))[0];
+    // 2⁵³ + 1 is the least that float64 rounds. Int64 holds it, but not if one is missing, nor beside a fraction.
+    assert_eq!(of("9007199254740993\n1\n"), I64);
+    assert_eq!(of("9007199254740993\nNA\n"), Category);
+    assert_eq!(of("0.5\n-0009007199254740993\n"), Category);
+    for exact in ["9007199254740992", "-9007199254740994", "+1152921504606846976", "00000000000000000001"] {
+        assert_eq!(of(&format!("{exact}\nNA\n")), F64, "{exact}");
+    }
+    // Beyond int64, where float64 has 2⁶³ and 10²².
+    assert_eq!(of("9223372036854775808\n10000000000000000000000\n"), F64);
+    assert_eq!(of("9223372036854775809\n1\n"), Category);
+    assert_eq!(of(&format!("{}\n", "9".repeat(400))), Category);
+    // What has a fraction or an exponent is meant to be rounded.
+    assert_eq!(of("9007199254740993.0\n9007199254740993e0\n0.12345678901234567890\n"), F64);
+
+    // Inferred from the first rows, it is not rounded in a later one; stated, it is.
+    let late = csv("x\n1\n9007199254740993\n");
+    assert_eq!(
+        error(late.clone().infer_from(1).read()),
+        "f.csv: line 3, column x: \"9007199254740993\" is not a float64 without rounding; state the type of the column, as category or float64"
+    );
+    let stated = late.infer_from(1).column("x", F64).read().unwrap();
+    assert_eq!(stated.column("x").unwrap().numbers().unwrap().to_vec::<f64>().unwrap(), [1.0, 9007199254740992.0]);
+
+    let table = csv("id,y\n9007199254740992,1\n9007199254740993,2\n,3\n").read().unwrap();
+    assert_eq!(fields(&table, "id"), ["9007199254740992", "9007199254740993", "-"]);
+    assert_eq!(
+        error(table.column("id").unwrap().numbers()),
+        "f.csv: line 3, column id: float64 would round \"9007199254740993\", so the column holds categories; `Csv::column(\"id\", ColumnType::F64)` does that"
+    );
+}
+
+#[test]
+fn numbers_are_written_in_several_ways() {
+    use ColumnType::*;
+    let comma = |text: &str| csv(text).delimiter(b';').decimal(b',');
+    let text = "a;b;c;d\n1,5;2;1.5;1,5\n-,25;-3;2;x\n+1,e3;+4;3;2,5\n";
+    let file = comma(text);
+    assert_eq!(types(&file), [F64, I64, Category, Category]);
+    let table = file.read().unwrap();
+    assert_eq!(fields(&table, "a"), ["1.5", "-0.25", "1000"]);
+    assert_eq!(fields(&table, "b"), ["2", "-3", "4"]);
+    // Stated types heed it, in chunks too.
+    let stated = file.columns(["a", "b"].map(|name| (name.into(), F32))).ignore_others();
+    let chunk = stated.chunks(2).unwrap().next().unwrap().unwrap();
+    assert_eq!(chunk.column("a").unwrap().numbers().unwrap().to_vec::<f32>().unwrap(), [1.5, -0.25]);
+    let point = comma("a\n1,5\n1.5\n").column("a", F64);
+    assert_eq!(error(point.read()), "f.csv: line 3, column a: \"1.5\" is not a number, as the type float64 wants");
+    let whole = error(comma("a\n1,0\n").column("a", I64).read());
+    assert!(whole.starts_with("f.csv: line 2, column a: \"1,0\" is not a whole number"), "{whole}");
+    // Which text makes the column one of categories depends on it: not `1,5`. Without it, that does.
+    let hint = "is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written";
+    assert_eq!(error(table.column("d").unwrap().numbers()), format!("f.csv: line 3, column d: \"x\" {hint}"));
+    let gathered = table.gather(&[2, 1]).unwrap();
+    assert_eq!(error(gathered.column("d").unwrap().numbers()), format!("f.csv: line 3, column d: \"x\" {hint}"));
+    let point = csv(text).delimiter(b';').read().unwrap();
+    assert_eq!(error(point.column("d").unwrap().numbers()), format!("f.csv: line 2, column d: \"1,5\" {hint}"));
+
+    // Between groups of three digits.
+    let file = comma("a;b;c\n1.234,5;1.000;12.05.2024\n-12.345.678;-999;0\n1234,25;+1.000.000;1\n").thousands(b'.');
+    assert_eq!(types(&file), [F64, I64, Category]);
+    let table = file.read().unwrap();
+    assert_eq!(fields(&table, "a"), ["1234.5", "-12345678", "1234.25"]);
+    assert_eq!(fields(&table, "b"), ["1000", "-999", "1000000"]);
+    let quoted = csv("a,b\n\"1,234.5\",1\n\"12,345\",2\n").thousands(b',').read().unwrap();
+    assert_eq!(fields(&quoted, "a"), ["1234.5", "12345"]);
+    assert_eq!(fields(&csv("a\n1 234\n").thousands(b' ').read().unwrap(), "a"), ["1234"]);
+    for no_number in
+        ["12.34", "1.2345", "1234.567", ".123", "1..234", "1.234.", "1.-23", "1,234.567", "1.00e", "--1.000"]
+    {
+        assert_eq!(types(&comma(&format!("a\n{no_number}\n")).thousands(b'.')), [Category], "{no_number}");
+    }
+    // Identifiers are not rounded in any notation.
+    assert_eq!(types(&comma("a\n9.007.199.254.740.993\n0,5\n").thousands(b'.')), [Category]);
 }
 
 #[test]
@@ -148,8 +227,21 @@ fn files_that_are_wrong() {
     );
     assert_eq!(
         options(csv("a\n").comment(b';').delimiter(b';')),
-        "csv: comments begin with ';', which is the delimiter too"
+        "csv: the comment and the delimiter are both ';'; they must differ"
     );
+    assert_eq!(
+        options(csv("a\n").decimal(b',')),
+        "csv: the decimal mark and the delimiter are both ','; they must differ"
+    );
+    assert_eq!(
+        options(csv("a\n").thousands(b'.')),
+        "csv: the decimal mark and the thousands mark are both '.'; they must differ"
+    );
+    let right = "it must be an ASCII character, no quote, line end, letter, digit or sign";
+    for (byte, shown) in [(b'e', "e"), (b'0', "0"), (b'-', "-"), (b'"', "\\\""), (0xa0, "\\xa0")] {
+        assert_eq!(options(csv("a\n").decimal(byte)), format!("csv: the decimal mark is '{shown}'; {right}"));
+        assert_eq!(options(csv("a\n").thousands(byte)), format!("csv: the thousands mark is '{shown}'; {right}"));
+    }
     assert_eq!(error(csv("a\n").chunks(0)), "chunks: of 0 rows; one has 1 at least");
 }
 

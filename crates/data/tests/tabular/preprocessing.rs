@@ -1,9 +1,10 @@
 //! Columns as features: what is fitted, what comes out, and what is refused.
 
+use data::csv::ColumnType;
 use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
-use data::table::Table;
+use data::table::{Column, Table};
 use data::{Csv, Dataset, Samples};
-use tensor::DType;
+use tensor::{DType, tensor};
 
 fn table(text: &str) -> Table {
     Csv::from_bytes(text, "f.csv").read().unwrap()
@@ -78,6 +79,41 @@ fn numbers_must_be_finite() {
 }
 
 #[test]
+fn whole_numbers_are_not_rounded_unless_that_is_stated() {
+    let message = |row: &str| {
+        let right = "an identifier is a `ColumnType::Category`, and what may be rounded a `ColumnType::F64`";
+        format!("{row}, column x: float64 would round 9007199254740993; {right}")
+    };
+    // 2⁵³ + 1 lies between two float64, 2⁵³ + 2 does not.
+    let (exact, rounded) = ("x,y\n1,1\n9007199254740994,2\n", "x,y\n1,1\n9007199254740993,2\n");
+    let fitted = x(Numeric::min_max()).target_number("y").fit(&table(exact)).unwrap();
+    for numeric in [Numeric::new(), Numeric::standardize(), Numeric::min_max()] {
+        assert_eq!(error(x(numeric).fit(&table(rounded))), message("f.csv: line 3"));
+    }
+    assert_eq!(error(fitted.transform(&table(rounded))), message("f.csv: line 3"));
+    let target = Features::new().numeric(["y"], Numeric::new()).target_number("x");
+    assert_eq!(error(target.fit(&table(rounded))), message("f.csv: line 3"));
+    let tensor = |values: &[i64]| Table::new([("x", Column::Numbers(values.iter().copied().collect()))]).unwrap();
+    assert_eq!(error(x(Numeric::new()).fit(&tensor(&[0, 9007199254740993]))), message("row 1"));
+    // The ends of the range: the greatest is the one that float64 does not hold.
+    assert!(x(Numeric::standardize()).fit(&tensor(&[i64::MIN, 1 << 62])).is_ok());
+    assert!(error(x(Numeric::new()).fit(&tensor(&[i64::MAX]))).contains("would round 9223372036854775807"));
+
+    // Stated as float64, they are rounded, and large ones keep their distances as far as that goes.
+    let nanoseconds = "x\n1700000000000000001\n1700000000000001025\n1700000000000002049\n";
+    let stated = Csv::from_bytes(nanoseconds, "f.csv").column("x", ColumnType::F64).read().unwrap();
+    let fitted = x(Numeric::min_max()).fit(&stated).unwrap();
+    assert_eq!(fitted.transform(&stated).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5, 1.0]);
+    // So they are when a fitted preprocessing says what a file is read as.
+    let new = Csv::from_bytes(nanoseconds, "f.csv").columns(fitted.columns()).read().unwrap();
+    assert_eq!(fitted.transform(&new).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5, 1.0]);
+    // As categories they are themselves.
+    let ids = Csv::from_bytes(rounded, "f.csv").column("x", ColumnType::Category).read().unwrap();
+    let slots = Features::new().categorical(["x"], Categorical::index()).fit(&ids).unwrap().slots("x").unwrap();
+    assert_eq!(slots, 3);
+}
+
+#[test]
 fn categories_have_slots() {
     let (train, new) = ("c,x\nb,0\na,0\nb,0\n", "c,x\na,0\nb,0\n?,0\nc,0\n");
     let one_hot = c(Categorical::one_hot());
@@ -114,6 +150,39 @@ fn categories_have_slots() {
 }
 
 #[test]
+fn too_many_categories_are_refused() {
+    let ids = |count: usize| (0..count).map(|k| format!("id{k},{k}\n")).collect::<String>();
+    let many = |count: usize| table(&format!("c,x\n{}", ids(count)));
+    let one_hot = c(Categorical::one_hot());
+    assert_eq!(one_hot.fit(&many(1000)).unwrap().slots("c").unwrap(), 1000);
+    let wrong = |found: usize, limit: usize| {
+        format!(
+            "preprocessing: column c: there are {found} categories in the training rows, and {limit} at most are wanted; leave out an identifier, use `Categorical::index` with an `Embedding`, or raise `Categorical::limit`"
+        )
+    };
+    assert_eq!(error(one_hot.fit(&many(1001))), wrong(1001, 1000));
+    // The missing are none of them.
+    assert_eq!(c(Categorical::one_hot().limit(2)).fit(&table("c,x\na,0\nb,0\n?,0\n")).unwrap().slots("c").unwrap(), 3);
+    assert_eq!(error(c(Categorical::one_hot().limit(2)).fit(&many(5))), wrong(5, 2));
+    assert_eq!(c(Categorical::one_hot().limit(1001)).fit(&many(1001)).unwrap().slots("c").unwrap(), 1001);
+    assert_eq!(c(Categorical::index()).fit(&many(5000)).unwrap().slots("c").unwrap(), 5001);
+    let index = error(c(Categorical::index().limit(2)).fit(&many(3)));
+    assert!(
+        index.ends_with("and 2 at most are wanted; leave out an identifier, or raise `Categorical::limit`"),
+        "{index}"
+    );
+    // Of a file that is larger than memory, the first chunk that has too many is the last that is read.
+    let text = format!("c,x\n{}", ids(5000));
+    let mut read = 0;
+    let chunks = Csv::from_bytes(text, "f.csv").chunks(400).unwrap().inspect(|_| read += 1);
+    assert_eq!(error(one_hot.fit_chunks(chunks)), wrong(1200, 1000));
+    assert_eq!(read, 3);
+    // New rows bring no slots.
+    let fitted = one_hot.fit(&many(3)).unwrap();
+    assert_eq!(fitted.transform(&many(2000)).unwrap().shape(), &[2000, 3]);
+}
+
+#[test]
 fn targets() {
     let train = table("x,y,label\n1,2.5,yes\n2,3.5,no\n");
     let base = x(Numeric::new());
@@ -137,10 +206,101 @@ fn targets() {
         error(base.clone().target_class("label").fit(&hole)),
         format!("f.csv: line 3, column label: the class {why}")
     );
-    assert_eq!(error(numbers.targets(&hole)), format!("f.csv: line 3, column y: the target {why}"));
+    let missing = format!("f.csv: line 3, column y: the target {why}");
+    for target in [Features::target_number, Features::target_standardized, Features::target_min_max] {
+        assert_eq!(error(target(base.clone(), "y").fit(&hole)), missing);
+        assert_eq!(error(target(base.clone(), "y").fit(&train).unwrap().targets(&hole)), missing);
+    }
     assert_eq!(classes.dataset(&hole.drop_missing(&["label"]).unwrap()).unwrap().len(), 2);
     let none = base.fit(&train).unwrap();
     assert_eq!(error(none.targets(&train)), "preprocessing: no target was stated; `Features` can state one");
+}
+
+#[test]
+fn targets_are_scaled_and_predictions_come_back_in_their_units() {
+    let train = table("x,y\n1,221900\n2,538000\n3,180000.5\n4,604000\n5,510000.25\n");
+    let predictions = tensor![0.5, -2.0, 1e-3];
+    let scaled_and_inverted = |features: Features| {
+        let fitted = features.fit(&train).unwrap();
+        let targets = fitted.targets(&train).unwrap();
+        assert_eq!((targets.dtype(), targets.shape()), (DType::F32, &[5, 1].into()));
+        let inverted = fitted.invert_targets(&predictions).unwrap();
+        assert_eq!((inverted.dtype(), inverted.shape()), (DType::F32, predictions.shape()));
+        (targets.to_vec::<f32>().unwrap(), inverted.to_vec::<f32>().unwrap())
+    };
+    // With `y` and `p` of NumPy in float64, `p` from float32, and what comes out in float32:
+    // `(y - y.mean()) / y.std()` and `p * y.std() + y.mean()`,
+    let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_standardized("y"));
+    assert_eq!(targets, [-1.0822402, 0.7289407, -1.3223149, 1.1071057, 0.56850857]);
+    assert_eq!(inverted, [498043.66, 61726.13, 410954.7]);
+    // `(y - y.min()) / np.ptp(y)` and `p * np.ptp(y) + y.min()`.
+    let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_min_max("y"));
+    assert_eq!(targets, [0.098819695, 0.84433943, 0.0, 1.0, 0.7783022]);
+    assert_eq!(inverted, [392000.25, -667998.5, 180424.5]);
+    let (targets, inverted) = scaled_and_inverted(x(Numeric::new()).target_number("y"));
+    assert_eq!(targets, [221900.0, 538000.0, 180000.5, 604000.0, 510000.25]);
+    assert_eq!(inverted, [0.5, -2.0, 1e-3]);
+
+    // Float64 stays that, and comes back but for its rounding.
+    let fitted = x(Numeric::new()).target_standardized("y").fit(&train).unwrap();
+    let targets = fitted.targets(&train).unwrap();
+    let inverted = fitted.invert_targets(&targets.cast(DType::F64)).unwrap();
+    // A target of float32 was rounded by at most 2⁻²⁴ of 1.33 deviations.
+    assert!(
+        inverted
+            .allclose(
+                &tensor![[221900.0], [538000.0], [180000.5], [604000.0], [510000.25]].cast(DType::F64),
+                0.0,
+                0.014
+            )
+            .unwrap()
+    );
+    // Equal targets become 0, and come back.
+    let equal = x(Numeric::new()).target_standardized("y").fit(&table("x,y\n1,7.5\n2,7.5\n")).unwrap();
+    assert_eq!(equal.targets(&table("x,y\n1,7.5\n2,8\n")).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5]);
+    assert_eq!(equal.invert_targets(&tensor![0.0]).unwrap().to_vec::<f32>().unwrap(), [7.5]);
+
+    // What is infinite has no scale; what is too large for float32 may be within range once it is scaled.
+    let infinite = table("x,y\n1,1\n2,-inf\n");
+    let message = error(x(Numeric::new()).target_standardized("y").fit(&infinite));
+    assert_eq!(message, "f.csv: line 3, column y: -inf has no mean; numbers must be finite");
+    let large = table("x,y\n1,1e300\n2,3e300\n");
+    let message = error(x(Numeric::new()).target_number("y").fit(&large).unwrap().targets(&large));
+    assert_eq!(message, "f.csv: line 2, column y: 1e300 becomes infinite in float32");
+    let scaled = x(Numeric::new()).target_min_max("y").fit(&large).unwrap();
+    assert_eq!(scaled.targets(&large).unwrap().to_vec::<f32>().unwrap(), [0.0, 1.0]);
+
+    let class = x(Numeric::new()).target_class("c").fit(&table("x,c\n1,a\n")).unwrap();
+    assert_eq!(
+        error(class.invert_targets(&predictions)),
+        "preprocessing: the target c is a class, not a number; `Preprocessing::classes` has their texts"
+    );
+    let none = x(Numeric::new()).fit(&train).unwrap();
+    let stated = "preprocessing: no target was stated; `Features` can state one";
+    assert_eq!(error(none.invert_targets(&predictions)), stated);
+}
+
+#[test]
+fn scales_of_targets_are_saved() {
+    let train = table("x,y\n1,0.1\n2,0.7\n3,1e5\n");
+    let path = std::env::temp_dir().join(format!("target-{}.json", std::process::id()));
+    for target in [Features::target_number, Features::target_standardized, Features::target_min_max] {
+        let fitted = target(x(Numeric::new()), "y").fit(&train).unwrap();
+        fitted.save(&path).unwrap();
+        assert_eq!(Preprocessing::load(&path).unwrap(), fitted);
+    }
+    let with = |target: &str| {
+        let x = r#"{"numeric": {"column": "x", "center": 0.0, "scale": 1.0, "missing": null, "indicator": false}}"#;
+        std::fs::write(&path, format!(r#"{{"format": "preprocessing 1", "features": [{x}], "target": {target}}}"#))
+            .unwrap();
+        Preprocessing::load(&path)
+    };
+    // Before there were scales, files had none.
+    let plain = with(r#"{"number": {"column": "y"}}"#).unwrap();
+    assert_eq!(plain, x(Numeric::new()).target_number("y").fit(&train).unwrap());
+    let message = error(with(r#"{"number": {"column": "y", "scaling": {"center": 0.0, "scale": -1.0}}}"#));
+    assert!(message.ends_with(": no preprocessing: column y: the scale must be above 0"), "{message}");
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]
@@ -158,9 +318,9 @@ fn other_columns_are_refused() {
     // One text that is no number makes a column of numbers one of categories: the message says which.
     assert_eq!(
         error(fitted.transform(&table("x,c\n1,a\nNA,a\nnone,a\n"))),
-        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number"
+        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written"
     );
-    let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", data::csv::ColumnType::Category);
+    let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", ColumnType::Category);
     assert_eq!(error(fitted.transform(&stated.read().unwrap())), "column x holds categories, not numbers");
     assert_eq!(error(fitted.targets(&table("x,c\n1,a\n"))), "f.csv: there is no column y; the columns are x, c");
     // What a file is read as does not depend on what is in it.
@@ -191,7 +351,7 @@ fn everything() -> (Features, Table) {
         })
         .map(|row| row.replace("b,\"", "\"b,\"\"\""))
         .collect();
-    let train = Csv::from_bytes(format!("s,m,p,c,i,t\n{rows}"), "f.csv").column("i", data::csv::ColumnType::Category);
+    let train = Csv::from_bytes(format!("s,m,p,c,i,t\n{rows}"), "f.csv").column("i", ColumnType::Category);
     let features = Features::new()
         .numeric(["s"], Numeric::standardize().missing(Missing::Median).indicator())
         .numeric(["m"], Numeric::min_max().missing(Missing::Mean))
@@ -229,7 +389,8 @@ fn it_comes_back_from_a_file_bit_by_bit() {
         broken("preprocessing 1", "preprocessing 2"),
         "the format is \"preprocessing 2\", not \"preprocessing 1\""
     );
-    assert_eq!(broken("\"scale\": 1.0", "\"scale\": 0.0"), "column p: numbers must be finite and the scale above 0");
+    assert_eq!(broken("\"scale\": 1.0", "\"scale\": 0.0"), "column p: the scale must be above 0");
+    assert!(broken("\"scale\": 1.0", "\"scale\": 1e999").starts_with("number out of range"));
     assert_eq!(broken("\"a\"", "\"z\""), "column c: categories must be sorted, each once, and one at least");
     assert_eq!(
         broken("\"column\": \"m\"", "\"column\": \"t\""),

@@ -100,6 +100,25 @@ fn scales_are_those_of_scikit_learn() {
 }
 
 #[test]
+fn targets_are_scaled_as_by_scikit_learn() {
+    let ((train, shown), expected) = (train_and_shown(), expected());
+    // Its mean leaves out what is missing; here it is refused as a target.
+    let train = train.drop_missing(&["body_mass_g"]).unwrap();
+    let rows = expected["standard_mean"].as_array().unwrap().iter().map(|row| row[3].as_f64().unwrap());
+    let masses = shown.column("body_mass_g").unwrap().numbers().unwrap().to_vec::<f64>().unwrap();
+    let expected: Vec<f64> = rows.zip(&masses).filter(|(_, mass)| !mass.is_nan()).map(|(scaled, _)| scaled).collect();
+    let shown = shown.drop_missing(&["body_mass_g"]).unwrap();
+
+    let fitted = Features::new().numeric(["year"], Numeric::new()).target_standardized("body_mass_g");
+    let fitted = fitted.fit(&train).unwrap();
+    let found = fitted.targets(&shown).unwrap();
+    assert_close(&found.to_vec::<f32>().unwrap().into_iter().map(f64::from).collect::<Vec<_>>(), &expected, 1.2e-7);
+    let masses: Vec<f64> = masses.into_iter().filter(|mass| !mass.is_nan()).collect();
+    let inverted = fitted.invert_targets(&found).unwrap().to_vec::<f32>().unwrap();
+    assert_close(&inverted.into_iter().map(f64::from).collect::<Vec<_>>(), &masses, 1.2e-7);
+}
+
+#[test]
 fn categories_are_those_of_scikit_learn() {
     let ((train, shown), expected) = (train_and_shown(), expected());
     let fit = |categorical| Features::new().categorical(["island", "sex"], categorical).fit(&train).unwrap();

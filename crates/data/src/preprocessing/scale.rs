@@ -1,0 +1,107 @@
+//! Scales of numbers, as the training rows give them. All is computed in float64.
+
+use serde::{Deserialize, Serialize};
+use tensor::{DType, Tensor};
+
+use crate::error::{Error, Result};
+use crate::moments::Moments;
+use crate::table::Table;
+
+/// What numbers are scaled by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Scale {
+    Standardize,
+    MinMax,
+}
+
+/// What became of it: `(x - center) / scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scaling {
+    pub(super) center: f64,
+    pub(super) scale: f64,
+}
+
+impl Default for Scaling {
+    /// That of numbers that stay as they are.
+    fn default() -> Scaling {
+        Scaling { center: 0.0, scale: 1.0 }
+    }
+}
+
+impl Scaling {
+    /// Fails for a number that is infinite in float32 afterwards, of a row of a column.
+    pub(super) fn apply(self, number: f64, table: &Table, row: usize, column: &str) -> Result<f64> {
+        let scaled = (number - self.center) / self.scale;
+        match (scaled as f32).is_finite() {
+            true => Ok(scaled),
+            false => Err(table.error_at(row, column, format!("{number:?} becomes infinite in float32"))),
+        }
+    }
+
+    /// What [`apply`](Scaling::apply) was given: float32, or float64 if this is that.
+    pub(super) fn invert(self, scaled: &Tensor) -> tensor::Result<Tensor> {
+        let out = if scaled.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        Ok(scaled.cast(DType::F64).try_mul(self.scale)?.try_add(self.center)?.cast(out))
+    }
+
+    /// What is wrong with numbers that come from a file.
+    pub(super) fn check(self, column: &str) -> std::result::Result<(), String> {
+        // JSON has no numbers that are not finite.
+        match self.scale > 0.0 {
+            true => Ok(()),
+            false => Err(format!("column {column}: the scale must be above 0")),
+        }
+    }
+}
+
+/// What was seen of a column.
+pub(super) struct Seen {
+    moments: Option<Moments>,
+    least: f64,
+    greatest: f64,
+}
+
+impl Seen {
+    pub(super) fn new() -> Seen {
+        Seen { moments: None, least: f64::INFINITY, greatest: f64::NEG_INFINITY }
+    }
+
+    /// Takes the column of a table into account, which holds these numbers. Those that are missing do not count.
+    pub(super) fn see(&mut self, numbers: &[f64], table: &Table, column: &str) -> Result<()> {
+        if let Some(row) = numbers.iter().position(|number| number.is_infinite()) {
+            let message = format!("{:?} has no mean; numbers must be finite", numbers[row]);
+            return Err(table.error_at(row, column, message));
+        }
+        let present: Vec<f64> = numbers.iter().copied().filter(|number| !number.is_nan()).collect();
+        self.least = present.iter().copied().fold(self.least, f64::min);
+        self.greatest = present.iter().copied().fold(self.greatest, f64::max);
+        let count = present.len();
+        let of_table = Moments::over(&Tensor::from_vec(present, [count])?, &[0])?;
+        self.moments = match (self.moments.take(), of_table) {
+            (Some(before), Some(more)) => Some(before.and(more)?),
+            (before, more) => before.or(more),
+        };
+        Ok(())
+    }
+
+    /// The scaling, and the mean.
+    pub(super) fn finish(self, scale: Option<Scale>, column: &str) -> Result<(Scaling, f64)> {
+        let wrong = |what: &str| Err(Error::Dataset(format!("preprocessing: column {column}: {what}")));
+        let Some(moments) = self.moments else {
+            return wrong("there is no number in the training rows");
+        };
+        let mean = moments.mean.item()?;
+        let (center, scale) = match scale {
+            None => (0.0, 1.0),
+            Some(Scale::Standardize) => (mean, (moments.squares.item()? / moments.count).sqrt()),
+            Some(Scale::MinMax) => (self.least, self.greatest - self.least),
+        };
+        // Rounding may leave a little of the deviation of equal numbers, and nothing of that of tiny ones.
+        let scale = if self.least == self.greatest || scale == 0.0 { 1.0 } else { scale };
+        match mean.is_finite() && scale.is_finite() {
+            true => Ok((Scaling { center, scale }, mean)),
+            false => wrong("the numbers are too large for their mean or range to be computed"),
+        }
+    }
+}
