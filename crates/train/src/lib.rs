@@ -42,6 +42,7 @@ mod fit;
 mod history;
 mod interrupt;
 mod json_lines;
+mod kept;
 mod lines;
 mod meter;
 pub mod metrics;
