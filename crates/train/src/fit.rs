@@ -1,6 +1,7 @@
 //! How to fit.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -39,7 +40,7 @@ pub struct Fit<'a> {
     pub(crate) kept: Kept<'a>,
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) resume: Option<PathBuf>,
-    pub(crate) stop: Option<&'a AtomicBool>,
+    pub(crate) stop: Option<Box<dyn Deref<Target = AtomicBool> + 'a>>,
 }
 
 impl<'a> Fit<'a> {
@@ -184,10 +185,11 @@ impl<'a> Fit<'a> {
     }
 
     /// Ends the training, after the batch or the validation in which the flag became true, with a checkpoint if there
-    /// are any; the flag is then false again. See [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
+    /// are any; the flag, lent or in an `Arc`, is then false again. See [`interrupted`](crate::interrupted) for one that
+    /// Ctrl-C sets.
     #[must_use]
-    pub fn stop_when(self, flag: &'a AtomicBool) -> Fit<'a> {
-        Fit { stop: Some(flag), ..self }
+    pub fn stop_when(self, flag: impl Deref<Target = AtomicBool> + 'a) -> Fit<'a> {
+        Fit { stop: Some(Box::new(flag)), ..self }
     }
 }
 

@@ -368,13 +368,13 @@ impl<'a> Training<'a> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.fit.stop.is_some_and(|flag| flag.load(SeqCst))
+        self.fit.stop.as_ref().is_some_and(|flag| flag.load(SeqCst))
     }
 
     /// Stops. The flag has done its work, and the next fit is not to end by it.
     fn interrupt(&mut self) {
         self.interrupted = true;
-        if let Some(flag) = self.fit.stop {
+        if let Some(flag) = &self.fit.stop {
             flag.store(false, SeqCst);
         }
     }
