@@ -169,7 +169,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Has checkpoints [keep](Fit::keep) an average of weights. Who updates it borrows it, and lets go of it before the
-    /// batch ends.
+    /// batch ends. Whether it suits the weights is checked when it is next updated, as it alone does not know them.
     #[must_use]
     pub fn keep_average(mut self, name: &str, average: &'a RefCell<WeightAverage>) -> Fit<'a> {
         self.kept.average(name, average);

@@ -350,6 +350,41 @@ fn one_optimizer_of_two_models_goes_on() {
     assert_eq!(values(&loaded), decoder);
 }
 
+#[test]
+fn two_optimizers_of_one_model_go_on() {
+    let run = |fit: Fit<'_>| {
+        random::seed(5);
+        let model = Sequential::new().add(Dense::units(3).activation(Activation::Tanh)).add(Dense::new(3, 1));
+        let (mut body, head) = (Sgd::new(0.01).momentum(0.9), RefCell::new(adam()));
+        let fit = fit.keep_optimizer("head", &head).batch_size(8).verbose(Verbose::Silent);
+        let mut training = Training::new(&model, &mut body, fit);
+        let samples = samples();
+        'training: while let Some(batches) = training.next_epoch(&samples).unwrap() {
+            for batch in batches {
+                let batch = batch.unwrap();
+                let tape = GradientTape::new();
+                let output = model.forward(&batch.features, Mode::Training).unwrap();
+                let loss = (&output - 1.0).square().mean();
+                let weights = model.trainable_weights();
+                let gradients = tape.gradient(&loss, &weights).unwrap();
+                training.apply(&weights[..2], &gradients[..2]).unwrap();
+                head.borrow_mut().apply(&weights[2..], &gradients[2..]).unwrap();
+                training.end_batch(&batch, &output, loss.item().unwrap()).unwrap();
+                if training.stopped().is_some() {
+                    break 'training;
+                }
+            }
+            training.end_epoch(&[]).unwrap();
+        }
+        (values(&model), training.end().unwrap())
+    };
+    let whole = run(Fit::epochs(2));
+    let (folder, flag) = (Folder::new("head"), AtomicBool::new(false));
+    let fit = Fit::epochs(2).callback(after(9, &flag)).stop_when(&flag);
+    run(fit.checkpoints(Checkpoints::in_folder(&folder.0)));
+    assert_eq!(run(Fit::epochs(2).resume(folder.latest())), whole);
+}
+
 fn values(model: &Sequential) -> Vec<Vec<f32>> {
     model.weights().iter().map(|weight| weight.value().to_vec().unwrap()).collect()
 }
