@@ -81,11 +81,14 @@ fn run(options: &Options) -> Result<()> {
     let weighted_loss = loss.class_weights(balanced);
     let mut optimizer = Adam::new(options.learning_rate);
 
+    // Of the epoch that runs: the sum of the gradients' norms, and how many they are. A checkpoint keeps them.
+    let norms = Variable::new(Tensor::from([0.0, 0.0]));
     let mut fit = Fit::epochs(options.epochs)
         .batch_size(options.batch_size)
         .accumulate(options.accumulate)
         .validation(&test)
         .callback(EarlyStopping::new("val_loss").patience(2).restore_best_weights())
+        .keep("norms", &norms)
         .stop_when(interrupted()?);
     if let Some(folder) = &options.folder {
         fit = fit.checkpoints(Checkpoints::in_folder(folder).every_batches(100).keep_last(2));
@@ -99,8 +102,6 @@ fn run(options: &Options) -> Result<()> {
 
     let mut training = Training::new(&model, &mut optimizer, fit).metric(Accuracy::default());
     'training: while let Some(batches) = training.next_epoch(&train)? {
-        // Of the batches that this process trains on: values of one's own are in no checkpoint within an epoch.
-        let mut norms = Vec::new();
         for batch in batches {
             let batch = batch?;
             let tape = GradientTape::new();
@@ -114,7 +115,7 @@ fn run(options: &Options) -> Result<()> {
             if norm > options.clip {
                 gradients.iter_mut().for_each(|gradient| *gradient = &*gradient * (options.clip / norm));
             }
-            norms.push(norm);
+            norms.assign_add(Tensor::from([norm, 1.0]))?;
             training.apply(&weights, &gradients)?;
             training.end_batch(&batch, &logits, value)?;
             if training.stopped().is_some() {
@@ -127,7 +128,9 @@ fn run(options: &Options) -> Result<()> {
             let loss = loss.mean(&batch.targets, &logits)?;
             training.end_validation_batch(&batch, &logits, loss.item()?)?;
         }
-        training.end_epoch(&[("gradient_norm", norms.iter().sum::<f64>() / norms.len() as f64)])?;
+        let sums = norms.value().to_vec::<f64>()?;
+        norms.assign(Tensor::from([0.0, 0.0]))?;
+        training.end_epoch(&[("gradient_norm", sums[0] / sums[1])])?;
     }
     let history = training.end()?;
     println!("{history}\n{}", history.stopped().unwrap_or("all epochs done"));

@@ -9,7 +9,7 @@ use crate::weight::Weight;
 
 /// What a field of a layer must be for [`parts!`](crate::parts) to show it: a layer, a weight, a random stream, or
 /// several or none of these.
-pub trait Shown {
+pub trait Shown: Send + Sync {
     /// Shows it under this name.
     fn show(&self, name: &str, visitor: &mut Visitor);
 }

@@ -111,6 +111,13 @@ impl Memory {
         self.entries.is_empty()
     }
 
+    /// The variables with states that anybody still holds, in the order in which they were made.
+    pub fn variables(&self) -> Vec<Variable> {
+        let mut variables: Vec<Variable> = self.entries.values().filter_map(|entry| entry.variable.upgrade()).collect();
+        variables.sort_by_key(Variable::id);
+        variables
+    }
+
     /// The steps and states of a variable that has been stepped.
     pub(crate) fn of(&self, variable: &Variable) -> Option<VariableState> {
         let entry = self.entries.get(&variable.id())?;

@@ -9,7 +9,7 @@ use crate::common::Common;
 use crate::group::Group;
 use crate::hyperparameter::Hyperparameter;
 use crate::learning_rate::LearningRate;
-use crate::memory::{OptimizerState, Slot};
+use crate::memory::{OptimizerState, Slot, VariableState};
 use crate::step::Step;
 
 /// A rule by which gradients change variables.
@@ -191,6 +191,25 @@ pub trait Optimizer: Send {
         OptimizerState { learning_rate, steps: common.memory.steps, variables }
     }
 
+    /// Checks all that [`restore`](Optimizer::restore) checks, and changes nothing.
+    ///
+    /// # Errors
+    /// As [`restore`](Optimizer::restore).
+    fn check_state(&self, variables: &[Variable], state: &OptimizerState) -> Result<()> {
+        let name = self.name();
+        restored_rate(&self.common().rate, state).map_err(|error| error.context(name))?.check(state.steps, name)?;
+        if state.variables.len() != variables.len() {
+            let message = format!("has {} variables, not {}", variables.len(), state.variables.len());
+            return Err(Error::argument("restore", message).context(name));
+        }
+        for (variable, state) in variables.iter().zip(&state.variables) {
+            let Some(state) = state else { continue };
+            check_states(variable, &self.slots(variable), &state.states)
+                .map_err(|error| error.context(variable.name()).context(name))?;
+        }
+        Ok(())
+    }
+
     /// Goes on from `state`, which [`state`](Optimizer::state) gave for as many variables of the
     /// same shapes and types in the same order. States of other variables are forgotten. A learning
     /// rate in the state takes the place of a schedule.
@@ -199,33 +218,30 @@ pub trait Optimizer: Send {
     /// If numbers, names, shapes or types of the states do not fit, the learning rate is out of its
     /// range, or the state asks for a schedule and there is none. Then the optimizer is as it was.
     fn restore(&mut self, variables: &[Variable], state: OptimizerState) -> Result<()> {
-        let name = self.name();
-        let rate = match (state.learning_rate, &self.common().rate) {
-            (Some(rate), _) => LearningRate::Constant(rate),
-            (None, LearningRate::Constant(rate)) => {
-                let message = format!("the state is of an optimizer with a schedule; this one has the rate {rate:?}");
-                return Err(Error::argument("restore", message).context(name));
-            }
-            (None, schedule) => schedule.clone(),
+        self.check_state(variables, &state)?;
+        let rate = restored_rate(&self.common().rate, &state)?;
+        let entry = |(variable, state): (&Variable, Option<VariableState>)| {
+            let VariableState { steps, states } = state?;
+            let states = states.into_iter().map(|(_, state)| state.stop_gradient()).collect();
+            Some((variable.clone(), steps, self.slots(variable), states))
         };
-        rate.check(state.steps, name)?;
-        if state.variables.len() != variables.len() {
-            let message = format!("has {} variables, not {}", variables.len(), state.variables.len());
-            return Err(Error::argument("restore", message).context(name));
-        }
-        let mut entries = Vec::with_capacity(variables.len());
-        for (variable, state) in variables.iter().zip(state.variables) {
-            let Some(state) = state else { continue };
-            let slots = self.slots(variable);
-            check_states(variable, &slots, &state.states)
-                .map_err(|error| error.context(variable.name()).context(name))?;
-            let states = state.states.into_iter().map(|(_, state)| state.stop_gradient()).collect();
-            entries.push((variable.clone(), state.steps, slots, states));
-        }
+        let entries: Vec<_> = variables.iter().zip(state.variables).filter_map(entry).collect();
         let common = self.common_mut();
         common.rate = rate;
         common.memory.replace(state.steps, entries);
         Ok(())
+    }
+}
+
+/// The learning rate after a state is restored, `rate` being that before.
+fn restored_rate(rate: &LearningRate, state: &OptimizerState) -> Result<LearningRate> {
+    match (state.learning_rate, rate) {
+        (Some(rate), _) => Ok(LearningRate::Constant(rate)),
+        (None, LearningRate::Constant(rate)) => {
+            let message = format!("the state is of an optimizer with a schedule; this one has the rate {rate:?}");
+            Err(Error::argument("restore", message))
+        }
+        (None, schedule) => Ok(schedule.clone()),
     }
 }
 

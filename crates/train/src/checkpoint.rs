@@ -1,16 +1,17 @@
 //! All that a training needs to go on, in one file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use autograd::Variable;
 use data::safetensors::{self, Safetensors};
-use optim::{AccumulatorState, OptimizerState, VariableState};
+use optim::{AccumulatorState, Optimizer, OptimizerState, VariableState, WeightAverageState};
 use tensor::{GeneratorState, Tensor, random};
 
 use crate::callbacks::Callback;
 use crate::error::{Error, Result};
 use crate::history::History;
+use crate::kept::{lend, lend_mut};
 use crate::metrics::Running;
 use crate::state::Entries;
 use crate::training::Training;
@@ -19,11 +20,11 @@ const FORMAT: &str = "training checkpoint";
 const VERSION: u64 = 1;
 
 /// All that a training needs to go on where it was, in one file: weights, states of the optimizer, of random streams
-/// and of callbacks, history, and the position in the data. What is code is not in it: the model's structure,
-/// hyperparameters, data, and callbacks.
+/// and of callbacks, what the fit [keeps](crate::Fit::keep) besides, history, and the position in the data. What is
+/// code is not in it: the model's structure, hyperparameters, data, and callbacks.
 ///
-/// The file is safetensors, in which anybody finds the weights under `model.…` and notes to read: `epoch`, `batch`,
-/// `optimizer`. It is [written atomically](data::write_atomically), and has a checksum over all it holds.
+/// The file is safetensors, in which anybody finds the weights under `model.…` and `kept.…` and notes to read: `epoch`,
+/// `batch`, `optimizer`. It is [written atomically](data::write_atomically), and has a checksum over all it holds.
 #[derive(Debug)]
 pub struct Checkpoint {
     file: String,
@@ -88,6 +89,12 @@ impl Checkpoint {
         self.tensors.get_tensors("model")
     }
 
+    /// The values that the fit [kept](crate::Fit::keep) besides, by the names they were given and, of models, the paths
+    /// of their weights.
+    pub fn kept(&self) -> Vec<(String, Tensor)> {
+        self.tensors.get_tensors("kept")
+    }
+
     /// The epochs that had ended.
     ///
     /// # Errors
@@ -104,59 +111,87 @@ impl Checkpoint {
 
     /// Where a training is.
     pub(crate) fn of(training: &Training<'_>) -> Result<Checkpoint> {
-        let mut tensors = Entries::default();
-        let mut notes = BTreeMap::new();
-        let mut note = |key: &str, value: String| notes.insert(key.to_owned(), value);
-        note("format", FORMAT.into());
-        note("version", VERSION.to_string());
-        note("epoch", training.epoch.to_string());
-        note("batch", training.batch.to_string());
-        note("samples", training.drawn.to_string());
-        note("generator", generator_text(Some(random::state())));
+        let (model, kept) = (training.model, &training.fit.kept);
+        let mut this = Checkpoint { file: String::new(), notes: BTreeMap::new(), tensors: Entries::default() };
+        this.note("format", FORMAT);
+        this.note("version", VERSION);
+        this.note("epoch", training.epoch);
+        this.note("batch", training.batch);
+        this.note("samples", training.drawn);
+        this.note("generator", generator_text(Some(random::state())));
         if let Some(reason) = &training.stop {
-            note("stopped", reason.clone());
+            this.note("stopped", reason);
         }
 
-        let weights = training.model.named_weights();
-        tensors.tensors("model", &nn::state(training.model));
-        for (path, stream) in training.model.named_streams() {
-            note(&format!("stream.{path}"), generator_text(stream.state()));
+        this.tensors.tensors("model", &nn::state(model));
+        this.tensors.tensors("kept", &nn::state(&kept.parts));
+        for (path, stream) in kept.streams(model) {
+            this.note(&format!("stream.{path}"), generator_text(stream.state()));
+        }
+        for (key, kept) in kept.names() {
+            this.note(key, names(kept));
         }
 
-        let variables: Vec<Variable> = weights.iter().map(|(_, weight)| weight.clone()).collect();
-        let state = training.optimizer.state(&variables);
-        note("optimizer", training.optimizer.name().into());
-        note("optimizer.steps", state.steps.to_string());
-        note("learning_rate", training.optimizer.learning_rate().to_string());
-        if let Some(rate) = state.learning_rate {
-            tensors.number("learning_rate", rate);
+        let weights = kept.weights(model);
+        this.put_optimizer(OPTIMIZER, &weights, training.optimizer)?;
+        for (name, optimizer) in &kept.optimizers {
+            this.put_optimizer(&format!("optimizers.{name}"), &weights, &*lend(name, optimizer)?)?;
         }
-        for ((path, _), state) in weights.iter().zip(state.variables) {
-            let Some(state) = state else { continue };
-            note(&format!("optimizer.steps.{path}"), state.steps.to_string());
-            tensors.tensors(&format!("optimizer.{path}"), &state.states);
+        for (name, average) in &kept.averages {
+            let WeightAverageState { steps, averages } = lend(name, average)?.state();
+            this.note(&format!("averages.{name}.steps"), steps);
+            this.tensors.list(&format!("averages.{name}"), &averages);
         }
 
         let accumulated = training.accumulator.state();
-        note("accumulate", training.accumulator.batches().to_string());
-        tensors.count("accumulated", accumulated.count as usize);
-        for (k, sum) in accumulated.sums.iter().enumerate() {
-            tensors.tensors("accumulator", &[(k.to_string(), sum.clone())]);
-        }
+        this.note("accumulate", training.accumulator.batches());
+        this.tensors.count("accumulated", accumulated.count as usize);
+        this.tensors.list("accumulator", &accumulated.sums);
         let callbacks: Vec<_> = with_state(&training.fit.callbacks).collect();
-        note("callbacks", names(callbacks.iter().map(|(name, _)| *name)));
+        this.note("callbacks", names(callbacks.iter().map(|(name, _)| *name)));
         for (k, (_, state)) in callbacks.iter().enumerate() {
-            tensors.tensors(&format!("callback.{k}"), state);
+            this.tensors.tensors(&format!("callback.{k}"), state);
         }
-        note("metrics", names(training.meter.metrics.iter().map(|metric| metric.name())));
+        this.note("metrics", names(training.meter.metrics.iter().map(|metric| metric.name())));
         for (k, metric) in training.meter.metrics.iter().enumerate() {
-            tensors.numbers(&format!("metric.{k}"), metric.state());
+            this.tensors.numbers(&format!("metric.{k}"), metric.state());
         }
-        tensors.numbers("loss", training.meter.loss.state());
+        this.tensors.numbers("loss", training.meter.loss.state());
         for (k, name) in training.history.names().enumerate() {
-            tensors.numbers(&format!("history.{k}.{name}"), training.history.get(name).unwrap_or_default().to_vec());
+            let values = training.history.get(name).unwrap_or_default().to_vec();
+            this.tensors.numbers(&format!("history.{k}.{name}"), values);
         }
-        Ok(Checkpoint { file: String::new(), notes, tensors })
+        Ok(this)
+    }
+
+    fn note(&mut self, key: &str, value: impl ToString) {
+        self.notes.insert(key.to_owned(), value.to_string());
+    }
+
+    fn put_optimizer(&mut self, key: &str, weights: &[(String, Variable)], optimizer: &dyn Optimizer) -> Result<()> {
+        let known: HashSet<u32> = weights.iter().map(|(_, weight)| weight.id()).collect();
+        let stepped = optimizer.common().memory().variables();
+        if let Some(stray) = stepped.iter().find(|variable| !known.contains(&variable.id())) {
+            let message = format!(
+                "{key}: has stepped {}, {}, which is neither the model's nor kept; keep it, or its model, by Fit::keep",
+                stray.name(),
+                stray.shape()
+            );
+            return Err(Error::Trainer(message));
+        }
+        let state = optimizer.state(&variables(weights));
+        self.note(key, optimizer.name());
+        self.note(&format!("{key}.steps"), state.steps);
+        self.note(&rate_key(key), optimizer.learning_rate());
+        if let Some(rate) = state.learning_rate {
+            self.tensors.number(&rate_key(key), rate);
+        }
+        for ((path, _), state) in weights.iter().zip(state.variables) {
+            let Some(state) = state else { continue };
+            self.note(&format!("{key}.steps.{path}"), state.steps);
+            self.tensors.tensors(&format!("{key}.{path}"), &state.states);
+        }
+        Ok(())
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
@@ -168,26 +203,49 @@ impl Checkpoint {
     }
 
     /// Puts a training, whose weights are made, where this was taken. Everything is checked before anything but
-    /// callbacks and metrics is changed; the optimizer checks itself, before the model is changed.
+    /// callbacks and metrics is changed.
     pub(crate) fn restore(&self, training: &mut Training<'_>) -> Result<()> {
-        let weights = training.model.named_weights();
-        let prepared = nn::Loading::new().same_types().prepare(training.model, self.weights());
-        let prepared = prepared.map_err(|error| error.context(&self.file))?;
+        let (model, kept) = (training.model, &training.fit.kept);
+        let loading = nn::Loading::new().same_types();
+        let prepared = loading.prepare(model, self.weights()).map_err(|error| error.context(&self.file))?;
+        for (key, kept) in kept.names() {
+            self.agrees(key, &names(kept))?;
+        }
+        let prepared_kept = loading.prepare(&kept.parts, self.kept());
+        let prepared_kept = prepared_kept.map_err(|error| error.context("parts").context(&self.file))?;
         let history = self.history()?;
         let (epoch, batch, drawn) = (self.epoch()?, self.batch()?, self.number("samples")?);
         let generator = self.generator("generator")?.ok_or_else(|| self.refused("has no generator"))?;
-        let streams = training.model.named_streams();
+        let streams = kept.streams(model);
         let states = streams.iter().map(|(path, _)| self.generator(&format!("stream.{path}")));
         let states = states.collect::<Result<Vec<_>>>()?;
         let accumulated = AccumulatorState {
             count: self.tensors.get_count("accumulated")? as u64,
-            sums: (0..).map_while(|k| self.tensors.get(&format!("accumulator.{k}")).ok().cloned()).collect(),
+            sums: self.tensors.get_list("accumulator"),
         };
         let mut loss = Running::default();
         loss.restore(&self.tensors.get("loss")?.to_vec::<f64>()?)?;
 
-        let optimizer = &mut *training.optimizer;
-        self.agrees("optimizer", optimizer.name())?;
+        let weights = kept.weights(model);
+        let mut averages = Vec::with_capacity(kept.averages.len());
+        for (name, average) in &kept.averages {
+            let steps = self.number(&format!("averages.{name}.steps"))? as u64;
+            let state = WeightAverageState { steps, averages: self.tensors.get_list(&format!("averages.{name}")) };
+            averages.push((lend_mut(name, average)?, state));
+        }
+        let mut lent = Vec::with_capacity(kept.optimizers.len());
+        for (name, optimizer) in &kept.optimizers {
+            lent.push((format!("optimizers.{name}"), lend_mut(name, optimizer)?));
+        }
+        let mut optimizers: Vec<(&str, &mut dyn Optimizer)> = vec![(OPTIMIZER, &mut *training.optimizer)];
+        optimizers
+            .extend(lent.iter_mut().map(|(key, optimizer)| (key.as_str(), &mut **optimizer as &mut dyn Optimizer)));
+        let optimizers = optimizers.into_iter().map(|(key, optimizer)| {
+            let state = self.optimizer_state(key, &weights, optimizer)?;
+            Ok((optimizer, state))
+        });
+        let optimizers = optimizers.collect::<Result<Vec<_>>>()?;
+
         self.agrees("accumulate", &training.accumulator.batches().to_string())?;
         self.agrees("callbacks", &names(with_state(&training.fit.callbacks).map(|(name, _)| name)))?;
         self.agrees("metrics", &names(training.meter.metrics.iter().map(|metric| metric.name())))?;
@@ -200,10 +258,13 @@ impl Checkpoint {
             let state = self.tensors.get(&format!("metric.{k}"))?.to_vec::<f64>()?;
             metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
         }
-        let variables: Vec<Variable> = weights.iter().map(|(_, weight)| weight.clone()).collect();
-        optimizer.restore(&variables, self.optimizer_state(&weights)?).map_err(Error::from)?;
 
+        for (optimizer, state) in optimizers {
+            optimizer.restore(&variables(&weights), state)?;
+        }
+        averages.into_iter().for_each(|(mut average, state)| average.restore(state));
         prepared.assign()?;
+        prepared_kept.assign()?;
         for ((_, stream), state) in streams.iter().zip(states) {
             stream.restore(state);
         }
@@ -220,7 +281,8 @@ impl Checkpoint {
 
     /// Checks that a training is what was written of it.
     fn agrees(&self, key: &str, found: &str) -> Result<()> {
-        let written = self.notes.get(key).map_or("none", String::as_str);
+        // Files that are older than a list have nothing of what it lists.
+        let written = self.notes.get(key).map_or("[]", String::as_str);
         if written == found {
             Ok(())
         } else {
@@ -228,21 +290,33 @@ impl Checkpoint {
         }
     }
 
-    fn optimizer_state(&self, weights: &[(String, Variable)]) -> Result<OptimizerState> {
-        let learning_rate =
-            if self.tensors.has("learning_rate") { Some(self.tensors.get_number("learning_rate")?) } else { None };
-        let mut variables = Vec::with_capacity(weights.len());
+    /// The state that an optimizer is to go on from, which suits it.
+    fn optimizer_state(
+        &self,
+        key: &str,
+        weights: &[(String, Variable)],
+        optimizer: &dyn Optimizer,
+    ) -> Result<OptimizerState> {
+        self.agrees(key, optimizer.name())?;
+        let rate = rate_key(key);
+        let learning_rate = if self.tensors.has(&rate) { Some(self.tensors.get_number(&rate)?) } else { None };
+        let mut states = Vec::with_capacity(weights.len());
         for (path, _) in weights {
-            let key = format!("optimizer.steps.{path}");
-            variables.push(match self.notes.contains_key(&key) {
+            let steps = format!("{key}.steps.{path}");
+            states.push(match self.notes.contains_key(&steps) {
                 true => Some(VariableState {
-                    steps: self.number(&key)? as u64,
-                    states: self.tensors.get_tensors(&format!("optimizer.{path}")),
+                    steps: self.number(&steps)? as u64,
+                    states: self.tensors.get_tensors(&format!("{key}.{path}")),
                 }),
                 false => None,
             });
         }
-        Ok(OptimizerState { learning_rate, steps: self.number("optimizer.steps")? as u64, variables })
+        let steps = self.number(&format!("{key}.steps"))? as u64;
+        let state = OptimizerState { learning_rate, steps, variables: states };
+        match optimizer.check_state(&variables(weights), &state) {
+            Ok(()) => Ok(state),
+            Err(error) => Err(error.context(key).context(&self.file).into()),
+        }
     }
 
     fn number(&self, key: &str) -> Result<usize> {
@@ -252,7 +326,7 @@ impl Checkpoint {
 
     fn generator(&self, key: &str) -> Result<Option<GeneratorState>> {
         let Some(text) = self.notes.get(key) else {
-            return Err(self.refused(&format!("has no {key}, which the model has")));
+            return Err(self.refused(&format!("has no {key}, which the training has")));
         };
         if text == UNBEGUN {
             return Ok(None);
@@ -274,8 +348,19 @@ fn with_state<'c>(callbacks: &'c [Box<dyn Callback + '_>]) -> impl Iterator<Item
     callbacks.iter().map(|callback| (callback.name(), callback.state())).filter(|(_, state)| !state.is_empty())
 }
 
-fn names<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    format!("[{}]", names.collect::<Vec<_>>().join(", "))
+fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    format!("[{}]", names.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// The key of the training's own optimizer. Those that are kept have others.
+const OPTIMIZER: &str = "optimizer";
+
+fn rate_key(optimizer: &str) -> String {
+    if optimizer == OPTIMIZER { "learning_rate".into() } else { format!("{optimizer}.learning_rate") }
+}
+
+fn variables(weights: &[(String, Variable)]) -> Vec<Variable> {
+    weights.iter().map(|(_, weight)| weight.clone()).collect()
 }
 
 /// What stands for a random stream that has not begun.

@@ -1,12 +1,17 @@
 //! How to fit.
 
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use data::Samples;
+use nn::Shown;
+use optim::{Optimizer, WeightAverage};
 
 use crate::callbacks::{Callback, OnBatchEnd};
 use crate::checkpoints::Checkpoints;
+use crate::kept::Kept;
 use crate::progress::Verbose;
 
 /// What [`Trainer::fit`](crate::Trainer::fit), or a [`Training`](crate::Training) with a loop of its own, is to do.
@@ -32,9 +37,10 @@ pub struct Fit<'a> {
     pub(crate) validation: Option<&'a dyn Samples>,
     pub(crate) verbose: Verbose,
     pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
+    pub(crate) kept: Kept<'a>,
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) resume: Option<PathBuf>,
-    pub(crate) stop: Option<&'a AtomicBool>,
+    pub(crate) stop: Option<Box<dyn Deref<Target = AtomicBool> + 'a>>,
 }
 
 impl<'a> Fit<'a> {
@@ -50,6 +56,7 @@ impl<'a> Fit<'a> {
             validation: None,
             verbose: Verbose::Auto,
             callbacks: Vec::new(),
+            kept: Kept::default(),
             checkpoints: None,
             resume: None,
             stop: None,
@@ -121,19 +128,68 @@ impl<'a> Fit<'a> {
         Fit { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// Goes on from a checkpoint: model, optimizer, random streams, callbacks and history become what they were, and
-    /// the training ends with the same bits as if it had never stopped. It takes the same model, optimizer, data and
-    /// callbacks, which are code.
+    /// Has checkpoints keep something besides the model: another model, a [variable](autograd::Variable), which may be
+    /// any number or tensor of a loop's own, a [random stream](nn::RandomStream), or a `Vec` of these. It is kept as it
+    /// is when a batch or an epoch ends, and [resumed](Fit::resume) with everything else.
+    ///
+    /// All optimizers of the training, its own too, then go on with what is kept as with the weights of the model.
+    /// Weights that wait for a first input to know their shape must be made before the training begins. A name is
+    /// given once; dots in it become underscores. A checkpoint that keeps other things than the training is refused.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    ///
+    /// use autograd::Variable;
+    /// use nn::{Dense, Sequential};
+    /// use optim::Adam;
+    /// use tensor::Tensor;
+    /// use train::{Checkpoints, Fit};
+    ///
+    /// let generator = Sequential::new().add(Dense::new(16, 784));
+    /// let generator_optimizer = RefCell::new(Adam::new(1e-4));
+    /// let rounds = Variable::new(Tensor::scalar(0.0));
+    /// let fit = Fit::epochs(10)
+    ///     .keep("generator", &generator)
+    ///     .keep_optimizer("generator", &generator_optimizer)
+    ///     .keep("rounds", &rounds)
+    ///     .checkpoints(Checkpoints::in_folder("run"));
+    /// ```
+    #[must_use]
+    pub fn keep(mut self, name: &str, part: &'a dyn Shown) -> Fit<'a> {
+        self.kept.part(name, part);
+        self
+    }
+
+    /// Has checkpoints [keep](Fit::keep) the state of another optimizer, which steps weights of the model or of what is
+    /// kept. The loop borrows it for each step, and lets go of it before the batch ends.
+    #[must_use]
+    pub fn keep_optimizer(mut self, name: &str, optimizer: &'a RefCell<dyn Optimizer>) -> Fit<'a> {
+        self.kept.optimizer(name, optimizer);
+        self
+    }
+
+    /// Has checkpoints [keep](Fit::keep) an average of weights. Who updates it borrows it, and lets go of it before the
+    /// batch ends. Whether it suits the weights is checked when it is next updated, as it alone does not know them.
+    #[must_use]
+    pub fn keep_average(mut self, name: &str, average: &'a RefCell<WeightAverage>) -> Fit<'a> {
+        self.kept.average(name, average);
+        self
+    }
+
+    /// Goes on from a checkpoint: model, optimizer, random streams, callbacks, what is kept and history become what they
+    /// were, and the training ends with the same bits as if it had never stopped. It takes the same model, optimizer,
+    /// data and callbacks, which are code.
     #[must_use]
     pub fn resume(self, checkpoint: impl Into<PathBuf>) -> Fit<'a> {
         Fit { resume: Some(checkpoint.into()), ..self }
     }
 
     /// Ends the training, after the batch or the validation in which the flag became true, with a checkpoint if there
-    /// are any; the flag is then false again. See [`interrupted`](crate::interrupted) for a flag that Ctrl-C sets.
+    /// are any; the flag, lent or in an `Arc`, is then false again. See [`interrupted`](crate::interrupted) for one that
+    /// Ctrl-C sets.
     #[must_use]
-    pub fn stop_when(self, flag: &'a AtomicBool) -> Fit<'a> {
-        Fit { stop: Some(flag), ..self }
+    pub fn stop_when(self, flag: impl Deref<Target = AtomicBool> + 'a) -> Fit<'a> {
+        Fit { stop: Some(Box::new(flag)), ..self }
     }
 }
 

@@ -1,15 +1,17 @@
 //! Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::{Error, Result};
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// The flags that were given out, as long as anybody holds them; nothing before Ctrl-C is listened for.
+static FLAGS: Mutex<Option<Vec<Weak<AtomicBool>>>> = Mutex::new(None);
 
-/// A flag that Ctrl-C sets from now on, instead of ending the process. The fit that it stops takes it back, so that the
-/// next one runs, and [says so](crate::History::stopped). Pressed again before that, Ctrl-C ends the process with
-/// status 130.
+/// A flag that Ctrl-C sets from now on, instead of ending the process. Each call gives another one: fits that run at a
+/// time, on threads of their own, each [stop](crate::Fit::stop_when) by their own flag, and one press ends them all.
+/// The fit that a flag stops takes it back, so that the next one runs, and [says so](crate::History::stopped). Where a
+/// flag was not taken back yet, or nobody holds one, Ctrl-C ends the process with status 130.
 ///
 /// ```no_run
 /// # use train::{Checkpoints, Fit, interrupted};
@@ -19,17 +21,26 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// If the process has another handler already.
-pub fn interrupted() -> Result<&'static AtomicBool> {
-    static SET: Mutex<bool> = Mutex::new(false);
-    let mut set = SET.lock().unwrap_or_else(PoisonError::into_inner);
-    if !*set {
-        let handle = || {
-            if INTERRUPTED.swap(true, SeqCst) {
-                std::process::exit(130);
-            }
-        };
-        ctrlc::set_handler(handle).map_err(|error| Error::Trainer(format!("cannot listen for Ctrl-C: {error}")))?;
-        *set = true;
+pub fn interrupted() -> Result<Arc<AtomicBool>> {
+    let mut flags = flags();
+    if flags.is_none() {
+        ctrlc::set_handler(press).map_err(|error| Error::Trainer(format!("cannot listen for Ctrl-C: {error}")))?;
     }
-    Ok(&INTERRUPTED)
+    let flag = Arc::new(AtomicBool::new(false));
+    let flags = flags.get_or_insert_default();
+    flags.retain(|flag| flag.strong_count() > 0);
+    flags.push(Arc::downgrade(&flag));
+    Ok(flag)
+}
+
+fn press() {
+    let held: Vec<_> = flags().iter().flatten().filter_map(Weak::upgrade).collect();
+    let taken_back = held.iter().filter(|flag| !flag.swap(true, SeqCst)).count();
+    if held.is_empty() || taken_back < held.len() {
+        std::process::exit(130);
+    }
+}
+
+fn flags() -> MutexGuard<'static, Option<Vec<Weak<AtomicBool>>>> {
+    FLAGS.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,7 +21,7 @@
 //! | item | is |
 //! |---|---|
 //! | [`Trainer`] | a model with a loss, an optimizer and metrics: fit, evaluate, predict |
-//! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints, what to show |
+//! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints and what they keep, what to show |
 //! | [`Training`] | a training under way: for callbacks and for loops written by hand |
 //! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, functions of one's own |
 //! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
@@ -42,6 +42,7 @@ mod fit;
 mod history;
 mod interrupt;
 mod json_lines;
+mod kept;
 mod lines;
 mod meter;
 pub mod metrics;

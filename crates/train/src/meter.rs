@@ -1,13 +1,12 @@
 //! What is measured of an epoch.
 
-use std::collections::HashSet;
-
 use data::{Batch, Batches};
 use tensor::no_record;
 
 use crate::error::{Error, Result};
 use crate::history::Score;
 use crate::metrics::{Metric, Running};
+use crate::state::unique;
 use crate::step::{Objective, Outcome};
 
 /// The mean loss and the metrics.
@@ -62,10 +61,6 @@ impl Meter<'_> {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        let mut seen = HashSet::from(["loss"]);
-        match self.metrics.iter().map(|metric| metric.name()).find(|name| !seen.insert(name)) {
-            Some(name) => Err(Error::Trainer(format!("two metrics are named {name}; each needs a name of its own"))),
-            None => Ok(()),
-        }
+        unique("metrics", std::iter::once("loss").chain(self.metrics.iter().map(|metric| metric.name())))
     }
 }

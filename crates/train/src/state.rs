@@ -1,5 +1,7 @@
 //! States as named tensors: what a checkpoint keeps.
 
+use std::collections::HashSet;
+
 use tensor::Tensor;
 
 use crate::error::{Error, Result};
@@ -24,6 +26,11 @@ impl Entries {
     /// Tensors under a common prefix.
     pub(crate) fn tensors(&mut self, prefix: &str, tensors: &[(String, Tensor)]) {
         self.0.extend(tensors.iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor.clone())));
+    }
+
+    /// Tensors under a common prefix and their places.
+    pub(crate) fn list(&mut self, prefix: &str, tensors: &[Tensor]) {
+        self.0.extend(tensors.iter().enumerate().map(|(k, tensor)| (format!("{prefix}.{k}"), tensor.clone())));
     }
 
     pub(crate) fn as_slice(&self) -> &[(String, Tensor)] {
@@ -65,6 +72,19 @@ impl Entries {
             Some((name.to_owned(), tensor.clone()))
         };
         self.0.iter().filter_map(below).collect()
+    }
+
+    pub(crate) fn get_list(&self, prefix: &str) -> Vec<Tensor> {
+        (0..).map_while(|k| self.get(&format!("{prefix}.{k}")).ok().cloned()).collect()
+    }
+}
+
+/// Checks that no two things have the same name.
+pub(crate) fn unique<'n>(things: &str, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(name) => Err(Error::Trainer(format!("two {things} are named {name}; each needs a name of its own"))),
+        None => Ok(()),
     }
 }
 

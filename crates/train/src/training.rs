@@ -329,12 +329,16 @@ impl<'a> Training<'a> {
     fn begin(&mut self, samples: &dyn Samples) -> Result<()> {
         self.optimizer.validate()?;
         self.meter.check()?;
+        self.fit.kept.check(self.model)?;
         if self.fit.steps_per_epoch == Some(0) {
             return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
         }
         if let Some(path) = self.fit.resume.take() {
             let checkpoint = Checkpoint::open(&path)?;
-            self.build_weights(samples)?;
+            if self.model.named_weights().len() < checkpoint.weights().len() {
+                self.build_weights(samples)
+                    .map_err(|error| error.context("making the weights that wait for a first input"))?;
+            }
             checkpoint.restore(self)?;
         }
         if let Some(checkpoints) = &self.fit.checkpoints {
@@ -364,13 +368,13 @@ impl<'a> Training<'a> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.fit.stop.is_some_and(|flag| flag.load(SeqCst))
+        self.fit.stop.as_ref().is_some_and(|flag| flag.load(SeqCst))
     }
 
     /// Stops. The flag has done its work, and the next fit is not to end by it.
     fn interrupt(&mut self) {
         self.interrupted = true;
-        if let Some(flag) = self.fit.stop {
+        if let Some(flag) = &self.fit.stop {
             flag.store(false, SeqCst);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use data::ArrayDataset;
@@ -15,32 +15,57 @@ use train::{Fit, Trainer, Verbose, interrupted};
 /// What the child is to do; without it the child's test does nothing.
 const TASK: &str = "TRAIN_TEST_INTERRUPT_TASK";
 
-/// Fits twice with one flag. Each fit says when it has come to its second batch, and waits there for the flag.
+/// Fits on data of 8 batches an epoch, for 3 epochs. Says when it has come to its second batch, waits there, and says
+/// after how many batches it ended.
+fn fit(name: &str, flag: &AtomicBool, wait: impl Fn()) {
+    let samples = ArrayDataset::from_tensors(&Tensor::ones([8, 1]), &Tensor::zeros([8, 1])).unwrap();
+    let model = Sequential::new().add(Dense::new(1, 1));
+    let mut batches = 0;
+    let options = Fit::epochs(3).batch_size(1).verbose(Verbose::Silent).stop_when(flag).on_batch(|_| {
+        batches += 1;
+        if batches == 2 {
+            println!("child: {name} waits");
+            wait();
+        }
+    });
+    Trainer::new(&model, MeanSquaredError, Sgd::new(0.01)).fit(&samples, options).unwrap();
+    println!("child: {name} ended after {batches}");
+}
+
+fn until(flag: &AtomicBool) {
+    while !flag.load(SeqCst) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn child() {
     let Ok(task) = std::env::var(TASK) else { return };
     let flag = interrupted().unwrap();
-    let samples = ArrayDataset::from_tensors(&Tensor::ones([8, 1]), &Tensor::zeros([8, 1])).unwrap();
-    let model = Sequential::new().add(Dense::new(1, 1));
-    let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.01));
-    for fit in ["first", "second"] {
-        let mut batches = 0;
-        let options = Fit::epochs(3).batch_size(1).verbose(Verbose::Silent).stop_when(flag).on_batch(|_| {
-            batches += 1;
-            if batches != 2 {
-                return;
-            }
-            println!("child: {fit} waits");
-            while !flag.load(SeqCst) {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            if task == "twice" {
-                println!("child: {fit} heard it");
-                std::thread::sleep(Duration::from_secs(600));
-            }
-        });
-        trainer.fit(&samples, options).unwrap();
-        println!("child: {fit} ended after {batches}");
+    match task.as_str() {
+        "once" => ["first", "second"].into_iter().for_each(|name| fit(name, &flag, || until(&flag))),
+        "twice" => fit("first", &flag, || {
+            until(&flag);
+            println!("child: first heard it");
+            std::thread::sleep(Duration::from_secs(600));
+        }),
+        "at a time" => {
+            let (other, first_ended) = (interrupted().unwrap(), AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    fit("first", &flag, || until(&flag));
+                    first_ended.store(true, SeqCst);
+                });
+                scope.spawn(|| fit("second", &other, || until(&first_ended)));
+            });
+        }
+        "after" => {
+            fit("first", &flag, || until(&flag));
+            drop(flag);
+            println!("child: nobody listens");
+            std::thread::sleep(Duration::from_secs(600));
+        }
+        _ => panic!("no task: {task}"),
     }
 }
 
@@ -89,6 +114,27 @@ fn pressed_twice_within_a_fit_it_ends_the_process() {
     assert_eq!(said(), "first waits");
     press_ctrl_c(&child);
     assert_eq!(said(), "first heard it");
+    press_ctrl_c(&child);
+    assert_eq!(status(child).code(), Some(130));
+}
+
+#[test]
+fn pressed_once_it_ends_all_fits_that_run() {
+    let (child, mut said) = child_with("at a time");
+    let mut waiting = [said(), said()];
+    waiting.sort();
+    assert_eq!(waiting, ["first waits", "second waits"]);
+    press_ctrl_c(&child);
+    assert_eq!([said(), said()], ["first ended after 2", "second ended after 2"]);
+    assert!(status(child).success());
+}
+
+#[test]
+fn pressed_where_no_fit_runs_it_ends_the_process() {
+    let (child, mut said) = child_with("after");
+    assert_eq!(said(), "first waits");
+    press_ctrl_c(&child);
+    assert_eq!([said(), said()], ["first ended after 2", "nobody listens"]);
     press_ctrl_c(&child);
     assert_eq!(status(child).code(), Some(130));
 }

@@ -100,8 +100,13 @@ fn states_go_with_their_variable() {
     let kept = Variable::new(tensor![1.0]);
     optimizer.apply(&[kept.clone(), Variable::new(tensor![1.0])], &[tensor![1.0], tensor![1.0]]).unwrap();
     assert_eq!(optimizer.common().memory().len(), 2);
-    optimizer.apply(&[kept, Variable::new(tensor![1.0])], &[tensor![1.0], tensor![1.0]]).unwrap();
+    let stepped =
+        |optimizer: &Adam| -> Vec<u32> { optimizer.common().memory().variables().iter().map(Variable::id).collect() };
+    assert_eq!(stepped(&optimizer), [kept.id()]);
+    let new = Variable::new(tensor![1.0]);
+    optimizer.apply(&[new.clone(), kept.clone()], &[tensor![1.0], tensor![1.0]]).unwrap();
     assert_eq!(optimizer.common().memory().len(), 2);
+    assert_eq!(stepped(&optimizer), [kept.id(), new.id()]);
 }
 
 #[test]
@@ -135,10 +140,10 @@ fn a_state_that_does_not_fit_is_refused() {
     let mut momentum = Sgd::new(0.1).momentum(0.9);
     momentum.apply(&w, &[tensor![1.0, 1.0]]).unwrap();
     let state = momentum.state(&w);
-    assert_eq!(
-        message(adam.restore(&w, state.clone())),
-        r#"adam: w: restore: states ["velocity"], not ["momentum", "velocity"]"#
-    );
+    let expected = r#"adam: w: restore: states ["velocity"], not ["momentum", "velocity"]"#;
+    assert_eq!(message(adam.check_state(&w, &state)), expected);
+    assert_eq!(message(adam.restore(&w, state.clone())), expected);
+    assert!(Sgd::new(0.1).momentum(0.9).check_state(&w, &state).is_ok());
     let other = [Variable::new(tensor![1.0]).named("other")];
     assert_eq!(
         message(momentum.restore(&other, state)),
