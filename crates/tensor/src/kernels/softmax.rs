@@ -4,8 +4,9 @@
 //! not wait for another, as it would for the steps of one after the other.
 
 use crate::dtype::Float;
+use crate::kernels::fold::{Fold, sum};
 use crate::kernels::math;
-use crate::kernels::reduce::{Fold, by_rows, sum};
+use crate::kernels::reduce::by_rows;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::Shape;
