@@ -1,7 +1,7 @@
 //! Rules of the fused operations.
 
 use smallvec::smallvec;
-use tensor::ops::Fused;
+use tensor::ops::{Fused, apply};
 use tensor::{Result, Tensor};
 
 use super::{Needs, Parts};
@@ -10,29 +10,49 @@ use crate::site::Site;
 pub(super) fn needs(op: &Fused) -> Needs {
     match op {
         Fused::Softmax { .. } | Fused::LogSoftmax { .. } => Needs::Output,
-        Fused::SoftmaxCrossEntropy => Needs::Inputs,
+        Fused::SoftmaxCrossEntropy
+        | Fused::SoftmaxGradient { .. }
+        | Fused::LogSoftmaxGradient { .. }
+        | Fused::SoftmaxCrossEntropyGradient => Needs::Inputs,
     }
 }
 
 pub(super) fn backward(op: &Fused, site: &Site, g: &Tensor) -> Result<Parts> {
     Ok(match *op {
-        Fused::Softmax { axis } => {
-            let y = site.output();
-            let gy = g.try_mul(y)?;
-            let sum = gy.sum_keepdims(axis as isize)?;
-            smallvec![Some(gy.try_sub(y.try_mul(sum)?)?)]
-        }
-        Fused::LogSoftmax { axis } => {
-            let y = site.output();
-            let sum = g.sum_keepdims(axis as isize)?;
-            smallvec![Some(g.try_sub(y.exp().try_mul(sum)?)?)]
-        }
+        Fused::Softmax { axis } => smallvec![Some(apply(Fused::SoftmaxGradient { axis }, &[g, site.output()])?)],
+        Fused::LogSoftmax { axis } => smallvec![Some(apply(Fused::LogSoftmaxGradient { axis }, &[g, site.output()])?)],
         Fused::SoftmaxCrossEntropy => {
-            let (logits, targets) = (site.input(0), site.input(1));
-            let classes = logits.shape()[logits.rank() - 1];
-            let one_hot = targets.one_hot(classes)?.cast(logits.dtype());
-            let slope = logits.softmax(-1)?.try_sub(one_hot)?;
-            smallvec![Some(g.expand_dims(-1)?.try_mul(slope)?), None]
+            let operands = [g, site.input(0), site.input(1)];
+            smallvec![Some(apply(Fused::SoftmaxCrossEntropyGradient, &operands)?), None]
+        }
+        // In what follows `u` is the gradient that the first one is of.
+        Fused::SoftmaxGradient { axis } => {
+            let (u, y) = (site.input(0), site.input(1));
+            let along = |a: &Tensor, b: &Tensor| a.try_mul(b)?.sum_keepdims(axis as isize);
+            // The matrix by which `u` is multiplied is symmetric.
+            let first = site.wants(0).then(|| apply(*op, &[g, y])).transpose()?;
+            let of_result = || g.try_mul(u.try_sub(along(u, y)?)?)?.try_sub(u.try_mul(along(g, y)?)?);
+            smallvec![first, site.wants(1).then(of_result).transpose()?]
+        }
+        Fused::LogSoftmaxGradient { axis } => {
+            let (u, y) = (site.input(0), site.input(1));
+            let weighted = g.try_mul(y.exp())?;
+            let first = || g.try_sub(weighted.sum_keepdims(axis as isize)?);
+            let of_result = || weighted.try_mul(u.sum_keepdims(axis as isize)?)?.try_neg();
+            smallvec![site.wants(0).then(first).transpose()?, site.wants(1).then(of_result).transpose()?]
+        }
+        Fused::SoftmaxCrossEntropyGradient => {
+            let (u, logits, targets) = (site.input(0), site.input(1), site.input(2));
+            let y = logits.softmax(-1)?;
+            let first = || {
+                let one_hot = targets.one_hot(logits.shape()[logits.rank() - 1])?.cast(logits.dtype());
+                g.try_mul(y.try_sub(one_hot)?)?.sum_axes(-1)
+            };
+            let of_logits = || {
+                let gradient = apply(Fused::SoftmaxGradient { axis: logits.rank() - 1 }, &[g, &y])?;
+                u.expand_dims(-1)?.try_mul(gradient)
+            };
+            smallvec![site.wants(0).then(first).transpose()?, site.wants(1).then(of_logits).transpose()?, None]
         }
     })
 }

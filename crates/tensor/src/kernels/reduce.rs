@@ -2,124 +2,19 @@
 
 use std::borrow::Cow;
 
-use crate::dtype::{DType, Element, Float};
+use crate::dtype::Element;
 use crate::kernels::copy::row_major;
-use crate::kernels::simd::{Loop, Set, vectorized};
+use crate::kernels::fold::{Combine, Fold};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// Partial results of a row kept side by side: several vectors of them, for no addition to wait for the
-/// one before.
-const LANES: usize = 64;
-/// Elements of a row that are folded lane by lane; blocks of these are combined pairwise.
-const BLOCK: usize = 64 * LANES;
-/// Rows that are folded column by column; blocks of these are combined pairwise.
-const ROWS: usize = 64;
-/// Rows, or groups of lanes, that are combined pairwise in one pass over the results.
-const TOGETHER: usize = 4;
-
-/// An associative combination with its neutral element, and what it is applied to.
-#[derive(Clone, Copy)]
-pub(crate) struct Fold<A, L, C> {
-    pub(crate) neutral: A,
-    pub(crate) lift: L,
-    pub(crate) combine: C,
-}
-
-/// The sum. (One fold for all who want it: each costs time to compile.)
-pub(crate) fn sum<T: Float>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
-    sum_of(|x| x)
-}
-
-/// The sum of what `lift` makes of the elements.
-pub(crate) fn sum_of<T: Float, L: Fn(T) -> T>(lift: L) -> Fold<T, L, impl Fn(T, T) -> T + Copy + Sync> {
-    Fold { neutral: T::zero(), lift, combine: |a, b| a + b }
-}
-
-/// The largest element.
-pub(crate) fn largest<T: Element>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
-    // The conversion saturates, but for truth values.
-    let least = if T::DTYPE == DType::Bool { T::from_i64(0) } else { T::from_f64(f64::NEG_INFINITY) };
-    Fold { neutral: least, lift: |x| x, combine: larger }
-}
-
-/// The smallest element.
-pub(crate) fn smallest<T: Element>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
-    Fold { neutral: T::from_f64(f64::INFINITY), lift: |x| x, combine: smaller }
-}
-
-impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
-    /// The fold of a row.
-    pub(crate) fn row<T: Element>(&self, row: &[T]) -> A
-    where
-        L: Fn(T) -> A,
-    {
-        let mut out = [self.neutral];
-        self.rows(row, row.len(), &mut out);
-        out[0]
-    }
-
-    /// The folds of rows of `width` elements, one row after the other.
-    pub(crate) fn rows<T: Element>(&self, rows: &[T], width: usize, out: &mut [A])
-    where
-        L: Fn(T) -> A,
-    {
-        if width <= BLOCK {
-            return vectorized(RowLoop { fold: self, rows, width, out });
-        }
-        // Split at a multiple of the block, so that all leaves but the last are whole blocks.
-        let half = (width / 2).next_multiple_of(BLOCK);
-        for (row, out) in rows.chunks(width).zip(out) {
-            *out = (self.combine)(self.row(&row[..half]), self.row(&row[half..]));
-        }
-    }
-
-    /// Partial results (at least one) combined pairwise.
-    fn pairwise(&self, partial: &[A]) -> A {
-        match partial {
-            [only] => *only,
-            _ => {
-                let (left, right) = partial.split_at(partial.len() / 2);
-                (self.combine)(self.pairwise(left), self.pairwise(right))
-            }
-        }
-    }
-
-    /// The folds of the columns of row-major rows that start `stride` apart and are as wide as `out`.
-    fn columns<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A])
-    where
-        L: Fn(T) -> A,
-    {
-        let blocks = rows.len().div_ceil(stride).div_ceil(ROWS);
-        // Room for one half of the rows on each level of halving.
-        let mut room = vec![self.neutral; blocks.next_power_of_two().ilog2() as usize * out.len()];
-        self.columns_within(rows, stride, out, &mut room);
-    }
-
-    fn columns_within<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A], room: &mut [A])
-    where
-        L: Fn(T) -> A,
-    {
-        let count = rows.len().div_ceil(stride);
-        if count <= ROWS {
-            return vectorized(ColumnLoop { fold: self, rows, stride, out });
-        }
-        let half = count.div_ceil(ROWS).div_ceil(2) * ROWS;
-        let (right, room) = room.split_at_mut(out.len());
-        self.columns_within(&rows[..half * stride], stride, out, room);
-        self.columns_within(&rows[half * stride..], stride, right, room);
-        for (out, right) in out.iter_mut().zip(right) {
-            *out = (self.combine)(*out, *right);
-        }
-    }
-
+impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
     /// The fold of `x` over `axes`.
     pub(crate) fn over<T: Element>(&self, x: &Tensor, axes: &[usize], keep: bool) -> Tensor
     where
         L: Fn(T) -> A + Sync,
-        C: Sync,
     {
         let form = Form::of::<T>(x, axes, false);
         let data = form.data::<T>();
@@ -163,87 +58,6 @@ impl<A: Element, L, C: Fn(A, A) -> A> Fold<A, L, C> {
     }
 }
 
-struct RowLoop<'a, T, A, L, C> {
-    fold: &'a Fold<A, L, C>,
-    rows: &'a [T],
-    width: usize,
-    out: &'a mut [A],
-}
-
-impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for RowLoop<'_, T, A, L, C> {
-    type Output = ();
-    const WIDEST: Set = Set::of(T::DTYPE);
-
-    #[inline(always)]
-    fn run(self) {
-        let RowLoop { fold, rows, width, out } = self;
-        let Fold { neutral, lift, combine } = fold;
-        for (out, row) in out.iter_mut().zip(rows.chunks_exact(width.max(1))) {
-            if width < LANES / 4 {
-                *out = row.iter().fold(*neutral, |sum, &x| combine(sum, lift(x)));
-                continue;
-            }
-            let mut lanes = [*neutral; LANES];
-            let (groups, rest) = row.as_chunks::<LANES>();
-            let (together, groups) = groups.as_chunks::<TOGETHER>();
-            for [a, b, c, d] in together {
-                for k in 0..LANES {
-                    let sum = combine(combine(lift(a[k]), lift(b[k])), combine(lift(c[k]), lift(d[k])));
-                    lanes[k] = combine(lanes[k], sum);
-                }
-            }
-            for group in groups {
-                for k in 0..LANES {
-                    lanes[k] = combine(lanes[k], lift(group[k]));
-                }
-            }
-            for (lane, &x) in lanes.iter_mut().zip(rest) {
-                *lane = combine(*lane, lift(x));
-            }
-            let mut half = LANES / 2;
-            while half > 0 {
-                for k in 0..half {
-                    lanes[k] = combine(lanes[k], lanes[k + half]);
-                }
-                half /= 2;
-            }
-            *out = lanes[0];
-        }
-    }
-}
-
-struct ColumnLoop<'a, T, A, L, C> {
-    fold: &'a Fold<A, L, C>,
-    rows: &'a [T],
-    stride: usize,
-    out: &'a mut [A],
-}
-
-impl<T: Element, A: Element, L: Fn(T) -> A, C: Fn(A, A) -> A> Loop for ColumnLoop<'_, T, A, L, C> {
-    type Output = ();
-    const WIDEST: Set = Set::of(T::DTYPE);
-
-    #[inline(always)]
-    fn run(self) {
-        let ColumnLoop { fold: Fold { neutral, lift, combine }, rows, stride, out } = self;
-        out.fill(*neutral);
-        for rows in rows.chunks(stride * TOGETHER) {
-            let mut each = rows.chunks(stride);
-            if let [Some(a), Some(b), Some(c), Some(d)] = [(); TOGETHER].map(|()| each.next()) {
-                for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                    *out = combine(*out, combine(combine(lift(a), lift(b)), combine(lift(c), lift(d))));
-                }
-            } else {
-                for row in rows.chunks(stride) {
-                    for (out, &x) in out.iter_mut().zip(row) {
-                        *out = combine(*out, lift(x));
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// `f` of every row along `axes`, where `f` needs the whole row at once.
 pub(crate) fn by_row<T: Element, A: Element>(
     x: &Tensor,
@@ -273,23 +87,6 @@ pub(crate) fn by_rows<T: Element, A: Element>(
         f(width, &data[start * width..][..out.len() * width], out);
     });
     Tensor::from_buffer(out, x.shape().reduced(axes, keep))
-}
-
-/// The larger of two; NaN, which is not equal to itself, wins.
-#[inline(always)]
-#[allow(clippy::eq_op)]
-pub(crate) fn larger<T: Element>(a: T, b: T) -> T {
-    // The processor's own maximum, which is `b` where one is NaN, and a correction.
-    let larger = if a > b { a } else { b };
-    if a != a { a } else { larger }
-}
-
-/// The smaller of two; NaN wins.
-#[inline(always)]
-#[allow(clippy::eq_op)]
-fn smaller<T: Element>(a: T, b: T) -> T {
-    let smaller = if a < b { a } else { b };
-    if a != a { a } else { smaller }
 }
 
 /// A tensor as `[outer, reduced, inner]` in row-major order, copied only if it does not lie so.

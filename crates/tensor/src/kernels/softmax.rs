@@ -1,122 +1,393 @@
 //! Rows of exponentials, divided by their largest against overflow, and their sums.
 //!
-//! The exponentials of many rows are taken in one loop: the rest of each short row, which does not
-//! fill a vector, would cost as much as all of its vectors.
+//! Some rows at a time go through each step together, the largest elements, the exponentials, their sums: then one row need
+//! not wait for another, as it would for the steps of one after the other.
 
 use crate::dtype::Float;
+use crate::kernels::fold::{Fold, sum};
 use crate::kernels::math;
-use crate::kernels::reduce::{by_rows, largest, sum};
+use crate::kernels::reduce::by_rows;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::shape::Shape;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
 /// Elements that one task takes: fewer than of an elementwise operation, as they cost more.
 const TASK: usize = CHUNK / 4;
+/// Elements whose exponentials are taken side by side.
+const LANES: usize = 16;
+/// Rows narrower than this have their exponentials taken in one loop: what is left of each beside whole vectors would cost
+/// as much as these.
+const NARROW: usize = 2 * LANES;
+/// Elements of the rows that are handled together, few enough for the first cache. Longer rows are in several parts, whose
+/// sums are added in float64.
+const BLOCK: usize = 4096;
+/// The most rows that are handled together.
+const ROWS: usize = 128;
 
 /// `eˣ / Σ eˣ` along the last axis.
 pub(crate) fn softmax<T: Float>(x: &Tensor) -> Tensor {
-    along_rows(x, |width, rows: &[T], out| {
-        for (row, out) in rows.chunks(width).zip(out.chunks_mut(width)) {
-            shift(row, largest().row(row), out);
-        }
-        in_place(out, math::exp_of_negative::<T>);
-        for out in out.chunks_mut(width) {
-            let scale = sum().row::<T>(out).recip();
-            out.iter_mut().for_each(|x| *x *= scale);
-        }
+    let source = x.elements::<T>();
+    along_rows(x.shape(), |width, start, out| {
+        let rows = &source[start..][..out.len()];
+        vectorized(Softmax { width, rows, out, finish: |_, out: &mut [T], scale| scaled(out, scale) });
+    })
+}
+
+/// `y (g - Σ g y)` along the last axis.
+pub(crate) fn softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
+    let (g_all, y_all) = (g.elements::<T>(), y.elements::<T>());
+    along_rows(y.shape(), |width, start, out| {
+        let (g, y) = (&g_all[start..][..out.len()], &y_all[start..][..out.len()]);
+        vectorized(SoftmaxGradient { width, g, y, out });
     })
 }
 
 /// `x - ln Σ eˣ` along the last axis.
 pub(crate) fn log_softmax<T: Float>(x: &Tensor) -> Tensor {
-    along_rows(x, |width, rows: &[T], out| {
-        let parts = log_sums(rows, width, rows.len() / width, out);
-        for ((row, out), (top, rest)) in rows.chunks(width).zip(out.chunks_mut(width)).zip(parts) {
-            for (out, &x) in out.iter_mut().zip(row) {
-                *out = (x - top) - rest;
-            }
-        }
+    let source = x.elements::<T>();
+    along_rows(x.shape(), |width, start, out| {
+        let rows = &source[start..][..out.len()];
+        log_sums(width, rows, |first, tops, rests| {
+            let elements = first * width..(first + tops.len()) * width;
+            let (rows, out) = (&rows[elements.clone()], &mut out[elements]);
+            vectorized(Differences { width, rows, tops, rests, out });
+        });
+    })
+}
+
+/// `g - eʸ Σ g` along the last axis, for `y ≤ 0`.
+pub(crate) fn log_softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
+    let (g_all, y_all) = (g.elements::<T>(), y.elements::<T>());
+    along_rows(y.shape(), |width, start, out| {
+        let (g, y) = (&g_all[start..][..out.len()], &y_all[start..][..out.len()]);
+        vectorized(LogSoftmaxGradient { width, g, y, out });
     })
 }
 
 /// `ln Σ eˣ` along axes.
 pub(crate) fn log_sum_exp<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> Tensor {
     by_rows(x, axes, keep, |width, rows: &[T], out: &mut [T]| {
-        let parts = log_sums(rows, width, out.len(), Buffer::new::<T>(rows.len()).as_mut_slice());
-        out.iter_mut().zip(parts).for_each(|(out, (top, rest))| *out = top + rest);
+        // Of no elements the sum is 0.
+        out.fill(T::neg_infinity());
+        log_sums(width, rows, |first, tops, rests| {
+            for (out, (&top, &rest)) in out[first..].iter_mut().zip(tops.iter().zip(rests)) {
+                *out = top + rest;
+            }
+        });
     })
 }
 
 /// `ln Σ eˣ - x[target]` for each row along the last axis.
 pub(crate) fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize]) -> Tensor {
-    let (width, outer) = logits.shape().split_last().expect("the operation checks the rank");
+    let (&width, outer) = logits.shape().split_last().expect("the operation checks the rank");
     let source = logits.elements::<T>();
     let mut out = Buffer::new::<T>(targets.len());
-    for_chunks(out.as_mut_slice::<T>(), (TASK / width.max(&1)).max(1), |start, out| {
+    for_chunks(out.as_mut_slice::<T>(), (TASK / width.max(1)).max(1), |start, out| {
         let rows = &source[start * width..][..out.len() * width];
-        let parts = log_sums(rows, *width, out.len(), Buffer::new::<T>(rows.len()).as_mut_slice());
-        for (k, (out, (top, rest))) in out.iter_mut().zip(parts).enumerate() {
-            *out = (top - rows[k * width + targets[start + k]]) + rest;
-        }
+        log_sums(width, rows, |first, tops, rests| {
+            for (k, (&top, &rest)) in (first..).zip(tops.iter().zip(rests)) {
+                out[k] = (top - rows[k * width + targets[start + k]]) + rest;
+            }
+        });
     });
     Tensor::from_buffer(out, outer.into())
 }
 
-/// Calls `f(width, rows, out)` for some rows of the last axis at a time.
-fn along_rows<T: Float>(x: &Tensor, f: impl Fn(usize, &[T], &mut [T]) + Sync) -> Tensor {
-    let width = x.shape().last().map_or(1, |&width| width.max(1));
-    let mut out = Buffer::new::<T>(x.size());
-    let source = x.elements::<T>();
-    for_chunks(out.as_mut_slice::<T>(), (TASK / width).max(1) * width, |start, out| {
-        f(width, &source[start..start + out.len()], out);
-    });
-    Tensor::from_buffer(out, x.shape().clone())
+/// `g · (softmax(logits) - one_hot(targets))` for each row along the last axis.
+pub(crate) fn cross_entropy_gradient<T: Float>(g: &Tensor, logits: &Tensor, targets: &[usize]) -> Tensor {
+    let (g, source) = (g.elements::<T>(), logits.elements::<T>());
+    along_rows(logits.shape(), |width, start, out| {
+        let rows = &source[start..][..out.len()];
+        let (g, targets) = (&g[start / width..], &targets[start / width..]);
+        let finish = |row: usize, out: &mut [T], scale: T| {
+            let at_target = (out[targets[row]] * scale - T::one()) * g[row];
+            scaled(out, scale * g[row]);
+            out[targets[row]] = at_target;
+        };
+        vectorized(Softmax { width, rows, out, finish });
+    })
 }
 
-/// `ln Σ eˣ` of each of `count` rows as its largest element and what is to be added to that. The two
-/// stay apart: their sum would round off the digits of a small difference to a large element. `room` is
-/// as large as the rows, and is overwritten.
-fn log_sums<T: Float>(rows: &[T], width: usize, count: usize, room: &mut [T]) -> impl Iterator<Item = (T, T)> + use<T> {
-    let mut tops = Vec::with_capacity(count);
-    for k in 0..count {
-        let (row, shifted) = (&rows[k * width..][..width], &mut room[k * width..][..width]);
-        let top = largest().row(row);
-        shift(row, top, shifted);
-        // Without the 1 of the largest element itself, so that a sum far below that is not lost.
-        if let Some(place) = row.iter().position(|&x| x == top) {
-            shifted[place] = T::neg_infinity();
-        }
-        tops.push(top);
+/// Calls `f(width, start, out)` for some rows of the last axis at a time, the first of which begins with element `start`.
+fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut [T]) + Sync) -> Tensor {
+    let width = shape.last().map_or(1, |&width| width.max(1));
+    let mut out = Buffer::new::<T>(shape.size());
+    for_chunks(out.as_mut_slice::<T>(), (TASK / width).max(1) * width, |start, out| f(width, start, out));
+    Tensor::from_buffer(out, shape.clone())
+}
+
+/// How many rows are handled together.
+fn together(width: usize) -> usize {
+    (BLOCK / width.max(1)).clamp(1, ROWS)
+}
+
+/// `ln Σ eˣ` of each row as its largest element and what is to be added to that, for some rows at a time: calls
+/// `f(first row, largest elements, the rest)`. The two stay apart: their sum would round off the digits of a small
+/// difference to a large element.
+fn log_sums<T: Float>(width: usize, rows: &[T], mut f: impl FnMut(usize, &[T], &[T])) {
+    let together = together(width);
+    let (mut tops, mut rests) = ([T::zero(); ROWS], [T::zero(); ROWS]);
+    let mut room = Buffer::new::<T>(rows.len().min(BLOCK));
+    for (k, rows) in rows.chunks(together * width.max(1)).enumerate() {
+        let count = rows.len() / width;
+        let (tops, rests) = (&mut tops[..count], &mut rests[..count]);
+        vectorized(LogSums { width, rows, tops, rests, room: room.as_mut_slice() });
+        f(k * together, tops, rests);
     }
-    in_place(room, math::exp_of_negative::<T>);
-    let mut rests: Vec<T> = (0..count).map(|k| sum().row(&room[k * width..][..width])).collect();
-    in_place(&mut rests, math::log1p::<T>);
-    let finite = |(top, rest): (T, T)| (top, if top.is_infinite() { T::zero() } else { rest });
-    tops.into_iter().zip(rests).map(finite)
 }
 
-fn shift<T: Float>(row: &[T], by: T, out: &mut [T]) {
-    for (out, &x) in out.iter_mut().zip(row) {
-        *out = x - by;
-    }
+/// The exponentials of each row less its largest element, and `finish(row, exponentials, 1 / their sum)`.
+struct Softmax<'a, T, F> {
+    width: usize,
+    rows: &'a [T],
+    out: &'a mut [T],
+    finish: F,
 }
 
-/// Replaces every `x` by `f(x)`.
-fn in_place<T: Float>(values: &mut [T], f: impl Fn(f64) -> f64) {
-    struct InPlace<'a, T, F>(&'a mut [T], F);
+impl<T: Float, F: Fn(usize, &mut [T], T)> Loop for Softmax<'_, T, F> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
 
-    impl<T: Float, F: Fn(f64) -> f64> Loop for InPlace<'_, T, F> {
-        type Output = ();
-        const WIDEST: Set = Set::of(T::DTYPE);
-
-        #[inline(always)]
-        fn run(self) {
-            for x in self.0 {
-                *x = T::from_f64((self.1)(x.to_f64()));
+    #[inline(always)]
+    fn run(self) {
+        let Softmax { width, rows, out, finish } = self;
+        let mut tops = [T::zero(); ROWS];
+        let together = together(width);
+        let blocks = rows.chunks(together * width).zip(out.chunks_mut(together * width));
+        for (block, (rows, out)) in blocks.enumerate() {
+            largest_of(width, rows, &mut tops);
+            exponentials(width, rows, &tops, out, |x| exp(x));
+            for (k, out) in out.chunks_exact_mut(width).enumerate() {
+                let scale = total(out).recip();
+                finish(block * together + k, out, scale);
             }
         }
     }
+}
 
-    vectorized(InPlace(values, f));
+struct SoftmaxGradient<'a, T> {
+    width: usize,
+    g: &'a [T],
+    y: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for SoftmaxGradient<'_, T> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let SoftmaxGradient { width, g, y, out } = self;
+        let each = g.chunks_exact(width).zip(y.chunks_exact(width)).zip(out.chunks_exact_mut(width));
+        for ((g, y), out) in each {
+            for ((out, &g), &y) in out.iter_mut().zip(g).zip(y) {
+                *out = g * y;
+            }
+            let sum = total(out);
+            for (out, &y) in out.iter_mut().zip(y) {
+                *out -= y * sum;
+            }
+        }
+    }
+}
+
+struct LogSoftmaxGradient<'a, T> {
+    width: usize,
+    g: &'a [T],
+    y: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for LogSoftmaxGradient<'_, T> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let LogSoftmaxGradient { width, g, y, out } = self;
+        let together = together(width) * width;
+        for ((g, y), out) in g.chunks(together).zip(y.chunks(together)).zip(out.chunks_mut(together)) {
+            exponentials(width, y, &[T::zero(); ROWS], out, |x| exp(x));
+            for (g, out) in g.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                let sum = total(g);
+                for (out, &g) in out.iter_mut().zip(g) {
+                    *out = g - *out * sum;
+                }
+            }
+        }
+    }
+}
+
+/// The sum of a row.
+#[inline(always)]
+fn total<T: Float>(row: &[T]) -> T {
+    let mut total = 0.0;
+    for part in row.chunks(BLOCK) {
+        total += sum().block::<T>(part).to_f64();
+    }
+    T::from_f64(total)
+}
+
+#[inline(always)]
+fn scaled<T: Float>(row: &mut [T], by: T) {
+    for x in row {
+        *x *= by;
+    }
+}
+
+/// The largest element of each row, and the logarithm of the sum of exponentials less that.
+struct LogSums<'a, T> {
+    width: usize,
+    rows: &'a [T],
+    tops: &'a mut [T],
+    rests: &'a mut [T],
+    room: &'a mut [T],
+}
+
+impl<T: Float> Loop for LogSums<'_, T> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let LogSums { width, rows, tops, rests, room } = self;
+        largest_of(width, rows, tops);
+        // The sums are without the 1 of one largest element, so that what is far below that is not lost.
+        let mut sums = [-1.0; ROWS];
+        let part_width = width.min(BLOCK);
+        // Of rows that are longer there is but one.
+        for rows in rows.chunks(part_width * tops.len()) {
+            let part_width = part_width.min(rows.len());
+            let room = &mut room[..rows.len()];
+            exponentials(part_width, rows, tops, room, |x| exp(x) - if x >= T::zero() { T::one() } else { T::zero() });
+            let parts = rows.chunks_exact(part_width).zip(room.chunks_exact(part_width));
+            for ((row, room), (&top, all)) in parts.zip(tops.iter().zip(&mut sums)) {
+                let tops: u32 = row.iter().map(|&x| (x >= top) as u32).sum();
+                *all = (*all + f64::from(tops)) + sum().block::<T>(room).to_f64();
+            }
+        }
+        for (rest, sum) in rests.iter_mut().zip(&sums) {
+            *rest = T::from_f64(math::log1p::<T>(*sum));
+        }
+        for ((row, top), rest) in rows.chunks_exact(width).zip(tops).zip(rests) {
+            if top.is_infinite() {
+                *rest = if row.iter().any(|x| x.is_nan()) { T::nan() } else { T::zero() };
+            }
+        }
+    }
+}
+
+/// The largest element of each row, or NaN or another where one is NaN.
+#[inline(always)]
+fn largest_of<T: Float>(width: usize, rows: &[T], out: &mut [T]) {
+    let larger = |a: T, b: T| if a > b { a } else { b };
+    for (row, out) in rows.chunks_exact(width).zip(out) {
+        *out = Fold { neutral: T::neg_infinity(), lift: |x: T| x, combine: larger }.block(row);
+    }
+}
+
+/// `f(x - top)` for the elements of each row.
+#[inline(always)]
+fn exponentials<T: Float>(width: usize, rows: &[T], tops: &[T], out: &mut [T], f: impl Fn(T) -> T) {
+    let each = rows.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(tops);
+    if width < NARROW {
+        for ((row, out), &top) in each {
+            for (out, &x) in out.iter_mut().zip(row) {
+                *out = x - top;
+            }
+        }
+        for x in out {
+            *x = f(*x);
+        }
+        return;
+    }
+    for ((row, out), &top) in each {
+        let chunk = |x: &[T; LANES], out: &mut [T; LANES]| {
+            for k in 0..LANES {
+                out[k] = f(x[k] - top);
+            }
+        };
+        let (chunks, rest) = row.as_chunks();
+        for (x, out) in chunks.iter().zip(out.as_chunks_mut().0) {
+            chunk(x, out);
+        }
+        // The last elements, some of them a second time.
+        if let (1.., Some(x), Some(out)) = (rest.len(), row.last_chunk(), out.last_chunk_mut()) {
+            chunk(x, out);
+        }
+    }
+}
+
+/// `eˣ`, for `x ≤ 0`.
+#[inline(always)]
+fn exp<T: Float>(x: T) -> T {
+    T::from_f64(math::exp_of_negative::<T>(x.to_f64()))
+}
+
+/// `(x - top) - rest` for each row.
+struct Differences<'a, T> {
+    width: usize,
+    rows: &'a [T],
+    tops: &'a [T],
+    rests: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for Differences<'_, T> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let Differences { width, rows, tops, rests, out } = self;
+        let each = rows.chunks_exact(width).zip(out.chunks_exact_mut(width));
+        for ((row, out), (&top, &rest)) in each.zip(tops.iter().zip(rests)) {
+            for (out, &x) in out.iter_mut().zip(row) {
+                *out = (x - top) - rest;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bits of all results for rows of a width, by `run` or by `vectorized`.
+    macro_rules! bits {
+        ($T:ty, $width:expr, |$loop:ident| $run:expr) => {{
+            let width: usize = $width;
+            let count = 2 + 200 / width;
+            let values = |seed: usize| -> Vec<$T> {
+                (0..count * width).map(|k| ((k * 7919 + seed) % 1009) as $T * 0.013 - 7.0).collect()
+            };
+            let (x, g) = (values(0), values(500));
+            let (mut tops, mut rests) = (vec![0.0; count], vec![0.0; count]);
+            let mut out: [Vec<$T>; 4] = [(); 4].map(|()| vec![0.0; count * width]);
+            let [y, of_y, of_log, room] = &mut out;
+            let $loop = Softmax { width, rows: &x, out: y, finish: |_, out: &mut [$T], scale| scaled(out, scale) };
+            $run;
+            let $loop = SoftmaxGradient { width, g: &g, y, out: of_y };
+            $run;
+            let $loop =
+                LogSoftmaxGradient { width, g: &g, y: &x.iter().map(|x| x - 8.0).collect::<Vec<_>>(), out: of_log };
+            $run;
+            let together = together(width).min(count);
+            let (some, tops, rests) = (&x[..together * width], &mut tops[..together], &mut rests[..together]);
+            let $loop = LogSums { width, rows: some, tops, rests, room: &mut room[..] };
+            $run;
+            out.concat().iter().chain(tops.iter()).chain(rests.iter()).map(|x| x.to_bits()).collect::<Vec<_>>()
+        }};
+    }
+
+    #[test]
+    fn rows_give_the_same_bits_on_every_instruction_set() {
+        for width in (1..70).chain([100, 128, 1000, 4096, 4100]) {
+            assert_eq!(bits!(f32, width, |l| vectorized(l)), bits!(f32, width, |l| l.run()), "f32, width {width}");
+            assert_eq!(bits!(f64, width, |l| vectorized(l)), bits!(f64, width, |l| l.run()), "f64, width {width}");
+        }
+    }
 }

@@ -20,9 +20,10 @@ fn suspended<R>(f: impl FnOnce() -> R) -> R {
     record::suspended(|| profile::suspended(f))
 }
 
-/// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
+/// Calls `task(k)` for every `k` below `count`, in parallel where there are several. A pool of one thread, which would be
+/// slow to wake, is not asked.
 pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
-    if count <= 1 {
+    if count <= 1 || rayon::current_num_threads() == 1 {
         (0..count).for_each(task);
     } else {
         suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task));

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::kernels::softmax;
 use crate::ops::index::indices_below;
 use crate::ops::unary::converted;
-use crate::ops::{apply, check_axis, operands};
+use crate::ops::{apply, check_axis, operands, same_dtype};
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
@@ -24,12 +24,30 @@ pub enum Fused {
     },
     /// The cross-entropy of integer targets under the softmax of logits, for each row.
     SoftmaxCrossEntropy,
+    /// The gradient of a softmax along an axis: of `g`, that of its result, and that result `y`,
+    /// `y (g - Σ g y)`.
+    SoftmaxGradient {
+        /// The axis.
+        axis: usize,
+    },
+    /// The gradient of the logarithm of a softmax along an axis: of `g`, that of its result, and that
+    /// result `y ≤ 0`, `g - eʸ Σ g`.
+    LogSoftmaxGradient {
+        /// The axis.
+        axis: usize,
+    },
+    /// The gradient of the cross-entropy, for logits: of `g`, that of its result, the logits and the targets,
+    /// `g · (softmax(logits) - one_hot(targets))`.
+    SoftmaxCrossEntropyGradient,
 }
 
 names! { Fused:
     Fused::Softmax { .. } => "softmax",
     Fused::LogSoftmax { .. } => "log_softmax",
     Fused::SoftmaxCrossEntropy => "softmax_cross_entropy",
+    Fused::SoftmaxGradient { .. } => "softmax_gradient",
+    Fused::LogSoftmaxGradient { .. } => "log_softmax_gradient",
+    Fused::SoftmaxCrossEntropyGradient => "softmax_cross_entropy_gradient",
 }
 
 impl Fused {
@@ -39,6 +57,10 @@ impl Fused {
             Fused::Softmax { .. } => 5,
             Fused::LogSoftmax { .. } => 6,
             Fused::SoftmaxCrossEntropy => 4,
+            // Multiply (or exp), add, multiply, subtract.
+            Fused::SoftmaxGradient { .. } | Fused::LogSoftmaxGradient { .. } => 4,
+            // A softmax times the gradient.
+            Fused::SoftmaxCrossEntropyGradient => return 6 * inputs[1].size() as u64,
         };
         each * inputs[0].size() as u64
     }
@@ -49,45 +71,86 @@ impl Fused {
                 let [x] = operands(inputs, self.name())?;
                 check_axis(axis, x.rank(), self.name())?;
                 let x = &converted(x, x.dtype().to_float());
-                Ok(with_float!(x.dtype(), T => along(x, axis, softmax::softmax::<T>), else unreachable!()))
+                Ok(with_float!(x.dtype(), T => along([x], axis, |[x]| softmax::softmax::<T>(x)), else unreachable!()))
             }
             Fused::LogSoftmax { axis } => {
                 let [x] = operands(inputs, self.name())?;
                 check_axis(axis, x.rank(), self.name())?;
                 let x = &converted(x, x.dtype().to_float());
-                Ok(with_float!(x.dtype(), T => along(x, axis, softmax::log_softmax::<T>), else unreachable!()))
+                Ok(
+                    with_float!(x.dtype(), T => along([x], axis, |[x]| softmax::log_softmax::<T>(x)), else unreachable!()),
+                )
             }
             Fused::SoftmaxCrossEntropy => {
                 let [logits, targets] = operands(inputs, self.name())?;
-                let Some((&classes, rows)) = logits.shape().split_last() else {
-                    return Err(Error::shape(self.name(), logits.shape(), "needs an axis of classes"));
-                };
-                if targets.shape()[..] != *rows {
-                    let message =
-                        format!("logits {} need targets of shape {rows:?}, not {}", logits.shape(), targets.shape());
-                    return Err(Error::argument(self.name(), message));
-                }
-                let targets = indices_below(targets, classes, self.name())?;
+                let targets = self.targets(logits, targets)?;
                 Ok(with_float!(logits.dtype(), T => softmax::cross_entropy::<T>(logits, &targets),
                     else return Err(Error::dtype(self.name(), logits.dtype(), "a floating type, as logits are"))))
             }
+            Fused::SoftmaxGradient { axis } => {
+                let [g, y] = self.gradient_and_result(inputs, axis)?;
+                Ok(with_float!(g.dtype(), T => along([g, y], axis, |[g, y]| softmax::softmax_gradient::<T>(g, y)),
+                    else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
+            }
+            Fused::LogSoftmaxGradient { axis } => {
+                let [g, y] = self.gradient_and_result(inputs, axis)?;
+                Ok(with_float!(g.dtype(), T => along([g, y], axis, |[g, y]| softmax::log_softmax_gradient::<T>(g, y)),
+                    else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
+            }
+            Fused::SoftmaxCrossEntropyGradient => {
+                let [g, logits, targets] = operands(inputs, self.name())?;
+                let indices = self.targets(logits, targets)?;
+                same_dtype(g, logits, self.name())?;
+                if g.shape() != targets.shape() {
+                    return Err(Error::shape(
+                        self.name(),
+                        g.shape(),
+                        format!("needs that of the targets, {}", targets.shape()),
+                    ));
+                }
+                Ok(with_float!(g.dtype(), T => softmax::cross_entropy_gradient::<T>(g, logits, &indices),
+                    else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
+            }
         }
+    }
+
+    /// Targets as indices of classes, if they suit the logits.
+    fn targets(self, logits: &Tensor, targets: &Tensor) -> Result<Vec<usize>> {
+        let Some((&classes, rows)) = logits.shape().split_last() else {
+            return Err(Error::shape(self.name(), logits.shape(), "needs an axis of classes"));
+        };
+        if targets.shape()[..] != *rows {
+            let message = format!("logits {} need targets of shape {rows:?}, not {}", logits.shape(), targets.shape());
+            return Err(Error::argument(self.name(), message));
+        }
+        indices_below(targets, classes, self.name())
+    }
+
+    /// The two operands of a gradient, which are alike.
+    fn gradient_and_result<'a>(self, inputs: &[&'a Tensor], axis: usize) -> Result<[&'a Tensor; 2]> {
+        let [g, y] = operands(inputs, self.name())?;
+        check_axis(axis, y.rank(), self.name())?;
+        same_dtype(g, y, self.name())?;
+        if g.shape() != y.shape() {
+            return Err(Error::shape(self.name(), g.shape(), format!("needs that of the result, {}", y.shape())));
+        }
+        Ok([g, y])
     }
 }
 
 /// `f`, which works along the last axis, along another one.
-fn along(x: &Tensor, axis: usize, f: impl Fn(&Tensor) -> Tensor) -> Tensor {
-    let last = x.rank() - 1;
+fn along<const N: usize>(tensors: [&Tensor; N], axis: usize, f: impl Fn([&Tensor; N]) -> Tensor) -> Tensor {
+    let last = tensors[0].rank() - 1;
     if axis == last {
-        return f(x);
+        return f(tensors);
     }
-    let mut order: Vec<usize> = (0..x.rank()).collect();
+    let mut order: Vec<usize> = (0..=last).collect();
     order.swap(axis, last);
     let swapped = |x: &Tensor| {
         let shape = order.iter().map(|&k| x.shape()[k]).collect();
         x.restrided(shape, order.iter().map(|&k| x.strides()[k]).collect(), x.offset())
     };
-    swapped(&f(&swapped(x)))
+    swapped(&f(tensors.map(swapped).each_ref()))
 }
 
 impl Tensor {

@@ -2,7 +2,8 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::reduce::{Fold, by_row, larger, largest, smallest, sum, sum_of};
+use crate::kernels::fold::{Fold, larger, largest, smallest, sum, sum_of};
+use crate::kernels::reduce::by_row;
 use crate::kernels::softmax::log_sum_exp;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};

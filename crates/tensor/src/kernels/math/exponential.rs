@@ -87,26 +87,28 @@ pub(crate) fn exp<P: Element>(x: f64) -> f64 {
 /// half the time of [`exp`].
 #[inline(always)]
 pub(crate) fn exp_of_negative<P: Element>(x: f64) -> f64 {
-    if !single::<P>() {
-        return exp::<P>(x);
-    }
-    /// As [`ROUND`], for float32.
-    const ROUND: f32 = 12_582_912.0;
+    if single::<P>() { short_exp_of_negative(x as f32) as f64 } else { exp::<P>(x) }
+}
+
+/// A function of its own, for the compiler to see no conversion when it simplifies the comparison: it would compare in
+/// float64.
+#[inline(always)]
+fn short_exp_of_negative(x: f32) -> f32 {
+    /// As [`ROUND`], for float32, and 192 more: then the low bits of a sum are `k + 192`, which for all `k`
+    /// here is the exponent of a normal number.
+    const ROUND: f32 = 12_582_912.0 + 192.0;
     /// As [`super::LN_2`]: products of the first, of 9 digits, with exponents are exact.
     const LN_2: (f32, f32) = (0.693_359_4, -2.121_944_4e-4);
-    let x = x as f32;
     // Below the result is 0.
     let x = if x < -104.0 { -104.0 } else { x };
     let power = x * std::f32::consts::LOG2_E + ROUND;
     let k = power - ROUND;
     let r = (x - k * LN_2.0) - k * LN_2.1;
-    let sum = SHORTEST.iter().rev().fold(0.0, |sum, &coefficient| sum * r + coefficient);
+    let [first @ .., last] = &SHORTEST;
+    let sum = first.iter().rev().fold(*last, |sum, &coefficient| sum * r + coefficient);
     let value = 1.0 + (r + r * r * sum);
-    // 2ᵏ as a product of two, as the result may be smaller than the least normal number.
-    let k = (power.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
-    let half = k >> 1;
-    let scale = |k: i32| f32::from_bits((k.wrapping_add(127) << 23) as u32);
-    (value * scale(half) * scale(k.wrapping_sub(half))) as f64
+    // 2ᵏ⁺⁶⁵ first, as the result may be smaller than the least normal number.
+    value * f32::from_bits(power.to_bits() << 23) * const { f32::from_bits((127 - 65) << 23) }
 }
 
 /// `eˣ - 1`.
