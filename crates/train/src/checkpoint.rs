@@ -173,7 +173,8 @@ impl Checkpoint {
         let stepped = optimizer.common().memory().variables();
         if let Some(stray) = stepped.iter().find(|variable| !known.contains(&variable.id())) {
             let message = format!(
-                "{key}: has stepped {}, {}, which is neither the model's nor kept; keep it, or its model, by Fit::keep",
+                "{key}: has stepped {}, {}, which is neither the model's nor kept; keep it, or its model, by Fit::keep, \
+                 or take an optimizer for each",
                 stray.name(),
                 stray.shape()
             );
@@ -249,14 +250,15 @@ impl Checkpoint {
         self.agrees("accumulate", &training.accumulator.batches().to_string())?;
         self.agrees("callbacks", &names(with_state(&training.fit.callbacks).map(|(name, _)| name)))?;
         self.agrees("metrics", &names(training.meter.metrics.iter().map(|metric| metric.name())))?;
+        // First, as a training that begins anew resets them.
+        for (k, metric) in training.meter.metrics.iter_mut().enumerate() {
+            let state = self.tensors.get(&format!("metric.{k}"))?.to_vec::<f64>()?;
+            metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
+        }
         let callbacks = training.fit.callbacks.iter_mut().filter(|callback| !callback.state().is_empty());
         for (k, callback) in callbacks.enumerate() {
             let state = self.tensors.get_tensors(&format!("callback.{k}"));
             callback.restore(&state).map_err(|error| error.context(callback.name()).context(&self.file))?;
-        }
-        for (k, metric) in training.meter.metrics.iter_mut().enumerate() {
-            let state = self.tensors.get(&format!("metric.{k}"))?.to_vec::<f64>()?;
-            metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
         }
 
         for (optimizer, state) in optimizers {

@@ -10,8 +10,8 @@ static FLAGS: Mutex<Option<Vec<Weak<AtomicBool>>>> = Mutex::new(None);
 
 /// A flag that Ctrl-C sets from now on, instead of ending the process. Each call gives another one: fits that run at a
 /// time, on threads of their own, each [stop](crate::Fit::stop_when) by their own flag, and one press ends them all.
-/// The fit that a flag stops takes it back, so that the next one runs, and [says so](crate::History::stopped). Where a
-/// flag was not taken back yet, or nobody holds one, Ctrl-C ends the process with status 130.
+/// The fit that a flag stops takes it back, so that the next one runs, and [says so](crate::History::stopped). Where no
+/// flag was taken back since the press before, or nobody holds one, Ctrl-C ends the process with status 130.
 ///
 /// ```no_run
 /// # use train::{Checkpoints, Fit, interrupted};
@@ -35,8 +35,9 @@ pub fn interrupted() -> Result<Arc<AtomicBool>> {
 
 fn press() {
     let held: Vec<_> = flags().iter().flatten().filter_map(Weak::upgrade).collect();
+    // Not at the first that was not: a flag may be held for a fit that comes later, and nobody takes it back now.
     let taken_back = held.iter().filter(|flag| !flag.swap(true, SeqCst)).count();
-    if held.is_empty() || taken_back < held.len() {
+    if taken_back == 0 {
         std::process::exit(130);
     }
 }

@@ -333,16 +333,21 @@ impl<'a> Training<'a> {
         if self.fit.steps_per_epoch == Some(0) {
             return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
         }
-        if let Some(path) = self.fit.resume.take() {
-            let checkpoint = Checkpoint::open(&path)?;
+        // Not taken out of the fit: a call after an error is to resume as well.
+        let checkpoint = self.fit.resume.as_ref().map(Checkpoint::open).transpose()?;
+        if let Some(checkpoints) = &self.fit.checkpoints {
+            let (epoch, batch) = match &checkpoint {
+                Some(checkpoint) => (checkpoint.epoch()?, checkpoint.batch()?),
+                None => (self.epoch, self.batch),
+            };
+            checkpoints.check(epoch, batch)?;
+        }
+        if let Some(checkpoint) = checkpoint {
             if self.model.named_weights().len() < checkpoint.weights().len() {
                 self.build_weights(samples)
                     .map_err(|error| error.context("making the weights that wait for a first input"))?;
             }
             checkpoint.restore(self)?;
-        }
-        if let Some(checkpoints) = &self.fit.checkpoints {
-            checkpoints.check(self.epoch, self.batch)?;
         }
         self.begun = true;
         self.each(|callback, training| callback.on_begin(training))

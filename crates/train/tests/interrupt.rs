@@ -59,6 +59,13 @@ fn child() {
                 scope.spawn(|| fit("second", &other, || until(&first_ended)));
             });
         }
+        "held" => {
+            // The first flag waits for a fit that never comes.
+            for name in ["second", "third"] {
+                let own = interrupted().unwrap();
+                fit(name, &own, || until(&own));
+            }
+        }
         "after" => {
             fit("first", &flag, || until(&flag));
             drop(flag);
@@ -126,6 +133,17 @@ fn pressed_once_it_ends_all_fits_that_run() {
     assert_eq!(waiting, ["first waits", "second waits"]);
     press_ctrl_c(&child);
     assert_eq!([said(), said()], ["first ended after 2", "second ended after 2"]);
+    assert!(status(child).success());
+}
+
+#[test]
+fn a_flag_that_no_fit_looks_at_does_not_end_the_process() {
+    let (child, mut said) = child_with("held");
+    for name in ["second", "third"] {
+        assert_eq!(said(), format!("{name} waits"));
+        press_ctrl_c(&child);
+        assert_eq!(said(), format!("{name} ended after 2"));
+    }
     assert!(status(child).success());
 }
 

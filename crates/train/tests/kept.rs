@@ -258,11 +258,15 @@ fn what_is_kept_is_not_borrowed_while_it_is_looked_at() {
     let gan = Gan::new();
     let optimizer = gan.discriminator_optimizer.borrow();
     let mut adam = adam();
-    let fit = gan.keeps(Fit::epochs(2)).verbose(Verbose::Silent);
+    let fit = gan.keeps(Fit::epochs(2)).batch_size(8).verbose(Verbose::Silent);
     let mut training = Training::new(&gan.generator, &mut adam, fit.resume(folder.latest()));
     let message = training.next_epoch(&samples()).unwrap_err().to_string();
     assert_eq!(message, "discriminator is borrowed; let go of it before next_epoch, end_batch and end_epoch");
-    drop((optimizer, training));
+    // As the message says, and the next call resumes.
+    drop(optimizer);
+    assert_eq!(training.next_epoch(&samples()).unwrap().unwrap().count(), 4);
+    assert_eq!(gan.average.borrow().state().steps, 3);
+    drop(training);
 
     let folder = Folder::new("borrowed-later");
     let checkpoints = Checkpoints::in_folder(&folder.0).every_batches(1);
@@ -285,7 +289,7 @@ fn an_optimizer_steps_nothing_that_is_lost() {
         .checkpoints(Checkpoints::in_folder(&folder.0));
     let message = gan.train(&mut adam(), fit).unwrap_err().to_string();
     let expected = "optimizers.discriminator: has stepped dense.kernel, [4, 6], which is neither the model's nor kept; \
-                    keep it, or its model, by Fit::keep";
+                    keep it, or its model, by Fit::keep, or take an optimizer for each";
     assert_eq!(message, expected);
 }
 
@@ -383,6 +387,58 @@ fn two_optimizers_of_one_model_go_on() {
     let fit = Fit::epochs(2).callback(after(9, &flag)).stop_when(&flag);
     run(fit.checkpoints(Checkpoints::in_folder(&folder.0)));
     assert_eq!(run(Fit::epochs(2).resume(folder.latest())), whole);
+}
+
+#[test]
+fn what_begins_later_goes_on() {
+    // A critic whose weights are made by the first batch, and whose optimizer steps from the sixth on. Gradients of the
+    // model are accumulated.
+    let run = |fit: Fit<'_>, made: bool| -> Result<_> {
+        random::seed(5);
+        let (model, critic) = (Sequential::new().add(Dense::new(4, 2)), Sequential::new().add(Dense::units(1)));
+        if made {
+            critic.forward(&Tensor::zeros([1, 2]), Mode::Inference)?;
+        }
+        let (mut sgd, late) = (Sgd::new(0.01).momentum(0.9), RefCell::new(adam()));
+        let count = Variable::new(Tensor::from(0.0));
+        let fit = fit.keep("critic", &critic).keep_optimizer("critic", &late).keep("count", &count);
+        let mut training = Training::new(&model, &mut sgd, fit.accumulate(3).batch_size(8).verbose(Verbose::Silent));
+        let samples = samples();
+        'training: while let Some(batches) = training.next_epoch(&samples)? {
+            for batch in batches {
+                let batch = batch?;
+                let tape = GradientTape::new();
+                let output = model.forward(&batch.features, Mode::Training)?;
+                let loss = (critic.forward(&output, Mode::Training)? - 1.0).square().mean();
+                let weights = [model.trainable_weights(), critic.trainable_weights()].concat();
+                let gradients = tape.gradient(&loss, &weights)?;
+                training.apply(&weights[..2], &gradients[..2])?;
+                count.assign_add(Tensor::from(1.0))?;
+                if count.value().item()? > 5.0 {
+                    late.borrow_mut().apply(&weights[2..], &gradients[2..])?;
+                }
+                training.end_batch(&batch, &output, loss.item()?)?;
+                if training.stopped().is_some() {
+                    break 'training;
+                }
+            }
+            training.end_epoch(&[])?;
+        }
+        let steps = late.borrow().state(&[]).steps;
+        Ok((values(&model), values(&critic), steps, training.end()?))
+    };
+    let whole = run(Fit::epochs(2), false).unwrap();
+    assert_eq!(whole.2, 9);
+    for batches in [1, 4, 5, 6, 7] {
+        let (folder, flag) = (Folder::new(&format!("later-{batches}")), AtomicBool::new(false));
+        let fit = Fit::epochs(2).callback(after(batches, &flag)).stop_when(&flag);
+        run(fit.checkpoints(Checkpoints::in_folder(&folder.0)), false).unwrap();
+        let resumed = || Fit::epochs(2).resume(folder.latest());
+        assert_eq!(run(resumed(), true).unwrap(), whole, "stopped after {batches} batches");
+        let message = run(resumed(), false).unwrap_err().to_string();
+        assert!(message.contains("no weight for the tensor critic.dense.kernel"), "{message}");
+        assert!(message.contains("(layers that wait for a first input have no weights before it)"), "{message}");
+    }
 }
 
 fn values(model: &Sequential) -> Vec<Vec<f32>> {

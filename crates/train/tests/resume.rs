@@ -9,9 +9,10 @@ use nn::{Activation, BatchNorm, Dense, Dropout, Layer, Sequential, SparseCategor
 use optim::schedules::{Cosine, ReduceOnPlateau, Schedule};
 use optim::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, Muon, Nadam, Optimizer, RmsProp, Sgd};
 use tensor::{DType, Generator};
+use train::metrics::Precision;
 use train::{
-    Accuracy, Checkpoint, Checkpoints, CsvLog, EarlyStopping, Fit, History, JsonLines, OnBatchEnd, Plateau, Trainer,
-    Verbose,
+    Accuracy, Checkpoint, Checkpoints, CsvLog, EarlyStopping, Fit, History, JsonLines, Metric, OnBatchEnd, Plateau,
+    Trainer, Verbose,
 };
 
 /// A folder that is there for one test.
@@ -157,6 +158,18 @@ fn a_folder_of_a_training_that_is_further_is_refused() {
                     batch 0; resume from it, or take another folder";
     assert_eq!(message.replace(folder.0.to_str().unwrap(), "F"), expected);
     assert!(Checkpoints::latest(&folder.0).unwrap().is_some());
+
+    // So is one that goes on from an earlier checkpoint, before it does.
+    let folder = Folder::new("earlier");
+    let fit = || Fit::epochs(2).checkpoints(Checkpoints::in_folder(&folder.0)).verbose(Verbose::Silent);
+    run(Adam::new(0.05), fit());
+    let (model, samples) = (self::model(), self::samples());
+    let before = bits(&model.named_weights());
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(0.05));
+    let earlier = fit().batch_size(8).resume(folder.0.join("epoch-0001-batch-000000.safetensors"));
+    let message = trainer.fit(&samples, earlier).unwrap_err().to_string();
+    assert!(message.contains("of a training that is further than this one, at epoch 1, batch 0"), "{message}");
+    assert_eq!(bits(&model.named_weights()), before);
 }
 
 #[test]
@@ -180,6 +193,16 @@ fn what_decides_how_a_training_goes_on_must_be_there_again() {
     assert_eq!(refused(fit().callback(stopping()), false), "F: has [accuracy] as metrics, the training []");
     let other = Fit::epochs(2).accumulate(3).callback(stopping());
     assert_eq!(refused(other, true), "F: has 2 as accumulate, the training 3");
+
+    // A callback that is lent does not go on where the training does not.
+    let mut lent = stopping();
+    let (model, samples) = (model(), samples());
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Sgd::new(0.1));
+    trainer = trainer.metric(Precision::default().named("accuracy"));
+    let resumed = fit().callback(&mut lent).batch_size(8).verbose(Verbose::Silent).resume(&path);
+    let message = trainer.fit(&samples, resumed).unwrap_err().to_string().replace(path.to_str().unwrap(), "F");
+    assert!(message.starts_with("F: accuracy: "), "{message}");
+    assert_eq!(lent.best(), None);
 }
 
 #[test]

@@ -138,8 +138,8 @@ impl Csv {
         Csv { missing: MissingTexts::new(texts), ..self }
     }
 
-    /// What stands before the fraction of a number, an ASCII character: `b','` in much of Europe. A point by default. It
-    /// must not be the delimiter.
+    /// What stands before the fraction of a number, an ASCII character: `b','` in much of Europe. A point by default.
+    /// Where it is the delimiter too, such numbers stand in quotes, as `"2,5"`.
     ///
     /// ```
     /// use data::Csv;
@@ -318,7 +318,7 @@ impl Csv {
                 return wrong(format!("the {what} is '{}'; {right}", shown(byte)));
             }
         }
-        for ((what, byte), (other, others)) in [(comment, delimiter), (decimal, delimiter), (decimal, thousands)] {
+        for ((what, byte), (other, others)) in [(comment, delimiter), (decimal, thousands)] {
             if let Some(byte) = byte.filter(|_| byte == others) {
                 return wrong(format!("the {what} and the {other} are both '{}'; they must differ", shown(byte)));
             }

@@ -121,7 +121,7 @@ impl<'a> Named<'a> {
         };
         Err(if let Some((row, text)) = first(&|text| notation.number::<f64>(text).is_none()) {
             let message = format!(
-                "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written",
+                "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` and `Csv::thousands` how numbers are written",
                 shown(text)
             );
             table.error_at(row, name, message)

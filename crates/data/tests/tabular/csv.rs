@@ -103,7 +103,7 @@ fn numbers_are_written_in_several_ways() {
     let whole = error(comma("a\n1,0\n").column("a", I64).read());
     assert!(whole.starts_with("f.csv: line 2, column a: \"1,0\" is not a whole number"), "{whole}");
     // Which text makes the column one of categories depends on it: not `1,5`. Without it, that does.
-    let hint = "is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written";
+    let hint = "is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` and `Csv::thousands` how numbers are written";
     assert_eq!(error(table.column("d").unwrap().numbers()), format!("f.csv: line 3, column d: \"x\" {hint}"));
     let gathered = table.gather(&[2, 1]).unwrap();
     assert_eq!(error(gathered.column("d").unwrap().numbers()), format!("f.csv: line 3, column d: \"x\" {hint}"));
@@ -118,6 +118,10 @@ fn numbers_are_written_in_several_ways() {
     assert_eq!(fields(&table, "b"), ["1000", "-999", "1000000"]);
     let quoted = csv("a,b\n\"1,234.5\",1\n\"12,345\",2\n").thousands(b',').read().unwrap();
     assert_eq!(fields(&quoted, "a"), ["1234.5", "12345"]);
+    let quoted = csv("a,b\n\"-1.234,5\",1\n\"2,5e-1\",2\n").decimal(b',').thousands(b'.');
+    assert_eq!(fields(&quoted.read().unwrap(), "a"), ["-1234.5", "0.25"]);
+    let unquoted = csv("a,b\n1,5,2\n").decimal(b',');
+    assert_eq!(error(unquoted.read()), "f.csv: line 2: the row has 3 fields; there are 2 columns: a, b");
     assert_eq!(fields(&csv("a\n1 234\n").thousands(b' ').read().unwrap(), "a"), ["1234"]);
     for no_number in
         ["12.34", "1.2345", "1234.567", ".123", "1..234", "1.234.", "1.-23", "1,234.567", "1.00e", "--1.000"]
@@ -228,10 +232,6 @@ fn files_that_are_wrong() {
     assert_eq!(
         options(csv("a\n").comment(b';').delimiter(b';')),
         "csv: the comment and the delimiter are both ';'; they must differ"
-    );
-    assert_eq!(
-        options(csv("a\n").decimal(b',')),
-        "csv: the decimal mark and the delimiter are both ','; they must differ"
     );
     assert_eq!(
         options(csv("a\n").thousands(b'.')),

@@ -318,7 +318,7 @@ fn other_columns_are_refused() {
     // One text that is no number makes a column of numbers one of categories: the message says which.
     assert_eq!(
         error(fitted.transform(&table("x,c\n1,a\nNA,a\nnone,a\n"))),
-        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written"
+        "f.csv: line 4, column x: \"none\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` and `Csv::thousands` how numbers are written"
     );
     let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", ColumnType::Category);
     assert_eq!(error(fitted.transform(&stated.read().unwrap())), "column x holds categories, not numbers");

@@ -84,7 +84,7 @@ fn rows_and_columns_are_picked() {
     assert_eq!(error(people().gather(&[3, 12])), "table: there is no row 12 among 12");
     assert_eq!(
         error(people().column("name").unwrap().numbers()),
-        "row 0, column name: \"person 0\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` how numbers are written"
+        "row 0, column name: \"person 0\" is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` and `Csv::thousands` how numbers are written"
     );
 }
 
