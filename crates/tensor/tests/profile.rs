@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tensor::ops::{CustomOp, apply};
+use tensor::ops::{CustomOp, Fused, apply};
 use tensor::profile::{Phase, Profile, Profiler, Row, phase, scope};
 use tensor::{DType, Float, Op, Result, Tensor, Update, tensor, update};
 
@@ -87,7 +87,9 @@ fn calls_bytes_and_flops_are_those_of_the_arithmetic() -> Result<()> {
         tensor![1.0, 2.0].matmul(tensor![3.0, 4.0])?;
         let sum = product.try_add(&bias)?;
         sum.cast(DType::F64).sum();
-        sum.softmax(-1)?;
+        let y = sum.softmax(-1)?;
+        apply(Fused::SoftmaxGradient { axis: 1 }, &[&sum, &y])?;
+        apply(Fused::SoftmaxCrossEntropyGradient, &[&Tensor::ones([5]), &sum, &tensor![0, 1, 2, 3, 4]])?;
         sum.t()?.reshape([-1])?;
         a.take(&index, 0)?;
         Tensor::ones([4]).expand([100, 4])?.exp();
@@ -103,6 +105,9 @@ fn calls_bytes_and_flops_are_those_of_the_arithmetic() -> Result<()> {
     assert_eq!(costs(&profile, "cast"), ("Unary", 1, 55 * (4 + 8), 55));
     assert_eq!(costs(&profile, "sum"), ("Reduce", 1, 55 * 8 + 8, 55));
     assert_eq!(costs(&profile, "softmax"), ("Fused", 1, f32s(110), 5 * 55));
+    assert_eq!(costs(&profile, "softmax_gradient"), ("Fused", 1, f32s(165), 4 * 55));
+    // Beside the logits and their gradient that of each row, and its target.
+    assert_eq!(costs(&profile, "softmax_cross_entropy_gradient"), ("Fused", 1, f32s(110 + 5) + 5 * 8, 6 * 55));
     assert_eq!(costs(&profile, "var"), ("Reduce", 1, f32s(56), 4 * 55));
     // A view costs nothing, a copy what it moves.
     assert_eq!(costs(&profile, "permute"), ("Movement", 1, 0, 0));

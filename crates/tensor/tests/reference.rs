@@ -2,6 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
+use tensor::ops::{Fused, apply};
 use tensor::{DType, Tensor};
 
 /// How a tensor lies in its storage.
@@ -400,6 +401,14 @@ proptest! {
             (x.log_softmax(along), lanes(&|row| {
                 let sum: f64 = row.iter().map(|x| x.exp()).sum();
                 row.iter().map(|x| x - sum.ln()).collect()
+            })),
+            (apply(Fused::SoftmaxGradient { axis }, &[&x, &x]), lanes(&|row| {
+                let sum: f64 = row.iter().map(|x| x * x).sum();
+                row.iter().map(|x| x * (x - sum)).collect()
+            })),
+            (apply(Fused::LogSoftmaxGradient { axis }, &[&x, &(&x - 3.0)]), lanes(&|row| {
+                let sum: f64 = row.iter().sum();
+                row.iter().map(|x| x - (x - 3.0).exp() * sum).collect()
             })),
         ] {
             check(&found.unwrap(), &expected);

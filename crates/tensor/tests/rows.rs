@@ -170,3 +170,125 @@ fn gradients_that_do_not_fit_their_results_are_refused() {
         "softmax_cross_entropy_gradient: shape [2, 3]: needs that of the targets, [2]"
     );
 }
+
+/// What is computed of rows along the last axis, with its name.
+fn all(x: &Tensor, g: &Tensor, targets: &Tensor) -> Result<[(&'static str, Tensor); 7]> {
+    let axis = x.rank() - 1;
+    let (y, log, loss) = (x.softmax(-1)?, x.log_softmax(-1)?, x.softmax_cross_entropy(targets)?);
+    let of_loss = apply(Fused::SoftmaxCrossEntropyGradient, &[&loss, x, targets])?;
+    Ok([
+        ("softmax_gradient", apply(Fused::SoftmaxGradient { axis }, &[g, &y])?),
+        ("log_softmax_gradient", apply(Fused::LogSoftmaxGradient { axis }, &[g, &log])?),
+        ("softmax", y),
+        ("log_softmax", log),
+        ("logsumexp", x.logsumexp_axes(-1)?),
+        ("softmax_cross_entropy_gradient", of_loss),
+        ("softmax_cross_entropy", loss),
+    ])
+}
+
+/// Operands for [`all`].
+fn operands(rows: usize, width: usize, dtype: DType) -> Result<[Tensor; 3]> {
+    let draw = |seed| tensor(&numbers(rows * width, seed), width).map(|x| x.cast(dtype));
+    Ok([draw(1)?, draw(2)?, (0..rows).map(|row| ((row * 5 + 1) % width) as i64).collect()])
+}
+
+#[test]
+fn float64_agrees_with_compositions() -> Result<()> {
+    for width in WIDTHS {
+        let [x, g, targets] = operands(3, width, DType::F64)?;
+        let sum = |x: Tensor| x.sum_keepdims(-1);
+        let y = x.exp().try_div(sum(x.exp())?)?;
+        let hot = targets.one_hot(width)?.cast(DType::F64);
+        let loss = sum(&hot * &y)?.log().try_neg()?;
+        let expected = [
+            &y * g.try_sub(sum(&g * &y)?)?,
+            &g - &y * sum(g.clone())?,
+            y.clone(),
+            y.log(),
+            sum(x.exp())?.log().squeeze(-1)?,
+            &loss * (&y - hot),
+            loss.squeeze(-1)?,
+        ];
+        for ((what, found), expected) in all(&x, &g, &targets)?.iter().zip(&expected) {
+            assert_eq!(found.shape(), expected.shape(), "{what}, width {width}");
+            let found = found.to_vec::<f64>()?;
+            for (k, (found, expected)) in found.iter().zip(expected.to_vec::<f64>()?).enumerate() {
+                // Of sums up to some hundreds.
+                let error = (found - expected).abs();
+                assert!(error < 2e-13, "{what}, width {width}, place {k}: {found}, not {expected}: {error:.1e}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_row_has_the_same_bits_alone_and_beside_others() -> Result<()> {
+    for width in WIDTHS {
+        for dtype in [DType::F32, DType::F64] {
+            // Several tasks, and blocks of several rows in each.
+            let rows = 3 + 20_000 / width;
+            let operands = operands(rows, width, dtype)?;
+            let [x, g, targets] = &operands;
+            let beside = all(x, g, targets)?;
+            for row in [0, 1, rows / 2, rows - 1] {
+                let only = |x: &Tensor| x.slice(row as isize..row as isize + 1);
+                let alone = all(&only(x)?, &only(g)?, &only(targets)?)?;
+                for ((what, alone), (_, beside)) in alone.iter().zip(&beside) {
+                    let bits = |x: &Tensor| -> Result<Vec<u64>> {
+                        Ok(x.cast(DType::F64).to_vec::<f64>()?.into_iter().map(f64::to_bits).collect())
+                    };
+                    assert_eq!(bits(alone)?, bits(&only(beside)?)?, "{what}, {dtype}, width {width}, row {row}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_masked_takes_no_part() -> Result<()> {
+    let targets = Tensor::from([0i64]);
+    for width in [4, 40, 5000] {
+        for masked in [f32::NEG_INFINITY, -1e30] {
+            let row = |first: f32, second: f32, rest: f32| [vec![first, second], vec![rest; width - 2]].concat();
+            let found = all(&tensor(&row(2.0, 1.0, masked), width)?, &tensor(&row(1.0, -2.0, 3.0), width)?, &targets)?;
+            let two = all(&tensor(&[2.0, 1.0], 2)?, &tensor(&[1.0, -2.0], 2)?, &targets)?;
+            for ((what, found), (_, two)) in found.iter().zip(&two) {
+                let (found, two) = (found.to_vec::<f32>()?, two.to_vec::<f32>()?);
+                let rest = match *what {
+                    "log_softmax" => masked,
+                    "log_softmax_gradient" => 3.0,
+                    _ => 0.0,
+                };
+                assert!(found[two.len()..].iter().all(|&x| x == rest), "{what}, width {width}: {found:?}");
+                // The sum of this gradient is not weighted.
+                if *what != "log_softmax_gradient" {
+                    assert_eq!(found[..two.len()], two, "{what}, width {width}");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rows_of_nothing_have_gradients_of_nothing() -> Result<()> {
+    for shape in [[0, 5], [3, 0], [0, 0]] {
+        let (x, g, targets) =
+            (Tensor::zeros(shape), Tensor::zeros(&shape[..1]), Tensor::zeros(&shape[..1]).cast(DType::I64));
+        for axis in [0, 1] {
+            assert_eq!(apply(Fused::SoftmaxGradient { axis }, &[&x, &x])?.shape()[..], shape);
+            assert_eq!(apply(Fused::LogSoftmaxGradient { axis }, &[&x, &x])?.shape()[..], shape);
+        }
+        let found = apply(Fused::SoftmaxCrossEntropyGradient, &[&g, &x, &targets]).map(|x| x.shape().to_vec());
+        match found.map_err(|error| error.to_string()) {
+            Ok(found) => assert!(shape[0] == 0 && found == shape),
+            Err(message) => {
+                assert_eq!(message, "softmax_cross_entropy_gradient: index 0 is out of range for an axis of size 0")
+            }
+        }
+    }
+    Ok(())
+}

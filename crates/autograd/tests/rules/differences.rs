@@ -83,7 +83,7 @@ fn along(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], directions:
 }
 
 /// The third derivative along three random directions, and the difference quotient of the second
-/// along the last, by the formula of five points. With a step of 1/1024 of the room before the next
+/// along the last, by the formula of four points. With a step of 1/1024 of the room before the next
 /// pole or kink, its error is some ten times 1024⁻⁴ (1e-11) of the derivatives that cancel in it, and
 /// what the rounding of the second derivative adds is 1e-16 of that over the step.
 fn third_order(row: &Row, inputs: &[Tensor], attrs: &Value, seed: u64, room: f64) -> Result<[f64; 2]> {

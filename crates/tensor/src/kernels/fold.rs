@@ -11,7 +11,7 @@ const GROUP: usize = 8 * LANES;
 /// Groups that are added to the lanes one after the other; the lanes of so many are then added to those of the row.
 const GROUPS: usize = 8;
 /// Elements of a row that are folded lane by lane; blocks of these are combined pairwise.
-const BLOCK: usize = 4 * GROUPS * GROUP;
+pub(crate) const BLOCK: usize = 4 * GROUPS * GROUP;
 /// Rows that are folded column by column; blocks of these are combined pairwise.
 const ROWS: usize = 64;
 /// Rows that are combined pairwise in one pass over the results.
@@ -234,7 +234,8 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
         result
     }
 
-    /// The fold of a row of at least [`LANES`] elements that has no NaN; and whether it has any, which is looked for only if the combination does.
+    /// The fold of a row of at least [`LANES`] elements that has no NaN; and whether it has any, which is looked for only
+    /// if the combination does.
     #[inline(always)]
     #[allow(clippy::eq_op)]
     fn numbers<T: Element>(&self, row: &[T]) -> (A, bool)

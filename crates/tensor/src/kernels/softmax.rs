@@ -4,7 +4,7 @@
 //! not wait for another, as it would for the steps of one after the other.
 
 use crate::dtype::Float;
-use crate::kernels::fold::{Fold, sum};
+use crate::kernels::fold::{self, Fold, sum};
 use crate::kernels::math;
 use crate::kernels::reduce::by_rows;
 use crate::kernels::simd::{Loop, Set, vectorized};
@@ -20,9 +20,9 @@ const LANES: usize = 16;
 /// Rows narrower than this have their exponentials taken in one loop: what is left of each beside whole vectors would cost
 /// as much as these.
 const NARROW: usize = 2 * LANES;
-/// Elements of the rows that are handled together, few enough for the first cache. Longer rows are in several parts, whose
-/// sums are added in float64.
-const BLOCK: usize = 4096;
+/// Elements of the rows that are handled together, few enough for the first cache and for one block of a sum. Longer
+/// rows are in several parts, whose sums are added in float64.
+const BLOCK: usize = fold::BLOCK;
 /// The most rows that are handled together.
 const ROWS: usize = 128;
 

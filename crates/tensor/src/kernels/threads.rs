@@ -20,10 +20,14 @@ fn suspended<R>(f: impl FnOnce() -> R) -> R {
     record::suspended(|| profile::suspended(f))
 }
 
-/// Calls `task(k)` for every `k` below `count`, in parallel where there are several. A pool of one thread, which would be
-/// slow to wake, is not asked.
+/// Whether so many tasks are better done by the calling thread: a pool of one thread would be slow to wake.
+fn alone(count: usize) -> bool {
+    count <= 1 || rayon::current_num_threads() == 1
+}
+
+/// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
 pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
-    if count <= 1 || rayon::current_num_threads() == 1 {
+    if alone(count) {
         (0..count).for_each(task);
     } else {
         suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
@@ -34,7 +38,7 @@ pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
 /// [`for_each`], but with as many in one go as suits.
 #[cfg(feature = "linalg")]
 pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
-    if count <= 1 {
+    if alone(count) {
         (0..count).map(task).collect()
     } else {
         suspended(|| (0..count).into_par_iter().map(task).collect())
