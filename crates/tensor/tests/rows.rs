@@ -127,6 +127,25 @@ fn nan_is_found_wherever_it_stands() -> Result<()> {
     Ok(())
 }
 
+/// As PyTorch has it.
+#[test]
+fn a_row_with_infinity_as_its_largest_has_no_probabilities() -> Result<()> {
+    let infinity = f32::INFINITY;
+    for width in [2, 5, 40, 5000] {
+        for (other, first) in [(0.0, infinity), (-infinity, -infinity), (-infinity, infinity)] {
+            let mut row = vec![other; width];
+            row[0] = first;
+            let x = Tensor::from_vec(row, [1, width])?;
+            let all_nan = |x: Tensor| x.to_vec::<f32>().map(|x| x.iter().all(|x| x.is_nan()));
+            assert!(all_nan(x.softmax(-1)?)?, "softmax of {first} beside {other}, width {width}");
+            assert!(all_nan(x.log_softmax(-1)?)?, "log_softmax of {first} beside {other}, width {width}");
+            let loss = x.softmax_cross_entropy(&Tensor::from_vec(vec![1i64], [1])?)?;
+            assert!(all_nan(loss)?, "cross-entropy of {first} beside {other}, width {width}");
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn infinities_and_ties_have_their_logarithms() -> Result<()> {
     let infinity = f32::INFINITY;

@@ -88,7 +88,7 @@ pub(crate) fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize]) -> Ten
         let rows = &source[start * width..][..out.len() * width];
         log_sums(width, rows, |first, tops, rests| {
             for (k, (&top, &rest)) in (first..).zip(tops.iter().zip(rests)) {
-                out[k] = (top - rows[k * width + targets[start + k]]) + rest;
+                out[k] = (top - rows[k * width + targets[start + k]]) + nan_at_infinity(rest, top);
             }
         });
     });
@@ -280,6 +280,12 @@ impl<T: Float> Loop for LogSums<'_, T> {
     }
 }
 
+/// What is added to the largest element; NaN if that is infinite, when no element has a probability.
+#[inline(always)]
+fn nan_at_infinity<T: Float>(rest: T, top: T) -> T {
+    rest + (top - top)
+}
+
 /// The largest element of each row, or NaN or another where one is NaN.
 #[inline(always)]
 fn largest_of<T: Float>(width: usize, rows: &[T], out: &mut [T]) {
@@ -345,6 +351,7 @@ impl<T: Float> Loop for Differences<'_, T> {
         let Differences { width, rows, tops, rests, out } = self;
         let each = rows.chunks_exact(width).zip(out.chunks_exact_mut(width));
         for ((row, out), (&top, &rest)) in each.zip(tops.iter().zip(rests)) {
+            let rest = nan_at_infinity(rest, top);
             for (out, &x) in out.iter_mut().zip(row) {
                 *out = (x - top) - rest;
             }
