@@ -280,10 +280,10 @@ impl<T: Float> Loop for LogSums<'_, T> {
     }
 }
 
-/// What is added to the largest element; NaN if that is infinite, when no element has a probability.
+/// What is added to the largest element; NaN if that is infinite, as no element has a probability then.
 #[inline(always)]
 fn nan_at_infinity<T: Float>(rest: T, top: T) -> T {
-    rest + (top - top)
+    if top.is_infinite() { T::nan() } else { rest }
 }
 
 /// The largest element of each row, or NaN or another where one is NaN.
