@@ -357,6 +357,7 @@ fn names<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
 /// The key of the training's own optimizer. Those that are kept have others.
 const OPTIMIZER: &str = "optimizer";
 
+/// The key of an optimizer's learning rate, which had no name before it when files had one optimizer.
 fn rate_key(optimizer: &str) -> String {
     if optimizer == OPTIMIZER { "learning_rate".into() } else { format!("{optimizer}.learning_rate") }
 }

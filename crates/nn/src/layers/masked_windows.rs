@@ -4,7 +4,6 @@ use tensor::ops::{ConvOptions, Padding};
 use tensor::{DType, Result, Tensor};
 
 use crate::mask::{check_mask, refused};
-
 use crate::weights::check_input;
 
 /// The input with zeros at the steps that the mask leaves out, whatever they were.

@@ -286,7 +286,8 @@ fn nan_at_infinity<T: Float>(rest: T, top: T) -> T {
     if top.is_infinite() { T::nan() } else { rest }
 }
 
-/// The largest element of each row, or NaN or another where one is NaN.
+/// The largest element of each row; where one is NaN, that or another, and without the search of
+/// [`largest`](crate::kernels::fold::largest) for it: NaN is in the differences then.
 #[inline(always)]
 fn largest_of<T: Float>(width: usize, rows: &[T], out: &mut [T]) {
     let larger = |a: T, b: T| if a > b { a } else { b };
