@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::kernels::gemm::HasProduct;
-
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
@@ -123,10 +121,7 @@ impl Element for bool {
 
 /// A floating-point element type: `f32` or `f64`. Formulas that an optimizer gives for one element
 /// are generic over it.
-pub trait Float:
-    Element + HasProduct + num_traits::Float + num_traits::FloatConst + num_traits::NumAssign + std::iter::Sum
-{
-}
+pub trait Float: Element + num_traits::Float + num_traits::FloatConst + num_traits::NumAssign + std::iter::Sum {}
 
 impl Float for f32 {}
 impl Float for f64 {}

@@ -11,7 +11,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::kernels::depthwise;
 use crate::kernels::threads::for_chunks;
-use crate::kernels::tile::{HEIGHT, Products, Target, Tile, Tiled};
+use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Target, Tiled, panels};
 use crate::kernels::windows::{Axis, Block, Images, Line, Lines};
 use crate::storage::Buffer;
 
@@ -290,27 +290,10 @@ impl Convolution {
                 });
                 let to: [usize; HEIGHT] = std::array::from_fn(|p| (start + p) * self.outputs + column);
                 let to = &to[..HEIGHT.min(places - start)];
-                tile.sum(&products, &starts, Target { out: &mut *out, places: to, width: count, add: true });
+                tile.sum(&products, &starts, Target { out: Output::of(out), places: to, width: count, add: true });
             }
         }
     }
-}
-
-/// One group of columns, as wide as a tile: the first, how many, and the tile.
-type Panel<T> = (usize, usize, Tile<T>);
-
-/// The panels of a number of columns.
-fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 4]> {
-    let [wide, narrow] = T::tiles();
-    let mut panels = SmallVec::new();
-    let mut start = 0;
-    while start < columns {
-        let left = columns - start;
-        let tile = if left > narrow.width { wide } else { narrow };
-        panels.push((start, left.min(tile.width), tile));
-        start += tile.width;
-    }
-    panels
 }
 
 /// All pairs of indices below these, in the order of memory.
@@ -447,7 +430,7 @@ impl<T: Tiled> Correlation<'_, T> {
                 let runs = &runs[inside.start * runs_across..inside.end * runs_across];
                 let rows = &rows_here[inside.start * x.taps * depth * tile.width..];
                 let products = Products { data, runs, length: joined * depth, step: 1, rows, stride: tile.width };
-                tile.sum(&products, starts, Target { out: &mut *out, places, width: columns, add: false });
+                tile.sum(&products, starts, Target { out: Output::of(out), places, width: columns, add: false });
             };
             for (j, image) in numbers.clone().flat_map(|j| (0..images).map(move |image| (j, image))) {
                 let taps = y.inside(j, self.source.size[0]);

@@ -38,7 +38,7 @@ pub(crate) fn row_major<T: Element>(x: &Tensor) -> Tensor {
 }
 
 /// Writes rows of `width` elements: row `i` has in column `j` the element at `at + i + j · step`.
-fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mut [T], width: usize) {
+pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mut [T], width: usize) {
     let rows = out.len() / width;
     let reach = step * (width as isize - 1);
     assert!(at + reach.min(0) >= 0 && ((at + reach.max(0)) as usize) + rows <= data.len(), "elements of the tensor");

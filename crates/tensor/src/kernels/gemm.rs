@@ -1,12 +1,20 @@
-//! Matrix products: the `gemm` crate's single-threaded product under our own split into tiles.
+//! Matrix products: tiles of sums in registers, under a split into tasks that depends on the shape alone.
+//!
+//! Both operands are read where they lie as long as few tiles share what is read, and packed into panels
+//! where many do: then a copy in the order of the sums costs less than strides through the cache.
 #![allow(unsafe_code)]
 
-use gemm_common::Parallelism;
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
+use crate::kernels::copy::transpose;
+use crate::kernels::gemv;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads;
+use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Repeat, Target, Tiled, panels};
+use crate::storage::Buffer;
 
 /// The matrices of one operand: where each starts in the slice, and the strides along rows and
 /// columns, which all share.
@@ -26,80 +34,69 @@ impl<T> Matrices<'_, T> {
         let within = |at: isize| (0..self.data.len() as isize).contains(&at);
         self.starts.iter().all(|&start| within(start as isize + least) && within(start as isize + greatest))
     }
+
+    fn matrix(&self, pair: usize) -> Matrix<'_, T> {
+        Matrix { data: self.data, start: self.starts[pair], strides: [self.rows, self.columns] }
+    }
+
+    /// Whether rows or columns lie side by side, one after the other.
+    fn lies_in_lines(&self) -> bool {
+        let [down, right] = [self.rows, self.columns];
+        (down == 1 && right >= 0) || (right == 1 && down >= 0)
+    }
+
+    fn transposed(&self) -> Matrices<'_, T> {
+        Matrices { data: self.data, starts: self.starts.clone(), rows: self.columns, columns: self.rows }
+    }
+}
+
+/// One matrix: where it starts in the slice, and the strides along rows and columns.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a, T> {
+    pub(super) data: &'a [T],
+    start: usize,
+    pub(super) strides: [isize; 2],
+}
+
+impl<T: Copy> Matrix<'_, T> {
+    /// Where an element lies.
+    pub(super) fn place(&self, row: usize, column: usize) -> usize {
+        let [down, right] = self.strides;
+        self.start.wrapping_add_signed(row as isize * down + column as isize * right)
+    }
+
+    fn at(&self, row: usize, column: usize) -> T {
+        self.data[self.place(row, column)]
+    }
 }
 
 /// Multiply-adds of one task, about: handing a task over costs some 5 µs.
 const TASK: usize = 1 << 20;
-/// The most tiles that one product is split into.
-const TILES: usize = 16;
+/// The most tasks that one product is split into.
+const TASKS: usize = 16;
 
-/// Products of at most this many rows, columns and inner elements take less time than a call of `gemm`.
+/// Products of at most this many rows, columns and inner elements take less time than tiles take to start.
 const TINY: usize = 8;
 /// Multiply-adds of one task of such products, which do far fewer in the same time.
 const TINY_TASK: usize = TASK / 16;
 
-/// A product of the `gemm` crates: `m`, `n`, `k`; the result with its strides along columns and rows, and
-/// whether it is added to; both operands in the same way; two factors, three conjugations, threads.
-///
-/// # Safety
-/// All elements that sizes and strides lead to may be read, and those of the result written.
-type Product<T> = unsafe fn(
-    usize,
-    usize,
-    usize,
-    *mut T,
-    isize,
-    isize,
-    bool,
-    *const T,
-    isize,
-    isize,
-    *const T,
-    isize,
-    isize,
-    T,
-    T,
-    bool,
-    bool,
-    bool,
-    Parallelism,
-);
-
-/// The element types that have products. (The crate `gemm` chooses among these and complex ones, which take
-/// as long to build as the rest.)
-pub trait HasProduct: Sized {
-    #[doc(hidden)]
-    fn product() -> Product<Self>;
-}
-
-impl HasProduct for f32 {
-    fn product() -> Product<f32> {
-        gemm_f32::gemm::f32::get_gemm_fn()
-    }
-}
-
-impl HasProduct for f64 {
-    fn product() -> Product<f64> {
-        gemm_f64::gemm::f64::get_gemm_fn()
-    }
-}
-
-struct Destination<T>(*mut T);
-// SAFETY: tiles write to disjoint elements.
-unsafe impl<T: Send> Sync for Destination<T> {}
-
-impl<T> Destination<T> {
-    fn pointer(&self) -> *mut T {
-        self.0
-    }
-}
+/// Inner elements that are summed in registers, about, before the sums are added to the result: a panel of so
+/// many rows lies in the second level of cache, and starting a tile takes a hundredth of its time.
+const DEPTH: usize = 512;
+/// Rows of the left operand that are multiplied by one panel after the other, so as to stay in the cache.
+const ROWS: usize = 128;
+/// How often a block may have the columns of the widest tile, on one side, for the operand of the other to be read
+/// where it lies.
+const FEW: usize = 2;
+/// Inner elements up to which columns of the left operand do not drive each other from the cache.
+const SHALLOW: usize = 128;
 
 /// The products `a · b`, pair by pair, one after another in `out`, each row-major and of `m` × `n`
 /// elements; the inner size is `k`.
 ///
-/// Large products are split into tiles, small ones go several to a task. The tiles, and with them
-/// the order of every sum, depend on the shape alone; `k` is never split.
-pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrices<T>, out: &mut [T]) {
+/// Large products are split into blocks, small ones go several to a task. The blocks, and with them
+/// the order of every sum, depend on the shape alone; no sum is split among tasks.
+pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrices<T>, out: &mut [T]) {
     let count = a.starts.len();
     assert_eq!(count, b.starts.len(), "as many matrices on both sides");
     assert_eq!(Some(out.len()), m.checked_mul(n).and_then(|size| size.checked_mul(count)));
@@ -116,45 +113,41 @@ pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
             vectorized(TinyProducts { sizes: [m, n, k], a, b, first: start / (m * n), out });
         });
     }
+    if n == 1 && m > 1 {
+        return gemm([1, m, k], &b.transposed(), &a.transposed(), out);
+    }
     let work = m.saturating_mul(n).saturating_mul(k);
-    let (rows, columns) = tile_size(m, n, work);
-    let across = n.div_ceil(columns);
-    let tiles = m.div_ceil(rows) * across;
+    let (rows, columns) = block_size(m, n, work);
     let group = (TASK / work).max(1);
-    let destination = Destination(out.as_mut_ptr());
-    let product = |pair: usize, tile: usize| {
-        let (top, left) = (tile / across * rows, tile % across * columns);
-        let lhs = a.starts[pair] as isize + top as isize * a.rows;
-        let rhs = b.starts[pair] as isize + left as isize * b.columns;
-        // Transposed, since the `gemm` crate's kernels write columns: outᵀ = bᵀ · aᵀ.
-        // SAFETY: all matrices lie within their slices and this tile within its matrices, as was
-        // checked above; the tiles of all pairs are disjoint parts of `out`.
-        unsafe {
-            T::product()(
-                columns.min(n - left),
-                rows.min(m - top),
-                k,
-                destination.pointer().add(pair * m * n + top * n + left),
-                n as isize,
-                1,
-                false,
-                b.data.as_ptr().offset(rhs),
-                b.rows,
-                b.columns,
-                a.data.as_ptr().offset(lhs),
-                a.rows,
-                a.columns,
-                T::zero(),
-                T::one(),
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
+    if m == 1 && b.lies_in_lines() {
+        // Several rows a task, or a part of one.
+        let chunk = if count == 1 { columns } else { group * n };
+        return threads::for_chunks(out, chunk, |start, out| {
+            for (pair, out) in (start / n..).zip(out.chunks_mut(n)) {
+                gemv::multiply(&a.matrix(pair), &b.matrix(pair), k, start % n, out);
+            }
+        });
+    }
+    let across = n.div_ceil(columns);
+    let blocks = m.div_ceil(rows) * across;
+    let output = Output::of(out);
+    let product = |pair: usize, block: usize| {
+        let (top, left) = (block / across * rows, block % across * columns);
+        let block = Block {
+            a: a.matrix(pair),
+            b: b.matrix(pair),
+            rows: top..m.min(top + rows),
+            columns: left..n.min(left + columns),
+            depth: k,
+            // SAFETY: the blocks of all pairs are disjoint parts of `out`.
+            out: unsafe { output.after(0) },
+            start: pair * m * n,
+            stride: n,
+        };
+        block.multiply();
     };
-    if tiles > 1 {
-        threads::for_each(count * tiles, &|task| product(task / tiles, task % tiles));
+    if blocks > 1 {
+        threads::for_each(count * blocks, &|task| product(task / blocks, task % blocks));
     } else {
         threads::for_each(count.div_ceil(group), &|task| {
             (task * group..count.min((task + 1) * group)).for_each(|pair| product(pair, 0));
@@ -162,13 +155,163 @@ pub(crate) fn gemm<T: Float>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     }
 }
 
-/// Rows and columns of a tile: about equal work for each. Every tile packs its part of both operands, the
+/// Rows and columns of a block: about equal work for each. Every block packs its part of both operands, the
 /// columns at more cost: so these are split first, but not into slivers.
-fn tile_size(m: usize, n: usize, work: usize) -> (usize, usize) {
-    let tiles = (work / TASK).clamp(1, TILES);
-    let across = tiles.min((n / 32).clamp(1, 8));
+fn block_size(m: usize, n: usize, work: usize) -> (usize, usize) {
+    let blocks = (work / TASK).clamp(1, TASKS);
+    let across = blocks.min((n / 32).clamp(1, 8));
     let split = |size: usize, parts: usize, unit: usize| size.div_ceil(parts).next_multiple_of(unit).min(size.max(1));
-    if tiles == 1 { (m, n) } else { (split(m, tiles / across, 8), split(n, across, 32)) }
+    if blocks == 1 { (m, n) } else { (split(m, blocks / across, HEIGHT), split(n, across, 32)) }
+}
+
+/// The rows or columns of a block up to which what they are multiplied with is not packed.
+fn few<T: Tiled>() -> usize {
+    FEW * T::tiles()[0].width
+}
+
+/// A part of a product that one thread computes.
+struct Block<'a, T> {
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    depth: usize,
+    out: Output<'a, T>,
+    /// The first element of the product, and the elements from one of its rows to the next.
+    start: usize,
+    stride: usize,
+}
+
+impl<T: Tiled> Block<'_, T> {
+    fn multiply(&self) {
+        let panels = panels::<T>(self.columns.len());
+        let depth = self.depth.div_ceil(self.depth.div_ceil(DEPTH));
+        let [down, right] = self.a.strides;
+        let many = depth > SHALLOW && self.columns.len() > few::<T>();
+        let pack_left = down < 0 || right < 0 || (right != 1 && many);
+        let height = self.rows.len().min(ROWS).next_multiple_of(HEIGHT);
+        let mut left = Buffer::new::<T>(if pack_left { height * depth } else { 0 });
+        let width = panels.iter().filter(|panel| self.packs(panel)).map(|(.., tile)| tile.width).sum::<usize>();
+        let mut right = Buffer::new::<T>(width * depth);
+        for from in (0..self.depth).step_by(depth) {
+            let inner = from..self.depth.min(from + depth);
+            self.pack_right(&panels, &inner, right.as_mut_slice());
+            for top in self.rows.clone().step_by(ROWS) {
+                let rows = top..self.rows.end.min(top + ROWS);
+                let mut packed = right.as_slice::<T>();
+                let left = if pack_left {
+                    let size = rows.len().next_multiple_of(HEIGHT) * inner.len();
+                    let left = &mut left.as_mut_slice::<T>()[..size];
+                    self.pack_left(&rows, &inner, left);
+                    Some(&*left)
+                } else {
+                    None
+                };
+                for panel in &panels {
+                    let &(first, _, tile) = panel;
+                    let (right, stride);
+                    if self.packs(panel) {
+                        (right, packed) = packed.split_at(inner.len() * tile.width);
+                        stride = tile.width;
+                    } else {
+                        right = &self.b.data[self.b.place(inner.start, self.columns.start + first)..];
+                        stride = self.b.strides[0] as usize;
+                    }
+                    self.column_of_tiles(panel, &rows, &inner, left, right, stride);
+                }
+            }
+        }
+    }
+
+    /// Whether a panel of the right operand is packed: if not, its rows are whole vectors in the slice.
+    fn packs(&self, &(_, count, tile): &Panel<T>) -> bool {
+        let [down, right] = self.b.strides;
+        self.rows.len() > few::<T>() || right != 1 || down < 0 || count < tile.width
+    }
+
+    /// Some rows of the left operand, or what was packed of them, times a panel of the right one with rows so far apart.
+    fn column_of_tiles(
+        &self,
+        &(first, width, tile): &Panel<T>,
+        rows: &Range<usize>,
+        inner: &Range<usize>,
+        left: Option<&[T]>,
+        right: &[T],
+        stride: usize,
+    ) {
+        let (data, step) = match left {
+            Some(packed) => (packed, HEIGHT),
+            None => (self.a.data, self.a.strides[1] as usize),
+        };
+        let products = Products { data, runs: &[0], length: inner.len(), step, rows: right, stride };
+        let whole = rows.len() / HEIGHT;
+        for (row, height, count) in [(0, HEIGHT, whole), (whole * HEIGHT, rows.len() % HEIGHT, 1)] {
+            if height * count == 0 {
+                continue;
+            }
+            let starts = std::array::from_fn(|p| match left {
+                Some(_) => row * inner.len() + p,
+                None => self.a.place(rows.start + row + p.min(height - 1), inner.start),
+            });
+            let place = self.start + (rows.start + row) * self.stride + self.columns.start + first;
+            let places: [usize; HEIGHT] = std::array::from_fn(|p| place + p * self.stride);
+            // SAFETY: this block alone has these places, and it is computed by one thread.
+            let out = unsafe { self.out.after(0) };
+            let target = Target { out, places: &places[..height], width, add: inner.start > 0 };
+            let read = if left.is_some() { inner.len() } else { self.a.strides[0] as usize };
+            let repeat = Repeat { count, read: HEIGHT * read, written: HEIGHT * self.stride };
+            tile.sum_each(&products, &starts, target, repeat);
+        }
+    }
+
+    /// Writes some rows of the left operand, [`HEIGHT`] at a time, with what meets the same row of the right one side
+    /// by side.
+    fn pack_left(&self, rows: &Range<usize>, inner: &Range<usize>, packed: &mut [T]) {
+        let size = inner.len() * HEIGHT;
+        if self.a.strides[0] == 1 && rows.len().is_multiple_of(HEIGHT) {
+            // Column by column, as they lie.
+            for (k, column) in inner.clone().enumerate() {
+                let column = &self.a.data[self.a.place(rows.start, column)..][..rows.len()];
+                for (packed, part) in packed.chunks_exact_mut(size).zip(column.as_chunks::<HEIGHT>().0) {
+                    packed[k * HEIGHT..][..HEIGHT].copy_from_slice(part);
+                }
+            }
+            return;
+        }
+        for (row, packed) in rows.clone().step_by(HEIGHT).zip(packed.chunks_exact_mut(size)) {
+            for (column, packed) in inner.clone().zip(packed.as_chunks_mut::<HEIGHT>().0) {
+                *packed = std::array::from_fn(|p| self.a.at((row + p).min(rows.end - 1), column));
+            }
+        }
+    }
+
+    /// Writes the panels of the right operand that are packed, one after the other; zeros fill the last vectors.
+    fn pack_right(&self, panels: &[Panel<T>], inner: &Range<usize>, mut packed: &mut [T]) {
+        let [down, right] = self.b.strides;
+        for panel in panels.iter().filter(|panel| self.packs(panel)) {
+            let &(first, count, tile) = panel;
+            let to;
+            (to, packed) = packed.split_at_mut(inner.len() * tile.width);
+            let column = self.columns.start + first;
+            let place = self.b.place(inner.start, column);
+            if count == tile.width && right == 1 && down >= 0 {
+                tile.pack(&self.b.data[place..], down as usize, to);
+            } else if count == tile.width && down == 1 {
+                transpose(self.b.data, place as isize, right, to, count);
+            } else if right == 1 {
+                for (row, to) in inner.clone().zip(to.chunks_exact_mut(tile.width)) {
+                    to[..count].copy_from_slice(&self.b.data[self.b.place(row, column)..][..count]);
+                    to[count..].fill(T::zero());
+                }
+            } else {
+                for (row, to) in inner.clone().zip(to.chunks_exact_mut(tile.width)) {
+                    for (c, to) in to.iter_mut().enumerate() {
+                        *to = if c < count { self.b.at(row, column + c) } else { T::zero() };
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Products of tiny matrices from the pair `first` on.
@@ -207,5 +350,72 @@ impl<T: Float> Loop for TinyProducts<'_, T> {
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All layouts that views can have, on both sides: elements are small integers, whose sums are exact in any order.
+    fn check<T: Tiled>(sizes: [usize; 3], pairs: usize) {
+        let [m, n, k] = sizes;
+        let data: Vec<T> = (0..pairs * (m * k).max(k * n) * 2).map(|i| T::from_i64((i * 7 % 13) as i64 - 6)).collect();
+        let layouts = |rows: usize, columns: usize| {
+            let [r, c] = [rows as isize, columns as isize];
+            [(0, c, 1), (0, 1, r), (0, 2 * c, 2), ((r - 1) * c, -c, 1), (c - 1, c, -1), (0, 0, 1)]
+        };
+        for (index, a) in layouts(m, k).into_iter().enumerate() {
+            // Each layout of one side with its own and the two next of the other.
+            for b in layouts(k, n).into_iter().cycle().skip(index).take(3) {
+                let matrices = |(start, rows, columns): (isize, isize, isize), size: usize| Matrices {
+                    data: &data,
+                    starts: (0..pairs).map(|pair| start as usize + pair * size).collect(),
+                    rows,
+                    columns,
+                };
+                let (a, b) = (matrices(a, m * k), matrices(b, k * n));
+                let mut out = vec![T::from_f64(f64::NAN); pairs * m * n];
+                gemm(sizes, &a, &b, &mut out);
+                for (index, &out) in out.iter().enumerate() {
+                    let (pair, row, column) = (index / (m * n), index / n % m, index % n);
+                    let (a, b) = (a.matrix(pair), b.matrix(pair));
+                    let expected: T = (0..k).map(|p| a.at(row, p) * b.at(p, column)).sum();
+                    assert!(out == expected, "{sizes:?}, {pairs}: {out:?} at {index}, not {expected:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_of_any_size_and_layout_is_the_sum_of_products() {
+        // Below and above what is tiny, a tile, few, shallow, a block and the depth of a sum.
+        for sizes in [
+            [1, 1, 1],
+            [1, 9, 1],
+            [8, 8, 8],
+            [9, 1, 1],
+            [2, 3, 9],
+            [9, 8, 7],
+            [1, 70, 130],
+            [70, 1, 67],
+            [4, 17, 20],
+            [5, 33, 40],
+            [63, 31, 9],
+            [8, 32, 16],
+            [65, 66, 129],
+            [66, 130, 131],
+            [130, 16, 30],
+            [12, 40, 515],
+            [140, 72, 513],
+            [3, 9, 1030],
+        ] {
+            check::<f32>(sizes, 1);
+            check::<f64>(sizes, 2);
+        }
+        // Split among tasks.
+        check::<f32>([136, 200, 100], 2);
+        check::<f32>([1, 3000, 800], 1);
+        check::<f32>([1, 300, 100], 50);
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod depthwise;
 pub(crate) mod elementwise;
 pub(crate) mod fold;
 pub(crate) mod gemm;
+mod gemv;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;

@@ -11,7 +11,7 @@ use crate::dtype::Float;
 use crate::kernels::math::{sigmoid, tanh};
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_rows;
-use crate::kernels::tile::{HEIGHT, Products, Target, Tile, Tiled};
+use crate::kernels::tile::{HEIGHT, Output, Products, Target, Tile, Tiled};
 use crate::ops::Cell;
 use crate::storage::Buffer;
 
@@ -156,8 +156,8 @@ fn part<'a, T>(all: &'a [T], rows: &Range<usize>, count: usize) -> &'a [T] {
 }
 
 /// A matrix in panels as wide as a tile, for products with rows from the left.
-struct Panels<T> {
-    tile: Tile<T>,
+struct Panels<T: 'static> {
+    tile: &'static Tile<T>,
     /// Rows and columns.
     sizes: [usize; 2],
     packed: Buffer,
@@ -165,8 +165,7 @@ struct Panels<T> {
 
 impl<T: Tiled> Panels<T> {
     fn new([depth, columns]: [usize; 2], element: impl Fn(usize, usize) -> T) -> Panels<T> {
-        let [wide, narrow] = T::tiles();
-        let tile = if columns > narrow.width { wide } else { narrow };
+        let tile = Tile::of(columns);
         let mut packed = Buffer::new::<T>(columns.div_ceil(tile.width) * depth * tile.width);
         for (index, row) in packed.as_mut_slice::<T>().chunks_mut(tile.width).enumerate() {
             let (first, k) = (index / depth * tile.width, index % depth);
@@ -189,7 +188,7 @@ impl<T: Tiled> Panels<T> {
                 let starts = std::array::from_fn(|p| first + (top + p.min(filled - 1)) * stride);
                 let places: [usize; HEIGHT] = std::array::from_fn(|p| (top + p) * columns + column);
                 let target =
-                    Target { out: &mut *out, places: &places[..filled], width: width.min(columns - column), add };
+                    Target { out: Output::of(out), places: &places[..filled], width: width.min(columns - column), add };
                 self.tile.sum(&products, &starts, target);
             }
         }

@@ -1,9 +1,13 @@
-//! The inner loop of convolutions: a tile of sums of products that stays in registers.
+//! The inner loop of products and convolutions: a tile of sums of products that stays in registers.
 //!
 //! [`HEIGHT`] sums are held for each of the columns that one or two vectors have, which leaves
 //! enough independent additions to keep the multipliers busy. Every sum is taken in the order of
 //! the runs, so that it depends on nothing but the operands.
 #![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+use smallvec::SmallVec;
 
 use crate::dtype::Float;
 
@@ -27,45 +31,131 @@ pub(crate) struct Products<'a, T> {
 /// Where the sums go: those of row `p` to the first `width` elements from `places[p]` on, instead of
 /// what is there, or added to it.
 pub(crate) struct Target<'a, T> {
-    pub(crate) out: &'a mut [T],
+    pub(crate) out: Output<'a, T>,
     pub(crate) places: &'a [usize],
     pub(crate) width: usize,
     pub(crate) add: bool,
 }
 
+/// Several tiles, one below the other: how many, and the elements from one to the next where they are read and written.
+#[derive(Clone, Copy)]
+pub(crate) struct Repeat {
+    pub(crate) count: usize,
+    pub(crate) read: usize,
+    pub(crate) written: usize,
+}
+
+impl Repeat {
+    const ONCE: Repeat = Repeat { count: 1, read: 0, written: 0 };
+}
+
+/// A slice that a tile writes to.
+pub(crate) struct Output<'a, T> {
+    start: *mut T,
+    length: usize,
+    slice: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: all that a shared one gives is another by `after`, whose caller vouches for its use.
+unsafe impl<T: Send> Sync for Output<'_, T> {}
+
+impl<'a, T> Output<'a, T> {
+    pub(crate) fn of(slice: &'a mut [T]) -> Output<'a, T> {
+        Output { start: slice.as_mut_ptr(), length: slice.len(), slice: PhantomData }
+    }
+
+    /// The slice from the element `first` on once more, for another tile.
+    ///
+    /// # Safety
+    /// The slice has as many elements, and tiles that write at the same time write to different ones.
+    pub(crate) unsafe fn after(&self, first: usize) -> Output<'a, T> {
+        // SAFETY: the caller vouches for so many elements.
+        Output { start: unsafe { self.start.add(first) }, length: self.length - first, slice: PhantomData }
+    }
+}
+
 /// An element type for which there are tiles.
 pub(crate) trait Tiled: Float {
-    /// The widest tile of this processor, and a narrower one for few columns (or the same).
-    fn tiles() -> [Tile<Self>; 2];
+    /// The tiles of this processor, from the widest to the narrowest.
+    fn tiles() -> &'static [Tile<Self>];
 }
 
 /// A tile of a certain number of columns.
-#[derive(Clone, Copy)]
-pub(crate) struct Tile<T> {
+pub(crate) struct Tile<T: 'static> {
     pub(crate) width: usize,
-    /// # Safety
-    /// The processor has the instructions, and all that is read or written lies within the slices.
-    sum: unsafe fn(&Products<T>, &[usize; HEIGHT], Target<T>),
+    sum: Sum<T>,
+    /// For half as many rows.
+    short: Sum<T>,
+    pack: Pack<T>,
 }
 
+/// Sums tiles, as [`Tile::sum_each`].
+///
+/// # Safety
+/// The processor has the instructions, and all that is read or written lies within the slices.
+type Sum<T> = unsafe fn(&Products<T>, &[usize; HEIGHT], Target<T>, Repeat);
+
+/// Copies rows, as [`Tile::pack`]: the first element, elements from one row to the next, rows; and where they go.
+///
+/// # Safety
+/// The processor has the instructions; the rows may be read, and as many elements written.
+type Pack<T> = unsafe fn(*const T, usize, usize, *mut T);
+
 impl<T: Tiled> Tile<T> {
+    /// The narrowest tile that has so many columns, or the widest.
+    pub(crate) fn of(columns: usize) -> &'static Tile<T> {
+        let tiles = T::tiles();
+        tiles.iter().rev().find(|tile| tile.width >= columns).unwrap_or(&tiles[0])
+    }
+
     /// Sums a tile whose rows start at `starts`; those that have no place are left out.
     #[inline]
     pub(crate) fn sum(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>) {
+        self.sum_each(products, starts, target, Repeat::ONCE);
+    }
+
+    /// Sums several tiles, of which these are the starts and places of the first.
+    #[inline]
+    pub(crate) fn sum_each(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>, repeat: Repeat) {
         let Products { data, runs, length, step, rows, stride } = products;
         let furthest = |indices: &[usize]| indices.iter().copied().max().unwrap_or(0);
+        let before = repeat.count.saturating_sub(1);
         if runs.len() * length > 0 {
-            let last = furthest(starts) + furthest(runs) + (length - 1) * step;
+            let last = furthest(starts) + furthest(runs) + (length - 1) * step + before * repeat.read;
             assert!(last < data.len(), "windows lie within the data");
             assert!((runs.len() * length - 1) * stride + self.width <= rows.len(), "as many rows as products");
         }
         let Target { out, places, width, .. } = &target;
         assert!(*width <= self.width && places.len() <= HEIGHT, "a tile holds the sums");
-        assert!(furthest(places) + width <= out.len(), "the sums lie within their target");
+        assert!(furthest(places) + before * repeat.written + width <= out.length, "the sums lie within their target");
+        let sum = if places.len() <= HEIGHT / 2 { self.short } else { self.sum };
         // SAFETY: a tile is only made for a processor that has its instructions; the furthest
         // elements lie within the slices, and no index is negative.
-        unsafe { (self.sum)(products, starts, target) }
+        unsafe { sum(products, starts, target, repeat) }
     }
+
+    /// Copies rows of the tile's width, which start `stride` apart, one after the other.
+    pub(crate) fn pack(&self, rows: &[T], stride: usize, packed: &mut [T]) {
+        let count = packed.len() / self.width;
+        assert!(count == 0 || (count - 1) * stride + self.width <= rows.len(), "as many rows as there is room for");
+        // SAFETY: a tile is only made for a processor that has its instructions; the last row lies within the slice.
+        unsafe { (self.pack)(rows.as_ptr(), stride, count, packed.as_mut_ptr()) }
+    }
+}
+
+/// A group of columns for one tile: the first, how many, and the tile.
+pub(crate) type Panel<T> = (usize, usize, &'static Tile<T>);
+
+/// The panels of a number of columns.
+pub(crate) fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 8]> {
+    let mut panels = SmallVec::new();
+    let mut start = 0;
+    while start < columns {
+        let tile = Tile::of(columns - start);
+        panels.push((start, tile.width.min(columns - start), tile));
+        start += tile.width;
+    }
+    panels
 }
 
 /// A vector register: only used where the processor has it.
@@ -80,22 +170,30 @@ trait Vector<T>: Copy {
     unsafe fn store(self, to: *mut T);
     /// `self · factor + addend`.
     fn multiply_add(self, factor: Self, addend: Self) -> Self;
+    /// Brings an element into the cache, if it is one.
+    fn prefetch(_: *const T) {}
 }
 
 /// # Safety
-/// As of a tile's `sum`; this is compiled into functions that enable the instructions.
+/// As of [`Sum`]; this is compiled into functions that enable the instructions.
 #[inline(always)]
-unsafe fn sum<T: Float, V: Vector<T>, const VECTORS: usize>(
+unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     products: &Products<T>,
-    starts: &[usize; HEIGHT],
+    starts: &[usize; ROWS],
     target: Target<T>,
 ) {
     let Products { data, runs, length, step, rows, stride } = *products;
+    // The sums are written in the end, and come from far if they are many.
+    for &place in target.places {
+        for v in 0..VECTORS {
+            V::prefetch(target.out.start.wrapping_add(place + v * V::LANES));
+        }
+    }
     // SAFETY: the caller vouches for all that is read and written; a tile has at most WIDTH columns.
     unsafe {
-        let starts: [*const T; HEIGHT] = starts.map(|start| data.as_ptr().wrapping_add(start));
+        let starts: [*const T; ROWS] = starts.map(|start| data.as_ptr().wrapping_add(start));
         let mut row = rows.as_ptr();
-        let mut sums = [[V::splat(T::zero()); VECTORS]; HEIGHT];
+        let mut sums = [[V::splat(T::zero()); VECTORS]; ROWS];
         for &run in runs {
             let mut at = run;
             for _ in 0..length {
@@ -113,11 +211,11 @@ unsafe fn sum<T: Float, V: Vector<T>, const VECTORS: usize>(
         // All loops over the sums have a constant number of rounds: else they would not stay in
         // registers.
         let Target { out, places, width, add } = target;
-        match <&[usize; HEIGHT]>::try_from(places) {
+        match <&[usize; ROWS]>::try_from(places) {
             Ok(places) if width == VECTORS * V::LANES && add => {
                 for (sums, place) in sums.iter().zip(places) {
                     for (v, sum) in sums.iter().enumerate() {
-                        let to = out.as_mut_ptr().add(place + v * V::LANES);
+                        let to = out.start.add(place + v * V::LANES);
                         sum.multiply_add(V::splat(T::one()), V::load(to)).store(to);
                     }
                 }
@@ -125,24 +223,69 @@ unsafe fn sum<T: Float, V: Vector<T>, const VECTORS: usize>(
             Ok(places) if width == VECTORS * V::LANES => {
                 for (sums, place) in sums.iter().zip(places) {
                     for (v, sum) in sums.iter().enumerate() {
-                        sum.store(out.as_mut_ptr().add(place + v * V::LANES));
+                        sum.store(out.start.add(place + v * V::LANES));
                     }
                 }
             }
             _ => {
-                let mut parts = [[T::zero(); WIDTH]; HEIGHT];
+                let mut parts = [[T::zero(); WIDTH]; ROWS];
                 for (sums, part) in sums.iter().zip(&mut parts) {
                     for (v, sum) in sums.iter().enumerate() {
                         sum.store(part.as_mut_ptr().add(v * V::LANES));
                     }
                 }
                 for (part, &place) in parts.iter().zip(places) {
-                    for (out, &part) in out[place..place + width].iter_mut().zip(part) {
-                        *out = if add { *out + part } else { part };
+                    for (column, &part) in part[..width].iter().enumerate() {
+                        let to = out.start.add(place + column);
+                        to.write(if add { to.read() + part } else { part });
                     }
                 }
             }
         }
+    }
+}
+
+/// Tiles, `ROWS` rows at a time: as many as there are registers for.
+///
+/// # Safety
+/// As of [`Sum`].
+#[inline(always)]
+unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
+    products: &Products<T>,
+    starts: &[usize; HEIGHT],
+    target: Target<T>,
+    repeat: Repeat,
+) {
+    let Target { out, places, width, add } = target;
+    for tile in 0..repeat.count {
+        let products = Products { data: &products.data[tile * repeat.read..], ..*products };
+        for (starts, places) in starts.as_chunks().0.iter().zip(places.chunks(ROWS)) {
+            // SAFETY: passed on; what has been written is used no more.
+            unsafe {
+                let out = out.after(tile * repeat.written);
+                sum_rows::<T, V, ROWS, VECTORS>(&products, starts, Target { out, places, width, add });
+            }
+        }
+    }
+}
+
+/// Rows that are asked for before they are copied.
+const AHEAD: usize = 8;
+
+/// # Safety
+/// As of [`Pack`].
+#[inline(always)]
+unsafe fn pack<T, V: Vector<T>, const VECTORS: usize>(mut from: *const T, stride: usize, count: usize, mut to: *mut T) {
+    for _ in 0..count {
+        for v in 0..VECTORS {
+            V::prefetch(from.wrapping_add(AHEAD * stride + v * V::LANES));
+        }
+        for v in 0..VECTORS {
+            // SAFETY: the caller vouches for the rows.
+            unsafe { V::load(from.add(v * V::LANES)).store(to.add(v * V::LANES)) };
+        }
+        from = from.wrapping_add(stride);
+        to = to.wrapping_add(VECTORS * V::LANES);
     }
 }
 
@@ -169,7 +312,11 @@ impl<T: Float> Vector<T> for [T; 4] {
 
     #[inline(always)]
     fn multiply_add(self, factor: Self, addend: Self) -> Self {
-        std::array::from_fn(|k| self[k] * factor[k] + addend[k])
+        std::array::from_fn(|k| match cfg!(target_arch = "aarch64") {
+            true => self[k].mul_add(factor[k], addend[k]),
+            // In software, where the processor may not have it.
+            false => self[k] * factor[k] + addend[k],
+        })
     }
 }
 
@@ -177,7 +324,7 @@ impl<T: Float> Vector<T> for [T; 4] {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{HEIGHT, Products, Target, Vector, sum};
+    use super::{HEIGHT, Products, Repeat, Target, Tile, Vector, pack, sum};
 
     macro_rules! vectors {
         ($($T:ty, $vector:ty, $lanes:literal: $splat:ident $load:ident $store:ident $multiply_add:ident;)*) => {$(
@@ -207,6 +354,12 @@ mod x86 {
                     // SAFETY: the processor has these instructions, of which tiles make sure.
                     unsafe { $multiply_add(self, factor, addend) }
                 }
+
+                #[inline(always)]
+                fn prefetch(at: *const $T) {
+                    // SAFETY: every x86-64 has this instruction, which asks for nothing that may not be read.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                }
             }
         )*};
     }
@@ -218,40 +371,54 @@ mod x86 {
         f64, __m256d, 4: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd;
     }
 
-    macro_rules! tiles {
-        ($($name:ident $features:literal $T:ty, $vector:ty, $vectors:literal;)*) => {$(
+    /// A tile of so many vectors; and how many rows of it there are registers for.
+    macro_rules! tile {
+        ($features:literal: $vectors:literal of $vector:ty, $rows:literal of $T:ty) => {{
             #[target_feature(enable = $features)]
-            pub(super) unsafe fn $name(products: &Products<$T>, starts: &[usize; HEIGHT], target: Target<$T>) {
+            unsafe fn sums<const ROWS: usize>(
+                products: &Products<$T>,
+                starts: &[usize; HEIGHT],
+                target: Target<$T>,
+                repeat: Repeat,
+            ) {
                 // SAFETY: passed on.
-                unsafe { sum::<$T, $vector, $vectors>(products, starts, target) }
+                unsafe { sum::<$T, $vector, ROWS, $vectors>(products, starts, target, repeat) }
             }
-        )*};
+            #[target_feature(enable = $features)]
+            unsafe fn packed(from: *const $T, stride: usize, count: usize, to: *mut $T) {
+                // SAFETY: passed on.
+                unsafe { pack::<$T, $vector, $vectors>(from, stride, count, to) }
+            }
+            Tile {
+                width: $vectors * size_of::<$vector>() / size_of::<$T>(),
+                sum: sums::<$rows>,
+                short: sums::<{ HEIGHT / 2 }>,
+                pack: packed,
+            }
+        }};
     }
 
-    tiles! {
-        avx512_wide_f32 "avx512f" f32, __m512, 2;
-        avx512_narrow_f32 "avx512f" f32, __m512, 1;
-        avx512_wide_f64 "avx512f" f64, __m512d, 2;
-        avx512_narrow_f64 "avx512f" f64, __m512d, 1;
-        avx2_f32 "avx2,fma" f32, __m256, 1;
-        avx2_f64 "avx2,fma" f64, __m256d, 1;
-    }
+    pub(super) static AVX512_F32: [Tile<f32>; 2] =
+        [tile!("avx512f": 2 of __m512, 8 of f32), tile!("avx512f": 1 of __m512, 8 of f32)];
+    pub(super) static AVX512_F64: [Tile<f64>; 2] =
+        [tile!("avx512f": 2 of __m512d, 8 of f64), tile!("avx512f": 1 of __m512d, 8 of f64)];
+    pub(super) static AVX2_F32: [Tile<f32>; 2] =
+        [tile!("avx2,fma": 2 of __m256, 4 of f32), tile!("avx2,fma": 1 of __m256, 8 of f32)];
+    pub(super) static AVX2_F64: [Tile<f64>; 2] =
+        [tile!("avx2,fma": 2 of __m256d, 4 of f64), tile!("avx2,fma": 1 of __m256d, 8 of f64)];
 }
 
 macro_rules! tiled {
-    ($T:ty, $lanes:literal: $wide:ident $narrow:ident $avx2:ident) => {
+    ($T:ty: $avx512:ident $avx2:ident) => {
         impl Tiled for $T {
-            fn tiles() -> [Tile<$T>; 2] {
+            fn tiles() -> &'static [Tile<$T>] {
                 #[cfg(target_arch = "x86_64")]
                 {
                     if is_x86_feature_detected!("avx512f") {
-                        return [
-                            Tile { width: 2 * $lanes, sum: x86::$wide },
-                            Tile { width: $lanes, sum: x86::$narrow },
-                        ];
+                        return &x86::$avx512;
                     }
                     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                        return [Tile { width: $lanes / 2, sum: x86::$avx2 }; 2];
+                        return &x86::$avx2;
                     }
                 }
                 portable()
@@ -260,50 +427,70 @@ macro_rules! tiled {
     };
 }
 
-tiled!(f32, 16: avx512_wide_f32 avx512_narrow_f32 avx2_f32);
-tiled!(f64, 8: avx512_wide_f64 avx512_narrow_f64 avx2_f64);
+tiled!(f32: AVX512_F32 AVX2_F32);
+tiled!(f64: AVX512_F64 AVX2_F64);
 
-fn portable<T: Float>() -> [Tile<T>; 2] {
-    [Tile { width: 8, sum: sum::<T, [T; 4], 2> }, Tile { width: 4, sum: sum::<T, [T; 4], 1> }]
+fn portable<T: Tiled>() -> &'static [Tile<T>] {
+    // 16 vector registers on x86-64, 32 on 64-bit ARM.
+    const ROWS: usize = if cfg!(target_arch = "aarch64") { HEIGHT } else { HEIGHT / 2 };
+    const {
+        &[
+            Tile {
+                width: 8,
+                sum: sum::<T, [T; 4], ROWS, 2>,
+                short: sum::<T, [T; 4], { HEIGHT / 2 }, 2>,
+                pack: pack::<T, [T; 4], 2>,
+            },
+            Tile {
+                width: 4,
+                sum: sum::<T, [T; 4], HEIGHT, 1>,
+                short: sum::<T, [T; 4], { HEIGHT / 2 }, 1>,
+                pack: pack::<T, [T; 4], 1>,
+            },
+        ]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The tiles of this processor and the portable ones, also those of AVX2 where AVX-512 is.
-    fn all<T: Tiled>(avx2: impl Fn() -> Option<Tile<T>>) -> Vec<Tile<T>> {
-        T::tiles().into_iter().chain(portable()).chain(avx2()).collect()
-    }
-
-    fn check<T: Tiled>(tiles: Vec<Tile<T>>) {
+    /// The tiles of every instruction set that this processor has.
+    fn check<T: Tiled>([avx512, avx2]: [&'static [Tile<T>]; 2]) {
         let numbers = |count: usize, scale: usize| -> Vec<T> {
             (0..count).map(|k| T::from_f64((k * scale % 17) as f64 - 8.0)).collect()
         };
         let (data, rows) = (numbers(100, 5), numbers(6 * 40, 7));
         let starts = [3, 0, 17, 9, 40, 1, 2, 50];
-        for tile in tiles {
+        for tile in portable::<T>().iter().chain(avx2).chain(avx512) {
             let stride = tile.width + 3;
             let products = Products { data: &data, runs: &[5, 20], length: 3, step: 4, rows: &rows, stride };
             for (width, count, add) in
                 [(tile.width, 8, false), (tile.width, 5, true), (tile.width - 1, 8, true), (1, 3, false)]
             {
-                let mut out = vec![T::one(); 8 * tile.width];
+                // Three tiles, one below the other.
+                let size = 8 * tile.width;
+                let mut out = vec![T::one(); 3 * size];
                 let places: [usize; 8] = std::array::from_fn(|p| (7 - p) * tile.width);
-                let target = Target { out: &mut out, places: &places[..count], width, add };
-                tile.sum(&products, &starts, target);
-                for (p, c) in (0..8).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
+                let target = Target { out: Output::of(&mut out), places: &places[..count], width, add };
+                tile.sum_each(&products, &starts, target, Repeat { count: 3, read: 7, written: size });
+                for (p, c) in (0..24).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
                     // Integers: exact in any order.
                     let product = |i: usize| {
-                        let at = starts[p] + [5, 20][i / 3] + i % 3 * 4;
+                        let at = starts[p % 8] + p / 8 * 7 + [5, 20][i / 3] + i % 3 * 4;
                         data[at].to_f64() * rows[i * stride + c].to_f64()
                     };
-                    let expected = match p < count && c < width {
+                    let expected = match p % 8 < count && c < width {
                         true => f64::from(add) + (0..6).map(product).sum::<f64>(),
                         false => 1.0,
                     };
-                    assert_eq!(out[places[p] + c].to_f64(), expected);
+                    assert_eq!(out[p / 8 * size + places[p % 8] + c].to_f64(), expected);
                 }
+            }
+            let mut packed = vec![T::zero(); 5 * tile.width];
+            tile.pack(&rows[1..], stride, &mut packed);
+            for (row, packed) in packed.chunks(tile.width).enumerate() {
+                assert_eq!(packed, &rows[1 + row * stride..][..tile.width]);
             }
         }
     }
@@ -311,24 +498,41 @@ mod tests {
     #[test]
     fn a_tile_sums_products_on_every_instruction_set() {
         #[cfg(target_arch = "x86_64")]
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        #[cfg(target_arch = "x86_64")]
         {
-            check::<f32>(all(|| avx2.then_some(Tile { width: 8, sum: x86::avx2_f32 })));
-            check::<f64>(all(|| avx2.then_some(Tile { width: 4, sum: x86::avx2_f64 })));
+            let avx512 = is_x86_feature_detected!("avx512f");
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            check::<f32>([if avx512 { &x86::AVX512_F32 } else { &[] }, if avx2 { &x86::AVX2_F32 } else { &[] }]);
+            check::<f64>([if avx512 { &x86::AVX512_F64 } else { &[] }, if avx2 { &x86::AVX2_F64 } else { &[] }]);
         }
         #[cfg(not(target_arch = "x86_64"))]
         {
-            check::<f32>(all(|| None));
-            check::<f64>(all(|| None));
+            check::<f32>([&[]; 2]);
+            check::<f64>([&[]; 2]);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "as many rows as there is room for")]
+    fn a_tile_does_not_pack_what_is_beyond_the_rows() {
+        let tile = &f32::tiles()[0];
+        tile.pack(&vec![0.0; 4 * tile.width - 1], tile.width, &mut vec![0.0; 4 * tile.width]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the sums lie within their target")]
+    fn the_last_of_several_tiles_is_not_written_beyond_the_target() {
+        let products = Products { data: &[0f32; 100], runs: &[0], length: 2, step: 3, rows: &[0.0; 100], stride: 32 };
+        let mut out = [0.0; 32];
+        let target = Target { out: Output::of(&mut out), places: &[0], width: 8, add: false };
+        f32::tiles()[0].sum_each(&products, &[0; 8], target, Repeat { count: 4, read: 8, written: 9 });
     }
 
     #[test]
     #[should_panic(expected = "windows lie within the data")]
     fn a_tile_does_not_read_beyond_the_data() {
         let products = Products { data: &[0f32; 10], runs: &[0], length: 2, step: 3, rows: &[0.0; 100], stride: 32 };
-        let target = Target { out: &mut [0.0; 32], places: &[0], width: 1, add: false };
+        let mut out = [0.0; 32];
+        let target = Target { out: Output::of(&mut out), places: &[0], width: 1, add: false };
         f32::tiles()[0].sum(&products, &[0, 0, 0, 0, 0, 0, 0, 7], target);
     }
 }

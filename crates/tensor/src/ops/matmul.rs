@@ -4,6 +4,7 @@ use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Matrices, gemm};
 use crate::kernels::strided::Walk;
+use crate::kernels::tile::Tiled;
 use crate::ops::{apply, operands, same_dtype};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
@@ -78,7 +79,7 @@ fn strides_inserted(x: &Tensor, axis: usize) -> Strides {
     strides.into_iter().collect()
 }
 
-fn batched<T: Float>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3]) -> Tensor {
+fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3]) -> Tensor {
     let [m, n, _] = sizes;
     let shape: Shape = batch.iter().copied().chain([m, n]).collect();
     let mut out = Buffer::new::<T>(shape.size());

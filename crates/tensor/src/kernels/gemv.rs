@@ -1,0 +1,106 @@
+//! Products of a row and a matrix, which wait for the matrix: read once, from one end to the other.
+
+use crate::dtype::Float;
+use crate::kernels::gemm::Matrix;
+use crate::kernels::simd::{Loop, Set, vectorized};
+use crate::storage::Buffer;
+
+/// Sums of one product that are kept side by side.
+const LANES: usize = 16;
+
+/// The row `a`, of `depth` elements, times columns of `b` from `first` on, as many as `out` has; the rows or the
+/// columns of `b` lie one after the other.
+pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, first: usize, out: &mut [T]) {
+    let mut gathered = Buffer::new::<T>(if a.strides[1] == 1 { 0 } else { depth });
+    let row = if a.strides[1] == 1 {
+        &a.data[a.place(0, 0)..][..depth]
+    } else {
+        let gathered = gathered.as_mut_slice::<T>();
+        gathered.iter_mut().enumerate().for_each(|(k, x)| *x = a.data[a.place(0, k)]);
+        gathered
+    };
+    let data = &b.data[b.place(0, first)..];
+    match b.strides {
+        [stride, 1] => vectorized(ByRows { row, data, stride: stride as usize, out }),
+        [_, stride] => vectorized(ByColumns { row, data, stride: stride as usize, out }),
+    }
+}
+
+/// Adds multiples of the matrix's rows.
+struct ByRows<'a, T> {
+    row: &'a [T],
+    data: &'a [T],
+    stride: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for ByRows<'_, T> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let ByRows { row, data, stride, out } = self;
+        let width = out.len();
+        let of = |k: usize| &data[k * stride..][..width];
+        out.fill(T::zero());
+        let (fours, rest) = row.as_chunks::<4>();
+        for (k, &[p, q, r, s]) in fours.iter().enumerate() {
+            let rows = of(4 * k).iter().zip(of(4 * k + 1)).zip(of(4 * k + 2).iter().zip(of(4 * k + 3)));
+            for (out, ((&a, &b), (&c, &d))) in out.iter_mut().zip(rows) {
+                *out += (p * a + q * b) + (r * c + s * d);
+            }
+        }
+        for (k, &x) in rest.iter().enumerate() {
+            for (out, &a) in out.iter_mut().zip(of(4 * fours.len() + k)) {
+                *out += x * a;
+            }
+        }
+    }
+}
+
+/// Multiplies with one column after the other.
+struct ByColumns<'a, T> {
+    row: &'a [T],
+    data: &'a [T],
+    stride: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float> Loop for ByColumns<'_, T> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let ByColumns { row, data, stride, out } = self;
+        for (j, out) in out.iter_mut().enumerate() {
+            *out = dot(row, &data[j * stride..][..row.len()]);
+        }
+    }
+}
+
+#[inline(always)]
+fn dot<T: Float>(a: &[T], b: &[T]) -> T {
+    let mut lanes = [T::zero(); LANES];
+    let ((fours, a), (other_fours, b)) = (a.as_chunks::<{ 4 * LANES }>(), b.as_chunks::<{ 4 * LANES }>());
+    for (a, b) in fours.iter().zip(other_fours) {
+        for (k, sum) in lanes.iter_mut().enumerate() {
+            let product = |part: usize| a[k + part * LANES] * b[k + part * LANES];
+            *sum += (product(0) + product(1)) + (product(2) + product(3));
+        }
+    }
+    let ((ones, a), (other_ones, b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in ones.iter().zip(other_ones) {
+        for (k, sum) in lanes.iter_mut().enumerate() {
+            *sum += a[k] * b[k];
+        }
+    }
+    let rest = a.iter().zip(b).fold(T::zero(), |sum, (&a, &b)| sum + a * b);
+    let mut half = LANES / 2;
+    while half > 0 {
+        (0..half).for_each(|k| lanes[k] += lanes[k + half]);
+        half /= 2;
+    }
+    lanes[0] + rest
+}
