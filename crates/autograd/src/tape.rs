@@ -323,13 +323,15 @@ impl GradientTape {
         self.0.stop();
         let list = sources.sources();
         let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;
-        // What an operation kept is dropped as soon as it is done with.
-        let pop = || self.0.record.borrow_mut().entries.pop();
-        while let Some(entry) = pop() {
-            walk.step(&entry)?;
+        let mut entries = std::mem::take(&mut self.0.record.borrow_mut().entries);
+        while let Some(entry) = entries.last() {
+            walk.step(entry)?;
+            // What an operation kept is dropped as soon as it is done with; where it lies, as it is large.
+            entries.truncate(entries.len() - 1);
         }
         let gradients = walk.collect(&list, &nodes, &options).and_then(S::arrange);
-        self.0.record.borrow_mut().walk = walk;
+        let record = &mut *self.0.record.borrow_mut();
+        (record.entries, record.walk) = (entries, walk);
         gradients
     }
 }

@@ -28,10 +28,18 @@ pub struct Trace {
     time: u64,
     /// 0 where it came from none.
     variable: u32,
-    /// Whether that variable is trainable.
-    trainable: bool,
-    /// Whether the value was just read, and not computed with.
-    read: bool,
+    /// [`TRAINABLE`] and [`READ`]. No truth values: what these cannot be would tell `None` and errors from tensors,
+    /// which would then be moved in pieces on both sides of that byte.
+    flags: u32,
+}
+
+/// That variable is trainable.
+const TRAINABLE: u32 = 1;
+/// The value was just read, and not computed with.
+const READ: u32 = 2;
+
+fn flags(trainable: bool, read: bool) -> u32 {
+    u32::from(trainable) * TRAINABLE + u32::from(read) * READ
 }
 
 /// The bits of an identity that count within one thread; those above are the thread's number.
@@ -52,7 +60,7 @@ impl Trace {
     /// The identity of a new value that depends on nothing.
     #[inline]
     pub(crate) fn fresh() -> Trace {
-        Trace { id: next_id(), time: 0, variable: 0, trainable: false, read: false }
+        Trace { id: next_id(), time: 0, variable: 0, flags: 0 }
     }
 
     /// The identity of a value just read from the variable with this number; that of a constant
@@ -61,7 +69,7 @@ impl Trace {
         if DETACHED.get() && RECORDERS.with_borrow(Vec::is_empty) {
             return Trace::fresh();
         }
-        Trace { id: next_id(), time: now(), variable, trainable, read: true }
+        Trace { id: next_id(), time: now(), variable, flags: flags(trainable, true) }
     }
 
     /// Unique among all values of the process; ascending on each thread.
@@ -80,14 +88,14 @@ impl Trace {
     /// is trainable.
     #[inline]
     pub fn leaf(self) -> Option<(u32, bool)> {
-        self.origin().filter(|_| self.read)
+        self.origin().filter(|_| self.flags & READ != 0)
     }
 
     /// The number of the variable that the value was read or computed from, if any, and whether
     /// that is trainable.
     #[inline]
     pub fn origin(self) -> Option<(u32, bool)> {
-        (self.variable != 0).then_some((self.variable, self.trainable))
+        (self.variable != 0).then_some((self.variable, self.flags & TRAINABLE != 0))
     }
 
     /// When a value with an [`origin`](Trace::origin) was computed, on the clock of [`tick`].
@@ -223,7 +231,7 @@ pub(crate) fn offer(op: &Op, inputs: &[&Tensor], outputs: &mut [Tensor]) {
     {
         let time = now();
         for output in outputs.iter_mut().filter(|output| output.dtype().is_float()) {
-            output.trace = Trace { time, variable, trainable, ..output.trace };
+            output.trace = Trace { time, variable, flags: flags(trainable, false), ..output.trace };
         }
     }
     RECORDERS.with_borrow(|recorders| {
