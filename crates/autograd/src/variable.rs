@@ -144,6 +144,7 @@ impl Variable {
     /// # Errors
     /// If shape or element type differ from those of the value.
     pub fn assign_add(&self, value: impl Operand) -> Result<()> {
+        #[derive(Clone, Copy)]
         struct Sum;
         impl Update<0> for Sum {
             #[inline(always)]
@@ -160,6 +161,7 @@ impl Variable {
     /// # Errors
     /// If shape or element type differ from those of the value.
     pub fn assign_sub(&self, value: impl Operand) -> Result<()> {
+        #[derive(Clone, Copy)]
         struct Difference;
         impl Update<0> for Difference {
             #[inline(always)]

@@ -72,6 +72,7 @@ impl Optimizer for Adadelta {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     rate: f64,
     rho: f64,

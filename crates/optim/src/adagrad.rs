@@ -83,6 +83,7 @@ impl Optimizer for Adagrad {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     rate: f64,
     epsilon: Epsilon,

@@ -116,6 +116,7 @@ impl Optimizer for Adam {
 }
 
 /// The formula without AMSGrad; its states are `m` and `v`.
+#[derive(Clone, Copy)]
 pub(crate) struct Moments {
     /// With the corrections of both means.
     pub(crate) rate: f64,
@@ -150,6 +151,7 @@ impl Update<2> for Moments {
     }
 }
 
+#[derive(Clone, Copy)]
 struct AmsGrad(Moments);
 
 impl Update<3> for AmsGrad {

@@ -89,6 +89,7 @@ impl Optimizer for Adamax {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     /// With the correction of the mean.
     rate: f64,

@@ -160,6 +160,7 @@ impl Drop for Restore<'_> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Follow {
     /// The part of the new value.
     new: f64,

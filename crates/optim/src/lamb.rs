@@ -91,6 +91,7 @@ impl Optimizer for Lamb {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Direction {
     beta_1: f64,
     beta_2: f64,

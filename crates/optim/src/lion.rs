@@ -71,6 +71,7 @@ impl Optimizer for Lion {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     rate: f64,
     beta_1: f64,

@@ -185,6 +185,7 @@ impl Optimizer for Muon {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Momentum {
     momentum: f64,
     nesterov: bool,

@@ -109,6 +109,7 @@ impl Optimizer for Nadam {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Rule {
     /// The factor of the mean.
     along_mean: f64,

@@ -119,6 +119,7 @@ impl Optimizer for RmsProp {
 }
 
 /// What the four forms share.
+#[derive(Clone, Copy)]
 struct Scale {
     rate: f64,
     rho: f64,
@@ -144,6 +145,7 @@ impl Scale {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Plain(Scale);
 
 impl Update<1> for Plain {
@@ -154,6 +156,7 @@ impl Update<1> for Plain {
     }
 }
 
+#[derive(Clone, Copy)]
 struct WithMomentum(Scale, f64);
 
 impl Update<2> for WithMomentum {
@@ -165,6 +168,7 @@ impl Update<2> for WithMomentum {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Centered(Scale);
 
 impl Update<2> for Centered {
@@ -175,6 +179,7 @@ impl Update<2> for Centered {
     }
 }
 
+#[derive(Clone, Copy)]
 struct CenteredWithMomentum(Scale, f64);
 
 impl Update<3> for CenteredWithMomentum {

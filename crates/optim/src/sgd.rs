@@ -86,6 +86,7 @@ impl Optimizer for Sgd {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Plain {
     rate: f64,
 }
@@ -97,6 +98,7 @@ impl Update<0> for Plain {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Momentum {
     rate: f64,
     momentum: f64,
@@ -110,6 +112,7 @@ impl Update<1> for Momentum {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Nesterov {
     rate: f64,
     /// Of the gradient that enters the velocity.

@@ -59,6 +59,7 @@ impl Step<'_> {
     /// # Errors
     /// If the direction has another shape or type.
     pub fn descend(self, direction: &Tensor, rate: f64) -> Result<()> {
+        #[derive(Clone, Copy)]
         struct Descent(f64);
         impl Update<0> for Descent {
             #[inline(always)]
@@ -77,6 +78,7 @@ fn exactly<const S: usize>(states: &mut [Tensor]) -> Result<[&mut Tensor; S]> {
 }
 
 /// A formula after weight decay.
+#[derive(Clone, Copy)]
 struct Decayed<R> {
     rule: R,
     decay: f64,

@@ -206,6 +206,7 @@ fn phases_last_until_their_guards_are_dropped() -> Result<()> {
 
 #[test]
 fn an_update_counts_under_its_phase() -> Result<()> {
+    #[derive(Clone, Copy)]
     struct Momentum;
     impl Update<1> for Momentum {
         fn element<T: Float>(&self, p: T, g: T, [v]: [T; 1]) -> (T, [T; 1]) {

@@ -20,6 +20,10 @@ use crate::dtype::{DType, Element};
 const ALIGN: usize = 64;
 /// Blocks up to this size are kept by the thread that drops them.
 const SMALL: usize = 32 << 10;
+/// Bytes between large blocks, which the system lays one behind another. Their capacities are multiples of
+/// 4096: with nothing between them, a loop over several would read what differs in the low 12 bits by little
+/// from what it has just written, and processors then wait for the write.
+const GAP: usize = 27 * ALIGN;
 /// Bytes of small blocks of one class that a thread keeps, so that a class of which it only drops what
 /// others allocate takes no more.
 const CLASS_BYTES: usize = 16 << 20;
@@ -173,8 +177,9 @@ fn class_of(bytes: usize) -> (usize, usize) {
 }
 
 fn layout(capacity: usize) -> Layout {
+    let size = if capacity <= SMALL { capacity } else { capacity + GAP };
     // Running out of address space panics as `Vec` does.
-    Layout::from_size_align(capacity, ALIGN).expect("capacity overflow")
+    Layout::from_size_align(size, ALIGN).expect("capacity overflow")
 }
 
 impl Block {
@@ -186,7 +191,13 @@ impl Block {
             SMALL_BLOCKS.try_with(|pool| pool.borrow_mut().pop(class)).ok().flatten()
         } else {
             let mut pool = LARGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            pool[class].pop().inspect(|block| {
+            // Not the block that came back last, but the one before. A training step drops a parameter, then its
+            // gradient; the next takes memory for a gradient, then for a parameter. So these change places: else
+            // a parameter would be written where the caches of all threads hold the one that all have
+            // read, and lines that others have read take many times as long to write.
+            let blocks = &mut pool[class];
+            let block = if blocks.len() > 1 { Some(blocks.swap_remove(blocks.len() - 2)) } else { blocks.pop() };
+            block.inspect(|block| {
                 HELD.fetch_sub(block.capacity, Relaxed);
             })
         };
@@ -349,6 +360,16 @@ mod tests {
         drop(second);
         // ... but as truth values only after it was cleared.
         assert_eq!(Memory::new::<bool>(100).as_slice::<bool>(100), [false; 100]);
+    }
+
+    #[test]
+    fn of_large_blocks_the_last_waits() {
+        // Of a class that no other test uses.
+        let [first, second, third] = [(); 3].map(|()| Memory::new::<u8>(28 << 20));
+        let addresses = [&first, &second, &third].map(|memory| memory.bytes().0);
+        [first, second, third].into_iter().for_each(drop);
+        let again = [(); 3].map(|()| Memory::new::<u8>(28 << 20));
+        assert_eq!(again.each_ref().map(|memory| memory.bytes().0), [addresses[1], addresses[0], addresses[2]]);
     }
 
     #[test]

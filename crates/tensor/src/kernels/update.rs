@@ -9,8 +9,8 @@ use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
 /// The formula by which an optimizer changes one element of a parameter, given the gradient and
-/// `S` states of that element.
-pub trait Update<const S: usize>: Sync {
+/// `S` states of that element, at most four.
+pub trait Update<const S: usize>: Copy + Sync {
     /// The new parameter and states. A state that comes out subnormal is set to zero.
     fn element<T: Float>(&self, parameter: T, gradient: T, states: [T; S]) -> (T, [T; S]);
 }
@@ -59,7 +59,7 @@ fn run<T: Float, const S: usize, U: Update<S>>(
     for_chunks_with(out.as_mut_slice::<T>(), states, CHUNK, |start, out, states| {
         let range = start..start + out.len();
         let (before, gradient) = (&before[range.clone()], &gradient[range]);
-        vectorized(Elements { out, before, gradient, states, rule });
+        vectorized(Elements { out, before, gradient, states, rule: *rule });
     });
     Tensor::from_buffer(out, parameter.shape().clone())
 }
@@ -69,7 +69,9 @@ struct Elements<'a, T, const S: usize, U> {
     before: &'a [T],
     gradient: &'a [T],
     states: [&'a mut [T]; S],
-    rule: &'a U,
+    /// Its own: numbers that `out` might overlap would be loaded anew for each element, and as they are
+    /// float64, vectors of float32 would be half as long.
+    rule: U,
 }
 
 impl<T: Float, const S: usize, U: Update<S>> Loop for Elements<'_, T, S, U> {
@@ -78,26 +80,74 @@ impl<T: Float, const S: usize, U: Update<S>> Loop for Elements<'_, T, S, U> {
 
     #[inline(always)]
     fn run(self) {
-        let Elements { out, before, gradient, mut states, rule } = self;
+        const { assert!(S <= 4, "an update has at most four states") };
+        let Elements { out, before, gradient, states, rule } = self;
         let length = out.len();
-        assert!(before.len() == length && gradient.len() == length);
-        assert!(states.iter().all(|state| state.len() == length));
-        for k in 0..length {
-            let (new, after) = rule.element(before[k], gradient[k], std::array::from_fn(|s| states[s][k]));
-            out[k] = new;
-            for (state, after) in states.iter_mut().zip(after) {
-                // A mean that decays ends in subnormal numbers, with which arithmetic is many times
-                // slower; their part in a step is nothing.
-                state[k] = if after.abs() < T::min_positive_value() { T::zero() } else { after };
-            }
+        let (before, gradient) = (&before[..length], &gradient[..length]);
+        let mut states = states.into_iter().map(|state| &mut state[..length]);
+        let [a, b, c, d] = std::array::from_fn(|_| states.next().unwrap_or_default());
+        elements(out, before, gradient, a, b, c, d, rule);
+    }
+}
+
+/// The loop over all elements. Slices are arguments of their own, by which the compiler knows that they do
+/// not overlap, and not in an array, in which it would check the bounds of each element.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn elements<T: Float, const S: usize, U: Update<S>>(
+    out: &mut [T],
+    before: &[T],
+    gradient: &[T],
+    a: &mut [T],
+    b: &mut [T],
+    c: &mut [T],
+    d: &mut [T],
+    rule: U,
+) {
+    for k in 0..out.len() {
+        let mut states = [T::zero(); S];
+        if S > 0 {
+            states[0] = a[k];
+        }
+        if S > 1 {
+            states[1] = b[k];
+        }
+        if S > 2 {
+            states[2] = c[k];
+        }
+        if S > 3 {
+            states[3] = d[k];
+        }
+        let (new, after) = rule.element(before[k], gradient[k], states);
+        out[k] = new;
+        if S > 0 {
+            a[k] = normal(after[0]);
+        }
+        if S > 1 {
+            b[k] = normal(after[1]);
+        }
+        if S > 2 {
+            c[k] = normal(after[2]);
+        }
+        if S > 3 {
+            d[k] = normal(after[3]);
         }
     }
+}
+
+/// A mean that decays ends in subnormal numbers, with which arithmetic is slower, on some processors many
+/// times; their part in a step is nothing.
+#[inline(always)]
+fn normal<T: Float>(x: T) -> T {
+    if x.abs() < T::min_positive_value() { T::zero() } else { x }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dtype::DType;
 
+    #[derive(Clone, Copy)]
     struct Momentum;
 
     impl Update<1> for Momentum {
@@ -132,6 +182,48 @@ mod tests {
         assert_eq!(v.to_vec::<f32>().unwrap(), [0.5e-37; 5]);
         (0..3).for_each(|_| drop(update(&p, &g, [&mut v], &Momentum).unwrap()));
         assert_eq!(v.to_vec::<f32>().unwrap(), [0.0; 5]);
+    }
+
+    /// Sums of what is in front, with states in all places.
+    #[derive(Clone, Copy)]
+    struct Sums;
+
+    impl<const S: usize> Update<S> for Sums {
+        fn element<T: Float>(&self, p: T, g: T, states: [T; S]) -> (T, [T; S]) {
+            let mut sum = p - g;
+            let add = |state| {
+                sum += state;
+                sum
+            };
+            (p - g, states.map(add))
+        }
+    }
+
+    /// The parameter and the states after an update by [`Sums`] of several lengths.
+    fn sums<const S: usize>() {
+        for n in [0, 1, 7, 33, CHUNK + 5] {
+            let number = |k: usize| (0..n).map(|i| (i % 50 * (k + 3)) as f64).collect::<Vec<_>>();
+            for dtype in [DType::F32, DType::F64] {
+                let tensor = |k: usize| Tensor::from_vec(number(k), [n]).unwrap().cast(dtype);
+                let mut states: [Tensor; S] = std::array::from_fn(|s| tensor(s + 2));
+                let after = update(&tensor(0), &tensor(1), states.each_mut(), &Sums).unwrap();
+                let mut expected: Vec<f64> = number(0).iter().zip(number(1)).map(|(p, g)| p - g).collect();
+                assert_eq!(after.cast(DType::F64).to_vec::<f64>().unwrap(), expected);
+                for (s, state) in states.iter().enumerate() {
+                    expected.iter_mut().zip(number(s + 2)).for_each(|(sum, state)| *sum += state);
+                    assert_eq!(state.cast(DType::F64).to_vec::<f64>().unwrap(), expected, "state {s} of {S}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_of_states_goes_through_all_lengths() {
+        sums::<0>();
+        sums::<1>();
+        sums::<2>();
+        sums::<3>();
+        sums::<4>();
     }
 
     #[test]
