@@ -128,11 +128,12 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
             }
         });
     }
-    let across = n.div_ceil(columns);
-    let blocks = m.div_ceil(rows) * across;
+    let down = m.div_ceil(rows);
+    let blocks = down * n.div_ceil(columns);
     let output = Output::of(out);
     let product = |pair: usize, block: usize| {
-        let (top, left) = (block / across * rows, block % across * columns);
+        // Column by column: neighbours, which one thread is likely to have, share the columns of the right operand.
+        let (top, left) = (block % down * rows, block / down * columns);
         let block = Block {
             a: a.matrix(pair),
             b: b.matrix(pair),
