@@ -82,7 +82,7 @@ const TINY_TASK: usize = TASK / 16;
 
 /// Inner elements that are summed in registers, about, before the sums are added to the result: a panel of so
 /// many rows lies in the second level of cache, and starting a tile takes a hundredth of its time.
-const DEPTH: usize = 512;
+pub(super) const DEPTH: usize = 512;
 /// Rows of the left operand that are multiplied by one panel after the other, so as to stay in the cache.
 const ROWS: usize = 128;
 /// How often a block may have the columns of the widest tile, on one side, for the operand of the other to be read
@@ -299,6 +299,13 @@ impl<T: Tiled> Block<'_, T> {
                 tile.pack(&self.b.data[place..], down as usize, to);
             } else if count == tile.width && down == 1 {
                 transpose(self.b.data, place as isize, right, to, count);
+            } else if down == 1 {
+                // In the order of memory.
+                to.fill(T::zero());
+                for c in 0..count {
+                    let column = &self.b.data[self.b.place(inner.start, column + c)..][..inner.len()];
+                    to[c..].iter_mut().step_by(tile.width).zip(column).for_each(|(to, &x)| *to = x);
+                }
             } else if right == 1 {
                 for (row, to) in inner.clone().zip(to.chunks_exact_mut(tile.width)) {
                     to[..count].copy_from_slice(&self.b.data[self.b.place(row, column)..][..count]);
@@ -384,6 +391,35 @@ mod tests {
                     let expected: T = (0..k).map(|p| a.at(row, p) * b.at(p, column)).sum();
                     assert!(out == expected, "{sizes:?}, {pairs}: {out:?} at {index}, not {expected:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn long_sums_are_taken_in_blocks() {
+        // 0.4 at a time to the end of a sum would be off by a thousandth.
+        let (depth, columns) = (1 << 18, 3);
+        let data = vec![0.1f32; depth * columns];
+        let ones = vec![1f32; 2 * depth];
+        let product = |sizes: [usize; 3], (rows, columns): (usize, usize)| {
+            let [m, n, k] = sizes;
+            let matrices = |data, rows, columns| Matrices { data, starts: [0].into(), rows, columns };
+            let mut out = vec![0.0; m * n];
+            let b = matrices(&data[..], rows as isize, columns as isize);
+            gemm(sizes, &matrices(&ones[..], k as isize, 1), &b, &mut out);
+            out
+        };
+        // As a column, by rows, by columns, by tiles: all within what some hundred roundings in a row may do.
+        for (sizes, strides) in [
+            ([1, 1, depth], (1, 1)),
+            ([1, columns, depth], (columns, 1)),
+            ([1, columns, depth], (1, depth)),
+            ([2, columns, depth], (columns, 1)),
+        ] {
+            let expected = 0.1f32 as f64 * depth as f64;
+            for sum in product(sizes, strides) {
+                let error = (sum as f64 - expected).abs() / expected;
+                assert!(error < 3e-5, "{sizes:?}, {strides:?}: {sum}, not {expected}");
             }
         }
     }

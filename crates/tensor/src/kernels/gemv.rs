@@ -1,12 +1,14 @@
 //! Products of a row and a matrix, which wait for the matrix: read once, from one end to the other.
 
 use crate::dtype::Float;
-use crate::kernels::gemm::Matrix;
+use crate::kernels::gemm::{DEPTH, Matrix};
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::storage::Buffer;
 
 /// Sums of one product that are kept side by side.
 const LANES: usize = 16;
+/// Elements of a column whose sums are kept so: as many for each as [`DEPTH`] has fours.
+const COLUMN: usize = LANES * DEPTH;
 
 /// The row `a`, of `depth` elements, times columns of `b` from `first` on, as many as `out` has; the rows or the
 /// columns of `b` lie one after the other.
@@ -21,17 +23,24 @@ pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, fir
     };
     let data = &b.data[b.place(0, first)..];
     match b.strides {
-        [stride, 1] => vectorized(ByRows { row, data, stride: stride as usize, out }),
+        // A single column has both strides 1: as a column it is summed in vectors.
+        [stride, 1] if stride != 1 || depth == 1 => {
+            let mut part = Buffer::new::<T>(if depth > DEPTH { out.len() } else { 0 });
+            vectorized(ByRows { row, data, stride: stride as usize, out, part: part.as_mut_slice() });
+        }
         [_, stride] => vectorized(ByColumns { row, data, stride: stride as usize, out }),
     }
 }
 
-/// Adds multiples of the matrix's rows.
+/// Adds multiples of the matrix's rows, [`DEPTH`] at a time: small products added one by one to a large sum would all
+/// be rounded the same way.
 struct ByRows<'a, T> {
     row: &'a [T],
     data: &'a [T],
     stride: usize,
     out: &'a mut [T],
+    /// As many elements as `out`, if there is more than one block of rows.
+    part: &'a mut [T],
 }
 
 impl<T: Float> Loop for ByRows<'_, T> {
@@ -40,21 +49,32 @@ impl<T: Float> Loop for ByRows<'_, T> {
 
     #[inline(always)]
     fn run(self) {
-        let ByRows { row, data, stride, out } = self;
-        let width = out.len();
-        let of = |k: usize| &data[k * stride..][..width];
-        out.fill(T::zero());
-        let (fours, rest) = row.as_chunks::<4>();
-        for (k, &[p, q, r, s]) in fours.iter().enumerate() {
-            let rows = of(4 * k).iter().zip(of(4 * k + 1)).zip(of(4 * k + 2).iter().zip(of(4 * k + 3)));
-            for (out, ((&a, &b), (&c, &d))) in out.iter_mut().zip(rows) {
-                *out += (p * a + q * b) + (r * c + s * d);
-            }
+        let ByRows { row, data, stride, out, part } = self;
+        let (first, rest) = row.split_at(DEPTH.min(row.len()));
+        sum_rows(first, data, stride, out);
+        for (block, row) in rest.chunks(DEPTH).enumerate() {
+            sum_rows(row, &data[(block + 1) * DEPTH * stride..], stride, part);
+            out.iter_mut().zip(&*part).for_each(|(out, &sum)| *out += sum);
         }
-        for (k, &x) in rest.iter().enumerate() {
-            for (out, &a) in out.iter_mut().zip(of(4 * fours.len() + k)) {
-                *out += x * a;
-            }
+    }
+}
+
+/// The sums of one block of rows.
+#[inline(always)]
+fn sum_rows<T: Float>(row: &[T], data: &[T], stride: usize, out: &mut [T]) {
+    let width = out.len();
+    let of = |k: usize| &data[k * stride..][..width];
+    out.fill(T::zero());
+    let (fours, rest) = row.as_chunks::<4>();
+    for (k, &[p, q, r, s]) in fours.iter().enumerate() {
+        let rows = of(4 * k).iter().zip(of(4 * k + 1)).zip(of(4 * k + 2).iter().zip(of(4 * k + 3)));
+        for (out, ((&a, &b), (&c, &d))) in out.iter_mut().zip(rows) {
+            *out += (p * a + q * b) + (r * c + s * d);
+        }
+    }
+    for (k, &x) in rest.iter().enumerate() {
+        for (out, &a) in out.iter_mut().zip(of(4 * fours.len() + k)) {
+            *out += x * a;
         }
     }
 }
@@ -75,7 +95,11 @@ impl<T: Float> Loop for ByColumns<'_, T> {
     fn run(self) {
         let ByColumns { row, data, stride, out } = self;
         for (j, out) in out.iter_mut().enumerate() {
-            *out = dot(row, &data[j * stride..][..row.len()]);
+            let column = &data[j * stride..][..row.len()];
+            *out = T::zero();
+            for (a, b) in row.chunks(COLUMN).zip(column.chunks(COLUMN)) {
+                *out += dot(a, b);
+            }
         }
     }
 }

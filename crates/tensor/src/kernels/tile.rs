@@ -197,6 +197,10 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
         for &run in runs {
             let mut at = run;
             for _ in 0..length {
+                // Rows that lie far apart come from beyond the caches, and no processor guesses where.
+                for v in 0..VECTORS {
+                    V::prefetch(row.wrapping_add(AHEAD * stride + v * V::LANES));
+                }
                 let factors: [V; VECTORS] = std::array::from_fn(|v| V::load(row.add(v * V::LANES)));
                 for (sums, start) in sums.iter_mut().zip(starts) {
                     let value = V::splat(*start.add(at));
@@ -269,7 +273,7 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     }
 }
 
-/// Rows that are asked for before they are copied.
+/// Rows that are asked for before they are needed.
 const AHEAD: usize = 8;
 
 /// # Safety
