@@ -212,50 +212,91 @@ fn for_several<A: Element, O: Element, const N: usize>(
     many: &RowLoop<A, O, N>,
 ) -> Tensor {
     let mut out = Buffer::new::<O>(shape.size());
-    let steps: [Option<isize>; N] = std::array::from_fn(|n| match operands[n] {
-        x if x.shape() == &shape && x.is_contiguous() => Some(1),
-        x if x.size() == 1 => Some(0),
-        _ => None,
-    });
-    let walk: Walk<N> = if steps.contains(&None) {
-        let tiled = operands.map(|x| if x.shape() == &shape { by_tiles::<A>(x) } else { None });
-        if tiled.iter().any(Option::is_some) {
-            let operands = std::array::from_fn(|n| tiled[n].as_ref().unwrap_or(operands[n]));
-            return for_several(shape, operands, shortest, many);
-        }
-        let strides = operands.map(|x| broadcast_strides(x, &shape));
-        Walk::new(&shape, std::array::from_fn(|n| (&strides[n], operands[n].offset())))
-    } else {
-        Walk::row(out.len(), std::array::from_fn(|n| (steps[n].unwrap_or(0), operands[n].offset())))
-    };
-    // The last operand may be a number.
-    let suits = |n: usize| walk.steps[n] == 1 || walk.steps[n] == 0 && n > 0 && shortest == 0;
-    let direct = (walk.inner >= shortest || walk.is_row()) && (0..N).all(suits);
-    let data = operands.map(Tensor::storage_slice::<A>);
+    if operands.iter().all(|x| x.shape() == &shape && x.is_contiguous()) {
+        let walk = Walk::row(out.len(), operands.map(|x| (1, x.offset())));
+        for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
+            many(&Rows { operands: operands.map(Tensor::storage_slice), walk: &walk, start }, out);
+        });
+        return Tensor::from_buffer(out, shape);
+    }
+    if let Some(tiled) = tiled::<A, N>(&shape, operands) {
+        return for_several(shape, std::array::from_fn(|n| tiled[n].as_ref().unwrap_or(operands[n])), shortest, many);
+    }
+    let layout = Layout::of(&shape, operands);
+    let direct = layout.is_direct(shortest);
     for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
         if direct {
-            return many(&Rows { operands: data, walk: &walk, start }, out);
+            let operands = operands.map(Tensor::storage_slice);
+            return many(&Rows { operands, walk: &layout.walk, start }, out);
         }
-        let mut gathered = [[A::default(); GATHERED]; N];
-        for n in (0..N).filter(|&n| steps[n] == Some(0)) {
-            gathered[n][..out.len().min(GATHERED)].fill(operands[n].first());
-        }
+        let mut room = layout.room(out.len().min(GATHERED));
         for (start, out) in (start..).step_by(GATHERED).zip(out.chunks_mut(GATHERED)) {
-            if steps.contains(&None) {
-                for (position, at, length) in walk.runs(start, out.len()) {
-                    for n in (0..N).filter(|&n| steps[n].is_none()) {
-                        gather(data[n], at[n], walk.steps[n], &mut gathered[n][position..][..length]);
-                    }
-                }
-            }
-            let operands: [&[A]; N] = std::array::from_fn(|n| match steps[n] {
-                Some(1) => &data[n][operands[n].offset() + start..],
-                _ => &gathered[n],
-            });
+            let operands = layout.gather(start, out.len(), &mut room);
             many(&Rows { operands, walk: &Walk::row(out.len(), [(1, 0); N]), start: 0 }, out);
         }
     });
     Tensor::from_buffer(out, shape)
+}
+
+/// Copies of the operands that are best laid out by tiles, if any is.
+fn tiled<A: Element, const N: usize>(shape: &Shape, operands: [&Tensor; N]) -> Option<[Option<Tensor>; N]> {
+    let tiled = operands.map(|x| if x.shape() == shape && !x.is_contiguous() { by_tiles::<A>(x) } else { None });
+    tiled.iter().any(Option::is_some).then_some(tiled)
+}
+
+/// How the elements of operands lie that make a result.
+struct Layout<'a, const N: usize> {
+    operands: [&'a Tensor; N],
+    /// 1 for operands whose elements lie in the order of the result, 0 for numbers.
+    steps: [Option<isize>; N],
+    walk: Walk<N>,
+}
+
+impl<'a, const N: usize> Layout<'a, N> {
+    fn of(shape: &Shape, operands: [&'a Tensor; N]) -> Self {
+        let steps = operands.map(|x| match x {
+            x if x.shape() == shape && x.is_contiguous() => Some(1),
+            x => (x.size() == 1).then_some(0),
+        });
+        let walk = if steps.contains(&None) {
+            let strides = operands.map(|x| broadcast_strides(x, shape));
+            Walk::new(shape, std::array::from_fn(|n| (&strides[n], operands[n].offset())))
+        } else {
+            Walk::row(shape.size(), std::array::from_fn(|n| (steps[n].unwrap_or(0), operands[n].offset())))
+        };
+        Layout { operands, steps, walk }
+    }
+
+    /// Whether all rows are as [`Rows`] says, and at least as long as `shortest`; numbers are not if that is not 0.
+    fn is_direct(&self, shortest: usize) -> bool {
+        let suits = |n: usize| self.walk.steps[n] == 1 || self.walk.steps[n] == 0 && n > 0 && shortest == 0;
+        (self.walk.inner >= shortest || self.walk.is_row()) && (0..N).all(suits)
+    }
+
+    /// Room to gather `count` elements of each operand, with those of numbers.
+    fn room<A: Element>(&self, count: usize) -> [[A; GATHERED]; N] {
+        let mut room = [[A::default(); GATHERED]; N];
+        for n in (0..N).filter(|&n| self.steps[n] == Some(0)) {
+            room[n][..count].fill(self.operands[n].first());
+        }
+        room
+    }
+
+    /// The elements of each operand for `count` elements of the result: as they lie, or gathered.
+    fn gather<'b, A: Element>(&'b self, start: usize, count: usize, room: &'b mut [[A; GATHERED]; N]) -> [&'b [A]; N] {
+        let data = self.operands.map(Tensor::storage_slice);
+        if self.steps.contains(&None) {
+            for (position, at, length) in self.walk.runs(start, count) {
+                for n in (0..N).filter(|&n| self.steps[n].is_none()) {
+                    gather(data[n], at[n], self.walk.steps[n], &mut room[n][position..][..length]);
+                }
+            }
+        }
+        std::array::from_fn(|n| match self.steps[n] {
+            Some(1) => &data[n][self.operands[n].offset() + start..],
+            _ => &room[n],
+        })
+    }
 }
 
 /// Elements side by side.
@@ -320,24 +361,20 @@ pub(crate) fn select<T: Element>(shape: Shape, condition: &Tensor, a: &Tensor, b
             let [m, i, j] = at.map(|at| at as usize);
             match walk.steps {
                 [1, 1, 1] => {
-                    let values = left[i as usize..][..length].iter().zip(&right[j as usize..][..length]);
+                    let values = left[i..][..length].iter().zip(&right[j..][..length]);
                     for ((out, &mask), (&a, &b)) in out.iter_mut().zip(&mask[m..][..length]).zip(values) {
                         *out = if mask { a } else { b };
                     }
                 }
                 [1, 1, 0] => {
-                    let b = right[j as usize];
-                    for ((out, &mask), &a) in
-                        out.iter_mut().zip(&mask[m..][..length]).zip(&left[i as usize..][..length])
-                    {
+                    let b = right[j];
+                    for ((out, &mask), &a) in out.iter_mut().zip(&mask[m..][..length]).zip(&left[i..][..length]) {
                         *out = if mask { a } else { b };
                     }
                 }
                 [1, 0, 1] => {
                     let a = left[i];
-                    for ((out, &mask), &b) in
-                        out.iter_mut().zip(&mask[m..][..length]).zip(&right[j as usize..][..length])
-                    {
+                    for ((out, &mask), &b) in out.iter_mut().zip(&mask[m..][..length]).zip(&right[j..][..length]) {
                         *out = if mask { a } else { b };
                     }
                 }

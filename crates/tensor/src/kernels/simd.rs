@@ -65,7 +65,7 @@ static SUPPORTED: LazyLock<Set> = LazyLock::new(|| {
 ///
 /// Rust does not contract `a * b + c` by itself, so all forms give the same bits.
 macro_rules! dispatch {
-    ($name:ident, $Loop:path, ($($out:ident: $Out:ty)?) -> $Output:ty $(, $O:ident)?) => {
+    ($(#[$inline:meta])? $name:ident, $Loop:path, ($($out:ident: $Out:ty)?) -> $Output:ty $(, $O:ident)?) => {
         #[inline]
         pub(crate) fn $name<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
             #[cfg(target_arch = "x86_64")]
@@ -78,8 +78,7 @@ macro_rules! dispatch {
             fn avx2<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
                 body.run($($out)?)
             }
-            // Not into the caller, who would know less of the arguments.
-            #[inline(never)]
+            $(#[$inline])?
             fn base<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
                 body.run($($out)?)
             }
@@ -101,7 +100,8 @@ macro_rules! dispatch {
 }
 
 dispatch!(vectorized, Loop, () -> L::Output);
-dispatch!(vectorized_into, LoopInto<O>, (out: &mut [O]) -> (), O);
+// Not into the caller, where the compiler knows less of the slice.
+dispatch!(#[inline(never)] vectorized_into, LoopInto<O>, (out: &mut [O]) -> (), O);
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
+use crate::kernels::copy::row_major;
 use crate::kernels::elementwise::{Function, map, map_long};
 use crate::kernels::math;
 use crate::kernels::view::view;
@@ -332,8 +333,20 @@ pub(super) fn converted(x: &Tensor, dtype: DType) -> Cow<'_, Tensor> {
 }
 
 fn cast(x: &Tensor, dtype: DType) -> Tensor {
+    /// A type by way of which a rare conversion is exact, and needs no loop of its own.
+    const fn between(from: DType, to: DType) -> Option<DType> {
+        match (from, to) {
+            (DType::U8, DType::Bool) | (DType::Bool, DType::U8) => Some(DType::I64),
+            (DType::U8 | DType::Bool, DType::F64) => Some(DType::F32),
+            _ => None,
+        }
+    }
     fn to<A: Element, B: Element>(x: &Tensor) -> Tensor {
-        if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
+        if const { A::DTYPE as u8 == B::DTYPE as u8 } {
+            row_major::<A>(x)
+        } else if const { between(A::DTYPE, B::DTYPE).is_some() } {
+            cast(&cast(x, between(A::DTYPE, B::DTYPE).unwrap_or(B::DTYPE)), B::DTYPE)
+        } else if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
             map(x, |x: A| B::from_i64(x.to_i64()))
         } else {
             map(x, |x: A| B::from_f64(x.to_f64()))
