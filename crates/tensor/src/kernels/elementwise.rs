@@ -65,7 +65,7 @@ struct Rows<'a, A, const N: usize> {
     start: usize,
 }
 
-/// `f` of every element of `x`.
+/// `f`, which has no rare elements, of every element of `x`.
 pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
     let f = &f;
     for_rows(x.shape().clone(), [x], 0, &|[x]| f.of(x), &|rows, out| vectorized_into(Map { rows, f }, out))
@@ -90,7 +90,7 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
     }
 }
 
-/// As [`map`], for functions so long that each copy costs time to compile.
+/// As [`map`], for functions so long that each copy costs time to compile, or with rare elements.
 pub(crate) fn map_long<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
     let one = |[x]: [A; 1]| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
     for_blocks(x.shape().clone(), [x], &one, &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
@@ -408,7 +408,7 @@ mod tests {
         }
     }
 
-    /// A tensor of `sizes` of other numbers for each `seed`, with the elements of a row `step` apart.
+    /// Rows of numbers, other ones for each `seed`, with the elements of a row `step` apart.
     fn rows([rows, width]: [usize; 2], step: isize, seed: usize) -> Tensor {
         let count = rows * width * step.unsigned_abs();
         let values: Vec<f32> = (0..count).map(|k| ((k * 7919 + seed) % 1009) as f32).collect();
