@@ -13,20 +13,27 @@ const ROWS: usize = 32;
 
 /// A copy of `x` whose elements lie in row-major order.
 pub(crate) fn row_major<T: Element>(x: &Tensor) -> Tensor {
+    by_tiles::<T>(x).unwrap_or_else(|| map(x, |x: T| x))
+}
+
+/// Such a copy if that is best made by tiles.
+pub(crate) fn by_tiles<T: Element>(x: &Tensor) -> Option<Tensor> {
     let walk = Walk::new(x.shape(), [(x.strides(), x.offset())]);
     let (width, step) = (walk.inner, walk.steps[0]);
     if x.size() == 0 || !walk.is_transposed() || width > CHUNK {
-        return map(x, |x: T| x);
+        return None;
     }
     let data = x.storage_slice::<T>();
     let mut out = Buffer::new::<T>(x.size());
-    let together = (CHUNK / width).next_multiple_of(ROWS);
+    // Where rows start multiples of 1 KiB apart, many would be in one another's way in the first cache.
+    let rows = if (width * size_of::<T>()).is_multiple_of(1 << 10) { 64 / size_of::<T>() } else { ROWS };
+    let together = (CHUNK / width).next_multiple_of(rows);
     for_chunks(out.as_mut_slice::<T>(), together * width, |first, out| {
         let mut runs = walk.runs(first, out.len()).map(|(_, [at], _)| at).peekable();
         let mut out = out;
         while let Some(at) = runs.next() {
             let mut count = 1;
-            while count < ROWS && runs.next_if_eq(&(at + count as isize)).is_some() {
+            while count < rows && runs.next_if_eq(&(at + count as isize)).is_some() {
                 count += 1;
             }
             let (rows, rest) = out.split_at_mut(count * width);
@@ -34,7 +41,7 @@ pub(crate) fn row_major<T: Element>(x: &Tensor) -> Tensor {
             out = rest;
         }
     });
-    Tensor::from_buffer(out, x.shape().clone())
+    Some(Tensor::from_buffer(out, x.shape().clone()))
 }
 
 /// Writes rows of `width` elements: row `i` has in column `j` the element at `at + i + j · step`.

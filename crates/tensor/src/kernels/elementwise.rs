@@ -1,7 +1,10 @@
 //! Elementwise maps over one, two or three broadcast operands.
 
+use std::slice;
+
 use crate::dtype::Element;
-use crate::kernels::simd::{Loop, Set, vectorized};
+use crate::kernels::copy::by_tiles;
+use crate::kernels::simd::{LoopInto, Set, vectorized_into};
 use crate::kernels::strided::Walk;
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::{Shape, Strides};
@@ -34,163 +37,6 @@ impl<A, O, F: Fn(A) -> O + Sync> Function<A, O> for F {
     }
 }
 
-/// Elements that are gathered at a time where they do not lie side by side.
-const GATHERED: usize = 256;
-
-/// `f` of every element of `x`.
-pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
-    let one = |x| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
-    map_chunks(x, &one, &|start, out, data, walk| vectorized(Map { start, out, data, walk, f: &f }))
-}
-
-/// The loop of [`map`] over the chunk that starts at an element.
-type MapChunk<'a, A, O> = dyn Fn(usize, &mut [O], &[A], &Walk<1>) + Sync + 'a;
-
-/// What [`map`] does around its loop: behind `dyn Fn`, to be compiled once for two types and not for each
-/// function. The same holds for [`zip_chunks`].
-fn map_chunks<A: Element, O: Element>(x: &Tensor, one: &dyn Fn(A) -> O, many: &MapChunk<A, O>) -> Tensor {
-    let mut out = Buffer::new::<O>(x.size());
-    if out.len() == 1 {
-        out.as_mut_slice()[0] = one(x.first());
-    } else {
-        let data = x.storage_slice();
-        let walk = Walk::new(x.shape(), [(x.strides(), x.offset())]);
-        for_chunks(out.as_mut_slice(), CHUNK, |start, out| many(start, out, data, &walk));
-    }
-    Tensor::from_buffer(out, x.shape().clone())
-}
-
-struct Map<'a, A, O, F> {
-    start: usize,
-    out: &'a mut [O],
-    data: &'a [A],
-    walk: &'a Walk<1>,
-    f: &'a F,
-}
-
-impl<A: Element, O: Element, F: Function<A, O>> Loop for Map<'_, A, O, F> {
-    type Output = ();
-    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
-
-    #[inline(always)]
-    fn run(self) {
-        let Map { start, out, data, walk, f } = self;
-        let adjacent = walk.steps == [1];
-        for (position, [at], length) in walk.runs(start, out.len()) {
-            let width = if adjacent { length.max(1) } else { GATHERED };
-            for (k, out) in out[position..position + length].chunks_mut(width).enumerate() {
-                let gathered;
-                // One loop for both cases: of long functions each copy costs time to compile.
-                let values = if adjacent {
-                    &data[at as usize..][..length]
-                } else {
-                    let first = at + (k * GATHERED) as isize * walk.steps[0];
-                    gathered = gather(data, first, walk.steps[0], out.len());
-                    &gathered[..out.len()]
-                };
-                for (out, &x) in out.iter_mut().zip(values) {
-                    *out = f.of(x);
-                }
-                if values.iter().fold(false, |any, &x| any | f.is_rare(x)) {
-                    for (out, &x) in out.iter_mut().zip(values).filter(|(_, x)| f.is_rare(**x)) {
-                        *out = f.rare(x);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// `count` elements, `step` apart.
-fn gather<A: Element>(data: &[A], first: isize, step: isize, count: usize) -> [A; GATHERED] {
-    let mut gathered = [A::default(); GATHERED];
-    if step == 0 {
-        gathered[..count].fill(data[first as usize]);
-    } else {
-        for (k, x) in gathered[..count].iter_mut().enumerate() {
-            *x = data[(first + k as isize * step) as usize];
-        }
-    }
-    gathered
-}
-
-/// `f` of every pair of elements of `a` and `b`, broadcast to `shape`.
-pub(crate) fn zip<A: Element, B: Element, O: Element>(
-    shape: Shape,
-    a: &Tensor,
-    b: &Tensor,
-    f: impl Fn(A, B) -> O + Sync,
-) -> Tensor {
-    zip_chunks(shape, a, b, &f, &|start, out, left, right, walk| {
-        vectorized(Zip { start, out, left, right, walk, f: &f });
-    })
-}
-
-/// The loop of [`zip`] over the chunk that starts at an element.
-type ZipChunk<'a, A, B, O> = dyn Fn(usize, &mut [O], &[A], &[B], &Walk<2>) + Sync + 'a;
-
-/// What [`zip`] does around its loop.
-fn zip_chunks<A: Element, B: Element, O: Element>(
-    shape: Shape,
-    a: &Tensor,
-    b: &Tensor,
-    one: &dyn Fn(A, B) -> O,
-    many: &ZipChunk<A, B, O>,
-) -> Tensor {
-    let mut out = Buffer::new::<O>(shape.size());
-    if out.len() == 1 {
-        out.as_mut_slice()[0] = one(a.first(), b.first());
-    } else {
-        let (left, right) = (a.storage_slice(), b.storage_slice());
-        let (a_strides, b_strides) = (broadcast_strides(a, &shape), broadcast_strides(b, &shape));
-        let walk = Walk::new(&shape, [(&a_strides, a.offset()), (&b_strides, b.offset())]);
-        for_chunks(out.as_mut_slice(), CHUNK, |start, out| many(start, out, left, right, &walk));
-    }
-    Tensor::from_buffer(out, shape)
-}
-
-struct Zip<'a, A, B, O, F> {
-    start: usize,
-    out: &'a mut [O],
-    left: &'a [A],
-    right: &'a [B],
-    walk: &'a Walk<2>,
-    f: &'a F,
-}
-
-impl<A: Element, B: Element, O: Element, F: Fn(A, B) -> O> Loop for Zip<'_, A, B, O, F> {
-    type Output = ();
-    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
-
-    #[inline(always)]
-    fn run(self) {
-        let Zip { start, out, left, right, walk, f } = self;
-        for (position, [i, j], length) in walk.runs(start, out.len()) {
-            let out = &mut out[position..position + length];
-            match walk.steps {
-                [1, 1] => {
-                    let (a, b) = (&left[i as usize..][..length], &right[j as usize..][..length]);
-                    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                        *out = f(a, b);
-                    }
-                }
-                [1, 0] => {
-                    let (a, b) = (&left[i as usize..][..length], right[j as usize]);
-                    for (out, &a) in out.iter_mut().zip(a) {
-                        *out = f(a, b);
-                    }
-                }
-                [s, t] => {
-                    for (k, out) in out.iter_mut().enumerate() {
-                        let k = k as isize;
-                        *out = f(left[(i + k * s) as usize], right[(j + k * t) as usize]);
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// A function of two elements, as [`Function`] is one of one.
 pub(crate) trait PairFunction<T>: Sync {
     /// The value at `(a, b)`, straight-line code.
@@ -204,53 +50,300 @@ impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
     }
 }
 
-/// As [`zip`], for functions so long that each copy costs time to compile: elements that do not lie side
-/// by side are gathered.
+/// Elements that a long function takes at a time, for the compiler to make no second form of it for what vectors leave.
+const BLOCK: usize = 16;
+/// Elements that are gathered at a time where they do not lie side by side.
+const GATHERED: usize = 256;
+/// Elements of a row from which on it is not worth while for a long function to gather them with others.
+const LONG: usize = 64;
+
+/// Rows of a part of a result that starts at an element. Neighbouring elements of an operand lie side
+/// by side, or the last operand has a number for each row.
+struct Rows<'a, A, const N: usize> {
+    operands: [&'a [A]; N],
+    walk: &'a Walk<N>,
+    start: usize,
+}
+
+/// `f`, which has no rare elements, of every element of `x`.
+pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
+    let f = &f;
+    for_rows(x.shape().clone(), [x], 0, &|[x]| f.of(x), &|rows, out| vectorized_into(Map { rows, f }, out))
+}
+
+struct Map<'a, A, F> {
+    rows: &'a Rows<'a, A, 1>,
+    f: &'a F,
+}
+
+impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
+    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
+
+    #[inline(always)]
+    fn run(self, out: &mut [O]) {
+        let Map { rows: Rows { operands: [x], walk, start }, f } = self;
+        for (position, [at], length) in walk.runs(*start, out.len()) {
+            for (out, &x) in out[position..][..length].iter_mut().zip(&x[at as usize..][..length]) {
+                *out = f.of(x);
+            }
+        }
+    }
+}
+
+/// As [`map`], for functions so long that each copy costs time to compile, or with rare elements.
+pub(crate) fn map_long<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
+    let one = |[x]: [A; 1]| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
+    for_blocks(x.shape().clone(), [x], &one, &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
+}
+
+struct MapLong<'a, A, F> {
+    x: &'a Blocks<A>,
+    f: &'a F,
+}
+
+impl<A: Element, O: Element, F: Function<A, O>> LoopInto<[O; BLOCK]> for MapLong<'_, A, F> {
+    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
+
+    #[inline(always)]
+    fn run(self, out: &mut Blocks<O>) {
+        let MapLong { x, f } = self;
+        let (x, out) = (x.as_flattened(), out.as_flattened_mut());
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = f.of(x);
+        }
+        if x.iter().fold(false, |any, &x| any | f.is_rare(x)) {
+            for (out, &x) in out.iter_mut().zip(x).filter(|(_, x)| f.is_rare(**x)) {
+                *out = f.rare(x);
+            }
+        }
+    }
+}
+
+/// `f` of every pair of elements of `a` and `b`, broadcast to `shape`.
+pub(crate) fn zip<A: Element, O: Element>(
+    shape: Shape,
+    a: &Tensor,
+    b: &Tensor,
+    f: impl Fn(A, A) -> O + Sync,
+) -> Tensor {
+    let f = &f;
+    for_rows(shape, [a, b], 0, &|[a, b]| f(a, b), &|rows, out| vectorized_into(Zip { rows, f }, out))
+}
+
+struct Zip<'a, A, F> {
+    rows: &'a Rows<'a, A, 2>,
+    f: &'a F,
+}
+
+impl<A: Element, O: Element, F: Fn(A, A) -> O> LoopInto<O> for Zip<'_, A, F> {
+    const WIDEST: Set = Set::of(A::DTYPE).or(Set::of(O::DTYPE));
+
+    #[inline(always)]
+    fn run(self, out: &mut [O]) {
+        let Zip { rows: Rows { operands: [left, right], walk, start }, f } = self;
+        for (position, [i, j], length) in walk.runs(*start, out.len()) {
+            let (out, left) = (&mut out[position..][..length], &left[i as usize..][..length]);
+            if walk.steps[1] == 0 {
+                let b = right[j as usize];
+                for (out, &a) in out.iter_mut().zip(left) {
+                    *out = f(a, b);
+                }
+            } else {
+                for ((out, &a), &b) in out.iter_mut().zip(left).zip(&right[j as usize..][..length]) {
+                    *out = f(a, b);
+                }
+            }
+        }
+    }
+}
+
+/// As [`zip`], for long functions.
 pub(crate) fn zip_long<T: Element>(shape: Shape, a: &Tensor, b: &Tensor, f: impl PairFunction<T>) -> Tensor {
-    zip_chunks(shape, a, b, &|a, b| f.of(a, b), &|start, out, left, right, walk| {
-        vectorized(ZipLong { start, out, left, right, walk, f: &f });
+    for_blocks(shape, [a, b], &|[a, b]| f.of(a, b), &|[left, right], out| {
+        vectorized_into(ZipLong { left, right, f: &f }, out);
     })
 }
 
 struct ZipLong<'a, T, F> {
-    start: usize,
-    out: &'a mut [T],
-    left: &'a [T],
-    right: &'a [T],
-    walk: &'a Walk<2>,
+    left: &'a Blocks<T>,
+    right: &'a Blocks<T>,
     f: &'a F,
 }
 
-impl<T: Element, F: PairFunction<T>> Loop for ZipLong<'_, T, F> {
-    type Output = ();
+impl<T: Element, F: PairFunction<T>> LoopInto<[T; BLOCK]> for ZipLong<'_, T, F> {
     const WIDEST: Set = Set::of(T::DTYPE);
 
     #[inline(always)]
-    fn run(self) {
-        let ZipLong { start, out, left, right, walk, f } = self;
-        let [s, t] = walk.steps;
-        for (position, [i, j], length) in walk.runs(start, out.len()) {
-            let width = if walk.steps == [1, 1] { length.max(1) } else { GATHERED };
-            for (k, out) in out[position..position + length].chunks_mut(width).enumerate() {
-                let (count, past) = (out.len(), (k * width) as isize);
-                let (i, j) = (i + past * s, j + past * t);
-                let (gathered_left, gathered_right);
-                let a = if s == 1 {
-                    &left[i as usize..][..count]
-                } else {
-                    gathered_left = gather(left, i, s, count);
-                    &gathered_left[..count]
-                };
-                let b = if t == 1 {
-                    &right[j as usize..][..count]
-                } else {
-                    gathered_right = gather(right, j, t, count);
-                    &gathered_right[..count]
-                };
-                for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-                    *out = f.of(a, b);
+    fn run(self, out: &mut Blocks<T>) {
+        let ZipLong { left, right, f } = self;
+        let (left, right) = (left.as_flattened(), right.as_flattened());
+        for ((out, &a), &b) in out.as_flattened_mut().iter_mut().zip(left).zip(right) {
+            *out = f.of(a, b);
+        }
+    }
+}
+
+/// A loop over rows of a part of the result.
+type RowLoop<'a, A, O, const N: usize> = dyn Fn(&Rows<A, N>, &mut [O]) + Sync + 'a;
+
+/// What all these functions do around their loops: behind `dyn Fn`, to be compiled once for two types and
+/// not for each function. Rows are gathered, some together, if they are shorter than `shortest` or
+/// the loop cannot take them as they lie.
+fn for_rows<A: Element, O: Element, const N: usize>(
+    shape: Shape,
+    operands: [&Tensor; N],
+    shortest: usize,
+    one: &dyn Fn([A; N]) -> O,
+    many: &RowLoop<A, O, N>,
+) -> Tensor {
+    if shape.size() == 1 {
+        let value = one(operands.map(Tensor::first));
+        return Tensor::from_buffer(Buffer::filled(1, value), shape);
+    }
+    for_several(shape, operands, shortest, many)
+}
+
+/// [`for_rows`] for other than one element.
+#[inline(never)]
+fn for_several<A: Element, O: Element, const N: usize>(
+    shape: Shape,
+    operands: [&Tensor; N],
+    shortest: usize,
+    many: &RowLoop<A, O, N>,
+) -> Tensor {
+    let mut out = Buffer::new::<O>(shape.size());
+    if operands.iter().all(|x| x.shape() == &shape && x.is_contiguous()) {
+        let walk = Walk::row(out.len(), operands.map(|x| (1, x.offset())));
+        for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
+            many(&Rows { operands: operands.map(Tensor::storage_slice), walk: &walk, start }, out);
+        });
+        return Tensor::from_buffer(out, shape);
+    }
+    if let Some(tiled) = tiled::<A, N>(&shape, operands) {
+        return for_several(shape, std::array::from_fn(|n| tiled[n].as_ref().unwrap_or(operands[n])), shortest, many);
+    }
+    let layout = Layout::of(&shape, operands);
+    let direct = layout.is_direct(shortest);
+    for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
+        if direct {
+            let operands = operands.map(Tensor::storage_slice);
+            return many(&Rows { operands, walk: &layout.walk, start }, out);
+        }
+        let mut room = layout.room(out.len().min(GATHERED));
+        for (start, out) in (start..).step_by(GATHERED).zip(out.chunks_mut(GATHERED)) {
+            let operands = layout.gather(start, out.len(), &mut room);
+            many(&Rows { operands, walk: &Walk::row(out.len(), [(1, 0); N]), start: 0 }, out);
+        }
+    });
+    Tensor::from_buffer(out, shape)
+}
+
+/// Copies of the operands that are best laid out by tiles, if any is.
+fn tiled<A: Element, const N: usize>(shape: &Shape, operands: [&Tensor; N]) -> Option<[Option<Tensor>; N]> {
+    let tiled = operands.map(|x| if x.shape() == shape && !x.is_contiguous() { by_tiles::<A>(x) } else { None });
+    tiled.iter().any(Option::is_some).then_some(tiled)
+}
+
+/// How the elements of operands lie that make a result.
+struct Layout<'a, const N: usize> {
+    operands: [&'a Tensor; N],
+    /// 1 for operands whose elements lie in the order of the result, 0 for numbers.
+    steps: [Option<isize>; N],
+    walk: Walk<N>,
+}
+
+impl<'a, const N: usize> Layout<'a, N> {
+    fn of(shape: &Shape, operands: [&'a Tensor; N]) -> Self {
+        let steps = operands.map(|x| match x {
+            x if x.shape() == shape && x.is_contiguous() => Some(1),
+            x => (x.size() == 1).then_some(0),
+        });
+        let walk = if steps.contains(&None) {
+            let strides = operands.map(|x| broadcast_strides(x, shape));
+            Walk::new(shape, std::array::from_fn(|n| (&strides[n], operands[n].offset())))
+        } else {
+            Walk::row(shape.size(), std::array::from_fn(|n| (steps[n].unwrap_or(0), operands[n].offset())))
+        };
+        Layout { operands, steps, walk }
+    }
+
+    /// Whether all rows are as [`Rows`] says, and at least as long as `shortest`; numbers are not if that is not 0.
+    fn is_direct(&self, shortest: usize) -> bool {
+        let suits = |n: usize| self.walk.steps[n] == 1 || self.walk.steps[n] == 0 && n > 0 && shortest == 0;
+        (self.walk.inner >= shortest || self.walk.is_row()) && (0..N).all(suits)
+    }
+
+    /// Room to gather `count` elements of each operand, with those of numbers.
+    fn room<A: Element>(&self, count: usize) -> [[A; GATHERED]; N] {
+        let mut room = [[A::default(); GATHERED]; N];
+        for n in (0..N).filter(|&n| self.steps[n] == Some(0)) {
+            room[n][..count].fill(self.operands[n].first());
+        }
+        room
+    }
+
+    /// The elements of each operand for `count` elements of the result: as they lie, or gathered.
+    fn gather<'b, A: Element>(&'b self, start: usize, count: usize, room: &'b mut [[A; GATHERED]; N]) -> [&'b [A]; N] {
+        let data = self.operands.map(Tensor::storage_slice);
+        if self.steps.contains(&None) {
+            for (position, at, length) in self.walk.runs(start, count) {
+                for n in (0..N).filter(|&n| self.steps[n].is_none()) {
+                    gather(data[n], at[n], self.walk.steps[n], &mut room[n][position..][..length]);
                 }
             }
+        }
+        std::array::from_fn(|n| match self.steps[n] {
+            Some(1) => &data[n][self.operands[n].offset() + start..],
+            _ => &room[n],
+        })
+    }
+}
+
+/// Elements side by side.
+type Blocks<T> = [[T; BLOCK]];
+/// A loop over as many blocks of each operand as the result has.
+type BlockLoop<'a, A, O, const N: usize> = dyn Fn([&Blocks<A>; N], &mut Blocks<O>) + Sync + 'a;
+
+/// As [`for_rows`] for loops over blocks. The last elements of a row, if they are no block, are computed a
+/// second time with some before them, or with others that do not count.
+fn for_blocks<A: Element, O: Element, const N: usize>(
+    shape: Shape,
+    operands: [&Tensor; N],
+    one: &dyn Fn([A; N]) -> O,
+    many: &BlockLoop<A, O, N>,
+) -> Tensor {
+    for_rows(shape, operands, LONG, one, &|Rows { operands, walk, start }, out| {
+        for (position, at, length) in walk.runs(*start, out.len()) {
+            let out = &mut out[position..][..length];
+            let operands: [&[A]; N] = std::array::from_fn(|n| &operands[n][at[n] as usize..][..length]);
+            let Some(_) = out.last_chunk::<BLOCK>() else {
+                let (mut padded, mut results) = ([[A::default(); BLOCK]; N], [O::default(); BLOCK]);
+                for (padded, operand) in padded.iter_mut().zip(operands) {
+                    padded[..length].copy_from_slice(operand);
+                }
+                many(padded.each_ref().map(slice::from_ref), slice::from_mut(&mut results));
+                out.copy_from_slice(&results[..length]);
+                continue;
+            };
+            many(operands.map(|operand| operand.as_chunks().0), out.as_chunks_mut().0);
+            if let (1.., Some(out)) = (length % BLOCK, out.last_chunk_mut()) {
+                let last = operands.map(|operand| operand.last_chunk().map_or(&[][..], slice::from_ref));
+                many(last, slice::from_mut(out));
+            }
+        }
+    })
+}
+
+/// Elements that start `step` apart, side by side.
+fn gather<A: Element>(data: &[A], first: isize, step: isize, out: &mut [A]) {
+    let first = first as usize;
+    match step {
+        0 => out.fill(data[first]),
+        1 => out.copy_from_slice(&data[first..][..out.len()]),
+        2.. => out.iter_mut().zip(data[first..].iter().step_by(step as usize)).for_each(|(out, &x)| *out = x),
+        _ => {
+            let backward = data[..=first].iter().rev().step_by(step.unsigned_abs());
+            out.iter_mut().zip(backward).for_each(|(out, &x)| *out = x);
         }
     }
 }
@@ -300,4 +393,57 @@ pub(crate) fn select<T: Element>(shape: Shape, condition: &Tensor, a: &Tensor, b
 /// The strides by which `x` is read as a tensor of `shape`; the caller has checked that it may be.
 fn broadcast_strides(x: &Tensor, shape: &Shape) -> Strides {
     x.strides().broadcast(x.shape(), shape).expect("the operation checks that its operands broadcast")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+
+    struct Long;
+
+    impl Function<f32, f32> for Long {
+        fn of(&self, x: f32) -> f32 {
+            x * 0.5 + 1.0
+        }
+    }
+
+    /// Rows of numbers, other ones for each `seed`, with the elements of a row `step` apart.
+    fn rows([rows, width]: [usize; 2], step: isize, seed: usize) -> Tensor {
+        let count = rows * width * step.unsigned_abs();
+        let values: Vec<f32> = (0..count).map(|k| ((k * 7919 + seed) % 1009) as f32).collect();
+        let strides = [width as isize * step.abs(), step].into_iter().collect();
+        let first = if step < 0 { (width - 1) * step.unsigned_abs() } else { 0 };
+        Tensor::from_vec(values, [count]).unwrap().restrided([rows, width].into(), strides, first)
+    }
+
+    /// Every element of a map and of a zip is what its indices say, whatever way operands lie.
+    #[test]
+    fn functions_go_over_every_layout() {
+        for width in [1, 2, 15, 16, 17, 63, 64, 65, 100, 255, 256, 257, 600] {
+            let (column, number) = (rows([3, 1], 1, 6), Tensor::scalar(7.0).cast(DType::F32));
+            let mut operands = vec![rows([1, width], 1, 5), column, number, rows([width, 3], 1, 8).t().unwrap()];
+            operands.extend([1, 2, -1, -3].map(|step| rows([3, width], step, 4)));
+            let shape = Shape::from([3, width]);
+            let each = |x: &Tensor| {
+                let (strides, data) = (broadcast_strides(x, &shape), x.storage_slice::<f32>());
+                let at = |k: usize| (k / width) as isize * strides[0] + (k % width) as isize * strides[1];
+                (0..3 * width).map(|k| data[(x.offset() as isize + at(k)) as usize]).collect::<Vec<f32>>()
+            };
+            for a in &operands {
+                let of_a = each(a);
+                if a.shape() == &shape {
+                    let expected: Vec<f32> = of_a.iter().map(|x| x * 0.5 + 1.0).collect();
+                    assert_eq!(map_long(a, Long).to_vec::<f32>().unwrap(), expected, "{width}");
+                    assert_eq!(map(a, Long).to_vec::<f32>().unwrap(), expected, "{width}");
+                }
+                for b in &operands {
+                    let expected: Vec<f32> = of_a.iter().zip(each(b)).map(|(a, b)| a - 2.0 * b).collect();
+                    let f = |a: f32, b: f32| a - 2.0 * b;
+                    assert_eq!(zip(shape.clone(), a, b, f).to_vec::<f32>().unwrap(), expected, "{width}");
+                    assert_eq!(zip_long(shape.clone(), a, b, f).to_vec::<f32>().unwrap(), expected, "{width}");
+                }
+            }
+        }
+    }
 }

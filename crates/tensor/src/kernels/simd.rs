@@ -1,6 +1,8 @@
 //! Loops compiled for the vector instructions of the processor at hand.
 #![allow(unsafe_code)]
 
+use std::sync::LazyLock;
+
 use crate::dtype::DType;
 
 /// The widest instruction set for which a loop is compiled. Each costs time to build.
@@ -37,38 +39,69 @@ pub(crate) trait Loop {
     fn run(self) -> Self::Output;
 }
 
+/// A loop that writes to a slice. As the slice is an argument of its own, the compiler knows that nothing else
+/// leads there, and makes no second form of the loop for the case that something does.
+pub(crate) trait LoopInto<O> {
+    const WIDEST: Set;
+    fn run(self, out: &mut [O]);
+}
+
+/// The widest instruction set of the processor at hand.
+static SUPPORTED: LazyLock<Set> = LazyLock::new(|| {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bw");
+        if is_x86_feature_detected!("avx2") {
+            return if avx512 { Set::Avx512 } else { Set::Avx2 };
+        }
+    }
+    Set::Base
+});
+
 /// Runs a loop with the widest instructions that the processor has and the loop is compiled for.
 ///
 /// Rust does not contract `a * b + c` by itself, so all forms give the same bits.
-#[inline]
-pub(crate) fn vectorized<L: Loop>(body: L) -> L::Output {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-        fn avx512<L: Loop>(body: L) -> L::Output {
-            body.run()
-        }
-        #[target_feature(enable = "avx2")]
-        fn avx2<L: Loop>(body: L) -> L::Output {
-            body.run()
-        }
-        if const { matches!(L::WIDEST, Set::Avx512) } {
-            let found = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512bw");
-            if found {
-                // SAFETY: the processor has all these features.
-                return unsafe { avx512(body) };
+macro_rules! dispatch {
+    ($(#[$inline:meta])? $name:ident, $Loop:path, ($($out:ident: $Out:ty)?) -> $Output:ty $(, $O:ident)?) => {
+        #[inline]
+        pub(crate) fn $name<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
+            fn avx512<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
+                body.run($($out)?)
             }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2")]
+            fn avx2<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
+                body.run($($out)?)
+            }
+            $(#[$inline])?
+            fn base<$($O,)? L: $Loop>(body: L $(, $out: $Out)?) -> $Output {
+                body.run($($out)?)
+            }
+            #[cfg(target_arch = "x86_64")]
+            if const { !matches!(L::WIDEST, Set::Base) } {
+                let supported = *SUPPORTED;
+                if const { matches!(L::WIDEST, Set::Avx512) } && matches!(supported, Set::Avx512) {
+                    // SAFETY: the processor has these instructions.
+                    return unsafe { avx512(body $(, $out)?) };
+                }
+                if !matches!(supported, Set::Base) {
+                    // SAFETY: as above.
+                    return unsafe { avx2(body $(, $out)?) };
+                }
+            }
+            base(body $(, $out)?)
         }
-        if const { !matches!(L::WIDEST, Set::Base) } && is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has this feature.
-            return unsafe { avx2(body) };
-        }
-    }
-    body.run()
+    };
 }
+
+dispatch!(vectorized, Loop, () -> L::Output);
+// Not into the caller, where the compiler knows less of the slice.
+dispatch!(#[inline(never)] vectorized_into, LoopInto<O>, (out: &mut [O]) -> (), O);
 
 #[cfg(test)]
 mod tests {

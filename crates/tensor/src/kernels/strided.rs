@@ -36,6 +36,17 @@ impl<const N: usize> Walk<N> {
         Walk { outer: axes, inner, steps, start: operands.map(|(_, offset)| offset as isize) }
     }
 
+    /// A single row of so many elements; `operands` are the stride and offset of each.
+    pub(crate) fn row(length: usize, operands: [(isize, usize); N]) -> Self {
+        let (steps, start) = (operands.map(|(step, _)| step), operands.map(|(_, offset)| offset as isize));
+        Walk { outer: SmallVec::new(), inner: length, steps, start }
+    }
+
+    /// Whether it is a single row.
+    pub(crate) fn is_row(&self) -> bool {
+        self.outer.is_empty()
+    }
+
     /// The runs of the inner loop that lie within the elements `first .. first + count` in
     /// row-major order, each as its position (counted from `first`), the offset of each operand,
     /// and its length.
@@ -72,6 +83,26 @@ pub(crate) struct Runs<'a, const N: usize> {
     count: usize,
 }
 
+impl<const N: usize> Runs<'_, N> {
+    /// Goes on to the next row, where that is not the next along the last axis.
+    #[inline(never)]
+    fn carry(&mut self) {
+        for (axis, (size, steps)) in self.walk.outer.iter().enumerate().rev() {
+            self.index[axis] += 1;
+            for (offset, step) in self.offsets.iter_mut().zip(steps) {
+                *offset += step;
+            }
+            if self.index[axis] < *size {
+                break;
+            }
+            self.index[axis] = 0;
+            for (offset, step) in self.offsets.iter_mut().zip(steps) {
+                *offset -= *size as isize * step;
+            }
+        }
+    }
+}
+
 impl<const N: usize> Iterator for Runs<'_, N> {
     type Item = (usize, [isize; N], usize);
 
@@ -86,18 +117,12 @@ impl<const N: usize> Iterator for Runs<'_, N> {
         let run = (self.position, at, length);
         self.position += length;
         self.column = 0;
-        for (axis, (size, steps)) in outer.iter().enumerate().rev() {
-            self.index[axis] += 1;
-            for (offset, step) in self.offsets.iter_mut().zip(steps) {
-                *offset += step;
+        match (outer.last(), self.index.last_mut()) {
+            (Some((size, steps)), Some(index)) if *index + 1 < *size => {
+                *index += 1;
+                self.offsets = std::array::from_fn(|k| self.offsets[k] + steps[k]);
             }
-            if self.index[axis] < *size {
-                break;
-            }
-            self.index[axis] = 0;
-            for (offset, step) in self.offsets.iter_mut().zip(steps) {
-                *offset -= *size as isize * step;
-            }
+            _ => self.carry(),
         }
         Some(run)
     }

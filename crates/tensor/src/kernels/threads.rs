@@ -73,10 +73,17 @@ pub(crate) fn for_chunks_with<T: Send, const N: usize>(
     chunk: usize,
     f: impl Fn(usize, &mut [T], [&mut [T]; N]) + Sync,
 ) {
+    chunks(out, others, chunk, &f);
+}
+
+/// What a task does with its chunks.
+type Task<'a, T, const N: usize> = dyn Fn(usize, &mut [T], [&mut [T]; N]) + Sync + 'a;
+
+fn chunks<T: Send, const N: usize>(out: &mut [T], others: [&mut [T]; N], chunk: usize, task: &Task<T, N>) {
     let length = out.len();
     assert!(others.iter().all(|other| other.len() == length), "slices of one length");
     if length <= chunk {
-        return f(0, out, others);
+        return task(0, out, others);
     }
     let out = Shared(out.as_mut_ptr());
     let others = others.map(|other| Shared(other.as_mut_ptr()));
@@ -85,7 +92,7 @@ pub(crate) fn for_chunks_with<T: Send, const N: usize>(
         let count = chunk.min(length - start);
         // SAFETY: `start` is below `length`, which all slices have, and the chunks of different `k`
         // do not overlap; the slices are borrowed exclusively until all tasks have ended.
-        unsafe { f(start, out.part(start, count), others.each_ref().map(|other| other.part(start, count))) };
+        unsafe { task(start, out.part(start, count), others.each_ref().map(|other| other.part(start, count))) };
     });
 }
 

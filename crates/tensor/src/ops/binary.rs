@@ -90,7 +90,7 @@ impl Binary {
         let shape = a.shape().broadcast(b.shape(), self.name())?;
         macro_rules! kernel {
             ($T:ty, $f:expr) => {
-                Ok(zip::<$T, $T, _>(shape, a, b, $f))
+                Ok(zip::<$T, _>(shape, a, b, $f))
             };
         }
         macro_rules! compare {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::{Function, map};
+use crate::kernels::copy::row_major;
+use crate::kernels::elementwise::{Function, map, map_long};
 use crate::kernels::math;
 use crate::kernels::view::view;
 use crate::ops::{apply, operands};
@@ -12,6 +13,15 @@ use crate::tensor::Tensor;
 
 /// SELU's scale and alpha (Klambauer et al. 2017, appendix).
 pub(super) const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
+
+/// `f` of `x`, computed in float64 also for another floating type `T`. (The compiler does not promise to inline what is
+/// passed to a function.)
+macro_rules! widely {
+    ($x:expr, $f:expr) => {
+        T::from_f64($f($x.to_f64()))
+    };
+}
+pub(super) use widely;
 
 /// A kernel for floating types `T`: its value, and where the absolute value of `x` is beyond a limit
 /// the function of float64 that takes its place.
@@ -29,7 +39,7 @@ macro_rules! kernel {
                     x.abs() > T::from_f64($limit)
                 }
                 fn rare(&self, x: T) -> T {
-                    widely(x, $exact)
+                    widely!(x, $exact)
                 }
             )?
         }
@@ -37,10 +47,10 @@ macro_rules! kernel {
     }};
 }
 
-/// One row for each operation without attributes: variant, method and name, kernel for floating
+/// One row for each operation without attributes: variant, method and name, loop and kernel for floating
 /// types, and documentation.
 macro_rules! float_functions {
-    ($($(#[doc = $doc:literal])+ $variant:ident $name:ident |$x:ident| $kernel:expr
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:ident $map:ident |$x:ident| $kernel:expr
         $(, beyond $limit:expr => $exact:expr)?;)*) => {
         /// An operation on one operand, element by element.
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,14 +126,14 @@ macro_rules! float_functions {
             fn float<T: Float>(self, x: &Tensor) -> Tensor {
                 let number = |value: f64| T::from_f64(value);
                 match self {
-                    $(Unary::$variant => map::<T, T>(x, kernel!(|$x| $kernel $(, beyond $limit => $exact)?)),)*
+                    $(Unary::$variant => $map::<T, T>(x, kernel!(|$x| $kernel $(, beyond $limit => $exact)?)),)*
                     Unary::LeakyRelu { alpha } => {
                         let alpha = number(alpha);
                         map(x, move |x: T| if x > T::zero() { x } else { alpha * x })
                     }
-                    Unary::Elu { alpha } => map::<T, T>(x, Elu { alpha: number(alpha) }),
-                    Unary::Gelu { approximate: false } => map::<T, T>(x, kernel!(|x| widely(x, math::gelu::<T>))),
-                    Unary::Gelu { approximate: true } => map::<T, T>(x, kernel!(|x| widely(x, math::gelu_tanh::<T>))),
+                    Unary::Elu { alpha } => map_long::<T, T>(x, Elu { alpha: number(alpha) }),
+                    Unary::Gelu { approximate: false } => map_long::<T, T>(x, kernel!(|x| widely!(x, math::gelu::<T>))),
+                    Unary::Gelu { approximate: true } => map_long::<T, T>(x, kernel!(|x| widely!(x, math::gelu_tanh::<T>))),
                     Unary::Pow { exponent } => power(x, number(exponent)),
                     // Defined for every type, and handled before.
                     Unary::Clamp { .. } | Unary::Neg | Unary::Abs | Unary::Sign | Unary::Square | Unary::Not
@@ -148,56 +158,50 @@ macro_rules! float_functions {
 
 float_functions! {
     /// `eˣ`.
-    Exp exp |x| widely(x, math::exp::<T>);
+    Exp exp map_long |x| widely!(x, math::exp::<T>);
     /// `eˣ - 1`, exact near 0.
-    Expm1 expm1 |x| widely(x, math::expm1::<T>);
+    Expm1 expm1 map_long |x| widely!(x, math::expm1::<T>);
     /// The natural logarithm; -∞ at 0, NaN below.
-    Log log |x| widely(x, math::log::<T>);
+    Log log map_long |x| widely!(x, math::log::<T>);
     /// `ln(1 + x)`, exact near 0.
-    Log1p log1p |x| widely(x, math::log1p::<T>);
+    Log1p log1p map_long |x| widely!(x, math::log1p::<T>);
     /// The square root; NaN below 0. Its derivative at 0 is infinite.
-    Sqrt sqrt |x| x.sqrt();
+    Sqrt sqrt map |x| x.sqrt();
     /// `1 / √x`.
-    Rsqrt rsqrt |x| x.sqrt().recip();
+    Rsqrt rsqrt map |x| x.sqrt().recip();
     /// `1 / x`.
-    Reciprocal reciprocal |x| x.recip();
+    Reciprocal reciprocal map |x| x.recip();
     /// The sine of an angle in radians.
-    Sin sin |x| widely(x, math::sin::<T>), beyond math::REDUCIBLE => libm::sin;
+    Sin sin map_long |x| widely!(x, math::sin::<T>), beyond math::REDUCIBLE => libm::sin;
     /// The cosine of an angle in radians.
-    Cos cos |x| widely(x, math::cos::<T>), beyond math::REDUCIBLE => libm::cos;
+    Cos cos map_long |x| widely!(x, math::cos::<T>), beyond math::REDUCIBLE => libm::cos;
     /// The tangent of an angle in radians.
-    Tan tan |x| widely(x, math::tan::<T>), beyond math::REDUCIBLE => libm::tan;
+    Tan tan map_long |x| widely!(x, math::tan::<T>), beyond math::REDUCIBLE => libm::tan;
     /// The hyperbolic tangent.
-    Tanh tanh |x| widely(x, math::tanh::<T>);
+    Tanh tanh map_long |x| widely!(x, math::tanh::<T>);
     /// `1 / (1 + e⁻ˣ)`, without overflow.
-    Sigmoid sigmoid |x| widely(x, math::sigmoid::<T>);
+    Sigmoid sigmoid map_long |x| widely!(x, math::sigmoid::<T>);
     /// `max(x, 0)`; NaN stays NaN. Its derivative at 0 is 0, and at NaN 1.
-    Relu relu |x| if x <= T::zero() { T::zero() } else { x };
+    Relu relu map |x| if x <= T::zero() { T::zero() } else { x };
     /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. Its
     /// derivative at 0 is `s · a`, and at NaN `s`.
-    Selu selu |x| {
+    Selu selu map_long |x| {
         let (scale, alpha) = (T::from_f64(SELU.0), T::from_f64(SELU.1));
-        let below = scale * alpha * widely(x, math::expm1::<T>);
+        let below = scale * alpha * widely!(x, math::expm1::<T>);
         if x > T::zero() { scale * x } else { below }
     };
     /// `x · sigmoid(x)`, also called swish.
-    Silu silu |x| widely(x, math::silu::<T>);
+    Silu silu map_long |x| widely!(x, math::silu::<T>);
     /// `ln(1 + eˣ)`, without overflow.
-    Softplus softplus |x| widely(x, math::softplus::<T>);
+    Softplus softplus map_long |x| widely!(x, math::softplus::<T>);
     /// The error function, `2/√π ∫₀ˣ exp(-t²) dt`.
-    Erf erf |x| widely(x, math::erf::<T>);
+    Erf erf map_long |x| widely!(x, math::erf::<T>);
     /// The largest integer not above `x`. Its derivative is 0.
-    Floor floor |x| x.floor();
+    Floor floor map |x| x.floor();
     /// The smallest integer not below `x`. Its derivative is 0.
-    Ceil ceil |x| x.ceil();
+    Ceil ceil map |x| x.ceil();
     /// The nearest integer, halves to the even one. Its derivative is 0.
-    Round round |x| round_half_even(x);
-}
-
-/// `f` of `x`, computed in float64 for float32.
-#[inline(always)]
-pub(super) fn widely<T: Float>(x: T, f: impl Fn(f64) -> f64) -> T {
-    T::from_f64(f(x.to_f64()))
+    Round round map_long |x| round_half_even(x);
 }
 
 /// The kernel of [`Unary::Elu`].
@@ -208,7 +212,7 @@ struct Elu<T> {
 impl<T: Float> Function<T, T> for Elu<T> {
     #[inline(always)]
     fn of(&self, x: T) -> T {
-        let below = self.alpha * widely(x, math::expm1::<T>);
+        let below = self.alpha * widely!(x, math::expm1::<T>);
         if x > T::zero() { x } else { below }
     }
 }
@@ -329,8 +333,20 @@ pub(super) fn converted(x: &Tensor, dtype: DType) -> Cow<'_, Tensor> {
 }
 
 fn cast(x: &Tensor, dtype: DType) -> Tensor {
+    /// A type by way of which a rare conversion is exact, and needs no loop of its own.
+    const fn between(from: DType, to: DType) -> Option<DType> {
+        match (from, to) {
+            (DType::U8, DType::Bool) | (DType::Bool, DType::U8) => Some(DType::I64),
+            (DType::U8 | DType::Bool, DType::F64) => Some(DType::F32),
+            _ => None,
+        }
+    }
     fn to<A: Element, B: Element>(x: &Tensor) -> Tensor {
-        if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
+        if const { A::DTYPE as u8 == B::DTYPE as u8 } {
+            row_major::<A>(x)
+        } else if const { between(A::DTYPE, B::DTYPE).is_some() } {
+            cast(&cast(x, between(A::DTYPE, B::DTYPE).unwrap_or(B::DTYPE)), B::DTYPE)
+        } else if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
             map(x, |x: A| B::from_i64(x.to_i64()))
         } else {
             map(x, |x: A| B::from_f64(x.to_f64()))

@@ -79,10 +79,10 @@ macro_rules! gradients {
                     }
                     UnaryGradient::Elu { alpha } => zip_long::<T>(shape, g, kept, Elu { alpha: number(alpha) }),
                     UnaryGradient::Gelu { approximate: false } => {
-                        zip_long::<T>(shape, g, kept, kernel!(|g, x| g * widely(x, math::gelu_slope::<T>)))
+                        zip_long::<T>(shape, g, kept, kernel!(|g, x| g * widely!(x, math::gelu_slope::<T>)))
                     }
                     UnaryGradient::Gelu { approximate: true } => {
-                        zip_long::<T>(shape, g, kept, kernel!(|g, x| g * widely(x, math::gelu_tanh_slope::<T>)))
+                        zip_long::<T>(shape, g, kept, kernel!(|g, x| g * widely!(x, math::gelu_tanh_slope::<T>)))
                     }
                     UnaryGradient::Clamp { min, max } => {
                         let (unbounded_below, unbounded_above) = (min.is_none(), max.is_none());
@@ -127,17 +127,17 @@ gradients! {
     /// `s · g` where `x` is positive or NaN, `s · a · eˣ · g` elsewhere, with the constants of selu.
     Selu "selu_gradient" |g, x| exponential_below(g, x, T::from_f64(SELU.0), T::from_f64(SELU.0 * SELU.1));
     /// `(s + x s (1 - s)) · g` with `s = sigmoid(x)`.
-    Silu "silu_gradient" |g, x| g * widely(x, math::silu_slope::<T>);
+    Silu "silu_gradient" |g, x| g * widely!(x, math::silu_slope::<T>);
     /// `sigmoid(x) · g`.
-    Softplus "softplus_gradient" |g, x| g * widely(x, math::sigmoid::<T>);
+    Softplus "softplus_gradient" |g, x| g * widely!(x, math::sigmoid::<T>);
     /// `2/√π · exp(-x²) · g`.
-    Erf "erf_gradient" |g, x| g * widely(x, |x| FRAC_2_SQRT_PI * math::exp::<T>(-x * x));
+    Erf "erf_gradient" |g, x| g * widely!(x, |x: f64| FRAC_2_SQRT_PI * math::exp::<T>(-x * x));
 }
 
 /// `g` times `above`, up to 0 times `below · eˣ`.
 #[inline(always)]
 fn exponential_below<T: Float>(g: T, x: T, above: T, below: T) -> T {
-    let slope = below * widely(x, math::exp::<T>);
+    let slope = below * widely!(x, math::exp::<T>);
     g * if x <= T::zero() { slope } else { above }
 }
 
