@@ -13,7 +13,7 @@ use crate::kernels::copy::transpose;
 use crate::kernels::gemv;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads;
-use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Repeat, Target, Tiled, panels};
+use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Rows, Tiled, panels};
 use crate::storage::Buffer;
 
 /// The matrices of one operand: where each starts in the slice, and the strides along rows and
@@ -88,6 +88,8 @@ const ROWS: usize = 128;
 /// How often a block may have the columns of the widest tile, on one side, for the operand of the other to be read
 /// where it lies.
 const FEW: usize = 2;
+/// Bytes, of which rows that start multiples apart drive each other from the second level of cache too.
+const PAGE: isize = 4096;
 /// Inner elements up to which columns of the left operand do not drive each other from the cache.
 const SHALLOW: usize = 128;
 
@@ -227,7 +229,8 @@ impl<T: Tiled> Block<'_, T> {
     /// Whether a panel of the right operand is packed: if not, its rows are whole vectors in the slice.
     fn packs(&self, &(_, count, tile): &Panel<T>) -> bool {
         let [down, right] = self.b.strides;
-        self.rows.len() > few::<T>() || right != 1 || down < 0 || count < tile.width
+        let few = if (down * size_of::<T>() as isize) % PAGE == 0 { few::<T>() / 2 } else { few::<T>() };
+        self.rows.len() > few || right != 1 || down < 0 || count < tile.width
     }
 
     /// Some rows of the left operand, or what was packed of them, times a panel of the right one with rows so far apart.
@@ -240,29 +243,20 @@ impl<T: Tiled> Block<'_, T> {
         right: &[T],
         stride: usize,
     ) {
-        let (data, step) = match left {
-            Some(packed) => (packed, HEIGHT),
-            None => (self.a.data, self.a.strides[1] as usize),
+        let count = rows.len();
+        let (data, step, left) = match left {
+            Some(packed) => (packed, HEIGHT, Rows { count, start: 0, step: 1, next: HEIGHT * inner.len() }),
+            None => {
+                let [down, right] = self.a.strides.map(|stride| stride as usize);
+                let start = self.a.place(rows.start, inner.start);
+                (self.a.data, right, Rows { count, start, step: down, next: HEIGHT * down })
+            }
         };
         let products = Products { data, runs: &[0], length: inner.len(), step, rows: right, stride };
-        let whole = rows.len() / HEIGHT;
-        for (row, height, count) in [(0, HEIGHT, whole), (whole * HEIGHT, rows.len() % HEIGHT, 1)] {
-            if height * count == 0 {
-                continue;
-            }
-            let starts = std::array::from_fn(|p| match left {
-                Some(_) => row * inner.len() + p,
-                None => self.a.place(rows.start + row + p.min(height - 1), inner.start),
-            });
-            let place = self.start + (rows.start + row) * self.stride + self.columns.start + first;
-            let places: [usize; HEIGHT] = std::array::from_fn(|p| place + p * self.stride);
-            // SAFETY: this block alone has these places, and it is computed by one thread.
-            let out = unsafe { self.out.after(0) };
-            let target = Target { out, places: &places[..height], width, add: inner.start > 0 };
-            let read = if left.is_some() { inner.len() } else { self.a.strides[0] as usize };
-            let repeat = Repeat { count, read: HEIGHT * read, written: HEIGHT * self.stride };
-            tile.sum_each(&products, &starts, target, repeat);
-        }
+        let place = self.start + rows.start * self.stride + self.columns.start + first;
+        // SAFETY: this block alone has these places, and it is computed by one thread.
+        let out = unsafe { self.out.after(0) };
+        tile.sum_rows(&products, left, out, [place, self.stride], width, inner.start > 0);
     }
 
     /// Writes some rows of the left operand, [`HEIGHT`] at a time, with what meets the same row of the right one side

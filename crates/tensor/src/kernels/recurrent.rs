@@ -11,7 +11,7 @@ use crate::dtype::Float;
 use crate::kernels::math::{sigmoid, tanh};
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_rows;
-use crate::kernels::tile::{HEIGHT, Output, Products, Target, Tile, Tiled};
+use crate::kernels::tile::{HEIGHT, Output, Products, Rows, Tile, Tiled};
 use crate::ops::Cell;
 use crate::storage::Buffer;
 
@@ -183,14 +183,9 @@ impl<T: Tiled> Panels<T> {
         for (panel, rows) in self.packed.as_slice::<T>().chunks(depth * width).enumerate() {
             let products = Products { data, runs: &[0], length: depth, step: 1, rows, stride: width };
             let column = panel * width;
-            for top in (0..count).step_by(HEIGHT) {
-                let filled = HEIGHT.min(count - top);
-                let starts = std::array::from_fn(|p| first + (top + p.min(filled - 1)) * stride);
-                let places: [usize; HEIGHT] = std::array::from_fn(|p| (top + p) * columns + column);
-                let target =
-                    Target { out: Output::of(out), places: &places[..filled], width: width.min(columns - column), add };
-                self.tile.sum(&products, &starts, target);
-            }
+            let left = Rows { count, start: first, step: stride, next: HEIGHT * stride };
+            let width = width.min(columns - column);
+            self.tile.sum_rows(&products, left, Output::of(out), [column, columns], width, add);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The inner loop of products and convolutions: a tile of sums of products that stays in registers.
 //!
-//! [`HEIGHT`] sums are held for each of the columns that one or two vectors have, which leaves
-//! enough independent additions to keep the multipliers busy. Every sum is taken in the order of
+//! Eight sums are held for each of the columns that one or two vectors have, or four at a time where there are
+//! few registers, which leaves enough independent additions to keep the multipliers busy. Every sum is taken in the order of
 //! the runs, so that it depends on nothing but the operands.
 #![allow(unsafe_code)]
 
@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
+use crate::kernels::vector::Vector;
 
 /// The rows of a tile.
 pub(crate) const HEIGHT: usize = 8;
@@ -37,12 +38,21 @@ pub(crate) struct Target<'a, T> {
     pub(crate) add: bool,
 }
 
+/// Rows of data that are summed in one tile after the other: how many, where the first starts, and the elements from
+/// one to the next, and from one tile to the next.
+pub(crate) struct Rows {
+    pub(crate) count: usize,
+    pub(crate) start: usize,
+    pub(crate) step: usize,
+    pub(crate) next: usize,
+}
+
 /// Several tiles, one below the other: how many, and the elements from one to the next where they are read and written.
 #[derive(Clone, Copy)]
-pub(crate) struct Repeat {
-    pub(crate) count: usize,
-    pub(crate) read: usize,
-    pub(crate) written: usize,
+struct Repeat {
+    count: usize,
+    read: usize,
+    written: usize,
 }
 
 impl Repeat {
@@ -114,9 +124,35 @@ impl<T: Tiled> Tile<T> {
         self.sum_each(products, starts, target, Repeat::ONCE);
     }
 
+    /// Sums as many tiles as the rows need. The sums of the first go to `width` elements from `place` on, those of the
+    /// others `stride` further each.
+    pub(crate) fn sum_rows(
+        &self,
+        products: &Products<T>,
+        rows: Rows,
+        out: Output<T>,
+        [place, stride]: [usize; 2],
+        width: usize,
+        add: bool,
+    ) {
+        let whole = rows.count / HEIGHT;
+        for (first, height, count) in [(0, HEIGHT, whole), (whole, rows.count % HEIGHT, 1)] {
+            if height * count == 0 {
+                continue;
+            }
+            let start = rows.start + first * rows.next;
+            let starts = std::array::from_fn(|p| start + p.min(height - 1) * rows.step);
+            let places: [usize; HEIGHT] = std::array::from_fn(|p| place + (first * HEIGHT + p) * stride);
+            // SAFETY: these are other places than those before, and the caller's to write.
+            let out = unsafe { out.after(0) };
+            let target = Target { out, places: &places[..height], width, add };
+            self.sum_each(products, &starts, target, Repeat { count, read: rows.next, written: HEIGHT * stride });
+        }
+    }
+
     /// Sums several tiles, of which these are the starts and places of the first.
     #[inline]
-    pub(crate) fn sum_each(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>, repeat: Repeat) {
+    fn sum_each(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>, repeat: Repeat) {
         let Products { data, runs, length, step, rows, stride } = products;
         let furthest = |indices: &[usize]| indices.iter().copied().max().unwrap_or(0);
         let before = repeat.count.saturating_sub(1);
@@ -156,22 +192,6 @@ pub(crate) fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 8]> {
         start += tile.width;
     }
     panels
-}
-
-/// A vector register: only used where the processor has it.
-trait Vector<T>: Copy {
-    const LANES: usize;
-    fn splat(value: T) -> Self;
-    /// # Safety
-    /// `LANES` elements may be read.
-    unsafe fn load(from: *const T) -> Self;
-    /// # Safety
-    /// `LANES` elements may be written.
-    unsafe fn store(self, to: *mut T);
-    /// `self · factor + addend`.
-    fn multiply_add(self, factor: Self, addend: Self) -> Self;
-    /// Brings an element into the cache, if it is one.
-    fn prefetch(_: *const T) {}
 }
 
 /// # Safety
@@ -293,87 +313,11 @@ unsafe fn pack<T, V: Vector<T>, const VECTORS: usize>(mut from: *const T, stride
     }
 }
 
-/// For processors without wider vectors, and those we do not know.
-impl<T: Float> Vector<T> for [T; 4] {
-    const LANES: usize = 4;
-
-    #[inline(always)]
-    fn splat(value: T) -> Self {
-        [value; 4]
-    }
-
-    #[inline(always)]
-    unsafe fn load(from: *const T) -> Self {
-        // SAFETY: the caller vouches for four elements.
-        unsafe { from.cast::<[T; 4]>().read() }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut T) {
-        // SAFETY: the caller vouches for four elements.
-        unsafe { to.cast::<[T; 4]>().write(self) }
-    }
-
-    #[inline(always)]
-    fn multiply_add(self, factor: Self, addend: Self) -> Self {
-        std::array::from_fn(|k| match cfg!(target_arch = "aarch64") {
-            true => self[k].mul_add(factor[k], addend[k]),
-            // In software, where the processor may not have it.
-            false => self[k] * factor[k] + addend[k],
-        })
-    }
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
-    use super::{HEIGHT, Products, Repeat, Target, Tile, Vector, pack, sum};
-
-    macro_rules! vectors {
-        ($($T:ty, $vector:ty, $lanes:literal: $splat:ident $load:ident $store:ident $multiply_add:ident;)*) => {$(
-            impl Vector<$T> for $vector {
-                const LANES: usize = $lanes;
-
-                #[inline(always)]
-                fn splat(value: $T) -> Self {
-                    // SAFETY: the processor has these instructions, of which tiles make sure.
-                    unsafe { $splat(value) }
-                }
-
-                #[inline(always)]
-                unsafe fn load(from: *const $T) -> Self {
-                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
-                    unsafe { $load(from) }
-                }
-
-                #[inline(always)]
-                unsafe fn store(self, to: *mut $T) {
-                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
-                    unsafe { $store(to, self) }
-                }
-
-                #[inline(always)]
-                fn multiply_add(self, factor: Self, addend: Self) -> Self {
-                    // SAFETY: the processor has these instructions, of which tiles make sure.
-                    unsafe { $multiply_add(self, factor, addend) }
-                }
-
-                #[inline(always)]
-                fn prefetch(at: *const $T) {
-                    // SAFETY: every x86-64 has this instruction, which asks for nothing that may not be read.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-                }
-            }
-        )*};
-    }
-
-    vectors! {
-        f32, __m512, 16: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps;
-        f64, __m512d, 8: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd;
-        f32, __m256, 8: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps;
-        f64, __m256d, 4: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd;
-    }
+    use super::{HEIGHT, Products, Repeat, Target, Tile, pack, sum};
 
     /// A tile of so many vectors; and how many rows of it there are registers for.
     macro_rules! tile {

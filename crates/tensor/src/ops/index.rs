@@ -2,8 +2,8 @@
 
 use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::select;
 use crate::kernels::index::{gather, nonzero, scatter_add, take, untake};
+use crate::kernels::select::select;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands, same_dtype};
 use crate::shape::{Shape, normalize_axis};

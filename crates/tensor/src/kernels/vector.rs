@@ -1,0 +1,103 @@
+//! Vector registers, for the loops that the compiler would not keep in them.
+#![allow(unsafe_code)]
+
+use crate::dtype::Float;
+
+/// A vector register: only used where the processor has it.
+pub(crate) trait Vector<T>: Copy {
+    const LANES: usize;
+    fn splat(value: T) -> Self;
+    /// # Safety
+    /// `LANES` elements may be read.
+    unsafe fn load(from: *const T) -> Self;
+    /// # Safety
+    /// `LANES` elements may be written.
+    unsafe fn store(self, to: *mut T);
+    /// `self · factor + addend`.
+    fn multiply_add(self, factor: Self, addend: Self) -> Self;
+    /// Brings an element into the cache, if it is one.
+    fn prefetch(_: *const T) {}
+}
+
+/// For processors without wider vectors, and those we do not know.
+impl<T: Float> Vector<T> for [T; 4] {
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: T) -> Self {
+        [value; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const T) -> Self {
+        // SAFETY: the caller vouches for four elements.
+        unsafe { from.cast::<[T; 4]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut T) {
+        // SAFETY: the caller vouches for four elements.
+        unsafe { to.cast::<[T; 4]>().write(self) }
+    }
+
+    #[inline(always)]
+    fn multiply_add(self, factor: Self, addend: Self) -> Self {
+        std::array::from_fn(|k| match cfg!(target_arch = "aarch64") {
+            true => self[k].mul_add(factor[k], addend[k]),
+            // In software, where the processor may not have it.
+            false => self[k] * factor[k] + addend[k],
+        })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::Vector;
+
+    macro_rules! vectors {
+        ($($T:ty, $vector:ty, $lanes:literal: $splat:ident $load:ident $store:ident $multiply_add:ident;)*) => {$(
+            impl Vector<$T> for $vector {
+                const LANES: usize = $lanes;
+
+                #[inline(always)]
+                fn splat(value: $T) -> Self {
+                    // SAFETY: the processor has these instructions, of which tiles make sure.
+                    unsafe { $splat(value) }
+                }
+
+                #[inline(always)]
+                unsafe fn load(from: *const $T) -> Self {
+                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
+                    unsafe { $load(from) }
+                }
+
+                #[inline(always)]
+                unsafe fn store(self, to: *mut $T) {
+                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
+                    unsafe { $store(to, self) }
+                }
+
+                #[inline(always)]
+                fn multiply_add(self, factor: Self, addend: Self) -> Self {
+                    // SAFETY: the processor has these instructions, of which tiles make sure.
+                    unsafe { $multiply_add(self, factor, addend) }
+                }
+
+                #[inline(always)]
+                fn prefetch(at: *const $T) {
+                    // SAFETY: every x86-64 has this instruction, which asks for nothing that may not be read.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                }
+            }
+        )*};
+    }
+
+    vectors! {
+        f32, __m512, 16: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps;
+        f64, __m512d, 8: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd;
+        f32, __m256, 8: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps;
+        f64, __m256d, 4: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd;
+    }
+}
