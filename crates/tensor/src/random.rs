@@ -13,9 +13,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng, TryRng};
 use rand::rngs::SysRng;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng, TryRng};
 
 use crate::dtype::Element;
 use crate::error::{Error, Result};
