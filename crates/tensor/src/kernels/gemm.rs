@@ -220,7 +220,7 @@ impl<T: Tiled> Block<'_, T> {
                         right = &self.b.data[self.b.place(inner.start, self.columns.start + first)..];
                         stride = self.b.strides[0] as usize;
                     }
-                    self.column_of_tiles(panel, &rows, &inner, left, right, stride);
+                    self.times_panel(panel, &rows, &inner, left, right, stride);
                 }
             }
         }
@@ -234,7 +234,7 @@ impl<T: Tiled> Block<'_, T> {
     }
 
     /// Some rows of the left operand, or what was packed of them, times a panel of the right one with rows so far apart.
-    fn column_of_tiles(
+    fn times_panel(
         &self,
         &(first, width, tile): &Panel<T>,
         rows: &Range<usize>,

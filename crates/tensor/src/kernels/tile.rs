@@ -1,8 +1,8 @@
 //! The inner loop of products and convolutions: a tile of sums of products that stays in registers.
 //!
 //! Eight sums are held for each of the columns that one or two vectors have, or four at a time where there are
-//! few registers, which leaves enough independent additions to keep the multipliers busy. Every sum is taken in the order of
-//! the runs, so that it depends on nothing but the operands.
+//! few registers, which leaves enough independent additions to keep the multipliers busy. Every sum is taken
+//! in the order of the runs, so that it depends on nothing but the operands.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -154,6 +154,7 @@ impl<T: Tiled> Tile<T> {
     #[inline]
     fn sum_each(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>, repeat: Repeat) {
         let Products { data, runs, length, step, rows, stride } = products;
+        // No sum overflows: all are of places in slices and distances within them.
         let furthest = |indices: &[usize]| indices.iter().copied().max().unwrap_or(0);
         let before = repeat.count.saturating_sub(1);
         if runs.len() * length > 0 {
