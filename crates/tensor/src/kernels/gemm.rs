@@ -35,6 +35,7 @@ impl<T> Matrices<'_, T> {
         self.starts.iter().all(|&start| within(start as isize + least) && within(start as isize + greatest))
     }
 
+    #[inline(always)]
     fn matrix(&self, pair: usize) -> Matrix<'_, T> {
         Matrix { data: self.data, start: self.starts[pair], strides: [self.rows, self.columns] }
     }
@@ -60,12 +61,14 @@ pub(super) struct Matrix<'a, T> {
 
 impl<T: Copy> Matrix<'_, T> {
     /// Where an element lies.
+    #[inline(always)]
     pub(super) fn place(&self, row: usize, column: usize) -> usize {
         let [down, right] = self.strides;
         self.start.wrapping_add_signed(row as isize * down + column as isize * right)
     }
 
-    fn at(&self, row: usize, column: usize) -> T {
+    #[inline(always)]
+    pub(super) fn at(&self, row: usize, column: usize) -> T {
         self.data[self.place(row, column)]
     }
 }
@@ -334,17 +337,17 @@ impl<T: Float> Loop for TinyProducts<'_, T> {
         let TinyProducts { sizes: [m, n, k], a, b, first, out } = self;
         // Rows of the right operand in whole vectors; what is beyond their end is never used.
         let mut right = [[T::zero(); TINY]; TINY];
-        for (pair, out) in out.chunks_exact_mut(m * n).enumerate() {
-            let [a_start, b_start] = [a, b].map(|matrices| matrices.starts[first + pair] as isize);
-            for (p, row) in (0..k as isize).zip(&mut right) {
-                for (c, x) in (0..n as isize).zip(row) {
-                    *x = b.data[(b_start + p * b.rows + c * b.columns) as usize];
+        for (pair, out) in (first..).zip(out.chunks_exact_mut(m * n)) {
+            let (a, b) = (a.matrix(pair), b.matrix(pair));
+            for (p, row) in right[..k].iter_mut().enumerate() {
+                for (c, x) in row[..n].iter_mut().enumerate() {
+                    *x = b.at(p, c);
                 }
             }
-            for (i, out) in (0..m as isize).zip(out.chunks_exact_mut(n)) {
+            for (i, out) in out.chunks_exact_mut(n).enumerate() {
                 let mut sums = [T::zero(); TINY];
-                for (p, row) in (0..k as isize).zip(&right) {
-                    let factor = a.data[(a_start + i * a.rows + p * a.columns) as usize];
+                for (p, row) in right[..k].iter().enumerate() {
+                    let factor = a.at(i, p);
                     for (sum, &x) in sums.iter_mut().zip(row) {
                         *sum += factor * x;
                     }

@@ -18,7 +18,7 @@ pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, fir
         &a.data[a.place(0, 0)..][..depth]
     } else {
         let gathered = gathered.as_mut_slice::<T>();
-        gathered.iter_mut().enumerate().for_each(|(k, x)| *x = a.data[a.place(0, k)]);
+        gathered.iter_mut().enumerate().for_each(|(k, x)| *x = a.at(0, k));
         gathered
     };
     let data = &b.data[b.place(0, first)..];
