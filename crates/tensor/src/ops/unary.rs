@@ -333,19 +333,20 @@ pub(super) fn converted(x: &Tensor, dtype: DType) -> Cow<'_, Tensor> {
 }
 
 fn cast(x: &Tensor, dtype: DType) -> Tensor {
-    /// A type by way of which a rare conversion is exact, and needs no loop of its own.
-    const fn between(from: DType, to: DType) -> Option<DType> {
+    /// The type to convert to first: for rare conversions one in which they are exact, so that they need no loop of
+    /// their own.
+    const fn first(from: DType, to: DType) -> DType {
         match (from, to) {
-            (DType::U8, DType::Bool) | (DType::Bool, DType::U8) => Some(DType::I64),
-            (DType::U8 | DType::Bool, DType::F64) => Some(DType::F32),
-            _ => None,
+            (DType::U8, DType::Bool) | (DType::Bool, DType::U8) => DType::I64,
+            (DType::U8 | DType::Bool, DType::F64) => DType::F32,
+            _ => to,
         }
     }
     fn to<A: Element, B: Element>(x: &Tensor) -> Tensor {
         if const { A::DTYPE as u8 == B::DTYPE as u8 } {
             row_major::<A>(x)
-        } else if const { between(A::DTYPE, B::DTYPE).is_some() } {
-            cast(&cast(x, between(A::DTYPE, B::DTYPE).unwrap_or(B::DTYPE)), B::DTYPE)
+        } else if const { first(A::DTYPE, B::DTYPE) as u8 != B::DTYPE as u8 } {
+            cast(&cast(x, first(A::DTYPE, B::DTYPE)), B::DTYPE)
         } else if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
             map(x, |x: A| B::from_i64(x.to_i64()))
         } else {
