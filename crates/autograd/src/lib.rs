@@ -44,3 +44,8 @@ pub use tape::{GradientTape, PersistentTape};
 pub use tensor;
 pub use tensor::{Error, Result, no_record};
 pub use variable::{Variable, WeakVariable};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -85,3 +85,8 @@ pub use sequences::Sequences;
 pub use stored::StoredType;
 pub use stream::Stream;
 pub use table::Table;
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -74,4 +74,6 @@ mod guides {
     struct Training;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../README.md")]
+    struct CrateReadme;
 }

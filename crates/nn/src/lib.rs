@@ -66,3 +66,8 @@ pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use state::{Loading, Prepared, Report, State, load, state};
 pub use stream::RandomStream;
 pub use weight::{AsWeight, Rules, Weight};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

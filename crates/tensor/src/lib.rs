@@ -38,3 +38,8 @@ pub use random::{Generator, GeneratorState};
 pub use record::no_record;
 pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
 pub use tensor::{Argument, Literal, Number, Operand, ScalarLiteral, Tensor};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

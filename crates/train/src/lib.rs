@@ -71,3 +71,8 @@ pub use tensorboard::TensorBoard;
 pub use trainer::Trainer;
 pub use training::Training;
 pub use weights::{load_weights, load_weights_with, read_tensors, save_weights, save_weights_as, write_tensors};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,7 +3,7 @@
 //! In memory with the channels last, a row of a window is one run of elements. A tile takes eight
 //! windows at a time and multiplies the elements of their runs with rows of the kernel; the gradient
 //! of the kernel takes eight places of the kernel and multiplies runs along the image with rows of
-//! the gradient. `docs/performance.md` has the measurements behind this.
+//! the gradient. `docs/notes/performance.md` has the measurements behind this.
 
 use std::ops::Range;
 
