@@ -8,7 +8,7 @@
 //! | [`random`] | seekable generators and what they draw |
 //! | [`record`] | the hook for a gradient tape |
 //! | [`profile`] | where the time goes |
-//! | [`Error`] | the one error type of this crate and of those that compute with it |
+//! | [`Error`] | the one error type of the workspace |
 //!
 //! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
 //! an op and applies it, which checks shapes and types, runs a kernel, and offers the result to
@@ -30,11 +30,11 @@ mod storage;
 mod tensor;
 
 pub use dtype::{DType, Element, Float};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, OtherError, Result};
 pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
 pub use kernels::update::{Update, update};
 pub use ops::Op;
 pub use random::{Generator, GeneratorState};
 pub use record::no_record;
-pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
+pub use shape::{Axes, Integer, IntoAxes, IntoIntegers, IntoShape, Shape, normalize_axis};
 pub use tensor::{Argument, Literal, Number, Operand, ScalarLiteral, Tensor};

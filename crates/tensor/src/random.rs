@@ -12,13 +12,14 @@ use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
+use std::panic::Location;
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng, TryRng};
 use rand::rngs::SysRng;
 
 use crate::dtype::Element;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::Shape;
 use crate::storage::Buffer;
@@ -105,9 +106,11 @@ impl Generator {
     ///
     /// # Errors
     /// If the range is empty, or an end is not a finite float32.
+    #[track_caller]
     pub fn uniform(&mut self, shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
         let (low, high) = (range.start, range.end);
-        let wrong = |what| Err(Error::argument("uniform", format!("the range {low:?}..{high:?} {what}")));
+        let place = Location::caller();
+        let wrong = |what| Err(Error::argument("uniform", format!("the range {low:?}..{high:?} {what}")).at(place));
         if !(low as f32).is_finite() || !(high as f32).is_finite() {
             return wrong("must have finite float32 ends");
         }
@@ -135,6 +138,7 @@ impl Generator {
     ///
     /// # Errors
     /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    #[track_caller]
     pub fn normal(&mut self, shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
             let message = format!("mean {mean:?} and std {std:?} must be finite float32 numbers, std not negative");
@@ -176,6 +180,7 @@ impl Generator {
     ///
     /// # Errors
     /// If `p` is not between 0 and 1.
+    #[track_caller]
     pub fn bernoulli(&mut self, shape: impl Into<Shape>, p: f64) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument("bernoulli", format!("the probability {p:?} must lie between 0 and 1")));
@@ -191,6 +196,7 @@ impl Generator {
     ///
     /// # Errors
     /// If the range is empty.
+    #[track_caller]
     pub fn integers(&mut self, shape: impl Into<Shape>, range: Range<i64>) -> Result<Tensor> {
         if range.is_empty() {
             return Err(Error::argument("integers", format!("the range {range:?} is empty")));
@@ -304,16 +310,18 @@ impl Tensor {
     /// assert!(x.view::<f32>()?.iter().all(|x| (-0.05..0.05).contains(x)));
     /// # Ok::<(), tensor::Error>(())
     /// ```
+    #[track_caller]
     pub fn uniform(shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
-        with_default(|generator| generator.uniform(shape, range))
+        placed(|| with_default(|generator| generator.uniform(shape, range)))
     }
 
     /// Float32 numbers of a normal distribution. From an explicit generator: [`Generator::normal`].
     ///
     /// # Errors
     /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    #[track_caller]
     pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
-        with_default(|generator| generator.normal(shape, mean, std))
+        placed(|| with_default(|generator| generator.normal(shape, mean, std)))
     }
 
     /// The numbers below `count` in random order, int64, `[count]`. From an explicit generator:

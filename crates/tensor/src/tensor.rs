@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::Arc;
 
 use ndarray::{ArrayBase, ArrayD, ArrayViewD, Dimension, OwnedRepr};
@@ -48,6 +49,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If their number is not that of `shape`.
+    #[track_caller]
     pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         let size = shape.checked_size("from_vec")?;
@@ -104,11 +106,13 @@ impl Tensor {
     ///
     /// # Errors
     /// If `step` is zero, a number is not finite, or an integer is not of int64.
+    #[track_caller]
     pub fn arange(start: impl Into<Number>, end: impl Into<Number>, step: impl Into<Number>) -> Result<Tensor> {
         let numbers = [start.into(), end.into(), step.into()];
         if let [Number::Integer(start), Number::Integer(end), Number::Integer(step)] = numbers {
+            let place = Location::caller();
             let wrong = |expected: &str| {
-                Error::argument("arange", format!("from {start} to {end} in steps of {step}: {expected}"))
+                Error::argument("arange", format!("from {start} to {end} in steps of {step}: {expected}")).at(place)
             };
             if step == 0 {
                 return Err(wrong("the step must not be 0"));
@@ -202,6 +206,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If there is not exactly one element.
+    #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.size() != 1 {
             return Err(Error::shape("item", &self.shape, "needs exactly one element"));
@@ -213,6 +218,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If `T` is not the element type; [`Tensor::cast`] converts.
+    #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
         Ok(self.elements::<T>().to_vec())
@@ -229,6 +235,7 @@ impl Tensor {
     /// assert_eq!(x.view::<f32>()?[[1, 0]], 3.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
+    #[track_caller]
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         self.check_dtype::<T>("view")?;
         Ok(kernels::view::view(self))
@@ -239,6 +246,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If `T` is not the element type.
+    #[track_caller]
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;
         let shape = self.shape.to_vec();
@@ -260,6 +268,7 @@ impl Tensor {
         Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
     }
 
+    #[track_caller]
     fn check_dtype<T: Element>(&self, operation: &str) -> Result<()> {
         if T::DTYPE == self.dtype() { Ok(()) } else { Err(Error::dtypes(operation, self.dtype(), T::DTYPE)) }
     }
@@ -376,6 +385,7 @@ impl Number {
     }
 
     /// The number as a scalar of an element type that is floating or holds it exactly.
+    #[track_caller]
     pub(crate) fn to_tensor(self, dtype: DType, operation: &str) -> Result<Tensor> {
         let integer = match self {
             Number::Integer(value) => Some(value),
@@ -441,6 +451,7 @@ pub enum Argument<'a> {
 
 impl<'a> Argument<'a> {
     /// The tensor, or the number as a scalar of type `dtype`.
+    #[track_caller]
     pub(crate) fn into_tensor(self, dtype: DType, operation: &str) -> Result<Cow<'a, Tensor>> {
         match self {
             Argument::Tensor(tensor) => Ok(tensor),

@@ -50,6 +50,7 @@ impl Tensor {
     /// # Errors
     /// If the widths differ, leading axes do not broadcast, there is no key, or the mask does not
     /// suit.
+    #[track_caller]
     pub fn attention_weights(&self, key: &Tensor, options: &AttentionOptions) -> Result<Tensor> {
         let (&[.., _, width], &[.., keys, key_width]) = (&self.shape()[..], &key.shape()[..]) else {
             let wrong = if self.rank() < 2 { self } else { key };
@@ -86,6 +87,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::attention_weights`], and if there are not as many values as keys.
+    #[track_caller]
     pub fn scaled_dot_product_attention(
         &self,
         key: &Tensor,
@@ -97,6 +99,7 @@ impl Tensor {
 }
 
 /// Scores with the least number where the mask does not allow them: its exponential is zero.
+#[track_caller]
 fn allowed_only(scores: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let least = if scores.dtype() == DType::F64 { f64::MIN } else { f32::MIN.into() };
     mask.select(scores, least)

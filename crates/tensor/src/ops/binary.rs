@@ -27,6 +27,7 @@ macro_rules! binary_table {
             ///
             /// # Errors
             /// If shapes do not broadcast or element types do not suit.
+            #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
                 self.binary(Binary::$variant, other.argument())
             }
@@ -208,6 +209,7 @@ fn integer_floor_div(a: i64, b: i64) -> i64 {
 }
 
 impl Tensor {
+    #[track_caller]
     pub(crate) fn binary(&self, op: Binary, other: Argument<'_>) -> Result<Tensor> {
         if let (Binary::Pow, Argument::Number(exponent)) = (op, &other) {
             return apply(Unary::Pow { exponent: exponent.to_f64() }, &[self]);
@@ -230,6 +232,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If shapes do not broadcast or types differ.
+    #[track_caller]
     pub fn allclose(&self, other: &Tensor, relative: f64, absolute: f64) -> Result<bool> {
         same_dtype(self, other, "allclose")?;
         let shape = self.shape().broadcast(other.shape(), "allclose")?;

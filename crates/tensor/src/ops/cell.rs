@@ -58,6 +58,7 @@ impl Cell {
     ///
     /// # Errors
     /// If shapes or types do not suit.
+    #[track_caller]
     pub fn step(
         self,
         x: &Tensor,
@@ -91,6 +92,7 @@ impl Cell {
 ///
 /// # Errors
 /// If shapes or types do not suit.
+#[track_caller]
 pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
     n.try_add(z.try_mul(h.try_sub(n)?)?)
 }
@@ -102,6 +104,7 @@ pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// Those of `step`, and if it gives another number of states, there is no step, or the mask does not suit.
+#[track_caller]
 pub fn unroll(
     operation: &str,
     input: &Tensor,

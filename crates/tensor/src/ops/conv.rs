@@ -4,7 +4,7 @@
 //! gradient of `x` is `ConvInput(dy, k)` and that of `k` is `ConvKernel(x, dy)`.
 
 use crate::dtype::with_float;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::kernels::conv::Convolution;
 use crate::kernels::windows::Axis;
 use crate::ops::{apply, operands, same_dtype};
@@ -289,6 +289,7 @@ impl Tensor {
     /// # Errors
     /// If the kernel is larger than the padded image, a number of channels does not fit, stride,
     /// dilation or groups are 0, or the types differ or are not floating.
+    #[track_caller]
     pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
         let (input, size) = (sides(self, 1), sides(&kernel, 0));
@@ -302,6 +303,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::conv2d`].
+    #[track_caller]
     pub fn conv1d(&self, kernel: impl Operand, options: ConvOptions<1>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
         if self.rank() != 3 || kernel.rank() != 3 {
@@ -320,6 +322,7 @@ impl Tensor {
     /// # Errors
     /// As [`Tensor::conv2d`], or if `output_padding` is not below the stride, or not 0 with
     /// [`Padding::Same`].
+    #[track_caller]
     pub fn conv_transpose2d(
         &self,
         kernel: impl Operand,
@@ -349,7 +352,7 @@ impl Tensor {
                 Error::argument("conv_input", message)
             })
         };
-        let size = [side(0)?, side(1)?];
+        let size = placed(|| Ok([side(0)?, side(1)?]))?;
         apply(Conv::ConvInput { windows, size }, &[self, &kernel])
     }
 
@@ -358,6 +361,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::conv_transpose2d`].
+    #[track_caller]
     pub fn conv_transpose1d(
         &self,
         kernel: impl Operand,
@@ -378,18 +382,20 @@ impl Tensor {
     ///
     /// # Errors
     /// If there are fewer than two axes.
+    #[track_caller]
     pub fn channels_last(&self) -> Result<Tensor> {
-        let order: Vec<isize> = [0].into_iter().chain(2..self.rank() as isize).chain([1]).collect();
-        self.permute(&order)
+        let order: Vec<usize> = [0].into_iter().chain(2..self.rank()).chain([1]).collect();
+        self.permute(order)
     }
 
     /// The last axis moved to the second place: `[n, …, c]` is `[n, c, …]`, as a view.
     ///
     /// # Errors
     /// If there are fewer than two axes.
+    #[track_caller]
     pub fn channels_first(&self) -> Result<Tensor> {
         let last = self.rank() as isize - 1;
         let order: Vec<isize> = [0, last].into_iter().chain(1..last).collect();
-        self.permute(&order)
+        self.permute(order)
     }
 }

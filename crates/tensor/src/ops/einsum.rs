@@ -1,6 +1,6 @@
 //! Sums of products named by letters. Compositions of other operations.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::ops::range::{Range, whole};
 use crate::ops::{Movement, Reduce, Reduction, apply};
 use crate::shape::{Axes, Shape};
@@ -44,7 +44,12 @@ impl Tensor {
     /// # Errors
     /// If the formula cannot be read, does not fit the shapes, or sums products of tensors that are not
     /// floating.
+    #[track_caller]
     pub fn einsum(formula: &str, operands: &[&Tensor]) -> Result<Tensor> {
+        placed(|| Tensor::composed_einsum(formula, operands))
+    }
+
+    fn composed_einsum(formula: &str, operands: &[&Tensor]) -> Result<Tensor> {
         let (terms, output) = parse(formula, operands)?;
         check_sizes(formula, &terms)?;
         let mut terms = terms.into_iter().map(diagonal).collect::<Result<Vec<_>>>()?.into_iter();

@@ -6,7 +6,7 @@ use crate::kernels::softmax;
 use crate::ops::index::indices_below;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands, same_dtype};
-use crate::shape::normalize_axis;
+use crate::shape::{Integer, normalize_axis};
 use crate::tensor::Tensor;
 
 /// A fused operation.
@@ -158,7 +158,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn softmax(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::Softmax { axis: normalize_axis(axis, self.rank(), "softmax")? }, &[self])
     }
 
@@ -166,7 +167,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn log_softmax(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn log_softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::LogSoftmax { axis: normalize_axis(axis, self.rank(), "log_softmax")? }, &[self])
     }
 
@@ -176,6 +178,7 @@ impl Tensor {
     /// # Errors
     /// If the shapes do not fit, a target is not below the number of classes, or the types do not
     /// suit.
+    #[track_caller]
     pub fn softmax_cross_entropy(&self, targets: &Tensor) -> Result<Tensor> {
         apply(Fused::SoftmaxCrossEntropy, &[self, targets])
     }

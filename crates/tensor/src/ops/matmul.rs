@@ -109,6 +109,7 @@ impl Tensor {
     /// # Errors
     /// If the inner sizes differ, the leading axes do not broadcast, an operand is a scalar or not
     /// floating, or the types differ.
+    #[track_caller]
     pub fn matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "matmul")?;
         apply(Matmul, &[self, &other])

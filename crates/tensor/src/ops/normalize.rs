@@ -125,6 +125,7 @@ fn line(weight: &Tensor, x: &Tensor, groups: &Groups, operation: &str) -> Result
     Ok(weight.restrided(places, strides, weight.offset()))
 }
 
+#[track_caller]
 fn check_epsilon(epsilon: f64, operation: &str) -> Result<()> {
     if epsilon >= 0.0 && epsilon.is_finite() {
         return Ok(());
@@ -146,6 +147,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    #[track_caller]
     pub fn normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "normalize")?;
         let [one, zero] = [1.0, 0.0].map(|value| Tensor::full_of(Shape::from([]), value, self.dtype()));
@@ -158,13 +160,13 @@ impl Tensor {
         }
         // The axes to normalize along last.
         let kept = (0..self.rank()).filter(|axis| !axes.contains(axis));
-        let order: SmallVec<[isize; 8]> = kept.chain(axes.iter().copied()).map(|axis| axis as isize).collect();
-        let mut inverse: SmallVec<[isize; 8]> = smallvec![0; order.len()];
-        (0..).zip(&order).for_each(|(place, &axis)| inverse[axis as usize] = place);
-        let moved = self.permute(&order)?;
+        let order: SmallVec<[usize; 8]> = kept.chain(axes.iter().copied()).collect();
+        let mut inverse: SmallVec<[usize; 8]> = smallvec![0; order.len()];
+        (0..).zip(&order).for_each(|(place, &axis)| inverse[axis] = place);
+        let moved = self.permute(&order[..])?;
         let count = axes.iter().map(|&axis| self.shape()[axis]).product();
         let rows = moved.shape()[..self.rank() - axes.len()].iter().product();
-        normalized(&moved, [rows, 1, 1, count])?.permute(&inverse)
+        normalized(&moved, [rows, 1, 1, count])?.permute(&inverse[..])
     }
 
     /// Numbers `[outer, rows, groups, columns]` normalized along the axes 1 and 3, times `gamma` plus `beta`, which broadcast
@@ -183,6 +185,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a shape does not suit, the types differ or are not floating, or `epsilon` is not a number from 0 on.
+    #[track_caller]
     pub fn normalize_groups(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Result<[Tensor; 3]> {
         let outputs = apply_all(Normalize::Normalize { epsilon }, &[self, gamma, beta])?;
         Ok(<[Tensor; 3]>::try_from(outputs.into_vec()).expect("three outputs"))
@@ -192,6 +195,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    #[track_caller]
     pub fn rms_normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "rms_normalize")?;
         let mean = Reduce { reduction: Reduction::Mean, axes, keepdims: true };
@@ -213,10 +217,11 @@ fn grouped(shape: &Shape, axes: &Axes) -> Option<[usize; 4]> {
     Some(sizes)
 }
 
+#[track_caller]
 fn checked(x: &Tensor, axes: impl IntoAxes, epsilon: f64, operation: &str) -> Result<Axes> {
     if !x.dtype().is_float() {
         return Err(Error::dtype(operation, x.dtype(), "a floating type; cast the tensor first"));
     }
     check_epsilon(epsilon, operation)?;
-    axes.into_axes(x.rank(), operation)
+    axes.into_sorted_axes(x.rank(), operation)
 }

@@ -257,6 +257,7 @@ impl Tensor {
     /// # Errors
     /// If the windows do not fit or one lies in the padding alone, size, stride or dilation are 0, or
     /// this tensor is not floating.
+    #[track_caller]
     pub fn max_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Max(options.both(self)), &[self])
     }
@@ -265,6 +266,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::max_pool2d`].
+    #[track_caller]
     pub fn average_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Average { cells: options.both(self), count_padding: options.count_padding }, &[self])
     }
@@ -273,6 +275,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::max_pool2d`].
+    #[track_caller]
     pub fn max_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         apply(Pool::Max(flat(self, &options)), &[&self.expand_dims(1)?])?.squeeze(1)
     }
@@ -281,6 +284,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::max_pool2d`].
+    #[track_caller]
     pub fn average_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         let pool = Pool::Average { cells: flat(self, &options), count_padding: options.count_padding };
         apply(pool, &[&self.expand_dims(1)?])?.squeeze(1)
@@ -292,6 +296,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the image has no elements or is not `[images, height, width, channels]`, floating.
+    #[track_caller]
     pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Max(size.map(Cells::Adaptive)), &[self])
     }
@@ -300,6 +305,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::adaptive_max_pool2d`].
+    #[track_caller]
     pub fn adaptive_average_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Average { cells: size.map(Cells::Adaptive), count_padding: false }, &[self])
     }

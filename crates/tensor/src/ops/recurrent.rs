@@ -81,6 +81,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If shapes or types do not suit the cell.
+    #[track_caller]
     pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = operands;
         if states.len() != self.cell.states() {
@@ -98,6 +99,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If there are too few or too many.
+    #[track_caller]
     pub fn operands<'a, T>(&self, list: &'a [T]) -> Result<SequenceOperands<'a, T>> {
         let least = 3 + self.cell.states();
         match list {
@@ -119,6 +121,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If shapes or types do not suit.
+    #[track_caller]
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
         let biases = bias.expand(projected.shape())?.unstack(1)?;

@@ -216,8 +216,9 @@ impl Tensor {
     /// # Errors
     /// If an axis is out of range or given twice, the element type does not suit, or the extreme of
     /// nothing is asked for.
+    #[track_caller]
     pub fn reduce(&self, reduction: Reduction, axes: impl IntoAxes, keepdims: bool) -> Result<Tensor> {
-        let axes = axes.into_axes(self.rank(), reduction.name())?;
+        let axes = axes.into_sorted_axes(self.rank(), reduction.name())?;
         apply(Reduce { reduction, axes, keepdims }, &[self])
     }
 
@@ -237,6 +238,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong.
+    #[track_caller]
     pub fn var_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
         self.reduce(Reduction::Var { correction }, axes, keepdims)
     }
@@ -247,8 +249,9 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong.
+    #[track_caller]
     pub fn std_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
-        let axes = axes.into_axes(self.rank(), "std")?;
+        let axes = axes.into_sorted_axes(self.rank(), "std")?;
         let count = axes.iter().map(|&axis| self.shape()[axis]).product::<usize>() as f64;
         // Only the result is rounded to float32, as that of the variance.
         let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::F64) };
@@ -263,6 +266,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong.
+    #[track_caller]
     pub fn std_axes(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, false, 0.0)
     }
@@ -283,6 +287,7 @@ macro_rules! along_axes {
             ///
             /// # Errors
             /// If an axis is out of range or given twice, or type or size do not suit.
+            #[track_caller]
             pub fn $drop(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, false)
             }
@@ -291,6 +296,7 @@ macro_rules! along_axes {
             ///
             /// # Errors
             #[doc = concat!("As [`Tensor::", stringify!($drop), "`].")]
+            #[track_caller]
             pub fn $keep(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, true)
             }
@@ -333,6 +339,7 @@ macro_rules! over_all {
             ///
             /// # Errors
             /// If type or size do not suit.
+            #[track_caller]
             pub fn $name(&self) -> Result<Tensor> {
                 self.reduce($reduction, .., false)
             }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::ops::range::{Range, cut, whole};
 use crate::ops::{Outputs, apply_all, check_axis, operands};
-use crate::shape::normalize_axis;
+use crate::shape::{Integer, Shape, normalize_axis};
 use crate::tensor::Tensor;
 
 /// Pieces of given sizes along one axis, in order: one output each. Slices would give the same, but
@@ -49,26 +49,29 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range, or the sizes do not add up to that of the axis.
-    pub fn split(&self, sizes: &[usize], axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn split(&self, sizes: impl Into<Shape>, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split")?;
+        let sizes = sizes.into();
         if sizes.is_empty() && self.shape()[axis] == 0 {
             return Ok(Vec::new());
         }
-        apply_all(Split { axis, sizes: sizes.into() }, &[self]).map(|pieces| pieces.into_vec())
+        apply_all(Split { axis, sizes: sizes.to_vec() }, &[self]).map(|pieces| pieces.into_vec())
     }
 
     /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
     ///
     /// # Errors
     /// If the axis is out of range, or its size is no multiple of `count`.
-    pub fn split_equal(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn split_equal(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split_equal")?;
         let size = self.shape()[axis];
         if count == 0 || count > size.max(1) || !size.is_multiple_of(count) {
             let message = format!("axis {axis} cannot be split into {count} equal pieces");
             return Err(Error::shape("split_equal", self.shape(), message));
         }
-        self.split(&vec![size / count; count], axis as isize)
+        self.split(vec![size / count; count], axis)
     }
 
     /// At most `count` pieces along an axis, all of the size `⌈n / count⌉` but the last, which may be
@@ -76,7 +79,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range or `count` is 0.
-    pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn chunk(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "chunk")?;
         if count == 0 {
             return Err(Error::argument("chunk", "needs a count of at least 1, not 0"));
@@ -84,17 +88,18 @@ impl Tensor {
         let size = self.shape()[axis];
         let length = size.div_ceil(count).max(1);
         let sizes: Vec<usize> = (0..size.max(1)).step_by(length).map(|start| length.min(size - start)).collect();
-        self.split(&sizes, axis as isize)
+        self.split(sizes, axis)
     }
 
     /// The entries along an axis, which vanishes, in order; views.
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn unstack(&self, axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn unstack(&self, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "unstack")?;
         let shape = self.shape().reduced(&[axis], false);
-        let pieces = self.split(&vec![1; self.shape()[axis]], axis as isize)?;
+        let pieces = self.split(vec![1; self.shape()[axis]], axis)?;
         pieces.iter().map(|piece| piece.with_shape(&shape)).collect()
     }
 }

@@ -416,6 +416,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the tensor is not of type bool.
+    #[track_caller]
     pub fn logical_not(&self) -> Result<Tensor> {
         apply(Unary::Not, &[self])
     }
@@ -425,6 +426,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a bound is NaN or `min` is above `max`, or the tensor is of type bool.
+    #[track_caller]
     pub fn clamp(&self, min: impl Into<Option<f64>>, max: impl Into<Option<f64>>) -> Result<Tensor> {
         let (min, max) = (min.into(), max.into());
         let nan = min.into_iter().chain(max).any(f64::is_nan);
