@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// Writes a file whole or not at all: `write` fills a temporary file beside it, which is synced and
 /// takes the place of the old one by being renamed. Whenever the process is killed or the power
@@ -34,7 +34,7 @@ pub fn write_atomically(
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    replace(path, write).map_err(|source| Error::file(path.display().to_string(), "cannot write", source))
+    replace(path, write).map_err(|source| DataError::file(path.display().to_string(), "cannot write", source))
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {

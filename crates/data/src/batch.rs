@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tensor::{DType, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// Some samples: tensors whose first axes count them.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl Batch {
             count if count == parts.len() => Ok(Some(joined(tensors)?)),
             count => {
                 let message = format!("of {} parts of a batch {count} have {what}; all must or none", parts.len());
-                Err(Error::Dataset(message))
+                Err(DataError::dataset(message))
             }
         };
         Ok(Batch {
@@ -74,7 +74,7 @@ impl Batch {
         let holds = predicate(self)?;
         if holds.dtype() != DType::Bool || holds.shape()[..] != [self.len()] {
             let (count, dtype, shape) = (self.len(), holds.dtype(), holds.shape());
-            return Err(Error::Dataset(format!(
+            return Err(DataError::dataset(format!(
                 "filter: one truth value for each of {count} samples is needed, bool [{count}], not {dtype} {shape}"
             )));
         }
@@ -91,7 +91,7 @@ impl Batch {
             let count = count(tensor, what)?;
             if count != features {
                 let message = format!("features of {features} samples and {what} of {count}: the counts differ");
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Batch {
 fn count(tensor: &Tensor, what: &str) -> Result<usize> {
     match tensor.shape().first() {
         Some(&count) => Ok(count),
-        None => Err(Error::Dataset(format!("{what} are a scalar; their first axis must count samples"))),
+        None => Err(DataError::dataset(format!("{what} are a scalar; their first axis must count samples"))),
     }
 }
 

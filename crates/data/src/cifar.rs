@@ -18,7 +18,7 @@ use std::path::Path;
 
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
 
 /// 50,000 pictures to train on and 10,000 to test with, and which of [`CLASSES_10`] they show.
@@ -105,7 +105,7 @@ pub(crate) type Opened = (String, Box<dyn Read>);
 
 fn open(path: &Path) -> Result<Opened> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
+    let file = File::open(path).map_err(|source| DataError::file(&name, "cannot open", source))?;
     Ok((name, Box::new(file)))
 }
 
@@ -142,17 +142,17 @@ fn read_file<const N: usize>(
     let mut bytes = Vec::new();
     input.at_most((MOST_RECORDS * record) as u64 + 1, &mut bytes)?;
     if bytes.is_empty() {
-        return Err(Error::format(&name, 0, format!("the file is empty; records of {record} bytes are expected")));
+        return Err(DataError::format(&name, 0, format!("the file is empty; records of {record} bytes are expected")));
     }
     if bytes.len() > MOST_RECORDS * record {
         let message = format!("there is more in the file than {MOST_RECORDS} records of {record} bytes");
-        return Err(Error::format(&name, (MOST_RECORDS * record) as u64, message));
+        return Err(DataError::format(&name, (MOST_RECORDS * record) as u64, message));
     }
     let (count, rest) = (bytes.len() / record, bytes.len() % record);
     if rest != 0 {
         let message =
             format!("the file ends within record {count}, of which {} of {record} bytes are missing", record - rest);
-        return Err(Error::format(&name, bytes.len() as u64, message));
+        return Err(DataError::format(&name, bytes.len() as u64, message));
     }
     images.reserve_exact(count * 3 * PLANE);
     for (number, record_bytes) in bytes.chunks_exact(record).enumerate() {
@@ -160,7 +160,7 @@ fn read_file<const N: usize>(
         for (k, (&label, (kind, classes))) in found.iter().zip(kinds).enumerate() {
             if label >= classes {
                 let message = format!("{kind} {label} of record {number}; it must be 0 to {}", classes - 1);
-                return Err(Error::format(&name, (number * record + k) as u64, message));
+                return Err(DataError::format(&name, (number * record + k) as u64, message));
             }
             labels[k].push(label);
         }

@@ -2,13 +2,13 @@
 
 use std::io;
 
-/// A result whose error is [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub use tensor::{Error, Result};
 
-/// What is wrong with data from outside, and where.
+/// What is wrong with data from outside, and where. Functions return it as the [other](tensor::Error::other) error in
+/// an [`Error`], which [`downcast_ref`](tensor::Error::downcast_ref) takes out again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum DataError {
     /// A file that cannot be read or written.
     #[error("{file}: {action}: {source}")]
     File {
@@ -44,24 +44,32 @@ pub enum Error {
     /// A data set that cannot be used as it is asked to be.
     #[error("{0}")]
     Dataset(String),
-    /// An operation on tensors that failed.
-    #[error(transparent)]
-    Tensor(#[from] tensor::Error),
 }
 
-impl Error {
-    /// An [`Error::File`].
+impl DataError {
+    /// A [`DataError::File`].
     pub(crate) fn file(file: impl Into<String>, action: &'static str, source: io::Error) -> Error {
-        Error::File { file: file.into(), action, source }
+        DataError::File { file: file.into(), action, source }.into()
     }
 
-    /// An [`Error::Dataset`] about something that a file of a format has no room for.
+    /// A [`DataError::Dataset`].
+    pub(crate) fn dataset(message: String) -> Error {
+        DataError::Dataset(message).into()
+    }
+
+    /// A [`DataError::Dataset`] about something that a file of a format has no room for.
     pub(crate) fn cannot_hold(file: &str, what: &str) -> Error {
-        Error::Dataset(format!("{file}: cannot hold {what}"))
+        DataError::dataset(format!("{file}: cannot hold {what}"))
     }
 
-    /// An [`Error::Format`].
+    /// A [`DataError::Format`].
     pub(crate) fn format(file: &str, offset: u64, expected: impl Into<String>) -> Error {
-        Error::Format { file: file.into(), offset, expected: expected.into() }
+        DataError::Format { file: file.into(), offset, expected: expected.into() }.into()
+    }
+}
+
+impl From<DataError> for Error {
+    fn from(error: DataError) -> Error {
+        Error::other(error)
     }
 }

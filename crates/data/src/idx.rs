@@ -20,7 +20,7 @@ use flate2::bufread::MultiGzDecoder;
 use tensor::{DType, Tensor};
 
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -35,7 +35,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
     let path = path.as_ref();
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
+    let file = File::open(path).map_err(|source| DataError::file(&name, "cannot open", source))?;
     decode(BufReader::new(file), &name)
 }
 
@@ -101,11 +101,11 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
     input.exactly(&mut magic, "the magic number")?;
     let [0, 0, byte, rank] = magic else {
         let message = format!("the magic number is {magic:02x?}; IDX files begin with two zero bytes");
-        return Err(Error::format(name, 0, message));
+        return Err(DataError::format(name, 0, message));
     };
     let Some(code) = CODES.into_iter().find(|code| code.byte == byte) else {
         let message = format!("element type 0x{byte:02x} is none of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
-        return Err(Error::format(name, 2, message));
+        return Err(DataError::format(name, 2, message));
     };
     let mut sizes = vec![0; 4 * usize::from(rank)];
     input.exactly(&mut sizes, &format!("the sizes of {rank} axes"))?;
@@ -117,7 +117,7 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
         .filter(|&bytes| bytes <= isize::MAX as usize / 8)
         .map(|bytes| if shape.contains(&0) { 0 } else { bytes });
     let Some(bytes) = bytes else {
-        return Err(Error::format(name, 4, format!("the sizes {shape:?} are more than memory can address")));
+        return Err(DataError::format(name, 4, format!("the sizes {shape:?} are more than memory can address")));
     };
     let mut elements = Vec::new();
     // One more, to see whether there are more than there should be.
@@ -127,12 +127,12 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
             "the file ends after {} of the {bytes} bytes of elements that its sizes {shape:?} call for",
             elements.len()
         );
-        return Err(Error::format(name, input.offset, message));
+        return Err(DataError::format(name, input.offset, message));
     }
     if elements.len() > bytes {
         let message =
             format!("there is more in the file than the {bytes} bytes of elements that its sizes {shape:?} call for");
-        return Err(Error::format(name, input.offset - 1, message));
+        return Err(DataError::format(name, input.offset - 1, message));
     }
     // The vector becomes the tensor: what it grew by too much would stay with it.
     elements.shrink_to_fit();
@@ -151,7 +151,7 @@ fn elements_to_tensor(code: u8, bytes: Vec<u8>, shape: Vec<usize>) -> tensor::Re
 }
 
 fn encode(tensor: &Tensor, name: &str) -> Result<Vec<u8>> {
-    let refused = |what: String| Error::Dataset(format!("{name}: an IDX file cannot hold {what}"));
+    let refused = |what: String| DataError::dataset(format!("{name}: an IDX file cannot hold {what}"));
     let (code, elements): (u8, Vec<u8>) = match tensor.dtype() {
         DType::U8 => (0x08, tensor.to_vec()?),
         DType::I64 => {

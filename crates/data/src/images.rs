@@ -11,7 +11,7 @@ use tensor::Tensor;
 
 use crate::batch::Batch;
 use crate::dataset::{Dataset, no_sample};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 
 /// The most pixels that a picture may be wide or high.
 const LONGEST_SIDE: u32 = 16_384;
@@ -75,20 +75,20 @@ impl ImageFolder {
                     "png" | "jpg" | "jpeg" => pictures.push((file, number)),
                     "avif" | "bmp" | "gif" | "heic" | "tif" | "tiff" | "webp" => {
                         let message = "pictures must be PNG or JPEG; leave others out or convert them";
-                        return Err(Error::Dataset(format!("{}: {message}", file.display())));
+                        return Err(DataError::dataset(format!("{}: {message}", file.display())));
                     }
                     _ => {}
                 }
             }
             if pictures.len() == before {
                 let message = "a class without pictures; .png, .jpg and .jpeg are looked for";
-                return Err(Error::Dataset(format!("{}: {message}", class.display())));
+                return Err(DataError::dataset(format!("{}: {message}", class.display())));
             }
             classes.push(class.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
         let Some((first, _)) = pictures.first() else {
             let message = "no pictures; .png, .jpg and .jpeg are looked for in a folder for each class";
-            return Err(Error::Dataset(format!("{}: {message}", folder.display())));
+            return Err(DataError::dataset(format!("{}: {message}", folder.display())));
         };
         let (width, height) = reader(first)?.into_dimensions().map_err(|error| cannot_decode(first, &error))?;
         let size = Size { height, width };
@@ -104,7 +104,7 @@ impl ImageFolder {
         let side = |side: usize| u32::try_from(side).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
         let (Some(height_in_range), Some(width_in_range)) = (side(height), side(width)) else {
             let message = format!("resize: {height} × {width} pixels; both must be 1 to {LONGEST_SIDE}");
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         };
         Ok(ImageFolder { size: Size { height: height_in_range, width: width_in_range }, resize: true, ..self })
     }
@@ -136,7 +136,7 @@ impl ImageFolder {
             if !self.resize {
                 let (path, found) = (path.display(), format!("{} × {}", picture.height(), picture.width()));
                 let message = "pictures must have the size of the first, or be brought to one by `resize`";
-                return Err(Error::Dataset(format!("{path}: {found} pixels, not {height} × {width}: {message}")));
+                return Err(DataError::dataset(format!("{path}: {found} pixels, not {height} × {width}: {message}")));
             }
             picture = picture.resize_exact(width, height, FilterType::Triangle);
         }
@@ -164,7 +164,7 @@ impl Dataset for ImageFolder {
 /// What is in a folder.
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
-    let mut paths = list().map_err(|source| Error::file(folder.display().to_string(), "cannot list", source))?;
+    let mut paths = list().map_err(|source| DataError::file(folder.display().to_string(), "cannot list", source))?;
     paths.sort();
     Ok(paths)
 }
@@ -176,7 +176,7 @@ fn extension(path: &Path) -> String {
 /// A reader that goes by the content, whatever the file is called.
 fn reader(path: &Path) -> Result<ImageReader<io::BufReader<fs::File>>> {
     let opened = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-    let mut reader = opened.map_err(|source| Error::file(path.display().to_string(), "cannot open", source))?;
+    let mut reader = opened.map_err(|source| DataError::file(path.display().to_string(), "cannot open", source))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST_SIDE);
     limits.max_image_height = Some(LONGEST_SIDE);
@@ -186,7 +186,7 @@ fn reader(path: &Path) -> Result<ImageReader<io::BufReader<fs::File>>> {
 }
 
 fn cannot_decode(path: &Path, error: &image::ImageError) -> Error {
-    Error::Dataset(format!("{}: cannot decode: {error}", path.display()))
+    DataError::dataset(format!("{}: cannot decode: {error}", path.display()))
 }
 
 #[cfg(test)]

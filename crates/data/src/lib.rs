@@ -26,7 +26,7 @@
 //! | [`StoredType`] | element types in files, and what they become |
 //! | [`checksum`] | whether named tensors are what they were |
 //! | [`write_atomically`] | files that are there whole or not at all |
-//! | [`Error`] | what can be wrong with data |
+//! | [`Error`], [`DataError`] | the error of the whole workspace, and what of it concerns data |
 
 mod array;
 mod atomic;
@@ -73,7 +73,7 @@ pub use checksum::checksum;
 pub use cifar::{Cifar10, Cifar100};
 pub use csv::Csv;
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
-pub use error::{Error, Result};
+pub use error::{DataError, Error, Result};
 #[cfg(feature = "images")]
 pub use images::ImageFolder;
 pub use mnist::Mnist;

@@ -3,7 +3,7 @@
 use tensor::{DType, Shape, Tensor, normalize_axis};
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// Of many values each: their number, mean, and sum of squared distances from it.
 pub(crate) struct Moments {
@@ -23,7 +23,7 @@ impl Moments {
         if let Some(axis) = axes.iter().find(|&&axis| axis < samples) {
             let message =
                 format!("normalization: axis {axis} counts samples or steps, which have no mean of their own");
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         }
         let values = match &batch.mask {
             Some(mask) => batch.features.masked_select(mask)?,

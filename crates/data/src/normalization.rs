@@ -1,9 +1,9 @@
 //! Features of mean 0 and standard deviation 1.
 
-use tensor::{DType, Tensor};
+use tensor::{DType, IntoIntegers, Tensor};
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 use crate::moments::Moments;
 use crate::samples::{Pass, Samples};
 
@@ -55,10 +55,10 @@ impl Normalization {
     ///
     /// # Errors
     /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the steps.
-    pub fn fit_along(samples: &dyn Samples, axes: &[isize]) -> Result<Normalization> {
+    pub fn fit_along(samples: &dyn Samples, axes: impl IntoIntegers) -> Result<Normalization> {
         let mut pass = samples.pass(0)?;
         let first = pass.next(AT_ONCE)?;
-        Normalization::fit_pass(first, &mut *pass, axes)
+        Normalization::fit_pass(first, &mut *pass, &axes.into_integers())
     }
 
     fn fit_pass(mut next: Option<Batch>, pass: &mut dyn Pass, axes: &[isize]) -> Result<Normalization> {
@@ -73,12 +73,12 @@ impl Normalization {
             next = pass.next(AT_ONCE)?;
         }
         let Some(moments) = moments else {
-            return Err(Error::Dataset("normalization: there are no samples to fit it on".into()));
+            return Err(DataError::dataset("normalization: there are no samples to fit it on".into()));
         };
         let normalization = Normalization { mean: moments.mean, variance: moments.squares.try_div(moments.count)? };
         let finite = |tensor: &Tensor| Ok::<_, Error>(tensor.view::<f64>()?.iter().position(|x| !x.is_finite()));
         match finite(&normalization.variance)? {
-            Some(place) => Err(Error::Dataset(format!(
+            Some(place) => Err(DataError::dataset(format!(
                 "normalization: feature {place} is NaN or infinite in some sample; `check_finite` tells which"
             ))),
             None => Ok(normalization),
@@ -98,7 +98,7 @@ impl Normalization {
                 mean.shape(),
                 variance.shape()
             );
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         }
         Ok(Normalization { mean, variance })
     }
@@ -221,12 +221,12 @@ mod tests {
             (channels.mean().shape(), channels.mean().to_vec::<f64>().unwrap()),
             (&[1, 1, 3].into(), vec![10.5, 11.5, 12.5])
         );
-        let all = Normalization::fit_along(&images, &[]).unwrap();
+        let all = Normalization::fit_along(&images, ()).unwrap();
         assert_eq!((all.mean().shape(), all.mean().item().unwrap()), (&[1, 1, 1].into(), 11.5));
-        let pixels = Normalization::fit_along(&images, &[1, 2, 3]).unwrap();
+        let pixels = Normalization::fit_along(&images, [1, 2, 3]).unwrap();
         assert_eq!(pixels.mean().shape(), &[2, 2, 3]);
         assert_eq!(pixels.variance().to_vec::<f64>().unwrap(), [36.0; 12]);
-        let message = Normalization::fit_along(&images, &[0]).unwrap_err().to_string();
+        let message = Normalization::fit_along(&images, 0).unwrap_err().to_string();
         assert_eq!(message, "normalization: axis 0 counts samples or steps, which have no mean of their own");
         assert!(all.apply(&tensor![1.0]).unwrap_err().to_string().contains("its mean has shape [1, 1, 1]"));
     }

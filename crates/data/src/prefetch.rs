@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rayon::ThreadPoolBuilder;
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::samples::{Pass, Samples};
 
 /// More batches than this are never made ahead.
@@ -69,7 +69,7 @@ impl<S: Samples + 'static> PrefetchPass<S> {
                 // A pool of its own, so that its kernels neither wait for those of the training step nor delay them.
                 let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "prefetch".into()).build();
                 let pool =
-                    pool.map_err(|error| Error::Dataset(format!("prefetch: no thread can be started: {error}")))?;
+                    pool.map_err(|error| DataError::dataset(format!("prefetch: no thread can be started: {error}")))?;
                 pool.spawn(move || run(&*samples, number, drawn, size, &sender));
                 Ok(self.worker.insert(Worker { size, batches }))
             }
@@ -107,7 +107,7 @@ fn run(samples: &dyn Samples, number: u64, drawn: usize, size: usize, out: &Sync
         }
     };
     let ended = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
-        Err(Error::Dataset(format!("prefetch: the thread that makes batches panicked: {}", message(&*panic))))
+        Err(DataError::dataset(format!("prefetch: the thread that makes batches panicked: {}", message(&*panic))))
     });
     if let Err(error) = ended {
         // Nobody may be there to hear it.
@@ -159,7 +159,7 @@ mod tests {
         let failing = |at: i64, panics: bool| {
             let map = move |batch: Batch| match batch.targets.max()?.item()? as i64 {
                 most if most >= at && panics => panic!("sample {most}"),
-                most if most >= at => Err(Error::Dataset(format!("sample {most} is bad"))),
+                most if most >= at => Err(DataError::dataset(format!("sample {most} is bad"))),
                 _ => Ok(batch),
             };
             let samples = numbers(10).map(map).prefetch(2);
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(failing(5, true), [Ok(vec![0, 1]), Ok(vec![2, 3]), Err(message)]);
         let closed = Stream::of_batches(|_| match false {
             true => Ok(std::iter::empty()),
-            false => Err(Error::Dataset("closed".into())),
+            false => Err(DataError::dataset("closed".into())),
         });
         let message = closed.prefetch(2).pass(0).unwrap().next(1).unwrap_err().to_string();
         assert_eq!(message, "closed");

@@ -17,7 +17,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use tensor::{Shape, Tensor};
 
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::source::Source;
 use crate::stored::{ByteOrder, StoredType, byte_count, read_tensor, stored_as, write_elements};
 
@@ -85,7 +85,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
 /// written; then an old file is as it was.
 pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
     let path = path.as_ref();
-    let refused = |what: String| Error::cannot_hold(&path.display().to_string(), &what);
+    let refused = |what: String| DataError::cannot_hold(&path.display().to_string(), &what);
     let mut seen = BTreeSet::from([METADATA]);
     let mut parts = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
@@ -174,21 +174,21 @@ impl Safetensors {
             let length = u64::from_le_bytes(length);
             if length > MOST {
                 let message = format!("a header of {length} bytes is more than the {MOST} that are allowed");
-                return Err(Error::format(input.name, 0, message));
+                return Err(DataError::format(input.name, 0, message));
             }
             let mut text = Vec::new();
             input.at_most(length, &mut text)?;
             if (text.len() as u64) < length {
                 let missing = length - text.len() as u64;
                 let message = format!("the file ends within the header, of which {missing} bytes are missing");
-                return Err(Error::format(input.name, input.offset, message));
+                return Err(DataError::format(input.name, input.offset, message));
             }
             Ok(text)
         })?;
         let header: Header = serde_json::from_slice(&text).map_err(|error| {
             let lines = text.split(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
             let place = lines.map(|line| line.len() + 1).sum::<usize>() + error.column().saturating_sub(1);
-            Error::format(source.name(), 8 + place as u64, format!("the header is wrong: {error}"))
+            DataError::format(source.name(), 8 + place as u64, format!("the header is wrong: {error}"))
         })?;
         let entries = checked(header.tensors, 8 + text.len() as u64, &source)?;
         Ok(Safetensors { source, metadata: header.metadata, entries })
@@ -233,7 +233,7 @@ impl Safetensors {
         self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.names().collect();
             let file = self.source.name();
-            Error::Dataset(format!("{file}: has no tensor {name}; it has [{}]", names.join(", ")))
+            DataError::dataset(format!("{file}: has no tensor {name}; it has [{}]", names.join(", ")))
         })
     }
 
@@ -244,7 +244,7 @@ impl Safetensors {
 
 /// The entries by the places of their elements, which must fill the file after `start` exactly.
 fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result<Vec<Entry>> {
-    let wrong = |offset: u64, message: String| Err(Error::format(source.name(), offset, message));
+    let wrong = |offset: u64, message: String| Err(DataError::format(source.name(), offset, message));
     let length = source.length() - start;
     let mut fields: Vec<(String, Field)> = tensors;
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));

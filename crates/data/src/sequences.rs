@@ -6,7 +6,7 @@ use tensor::{DType, Shape, Tensor};
 
 use crate::batch::Batch;
 use crate::dataset::{Dataset, Pipeline, Reorder, no_sample};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 
 /// A data set of sequences in memory, each `[time, …]` with a length of its own: text, sound, measurements.
@@ -39,7 +39,7 @@ impl Sequences {
     pub fn new(sequences: Vec<Tensor>, targets: &Tensor) -> Result<Sequences> {
         if targets.shape().first() != Some(&sequences.len()) {
             let (count, shape) = (sequences.len(), targets.shape());
-            return Err(Error::Dataset(format!("sequences: {count} sequences and targets of shape {shape}")));
+            return Err(DataError::dataset(format!("sequences: {count} sequences and targets of shape {shape}")));
         }
         if let Some(first) = sequences.first() {
             let alike = |other: &Tensor| {
@@ -49,7 +49,7 @@ impl Sequences {
             };
             if let Some(k) = sequences.iter().position(|sequence| !alike(sequence)) {
                 let other = &sequences[k];
-                return Err(Error::Dataset(format!(
+                return Err(DataError::dataset(format!(
                     "sequences: number {k} is {} of shape {}, number 0 {} of {}: type and all axes but the first must agree",
                     other.dtype(),
                     other.shape(),
@@ -75,7 +75,7 @@ impl Sequences {
     /// If the batch size is 0.
     pub fn bucket(self, batch_size: usize, seed: u64) -> Result<Pipeline> {
         if batch_size == 0 {
-            return Err(Error::Dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
+            return Err(DataError::dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
         }
         Ok(Pipeline::new(Reorder::new(self, move |sequences, pass| bucketed(sequences, batch_size, seed, pass))))
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use tensor::{DType, Element, Shape, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use crate::input::Input;
 
@@ -140,14 +140,14 @@ impl Elements {
             if (bytes.len() as u64) < wanted {
                 let found = input.offset - start;
                 let message = format!("the file ends after {found} of the {count} bytes of {stored} elements");
-                return Err(Error::format(input.name, input.offset, message));
+                return Err(DataError::format(input.name, input.offset, message));
             }
             if order == ByteOrder::Big {
                 bytes.chunks_exact_mut(stored.size_of()).for_each(<[u8]>::reverse);
             }
             if let Err((index, value)) = self.extend(&bytes, stored) {
                 let message = format!("the integer {value} is more than int64 holds");
-                return Err(Error::format(input.name, offset + 8 * index as u64, message));
+                return Err(DataError::format(input.name, offset + 8 * index as u64, message));
             }
             left -= wanted;
         }

@@ -9,7 +9,7 @@ use optim::{AccumulatorState, Optimizer, OptimizerState, VariableState, WeightAv
 use tensor::{GeneratorState, Tensor, random};
 
 use crate::callbacks::Callback;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 use crate::history::History;
 use crate::kept::{lend, lend_mut};
 use crate::metrics::Running;
@@ -39,7 +39,7 @@ impl Checkpoint {
     /// If the file cannot be read, is no checkpoint, was written by a later version, or is not what was written.
     pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let file = path.as_ref().display().to_string();
-        let refused = |message: String| Error::Checkpoint { file: file.clone(), message };
+        let refused = |message: String| Error::from(TrainError::Checkpoint { file: file.clone(), message });
         let opened = Safetensors::open(&path)?;
         let mut notes = opened.metadata().clone();
         if notes.get("format").is_none_or(|format| format != FORMAT) {
@@ -178,7 +178,7 @@ impl Checkpoint {
                 stray.name(),
                 stray.shape()
             );
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         let state = optimizer.state(&variables(weights));
         self.note(key, optimizer.name());
@@ -341,7 +341,7 @@ impl Checkpoint {
     }
 
     fn refused(&self, message: &str) -> Error {
-        Error::Checkpoint { file: self.file.clone(), message: message.into() }
+        Error::from(TrainError::Checkpoint { file: self.file.clone(), message: message.into() })
     }
 }
 

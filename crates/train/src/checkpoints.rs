@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::callbacks::Monitor;
 use crate::checkpoint::Checkpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 use crate::training::Training;
 
 /// When a fit writes checkpoints into a folder, and which it keeps. As Keras' `ModelCheckpoint` and
@@ -77,17 +77,19 @@ impl Checkpoints {
             best.monitor.check()?;
         }
         if self.every_batches == Some(0) {
-            return Err(Error::Trainer("checkpoints: every 0 batches; it must be 1 at least".into()));
+            return Err(TrainError::trainer("checkpoints: every 0 batches; it must be 1 at least".into()));
         }
         let name = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         match Self::latest(&self.folder)?.as_ref().and_then(name) {
-            Some(latest) if place(&latest) > Some((epoch as u64, batch as u64)) => Err(Error::Checkpoint {
-                file: self.folder.display().to_string(),
-                message: format!(
-                    "has {latest}, of a training that is further than this one, at epoch {epoch}, batch {batch}; \
+            Some(latest) if place(&latest) > Some((epoch as u64, batch as u64)) => {
+                Err(Error::from(TrainError::Checkpoint {
+                    file: self.folder.display().to_string(),
+                    message: format!(
+                        "has {latest}, of a training that is further than this one, at epoch {epoch}, batch {batch}; \
                      resume from it, or take another folder"
-                ),
-            }),
+                    ),
+                }))
+            }
             _ => Ok(()),
         }
     }
@@ -123,9 +125,11 @@ impl Checkpoints {
     }
 
     fn write(&self, training: &Training<'_>) -> Result<Checkpoint> {
-        let failed = |action: &str, source: std::io::Error| Error::Checkpoint {
-            file: self.folder.display().to_string(),
-            message: format!("{action}: {source}"),
+        let failed = |action: &str, source: std::io::Error| {
+            Error::from(TrainError::Checkpoint {
+                file: self.folder.display().to_string(),
+                message: format!("{action}: {source}"),
+            })
         };
         fs::create_dir_all(&self.folder).map_err(|source| failed("cannot make the folder", source))?;
         let checkpoint = Checkpoint::of(training)?;
@@ -141,9 +145,11 @@ impl Checkpoints {
 
 /// The checkpoints in a folder, in the order in which trainings go on from them.
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |source: std::io::Error| Error::Checkpoint {
-        file: folder.display().to_string(),
-        message: format!("cannot read the folder: {source}"),
+    let failed = |source: std::io::Error| {
+        Error::from(TrainError::Checkpoint {
+            file: folder.display().to_string(),
+            message: format!("cannot read the folder: {source}"),
+        })
     };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

@@ -6,19 +6,23 @@ use nn::{Layer, Mode, first_non_finite};
 use crate::fit::BatchEnd;
 use std::path::{Path, PathBuf};
 
-/// A result whose error is [`Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub use tensor::{Error, Result};
 
-/// What went wrong: in the training itself, in its data, or in an operation.
-#[derive(thiserror::Error)]
+/// What is wrong with a training. Functions return it as the [other](tensor::Error::other) error in an [`Error`], which
+/// [`downcast_ref`](tensor::Error::downcast_ref) takes out again:
+///
+/// ```
+/// use train::{Result, TrainError};
+///
+/// fn diverged<T>(result: &Result<T>) -> bool {
+///     let error = result.as_ref().err().and_then(|error| error.downcast_ref());
+///     matches!(error, Some(TrainError::Loss { .. }))
+/// }
+/// # assert!(!diverged(&Ok(())));
+/// ```
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// An operation on tensors, a layer or an optimizer failed.
-    #[error(transparent)]
-    Tensor(#[from] tensor::Error),
-    /// Data that cannot be read or used.
-    #[error(transparent)]
-    Data(#[from] data::Error),
+pub enum TrainError {
     /// The loss is NaN or infinite. The weights are those from before the batch.
     #[error(
         "the loss became {loss} in epoch {epoch}, batch {batch}, with the learning rate {learning_rate:?}; {origin}"
@@ -54,23 +58,10 @@ pub enum Error {
     /// A trainer that cannot do what it is asked to.
     #[error("{0}")]
     Trainer(String),
-    /// Any of these, in the part of a training that is named.
-    #[error("{part}: {error}")]
-    Within {
-        /// The part: a callback, for example.
-        part: String,
-        /// What went wrong there.
-        error: Box<Error>,
-    },
 }
 
-impl Error {
-    /// The same with the part of the training in front in which it happened.
-    pub(crate) fn context(self, part: impl Into<String>) -> Error {
-        Error::Within { part: part.into(), error: Box::new(self) }
-    }
-
-    /// An [`Error::Loss`]; looks for where it comes from.
+impl TrainError {
+    /// A [`TrainError::Loss`]; looks for where it comes from.
     pub(crate) fn loss(end: &BatchEnd, learning_rate: f64, model: &dyn Layer, batch: &Batch) -> Error {
         let origin = if !batch.targets.all_finite() {
             "the targets have NaN or infinite elements".into()
@@ -78,18 +69,22 @@ impl Error {
             first_non_finite(model, &batch.features, batch.mask.as_ref(), Mode::Training)
                 .unwrap_or_else(|| "the predictions are finite".into())
         };
-        Error::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }
+        TrainError::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }.into()
     }
 
-    /// What went wrong with this file.
+    /// A [`TrainError::File`].
     pub(crate) fn file(path: &Path, source: std::io::Error) -> Error {
-        Error::File { path: path.to_owned(), source }
+        TrainError::File { path: path.to_owned(), source }.into()
+    }
+
+    /// A [`TrainError::Trainer`].
+    pub(crate) fn trainer(message: String) -> Error {
+        TrainError::Trainer(message).into()
     }
 }
 
-// `unwrap` and `fn main() -> Result<()>` print this: the sentence, not the structure.
-impl std::fmt::Debug for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
+impl From<TrainError> for Error {
+    fn from(error: TrainError) -> Error {
+        Error::other(error)
     }
 }

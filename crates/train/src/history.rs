@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 /// The results of each epoch by name: `loss`, the metrics, and with validation the same with
 /// `val_` in front.
@@ -24,7 +24,9 @@ impl History {
     pub(crate) fn push(&mut self, values: &[(String, f64)]) -> Result<()> {
         let mut seen = HashSet::new();
         if let Some((name, _)) = values.iter().find(|(name, _)| !seen.insert(name)) {
-            return Err(Error::Trainer(format!("an epoch has two values named {name}; each needs a name of its own")));
+            return Err(TrainError::trainer(format!(
+                "an epoch has two values named {name}; each needs a name of its own"
+            )));
         }
         if self.epochs == 0 {
             self.columns = values.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
@@ -33,7 +35,7 @@ impl History {
             let given: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
             let names: Vec<&str> = self.names().collect();
             let message = format!("an epoch of {}, after those of {}", given.join(", "), names.join(", "));
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         self.epochs += 1;
         for ((_, column), (_, value)) in self.columns.iter_mut().zip(values) {

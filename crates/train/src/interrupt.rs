@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 /// The flags that were given out, as long as anybody holds them; nothing before Ctrl-C is listened for.
 static FLAGS: Mutex<Option<Vec<Weak<AtomicBool>>>> = Mutex::new(None);
@@ -24,7 +24,7 @@ static FLAGS: Mutex<Option<Vec<Weak<AtomicBool>>>> = Mutex::new(None);
 pub fn interrupted() -> Result<Arc<AtomicBool>> {
     let mut flags = flags();
     if flags.is_none() {
-        ctrlc::set_handler(press).map_err(|error| Error::Trainer(format!("cannot listen for Ctrl-C: {error}")))?;
+        ctrlc::set_handler(press).map_err(|error| TrainError::trainer(format!("cannot listen for Ctrl-C: {error}")))?;
     }
     let flag = Arc::new(AtomicBool::new(false));
     let flags = flags.get_or_insert_default();

@@ -31,7 +31,7 @@
 //! | [`Plot`], [`SavePlot`] | a picture of a history, once or after each epoch |
 //! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
 //! | [`save_weights`], [`load_weights`] | weights in files |
-//! | [`Error`] | what can go wrong, in this crate and those below |
+//! | [`Error`], [`TrainError`] | the error of the whole workspace, and what of it concerns trainings |
 
 pub mod callbacks;
 mod checkpoint;
@@ -59,7 +59,7 @@ pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd,
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use csv_log::CsvLog;
-pub use error::{Error, Result};
+pub use error::{Error, Result, TrainError};
 pub use fit::{BatchEnd, Fit};
 pub use history::{History, Score};
 pub use interrupt::interrupted;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Error as IoError, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 
 /// No line of ours is longer.
 const LONGEST: u64 = 1 << 20;
@@ -19,7 +19,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// A new file, in place of one that may be there.
     pub(crate) fn create(path: &Path) -> Result<Lines> {
-        let file = File::create(path).map_err(|error| Error::file(path, error))?;
+        let file = File::create(path).map_err(|error| TrainError::file(path, error))?;
         Ok(Lines { path: path.to_owned(), file })
     }
 
@@ -27,7 +27,7 @@ impl Lines {
     /// end, which was being written when its program was killed, is cut off.
     pub(crate) fn append(path: &Path, start: &str) -> Result<(Lines, Option<Vec<u8>>)> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut lines = Lines { path: path.to_owned(), file: file.map_err(|error| Error::file(path, error))? };
+        let mut lines = Lines { path: path.to_owned(), file: file.map_err(|error| TrainError::file(path, error))? };
         let mut begin = Vec::new();
         let read = (&lines.file).take(start.len() as u64).read_to_end(&mut begin);
         read.map_err(|error| lines.error(error))?;
@@ -66,7 +66,7 @@ impl Lines {
     }
 
     pub(crate) fn error(&self, error: IoError) -> Error {
-        Error::file(&self.path, error)
+        TrainError::file(&self.path, error)
     }
 }
 

@@ -3,7 +3,7 @@
 use data::{Batch, Batches};
 use tensor::no_record;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::history::Score;
 use crate::metrics::{Metric, Running};
 use crate::state::unique;
@@ -45,7 +45,7 @@ impl Meter<'_> {
     /// The same, unless there was nothing to measure.
     pub(crate) fn score_of(&self, operation: &str) -> Result<Score> {
         if self.loss.is_empty() {
-            return Err(Error::Trainer(format!("{operation}: the data has no samples; one at least is needed")));
+            return Err(TrainError::trainer(format!("{operation}: the data has no samples; one at least is needed")));
         }
         Ok(self.score())
     }

@@ -6,7 +6,7 @@ use nn::{Layer, Loss, Mode, Part, Reduction, Visitor};
 use optim::Optimizer;
 use tensor::{DType, Tensor, no_record};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 /// What is made small: the mean loss of a batch, each sample times its weight, and the penalties of the model.
 pub(crate) struct Objective<'m> {
@@ -58,7 +58,7 @@ impl Objective<'_> {
         }
         let variables = self.model.trainable_weights();
         if variables.is_empty() {
-            return Err(Error::Trainer("fit: the model has no trainable weights; there is nothing to fit".into()));
+            return Err(TrainError::trainer("fit: the model has no trainable weights; there is nothing to fit".into()));
         }
         let gradients = tape.gradient(&loss, &variables)?;
         Ok((outcome, variables, gradients))
@@ -83,7 +83,7 @@ impl Objective<'_> {
         let mut loss = self.loss.reduce(&batch.targets, &predictions, scaled.as_ref(), self.reduction)?;
         if !loss.shape().is_empty() {
             let message = format!("a loss of shape {}: the reduction must give one number", loss.shape());
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         if let Some(penalty) = self.model.regularization_loss()? {
             loss = loss.try_add(penalty)?;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 /// A folder of event files, which `tensorboard --logdir` shows: a chart for each name, its values
 /// over the epochs. Every run, or part of a run that was resumed, writes a file of its own, whose
@@ -32,14 +32,14 @@ impl TensorBoard {
     /// If folder or file cannot be made.
     pub fn create(folder: impl AsRef<Path>) -> Result<TensorBoard> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        fs::create_dir_all(folder).map_err(|error| TrainError::file(folder, error))?;
         let now = now();
         // TensorBoard reads files in the order of their names.
         let name =
             format!("events.out.tfevents.{:010}.{:09}.{}", now.as_secs(), now.subsec_nanos(), std::process::id());
         let path = folder.join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = file.map_err(|error| Error::file(&path, error))?;
+        let file = file.map_err(|error| TrainError::file(&path, error))?;
         let mut log = TensorBoard { path, file };
         let mut event = Message::default();
         event.double(1, now.as_secs_f64());
@@ -74,7 +74,7 @@ impl TensorBoard {
         record.extend(checksum(&length).to_le_bytes());
         record.extend(&message.0);
         record.extend(checksum(&message.0).to_le_bytes());
-        self.file.write_all(&record).map_err(|error| Error::file(&self.path, error))
+        self.file.write_all(&record).map_err(|error| TrainError::file(&self.path, error))
     }
 }
 

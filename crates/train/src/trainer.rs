@@ -5,7 +5,7 @@ use nn::{Layer, Loss, Mode, Reduction};
 use optim::Optimizer;
 use tensor::{Tensor, no_record};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
 use crate::meter::Meter;
@@ -110,7 +110,7 @@ impl<'m> Trainer<'m> {
         let (outcome, variables, gradients) = self.objective.gradients(batch)?;
         if !outcome.loss.is_finite() {
             let end = BatchEnd { epoch: 0, batch: 0, batches: None, loss: outcome.loss };
-            return Err(Error::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
+            return Err(TrainError::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
         }
         step::apply(self.objective.model, &mut *self.optimizer, &variables, &gradients)?;
         Ok(outcome.loss)
@@ -132,7 +132,7 @@ impl<'m> Trainer<'m> {
     /// If the features have no axis, and all that the model reports.
     pub fn predict(&self, features: &Tensor) -> Result<Tensor> {
         let Some(&count) = features.shape().first() else {
-            return Err(Error::Trainer(
+            return Err(TrainError::trainer(
                 "predict: the features are a scalar; their first axis must count samples".into(),
             ));
         };
@@ -159,7 +159,7 @@ impl<'m> Trainer<'m> {
             })
             .collect::<Result<_>>()?;
         if outputs.is_empty() {
-            return Err(Error::Trainer("predict_samples: there are no samples".into()));
+            return Err(TrainError::trainer("predict_samples: there are no samples".into()));
         }
         joined(outputs)
     }

@@ -12,7 +12,7 @@ use tensor::{Tensor, no_record};
 use crate::callbacks::Callback;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoints::Checkpoints;
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
 use crate::meter::Meter;
@@ -163,7 +163,7 @@ impl<'a> Training<'a> {
         }
         if self.progress.is_some() {
             let message = format!("next_epoch: epoch {} has not ended; end it by end_epoch", self.epoch);
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         if self.batch == 0 {
             self.meter.reset();
@@ -190,7 +190,7 @@ impl<'a> Training<'a> {
         if loss.is_finite() {
             return Ok(loss);
         }
-        Err(Error::loss(&self.batch_end(loss), self.optimizer.learning_rate(), self.model, batch))
+        Err(TrainError::loss(&self.batch_end(loss), self.optimizer.learning_rate(), self.model, batch))
     }
 
     /// A step of the optimizer with these gradients, after which weights keep their constraints. If the fit
@@ -221,7 +221,7 @@ impl<'a> Training<'a> {
 
     pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         if self.trained.is_some() {
-            return Err(Error::Trainer(
+            return Err(TrainError::trainer(
                 "end_batch: this epoch's validation has begun; no more is trained in it".into(),
             ));
         }
@@ -255,7 +255,7 @@ impl<'a> Training<'a> {
     /// If the fit has no such data, the epoch had no samples, and what data and optimizer report.
     pub fn validation(&mut self) -> Result<Epoch<'a>> {
         let Some(samples) = self.fit.validation else {
-            return Err(Error::Trainer(
+            return Err(TrainError::trainer(
                 "validation: the fit has no data for it; give it some by Fit::validation".into(),
             ));
         };
@@ -277,7 +277,7 @@ impl<'a> Training<'a> {
 
     pub(crate) fn validated_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         if self.trained.is_none() {
-            return Err(Error::Trainer("end_validation_batch: this epoch's validation has not begun".into()));
+            return Err(TrainError::trainer("end_validation_batch: this epoch's validation has not begun".into()));
         }
         self.meter.update(batch, outcome)
     }
@@ -294,7 +294,7 @@ impl<'a> Training<'a> {
             None if self.fit.validation.is_some() => {
                 let message =
                     "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`";
-                return Err(Error::Trainer(message.into()));
+                return Err(TrainError::trainer(message.into()));
             }
             None => (self.end_steps()?, None),
         };
@@ -331,7 +331,7 @@ impl<'a> Training<'a> {
         self.meter.check()?;
         self.fit.kept.check(self.model)?;
         if self.fit.steps_per_epoch == Some(0) {
-            return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+            return Err(TrainError::trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
         }
         // Not taken out of the fit: a call after an error is to resume as well.
         let checkpoint = self.fit.resume.as_ref().map(Checkpoint::open).transpose()?;

@@ -20,7 +20,7 @@ impl Format {
             Some("npz") => Ok(Format::Npz),
             _ => {
                 let message = format!("{}: the name must end with .safetensors or .npz", path.display());
-                Err(data::Error::Dataset(message).into())
+                Err(data::DataError::Dataset(message).into())
             }
         }
     }

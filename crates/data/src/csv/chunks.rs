@@ -8,7 +8,7 @@ use super::notation::Notation;
 use super::rows::Rows;
 use super::types::Filling;
 use super::{ColumnType, HeaderRow};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 use crate::table::{Lines, Table, listed};
 
 /// The names of the columns of a file.
@@ -143,11 +143,13 @@ impl Chunks {
         while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
             let row = self.rows.row();
             for ((column, field), Typed { name, .. }) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
-                column.push(self.missing.present(field), self.notation).map_err(|problem| Error::Row {
-                    file: self.rows.name.clone(),
-                    line: row.line,
-                    column: Some(name.clone()),
-                    problem,
+                column.push(self.missing.present(field), self.notation).map_err(|problem| {
+                    Error::from(DataError::Row {
+                        file: self.rows.name.clone(),
+                        line: row.line,
+                        column: Some(name.clone()),
+                        problem,
+                    })
                 })?;
             }
             lines.push(row.line);

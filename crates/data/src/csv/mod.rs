@@ -18,7 +18,7 @@ pub(crate) use notation::Notation;
 pub(crate) use rows::shown;
 pub use types::ColumnType;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::preprocessing::Preprocessing;
 use crate::stream::Stream;
 use crate::table::Table;
@@ -254,7 +254,7 @@ impl Csv {
     pub fn chunks(&self, rows: usize) -> Result<Chunks> {
         const MOST_BYTES: usize = 1 << 24;
         if rows == 0 {
-            return Err(Error::Dataset("chunks: of 0 rows; one has 1 at least".into()));
+            return Err(DataError::dataset("chunks: of 0 rows; one has 1 at least".into()));
         }
         self.open_chunks(rows, MOST_BYTES)
     }
@@ -288,7 +288,7 @@ impl Csv {
             Source::Bytes(bytes, name) => (name.clone(), Box::new(Cursor::new(Arc::clone(bytes)))),
             Source::File(path) => {
                 let name = path.display().to_string();
-                let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
+                let file = File::open(path).map_err(|source| DataError::file(&name, "cannot open", source))?;
                 (name, Box::new(file))
             }
         };
@@ -305,7 +305,7 @@ impl Csv {
         let plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | b'\0');
         let mark = |byte: u8| plain(byte) && !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-');
         let shown = |byte: u8| std::ascii::escape_default(byte).to_string();
-        let wrong = |what: String| Err(Error::Dataset(format!("csv: {what}")));
+        let wrong = |what: String| Err(DataError::dataset(format!("csv: {what}")));
         for (what, byte) in [delimiter, comment] {
             if let Some(byte) = byte.filter(|&byte| !plain(byte)) {
                 let right = "it must be an ASCII character, no quote or line end";

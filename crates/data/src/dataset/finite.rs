@@ -6,7 +6,7 @@ use tensor::{DType, Tensor};
 
 use super::Dataset;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// See [`Dataset::check_finite`].
 pub(super) struct CheckFinite<D> {
@@ -63,7 +63,7 @@ fn check(tensor: &Tensor, what: &str, number: impl Fn(usize) -> usize) -> Result
         [_, rest @ ..] => format!(", position {rest:?}"),
     };
     let sample = number(position.first().copied().unwrap_or(0));
-    Err(Error::Dataset(format!(
+    Err(DataError::dataset(format!(
         "check_finite: sample {sample}{column} of the {what} is {value:?}, not a finite number"
     )))
 }

@@ -6,7 +6,7 @@ use tensor::{DType, Tensor};
 
 use super::Dataset;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// See [`Dataset::with_weights`].
 pub(super) struct Weighted<D> {
@@ -18,7 +18,9 @@ impl<D: Dataset> Weighted<D> {
     pub(super) fn new(dataset: D, weights: &Tensor) -> Result<Self> {
         if weights.shape()[..] != [dataset.len()] {
             let (shape, count) = (weights.shape(), dataset.len());
-            return Err(Error::Dataset(format!("with_weights: shape {shape}; {count} samples need weights [{count}]")));
+            return Err(DataError::dataset(format!(
+                "with_weights: shape {shape}; {count} samples need weights [{count}]"
+            )));
         }
         Ok(Weighted { dataset, weights: weights.clone() })
     }

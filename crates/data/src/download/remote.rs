@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use ureq::Agent;
 use ureq::http::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// How often each mirror is asked.
 const ROUNDS: usize = 3;
@@ -91,14 +91,14 @@ impl Remote {
             return Ok(path);
         }
         let part = folder.join(format!("{}.part", self.name));
-        let cannot_write = |source| Error::file(part.display().to_string(), "cannot write", source);
+        let cannot_write = |source| DataError::file(part.display().to_string(), "cannot write", source);
         fs::create_dir_all(folder).map_err(cannot_write)?;
         let lock = folder.join(".lock");
         let cannot_lock = |source| {
-            let error = Error::file(lock.display().to_string(), "cannot lock", source);
+            let error = DataError::file(lock.display().to_string(), "cannot lock", source);
             match &kept {
                 Kept::Wrong(what) => {
-                    Error::Dataset(format!("{}: {what}; it cannot be fetched anew: {error}", path.display()))
+                    DataError::dataset(format!("{}: {what}; it cannot be fetched anew: {error}", path.display()))
                 }
                 _ => error,
             }
@@ -127,7 +127,7 @@ impl Remote {
                 }
             }
         }
-        Err(Error::Dataset(format!("{}: cannot be downloaded: {}", self.name, failures.join("; "))))
+        Err(DataError::dataset(format!("{}: cannot be downloaded: {}", self.name, failures.join("; "))))
     }
 
     /// What is there of this name.
@@ -138,7 +138,7 @@ impl Remote {
         match self.verify(path) {
             Ok(()) => Ok(Kept::Good),
             Err(Fault::Mirror(what)) => Ok(Kept::Wrong(what)),
-            Err(Fault::Here(source)) => Err(Error::file(path.display().to_string(), "cannot read", source)),
+            Err(Fault::Here(source)) => Err(DataError::file(path.display().to_string(), "cannot read", source)),
         }
     }
 

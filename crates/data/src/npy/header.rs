@@ -2,7 +2,7 @@
 
 use tensor::Shape;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
 use crate::stored::{ByteOrder, StoredType};
 
@@ -45,7 +45,7 @@ impl Header {
         let start = input.offset - 8;
         if !magic.starts_with(MAGIC) {
             let message = format!("the magic number is {:02x?}; .npy files begin with {MAGIC:02x?}", &magic[..6]);
-            return Err(Error::format(input.name, start, message));
+            return Err(DataError::format(input.name, start, message));
         }
         let length = match magic[6] {
             1 => {
@@ -60,18 +60,18 @@ impl Header {
             }
             version => {
                 let message = format!("version {version} of the format is none of 1, 2, 3");
-                return Err(Error::format(input.name, start + 6, message));
+                return Err(DataError::format(input.name, start + 6, message));
             }
         };
         if length > MOST {
             let message = format!("a header of {length} bytes is more than the {MOST} that are allowed");
-            return Err(Error::format(input.name, start + 8, message));
+            return Err(DataError::format(input.name, start + 8, message));
         }
         let offset = input.offset;
         let mut text = vec![0; length];
         input.exactly(&mut text, "the header")?;
         let mut parser = Parser { text: &text, position: 0 };
-        parser.header().map_err(|message| Error::format(input.name, offset + parser.position as u64, message))
+        parser.header().map_err(|message| DataError::format(input.name, offset + parser.position as u64, message))
     }
 
     /// Magic number and dictionary, padded so that the elements begin at a multiple of 64 bytes.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::table::{Table, listed};
 
 /// How many categories one-hot features have at most, unless [`Categorical::limit`] says otherwise.
@@ -191,7 +191,7 @@ impl Seen {
     pub(super) fn finish(self, column: &str) -> Result<Vec<String>> {
         match self.categories.is_empty() {
             false => Ok(self.categories.into_iter().collect()),
-            true => Err(Error::Dataset(format!(
+            true => Err(DataError::dataset(format!(
                 "preprocessing: column {column}: there is no category in the training rows"
             ))),
         }
@@ -211,7 +211,7 @@ impl Categorical {
             Encoding::OneHot => "leave out an identifier, use `Categorical::index` with an `Embedding`, or raise",
             Encoding::Index => "leave out an identifier, or raise",
         };
-        Err(Error::Dataset(format!(
+        Err(DataError::dataset(format!(
             "preprocessing: column {column}: there are {found} categories in the training rows, and {limit} at most are wanted; {right} `Categorical::limit`"
         )))
     }

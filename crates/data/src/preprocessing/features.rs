@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::scale::Scale;
 use super::target::Target;
 use super::{Categorical, Feature, Numeric, Preprocessing, categorical, numeric, target};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::table::Table;
 
 /// Which columns are features and what becomes of them, and which one is the target: see [`Preprocessing`].
@@ -135,7 +135,7 @@ impl Features {
 
     fn check(&self) -> Result<()> {
         let target = self.target.as_ref().map(|(column, _)| column);
-        check_columns(self.columns.iter().map(|(column, _)| column), target).map_err(Error::Dataset)
+        check_columns(self.columns.iter().map(|(column, _)| column), target).map_err(DataError::dataset)
     }
 }
 

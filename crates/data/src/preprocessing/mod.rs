@@ -23,7 +23,7 @@ pub use numeric::{Missing, Numeric};
 use crate::array::ArrayDataset;
 use crate::batch::Batch;
 use crate::csv::ColumnType;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 use crate::table::{Table, listed};
 use categorical::FittedCategorical;
 use numeric::FittedNumeric;
@@ -159,7 +159,7 @@ impl Preprocessing {
     }
 
     fn target(&self) -> Result<&FittedTarget> {
-        let none = || Error::Dataset("preprocessing: no target was stated; `Features` can state one".into());
+        let none = || DataError::dataset("preprocessing: no target was stated; `Features` can state one".into());
         self.target.as_ref().ok_or_else(none)
     }
 
@@ -208,7 +208,7 @@ impl Preprocessing {
     pub fn slots(&self, column: &str) -> Result<usize> {
         match self.features.iter().find(|feature| feature.column() == column) {
             Some(Feature::Categorical(categorical)) => Ok(categorical.slots()),
-            Some(Feature::Numeric(_)) => Err(Error::Dataset(format!("preprocessing: column {column} is numeric"))),
+            Some(Feature::Numeric(_)) => Err(DataError::dataset(format!("preprocessing: column {column} is numeric"))),
             None => Err(self.no_column(column)),
         }
     }
@@ -231,7 +231,7 @@ impl Preprocessing {
 
     fn no_column(&self, column: &str) -> Error {
         let names = listed(&self.column_names());
-        Error::Dataset(format!("preprocessing: no feature is made of column {column}; the columns are {names}"))
+        DataError::dataset(format!("preprocessing: no feature is made of column {column}; the columns are {names}"))
     }
 
     fn column_names(&self) -> Vec<String> {
@@ -245,7 +245,7 @@ impl Preprocessing {
             return Ok(());
         }
         let (own, others) = (listed(&self.column_names()), listed(table.names()));
-        Err(Error::Dataset(format!(
+        Err(DataError::dataset(format!(
             "preprocessing: it was fitted on the columns {own}; the table has {others}; missing: {}",
             listed(&missing)
         )))

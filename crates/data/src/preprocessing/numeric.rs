@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tensor::DType;
 
 use super::scale::{self, Scale, Scaling};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 use crate::table::Table;
 
 /// What becomes of a column of numbers. All is computed in float64; features are float32, which has whole numbers up to
@@ -173,7 +173,7 @@ impl Seen {
             Missing::Median => Some(median(self.kept)),
             Missing::Constant(constant) if constant.is_finite() => Some(constant),
             Missing::Constant(constant) => {
-                return Err(Error::Dataset(format!(
+                return Err(DataError::dataset(format!(
                     "preprocessing: column {column}: {constant:?} cannot stand for missing numbers; it must be finite"
                 )));
             }

@@ -8,7 +8,7 @@ use super::features::check_columns;
 use super::target::FittedTarget;
 use super::{Feature, Preprocessing};
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// What stands in a file for the form that it has.
 const FORMAT: &str = "preprocessing 1";
@@ -38,8 +38,8 @@ impl Preprocessing {
     pub fn load(path: impl AsRef<Path>) -> Result<Preprocessing> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| Error::file(&name, "cannot read", source))?;
-        Preprocessing::from_json(&text).map_err(|what| Error::Dataset(format!("{name}: no preprocessing: {what}")))
+        let text = std::fs::read(path).map_err(|source| DataError::file(&name, "cannot read", source))?;
+        Preprocessing::from_json(&text).map_err(|what| DataError::dataset(format!("{name}: no preprocessing: {what}")))
     }
 
     fn from_json(text: &[u8]) -> std::result::Result<Preprocessing, String> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tensor::{DType, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::moments::Moments;
 use crate::table::Table;
 
@@ -87,7 +87,7 @@ impl Seen {
 
     /// The scaling, and the mean.
     pub(super) fn finish(self, scale: Option<Scale>, column: &str) -> Result<(Scaling, f64)> {
-        let wrong = |what: &str| Err(Error::Dataset(format!("preprocessing: column {column}: {what}")));
+        let wrong = |what: &str| Err(DataError::dataset(format!("preprocessing: column {column}: {what}")));
         let Some(moments) = self.moments else {
             return wrong("there is no number in the training rows");
         };

@@ -7,7 +7,7 @@ use super::categorical::{self, slots, sorted};
 use super::numeric::numbers;
 use super::scale::{self, Scale, Scaling};
 use crate::csv::ColumnType;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::table::Table;
 
 /// What is to be predicted.
@@ -114,7 +114,7 @@ impl FittedTarget {
     pub(super) fn invert(&self, targets: &Tensor) -> Result<Tensor> {
         match self {
             FittedTarget::Number { scaling, .. } => Ok(scaling.invert(targets)?),
-            FittedTarget::Class { column, .. } => Err(Error::Dataset(format!(
+            FittedTarget::Class { column, .. } => Err(DataError::dataset(format!(
                 "preprocessing: the target {column} is a class, not a number; `Preprocessing::classes` has their texts"
             ))),
         }

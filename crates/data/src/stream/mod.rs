@@ -10,7 +10,7 @@ use tensor::Tensor;
 
 use crate::batch::Batch;
 use crate::dataset::Window;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::samples::{Pass, Samples};
 
 /// Samples that come from a source as it is read: chunks of any number of them.
@@ -112,7 +112,7 @@ impl Stream {
     /// If the buffer is 0.
     pub fn shuffle(self, seed: u64, buffer: usize) -> Result<Stream> {
         if buffer == 0 {
-            return Err(Error::Dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
+            return Err(DataError::dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
         }
         let known_len = self.known_len;
         let shuffled = self.chunks(move |pass, chunks| Ok(verbs::shuffle(chunks, seed, buffer, pass)));

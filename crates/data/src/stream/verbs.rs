@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Chunks, rechunk::Rechunk};
 use crate::batch::Batch;
 use crate::dataset::{Window, check_finite};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 use crate::samples::Pass;
 
@@ -44,7 +44,7 @@ pub(super) fn shuffle(chunks: Chunks, seed: u64, buffer: usize, number: u64) -> 
             return None;
         }
         let drawn = generator.integers([], 0..waiting.len() as i64).and_then(|drawn| drawn.item());
-        Some(drawn.map(|drawn| waiting.swap_remove(drawn as usize)).map_err(Error::from))
+        Some(drawn.map(|drawn| waiting.swap_remove(drawn as usize)))
     }))
 }
 
@@ -96,7 +96,7 @@ pub(super) fn not_empty(mut chunks: Chunks, number: u64) -> Chunks {
         ended = chunk.is_none();
         if ended && empty {
             let message = format!("repeat: pass {number} of what is repeated without end has no samples");
-            return Some(Err(Error::Dataset(message)));
+            return Some(Err(DataError::dataset(message)));
         }
         // A chunk that cannot be read is an error of its own.
         empty = empty && chunk.as_ref().is_some_and(|chunk| chunk.as_ref().is_ok_and(Batch::is_empty));

@@ -15,7 +15,7 @@ pub use summary::{ColumnSummary, Summary, Values};
 
 use crate::csv::{ColumnType, Notation, shown};
 use crate::dataset::Split;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 
 /// Columns of equal length, each with a name.
 ///
@@ -132,7 +132,7 @@ impl<'a> Named<'a> {
             );
             table.error_at(row, name, message)
         } else {
-            Error::Dataset(format!("column {name} holds categories, not numbers"))
+            DataError::dataset(format!("column {name} holds categories, not numbers"))
         })
     }
 
@@ -143,7 +143,7 @@ impl<'a> Named<'a> {
     pub fn categories(self) -> Result<&'a Categories> {
         match self.column {
             Column::Categories(categories) => Ok(categories),
-            Column::Numbers(numbers) => Err(Error::Dataset(format!(
+            Column::Numbers(numbers) => Err(DataError::dataset(format!(
                 "column {} holds numbers ({}), not categories; what it is read as is stated by `Csv::column({:?}, ColumnType::Category)`, or for a fitted preprocessing by `Csv::columns(preprocessing.columns())`",
                 self.name,
                 numbers.dtype(),
@@ -170,10 +170,10 @@ impl Table {
                 let message = format!(
                     "table: column {name} is {dtype} of shape {shape}; numbers are float32, float64 or int64 with one axis"
                 );
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
             if places.insert(name.clone(), names.len()).is_some() {
-                return Err(Error::Dataset(format!("table: two columns are named {name}")));
+                return Err(DataError::dataset(format!("table: two columns are named {name}")));
             }
             names.push(name);
             values.push(column);
@@ -181,7 +181,7 @@ impl Table {
         let rows = values.first().map_or(0, Column::rows);
         if let Some((name, column)) = names.iter().zip(&values).find(|(_, column)| column.rows() != rows) {
             let (first, count) = (&names[0], column.rows());
-            return Err(Error::Dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
+            return Err(DataError::dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
         }
         Ok(Table { names, places: Arc::new(places), columns: values, rows, lines: None })
     }
@@ -217,7 +217,7 @@ impl Table {
             None => {
                 let file = self.lines.as_ref().map_or(String::new(), |lines| format!("{}: ", lines.file));
                 let names = listed(&self.names);
-                Err(Error::Dataset(format!("{file}there is no column {name}; the columns are {names}")))
+                Err(DataError::dataset(format!("{file}there is no column {name}; the columns are {names}")))
             }
         }
     }
@@ -244,7 +244,7 @@ impl Table {
     pub fn with_column(&self, name: impl Into<String>, column: Column) -> Result<Table> {
         let (name, rows) = (name.into(), column.rows());
         if rows != self.rows {
-            return Err(Error::Dataset(format!("table: it has {} rows, and the column {name} {rows}", self.rows)));
+            return Err(DataError::dataset(format!("table: it has {} rows, and the column {name} {rows}", self.rows)));
         }
         let mut columns: Vec<(String, Column)> =
             self.columns().map(|(name, column)| (name.into(), column.clone())).collect();
@@ -261,7 +261,7 @@ impl Table {
     /// If a number is not below [`rows`](Table::rows).
     pub fn gather(&self, rows: &[usize]) -> Result<Table> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.rows) {
-            return Err(Error::Dataset(format!("table: there is no row {row} among {}", self.rows)));
+            return Err(DataError::dataset(format!("table: there is no row {row} among {}", self.rows)));
         }
         let index: Tensor = rows.iter().map(|&row| row as i64).collect();
         let columns = self.columns.iter().map(|column| column.gather(rows, &index)).collect::<Result<_>>()?;
@@ -294,7 +294,7 @@ impl Table {
     pub fn split(&self, at: impl Into<Split>) -> Result<(Table, Table)> {
         let at = at.into();
         if at.is_stratified() {
-            return Err(Error::Dataset("split: a table is stratified by a column: `split_by(column, …)`".into()));
+            return Err(DataError::dataset("split: a table is stratified by a column: `split_by(column, …)`".into()));
         }
         self.parts(at, None)
     }
@@ -312,7 +312,7 @@ impl Table {
             Column::Numbers(numbers) => {
                 let dtype = numbers.dtype();
                 let message = format!("split: column {column} is {dtype}; rows are divided by a category or an int64");
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
         };
         self.parts(at.into(), Some(&classes))
@@ -335,10 +335,13 @@ impl Table {
     /// An error about a row of a column: with file and line if it was read from one.
     pub(crate) fn error_at(&self, row: usize, column: &str, problem: String) -> Error {
         match &self.lines {
-            Some(Lines { file, lines, .. }) => {
-                Error::Row { file: file.to_string(), line: lines[row], column: Some(column.into()), problem }
-            }
-            None => Error::Dataset(format!("row {row}, column {column}: {problem}")),
+            Some(Lines { file, lines, .. }) => Error::from(DataError::Row {
+                file: file.to_string(),
+                line: lines[row],
+                column: Some(column.into()),
+                problem,
+            }),
+            None => DataError::dataset(format!("row {row}, column {column}: {problem}")),
         }
     }
 }

@@ -4,7 +4,7 @@ use autograd::Variable;
 use tensor::Tensor;
 
 use super::{Callback, Monitor};
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::state::Entries;
 use crate::training::Training;
 
@@ -98,7 +98,7 @@ impl Callback for EarlyStopping {
     fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
         self.monitor.check()?;
         if self.min_delta.is_nan() || self.min_delta < 0.0 {
-            return Err(Error::Trainer(format!("min_delta is {}; it must be at least 0", self.min_delta)));
+            return Err(TrainError::trainer(format!("min_delta is {}; it must be at least 0", self.min_delta)));
         }
         if training.history.epochs() == 0 {
             (self.best, self.wait) = (None, 0);

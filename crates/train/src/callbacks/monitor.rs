@@ -1,6 +1,6 @@
 //! A value that callbacks watch.
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::history::History;
 
 /// A value of the history, such as `val_loss`, and whether it becomes better by growing or by falling.
@@ -36,7 +36,7 @@ impl Monitor {
         if self.grows.is_some() {
             return Ok(());
         }
-        Err(Error::Trainer(format!(
+        Err(TrainError::trainer(format!(
             "whether {} is to grow or to fall does not follow from its name; say Monitor::growing or Monitor::falling",
             self.name
         )))
@@ -57,7 +57,7 @@ impl Monitor {
             None => {
                 let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
                 let message = format!("there is no {}; an epoch has {}", self.name, names.join(", "));
-                Err(Error::Trainer(message))
+                Err(TrainError::trainer(message))
             }
         }
     }

@@ -75,7 +75,7 @@ pub use top_k_categorical_accuracy::TopKCategoricalAccuracy;
 
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 
 /// A number that sums up how predictions compare with targets, gathered batch by batch.
 ///
@@ -159,5 +159,5 @@ impl<M: Metric + ?Sized> Metric for &mut M {
 
 /// The error of a metric for numbers that are not its state.
 fn not_the_state(metric: &str, state: &[f64]) -> Error {
-    Error::Trainer(format!("{} numbers are no state of {metric}", state.len()))
+    TrainError::trainer(format!("{} numbers are no state of {metric}", state.len()))
 }

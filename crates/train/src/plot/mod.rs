@@ -10,7 +10,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use self::panel::{HEADER, PANEL, Panel, draw};
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::history::History;
 
 /// A picture of a [`History`]: a panel for the loss and one for each metric, with a line for the
@@ -55,7 +55,7 @@ impl Plot<'_> {
                 #[cfg(feature = "png")]
                 let bytes = self.to_png()?;
                 #[cfg(not(feature = "png"))]
-                let bytes = Err(Error::Trainer(format!("plot: {}: PNG needs the feature `png`", path.display())))?;
+                let bytes = Err(TrainError::trainer(format!("plot: {}: PNG needs the feature `png`", path.display())))?;
                 bytes
             }
             _ => self.to_svg()?.into_bytes(),
@@ -77,11 +77,14 @@ impl Plot<'_> {
     /// The panels and how they lie.
     fn sheet(&self) -> Result<Sheet<'_>> {
         if self.history.epochs() == 0 {
-            return Err(Error::Trainer("plot: the history has no epochs".into()));
+            return Err(TrainError::trainer("plot: the history has no epochs".into()));
         }
         if let Some(name) = self.logarithmic.iter().find(|name| self.history.get(name).is_none()) {
             let names: Vec<&str> = self.history.names().collect();
-            return Err(Error::Trainer(format!("plot: there is no {name} in the history, only {}", names.join(", "))));
+            return Err(TrainError::trainer(format!(
+                "plot: there is no {name} in the history, only {}",
+                names.join(", ")
+            )));
         }
         let panels = self.panels();
         let columns = panels.len().min(2);
@@ -122,7 +125,7 @@ impl Sheet<'_> {
     fn draw(&self, surface: impl DrawingBackend) -> Result<()> {
         // Drawing into memory fails only if a panel had no area.
         draw(&surface.into_drawing_area(), &self.panels, (self.rows, self.columns))
-            .map_err(|error| Error::Trainer(format!("plot: {error}")))
+            .map_err(|error| TrainError::trainer(format!("plot: {error}")))
     }
 }
 
