@@ -65,6 +65,7 @@ pub use tensor::ops::CustomOp;
 ///
 /// # Errors
 /// What the operation's `forward` returns.
+#[track_caller]
 pub fn custom(operation: impl CustomOp + 'static, inputs: &[&Tensor]) -> Result<Tensor> {
     apply(Op::Custom(Arc::new(operation)), inputs)
 }

@@ -203,10 +203,12 @@ fn sparsemax(input: &Tensor) -> Result<Tensor> {
 }
 
 impl Layer for Activation {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         self.apply(input)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         match self {
             Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu => {

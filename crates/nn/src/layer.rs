@@ -1,5 +1,6 @@
 //! What a layer is, and how it shows what it is made of.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use autograd::Variable;
@@ -135,6 +136,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// As [`Layer::forward`].
+    #[track_caller]
     fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
         under_name(self, name, || self.forward(input, mode), |output| output)
     }
@@ -143,6 +145,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// As [`Layer::forward_many`].
+    #[track_caller]
     fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         under_name(self, name, || self.forward_many(inputs, mode), |output| output)
     }
@@ -151,6 +154,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// As [`Layer::forward_masked`].
+    #[track_caller]
     fn call_masked(
         &self,
         name: &str,
@@ -305,6 +309,7 @@ pub trait Layer: Send + Sync {
 
 /// Runs a layer under a name, for errors and profiles; looks at its output if somebody
 /// [searches](crate::first_non_finite).
+#[track_caller]
 pub(crate) fn under_name<L: Layer + ?Sized, R>(
     layer: &L,
     name: &str,
@@ -312,8 +317,9 @@ pub(crate) fn under_name<L: Layer + ?Sized, R>(
     output: impl FnOnce(&R) -> &Tensor,
 ) -> Result<R> {
     let _scope = scope(name);
+    let place = Location::caller();
     let checked = run().and_then(|result| finite::check(output(&result)).map(|()| result));
-    checked.map_err(|error| error.context(format!("{name} ({})", layer.describe())))
+    checked.map_err(|error| error.at(place).context(format!("{name} ({})", layer.describe())))
 }
 
 /// The shape of what is computed on trial, of which neither tapes nor profilers hear.

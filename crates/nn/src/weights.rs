@@ -40,6 +40,7 @@ impl<W> Weights<W> {
     ///
     /// # Errors
     /// If they were made for other sizes, or that of `build`.
+    #[track_caller]
     pub(crate) fn of(
         &self,
         kind: &'static str,
@@ -81,17 +82,19 @@ impl<W> Weights<W> {
 
 /// Draws the weights of one layer.
 pub(crate) struct Draw {
+    kind: &'static str,
     generator: Generator,
     dtype: DType,
 }
 
 impl Draw {
     fn new(kind: &'static str, dtype: DType) -> Draw {
-        Draw { generator: random::fork(kind), dtype }
+        Draw { kind, generator: random::fork(kind), dtype }
     }
 
     /// A weight whose axes show its fans.
     pub(crate) fn weight(&mut self, name: &str, options: &WeightOptions, shape: impl Into<Shape>) -> Result<Weight> {
+        let shape = self.not_empty(name, shape.into())?;
         let value = options.initializer.initialize(&mut self.generator, shape)?;
         Ok(Weight { variable: self.variable(name, &value), rules: options.rules.clone() })
     }
@@ -104,6 +107,7 @@ impl Draw {
         shape: impl Into<Shape>,
         fans: [usize; 2],
     ) -> Result<Weight> {
+        let shape = self.not_empty(name, shape.into())?;
         let value = options.initializer.initialize_with_fans(&mut self.generator, shape, fans)?;
         Ok(Weight { variable: self.variable(name, &value), rules: options.rules.clone() })
     }
@@ -120,10 +124,19 @@ impl Draw {
 
     /// A variable that the layer itself keeps up to date.
     pub(crate) fn state(&mut self, name: &str, initializer: &Initializer, shape: impl Into<Shape>) -> Result<Variable> {
+        let shape = self.not_empty(name, shape.into())?;
         let value = initializer.initialize(&mut self.generator, shape)?;
         let state = self.variable(name, &value);
         state.set_trainable(false);
         Ok(state)
+    }
+
+    /// The shape of a weight, unless a size is 0: no units, filters, channels or vocabulary.
+    fn not_empty(&self, name: &str, shape: Shape) -> Result<Shape> {
+        if shape.contains(&0) {
+            return Err(Error::shape(self.kind, &shape, format!("no size of the weight {name} may be 0")));
+        }
+        Ok(shape)
     }
 
     fn variable(&self, name: &str, value: &Tensor) -> Variable {
@@ -132,6 +145,7 @@ impl Draw {
 }
 
 /// An error unless the input is floating and has at least `rank` axes, which `axes` describes.
+#[track_caller]
 pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes: &str) -> Result<()> {
     if input.rank() < rank {
         return Err(Error::shape(kind, input.shape(), format!("needs at least {rank} axes, {axes}")));
@@ -143,6 +157,7 @@ pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes:
 }
 
 /// The sizes of the last two axes of `[…, time, width]`.
+#[track_caller]
 pub(crate) fn steps(kind: &'static str, input: &Tensor) -> Result<[usize; 2]> {
     check_input(kind, input, 2, "[…, time, width]")?;
     Ok(*input.shape().last_chunk().expect("there are at least two axes"))

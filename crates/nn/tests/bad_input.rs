@@ -183,3 +183,45 @@ fn parameters_out_of_their_range() {
         )
     );
 }
+
+/// An axis given to a layer when it is made is checked with the first input, and never ignored.
+#[test]
+fn axes_that_the_input_does_not_have() {
+    let out_of_range =
+        |axis: isize| format!("axis {axis} is out of range for a tensor of rank 2, whose axes are -2 to 1");
+    let part = |layer: &str, message: &str| format!("net (Sequential): part ({layer}): {message}");
+    assert_eq!(
+        refused(PRelu::default().shared_axes([1, 7]), &[2, 3]),
+        part("PRelu", &format!("prelu: {}", out_of_range(7)))
+    );
+    assert_eq!(
+        refused(PRelu::new([3]).shared_axes(-3), &[2, 3]),
+        part("PRelu", &format!("prelu: {}", out_of_range(-3)))
+    );
+    assert_eq!(refused(PRelu::default().shared_axes([1, -1]), &[2, 3]), part("PRelu", "prelu: axis 1 is given twice"));
+    assert_eq!(
+        refused(PRelu::default().shared_axes([0]), &[2, 3]),
+        part("PRelu", "prelu: shared axis 0 counts samples, which always share their slopes")
+    );
+    assert_eq!(
+        refused(BatchNorm::default().axis(2), &[2, 3]),
+        part("BatchNorm", &format!("batch_norm: {}", out_of_range(2)))
+    );
+    assert_eq!(
+        refused(BatchNorm::default().axis(-2), &[2, 3]),
+        part("BatchNorm", "batch_norm: axis 0 counts samples; the channels need another axis")
+    );
+    assert_eq!(refused(Softmax::along(2), &[2, 3]), part("Softmax 2", &format!("softmax: {}", out_of_range(2))));
+    assert_eq!(
+        refused(Concatenate::along(2), &[2, 3]),
+        part("Concatenate", &format!("concatenate: {}", out_of_range(2)))
+    );
+    let constrained = Dense::new(3, 2).kernel_constraint(MaxNorm::new(1.0).axes([0, 2]));
+    assert_eq!(message(constrained.apply_constraints()), format!("kernel: sum: {}", out_of_range(2)));
+    let loss = Dice::default().axes(2).loss(&Tensor::ones([2, 3]), &Tensor::ones([2, 3]));
+    assert_eq!(message(loss), format!("dice of targets [2, 3] and predictions [2, 3]: sum: {}", out_of_range(2)));
+    // From the end, as everywhere.
+    let slopes = PRelu::default().shared_axes([-1, 1]);
+    assert_eq!(message(slopes.forward(&Tensor::ones([2, 3, 4]), Mode::Inference).map(drop)), "no error");
+    assert_eq!(slopes.weight("alpha").unwrap().shape(), [1, 1]);
+}

@@ -38,6 +38,7 @@ impl ActivityRegularization {
 }
 
 impl Layer for ActivityRegularization {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         // No tape sees what is computed in a segment, so that the penalty would be a constant.
         if autograd::checkpoint_pass().is_some() {

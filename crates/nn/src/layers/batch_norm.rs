@@ -1,7 +1,7 @@
 //! Batch normalization.
 
 use autograd::{CheckpointPass, Variable, checkpoint_pass};
-use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
+use tensor::{Error, Integer, Result, Shape, Tensor, no_record, normalize_axis};
 
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::initializers::Initializer;
@@ -71,10 +71,20 @@ impl BatchNorm {
         BatchNorm { weights: Weights::sized([channels]), ..BatchNorm::default() }
     }
 
-    /// Sets the axis of the channels: the last one by default, 1 where they come first.
+    /// Sets the axis of the channels: the last one by default, 1 where they come first. An axis that the input does not
+    /// have, or 0, which counts samples, is an error of the forward pass.
     #[must_use]
-    pub fn axis(self, axis: isize) -> BatchNorm {
-        BatchNorm { axis, ..self }
+    pub fn axis(self, axis: impl Integer) -> BatchNorm {
+        BatchNorm { axis: axis.to_isize(), ..self }
+    }
+
+    /// The axis of the channels of an input.
+    #[track_caller]
+    fn channel_axis(&self, input: &Tensor) -> Result<usize> {
+        match normalize_axis(self.axis, input.rank(), "batch_norm")? {
+            0 => Err(Error::argument("batch_norm", "axis 0 counts samples; the channels need another axis")),
+            axis => Ok(axis),
+        }
     }
 
     /// Sets how much of the running mean and variance stays at each step: 0.99 by default, as in Keras.
@@ -157,19 +167,21 @@ impl BatchNorm {
 }
 
 impl Layer for BatchNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_input("batch_norm", input, 2, "[batch, …, channels]")?;
-        self.normalized(input, normalize_axis(self.axis, input.rank(), "batch_norm")?, mode)
+        self.normalized(input, self.channel_axis(input)?, mode)
     }
 
     /// Mean and variance are of the steps that the mask keeps, as in Keras; in training the others become 0.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let Some(mask) = mask.filter(|_| mode == Mode::Training) else {
             return Ok((self.forward(input, mode)?, mask.cloned()));
         };
         check_input("batch_norm", input, 3, "[batch, steps, …, channels]")?;
         check_mask("batch_norm", mask, input)?;
-        let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
+        let axis = self.channel_axis(input)?;
         if axis < 2 {
             return refused("batch_norm", "the channels stand before the steps");
         }

@@ -35,10 +35,12 @@ impl<L: Layer> ChannelsFirst<L> {
 }
 
 impl<L: Layer> Layer for ChannelsFirst<L> {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_many(&[input], mode)
     }
 
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         inputs.iter().try_for_each(|input| channels_last(input.shape()).map(drop))?;
         let inputs = inputs.iter().map(|input| input.channels_last()).collect::<Result<Vec<_>>>()?;
@@ -46,6 +48,7 @@ impl<L: Layer> Layer for ChannelsFirst<L> {
         second(output)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         channels_last(input.shape())?;
         let (output, mask) = self.0.forward_masked(&input.channels_last()?, mask, mode).map_err(with_channels_last)?;

@@ -86,6 +86,7 @@ macro_rules! depthwise_convolution {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let channels = channels_of($kind, input, $axes, $shape)?;
                 let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;

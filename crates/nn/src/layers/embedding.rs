@@ -57,12 +57,14 @@ impl Embedding {
 }
 
 impl Layer for Embedding {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let sizes = [self.vocabulary, self.width];
         let table = self.weights.of("embedding", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
         table.value().take(input, 0).map_err(|error| error.context("embedding"))
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let output = self.forward(input, mode)?;
         if !self.mask_zero {

@@ -14,6 +14,7 @@ macro_rules! global_pooling {
         pub struct $name;
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let axes: &[isize] = &$axes;
                 if input.rank() != axes.len() + 2 {

@@ -54,6 +54,7 @@ impl GroupNorm {
 }
 
 impl Layer for GroupNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         check_input("group_norm", input, 2, "[batch, …, channels]")?;
         let (batch, channels) = (input.shape()[0], input.shape()[input.rank() - 1]);
@@ -65,6 +66,7 @@ impl Layer for GroupNorm {
         output.with_shape(input.shape())
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         match mask {
             Some(_) => refused("group_norm", "mean and variance are over all steps of a sample"),

@@ -58,6 +58,7 @@ impl LayerNorm {
 }
 
 impl Layer for LayerNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         if self.trailing == 0 {
             return Err(Error::argument("layer_norm", "over no axes; there must be at least 1"));
@@ -72,6 +73,7 @@ impl Layer for LayerNorm {
         output.with_shape(input.shape())
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         if mask.is_some() && self.trailing + 2 > input.rank() {
             return refused("layer_norm", "mean and variance are over several steps");

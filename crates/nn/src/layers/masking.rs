@@ -34,11 +34,13 @@ impl Masking {
 }
 
 impl Layer for Masking {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
     /// A mask that comes in is narrowed.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         check_input("masking", input, 3, "[batch, time, features]")?;
         let found = input.not_equal(self.value)?.any_axes(-1)?;

@@ -224,11 +224,13 @@ impl Projection {
 }
 
 impl Layer for MultiHeadAttention {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.attend(input, input, input, None, mode)
     }
 
     /// Query; query and value; query, value and key; or these and a mask.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match *inputs {
             [query] => self.forward(query, mode),
@@ -243,6 +245,7 @@ impl Layer for MultiHeadAttention {
     }
 
     /// Steps that the mask leaves out are not attended to.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let keys = mask.map(|mask| mask_of_keys("multi_head_attention", mask, input)).transpose()?;
         Ok((self.attend(input, input, input, keys.as_ref(), mode)?, mask.cloned()))

@@ -36,6 +36,7 @@ macro_rules! pooling {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 input.$method(self.0)
             }

@@ -36,10 +36,12 @@ impl Residual {
 }
 
 impl Layer for Residual {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let (output, after) = self.layer.call_masked("layer", input, mask, mode)?;
         let sum = match &self.shortcut {

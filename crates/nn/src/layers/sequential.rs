@@ -181,11 +181,13 @@ impl Entry {
 }
 
 impl Layer for Sequential {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
     /// Several inputs are those of the first layer.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match (inputs, self.layers.split_first()) {
             ([input], _) => self.forward(input, mode),
@@ -198,6 +200,7 @@ impl Layer for Sequential {
     }
 
     /// Each layer gets the mask that the one before hands on.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         self.run_all(&self.layers, input.clone(), mask.cloned(), mode)
     }

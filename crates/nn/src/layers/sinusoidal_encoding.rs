@@ -22,6 +22,7 @@ use crate::weights::steps;
 pub struct SinusoidalEncoding;
 
 impl Layer for SinusoidalEncoding {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let [time, width] = steps("sinusoidal_encoding", input)?;
         if width % 2 != 0 {

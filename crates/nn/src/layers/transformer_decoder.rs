@@ -147,12 +147,14 @@ impl TransformerDecoder {
 }
 
 impl Layer for TransformerDecoder {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_many(&[input], mode)
     }
 
     /// The sequence, what the encoder gives, and, if they are there, masks of the attention to that and of
     /// the self-attention.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (&[input, encoded], masks) = match inputs.split_first_chunk::<2>() {
             Some(both) if inputs.len() <= 4 => both,

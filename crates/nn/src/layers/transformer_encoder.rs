@@ -100,11 +100,13 @@ impl TransformerEncoder {
 }
 
 impl Layer for TransformerEncoder {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_many(&[input], mode)
     }
 
     /// The sequence and, if it is there, a mask.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, mask) = match *inputs {
             [input] => (input, None),
@@ -123,6 +125,7 @@ impl Layer for TransformerEncoder {
     }
 
     /// Steps that the mask leaves out are not attended to.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let keys = mask.map(|mask| mask_of_keys("transformer_encoder", mask, input)).transpose()?;
         let inputs: Vec<&Tensor> = [input].into_iter().chain(&keys).collect();

@@ -28,6 +28,7 @@ impl UpSampling1d {
 }
 
 impl Layer for UpSampling1d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let &[batch, time, channels] = &input.shape()[..] else {
             return Err(Error::shape("up_sampling1d", input.shape(), "needs 3 axes, [batch, time, channels]"));
@@ -42,6 +43,7 @@ impl Layer for UpSampling1d {
     }
 
     /// A mask is repeated as the steps are.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let output = self.forward(input, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
@@ -97,6 +99,7 @@ impl UpSampling2d {
 }
 
 impl Layer for UpSampling2d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let &[batch, height, width, channels] = &input.shape()[..] else {
             let message = "needs 4 axes, [batch, height, width, channels]";

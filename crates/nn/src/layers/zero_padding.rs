@@ -28,11 +28,13 @@ impl ZeroPadding1d {
 }
 
 impl Layer for ZeroPadding1d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         padded(input, &[self.steps], "zero_padding1d", "[batch, time, channels]")
     }
 
     /// A mask leaves the margin out.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let output = self.forward(input, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
@@ -66,6 +68,7 @@ impl ZeroPadding2d {
 }
 
 impl Layer for ZeroPadding2d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         padded(input, &[self.rows, self.columns], "zero_padding2d", "[batch, height, width, channels]")
     }

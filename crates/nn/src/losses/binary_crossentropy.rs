@@ -15,6 +15,7 @@ const NAME: &str = "binary_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
 }
@@ -24,6 +25,7 @@ pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Ten
 ///
 /// # Errors
 /// As [`binary_crossentropy`].
+#[track_caller]
 pub fn binary_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
 }
@@ -65,6 +67,7 @@ impl BinaryCrossentropy {
 }
 
 impl Loss for BinaryCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let mut targets = alike(targets, predictions)?;

@@ -16,6 +16,7 @@ const NAME: &str = "binary_focal_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+#[track_caller]
 pub fn binary_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
     BinaryFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
 }
@@ -63,6 +64,7 @@ impl BinaryFocalCrossentropy {
 }
 
 impl Loss for BinaryFocalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             check_gamma(self.gamma)?;

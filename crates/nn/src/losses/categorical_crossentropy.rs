@@ -14,6 +14,7 @@ const NAME: &str = "categorical_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
 }
@@ -23,6 +24,7 @@ pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Resul
 ///
 /// # Errors
 /// As [`categorical_crossentropy`].
+#[track_caller]
 pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
 }
@@ -68,6 +70,7 @@ impl CategoricalCrossentropy {
 }
 
 impl Loss for CategoricalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let mut targets = alike(targets, predictions)?;

@@ -17,6 +17,7 @@ const NAME: &str = "categorical_focal_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+#[track_caller]
 pub fn categorical_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
     CategoricalFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
 }
@@ -67,6 +68,7 @@ impl CategoricalFocalCrossentropy {
 }
 
 impl Loss for CategoricalFocalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             check_gamma(self.gamma)?;

@@ -16,6 +16,7 @@ const NAME: &str = "categorical_generalized_cross_entropy";
 /// # Errors
 /// If shapes do not fit, a label is no class, labels are not integers, predictions not floating,
 /// there is no sample, or `q` does not lie between 0 and 1.
+#[track_caller]
 pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tensor, q: f64) -> Result<Tensor> {
     named(NAME, labels, predictions, || {
         if !(q > 0.0 && q < 1.0) {
@@ -47,6 +48,7 @@ impl Default for CategoricalGeneralizedCrossEntropy {
 }
 
 impl Loss for CategoricalGeneralizedCrossEntropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         categorical_generalized_cross_entropy(targets, predictions, self.q)
     }

@@ -18,6 +18,7 @@ const NAME: &str = "circle";
 ///
 /// # Errors
 /// If shapes do not fit, labels are not integers, embeddings not floating, or there is no sample.
+#[track_caller]
 pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> Result<Tensor> {
     named(NAME, labels, embeddings, || {
         let &[batch, _] = &embeddings.shape()[..] else {
@@ -65,6 +66,7 @@ impl Default for Circle {
 }
 
 impl Loss for Circle {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         circle(targets, predictions, self.gamma, self.margin)
     }

@@ -26,6 +26,7 @@ impl<L: Loss> ClassWeighted<L> {
 }
 
 impl<L: Loss> Loss for ClassWeighted<L> {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         let losses = self.loss.loss(targets, predictions)?;
         losses.try_mul(self.weights(targets, &losses)?)

@@ -31,6 +31,7 @@ const BLANK: i64 = 0;
 /// assert!((loss + 0.75f64.ln()).abs() < 1e-6);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[track_caller]
 pub fn ctc(labels: &Tensor, logits: &Tensor) -> Result<Tensor> {
     Ctc::default().loss(labels, logits)
 }
@@ -54,6 +55,7 @@ impl Ctc {
     ///
     /// # Errors
     /// As [`ctc`], and if a length is not in the range of its axis or no frame is left.
+    #[track_caller]
     pub fn loss_of_lengths(
         &self,
         labels: &Tensor,
@@ -101,6 +103,7 @@ impl Ctc {
 }
 
 impl Loss for Ctc {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let [batch, length, frames, _] = sizes(targets, predictions)?;

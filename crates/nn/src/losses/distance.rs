@@ -19,6 +19,7 @@ const DISTANCE_EPSILON: f64 = 1e-6;
 /// assert!((distances.item()? - 5.0).abs() < 1e-5);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[track_caller]
 pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     const NAME: &str = "pairwise_distance";
     if a.shape() != b.shape() {

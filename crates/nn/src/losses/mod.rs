@@ -54,6 +54,8 @@ mod regression;
 mod sparse_categorical_crossentropy;
 mod triplet_margin;
 
+use std::panic::Location;
+
 use tensor::{Error, Result, Tensor};
 
 pub use binary_crossentropy::{BinaryCrossentropy, binary_crossentropy, binary_crossentropy_from_logits};
@@ -106,6 +108,7 @@ pub trait Loss: Send + Sync {
     ///
     /// # Errors
     /// If shapes or types do not suit.
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor>;
 
     /// Which of the losses that [`Loss::loss`] returned for these targets count in a mean: truth
@@ -183,6 +186,7 @@ pub trait Loss: Send + Sync {
 }
 
 impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> Loss for F {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         self(targets, predictions)
     }
@@ -192,6 +196,7 @@ impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> Loss for F {
 const EPSILON: f64 = 1e-7;
 
 /// Puts the name of the loss and both shapes in front of whatever goes wrong in it.
+#[track_caller]
 fn named(
     name: &str,
     targets: &Tensor,
@@ -209,8 +214,13 @@ fn named(
             _ => compute(),
         }
     };
+    let place = Location::caller();
     checked().map_err(|error| {
-        error.context(format!("{name} of targets {} and predictions {}", targets.shape(), predictions.shape()))
+        error.at(place).context(format!(
+            "{name} of targets {} and predictions {}",
+            targets.shape(),
+            predictions.shape()
+        ))
     })
 }
 

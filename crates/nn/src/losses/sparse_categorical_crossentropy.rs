@@ -26,6 +26,7 @@ const NAME: &str = "sparse_categorical_crossentropy";
 /// assert!((losses[0] - 2f32.ln()).abs() < 1e-6 && losses[1].abs() < 1e-6);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[track_caller]
 pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     SparseCategoricalCrossentropy::default().loss(labels, predictions)
 }
@@ -35,6 +36,7 @@ pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) ->
 ///
 /// # Errors
 /// As [`sparse_categorical_crossentropy`].
+#[track_caller]
 pub fn sparse_categorical_crossentropy_from_logits(labels: &Tensor, logits: &Tensor) -> Result<Tensor> {
     SparseCategoricalCrossentropy::from_logits().loss(labels, logits)
 }
@@ -78,6 +80,7 @@ impl SparseCategoricalCrossentropy {
 }
 
 impl Loss for SparseCategoricalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let labels = column_as_vector(targets, predictions)?;
