@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use facade::data;
 use facade::prelude::*;
+use facade::train::TrainError;
 use plotters::prelude::*;
 
 /// Finds a learning rate in one sweep over all of them, draws it, and trains with it and with one 30 times smaller
@@ -118,14 +119,15 @@ fn sweep(options: &Options, train: &Pipeline) -> Result<Vec<(f64, f64)>> {
         } else if curve.len() == options.batches {
             training.stop("all rates were tried");
         }
-        Ok(training.optimizer.set_learning_rate(rate * factor)?)
+        training.optimizer.set_learning_rate(rate * factor)
     });
     let model = model(options);
     // As many epochs as it takes.
     let fit = Fit::epochs(options.batches).batch_size(options.batch_size).verbose(Verbose::Silent).callback(raise);
     match trainer(&model, options.from).fit(train, fit) {
-        // A loss that is no number has burst, too.
-        Ok(_) | Err(Error::Loss { .. }) => Ok(curve),
+        Ok(_) => Ok(curve),
+        // A loss that is not finite is the end of the sweep, too.
+        Err(error) if matches!(error.downcast_ref(), Some(TrainError::Loss { .. })) => Ok(curve),
         Err(error) => Err(error),
     }
 }

@@ -93,7 +93,7 @@ fn train(options: &Options) -> Result<()> {
     println!("always {majority}: accuracy {:.4}", same as f64 / test.rows() as f64);
 
     let folder = &options.model;
-    std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    std::fs::create_dir_all(folder).map_err(|error| Error::other(error).context(folder.display().to_string()))?;
     save_weights(&model, folder.join(WEIGHTS))?;
     preprocessing.save(folder.join(PREPROCESSING))?;
     println!("saved in {}", folder.display());
