@@ -225,3 +225,22 @@ fn axes_that_the_input_does_not_have() {
     assert_eq!(message(slopes.forward(&Tensor::ones([2, 3, 4]), Mode::Inference).map(drop)), "no error");
     assert_eq!(slopes.weight("alpha").unwrap().shape(), [1, 1]);
 }
+
+#[test]
+fn sizes_of_zero() {
+    let part = |layer: &str, message: &str| format!("net (Sequential): part ({layer}): {message}");
+    assert_eq!(
+        refused(Dense::new(3, 0), &[2, 3]),
+        part("Dense 3→0", "dense: the number of units is 0; it must be at least 1")
+    );
+    assert_eq!(
+        refused(Dense::new(0, 3), &[2, 0]),
+        part("Dense 0→3", "dense: shape [0, 3]: no size of the weight kernel may be 0")
+    );
+    assert_eq!(
+        refused(Conv2d::new(3, 2, [0, 3]), &[2, 5, 5, 3]),
+        part("Conv2d 3→2 0×3", "conv2d: shape [0, 3, 3, 2]: no size of the weight kernel may be 0")
+    );
+    let norm = LayerNorm::new(0).forward(&Tensor::ones([2, 0]), Mode::Inference);
+    assert_eq!(message(norm), "layer_norm: shape [0]: no size of the weight gamma may be 0");
+}

@@ -10,6 +10,7 @@ macro_rules! plain_losses {
         ///
         /// # Errors
         /// If shapes or types do not fit, or there is no sample.
+        #[track_caller]
         pub fn $function(targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
             super::named(stringify!($function), targets, predictions, || {
                 let ($t, $p) = (&super::alike(targets, predictions)?, predictions);
@@ -22,6 +23,7 @@ macro_rules! plain_losses {
         pub struct $object;
 
         impl super::Loss for $object {
+            #[track_caller]
             fn loss(&self, targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
                 $function(targets, predictions)
             }

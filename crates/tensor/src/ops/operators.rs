@@ -70,6 +70,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the tensor is of type bool.
+    #[track_caller]
     pub fn try_neg(&self) -> crate::Result<Tensor> {
         apply(Unary::Neg, &[self])
     }
