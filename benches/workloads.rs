@@ -163,7 +163,7 @@ fn train(
         None => mnist::load()?,
     };
     let shape: Vec<usize> = std::iter::once(train_images.shape()[0]).chain(image.iter().copied()).collect();
-    let images = train_images.with_shape(&shape[..])?.cast(DType::F32).try_div(255.0)?;
+    let images = train_images.reshape(&shape[..])?.cast(DType::F32).try_div(255.0)?;
     let labels = train_labels.cast(DType::I64);
     let batches = labels.size() / batch_size;
     steps(name, options, model, optimizer, sparse_categorical_crossentropy_from_logits, |number| {

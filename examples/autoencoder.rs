@@ -67,7 +67,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
 /// Rows of images, each `[count, 784]` from 0 to 1, as a binary PGM file.
 fn pgm(rows: &[&Tensor]) -> Result<Vec<u8>> {
     let count = rows[0].shape()[0];
-    let images = Tensor::stack(rows, 0)?.reshape([rows.len() as isize, count as isize, 28, 28])?;
+    let images = Tensor::stack(rows, 0)?.reshape([rows.len(), count, 28, 28])?;
     let picture = images.transpose(1, 2)?.to_vec::<f32>()?;
     let mut file = format!("P5 {} {} 255\n", count * 28, rows.len() * 28).into_bytes();
     file.extend(picture.iter().map(|ink| (ink * 255.0).round() as u8));

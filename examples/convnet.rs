@@ -38,7 +38,7 @@ fn main() -> Result<()> {
     };
     let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<Pipeline> {
         let count = count.min(labels.size());
-        let images = images.slice(..count)?.with_shape([count, 28, 28, 1])?;
+        let images = images.slice(..count)?.reshape([count, 28, 28, 1])?;
         Ok(ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0))
     };
     let train = samples(&train_images, &train_labels, options.images)?;

@@ -104,13 +104,12 @@ fn cross_entropy(x: &Tensor, logits: &Tensor) -> Result<Tensor> {
 fn mean_image_loss(train: &Tensor, test: &Tensor) -> Result<f64> {
     let mean = (train.mean_axes(0)? / 255.0).clamp(1e-4, 1.0 - 1e-4)?;
     let logits = (&mean / (1.0 - &mean)).log();
-    Ok(cross_entropy(test, &(test.zeros_like() + logits))?.item()?)
+    cross_entropy(test, &(test.zeros_like() + logits))?.item()
 }
 
 /// A square of images, `[100, 784]` from 0 to 1, as a binary PGM file.
 fn pgm(images: &Tensor) -> Result<Vec<u8>> {
-    let side = SIDE as isize;
-    let picture = images.reshape([side, side, 28, 28])?.transpose(1, 2)?.to_vec::<f32>()?;
+    let picture = images.reshape([SIDE, SIDE, 28, 28])?.transpose(1, 2)?.to_vec::<f32>()?;
     let mut file = format!("P5 {0} {0} 255\n", SIDE * 28).into_bytes();
     file.extend(picture.iter().map(|ink| (ink * 255.0).round() as u8));
     Ok(file)

@@ -50,7 +50,7 @@ impl Images {
         let Mnist { train_images, train_labels, test_images, test_labels } = mnist::load()?;
         let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<Pipeline> {
             let count = count.min(labels.size());
-            let images = images.slice(..count)?.pad(&[(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
+            let images = images.slice(..count)?.pad([(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
             let pixels = ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0);
             // The pixels, with the margin, have the mean 0.1 and the deviation 0.28.
             let pixels = pixels.map_features(|x| x.try_sub(0.1)?.try_div(0.28));

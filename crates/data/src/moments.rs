@@ -31,13 +31,12 @@ impl Moments {
         };
         // A mask makes one axis of the first two.
         let kept: Vec<usize> = axes.iter().map(|axis| axis + 1 - samples).collect();
-        let over: Vec<isize> =
-            (0..values.rank()).filter(|axis| !kept.contains(axis)).map(|axis| axis as isize).collect();
+        let over: Vec<usize> = (0..values.rank()).filter(|axis| !kept.contains(axis)).collect();
         Moments::over(&values, &over)
     }
 
     /// Those of values over some axes, the first of which is among them, unless there are none.
-    pub(crate) fn over(values: &Tensor, axes: &[isize]) -> Result<Option<Moments>> {
+    pub(crate) fn over(values: &Tensor, axes: &[usize]) -> Result<Option<Moments>> {
         let values = values.cast(DType::F64);
         if values.size() == 0 {
             return Ok(None);
@@ -47,7 +46,7 @@ impl Moments {
         let count = (values.size() / mean.size()) as f64;
         // Without the first axis.
         let shape: Shape = mean.shape().iter().skip(1).copied().collect();
-        Ok(Some(Moments { count, mean: mean.with_shape(shape.clone())?, squares: squares.with_shape(shape)? }))
+        Ok(Some(Moments { count, mean: mean.reshape(shape.clone())?, squares: squares.reshape(shape)? }))
     }
 
     /// Those of both, by the formula of Chan, Golub and LeVeque (1979).

@@ -116,7 +116,7 @@ impl Dataset for Sequences {
         let there = |&sample: &usize| (0..longest).map(move |step| step < self.length(sample));
         let mask: Tensor = samples.iter().flat_map(there).collect();
         let index: Tensor = samples.iter().map(|&sample| sample as i64).collect();
-        let mask = Some(mask.with_shape([samples.len(), longest])?);
+        let mask = Some(mask.reshape([samples.len(), longest])?);
         Ok(Batch { features, targets: self.targets.take(&index, 0)?, mask, weights: None })
     }
 }

@@ -204,7 +204,7 @@ impl Elements {
 pub(crate) fn read_tensor(input: &mut Input, shape: &Shape, stored: StoredType, order: ByteOrder) -> Result<Tensor> {
     let mut elements = Elements::new(stored.dtype());
     elements.read(input, byte_count(shape, stored)?, stored, order)?;
-    Ok(elements.into_tensor(shape)?)
+    elements.into_tensor(shape)
 }
 
 /// The type in which a tensor is to be stored: its own, or `floats` if it is floating.

@@ -43,7 +43,7 @@ fn verb() -> impl Strategy<Value = Verb> {
 fn source(count: usize) -> ArrayDataset {
     let features: Tensor = (0..2 * count).map(|k| k as f32).collect();
     let classes: Tensor = (0..count as i64).map(|k| (k * k) % 3).collect();
-    ArrayDataset::from_tensors(&features.with_shape([count, 2]).unwrap(), &classes).unwrap()
+    ArrayDataset::from_tensors(&features.reshape([count, 2]).unwrap(), &classes).unwrap()
 }
 
 fn double(batch: Batch) -> data::Result<Batch> {
@@ -56,7 +56,7 @@ fn add(one: Batch, other: Batch) -> data::Result<Batch> {
 
 /// Whether the sum of a sample is not divisible by 3.
 fn keeps(batch: &Batch) -> tensor::Result<Tensor> {
-    let sums = batch.features.with_shape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axes(1)?;
+    let sums = batch.features.reshape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axes(1)?;
     sums.try_sub(sums.try_div(3.0)?.floor().try_mul(3.0)?)?.not_equal(0.0)
 }
 

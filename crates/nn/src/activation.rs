@@ -172,7 +172,7 @@ impl Activation {
                 if input.rank() == 0 || !size.is_multiple_of(2) {
                     return Err(Error::shape("glu", input.shape(), "the last axis must have two halves"));
                 }
-                let halves = input.split(&[size / 2; 2], -1)?;
+                let halves = input.split([size / 2; 2], -1)?;
                 halves[0].try_mul(halves[1].sigmoid())?
             }
         })

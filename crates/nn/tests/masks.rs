@@ -165,7 +165,7 @@ fn batches_are_normalized_by_what_is_kept() -> Result<()> {
     layer.cast(DType::F64)?;
     let (y, after) = layer.forward_masked(&x, Some(&mask), Mode::Training)?;
     let step = 1.5f64.sqrt();
-    let expected = Tensor::from([-step, 0.0, 0.0, step, 0.0, 0.0]).with_shape([2, 3, 1])?;
+    let expected = Tensor::from([-step, 0.0, 0.0, step, 0.0, 0.0]).reshape([2, 3, 1])?;
     assert_equal(&y, &expected);
     assert_eq!(after.unwrap().to_vec::<bool>()?, mask.to_vec::<bool>()?);
     assert_eq!(layer.weight("moving_mean")?.value().item()?, 3.0);

@@ -200,7 +200,7 @@ impl Checkpoint {
         let sum = data::checksum(self.tensors.as_slice(), &metadata)?;
         metadata.insert("checksum".into(), format!("{sum:08x}"));
         let options = safetensors::Options { metadata, ..Default::default() };
-        Ok(safetensors::write(path, self.tensors.as_slice(), &options)?)
+        safetensors::write(path, self.tensors.as_slice(), &options)
     }
 
     /// Puts a training, whose weights are made, where this was taken. Everything is checked before anything but
@@ -317,7 +317,7 @@ impl Checkpoint {
         let state = OptimizerState { learning_rate, steps, variables: states };
         match optimizer.check_state(&variables(weights), &state) {
             Ok(()) => Ok(state),
-            Err(error) => Err(error.context(key).context(&self.file).into()),
+            Err(error) => Err(error.context(key).context(&self.file)),
         }
     }
 

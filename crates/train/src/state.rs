@@ -53,7 +53,7 @@ impl Entries {
     }
 
     pub(crate) fn get_number(&self, name: &str) -> Result<f64> {
-        Ok(self.get(name)?.item()?)
+        self.get(name)?.item()
     }
 
     pub(crate) fn get_count(&self, name: &str) -> Result<usize> {

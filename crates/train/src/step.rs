@@ -40,7 +40,7 @@ pub(crate) fn apply(
     gradients: &[Tensor],
 ) -> Result<()> {
     optimizer.apply(weights, gradients)?;
-    Ok(model.apply_constraints()?)
+    model.apply_constraints()
 }
 
 impl Objective<'_> {

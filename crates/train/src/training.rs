@@ -263,7 +263,7 @@ impl<'a> Training<'a> {
             Some(_) => self.meter.reset(),
             None => self.trained = Some(self.end_steps()?),
         }
-        Ok(Batches::new(samples, self.fit.batch_size).epoch(0)?)
+        Batches::new(samples, self.fit.batch_size).epoch(0)
     }
 
     /// A batch of the [validation](Training::validation) was evaluated: adds its mean loss and its predictions to what

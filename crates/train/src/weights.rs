@@ -80,7 +80,7 @@ pub fn load_weights(model: &dyn Layer, path: impl AsRef<Path>) -> Result<()> {
 pub fn load_weights_with(model: &dyn Layer, path: impl AsRef<Path>, rules: &Loading) -> Result<Report> {
     let path = path.as_ref();
     let report = rules.load(model, read_tensors(path)?);
-    Ok(report.map_err(|error| error.context(path.display().to_string()))?)
+    report.map_err(|error| error.context(path.display().to_string()))
 }
 
 /// The tensors in a `.safetensors` or `.npz` file, with their names.

@@ -28,7 +28,7 @@ pub(super) fn backward(op: &Fused, site: &Site, g: &Tensor) -> Result<Parts> {
         // In what follows `u` is the gradient that the first one is of.
         Fused::SoftmaxGradient { axis } => {
             let (u, y) = (site.input(0), site.input(1));
-            let along = |a: &Tensor, b: &Tensor| a.try_mul(b)?.sum_keepdims(axis as isize);
+            let along = |a: &Tensor, b: &Tensor| a.try_mul(b)?.sum_keepdims(axis);
             // The matrix by which `u` is multiplied is symmetric.
             let first = site.wants(0).then(|| apply(*op, &[g, y])).transpose()?;
             let of_result = || g.try_mul(u.try_sub(along(u, y)?)?)?.try_sub(u.try_mul(along(g, y)?)?);
@@ -37,8 +37,8 @@ pub(super) fn backward(op: &Fused, site: &Site, g: &Tensor) -> Result<Parts> {
         Fused::LogSoftmaxGradient { axis } => {
             let (u, y) = (site.input(0), site.input(1));
             let weighted = g.try_mul(y.exp())?;
-            let first = || g.try_sub(weighted.sum_keepdims(axis as isize)?);
-            let of_result = || weighted.try_mul(u.sum_keepdims(axis as isize)?)?.try_neg();
+            let first = || g.try_sub(weighted.sum_keepdims(axis)?);
+            let of_result = || weighted.try_mul(u.sum_keepdims(axis)?)?.try_neg();
             smallvec![site.wants(0).then(first).transpose()?, site.wants(1).then(of_result).transpose()?]
         }
         Fused::SoftmaxCrossEntropyGradient => {

@@ -44,5 +44,5 @@ pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<
 /// All but the last axis as one.
 pub(super) fn rows(x: &Tensor) -> Result<Tensor> {
     let (last, leading) = x.shape().split_last().expect("matrices have axes");
-    x.with_shape([leading.iter().product(), *last])
+    x.reshape([leading.iter().product(), *last])
 }

@@ -62,7 +62,7 @@ impl<D: Dataset> Mixed<D> {
     fn numbers(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
         let float = |tensor: &Tensor| if tensor.dtype().is_float() { tensor.clone() } else { tensor.cast(DType::F32) };
         let targets = match self.mixup.classes {
-            Some(classes) => batch.targets.with_shape([batch.len()])?.one_hot(classes)?,
+            Some(classes) => batch.targets.reshape([batch.len()])?.one_hot(classes)?,
             None if batch.targets.dtype().is_float() => batch.targets.clone(),
             None => {
                 let message = format!("mixup: targets are {}; say how many `classes` there are", batch.targets.dtype());
@@ -97,8 +97,8 @@ impl<D: Dataset> Dataset for Mixed<D> {
         let shares: Tensor = shares.into_iter().collect();
         let mix = |one: &Tensor, other: &Tensor| -> Result<Tensor> {
             let sizes = one.shape().iter().enumerate().map(|(axis, &size)| if axis == 0 { size } else { 1 });
-            let share = shares.cast(one.dtype()).with_shape(sizes.collect::<tensor::Shape>())?;
-            Ok(one.try_mul(&share)?.try_add(other.try_mul(1.0 - &share)?)?)
+            let share = shares.cast(one.dtype()).reshape(sizes.collect::<tensor::Shape>())?;
+            one.try_mul(&share)?.try_add(other.try_mul(1.0 - &share)?)
         };
         let weights = match (&batch.weights, &other.weights) {
             (Some(one), Some(other)) => Some(mix(&one.cast(DType::F32), &other.cast(DType::F32))?),

@@ -263,7 +263,7 @@ mod tests {
     /// `count` images `[4, 4, 1]` of the numbers 1 to 16.
     fn images(count: usize) -> ArrayDataset {
         let one: Tensor = (1..17).map(|k| k as f32).collect();
-        let all = one.with_shape([1, 4, 4, 1]).unwrap().expand([count, 4, 4, 1]).unwrap();
+        let all = one.reshape([1, 4, 4, 1]).unwrap().expand([count, 4, 4, 1]).unwrap();
         ArrayDataset::from_tensors(&all, &(0..count as i64).collect()).unwrap()
     }
 

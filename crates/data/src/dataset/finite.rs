@@ -51,7 +51,7 @@ fn check(tensor: &Tensor, what: &str, number: impl Fn(usize) -> usize) -> Result
         _ => None,
     };
     let Some(mut place) = found else { return Ok(()) };
-    let value = tensor.flatten().at(place as isize, 0)?.item()?;
+    let value = tensor.flatten().at(place, 0)?.item()?;
     let mut position = vec![0; tensor.rank()];
     for (index, &size) in position.iter_mut().zip(tensor.shape().iter()).rev() {
         *index = place % size;

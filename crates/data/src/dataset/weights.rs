@@ -56,7 +56,7 @@ impl<D: Dataset> Dataset for Weighted<D> {
 pub fn class_weights(weights: &[f64]) -> impl Fn(Batch) -> Result<Batch> + Send + Sync + use<> {
     let weights: Tensor = weights.iter().map(|&weight| weight as f32).collect();
     move |batch| {
-        let classes = batch.targets.with_shape([batch.len()])?;
+        let classes = batch.targets.reshape([batch.len()])?;
         batch.weighted(weights.take(&classes, 0)?)
     }
 }

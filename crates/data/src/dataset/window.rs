@@ -119,7 +119,7 @@ impl Window {
         }
         let windowed = |tensor: &Tensor| {
             let sizes = [count, self.length].into_iter().chain(tensor.shape().iter().skip(1).copied());
-            tensor.with_shape(sizes.collect::<Shape>())
+            tensor.reshape(sizes.collect::<Shape>())
         };
         let targets = match targets {
             Some(targets) => targets,

@@ -90,8 +90,8 @@ fn read_elements(header: &Header, input: &mut Input) -> Result<Tensor> {
         return read_tensor(input, &header.shape, header.stored, header.order);
     }
     let reversed: Shape = header.shape.iter().rev().copied().collect();
-    let order: Vec<isize> = (0..reversed.rank() as isize).rev().collect();
-    Ok(read_tensor(input, &reversed, header.stored, header.order)?.permute(&order)?)
+    let order: Vec<usize> = (0..reversed.rank()).rev().collect();
+    read_tensor(input, &reversed, header.stored, header.order)?.permute(&order)
 }
 
 /// An open `.npy` file, of which parts are read as they are asked for: for arrays larger than memory.
@@ -221,6 +221,6 @@ impl Npy {
             let (start, bytes) = (self.start + range.start as u64 * row, range.len() as u64 * row);
             self.source.input_at(start, |input| elements.read(input, bytes, stored, order))?;
         }
-        Ok(elements.into_tensor(std::iter::once(count).chain(self.row_shape().iter().copied()).collect::<Shape>())?)
+        elements.into_tensor(std::iter::once(count).chain(self.row_shape().iter().copied()).collect::<Shape>())
     }
 }

@@ -260,6 +260,6 @@ impl Preprocessing {
             feature.write(table, &mut |row, place, value| values[row * width + start + place] = from(value))?;
             start += own;
         }
-        Ok(Tensor::from_vec(values, [table.rows(), width])?)
+        Tensor::from_vec(values, [table.rows(), width])
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn numbers(table: &Table, column: &str) -> Result<Vec<f64>> {
             return Err(table.error_at(row, column, message));
         }
     }
-    Ok(numbers.cast(DType::F64).to_vec()?)
+    numbers.cast(DType::F64).to_vec()
 }
 
 fn refused(table: &Table, row: usize, column: &str) -> Error {

@@ -105,7 +105,7 @@ impl FittedTarget {
                 let scaled = numbers.map(|(row, number)| Ok(scaling.apply(number, table, row, column)? as f32));
                 let scaled = scaled.collect::<Result<Vec<f32>>>()?;
                 let rows = scaled.len();
-                Ok(Tensor::from_vec(scaled, [rows, 1])?)
+                Tensor::from_vec(scaled, [rows, 1])
             }
         }
     }
@@ -113,7 +113,7 @@ impl FittedTarget {
     /// What [`of`](FittedTarget::of) was made of.
     pub(super) fn invert(&self, targets: &Tensor) -> Result<Tensor> {
         match self {
-            FittedTarget::Number { scaling, .. } => Ok(scaling.invert(targets)?),
+            FittedTarget::Number { scaling, .. } => scaling.invert(targets),
             FittedTarget::Class { column, .. } => Err(DataError::dataset(format!(
                 "preprocessing: the target {column} is a class, not a number; `Preprocessing::classes` has their texts"
             ))),

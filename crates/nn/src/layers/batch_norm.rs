@@ -113,7 +113,7 @@ impl BatchNorm {
         no_record(|| {
             for (state, batch, factor) in [(&parts.moving_mean, mean, 1.0), (&parts.moving_variance, variance, factor)]
             {
-                let batch = batch.with_shape(state.shape())?.try_mul(factor * (1.0 - self.momentum))?;
+                let batch = batch.reshape(state.shape())?.try_mul(factor * (1.0 - self.momentum))?;
                 state.assign(state.value().try_mul(self.momentum)?.try_add(batch)?)?;
             }
             Ok(())
@@ -150,17 +150,17 @@ impl BatchNorm {
                     format!("in training a channel needs at least 2 values, not {count}: one alone has no variance");
                 return Err(Error::shape("batch_norm", input.shape(), message));
             }
-            let grouped = input.with_shape([1, rows, channels, columns])?;
+            let grouped = input.reshape([1, rows, channels, columns])?;
             let [output, mean, variance] = parts.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
             // A segment that is computed anew has moved them before.
             if checkpoint_pass() != Some(CheckpointPass::Again) {
                 self.update(parts, &mean, &variance, count)?;
             }
-            return output.with_shape(input.shape());
+            return output.reshape(input.shape());
         }
         let across: Shape = (0..input.rank()).map(|other| if other == axis { channels } else { 1 }).collect();
-        let mean = parts.moving_mean.value().with_shape(&across)?;
-        let variance = parts.moving_variance.value().with_shape(&across)?;
+        let mean = parts.moving_mean.value().reshape(&across)?;
+        let variance = parts.moving_variance.value().reshape(&across)?;
         let normal = input.try_sub(mean)?.try_mul(variance.try_add(self.epsilon)?.rsqrt())?;
         parts.affine.apply(normal, &across)
     }
@@ -187,8 +187,8 @@ impl Layer for BatchNorm {
         }
         let kept = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(&input.shape()[2..]).copied().collect();
-        let normal = self.normalized(&input.with_shape(rows)?.take(&kept, 0)?, axis - 1, mode)?;
-        Ok((normal.untake(&kept, 0, mask.size())?.with_shape(input.shape())?, Some(mask.clone())))
+        let normal = self.normalized(&input.reshape(rows)?.take(&kept, 0)?, axis - 1, mode)?;
+        Ok((normal.untake(&kept, 0, mask.size())?.reshape(input.shape())?, Some(mask.clone())))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

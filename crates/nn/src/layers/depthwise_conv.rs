@@ -21,7 +21,7 @@ pub(super) fn depthwise<const N: usize>(options: ConvOptions<N>, channels: usize
 /// group for each channel is.
 pub(super) fn grouped(kernel: &Tensor) -> Result<Tensor> {
     let (window, [channels, multiplier]) = kernel.shape().split_last_chunk().expect("a kernel has two such axes");
-    kernel.with_shape(window.iter().copied().chain([1, channels * multiplier]).collect::<tensor::Shape>())
+    kernel.reshape(window.iter().copied().chain([1, channels * multiplier]).collect::<tensor::Shape>())
 }
 
 /// How many outputs there are of so many channels with this multiplier, both at least 1.

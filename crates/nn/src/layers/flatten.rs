@@ -20,7 +20,7 @@ impl Layer for Flatten {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         match input.shape().split_first() {
-            Some((&batch, rest)) => input.with_shape([batch, rest.iter().product()]),
+            Some((&batch, rest)) => input.reshape([batch, rest.iter().product()]),
             None => Err(Error::shape("flatten", input.shape(), "needs an axis of samples")),
         }
     }

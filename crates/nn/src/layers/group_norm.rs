@@ -61,9 +61,9 @@ impl Layer for GroupNorm {
         let affine = self.weights.of("group_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
         let positions = input.shape()[1..input.rank() - 1].iter().product();
         let places = [self.groups, channels / self.groups];
-        let grouped = input.with_shape([batch, positions, places[0], places[1]])?;
+        let grouped = input.reshape([batch, positions, places[0], places[1]])?;
         let [output, ..] = affine.normalize(&grouped, places, self.epsilon)?;
-        output.with_shape(input.shape())
+        output.reshape(input.shape())
     }
 
     #[track_caller]

@@ -68,9 +68,9 @@ impl Layer for LayerNorm {
         let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;
         let samples = input.shape()[..input.rank() - self.trailing].iter().product();
         let features = sizes.iter().product();
-        let grouped = input.with_shape([samples, 1, 1, features])?;
+        let grouped = input.reshape([samples, 1, 1, features])?;
         let [output, ..] = affine.normalize(&grouped, [1, features], self.epsilon)?;
-        output.with_shape(input.shape())
+        output.reshape(input.shape())
     }
 
     #[track_caller]

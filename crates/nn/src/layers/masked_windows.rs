@@ -15,7 +15,7 @@ pub(super) fn silenced(kind: &str, input: &Tensor, mask: &Tensor) -> Result<Tens
 /// The mask with as many axes as the input.
 pub(super) fn across(mask: &Tensor, input: &Tensor) -> Result<Tensor> {
     let ones = std::iter::repeat_n(1, input.rank() - 2);
-    mask.with_shape(mask.shape().iter().copied().chain(ones).collect::<tensor::Shape>())
+    mask.reshape(mask.shape().iter().copied().chain(ones).collect::<tensor::Shape>())
 }
 
 /// What a convolution makes of a sequence with a mask, and the mask of its windows. What is left out counts as zeros,

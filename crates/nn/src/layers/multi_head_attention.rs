@@ -208,8 +208,8 @@ impl Projection {
     fn split_heads(&self, input: &Tensor) -> Result<Tensor> {
         let kernel = self.0.kernel.value();
         let &[width, heads, size] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
-        let flat = input.matmul(kernel.with_shape([width, heads * size])?)?;
-        let apart = flat.with_shape([input.shape()[0], input.shape()[1], heads, size])?;
+        let flat = input.matmul(kernel.reshape([width, heads * size])?)?;
+        let apart = flat.reshape([input.shape()[0], input.shape()[1], heads, size])?;
         with_bias(apart, self.0.bias.as_ref())?.transpose(1, 2)
     }
 
@@ -218,8 +218,8 @@ impl Projection {
         let kernel = self.0.kernel.value();
         let &[count, size, width] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
         let &[batch, _, time, _] = &heads.shape()[..] else { unreachable!("split heads have four axes") };
-        let flat = heads.transpose(1, 2)?.with_shape([batch, time, count * size])?;
-        with_bias(flat.matmul(kernel.with_shape([count * size, width])?)?, self.0.bias.as_ref())
+        let flat = heads.transpose(1, 2)?.reshape([batch, time, count * size])?;
+        with_bias(flat.matmul(kernel.reshape([count * size, width])?)?, self.0.bias.as_ref())
     }
 }
 

@@ -47,7 +47,7 @@ impl Layer for Reshape {
             }
         };
         let sizes = self.shape.iter().map(|&size| usize::try_from(size).unwrap_or(rest));
-        input.with_shape([batch].into_iter().chain(sizes).collect::<tensor::Shape>())
+        input.reshape([batch].into_iter().chain(sizes).collect::<tensor::Shape>())
     }
 
     fn describe(&self) -> String {

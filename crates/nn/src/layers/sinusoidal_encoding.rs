@@ -29,7 +29,7 @@ impl Layer for SinusoidalEncoding {
             return Err(Error::shape("sinusoidal_encoding", input.shape(), format!("the width {width} must be even")));
         }
         let angles = angles(time, width / 2, 10_000.0, "sinusoidal_encoding")?;
-        let encoding = Tensor::stack(&[&angles.sin(), &angles.cos()], -1)?.with_shape([time, width])?;
+        let encoding = Tensor::stack(&[&angles.sin(), &angles.cos()], -1)?.reshape([time, width])?;
         input.try_add(encoding.cast(input.dtype()))
     }
 }

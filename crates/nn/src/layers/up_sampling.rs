@@ -39,7 +39,7 @@ impl Layer for UpSampling1d {
         };
         Shape::from([batch, long, channels]).checked_size("up_sampling1d")?;
         let repeated = input.expand_dims(2)?.expand([batch, time, self.times, channels])?;
-        repeated.with_shape([batch, long, channels])
+        repeated.reshape([batch, long, channels])
     }
 
     /// A mask is repeated as the steps are.
@@ -50,7 +50,7 @@ impl Layer for UpSampling1d {
         check_mask("up_sampling1d", mask, input)?;
         let [batch, time] = [0, 1].map(|axis| mask.shape()[axis]);
         let repeated = mask.expand_dims(2)?.expand([batch, time, self.times])?;
-        Ok((output, Some(repeated.with_shape([batch, time * self.times])?)))
+        Ok((output, Some(repeated.reshape([batch, time * self.times])?)))
     }
 
     fn describe(&self) -> String {
@@ -115,8 +115,8 @@ impl Layer for UpSampling2d {
         match self.interpolation {
             Interpolation::Nearest => {
                 let repeated = Shape::from(vec![batch, height, rows, width, columns, channels]);
-                let apart = input.with_shape(Shape::from(vec![batch, height, 1, width, 1, channels]))?;
-                apart.expand(repeated)?.with_shape([batch, tall, wide, channels])
+                let apart = input.reshape(Shape::from(vec![batch, height, 1, width, 1, channels]))?;
+                apart.expand(repeated)?.reshape([batch, tall, wide, channels])
             }
             Interpolation::Bilinear => {
                 if !input.dtype().is_float() {
@@ -145,6 +145,6 @@ fn interpolated(images: &Tensor, axis: usize, factor: usize) -> Result<Tensor> {
     let after: Tensor = centres.iter().map(|&centre| (centre as i64 + 1).min(last)).collect();
     let share: Tensor = centres.iter().map(|centre| centre.fract()).collect();
     let across = Shape::from([1; 4]).with(axis, centres.len());
-    let (before, after) = (images.take(&before, axis as isize)?, images.take(&after, axis as isize)?);
-    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).with_shape(across)?)?)
+    let (before, after) = (images.take(&before, axis)?, images.take(&after, axis)?);
+    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).reshape(across)?)?)
 }

@@ -39,7 +39,7 @@ impl Layer for ZeroPadding1d {
         let output = self.forward(input, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
         check_mask("zero_padding1d", mask, input)?;
-        let wider = mask.cast(DType::U8).pad(&[(0, 0), self.steps], 0.0)?.cast(DType::Bool);
+        let wider = mask.cast(DType::U8).pad([(0, 0), self.steps], 0.0)?.cast(DType::Bool);
         Ok((output, Some(wider)))
     }
 }

@@ -188,7 +188,7 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
         let step = reached.slice((.., 1..count + 1))?;
         let leap = reached.slice((.., ..count))?.try_add(&leaps)?;
         let ways = Tensor::stack(&[&stay, &step, &leap], 0)?.logsumexp_axes(0)?;
-        let next = ways.try_add(emission)?.pad(&[(0, 0), (2, 0)], f64::NEG_INFINITY)?;
+        let next = ways.try_add(emission)?.pad([(0, 0), (2, 0)], f64::NEG_INFINITY)?;
         reached = if frames.iter().all(|&frames| frame < frames) {
             next
         } else {

@@ -236,7 +236,7 @@ fn alike(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     if targets.shape() == shape {
         Ok(targets)
     } else if column(&targets, predictions) || column(predictions, &targets) {
-        targets.with_shape(shape)
+        targets.reshape(shape)
     } else {
         Err(Error::shape("targets", targets.shape(), format!("must be that of the predictions, {shape}")))
     }

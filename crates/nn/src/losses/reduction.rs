@@ -63,7 +63,7 @@ pub(super) fn aligned(weights: &Tensor, losses: &Tensor) -> Result<Tensor> {
     }
     let mut sizes = leading.to_vec();
     sizes.resize(losses.rank(), 1);
-    weights.cast(dtype).with_shape(&sizes[..])
+    weights.cast(dtype).reshape(&sizes[..])
 }
 
 /// The weight of the class of each sample, in the type of the losses: targets are class numbers in
@@ -77,7 +77,7 @@ pub(super) fn of_classes(
 ) -> Result<Tensor> {
     let classes = weights.len();
     let labels = if targets.size() == losses.size() {
-        targets.round().cast(DType::I64).with_shape(losses.shape())?
+        targets.round().cast(DType::I64).reshape(losses.shape())?
     } else if targets.shape().split_last() == Some((&classes, &losses.shape()[..])) {
         targets.argmax(-1)?
     } else {

@@ -44,7 +44,7 @@ pub fn sparse_categorical_crossentropy_from_logits(labels: &Tensor, logits: &Ten
 /// Labels `[batch, 1]` for predictions `[batch, classes]` as `[batch]`.
 pub(super) fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     match labels.shape().split_last() {
-        Some((1, rest)) if labels.rank() == predictions.rank() => labels.with_shape(rest),
+        Some((1, rest)) if labels.rank() == predictions.rank() => labels.reshape(rest),
         _ => Ok(labels.clone()),
     }
 }
@@ -94,7 +94,7 @@ impl Loss for SparseCategoricalCrossentropy {
     }
 
     fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
-        let valid = |ignored| integers(&targets.with_shape(losses.shape())?)?.not_equal(ignored);
+        let valid = |ignored| integers(&targets.reshape(losses.shape())?)?.not_equal(ignored);
         self.ignored.map(valid).transpose()
     }
 

@@ -46,7 +46,7 @@ impl Tensor {
             return Err(Error::argument("stack", message));
         }
         let parts: Vec<Tensor> =
-            parts.iter().map(|part| part.with_shape(part.shape().inserted(axis, 1))).collect::<Result<_>>()?;
+            parts.iter().map(|part| part.reshape(part.shape().inserted(axis, 1))).collect::<Result<_>>()?;
         Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis)
     }
 
@@ -68,7 +68,7 @@ impl Tensor {
         let repeated: Shape = pairs().flat_map(|(&repeat, &size)| [repeat, size]).collect();
         repeated.checked_size("tile")?;
         let joined: Shape = pairs().map(|(repeat, size)| repeat * size).collect();
-        self.with_shape(apart)?.expand(repeated)?.with_shape(joined)
+        self.reshape(apart)?.expand(repeated)?.reshape(joined)
     }
 
     /// The elements moved by `shift` positions along an axis; those that leave at one end come in
@@ -125,6 +125,6 @@ impl Tensor {
         if !(0..size as isize).contains(&index) {
             return Err(Error::index("at", position as i64, size));
         }
-        self.part(axis, index as usize, 1)?.with_shape(self.shape().reduced(&[axis], false))
+        self.part(axis, index as usize, 1)?.reshape(self.shape().reduced(&[axis], false))
     }
 }

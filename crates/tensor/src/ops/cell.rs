@@ -117,7 +117,7 @@ pub fn unroll(
     let masks = match mask {
         Some(mask) => {
             check_mask(operation, mask, &input.shape()[..2])?;
-            Some(mask.split(&vec![1; inputs.len()], 1)?)
+            Some(mask.split(vec![1; inputs.len()], 1)?)
         }
         None => None,
     };

@@ -156,7 +156,7 @@ fn diagonal(term: Term) -> Result<Term> {
         let names: Vec<Label> = order.iter().take(labels.len() - 1).map(|&axis| labels[axis]).collect();
         let moved = apply(Movement::Permute { order }, &[&tensor])?;
         let flat: Shape = moved.shape()[..names.len() - 1].iter().copied().chain([size * size]).collect();
-        let flat = moved.with_shape(flat)?;
+        let flat = moved.reshape(flat)?;
         let mut ranges = whole(flat.shape());
         ranges[names.len() - 1] = Range { start: 0, count: size, step: size as isize + 1 };
         tensor = apply(Movement::Slice { ranges }, &[&flat])?;
@@ -184,7 +184,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
             let ones = |count: usize| std::iter::repeat_n(1, count);
             let shape: Shape =
                 common.iter().copied().chain(ones(before)).chain(own.iter().copied()).chain(ones(after)).collect();
-            arranged.with_shape(shape)
+            arranged.reshape(shape)
         };
         let product = apart(&a, &left, 0, right.len())?.try_mul(apart(&b, &right, left.len(), 0)?)?;
         return Ok(Term { tensor: product, labels });
@@ -200,7 +200,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
         let size = |from: usize, to: usize| full[from..to].iter().product::<usize>();
         let middle = batch.len() + rows.len();
         let flat = [size(0, batch.len()), size(batch.len(), middle), size(middle, order.len())];
-        arranged.expand(&full)?.with_shape(flat)
+        arranged.expand(&full)?.reshape(flat)
     };
     let product = matrices(&a, &left, &summed)?.matmul(matrices(&b, &summed, &right)?)?;
     let sizes = batch
@@ -208,7 +208,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
         .map(both)
         .chain(left.iter().map(|label| a.size(label)))
         .chain(right.iter().map(|label| b.size(label)));
-    Ok(Term { tensor: product.with_shape(sizes.collect::<Shape>())?, labels })
+    Ok(Term { tensor: product.reshape(sizes.collect::<Shape>())?, labels })
 }
 
 impl Term {

@@ -329,6 +329,6 @@ impl Tensor {
         };
         let index = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(tail).copied().collect();
-        self.with_shape(rows)?.take(&index, 0)
+        self.reshape(rows)?.take(&index, 0)
     }
 }

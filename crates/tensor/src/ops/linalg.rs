@@ -264,7 +264,7 @@ impl Tensor {
         match self.shape()[..] {
             // The first columns determine Q, and the others follow from it.
             [.., rows, columns] if rows < columns => {
-                let parts = self.split(&[rows, columns - rows], -1)?;
+                let parts = self.split([rows, columns - rows], -1)?;
                 let (q, r) = apply_pair(Linalg::Qr, &parts[0])?;
                 let rest = q.t()?.matmul(&parts[1])?;
                 Ok((q, Tensor::concat(&[&r, &rest], -1)?))

@@ -242,15 +242,6 @@ impl Tensor {
         apply(Movement::Reshape { shape }, &[self])
     }
 
-    /// This tensor under a given shape of the same size.
-    ///
-    /// # Errors
-    /// If the sizes' product is not the number of elements.
-    #[track_caller]
-    pub fn with_shape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
-        apply(Movement::Reshape { shape: shape.into() }, &[self])
-    }
-
     /// The matrix with its last two axes exchanged; a view.
     ///
     /// # Errors
@@ -290,7 +281,7 @@ impl Tensor {
     /// The elements in row-major order as a vector, `[size]`; a view where they lie in order.
     #[must_use]
     pub fn flatten(&self) -> Tensor {
-        self.with_shape([self.size()]).expect("the same number of elements")
+        self.reshape([self.size()]).expect("the same number of elements")
     }
 
     /// A margin of `value` around the tensor: for each axis, how many elements to put before and
@@ -367,7 +358,7 @@ impl Tensor {
     #[track_caller]
     pub fn expand_dims(&self, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank() + 1, "expand_dims")?;
-        self.with_shape(self.shape().inserted(axis, 1))
+        self.reshape(self.shape().inserted(axis, 1))
     }
 
     /// The given axes, which must have size 1, taken out; `..` takes out all that have it.
@@ -383,6 +374,6 @@ impl Tensor {
             return Err(Error::shape("squeeze", self.shape(), message));
         }
         let axes: Axes = axes.into_iter().filter(|&axis| self.shape()[axis] == 1).collect();
-        self.with_shape(self.shape().reduced(&axes, false))
+        self.reshape(self.shape().reduced(&axes, false))
     }
 }

@@ -152,8 +152,8 @@ impl Tensor {
         let axes = checked(self, axes, epsilon, "normalize")?;
         let [one, zero] = [1.0, 0.0].map(|value| Tensor::full_of(Shape::from([]), value, self.dtype()));
         let normalized = |x: &Tensor, grouped: [usize; 4]| {
-            let [y, ..] = x.with_shape(grouped)?.normalize_groups(&one, &zero, epsilon)?;
-            y.with_shape(x.shape())
+            let [y, ..] = x.reshape(grouped)?.normalize_groups(&one, &zero, epsilon)?;
+            y.reshape(x.shape())
         };
         if let Some(grouped) = grouped(self.shape(), &axes) {
             return normalized(self, grouped);
@@ -176,7 +176,7 @@ impl Tensor {
     ///
     /// ```
     /// # use tensor::tensor;
-    /// let x = tensor![[1.0, 4.0], [3.0, 8.0]].with_shape([1, 2, 2, 1])?;
+    /// let x = tensor![[1.0, 4.0], [3.0, 8.0]].reshape([1, 2, 2, 1])?;
     /// let [y, mean, variance] = x.normalize_groups(&tensor![[1.0], [2.0]], &tensor![[0.0], [5.0]], 0.0)?;
     /// assert_eq!(y.to_vec::<f32>()?, [-1.0, 3.0, 1.0, 7.0]);
     /// assert_eq!((mean.to_vec::<f32>()?, variance.to_vec::<f32>()?), (vec![2.0, 6.0], vec![1.0, 4.0]));

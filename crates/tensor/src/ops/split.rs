@@ -100,6 +100,6 @@ impl Tensor {
         let axis = normalize_axis(axis, self.rank(), "unstack")?;
         let shape = self.shape().reduced(&[axis], false);
         let pieces = self.split(vec![1; self.shape()[axis]], axis)?;
-        pieces.iter().map(|piece| piece.with_shape(&shape)).collect()
+        pieces.iter().map(|piece| piece.reshape(&shape)).collect()
     }
 }

@@ -37,12 +37,12 @@ impl Callback for Plateau {
     }
 
     fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
-        Ok(training.optimizer.set_learning_rate(self.rate.rate())?)
+        training.optimizer.set_learning_rate(self.rate.rate())
     }
 
     fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
         let rate = self.rate.report(self.monitor.value(values)?)?;
-        Ok(training.optimizer.set_learning_rate(rate)?)
+        training.optimizer.set_learning_rate(rate)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {

@@ -53,7 +53,7 @@ impl Metric for Accuracy {
         } else {
             chosen.equal(targets.cast(DType::I64))?
         };
-        Ok(self.running.add_values(&matches, weights).map_err(|error| error.context("accuracy"))?)
+        self.running.add_values(&matches, weights).map_err(|error| error.context("accuracy"))
     }
 
     fn result(&self) -> f64 {

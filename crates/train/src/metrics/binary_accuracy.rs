@@ -50,7 +50,7 @@ impl Metric for BinaryAccuracy {
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         let targets = arranged(self.name(), targets, predictions.shape(), predictions.shape())?.cast(DType::F64);
         let matches = predictions.greater(self.threshold)?.cast(DType::F64).equal(&targets)?;
-        Ok(self.running.add_values(&matches, weights).map_err(|error| error.context("binary_accuracy"))?)
+        self.running.add_values(&matches, weights).map_err(|error| error.context("binary_accuracy"))
     }
 
     fn result(&self) -> f64 {

@@ -45,7 +45,7 @@ pub(super) fn arranged(
     };
     let shape = targets.shape();
     if shape == expected || without(shape).as_ref() == Some(expected) || without(expected).as_ref() == Some(shape) {
-        return targets.with_shape(expected.clone());
+        return targets.reshape(expected.clone());
     }
     let message = format!("of the targets does not go with that of the predictions, {predictions}");
     Err(Error::shape(metric, shape, message))

@@ -70,7 +70,7 @@ impl Metric for CohenKappa {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.matrix.add("cohen_kappa", targets, predictions, weights)?)
+        self.matrix.add("cohen_kappa", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

@@ -62,7 +62,7 @@ impl ConfusionMatrix {
     /// If shapes do not suit or are of another number of classes than before, a target is no class,
     /// there are more than 4096 classes, or a weight is negative or not finite.
     pub fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.add("confusion_matrix", targets, predictions, weights)?)
+        self.add("confusion_matrix", targets, predictions, weights)
     }
 
     /// [`ConfusionMatrix::update`] on behalf of a metric.

@@ -71,9 +71,9 @@ impl Metric for FBeta {
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         if !(self.beta > 0.0 && self.beta.is_finite()) {
-            return Err(tensor::Error::argument("fbeta_score", format!("beta {:?} must be positive", self.beta)).into());
+            return Err(tensor::Error::argument("fbeta_score", format!("beta {:?} must be positive", self.beta)));
         }
-        Ok(self.positives.update(name(self.beta), targets, predictions, weights)?)
+        self.positives.update(name(self.beta), targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

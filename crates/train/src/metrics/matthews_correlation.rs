@@ -40,7 +40,7 @@ impl Metric for MatthewsCorrelation {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.matrix.add("matthews_corrcoef", targets, predictions, weights)?)
+        self.matrix.add("matthews_corrcoef", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

@@ -67,7 +67,7 @@ impl Metric for Mean {
             let counted = self.loss.counted(targets, &values)?;
             self.running.add_counted(&values, counted.as_ref(), weights)
         });
-        Ok(values.map_err(|error| error.context(self.name.as_str()))?)
+        values.map_err(|error| error.context(self.name.as_str()))
     }
 
     fn result(&self) -> f64 {

@@ -59,7 +59,7 @@ impl Metric for Precision {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.positives.update("precision", targets, predictions, weights)?)
+        self.positives.update("precision", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

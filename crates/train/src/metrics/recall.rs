@@ -49,7 +49,7 @@ impl Metric for Recall {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.positives.update("recall", targets, predictions, weights)?)
+        self.positives.update("recall", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

@@ -68,7 +68,7 @@ impl Metric for RocAuc {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.rankings.update("auc", targets, predictions, weights)?)
+        self.rankings.update("auc", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

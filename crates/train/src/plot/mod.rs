@@ -60,7 +60,7 @@ impl Plot<'_> {
             }
             _ => self.to_svg()?.into_bytes(),
         };
-        Ok(data::write_atomically(path, |file| file.write_all(&bytes))?)
+        data::write_atomically(path, |file| file.write_all(&bytes))
     }
 
     /// The picture as the text of an SVG file.

@@ -211,11 +211,11 @@ fn files_for_python_are_written() {
     let types = [types, vec![named("half", tensor![1.5, -65504.0])]].concat();
     write_tensors(folder.join("types.safetensors"), &types, Some(StoredType::F16)).unwrap();
     let counting: Tensor = (0..1000i64).collect();
-    let counting = [named("größe/x", counting.with_shape([10, 100]).unwrap())];
+    let counting = [named("größe/x", counting.reshape([10, 100]).unwrap())];
     let compressed = npz::Options { compressed: true, floats: None };
     npz::write(folder.join("deflated.npz"), &counting, &compressed).unwrap();
     let bytes: Tensor = (0..6u8).collect();
-    npy::write(folder.join("alone.npy"), &bytes.with_shape([3, 2]).unwrap()).unwrap();
+    npy::write(folder.join("alone.npy"), &bytes.reshape([3, 2]).unwrap()).unwrap();
 
     let again = dense();
     let rules = Loading::new().rename_with(|name| (name != "input" && name != "output").then(|| name.to_string()));
