@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use facade::prelude::*;
-use facade::tensor::Error;
 
 /// Times training steps and matrix products.
 #[derive(Parser)]
@@ -138,7 +137,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
                     Ok(())
                 })
             }
-            None => Err(Error::argument("workloads", format!("there is no {name}; there are {ALL:?}")).into()),
+            None => Err(Error::argument("workloads", format!("there is no {name}; there are {ALL:?}"))),
         },
     }
 }
@@ -178,7 +177,7 @@ fn steps(
     options: &Options,
     model: impl Layer,
     mut optimizer: impl Optimizer,
-    loss: fn(&Tensor, &Tensor) -> facade::tensor::Result<Tensor>,
+    loss: fn(&Tensor, &Tensor) -> Result<Tensor>,
     batch: impl Fn(usize) -> Result<(Tensor, Tensor)>,
 ) -> Result<()> {
     // Layers that take their sizes from the first input have no weights before.

@@ -7,9 +7,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use facade::autograd::{CustomOp, Tolerance, custom, gradcheck, gradgradcheck};
+use facade::autograd::{Tolerance, gradcheck, gradgradcheck};
 use facade::prelude::*;
-use facade::tensor;
 
 /// `x · softplus(x)` as one operation.
 #[derive(Debug)]
@@ -23,12 +22,12 @@ impl CustomOp for Bend {
         "bend"
     }
 
-    fn forward(&self, inputs: &[&Tensor]) -> tensor::Result<Tensor> {
+    fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
         inputs[0].try_mul(inputs[0].softplus())
     }
 
     // softplus(x) + x · sigmoid(x), in operations that can be differentiated again.
-    fn backward(&self, inputs: &[Tensor], _: &Tensor, gradient: &Tensor) -> tensor::Result<Vec<Option<Tensor>>> {
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let x = &inputs[0];
         let slope = if self.mistaken { x.softplus() } else { x.softplus().try_add(x.try_mul(x.sigmoid())?)? };
         Ok(vec![Some(gradient.try_mul(slope)?)])
