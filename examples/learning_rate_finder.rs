@@ -127,7 +127,7 @@ fn sweep(options: &Options, train: &Pipeline) -> Result<Vec<(f64, f64)>> {
     match trainer(&model, options.from).fit(train, fit) {
         Ok(_) => Ok(curve),
         // A loss that is not finite is the end of the sweep, too.
-        Err(error) if matches!(error.downcast_ref(), Some(TrainError::Loss { .. })) => Ok(curve),
+        Err(error) if matches!(error.downcast_ref::<TrainError>(), Some(TrainError::Loss { .. })) => Ok(curve),
         Err(error) => Err(error),
     }
 }

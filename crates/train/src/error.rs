@@ -15,7 +15,7 @@ pub use tensor::{Error, Result};
 /// use train::{Result, TrainError};
 ///
 /// fn diverged<T>(result: &Result<T>) -> bool {
-///     let error = result.as_ref().err().and_then(|error| error.downcast_ref());
+///     let error = result.as_ref().err().and_then(|error| error.downcast_ref::<TrainError>());
 ///     matches!(error, Some(TrainError::Loss { .. }))
 /// }
 /// # assert!(!diverged(&Ok(())));
