@@ -162,6 +162,9 @@ impl Generator {
     /// words an element.
     ///
     /// On the thread's generator: [`Tensor::permutation`].
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn permutation(&mut self, count: usize) -> Tensor {
         let mut order: Vec<i64> = (0..count).map(|k| k as i64).collect();
         let mut words = self.words(self.state.position);
@@ -318,6 +321,9 @@ impl Tensor {
 
     /// The numbers below `count` in random order, int64, `[count]`. From an explicit generator:
     /// [`Generator::permutation`].
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn permutation(count: usize) -> Tensor {
         with_default(|generator| generator.permutation(count))
     }

@@ -112,6 +112,11 @@ impl<const N: usize> PartialEq<[usize; N]> for Shape {
 }
 
 impl Shape {
+    /// The product of the sizes of some axes. Where others are 0 it may overflow, and saturates.
+    pub(crate) fn product(&self, axes: impl IntoIterator<Item = usize>) -> usize {
+        axes.into_iter().fold(1, |product, axis| product.saturating_mul(self.0[axis]))
+    }
+
     /// The number of axes.
     pub fn rank(&self) -> usize {
         self.0.len()
@@ -120,37 +125,38 @@ impl Shape {
     /// The number of elements: the product of the sizes, 1 for a scalar.
     ///
     /// # Panics
-    /// If it exceeds `usize`, as `Vec` does where the capacity overflows; see
-    /// [`Shape::checked_size`].
+    /// Panics if it exceeds `usize`, as `Vec` panics if its capacity overflows; [`Shape::checked_size`] returns an error.
     pub fn size(&self) -> usize {
         let size = self.0.iter().try_fold(1usize, |size, &n| size.checked_mul(n));
         size.unwrap_or_else(|| if self.0.contains(&0) { 0 } else { panic!("capacity overflow: shape {self}") })
     }
 
-    /// The number of elements, or an error where it (or the bytes of it) exceeds what memory can
-    /// address; for shapes that come from outside. Axes of size 0 count as 1, since strides are
-    /// products of the others.
+    /// The number of elements, for shapes that come from outside.
+    ///
+    /// # Errors
+    /// Returns an error if the product of the sizes, or the bytes of as many elements, exceed what memory can address.
+    /// Sizes of 0 count as 1.
     pub fn checked_size(&self, operation: &str) -> Result<usize> {
-        self.0
-            .iter()
-            .try_fold(1usize, |size, &n| size.checked_mul(n.max(1)))
-            .filter(|&size| size <= isize::MAX as usize / 8)
-            .map(|size| if self.0.contains(&0) { 0 } else { size })
-            .ok_or_else(|| {
-                Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))
-            })
+        // 8 bytes an element, and as many again, as blocks of memory are rounded up.
+        match self.0.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1))) {
+            Some(product) if product <= isize::MAX as usize / 16 => Ok(if self.0.contains(&0) { 0 } else { product }),
+            _ => Err(Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))),
+        }
     }
 
-    /// Row-major strides.
+    /// Row-major strides; zeros if there is no element for them to lead to.
     pub(crate) fn strides(&self) -> Strides {
         if self.0.is_empty() {
             return Strides::default();
+        }
+        if self.0.contains(&0) {
+            return Strides(SmallVec::from_elem(0, self.rank()));
         }
         let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, self.rank());
         let mut step = 1isize;
         for axis in (0..self.rank()).rev() {
             strides[axis] = step;
-            step = step.wrapping_mul(self.0[axis].max(1) as isize);
+            step = step.wrapping_mul(self.0[axis] as isize);
         }
         Strides(strides)
     }
@@ -177,20 +183,28 @@ impl Shape {
 
     /// The shape that two operands broadcast to, by NumPy's rule: shapes are aligned at their last
     /// axes, and sizes must be equal or 1.
+    ///
+    /// # Errors
+    /// Returns an error if two sizes differ and neither is 1, or if the result is larger than memory can address.
     pub fn broadcast(&self, other: &Shape, operation: &str) -> Result<Shape> {
         if self == other {
             return Ok(self.clone());
         }
         let rank = self.rank().max(other.rank());
         let size = |shape: &Shape, axis: usize| (axis + shape.rank()).checked_sub(rank).map_or(1, |k| shape[k]);
-        (0..rank)
+        let shape = (0..rank)
             .map(|axis| match (size(self, axis), size(other, axis)) {
                 (a, b) if a == b => Some(a),
                 (1, n) | (n, 1) => Some(n),
                 _ => None,
             })
             .collect::<Option<Shape>>()
-            .ok_or_else(|| Error::broadcast(operation, self, other))
+            .ok_or_else(|| Error::broadcast(operation, self, other))?;
+        // The shape of an operand exists already.
+        if shape != *self && shape != *other {
+            shape.checked_size(operation)?;
+        }
+        Ok(shape)
     }
 }
 

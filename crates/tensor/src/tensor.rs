@@ -38,6 +38,10 @@ pub struct Tensor {
 }
 
 /// Making tensors.
+///
+/// Functions that do not return a `Result` treat memory as `Vec` does. They panic with `capacity overflow` if the number
+/// of elements, or of their bytes, is larger than memory can address, and the process aborts if the system refuses the
+/// memory.
 impl Tensor {
     /// A tensor of rank 0. Literals are float32 or int64 as in [`tensor!`](crate::tensor).
     pub fn scalar(value: impl ScalarLiteral) -> Tensor {
@@ -47,7 +51,7 @@ impl Tensor {
     /// Takes over the elements of a vector, in row-major order, without a copy.
     ///
     /// # Errors
-    /// If their number is not that of `shape`.
+    /// Returns an error if their number is not that of `shape`, or if `shape` is larger than memory can address.
     pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         let size = shape.checked_size("from_vec")?;
@@ -58,16 +62,25 @@ impl Tensor {
     }
 
     /// Zeros, float32.
+    ///
+    /// # Panics
+    /// Panics if the shape is larger than memory can address; if the system refuses the memory, the process aborts.
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 0.0, DType::F32)
     }
 
     /// Ones, float32.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn ones(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 1.0, DType::F32)
     }
 
     /// `value` throughout; its element type is that of the literal, as in [`tensor!`](crate::tensor).
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn full(shape: impl Into<Shape>, value: impl ScalarLiteral) -> Tensor {
         let value = value.into_tensor();
         let shape = shape.into();
@@ -77,24 +90,36 @@ impl Tensor {
     }
 
     /// `value` throughout, in a given element type (converted as Rust's `as` does).
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
         let shape = shape.into();
         with_dtype!(dtype, T => Tensor::from_buffer(Buffer::filled(shape.size(), T::from_f64(value)), shape))
     }
 
-    /// Zeros of the shape and type of this tensor.
+    /// Zeros of the shape and type of this tensor. A view that repeats elements takes less memory than they do.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn zeros_like(&self) -> Tensor {
         Tensor::full_of(&self.shape, 0.0, self.dtype())
     }
 
     /// Ones of the shape and type of this tensor.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn ones_like(&self) -> Tensor {
         Tensor::full_of(&self.shape, 1.0, self.dtype())
     }
 
     /// The identity matrix, float32, `[size, size]`.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn eye(size: usize) -> Tensor {
-        let mut values = vec![0f32; size * size];
+        let mut values = vec![0f32; Shape::from([size, size]).size()];
         values.iter_mut().step_by(size + 1).for_each(|value| *value = 1.0);
         Tensor::from_buffer(Buffer::from_vec(values), [size, size].into())
     }
@@ -103,7 +128,8 @@ impl Tensor {
     /// three are integers, else float32. `[ceil((end - start) / step)]`.
     ///
     /// # Errors
-    /// If `step` is zero, a number is not finite, or an integer is not of int64.
+    /// Returns an error if `step` is zero, if a number is not finite, if an integer is not an int64, or if there are more
+    /// numbers than memory can address.
     pub fn arange(start: impl Into<Number>, end: impl Into<Number>, step: impl Into<Number>) -> Result<Tensor> {
         let numbers = [start.into(), end.into(), step.into()];
         if let [Number::Integer(start), Number::Integer(end), Number::Integer(step)] = numbers {
@@ -112,6 +138,11 @@ impl Tensor {
             };
             if step == 0 {
                 return Err(wrong("the step must not be 0"));
+            }
+            // Sums and products of these do not overflow.
+            let wide = -(1i128 << 64)..=1 << 64;
+            if [start, end, step].iter().any(|number| !wide.contains(number)) {
+                return Err(wrong("all must be int64"));
             }
             let count = ((end - start + step - step.signum()) / step).max(0);
             let last = start + (count - 1).max(0) * step;
@@ -132,6 +163,9 @@ impl Tensor {
     }
 
     /// `count` float32 numbers at equal distances from `start` to `end`, both included.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn linspace(start: f64, end: f64, count: usize) -> Tensor {
         let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
         (0..count)

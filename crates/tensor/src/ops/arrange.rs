@@ -32,7 +32,8 @@ impl Tensor {
     /// the axes of the result): three times `[2, 4]` along axis 1 is `[2, 3, 4]`.
     ///
     /// # Errors
-    /// If there is no tensor, the axis is out of range, or shapes or types differ.
+    /// Returns an error if there is no tensor, if the axis is out of range, if shapes or types differ, or if the result
+    /// is larger than memory can address.
     pub fn stack(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
         let first = parts.first().ok_or_else(|| Error::argument("stack", "needs at least one tensor"))?;
         let axis = normalize_axis(axis, first.rank() + 1, "stack")?;
@@ -84,7 +85,8 @@ impl Tensor {
     /// `[n, m]`.
     ///
     /// # Errors
-    /// If an operand is no vector, or the types differ or are bool.
+    /// Returns an error if an operand is not a vector, if the types differ or are bool, or if the result is larger than
+    /// memory can address.
     pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
         if let Some(wrong) = [self, other].into_iter().find(|x| x.rank() != 1) {
             return Err(Error::shape("outer", wrong.shape(), "needs a vector; `x.flatten()` makes one"));

@@ -42,8 +42,8 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the formula cannot be read, does not fit the shapes, or sums products of tensors that are not
-    /// floating.
+    /// Returns an error if the formula cannot be read or does not match the shapes, if products of tensors that are not
+    /// floating are to be summed, or if a result is larger than memory can address.
     pub fn einsum(formula: &str, operands: &[&Tensor]) -> Result<Tensor> {
         let (terms, output) = parse(formula, operands)?;
         check_sizes(formula, &terms)?;
@@ -150,7 +150,9 @@ fn diagonal(term: Term) -> Result<Term> {
         let size = tensor.shape()[first];
         let names: Vec<Label> = order.iter().take(labels.len() - 1).map(|&axis| labels[axis]).collect();
         let moved = apply(Movement::Permute { order }, &[&tensor])?;
-        let flat: Shape = moved.shape()[..names.len() - 1].iter().copied().chain([size * size]).collect();
+        // Saturating: what memory cannot address is refused.
+        let square = size.saturating_mul(size);
+        let flat: Shape = moved.shape()[..names.len() - 1].iter().copied().chain([square]).collect();
         let flat = moved.with_shape(flat)?;
         let mut ranges = whole(flat.shape());
         ranges[names.len() - 1] = Range { start: 0, count: size, step: size as isize + 1 };
@@ -192,6 +194,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
         let is_shared = |label: &Label| batch.contains(label) || summed.contains(label);
         let full: Shape =
             order.iter().map(|label| if is_shared(label) { both(label) } else { term.size(label) }).collect();
+        full.checked_size("einsum")?;
         let size = |from: usize, to: usize| full[from..to].iter().product::<usize>();
         let middle = batch.len() + rows.len();
         let flat = [size(0, batch.len()), size(batch.len(), middle), size(middle, order.len())];

@@ -19,7 +19,7 @@ names! { Matmul: Matmul => "matmul" }
 impl Matmul {
     pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let inner = inputs[0].shape().last().copied().unwrap_or(0);
-        2 * (inner * outputs[0].size()) as u64
+        (inner as u64).saturating_mul(outputs[0].size() as u64).saturating_mul(2)
     }
 
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
@@ -40,15 +40,19 @@ impl Matmul {
         let batch = batch_of(&left).broadcast(&batch_of(&right), self.name()).map_err(|_| {
             wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
         })?;
-        batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
+        let size = batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
+        let shape: Shape =
+            batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
+        if size == 0 && a.dtype().is_float() {
+            // However many matrices there are, none is looked at.
+            return Ok(Tensor::full_of(shape, 0.0, a.dtype()));
+        }
         let (left, batch_left, rows) = match folded(&left, &right) {
             Some(left) => (left, Shape::default(), batch.size() * m),
             None => (left, batch.clone(), m),
         };
         let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k]),
             else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
-        let shape: Shape =
-            batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
         Ok(product.reshaped(shape))
     }
 }

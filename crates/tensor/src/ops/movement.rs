@@ -205,7 +205,10 @@ fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {
             return Err(Error::argument("concat", message));
         }
     }
-    let shape = first.shape().with(axis, parts.iter().map(|part| part.shape()[axis]).sum());
+    // Saturating: what memory cannot address is refused.
+    let size = parts.iter().fold(0usize, |size, part| size.saturating_add(part.shape()[axis]));
+    let shape = first.shape().with(axis, size);
+    shape.checked_size("concat")?;
     Ok(with_dtype!(first.dtype(), T => {
         let mut buffer = Buffer::new::<T>(shape.size());
         let mut start = 0;
@@ -350,7 +353,8 @@ impl Tensor {
     /// Tensors one after the other along an axis; all other sizes must be equal.
     ///
     /// # Errors
-    /// If there is no tensor, or shapes or types do not suit.
+    /// Returns an error if there is no tensor, if shapes or types do not match, or if the result is larger than memory
+    /// can address.
     pub fn concat(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
         let rank = parts.first().map_or(1, |part| part.rank());
         let axis = normalize_axis(axis, rank, "concat")?;

@@ -170,7 +170,8 @@ impl Recurrent {
             Recurrent::States(_) => (inputs[1], inputs[0].size()),
             Recurrent::Gradient(_) => (inputs[sequence.cell.states() + 1], outputs[0].size()),
         };
-        (2 * kernel.shape()[0] * elements + elements) as u64
+        let each = (kernel.shape()[0] as u64).saturating_mul(2).saturating_add(1);
+        each.saturating_mul(elements as u64)
     }
 
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
@@ -190,7 +191,8 @@ impl Recurrent {
         let operands = sequence.operands(operands)?;
         let sizes = sequence.check(&operands, self.name())?;
         let [batch, time, units] = sizes;
-        let columns = |k: usize| if k == states { saved_parts(sequence.cell) * units } else { units };
+        // Saturating: what memory cannot address is refused.
+        let columns = |k: usize| if k == states { saved_parts(sequence.cell).saturating_mul(units) } else { units };
         for (k, given) in gradients.iter().enumerate().chain(after.iter().enumerate()) {
             same_dtype(operands.projected, given, self.name())?;
             if given.shape()[..] != [batch, time, columns(k)] {
@@ -200,6 +202,7 @@ impl Recurrent {
         }
         let dtype = operands.projected.dtype();
         let shapes = |k: usize| Shape::from([batch, time, columns(k)]);
+        shapes(states).checked_size(self.name())?;
         Ok(with_float!(dtype, T => {
             let (projected, kernel) = (operands.projected.elements::<T>(), operands.kernel.elements::<T>());
             let (initial, mask) = (elements::<T>(operands.states), operands.mask.map(|mask| mask.elements::<bool>()));

@@ -27,6 +27,7 @@ impl Split {
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
         let [x] = operands(inputs, self.name())?;
         check_axis(self.axis, x.rank(), self.name())?;
+        check_count(self.sizes.len(), x, self.name())?;
         let total = self.sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
         if total != Some(x.shape()[self.axis]) || self.sizes.is_empty() {
             let message =
@@ -42,6 +43,14 @@ impl Split {
         };
         Ok(self.sizes.iter().map(piece).collect())
     }
+}
+
+/// An error if so many pieces are more than a list can hold.
+fn check_count(count: usize, x: &Tensor, operation: &str) -> Result<()> {
+    if count <= isize::MAX as usize / (2 * size_of::<Tensor>()) {
+        return Ok(());
+    }
+    Err(Error::shape(operation, x.shape(), format!("{count} pieces are more than memory can hold")))
 }
 
 impl Tensor {
@@ -68,6 +77,7 @@ impl Tensor {
             let message = format!("axis {axis} cannot be split into {count} equal pieces");
             return Err(Error::shape("split_equal", self.shape(), message));
         }
+        check_count(count, self, "split_equal")?;
         self.split(&vec![size / count; count], axis as isize)
     }
 
@@ -83,6 +93,7 @@ impl Tensor {
         }
         let size = self.shape()[axis];
         let length = size.div_ceil(count).max(1);
+        check_count(size.div_ceil(length), self, "chunk")?;
         let sizes: Vec<usize> = (0..size.max(1)).step_by(length).map(|start| length.min(size - start)).collect();
         self.split(&sizes, axis as isize)
     }
@@ -94,6 +105,7 @@ impl Tensor {
     pub fn unstack(&self, axis: isize) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "unstack")?;
         let shape = self.shape().reduced(&[axis], false);
+        check_count(self.shape()[axis], self, "unstack")?;
         let pieces = self.split(&vec![1; self.shape()[axis]], axis as isize)?;
         pieces.iter().map(|piece| piece.with_shape(&shape)).collect()
     }
