@@ -4,8 +4,11 @@
 //! part of what this crate costs to compile.
 #![allow(unsafe_code)]
 
+use std::error::Error;
 use std::ops::Range;
+use std::sync::OnceLock;
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use crate::{profile, record};
@@ -20,9 +23,27 @@ fn suspended<R>(f: impl FnOnce() -> R) -> R {
     record::suspended(|| profile::suspended(f))
 }
 
-/// Whether so many tasks are better done by the calling thread: a pool of one thread would be slow to wake.
+/// Whether so many tasks are better done by the calling thread: there are no other threads, or a pool of one thread would
+/// be slow to wake.
 fn alone(count: usize) -> bool {
-    count <= 1 || rayon::current_num_threads() == 1
+    count <= 1 || thread_count() == 1
+}
+
+/// The threads that share the work, the calling one among them.
+pub(crate) fn thread_count() -> usize {
+    if has_pool() { rayon::current_num_threads() } else { 1 }
+}
+
+/// Whether there is a pool of threads: the caller's, or the global one, which this starts if nothing else has. Rayon panics
+/// when it is first used where the system gives no threads.
+fn has_pool() -> bool {
+    static GLOBAL: OnceLock<bool> = OnceLock::new();
+    rayon::current_thread_index().is_some()
+        || *GLOBAL.get_or_init(|| match ThreadPoolBuilder::new().build_global() {
+            Ok(()) => true,
+            // An error of the system has a source; that the pool has been started before has none.
+            Err(error) => error.source().is_none(),
+        })
 }
 
 /// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
