@@ -19,7 +19,7 @@ pub(super) fn needs(op: &Reduce) -> Needs {
 pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Tensor>> {
     let shape = site.shape(0);
     let kept = shape.reduced(&op.axes, true);
-    let count = op.axes.iter().map(|&axis| shape[axis]).product::<usize>() as f64;
+    let count = op.axes.iter().map(|&axis| shape[axis] as f64).product::<f64>();
     let g = g.with_shape(&kept)?;
     let x = || site.input(0);
     let y = || site.output().with_shape(&kept);
