@@ -42,8 +42,9 @@ fn gradients_of_first_and_second_order_do_not_overflow() -> Result<()> {
         ("layer normalization", &|x| normalized(x, [3, 1, 1, 4])),
         ("batch normalization", &|x| normalized(x, [1, 3, 4, 1])),
     ];
-    // The third of these is ordinary. Second derivatives of numbers of 1e19 are of 1e-38, the least that float32 has.
-    for scale in [1e19, 1e-19, 1.0, 3e37] {
+    // The third of these is ordinary. Second derivatives of numbers of 1e19 are of 1e-38, the least that float32 has; of
+    // still smaller numbers than of the second they overflow.
+    for scale in [1e19, 3e-18, 1.0, 3e37] {
         let x = Tensor::from_vec(numbers.map(|x| x * scale).to_vec(), [3, 4])?.cast(DType::F32);
         for (name, f) in &functions {
             let [found, expected] = [DType::F32, DType::F64].map(|dtype| derivatives(&x, *f, dtype).expect("defined"));

@@ -265,6 +265,7 @@ impl Tensor {
     /// ```
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         self.check_dtype::<T>("view")?;
+        self.check_array("view")?;
         Ok(kernels::view::view(self))
     }
 
@@ -275,6 +276,7 @@ impl Tensor {
     /// If `T` is not the element type.
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;
+        self.check_array("into_array")?;
         let shape = self.shape.to_vec();
         let whole = self.is_contiguous() && self.offset == 0 && self.storage.len() == self.size();
         let values = match Arc::try_unwrap(self.storage) {
@@ -292,6 +294,11 @@ impl Tensor {
             }
         };
         Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
+    }
+
+    /// An error if there are no elements, but other sizes of which an array cannot be.
+    fn check_array(&self, operation: &str) -> Result<()> {
+        if self.size() == 0 { self.shape.checked_size(operation).map(drop) } else { Ok(()) }
     }
 
     fn check_dtype<T: Element>(&self, operation: &str) -> Result<()> {

@@ -58,7 +58,7 @@ fn a_tensor_of_no_elements_may_have_any_other_size_but_nothing_of_that_size_is_m
     assert_too_large("unstack", || x.unstack(1));
 
     // Nothing runs over the size, either.
-    let shapes = [[1 << 40, 0, 1 << 40], [0, 1 << 62, 1 << 62], [0, 1 << 62, 2], [1 << 10, 0, 3]];
+    let shapes: [[usize; 3]; 4] = [[1 << 60, 0, 1 << 60], [0, 1 << 62, 1 << 62], [0, 1 << 62, 2], [1 << 10, 0, 3]];
     for x in shapes.map(Tensor::zeros).into_iter().chain([x, Tensor::zeros([usize::MAX, 0])]) {
         let same = |y: &Tensor| assert_eq!(y.shape(), x.shape());
         same(&x.exp());
@@ -69,7 +69,8 @@ fn a_tensor_of_no_elements_may_have_any_other_size_but_nothing_of_that_size_is_m
         assert_eq!(x.flatten().shape(), &[0]);
         assert_eq!(x.nonzero().shape(), &[0, x.rank()]);
         assert_eq!(x.to_vec::<f32>().unwrap().len(), 0);
-        assert_eq!(x.view::<f32>().unwrap().len(), 0);
+        let _ = called(x.shape(), || x.view::<f32>().map(drop));
+        let _ = called(x.shape(), || x.clone().into_array::<f32>().map(drop));
         assert!(!format!("{x} {x:?}").is_empty());
         for axis in 0..x.rank() as isize {
             let _ = called(axis, || x.cumsum(axis).inspect(&same));

@@ -240,7 +240,7 @@ pub fn magnitudes(x: &Tensor, mean_squares: &Tensor, axes: &[usize], epsilon: f6
 
 /// A shape in which these axes are joined to the axes 1 and 3, and all others to 0 and 2, if their order allows it.
 fn grouped(shape: &Shape, axes: &Axes) -> Option<[usize; 4]> {
-    let mut sizes = [1; 4];
+    let mut sizes = [1usize; 4];
     let mut place = 0;
     for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
         // Axes of one kind go to odd places.

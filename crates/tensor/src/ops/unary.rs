@@ -409,7 +409,7 @@ impl Tensor {
     /// Whether no element is infinite or NaN. No operation: nothing is recorded.
     #[must_use]
     pub fn all_finite(&self) -> bool {
-        with_float!(self.dtype(), T => view::<T>(self).iter().all(|x| x.is_finite()), else true)
+        with_float!(self.dtype(), T => self.size() == 0 || view::<T>(self).iter().all(|x| x.is_finite()), else true)
     }
 
     /// The opposite of each truth value.
