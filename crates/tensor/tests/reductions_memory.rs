@@ -99,7 +99,9 @@ fn reductions_take_little_memory() {
             for (reduction, keep) in ALL.iter().flat_map(|&reduction| [false, true].map(|keep| (reduction, keep))) {
                 let [found, expected] = [&view, &copy].map(|x| x.reduce(reduction, axes, keep).unwrap());
                 assert_eq!(found.shape(), expected.shape());
-                let close = found.allclose(&expected, 1e-6, 1e-12).unwrap();
+                // The variance of one element less one is no number.
+                let undefined = axes.is_empty() && reduction == Reduction::Var { correction: 1.0 };
+                let close = undefined || found.allclose(&expected, 1e-6, 1e-12).unwrap();
                 assert!(close, "{reduction:?} along {axes:?}: {found}, not {expected}");
             }
         }
