@@ -4,6 +4,7 @@ pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod depthwise;
 pub(crate) mod elementwise;
+pub(crate) mod finite;
 pub(crate) mod fold;
 pub(crate) mod gemm;
 mod gemv;

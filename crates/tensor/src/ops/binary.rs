@@ -41,6 +41,10 @@ binary_table! {
     Sub try_sub "sub";
     /// `a · b`; the fallible form of `*`. Integers wrap.
     Mul try_mul "mul";
+    /// `a · b`, and 0 where `b` is 0, even if `a` is infinite or NaN there. TensorFlow's function of that
+    /// name: for factors whose 0 means that the other one does not count. The gradient for `a` is 0
+    /// there as well.
+    MulNoNan multiply_no_nan "multiply_no_nan";
     /// `a / b`; the fallible form of `/`. Integers give float32.
     Div try_div "div";
     /// `aᵇ`. Integers give float32. By convention the derivative for `a` at `0⁰` is 0, and that for
@@ -146,6 +150,7 @@ impl Binary {
             Binary::Add => kernel!(|a, b| a + b),
             Binary::Sub => kernel!(|a, b| a - b),
             Binary::Mul => kernel!(|a, b| a * b),
+            Binary::MulNoNan => kernel!(|a, b| if b == T::zero() { T::zero() } else { a * b }),
             Binary::Div => kernel!(|a, b| a / b),
             Binary::Pow => kernel!(|a, b| a.powf(b)),
             Binary::Maximum => kernel!(|a, b| if a > b || a.is_nan() { a } else { b }),
@@ -166,7 +171,7 @@ impl Binary {
         match self {
             Binary::Add => kernel!(|a, b| a.wrapping_add(b)),
             Binary::Sub => kernel!(|a, b| a.wrapping_sub(b)),
-            Binary::Mul => kernel!(|a, b| a.wrapping_mul(b)),
+            Binary::Mul | Binary::MulNoNan => kernel!(|a, b| a.wrapping_mul(b)),
             Binary::Div => kernel!(|a, b| (a as f64 / b as f64) as f32),
             Binary::Pow => kernel!(|a, b| (a as f64).powf(b as f64) as f32),
             Binary::Atan2 => kernel!(|a, b| (a as f64).atan2(b as f64) as f32),

@@ -6,8 +6,8 @@ use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::copy::row_major;
 use crate::kernels::elementwise::{Function, map, map_long};
+use crate::kernels::finite::all_finite;
 use crate::kernels::math;
-use crate::kernels::view::view;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
@@ -409,7 +409,7 @@ impl Tensor {
     /// Whether no element is infinite or NaN. No operation: nothing is recorded.
     #[must_use]
     pub fn all_finite(&self) -> bool {
-        with_float!(self.dtype(), T => view::<T>(self).iter().all(|x| x.is_finite()), else true)
+        with_float!(self.dtype(), T => all_finite::<T>(self), else true)
     }
 
     /// The opposite of each truth value.

@@ -135,6 +135,7 @@ fn binary() -> Vec<Row> {
         row("add", |x, _| x[0].try_add(&x[1]), pair),
         row("sub", |x, _| x[0].try_sub(&x[1]), pair),
         row("mul", |x, _| x[0].try_mul(&x[1]), pair),
+        row("multiply_no_nan", |x, _| x[0].multiply_no_nan(&x[1]), pair),
         row("div", |x, _| x[0].try_div(&x[1]), quotient),
         row("pow", |x, _| x[0].pow(&x[1]), positive_pair),
         row("maximum", |x, _| x[0].maximum(&x[1]), unequal_pair),
