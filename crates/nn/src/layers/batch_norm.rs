@@ -14,6 +14,9 @@ use crate::weights::{Draw, Weights, check_input};
 ///
 /// In training, mean and variance (divisor `n`) are those of the batch, over all axes but the
 /// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
+/// They move only if those of the batch are finite. NaN and infinite elements of a batch make its own
+/// output NaN, but stay out of the running statistics; finite elements whose variance is beyond the
+/// element type, ±1e20 in float32, are an error.
 /// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
 /// of its `gamma` and `beta` is trainable, is in inference always (one without either cannot be frozen). What `autograd::checkpoint` computes
 /// twice moves them once.
@@ -97,10 +100,14 @@ impl BatchNorm {
         Ok(Parts { affine, moving_mean, moving_variance })
     }
 
-    /// Moves the running mean and variance towards those of a batch of `count` elements a channel.
-    fn update(&self, parts: &Parts, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
+    /// Moves the running mean and variance towards those of a batch of `count` elements a channel,
+    /// unless these are not finite: the running ones would never be again.
+    fn update(&self, parts: &Parts, input: &Tensor, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
         let factor = if self.unbiased { count as f64 / (count as f64 - 1.0) } else { 1.0 };
         no_record(|| {
+            if !(mean.all_finite() && variance.all_finite()) {
+                return too_large(input, mean, variance);
+            }
             for (state, batch, factor) in [(&parts.moving_mean, mean, 1.0), (&parts.moving_variance, variance, factor)]
             {
                 let batch = batch.with_shape(state.shape())?.try_mul(factor * (1.0 - self.momentum))?;
@@ -109,6 +116,23 @@ impl BatchNorm {
             Ok(())
         })
     }
+}
+
+/// An error if the elements of a batch are finite, but not its statistics. A batch that is not finite
+/// itself passes: its loss is NaN, which training reports.
+fn too_large(input: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<()> {
+    if !input.all_finite() {
+        return Ok(());
+    }
+    let finite = mean.flatten().isfinite().logical_and(variance.flatten().isfinite())?.to_vec::<bool>()?;
+    let channel = finite.iter().position(|&finite| !finite).unwrap_or(0);
+    let message = format!(
+        "the batch's variance in channel {channel} is beyond {}, with elements as large as {:.1e}; the running statistics \
+         stay as they were. Scale the input, or cast model and input to float64",
+        input.dtype(),
+        input.abs().max()?.item()?
+    );
+    Err(Error::argument("batch_norm", message))
 }
 
 impl Parts {
@@ -144,7 +168,7 @@ impl BatchNorm {
             let [output, mean, variance] = parts.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
             // A segment that is computed anew has moved them before.
             if checkpoint_pass() != Some(CheckpointPass::Again) {
-                self.update(parts, &mean, &variance, count)?;
+                self.update(parts, input, &mean, &variance, count)?;
             }
             return output.with_shape(input.shape());
         }

@@ -22,6 +22,8 @@ pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Ten
 /// The mean over the last axis of `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))`, σ being the sigmoid:
 /// targets from 0 to 1 and logits, both `[…, n]`, give `[…]`.
 ///
+/// The loss of the logit -∞ for the target 0, or ∞ for 1, is 0; that of the opposite is infinite.
+///
 /// # Errors
 /// As [`binary_crossentropy`].
 pub fn binary_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
@@ -38,8 +40,8 @@ fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     // -ln σ(x) = softplus(-x), and -ln(1 - σ(x)) = softplus(x): both exact in their tails, and
     // smooth, which the usual max(x, 0) - x t + ln(1 + exp(-|x|)) is not for a tape.
-    let yes = targets.try_mul(logits.try_neg()?.softplus())?;
-    let no = (1.0 - targets).try_mul(logits.softplus())?;
+    let yes = logits.try_neg()?.softplus().multiply_no_nan(targets)?;
+    let no = logits.softplus().multiply_no_nan(1.0 - targets)?;
     yes.try_add(no)?.mean_axes(-1)
 }
 

@@ -21,6 +21,9 @@ pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Resul
 /// `-Σ t ln softmax(logits)` for each sample: target probabilities and logits, both `[…, classes]`,
 /// give `[…]`.
 ///
+/// A logit of -∞ excludes its class. Where the target of that class is 0, as in a one-hot row without
+/// label smoothing, it adds nothing to the loss and has the gradient 0; elsewhere the loss is infinite.
+///
 /// # Errors
 /// As [`categorical_crossentropy`].
 pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
@@ -34,7 +37,7 @@ fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 }
 
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    targets.try_mul(logits.log_softmax(-1)?)?.sum_axes(-1)?.try_neg()
+    logits.log_softmax(-1)?.multiply_no_nan(targets)?.sum_axes(-1)?.try_neg()
 }
 
 /// [`categorical_crossentropy`] as a [`Loss`]: of probabilities by default.

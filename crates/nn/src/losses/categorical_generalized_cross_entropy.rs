@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Tensor};
 
 use super::sparse_categorical_crossentropy::column_as_vector;
-use super::{Loss, named};
+use super::{Loss, named, power};
 
 const NAME: &str = "categorical_generalized_cross_entropy";
 
@@ -11,7 +11,8 @@ const NAME: &str = "categorical_generalized_cross_entropy";
 /// (q = 1), which wrong labels mislead less (Zhang & Sabuncu 2018). Integer labels `[…]` or `[…, 1]`
 /// and probabilities `[…, classes]` give `[…]`.
 ///
-/// Nothing is clipped: the derivative at a probability of 0 is infinite.
+/// Nothing is clipped. A probability of exactly 0 gets no gradient: the derivative there is infinite, but
+/// that by the logits of a softmax is 0.
 ///
 /// # Errors
 /// If shapes do not fit, a label is no class, labels are not integers, predictions not floating,
@@ -23,7 +24,7 @@ pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tens
         }
         let labels = column_as_vector(labels, predictions)?.expand_dims(-1)?;
         let p = predictions.gather(&labels, -1)?.squeeze(-1)?;
-        (1.0 - p.pow(q)?).try_div(q)
+        (1.0 - power(&p, q)?).try_div(q)
     })
 }
 

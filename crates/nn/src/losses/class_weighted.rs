@@ -28,7 +28,7 @@ impl<L: Loss> ClassWeighted<L> {
 impl<L: Loss> Loss for ClassWeighted<L> {
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         let losses = self.loss.loss(targets, predictions)?;
-        losses.try_mul(self.weights(targets, &losses)?)
+        losses.multiply_no_nan(self.weights(targets, &losses)?)
     }
 
     fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {

@@ -15,8 +15,8 @@ plain_losses! {
     /// the right class is from being larger by 1 than that of any other (Crammer & Singer 2001).
     /// Keras' formula counts 0 among the others' scores, at the place of the right class.
     categorical_hinge CategoricalHinge |t, p| {
-        let right = t.try_mul(p)?.sum_axes(-1)?;
-        let other = (1.0 - t).try_mul(p)?.max_axes(-1)?;
+        let right = p.multiply_no_nan(t)?.sum_axes(-1)?;
+        let other = p.multiply_no_nan(1.0 - t)?.max_axes(-1)?;
         Ok(other.try_sub(right)?.try_add(1.0)?.relu())
     };
 }

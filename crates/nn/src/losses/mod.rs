@@ -33,6 +33,9 @@
 //! predictions, or lack or have beside it a last axis of size 1, and their type; integers and truth
 //! values are converted to it. Errors name the loss and both shapes, and a batch without samples
 //! is one of them.
+//!
+//! A class whose target is 0 does not count, and neither does a sample whose weight is 0: there 0 · ∞
+//! is 0. So a logit may be -∞, to exclude a class, if the target of that class is 0.
 
 mod binary_crossentropy;
 mod binary_focal_crossentropy;
@@ -190,6 +193,18 @@ impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> Loss for F {
 
 /// How far Keras keeps probabilities from 0 and 1 before it takes logarithms.
 const EPSILON: f64 = 1e-7;
+
+/// `xᵉ` for `x ≥ 0`, whose derivatives at 0 are 0 unless `e` is whole.
+///
+/// From some order on they would be infinite. The losses multiply them by what is 0 there too, and
+/// their product tends to 0.
+fn power(x: &Tensor, exponent: f64) -> Result<Tensor> {
+    if exponent.fract() == 0.0 {
+        return x.pow(exponent);
+    }
+    let zero = x.equal(0.0)?;
+    zero.select(0.0, zero.select(1.0, x)?.pow(exponent)?)
+}
 
 /// Puts the name of the loss and both shapes in front of whatever goes wrong in it.
 fn named(

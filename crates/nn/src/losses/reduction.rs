@@ -5,7 +5,7 @@ use tensor::{DType, Error, Result, Tensor};
 /// How the losses of samples become one number, under Keras' names.
 ///
 /// Losses that do not count, such as those of an ignored class, are 0 and no part of a divisor. A
-/// divisor of 0 gives 0.
+/// divisor of 0 gives 0. A loss whose weight is 0 adds nothing, even if it is infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
     /// The weighted losses themselves.
@@ -29,7 +29,7 @@ impl Reduction {
             None => Ok(x),
         };
         let weighted = counting(match &weights {
-            Some(weights) => losses.try_mul(weights)?,
+            Some(weights) => losses.multiply_no_nan(weights)?,
             None => losses,
         })?;
         match (self, counted, weights) {
