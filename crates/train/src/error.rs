@@ -19,7 +19,7 @@ pub enum Error {
     /// Data that cannot be read or used.
     #[error(transparent)]
     Data(#[from] data::Error),
-    /// The loss is NaN or infinite. The weights are those from before the batch.
+    /// The loss is NaN or infinite. No step was taken with the batch: weights and optimizer are as before it.
     #[error(
         "the loss became {loss} in epoch {epoch}, batch {batch}, with the learning rate {learning_rate:?}; {origin}"
     )]

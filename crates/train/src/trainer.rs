@@ -71,8 +71,8 @@ impl<'m> Trainer<'m> {
     /// weights of their batches, and where the model's output has a mask, as Keras counts them.
     ///
     /// # Errors
-    /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite, naming where that began
-    /// (the weights are then those from before that batch); if the model has no trainable weights, or
+    /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite, naming where that began, or
+    /// a gradient does, naming its weight (no step is taken with that batch); if the model has no trainable weights, or
     /// one on which the loss does not depend; if a hyperparameter of the optimizer is out of its
     /// range; and all that model, loss, metrics, callbacks and checkpoints report.
     pub fn fit<'r>(&'r mut self, samples: &'r dyn Samples, fit: Fit<'r>) -> Result<History> {

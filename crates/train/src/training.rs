@@ -198,10 +198,12 @@ impl<'a> Training<'a> {
     /// makes a step.
     ///
     /// # Errors
-    /// What the optimizer reports; and those of [`GradientAccumulator::add`].
+    /// What the optimizer reports, with epoch and batch in front: infinite and NaN gradients among others, of which the
+    /// loss may show nothing, and which are never applied. Those of [`GradientAccumulator::add`].
     pub fn apply(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
         match self.accumulator.add(gradients)? {
-            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients),
+            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients)
+                .map_err(|error| error.context(format!("epoch {}, batch {}", self.epoch, self.batch))),
             None => Ok(()),
         }
     }

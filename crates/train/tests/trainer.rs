@@ -160,6 +160,29 @@ fn what_cannot_be_trained_is_refused() {
     );
 }
 
+/// The loss √(w x) is 0 at x = 0, and its gradient x / 2√(w x) is 0/0.
+#[test]
+fn a_gradient_that_is_no_number_is_not_applied() {
+    let loss = |_: &Tensor, predictions: &Tensor| Ok(predictions.sqrt());
+    let (samples, model) = (lines(&[4.0, 0.0, 4.0], 0.0), Scale::new(1.0));
+    let mut trainer = Trainer::new(&model, loss, Adam::new(0.25));
+    let seen = RefCell::new(Vec::new());
+    let options = quiet(1, 1).on_batch(|end| seen.borrow_mut().push(end.loss));
+    let message = trainer.fit(&samples, options).unwrap_err().to_string();
+    let expected =
+        "epoch 0, batch 1: adam: w: apply: the gradient has infinite or NaN elements; no variable was changed";
+    assert!(message.starts_with(expected), "{message}");
+    // The first step of Adam is the learning rate; the second batch made none, and what comes after it is well.
+    assert_eq!(*seen.borrow(), [2.0]);
+    assert!((model.w() - 0.75).abs() < 1e-6);
+    let batch = samples.range(0, 1..2).unwrap();
+    let message = trainer.train_on_batch(&batch).unwrap_err().to_string();
+    assert!(message.starts_with("adam: w: apply: the gradient has infinite"), "{message}");
+    assert!((model.w() - 0.75).abs() < 1e-6);
+    assert!(trainer.train_on_batch(&samples.range(0, 0..1).unwrap()).unwrap().is_finite());
+    assert!(model.w() < 0.7);
+}
+
 #[test]
 fn errors_name_the_layer() {
     let model = Sequential::new().add(Dense::new(3, 2).kernel_initializer(Initializer::Ones));
