@@ -1,9 +1,22 @@
-//! Means and variances of values that come in parts.
+//! Means and variances of values that come in parts, and what is divided by to normalize.
 
 use tensor::{DType, Shape, Tensor, normalize_axis};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+
+/// Numbers that differ by no more than this part of their size differ in their last digit, and are
+/// equal but for rounding.
+const ROUNDING: f64 = 2.0 * f64::EPSILON;
+
+/// What numbers are divided by to be normalized, given their size and how far apart they are: their
+/// standard deviation, or the distance between the least and the greatest.
+///
+/// That is the spread, but 1 for numbers that are constant, as in scikit-learn: those become 0, and
+/// others keep their distance from them.
+pub(crate) fn divisor(spread: f64, size: f64) -> f64 {
+    if spread <= ROUNDING * size.abs() { 1.0 } else { spread }
+}
 
 /// Of many values each: their number, mean, and sum of squared distances from it.
 pub(crate) struct Moments {
@@ -36,13 +49,17 @@ impl Moments {
         Moments::over(&values, &over)
     }
 
-    /// Those of values over some axes, the first of which is among them, unless there are none.
+    /// Those of values over some axes, the first of which is among them, unless there are none. Equal
+    /// values have exactly their mean, and squares of exactly 0.
     pub(crate) fn over(values: &Tensor, axes: &[isize]) -> Result<Option<Moments>> {
         let values = values.cast(DType::F64);
         if values.size() == 0 {
             return Ok(None);
         }
-        let mean = values.mean_keepdims(axes)?;
+        // The first mean may be off by rounding, for equal values all by the same, which is exact: the
+        // mean of the differences corrects it.
+        let rounded = values.mean_keepdims(axes)?;
+        let mean = rounded.try_add(values.try_sub(&rounded)?.mean_keepdims(axes)?)?;
         let squares = values.try_sub(&mean)?.square().sum_keepdims(axes)?;
         let count = (values.size() / mean.size()) as f64;
         // Without the first axis.

@@ -38,12 +38,12 @@ impl Numeric {
     }
 
     /// `(x - mean) / std`, by mean and standard deviation (divided by the count) of the numbers that are there in the
-    /// training rows; where all are equal, `x - mean`. As scikit-learn's `StandardScaler`.
+    /// training rows; where all are equal but for rounding, `x - mean`. As scikit-learn's `StandardScaler`.
     pub fn standardize() -> Numeric {
         Numeric { scale: Some(Scale::Standardize), ..Numeric::new() }
     }
 
-    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal, `x - min`.
+    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal but for rounding, `x - min`.
     /// Others may be below 0 or above 1. As scikit-learn's `MinMaxScaler`.
     pub fn min_max() -> Numeric {
         Numeric { scale: Some(Scale::MinMax), ..Numeric::new() }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tensor::{DType, Tensor};
 
 use crate::error::{Error, Result};
-use crate::moments::Moments;
+use crate::moments::{Moments, divisor};
 use crate::table::Table;
 
 /// What numbers are scaled by.
@@ -92,13 +92,12 @@ impl Seen {
             return wrong("there is no number in the training rows");
         };
         let mean = moments.mean.item()?;
-        let (center, scale) = match scale {
-            None => (0.0, 1.0),
-            Some(Scale::Standardize) => (mean, (moments.squares.item()? / moments.count).sqrt()),
-            Some(Scale::MinMax) => (self.least, self.greatest - self.least),
+        let (center, spread, size) = match scale {
+            None => (0.0, 1.0, 0.0),
+            Some(Scale::Standardize) => (mean, (moments.squares.item()? / moments.count).sqrt(), mean),
+            Some(Scale::MinMax) => (self.least, self.greatest - self.least, self.least.abs().max(self.greatest.abs())),
         };
-        // Rounding may leave a little of the deviation of equal numbers, and nothing of that of tiny ones.
-        let scale = if self.least == self.greatest || scale == 0.0 { 1.0 } else { scale };
+        let scale = divisor(spread, size);
         match mean.is_finite() && scale.is_finite() {
             true => Ok((Scaling { center, scale }, mean)),
             false => wrong("the numbers are too large for their mean or range to be computed"),

@@ -38,6 +38,11 @@ fn numbers_are_scaled_by_the_training_rows() {
     let equal = format!("x\n{}", "0.1\n".repeat(1000));
     assert!(features(x(Numeric::standardize()), &equal, "x\n2.5\n")[0] - 2.4 < 1e-6);
     assert_eq!(features(x(Numeric::min_max()), &equal, "x\n1.1\n"), [1.0]);
+    // Nor by what is between numbers that are equal but for rounding.
+    let nearly = format!("x\n{}", "0.3\n0.30000000000000004\n".repeat(500));
+    for numeric in [Numeric::standardize(), Numeric::min_max()] {
+        assert!((features(x(numeric), &nearly, "x\n1.3\n")[0] - 1.0).abs() < 1e-6);
+    }
     // The squares of these are 0.
     assert_eq!(features(x(Numeric::standardize()), "x\n1e-170\n3e-170\n", "x\n2\n"), [2.0]);
 }
