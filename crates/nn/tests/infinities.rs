@@ -7,6 +7,7 @@ use nn::*;
 use tensor::{DType, Tensor, tensor};
 
 type Function<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
+type Boxed<'a> = Box<dyn Fn(&Tensor) -> Result<Tensor> + 'a>;
 
 const INFINITY: f64 = f64::INFINITY;
 
@@ -54,7 +55,7 @@ fn losses_at_infinity_are_their_limits() {
     let many = |gamma| move |x: &Tensor| CategoricalFocalCrossentropy::from_logits().gamma(gamma).loss(t, x);
     let binary = |gamma| move |x: &Tensor| BinaryFocalCrossentropy::from_logits().gamma(gamma).alpha(0.25).loss(t, x);
     let of_softmax = |q| move |x: &Tensor| categorical_generalized_cross_entropy(&tensor![1, 0], &x.softmax(-1)?, q);
-    let mut losses: Vec<(String, Box<dyn Fn(&Tensor) -> Result<Tensor>>)> = vec![
+    let mut losses: Vec<(String, Boxed)> = vec![
         ("categorical_crossentropy".into(), Box::new(|x| categorical_crossentropy_from_logits(t, x))),
         ("of probabilities".into(), Box::new(|x| categorical_crossentropy(t, &x.softmax(-1)?))),
         (

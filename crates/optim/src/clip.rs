@@ -7,7 +7,8 @@ use tensor::{Error, Result, Tensor, no_record};
 
 use crate::hyperparameter::{Hyperparameter, Range};
 
-/// A limit on gradients, which is applied before anything else is done with them.
+/// A limit on gradients, which is applied before anything else is done with them. It is a finite number
+/// above 0; [`apply`](Clip::apply) and optimizers refuse others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Clip {
     /// Every element is limited to `-limit ..= limit`; Keras' `clipvalue`, PyTorch's

@@ -172,13 +172,15 @@ fn a_gradient_that_is_no_number_is_not_applied() {
     let expected =
         "epoch 0, batch 1: adam: w: apply: the gradient has infinite or NaN elements; no variable was changed";
     assert!(message.starts_with(expected), "{message}");
-    // The first step of Adam is the learning rate; the second batch made none, and what comes after it is well.
+    // The first step of Adam is the learning rate, but for its epsilon. The second batch made no step.
     assert_eq!(*seen.borrow(), [2.0]);
-    assert!((model.w() - 0.75).abs() < 1e-6);
+    let w = model.w();
+    assert!((w - 0.75).abs() < 1e-5, "{w}");
     let batch = samples.range(0, 1..2).unwrap();
     let message = trainer.train_on_batch(&batch).unwrap_err().to_string();
     assert!(message.starts_with("adam: w: apply: the gradient has infinite"), "{message}");
-    assert!((model.w() - 0.75).abs() < 1e-6);
+    assert_eq!(model.w(), w);
+    // Nothing of it is left in the optimizer either.
     assert!(trainer.train_on_batch(&samples.range(0, 0..1).unwrap()).unwrap().is_finite());
     assert!(model.w() < 0.7);
 }

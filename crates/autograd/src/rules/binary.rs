@@ -28,7 +28,7 @@ pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result
         Binary::Sub if first => g.clone(),
         Binary::Sub => g.try_neg()?,
         Binary::Mul => g.try_mul(site.input(1 - k))?,
-        // Both are 0 where either factor of theirs says that it does not count, the gradient among them.
+        // Each of the two products is 0 where its own second factor is.
         Binary::MulNoNan if first => g.multiply_no_nan(b())?,
         Binary::MulNoNan => a().multiply_no_nan(g)?,
         Binary::Div if first => g.try_div(b())?,
