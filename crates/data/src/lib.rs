@@ -25,7 +25,7 @@
 //! | [`safetensors`] | named tensors in a file |
 //! | [`StoredType`] | element types in files, and what they become |
 //! | [`checksum`] | whether named tensors are what they were |
-//! | [`write_atomically`] | files that are there whole or not at all |
+//! | [`write_atomically`], [`remove_abandoned`] | files that are there whole or not at all; what killed processes left of them |
 //! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
 //! | [`Error`] | what can be wrong with data |
 
@@ -66,7 +66,7 @@ pub mod table;
 pub mod text;
 
 pub use array::ArrayDataset;
-pub use atomic::write_atomically;
+pub use atomic::{remove_abandoned, write_atomically};
 pub use augment::{Augmentation, MixUp};
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
