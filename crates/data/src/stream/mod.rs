@@ -16,6 +16,9 @@ use crate::samples::{Pass, Samples};
 /// Samples that come from a source as it is read: chunks of any number of them.
 type Chunks = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 
+/// Opens the pass of a number.
+type Open = Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>;
+
 /// Samples that can only be read from start to end: a file larger than memory, lines of text, an iterator.
 ///
 /// For each pass the source is opened anew, by a function that is given the number of the pass. Whatever the number
@@ -38,7 +41,7 @@ type Chunks = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 /// ```
 #[derive(Clone)]
 pub struct Stream {
-    open: Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>,
+    open: Open,
     known_len: Option<usize>,
 }
 
@@ -119,21 +122,14 @@ impl Stream {
         Ok(Stream { known_len, ..shuffled })
     }
 
-    /// So many passes as one: pass `p` goes through the passes from `p · times` on. `u64::MAX` times is without end;
-    /// then a pass without samples is an error, as nothing might ever come.
+    /// Several passes as one: pass `p` goes through the passes from `p · times` on; `u64::MAX` times is without end.
+    /// Passes without samples are skipped, but 1,000 of them in a row are an error: there might never be a sample.
     #[must_use]
     pub fn repeat(self, times: u64) -> Stream {
         let known_len = usize::try_from(times).ok().and_then(|times| self.known_len?.checked_mul(times));
-        let repeated = Stream::of_batches(move |pass| {
-            let (open, first) = (Arc::clone(&self.open), pass.wrapping_mul(times));
-            Ok((0..times).flat_map(move |round| {
-                let number = first.wrapping_add(round);
-                // A source that cannot be opened is a chunk that cannot be read.
-                let chunks = open(number).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
-                if times == u64::MAX { verbs::not_empty(chunks, number) } else { chunks }
-            }))
-        });
-        Stream { known_len, ..repeated }
+        let open = self.open;
+        let open = move |pass: u64| Ok(verbs::repeat(Arc::clone(&open), pass.wrapping_mul(times), times));
+        Stream { open: Arc::new(open), known_len }
     }
 
     /// Samples made of one of this stream and the one beside it in the other, up to the end of the shorter.

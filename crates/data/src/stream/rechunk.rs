@@ -128,23 +128,32 @@ mod tests {
         assert_eq!(message, "features of 1 samples and targets of 2: the counts differ");
     }
 
+    /// The batches of a stream that is repeated and has two samples in the passes for which `full` holds.
+    fn repeated(full: fn(u64) -> bool, times: u64, count: usize) -> crate::Result<Vec<usize>> {
+        let source = Stream::of_batches(move |pass| {
+            let size = if full(pass) { 2 } else { 0 };
+            Ok([0, size].into_iter().map(|size| Batch::new(&Tensor::zeros([size]), &Tensor::zeros([size]))))
+        });
+        let stream = source.repeat(times);
+        stream.batch(3).epoch(0).unwrap().take(count).map(|batch| batch.map(|batch| batch.len())).collect()
+    }
+
     #[test]
-    fn repeating_nothing_without_end_is_an_error() {
-        let rounds = |full: u64, times| {
-            let source = Stream::of_batches(move |pass| {
-                let size = if pass < full { 2 } else { 0 };
-                Ok([0, size].into_iter().map(|size| Batch::new(&Tensor::zeros([size]), &Tensor::zeros([size]))))
-            });
-            source.repeat(times).batch(3).epoch(0).unwrap().map(|batch| batch.map(|batch| batch.len())).collect()
-        };
-        let error = |full| {
-            let read: crate::Result<Vec<usize>> = rounds(full, u64::MAX);
-            read.unwrap_err().to_string()
-        };
-        assert_eq!(error(0), "repeat: pass 0 of what is repeated without end has no samples");
-        assert_eq!(error(3), "repeat: pass 3 of what is repeated without end has no samples");
-        // So many times as can be gone through: as for data sets.
-        let read: crate::Result<Vec<usize>> = rounds(3, 5);
-        assert_eq!(read.unwrap(), [3, 3]);
+    fn repeating_nothing_ends() {
+        let error = |full, times| repeated(full, times, usize::MAX).unwrap_err().to_string();
+        for times in [1_000, 1_000_000_000, u64::MAX] {
+            let message = "repeat: 1000 passes in a row have no samples, the last of them pass 999";
+            assert_eq!(error(|_| false, times), message);
+        }
+        let message = "repeat: 1000 passes in a row have no samples, the last of them pass 1002";
+        assert_eq!(error(|pass| pass < 3, u64::MAX), message);
+        assert_eq!(repeated(|_| false, 999, usize::MAX).unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn passes_without_samples_are_skipped() {
+        assert_eq!(repeated(|pass| pass < 3, 5, usize::MAX).unwrap(), [3, 3]);
+        assert_eq!(repeated(|pass| pass % 500 == 499, 1500, usize::MAX).unwrap(), [3, 3]);
+        assert_eq!(repeated(|pass| pass % 500 == 499, u64::MAX, 4).unwrap(), [3; 4]);
     }
 }
