@@ -322,8 +322,12 @@ pub(crate) fn tried(forward: impl FnOnce() -> Result<Tensor>) -> Result<Shape> {
 }
 
 /// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
-fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
-    let mut seen = Seen::default();
+fn each_weight(visit: impl FnOnce(&mut Visitor), see: impl FnMut(&str, &Variable)) {
+    each_new_weight(&mut Seen::default(), visit, see);
+}
+
+/// As [`each_weight`], without the weights that were seen before.
+pub(crate) fn each_new_weight(seen: &mut Seen, visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
     visit(&mut Visitor::new(&mut |path, part| {
         if let Part::Weight(weight) | Part::State(weight) = part
             && seen.is_new(weight)
@@ -336,7 +340,7 @@ fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Vari
 /// The numbers of the variables that were shown, sorted; they mostly come in ascending order, and are then
 /// appended.
 #[derive(Default)]
-struct Seen(Vec<u32>);
+pub(crate) struct Seen(Vec<u32>);
 
 impl Seen {
     fn is_new(&mut self, variable: &Variable) -> bool {
@@ -367,13 +371,16 @@ pub enum Part<'a> {
 /// Goes through the parts of a layer; [`Layer::visit`] shows them to it.
 pub struct Visitor<'a> {
     path: String,
+    /// How many layers within each other are being shown, and the most that have been.
+    depth: usize,
+    deepest: usize,
     see: &'a mut dyn FnMut(&str, Part<'_>),
 }
 
 impl<'a> Visitor<'a> {
     /// A visitor that calls `see` with the path of each part and the part.
     pub fn new(see: &'a mut dyn FnMut(&str, Part<'_>)) -> Visitor<'a> {
-        Visitor { path: String::new(), see }
+        Visitor { path: String::new(), depth: 0, deepest: 0, see }
     }
 
     /// Shows a weight, and the rules for it if it is a [`Weight`](crate::Weight).
@@ -410,9 +417,17 @@ impl<'a> Visitor<'a> {
     /// Shows a layer and then, under its name, what it is made of.
     pub fn layer(&mut self, name: &str, layer: &dyn Layer) {
         self.within(name, |visitor| {
+            visitor.depth += 1;
+            visitor.deepest = visitor.deepest.max(visitor.depth);
             (visitor.see)(&visitor.path, Part::Layer(layer));
             layer.visit(visitor);
+            visitor.depth -= 1;
         });
+    }
+
+    /// The most layers within each other that were shown.
+    pub(crate) fn deepest(&self) -> usize {
+        self.deepest
     }
 
     /// One buffer holds the path of whatever is being shown, so that a visit allocates next to

@@ -40,6 +40,7 @@ mod layer;
 pub mod layers;
 pub mod losses;
 mod mask;
+mod nesting;
 mod parts;
 mod penalty;
 mod pytorch;

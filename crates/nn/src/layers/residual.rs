@@ -3,6 +3,7 @@
 use tensor::{Result, Tensor};
 
 use crate::layer::{Layer, Mode};
+use crate::nesting::nested;
 use crate::parts;
 
 /// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
@@ -25,13 +26,13 @@ pub struct Residual {
 impl Residual {
     /// The input itself added to the layer's output.
     pub fn new(layer: impl Layer + 'static) -> Residual {
-        Residual { layer: Box::new(layer), shortcut: None }
+        Residual { layer: nested(layer), shortcut: None }
     }
 
     /// Sends the input through a layer of its own before it is added.
     #[must_use]
     pub fn shortcut(self, shortcut: impl Layer + 'static) -> Residual {
-        Residual { shortcut: Some(Box::new(shortcut)), ..self }
+        Residual { shortcut: Some(nested(shortcut)), ..self }
     }
 }
 

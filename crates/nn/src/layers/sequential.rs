@@ -1,16 +1,21 @@
 //! Layers in a row.
 
+use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tensor::{Error, Result, Shape, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode, Seen, Visitor, each_new_weight};
+use crate::nesting::nested;
 
 /// Layers each of which takes the output of the one before.
 ///
 /// Each has a name: one given with it, or its kind in lower case (`dense`, `dense_1`, …). The name
 /// begins the paths of its weights and stands in front of its errors.
+///
+/// At most 128 layers may lie within each other, as in a `Sequential` of a `Sequential`. A deeper one cannot be called:
+/// its forward pass returns an error. In a row there may be any number.
 ///
 /// ```
 /// use nn::{Activation, Dense, Flatten, Layer, Sequential};
@@ -27,6 +32,10 @@ use crate::layer::{Layer, Mode, Visitor};
 #[derive(Default)]
 pub struct Sequential {
     layers: Vec<Entry>,
+    /// The names that are taken, each with the number to try first for the next layer that is given it.
+    names: HashMap<String, usize>,
+    /// The weights that were there, and named, when their layers were added.
+    seen: Seen,
     /// Whether all weights have been told their paths; some are made at the first call.
     named: AtomicBool,
 }
@@ -66,9 +75,13 @@ impl Sequential {
 
     /// Puts one more layer at the end, named as by [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
-        let name = self.unique(&name.replace('.', "_"));
-        self.layers.push(Entry { name, layer: Box::new(layer) });
-        self.name_weights();
+        let (name, layer) = (self.unique(&name.replace('.', "_")), nested(layer));
+        each_new_weight(
+            &mut self.seen,
+            |visitor| visitor.layer(&name, &*layer),
+            |path, weight| drop(weight.clone().named(path)),
+        );
+        self.layers.push(Entry { name, layer });
         self.named = AtomicBool::new(false);
     }
 
@@ -161,12 +174,19 @@ impl Sequential {
         out
     }
 
-    fn unique(&self, name: &str) -> String {
-        let taken = |name: &str| self.layers.iter().any(|entry| entry.name == name);
-        if !taken(name) {
+    /// This name, with a number if it is taken. The number is remembered, so that adding a layer takes the same time
+    /// however many there are.
+    fn unique(&mut self, name: &str) -> String {
+        let Some(&next) = self.names.get(name) else {
+            self.names.insert(name.to_string(), 1);
             return name.to_string();
-        }
-        (1..).map(|k| format!("{name}_{k}")).find(|name| !taken(name)).expect("finitely many are taken")
+        };
+        let candidates = (next..).map(|k| (k, format!("{name}_{k}")));
+        let mut free = candidates.filter(|(_, candidate)| !self.names.contains_key(candidate));
+        let (k, unique) = free.next().expect("finitely many are taken");
+        self.names.insert(name.to_string(), k + 1);
+        self.names.insert(unique.clone(), 1);
+        unique
     }
 }
 
