@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use autograd::Variable;
-use tensor::{DType, Error, Result, Tensor, no_record};
+use tensor::{DType, Error, Result, Tensor, escaped, no_record};
 
 use crate::layer::{Layer, Part, Visitor};
 
@@ -144,6 +144,7 @@ impl Loading {
             let new = self.renames.iter().try_fold(name.clone(), |name, rename| rename(&name));
             let Some(new) = new else { continue };
             if let Some(other) = sources.insert(new.clone(), name.clone()) {
+                let [other, name, new] = [&other, &name, &new].map(|name| escaped(name));
                 let message = format!("the tensors {other} and {name} both become {new}");
                 return Err(Error::argument("load", message));
             }
@@ -252,17 +253,27 @@ impl fmt::Debug for Loading {
     }
 }
 
-/// All that is wrong, one thing a line if it is more than one.
+/// How many problems are shown: so many of the first, and of the last.
+const FIRST_PROBLEMS: usize = 80;
+const LAST_PROBLEMS: usize = 20;
+
+/// All that is wrong, one thing a line if it is more than one. Names of tensors come from files.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0[..] {
-            [problem] => f.write_str(problem),
+            [problem] => write!(f, "{}", escaped(problem)),
             problems => {
                 f.write_str("the tensors do not suit the model:")?;
-                problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+                let more = problems.len().saturating_sub(FIRST_PROBLEMS + LAST_PROBLEMS);
+                let (first, rest) = problems.split_at(problems.len().min(FIRST_PROBLEMS));
+                first.iter().try_for_each(|problem| write!(f, "\n  {}", escaped(problem)))?;
+                if more > 0 {
+                    write!(f, "\n  … ({more} more) …")?;
+                }
+                rest[more..].iter().try_for_each(|problem| write!(f, "\n  {}", escaped(problem)))
             }
         }
     }

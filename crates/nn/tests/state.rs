@@ -84,6 +84,24 @@ fn all_that_does_not_suit_is_listed() {
 }
 
 #[test]
+fn names_from_files_cannot_fake_lines_or_fill_the_screen() {
+    let name = "x\n  no weight for the tensor \u{1b}[2J";
+    let tensors = || tensors().into_iter().chain([(name.to_string(), tensor![1.0])]);
+    let shown = message(Loading::new(), tensors().collect());
+    assert!(shown.contains(r"no weight for the tensor x\n  no weight for the tensor \u{1b}[2J"), "{shown}");
+    assert!(!shown.contains('\u{1b}'));
+
+    let many = (0..100_000).map(|k| (format!("t{k:05}"), tensor![1.0]));
+    let shown = message(Loading::new(), many.collect());
+    assert_eq!(shown.lines().count(), 1 + 80 + 1 + 20, "{shown}");
+    let twice = Loading::new().rename_with(|_| Some("same\n".into()));
+    assert_eq!(
+        message(twice, vec![("a\n".into(), tensor![1.0]), ("b".into(), tensor![1.0])]),
+        r"load: the tensors a\n and b both become same\n"
+    );
+}
+
+#[test]
 fn names_change_by_rules_in_order() {
     let old = tensors().into_iter().map(|(name, tensor)| (format!("net.{}", name.replace("bias", "b")), tensor));
     let mut old: State = old.collect();
