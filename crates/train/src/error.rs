@@ -81,6 +81,11 @@ impl Error {
         Error::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }
     }
 
+    /// What is wrong with a checkpoint, or with the folder of checkpoints.
+    pub(crate) fn checkpoint(file: &Path, message: impl Into<String>) -> Error {
+        Error::Checkpoint { file: file.display().to_string(), message: message.into() }
+    }
+
     /// What went wrong with this file.
     pub(crate) fn file(path: &Path, source: std::io::Error) -> Error {
         Error::File { path: path.to_owned(), source }

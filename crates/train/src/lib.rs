@@ -25,7 +25,7 @@
 //! | [`Training`] | a training under way: for callbacks and for loops written by hand |
 //! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, functions of one's own |
 //! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
-//! | [`interrupted`] | Ctrl-C |
+//! | [`interrupted`] | Ctrl-C and SIGTERM |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
 //! | [`Plot`], [`SavePlot`] | a picture of a history, once or after each epoch |
@@ -39,6 +39,7 @@ mod checkpoints;
 mod csv_log;
 mod error;
 mod fit;
+mod folder_lock;
 mod history;
 mod interrupt;
 mod json_lines;

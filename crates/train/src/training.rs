@@ -298,13 +298,21 @@ impl<'a> Training<'a> {
             }
             None => (self.end_steps()?, None),
         };
-        if let Some(progress) = self.progress.take() {
-            progress.finish(&score, validation.as_ref());
-        }
+        let progress = self.progress.take().map(Progress::finish);
         let mut row = row(&score, validation.as_ref());
         row.extend(more.iter().map(|(name, value)| ((*name).to_owned(), *value)));
-        self.history.push(&row)?;
-        self.each(|callback, training| callback.on_epoch_end(training, &row))?;
+        let ended = self.epoch_ended(&row);
+        // Last: what reads the line may keep the training waiting.
+        if let Some(finished) = progress {
+            finished.show(&score, validation.as_ref());
+        }
+        ended
+    }
+
+    /// Appends the row to the history, tells callbacks, writes a checkpoint, and goes on to the next epoch.
+    fn epoch_ended(&mut self, row: &[(String, f64)]) -> Result<()> {
+        self.history.push(row)?;
+        self.each(|callback, training| callback.on_epoch_end(training, row))?;
         (self.epoch, self.batch, self.drawn) = (self.epoch + 1, 0, 0);
         self.save(|checkpoints, training| checkpoints.after_epoch(training))?;
         if self.is_interrupted() {
@@ -333,6 +341,10 @@ impl<'a> Training<'a> {
         if self.fit.steps_per_epoch == Some(0) {
             return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
         }
+        // Before the checkpoint is opened, which another training that writes there might delete.
+        if let Some(checkpoints) = &mut self.fit.checkpoints {
+            checkpoints.take_folder()?;
+        }
         // Not taken out of the fit: a call after an error is to resume as well.
         let checkpoint = self.fit.resume.as_ref().map(Checkpoint::open).transpose()?;
         if let Some(checkpoints) = &self.fit.checkpoints {
@@ -340,7 +352,7 @@ impl<'a> Training<'a> {
                 Some(checkpoint) => (checkpoint.epoch()?, checkpoint.batch()?),
                 None => (self.epoch, self.batch),
             };
-            checkpoints.check(epoch, batch)?;
+            checkpoints.refuse_further(epoch, batch)?;
         }
         if let Some(checkpoint) = checkpoint {
             if self.model.named_weights().len() < checkpoint.weights().len() {
@@ -348,6 +360,7 @@ impl<'a> Training<'a> {
                     .map_err(|error| error.context("making the weights that wait for a first input"))?;
             }
             checkpoint.restore(self)?;
+            self.save(|checkpoints, _| checkpoints.resumed_from(&checkpoint))?;
         }
         self.begun = true;
         self.each(|callback, training| callback.on_begin(training))

@@ -1,6 +1,8 @@
 //! Ending a training in time.
 
 use autograd::Variable;
+use data::escaped;
+use nn::Loading;
 use tensor::Tensor;
 
 use super::{Callback, Monitor};
@@ -122,7 +124,7 @@ impl Callback for EarlyStopping {
             }
         }
         if self.wait >= self.patience && training.epoch > 0 {
-            let name = self.monitor.name();
+            let name = escaped(self.monitor.name());
             training.stop(match &self.best {
                 Some(best) => format!("early_stopping: {name} was best in epoch {}, {}", best.epoch, best.value),
                 None => format!("early_stopping: {name} was never a number"),
@@ -133,9 +135,7 @@ impl Callback for EarlyStopping {
 
     fn on_end(&mut self, training: &mut Training<'_>) -> Result<()> {
         let Some(best) = self.best.as_ref().filter(|_| self.restores) else { return Ok(()) };
-        for (path, value) in &best.weights {
-            training.model.weight(path)?.assign(value)?;
-        }
+        Loading::new().allow_missing().load(training.model, best.weights.clone())?;
         Ok(())
     }
 
