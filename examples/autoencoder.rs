@@ -5,11 +5,15 @@
 //! cargo run --release --example autoencoder -- --output digits.pgm
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::{complain, say};
 
 /// Trains an autoencoder on MNIST
 #[derive(Parser)]
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("autoencoder: {error}");
+            complain!("autoencoder: {error}");
             ExitCode::FAILURE
         }
     }
@@ -55,8 +59,8 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
 
     let drawn = model.forward(&test, Mode::Inference)?;
     let error = |answers: &Tensor| (answers - &test).square().mean().item();
-    println!("mean square error on the test images: {:.5}", error(&drawn)?);
-    println!("of the mean image of those trained on: {:.5}", error(&train.mean_keepdims(0)?)?);
+    say!("mean square error on the test images: {:.5}", error(&drawn)?);
+    say!("of the mean image of those trained on: {:.5}", error(&train.mean_keepdims(0)?)?);
     if let Some(path) = &options.output {
         let picture = pgm(&[&test.slice(..10)?, &drawn.slice(..10)?])?;
         std::fs::write(path, picture).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;

@@ -5,10 +5,14 @@
 //! cargo run --release --example convnet
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::say;
 
 /// Trains a small convolutional network on MNIST
 #[derive(Parser)]
@@ -60,6 +64,6 @@ fn main() -> Result<()> {
     let mut trainer = Trainer::new(&model, loss, RmsProp::new(options.learning_rate)).metric(Accuracy::default());
     trainer.fit(&train, Fit::epochs(options.epochs).batch_size(options.batch_size))?;
     let score = trainer.evaluate(&test)?;
-    println!("test loss {:.4}, test accuracy {:.4}", score.loss, score.get("accuracy").unwrap_or(f64::NAN));
+    say!("test loss {:.4}, test accuracy {:.4}", score.loss, score.get("accuracy").unwrap_or(f64::NAN));
     Ok(())
 }

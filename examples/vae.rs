@@ -8,11 +8,15 @@
 //! cargo run --release --example vae -- --output digits.pgm
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::{complain, say};
 
 const PIXELS: usize = 28 * 28;
 const LATENT: usize = 16;
@@ -39,7 +43,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("vae: {error}");
+            complain!("vae: {error}");
             ExitCode::FAILURE
         }
     }
@@ -69,11 +73,11 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
             adam.apply(&weights, &tape.gradient(&loss, &weights)?)?;
             sum += loss.item()? * batch.size() as f64;
         }
-        println!("epoch {epoch}: loss {:.2}", sum / images as f64);
+        say!("epoch {epoch}: loss {:.2}", sum / images as f64);
     }
 
-    println!("test loss {:.2} nats an image", loss(&encoder, &decoder, &test, &mut noise)?.item()?);
-    println!("the mean image for all of them: {:.2}", mean_image_loss(&train, &test)?);
+    say!("test loss {:.2} nats an image", loss(&encoder, &decoder, &test, &mut noise)?.item()?);
+    say!("the mean image for all of them: {:.2}", mean_image_loss(&train, &test)?);
     if let Some(path) = &options.output {
         let latent = random::fork("digits").normal([SIDE * SIDE, LATENT], 0.0, 1.0)?;
         let picture = pgm(&decoder.forward(&latent, Mode::Inference)?.sigmoid())?;
