@@ -170,7 +170,7 @@ mod tests {
         let name = "f1\n    1      0.0001\u{1b}[2J";
         let mut history = History::default();
         history.push(&[(name.to_string(), 0.5)]).unwrap();
-        let table = "epoch  f1\\n    1      0.0001\\u{1b}[2J\n    0                           0.5000";
+        let table = "epoch  f1\\n    1      0.0001\\u{1b}[2J\n    0                          0.5000";
         assert_eq!(history.to_string(), table);
         let score = Score { loss: 0.5, metrics: vec![(name.to_string(), 0.25)] };
         assert_eq!(score.to_string(), "loss 0.5000, f1\\n    1      0.0001\\u{1b}[2J 0.2500");

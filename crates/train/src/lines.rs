@@ -24,8 +24,9 @@ pub(crate) struct Lines {
 impl Lines {
     /// A new file, in place of one that may be there.
     pub(crate) fn create(path: &Path, before_epoch: &'static str) -> Result<Lines> {
-        let file = File::create(path).map_err(|error| Error::file(path, error))?;
-        Ok(Lines { path: path.to_owned(), file, before_epoch })
+        // Readable too: a resumed training looks for epochs to forget in any log.
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
+        Ok(Lines { path: path.to_owned(), file: file.map_err(|error| Error::file(path, error))?, before_epoch })
     }
 
     /// A file to which lines are added after those that are there, if it exists. It must begin with `start`. A last line

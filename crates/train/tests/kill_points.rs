@@ -92,8 +92,11 @@ impl Callback for Ends {
     }
 }
 
+/// So large a learning rate that not each epoch is better than the one before.
+const LARGE_RATE: f64 = 0.3;
+
 /// Trains into a folder, from its last checkpoint if there is one; the weights in the end.
-fn train(folder: &Path, at: Option<(usize, Point)>) -> Result<Vec<Vec<f32>>> {
+fn train(folder: &Path, rate: f64, at: Option<(usize, Point)>) -> Result<Vec<Vec<f32>>> {
     let run = folder.join("run");
     let mut generator = Generator::new(3);
     let features = generator.normal([50, 6], 0.0, 1.0)?;
@@ -125,8 +128,7 @@ fn train(folder: &Path, at: Option<(usize, Point)>) -> Result<Vec<Vec<f32>>> {
     if let Some(latest) = latest {
         fit = fit.resume(latest);
     }
-    // So large a rate that not each epoch is better than the one before.
-    Trainer::new(&model, SparseCategoricalCrossentropy::from_logits(), Adam::new(0.3)).fit(&samples, fit)?;
+    Trainer::new(&model, SparseCategoricalCrossentropy::from_logits(), Adam::new(rate)).fit(&samples, fit)?;
     model.weights().iter().map(|weight| Ok(weight.value().to_vec::<f32>()?)).collect()
 }
 
@@ -154,7 +156,7 @@ fn resumed_trainings_leave_the_files_of_one_that_never_stopped() {
         folder
     };
     let whole = folder("whole");
-    let weights = train(&whole, None).unwrap();
+    let weights = train(&whole, LARGE_RATE, None).unwrap();
     let expected = files(&whole);
     let names: Vec<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
     let last = ["epoch-0004-batch-000000.safetensors", "epoch-0005-batch-000000.safetensors"];
@@ -164,10 +166,10 @@ fn resumed_trainings_leave_the_files_of_one_that_never_stopped() {
     for epoch in 0..EPOCHS {
         for point in POINTS {
             let parts = folder("parts");
-            if train(&parts, Some((epoch, point))).is_err() {
+            if train(&parts, LARGE_RATE, Some((epoch, point))).is_err() {
                 ended += 1;
                 unblock(&parts.join("run"));
-                assert_eq!(train(&parts, None).unwrap(), weights, "{point:?} of epoch {epoch}");
+                assert_eq!(train(&parts, LARGE_RATE, None).unwrap(), weights, "{point:?} of epoch {epoch}");
             } else {
                 unblock(&parts.join("run"));
             }
@@ -187,7 +189,8 @@ fn a_best_checkpoint_that_is_missing_or_worse_is_made_up_for() {
     let folder = std::env::temp_dir().join(format!("train-kill-points-missing-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(folder.join("run")).unwrap();
-    train(&folder, Some((1, Point::NextEpoch))).unwrap_err();
+    let rate = 0.01;
+    train(&folder, rate, Some((1, Point::NextEpoch))).unwrap_err();
     let best = folder.join("run/best.safetensors");
     let second = std::fs::read(folder.join("run/epoch-0002-batch-000000.safetensors")).unwrap();
     assert!(std::fs::read(&best).unwrap() == second, "the second epoch is the best");
@@ -197,7 +200,7 @@ fn a_best_checkpoint_that_is_missing_or_worse_is_made_up_for() {
             Some(worse) => std::fs::copy(folder.join(worse), &best).map(drop).unwrap(),
             None => std::fs::remove_file(&best).unwrap(),
         }
-        train(&folder, Some((2, Point::CsvLog))).unwrap_err();
+        train(&folder, rate, Some((2, Point::CsvLog))).unwrap_err();
         assert!(std::fs::read(&best).unwrap() == second);
     }
     std::fs::remove_dir_all(&folder).unwrap();
