@@ -1,5 +1,7 @@
 //! Printing, for the examples.
 
+#![allow(unused_imports, unused_macros, reason = "not all examples print to both streams")]
+
 /// Prints a line to standard output. `println!` panics if it cannot, because nobody reads the output any more, as with
 /// `| head -1`, or the disk is full: that would end a training.
 macro_rules! say {
@@ -10,7 +12,6 @@ macro_rules! say {
 }
 
 /// The same to standard error.
-#[allow(unused_macros, reason = "not all examples have errors to print")]
 macro_rules! complain {
     ($($line:tt)*) => {{
         use std::io::Write;
@@ -18,6 +19,5 @@ macro_rules! complain {
     }};
 }
 
-#[allow(unused_imports, reason = "not all examples have errors to print")]
 pub(crate) use complain;
 pub(crate) use say;

@@ -7,9 +7,9 @@ use crate::layer::{Layer, Mode, Part, Visitor};
 /// The most layers that may lie within each other.
 ///
 /// Whatever goes through a model (a forward pass, a visit, dropping it) calls itself for each layer within a layer, on
-/// the stack of the thread. This many fit into the 2 MiB of a thread of Rust or rayon, even in a build without
-/// optimisation.
-pub(crate) const DEEPEST: usize = 128;
+/// the stack of the thread. With little optimisation twice as many fit into the 2 MiB of a thread of Rust or rayon; the
+/// rest is for builds without any, whose stack frames are larger, and for tasks that a waiting thread steals.
+pub(crate) const DEEPEST: usize = 64;
 
 /// A layer as part of another one. If layers would lie too deep within each other, it is dropped here, while its depth
 /// still allows that, and replaced by one that fails: nothing that is built can overflow the stack.

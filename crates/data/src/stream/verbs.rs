@@ -105,7 +105,8 @@ pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
                 }
             };
             if let Some(chunk) = chunks.next() {
-                has_samples |= chunk.as_ref().map_or(true, |chunk| !chunk.is_empty());
+                // A chunk that cannot be read is an error of its own.
+                has_samples |= !chunk.as_ref().is_ok_and(Batch::is_empty);
                 return Some(chunk);
             }
             current = None;

@@ -14,7 +14,7 @@ use crate::nesting::nested;
 /// Each has a name: one given with it, or its kind in lower case (`dense`, `dense_1`, …). The name
 /// begins the paths of its weights and stands in front of its errors.
 ///
-/// At most 128 layers may lie within each other, as in a `Sequential` of a `Sequential`. A deeper one cannot be called:
+/// At most 64 layers may lie within each other, as in a `Sequential` of a `Sequential`. A deeper one cannot be called:
 /// its forward pass returns an error. In a row there may be any number.
 ///
 /// ```
