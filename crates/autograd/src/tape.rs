@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::rc::Rc;
 
@@ -15,6 +15,7 @@ use tensor::{Argument, Error, Op, Operand, Result, Tensor};
 use crate::gradients::{Differentiable, GradientOptions, Source, Sources};
 use crate::rules::{self, Needs};
 use crate::site::{CONSTANT, Kept, Node};
+use crate::variable::{Variable, find};
 use crate::walk::Walk;
 
 /// One recorded operation.
@@ -118,6 +119,31 @@ impl Tape {
                 }
             }
         }
+    }
+
+    /// The trainable variables that a value was computed from through floating values, in the order in which they
+    /// were first used.
+    fn trainable_variables(&self, target: &Tensor) -> Vec<Variable> {
+        let record = &mut *self.record.borrow_mut();
+        let target = self.node(record, target.trace());
+        let mut leads_there = vec![false; record.nodes as usize];
+        if target != CONSTANT {
+            leads_there[target as usize] = true;
+        }
+        for entry in record.entries.iter().rev() {
+            let mut outputs = (entry.first as usize..).zip(&entry.outputs);
+            if outputs.any(|(node, output)| leads_there[node] && output.dtype().is_float()) {
+                for (node, _) in entry.inputs.iter().filter(|(node, _)| *node != CONSTANT) {
+                    leads_there[*node as usize] = true;
+                }
+            }
+        }
+        let mut seen = HashSet::new();
+        let variable = |&(node, leaf): &(Node, Leaf)| match leaf {
+            Leaf::Variable(number) if leads_there[node as usize] && seen.insert(number) => find(number),
+            _ => None,
+        };
+        record.leaves.iter().filter_map(variable).filter(Variable::is_trainable).collect()
     }
 
     fn is_local(&self, trace: Trace) -> bool {
@@ -407,6 +433,33 @@ macro_rules! on_both_tapes {
             /// it: that is a constant here.
             pub fn watch(&self, value: &impl Differentiable) {
                 self.0.watch(value.source());
+            }
+
+            /// The trainable variables that `target` was computed from while the tape ran, in the order in which
+            /// they were first used. Ask before [`gradient`](Self::gradient), to find variables that a list of
+            /// weights lacks: they would not be trained.
+            ///
+            /// Frozen variables are left out, and so are those that reach the target only through
+            /// [`stop_gradient`](Tensor::stop_gradient), [`no_record`](crate::no_record) or values that are not
+            /// floating.
+            ///
+            /// ```
+            /// # use autograd::{GradientTape, Variable};
+            /// # use tensor::tensor;
+            /// let (w, b) = (Variable::new(tensor![2.0]), Variable::new(tensor![1.0]));
+            /// let weights = [&w];
+            /// let tape = GradientTape::new();
+            /// let loss = 3.0 * &w + &b;
+            /// let mut variables = tape.trainable_variables(&loss)?;
+            /// variables.retain(|variable| weights.iter().all(|weight| weight.id() != variable.id()));
+            /// assert_eq!(variables[0].id(), b.id());
+            /// # Ok::<(), autograd::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// Returns an error if `target` is a number.
+            pub fn trainable_variables(&self, target: impl Operand) -> Result<Vec<Variable>> {
+                Ok(self.0.trainable_variables(&tensor_of(&target)?))
             }
 
             /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.

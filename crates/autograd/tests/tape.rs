@@ -219,3 +219,36 @@ fn a_tape_prints_what_it_recorded() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_tape_names_the_trainable_variables_that_a_target_depends_on() -> Result<()> {
+    let [used_late, used, frozen, aside, stopped, compared] =
+        ["used_late", "used", "frozen", "aside", "stopped", "compared"]
+            .map(|name| Variable::new(tensor![2.0]).named(name));
+    frozen.set_trainable(false);
+    let names = |variables: Vec<Variable>| variables.iter().map(Variable::name).collect::<Vec<_>>();
+    let tape = GradientTape::persistent();
+    let first = &used * 3.0 + (&stopped * 2.0).stop_gradient() + no_record(|| &stopped * 2.0);
+    let loss = (first * &frozen + &used).sum() * &used_late;
+    let metric = &loss * &aside;
+    let loss = loss + compared.value().greater(1.0)?.cast(DType::F32);
+    assert_eq!(names(tape.trainable_variables(&loss)?), ["used", "used_late"]);
+    // The walk is not used up by the question.
+    assert_eq!(tape.gradient(&loss, &used)?.item()?, 2.0 * (3.0 * 2.0 + 1.0));
+    assert_eq!(names(tape.trainable_variables(&metric)?), ["used", "used_late", "aside"]);
+    assert_eq!(names(tape.trainable_variables(&used)?), ["used"]);
+    assert!(tape.trainable_variables(tensor![1.0])?.is_empty());
+    assert!(message(tape.trainable_variables(1.0)).contains("the number 1"));
+
+    // A segment's variables count as read by the tape.
+    let tape = GradientTape::new();
+    let y = autograd::checkpoint(
+        {
+            let used = used.clone();
+            move |x| Ok(&x[0] * &used)
+        },
+        &[&tensor![1.0]],
+    )?;
+    assert_eq!(names(tape.trainable_variables(&y)?), ["used"]);
+    Ok(())
+}
