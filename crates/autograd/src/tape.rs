@@ -459,7 +459,8 @@ macro_rules! on_both_tapes {
             /// # Errors
             /// Returns an error if `target` is a number.
             pub fn trainable_variables(&self, target: impl Operand) -> Result<Vec<Variable>> {
-                Ok(self.0.trainable_variables(&tensor_of(&target)?))
+                let target = tensor_of(&target)?;
+                Ok(self.0.trainable_variables(&target))
             }
 
             /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.
