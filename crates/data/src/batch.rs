@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tensor::{DType, Tensor};
+use tensor::{DType, Shape, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -106,6 +106,33 @@ impl Batch {
             weights: self.weights.as_ref().map(&f).transpose()?,
         })
     }
+}
+
+/// Checks that the samples of all parts, the first of which has the number `first`, have the same shapes and types.
+pub(crate) fn check_alike(parts: &[Batch], first: usize) -> Result<()> {
+    let mut number = first;
+    for part in parts {
+        let head = &parts[0];
+        let tensors = [
+            ("features", Some(&head.features), Some(&part.features)),
+            ("targets", Some(&head.targets), Some(&part.targets)),
+            ("a mask", head.mask.as_ref(), part.mask.as_ref()),
+            ("weights", head.weights.as_ref(), part.weights.as_ref()),
+        ];
+        for (what, expected, found) in tensors {
+            let (Some(expected), Some(found)) = (expected, found) else { continue };
+            let of_sample = |tensor: &Tensor| (tensor.dtype(), Shape::from(&tensor.shape()[1..]));
+            let ((dtype, shape), (other_dtype, other_shape)) = (of_sample(expected), of_sample(found));
+            if (dtype, &shape) != (other_dtype, &other_shape) {
+                return Err(Error::Dataset(format!(
+                    "sample {number} has {what} of {other_dtype} {other_shape}, sample {first} of {dtype} {shape}; the \
+                     samples of a batch must be alike: bring them to one shape, or pad sequences (`Sequences`)"
+                )));
+            }
+        }
+        number += part.len();
+    }
+    Ok(())
 }
 
 fn count(tensor: &Tensor, what: &str) -> Result<usize> {

@@ -291,7 +291,7 @@ fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result
 
 /// What the header says of one tensor.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `dtype`, `shape` and `data_offsets`")]
 struct Field {
     dtype: String,
     shape: Vec<usize>,

@@ -23,14 +23,14 @@ pub struct Categorical {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "`one_hot` or `index`")]
 enum Encoding {
     OneHot,
     Index,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "`slot`, `zeros` or `refused`")]
 enum Unknown {
     Slot,
     /// No feature is 1; one-hot only.
@@ -71,7 +71,7 @@ impl Categorical {
 
 /// The same, with the categories of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object that describes a column of categories")]
 pub(super) struct FittedCategorical {
     pub(super) column: String,
     encoding: Encoding,

@@ -64,7 +64,7 @@ pub struct Preprocessing {
 
 /// What a column becomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "an object with `numeric` or `categorical`")]
 enum Feature {
     Numeric(FittedNumeric),
     Categorical(FittedCategorical),

@@ -70,7 +70,7 @@ impl Default for Numeric {
 
 /// The same, with what was found in the training rows: `(x - center) / scale`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object that describes a numeric column")]
 pub(super) struct FittedNumeric {
     pub(super) column: String,
     pub(super) center: f64,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const FORMAT: &str = "preprocessing 1";
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `format`, `features` and `target`")]
 struct Saved {
     format: String,
     features: Vec<Feature>,

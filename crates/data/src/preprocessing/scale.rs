@@ -16,7 +16,7 @@ pub(super) enum Scale {
 
 /// What became of it: `(x - center) / scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `center` and `scale`")]
 pub(super) struct Scaling {
     pub(super) center: f64,
     pub(super) scale: f64,

@@ -19,7 +19,7 @@ pub(super) enum Target {
 
 /// The same, with the scale or the classes of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, expecting = "an object that describes a target")]
 pub(super) enum FittedTarget {
     Number {
         column: String,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Chunks;
-use crate::batch::Batch;
+use crate::batch::{Batch, check_alike};
 use crate::error::Result;
 use crate::samples::Pass;
 
@@ -12,11 +12,13 @@ pub(super) struct Rechunk {
     chunks: Chunks,
     /// Samples that were read and not yet drawn.
     rest: Option<Batch>,
+    /// How many samples were drawn.
+    drawn: usize,
 }
 
 impl Rechunk {
     pub(super) fn new(chunks: Chunks) -> Rechunk {
-        Rechunk { chunks, rest: None }
+        Rechunk { chunks, rest: None, drawn: 0 }
     }
 
     /// At most `count` samples from one chunk, none at the end.
@@ -37,6 +39,7 @@ impl Rechunk {
                 break chunk;
             }
         };
+        self.drawn += chunk.len().min(count);
         if chunk.len() <= count {
             return Ok(Some(chunk));
         }
@@ -59,10 +62,15 @@ impl Rechunk {
 
 impl Pass for Rechunk {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
+        let first = self.drawn;
         let mut parts = self.parts(count)?;
         match parts.len() {
             0 | 1 => Ok(parts.pop_front()),
-            _ => Ok(Some(Batch::concat(parts.make_contiguous())?)),
+            _ => {
+                let parts = parts.make_contiguous();
+                check_alike(parts, first)?;
+                Ok(Some(Batch::concat(parts)?))
+            }
         }
     }
 
@@ -113,7 +121,17 @@ mod tests {
             Ok([[1usize, 2], [1, 3]].into_iter().map(|shape| Batch::new(&Tensor::zeros(shape), &tensor![0])))
         });
         let message = shapes.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
-        assert!(message.starts_with("concat: "), "{message}");
+        let expected = "sample 1 has features of float32 [3], sample 0 of float32 [2]; the samples of a batch must be \
+                        alike: bring them to one shape, or pad sequences (`Sequences`)";
+        assert_eq!(message, expected);
+        let targets = Stream::of_samples(|_| {
+            Ok((0..9).map(|k| {
+                let target = if k == 7 { tensor![1.0] } else { tensor![1] };
+                Ok((tensor![k], target))
+            }))
+        });
+        let message = targets.batch(3).epoch_from(0, 2).unwrap().nth(1).unwrap().unwrap_err().to_string();
+        assert!(message.starts_with("sample 7 has targets of float32 [1], sample 5 of int64 [1]; "), "{message}");
         let weights = Stream::of_batches(|_| {
             Ok([Some(tensor![1.0]), None]
                 .into_iter()

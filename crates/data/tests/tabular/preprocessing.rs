@@ -400,6 +400,21 @@ fn it_comes_back_from_a_file_bit_by_bit() {
     assert_eq!(index, "column i: an index has no zeros for what is unknown");
     assert!(broken("\"indicator\"", "\"indicate\"").starts_with("unknown field `indicate`"));
     assert!(broken("{", "").starts_with("invalid type") || broken("{", "").contains("line 1"));
+    // What was expected is said in the words of the file, not of the program.
+    let of_text = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        error(Preprocessing::load(&path))
+    };
+    let all = "an object with `format`, `features` and `target`";
+    assert!(of_text("3").contains(&format!("invalid type: integer `3`, expected {all}")));
+    assert!(of_text("[]").contains(&format!("invalid length 0, expected {all}")));
+    let features = |feature: &str| of_text(&format!("{{\"format\": \"\", \"features\": [{feature}]}}"));
+    for feature in ["7", "{\"numeric\": 7}", "{\"categorical\": 7}", "{\"categorical\": {\"encoding\": 7}}"] {
+        let message = features(feature);
+        assert!(message.contains("expected") && !message.contains("struct") && !message.contains("enum"), "{message}");
+    }
+    let message = of_text("{\"target\": {\"number\": 7}}");
+    assert!(message.contains("expected an object that describes a target"), "{message}");
     std::fs::remove_file(&path).unwrap();
     assert!(error(Preprocessing::load(&path)).starts_with(&format!("{name}: cannot read: ")));
 }
