@@ -35,6 +35,7 @@ mod activation;
 mod built;
 mod constraints;
 mod finite;
+mod indices;
 mod initializers;
 mod layer;
 pub mod layers;

@@ -117,11 +117,13 @@ fn attention_and_tokens() {
     );
     assert_eq!(
         refused_with(Embedding::new(100, 8), &[tensor![[7, 100]]]),
-        "net (Sequential): part (Embedding 100→8): embedding: take: index 100 is out of range for an axis of size 100"
+        "net (Sequential): part (Embedding 100→8): embedding: tokens: 100 at [0, 1] is none of the \
+         vocabulary's 0 to 99; its size (Keras' input_dim) is 100"
     );
     assert_eq!(
         refused_with(Embedding::new(100, 8).mask_zero(), &[tensor![[-1]]]),
-        "net (Sequential): part (Embedding 100→8): embedding: take: index -1 is out of range for an axis of size 100"
+        "net (Sequential): part (Embedding 100→8): embedding: tokens: -1 at [0, 0] is none of the \
+         vocabulary's 0 to 99; its size (Keras' input_dim) is 100"
     );
 }
 

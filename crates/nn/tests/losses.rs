@@ -43,10 +43,28 @@ fn sparse_errors_name_the_loss_and_both_shapes() {
     let of = |labels: Tensor, p: &Tensor| message(sparse_categorical_crossentropy(&labels, p));
     assert_eq!(
         of(tensor![0, 3], &p),
-        "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: softmax_cross_entropy: index 3 is out \
-         of range for an axis of size 3"
+        "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none of the \
+         classes 0 to 2; `ignore_class(3)` leaves such samples out"
     );
-    assert!(of(tensor![0, -1], &p).ends_with("index -1 is out of range for an axis of size 3"));
+    assert!(
+        of(tensor![0, -1], &p).ends_with(
+            "labels: -1 of sample 1 is none of the classes 0 to 2; `ignore_class(-1)` leaves such samples out"
+        )
+    );
+    let ignoring = SparseCategoricalCrossentropy::from_logits().ignore_class(-1);
+    let steps = Tensor::zeros([2, 2, 3]);
+    assert!(
+        message(ignoring.loss(&tensor![[0, -1], [-100, 2]], &steps))
+            .ends_with("labels: -100 at [1, 0] is none of the classes 0 to 2; only the class -1 is ignored")
+    );
+    assert!(of(tensor![[0], [1]], &Tensor::full([2, 1], 0.5)).ends_with(
+        "labels: 1 of sample 1 is no class, as predictions have one: use a binary cross-entropy or predict more"
+    ));
+    assert_eq!(
+        message(categorical_generalized_cross_entropy(&tensor![0, 3], &p, 0.5)),
+        "categorical_generalized_cross_entropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none \
+         of the classes 0 to 2"
+    );
     assert_eq!(
         of(tensor![0, 1, 2], &p),
         "sparse_categorical_crossentropy of targets [3] and predictions [2, 3]: softmax_cross_entropy: logits [2, 3] \

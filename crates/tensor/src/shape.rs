@@ -112,6 +112,21 @@ impl<const N: usize> PartialEq<[usize; N]> for Shape {
 }
 
 impl Shape {
+    /// The index along each axis of the element at `flat` in row-major order, as NumPy's `unravel_index`.
+    ///
+    /// ```
+    /// # use tensor::Shape;
+    /// assert_eq!(Shape::from([2, 3]).unravel_index(5), [1, 2]);
+    /// ```
+    pub fn unravel_index(&self, mut flat: usize) -> Vec<usize> {
+        let mut index = vec![0; self.len()];
+        for (place, &size) in index.iter_mut().zip(self.iter()).rev() {
+            *place = flat % size.max(1);
+            flat /= size.max(1);
+        }
+        index
+    }
+
     /// The number of axes.
     pub fn rank(&self) -> usize {
         self.0.len()

@@ -1,9 +1,10 @@
 //! Vectors for tokens.
 
-use tensor::{DType, Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Tensor};
 
+use crate::indices::out_of_range;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor, tried};
+use crate::layer::{Layer, Mode, Visitor};
 use crate::mask::check_mask;
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
@@ -60,7 +61,17 @@ impl Layer for Embedding {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let sizes = [self.vocabulary, self.width];
         let table = self.weights.of("embedding", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
-        table.value().take(input, 0).map_err(|error| error.context("embedding"))
+        table.value().take(input, 0).map_err(|error| {
+            let error = out_of_range(error, input, |token, place| {
+                let size = self.vocabulary;
+                let message = format!(
+                    "{token} {place} is none of the vocabulary's 0 to {}; its size (Keras' input_dim) is {size}",
+                    size - 1
+                );
+                Error::argument("tokens", message)
+            });
+            error.context("embedding")
+        })
     }
 
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
@@ -86,11 +97,5 @@ impl Layer for Embedding {
 
     fn describe(&self) -> String {
         format!("Embedding {}→{}", self.vocabulary, self.width)
-    }
-
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        input.checked_size("output_shape")?;
-        let tokens = Tensor::full_of(input, 0.0, DType::I64);
-        tried(|| self.forward(&tokens, Mode::Inference))
     }
 }

@@ -75,6 +75,10 @@ impl Loss for BinaryCrossentropy {
         })
     }
 
+    fn takes_logits(&self) -> bool {
+        self.logits
+    }
+
     fn name(&self) -> &str {
         NAME
     }

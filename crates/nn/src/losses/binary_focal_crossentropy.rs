@@ -87,6 +87,10 @@ impl Loss for BinaryFocalCrossentropy {
         })
     }
 
+    fn takes_logits(&self) -> bool {
+        self.logits
+    }
+
     fn name(&self) -> &str {
         NAME
     }

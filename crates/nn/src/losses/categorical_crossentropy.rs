@@ -79,6 +79,10 @@ impl Loss for CategoricalCrossentropy {
         })
     }
 
+    fn takes_logits(&self) -> bool {
+        self.logits
+    }
+
     fn name(&self) -> &str {
         NAME
     }

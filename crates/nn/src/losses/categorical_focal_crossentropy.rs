@@ -84,6 +84,10 @@ impl Loss for CategoricalFocalCrossentropy {
         })
     }
 
+    fn takes_logits(&self) -> bool {
+        self.logits
+    }
+
     fn name(&self) -> &str {
         NAME
     }

@@ -2,8 +2,9 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::sparse_categorical_crossentropy::column_as_vector;
+use super::sparse_categorical_crossentropy::{column_as_vector, no_class};
 use super::{Loss, named};
+use crate::indices::out_of_range;
 
 const NAME: &str = "categorical_generalized_cross_entropy";
 
@@ -21,8 +22,11 @@ pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tens
         if !(q > 0.0 && q < 1.0) {
             return Err(Error::argument("q", format!("{q:?} must lie between 0 and 1")));
         }
-        let labels = column_as_vector(labels, predictions)?.expand_dims(-1)?;
-        let p = predictions.gather(&labels, -1)?.squeeze(-1)?;
+        let labels = column_as_vector(labels, predictions)?;
+        let p = predictions.gather(&labels.expand_dims(-1)?, -1).map_err(|error| {
+            out_of_range(error, &labels, |label, place| Error::argument("labels", no_class(label, &place, predictions)))
+        });
+        let p = p?.squeeze(-1)?;
         (1.0 - p.pow(q)?).try_div(q)
     })
 }

@@ -1,8 +1,8 @@
 //! Weights for classes, beside any loss.
 
-use tensor::{Result, Tensor};
+use tensor::{Error, Result, Tensor};
 
-use super::reduction::{aligned, of_classes};
+use super::reduction::{CLASS_WEIGHTS, aligned, of_classes};
 use super::{Loss, Reduction};
 
 /// A loss each of whose samples counts with the weight of its class; made by
@@ -20,8 +20,18 @@ impl<L: Loss> ClassWeighted<L> {
 
     fn weights(&self, targets: &Tensor, losses: &Tensor) -> Result<Tensor> {
         let counted = self.loss.counted(targets, losses)?;
-        of_classes(&self.weights, targets, losses, counted.as_ref())
-            .map_err(|error| error.context(format!("class weights of {}", self.name())))
+        check_finite(&self.weights)
+            .and_then(|()| of_classes(&self.weights, targets, losses, counted.as_ref()))
+            .map_err(|error| error.context(self.name()))
+    }
+}
+
+fn check_finite(weights: &[f64]) -> Result<()> {
+    match weights.iter().enumerate().find(|(_, weight)| !weight.is_finite()) {
+        Some((class, weight)) => {
+            Err(Error::argument(CLASS_WEIGHTS, format!("the weight of class {class} is {weight:?}; it must be finite")))
+        }
+        None => Ok(()),
     }
 }
 
@@ -50,6 +60,10 @@ impl<L: Loss> Loss for ClassWeighted<L> {
         }
         let counted = self.loss.counted(targets, &losses)?;
         reduction.apply(losses, counted.as_ref(), Some(&weights))
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.loss.takes_logits()
     }
 
     fn name(&self) -> &str {

@@ -114,6 +114,10 @@ impl Loss for Ctc {
         })
     }
 
+    fn takes_logits(&self) -> bool {
+        true
+    }
+
     fn name(&self) -> &str {
         NAME
     }

@@ -176,6 +176,13 @@ pub trait Loss: Send + Sync {
         ClassWeighted::new(self, weights.into())
     }
 
+    /// Whether predictions are logits, or other scores whose sign decides, rather than probabilities. A trainer says so
+    /// to its metrics, so that those with a threshold cut at 0 and not at 0.5. False by default; a closure cannot say
+    /// anything else.
+    fn takes_logits(&self) -> bool {
+        false
+    }
+
     /// What it is called in a history.
     fn name(&self) -> &str {
         "loss"

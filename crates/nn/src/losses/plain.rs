@@ -1,9 +1,9 @@
 //! Losses without settings: function and object from one row.
 
-/// Rows: function, object and the losses of targets (brought to shape and type of the predictions)
-/// and predictions, with documentation.
+/// Rows: function, object, the losses of targets (brought to shape and type of the predictions) and predictions, and
+/// `logits: true` for margins, whose sign decides; with documentation.
 macro_rules! plain_losses {
-    ($($(#[doc = $doc:literal])+ $function:ident $object:ident |$t:ident, $p:ident| $losses:expr;)*) => {$(
+    ($($(#[doc = $doc:literal])+ $function:ident $object:ident |$t:ident, $p:ident| $losses:expr $(, logits: $logits:literal)?;)*) => {$(
         $(#[doc = $doc])+
         ///
         /// Targets and predictions `[…, n]` give `[…]`.
@@ -24,6 +24,10 @@ macro_rules! plain_losses {
         impl super::Loss for $object {
             fn loss(&self, targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
                 $function(targets, predictions)
+            }
+
+            fn takes_logits(&self) -> bool {
+                false $(|| $logits)?
             }
 
             fn name(&self) -> &str {

@@ -2,6 +2,8 @@
 
 use tensor::{DType, Error, Result, Tensor};
 
+use crate::indices::out_of_range;
+
 /// How the losses of samples become one number, under Keras' names.
 ///
 /// Losses that do not count, such as those of an ignored class, are 0 and no part of a divisor. A
@@ -66,6 +68,9 @@ pub(super) fn aligned(weights: &Tensor, losses: &Tensor) -> Result<Tensor> {
     weights.cast(dtype).with_shape(&sizes[..])
 }
 
+/// What errors call the weights of classes.
+pub(super) const CLASS_WEIGHTS: &str = "class_weights";
+
 /// The weight of the class of each sample, in the type of the losses: targets are class numbers in
 /// the shape of the losses (or with a last axis of size 1), or rows of one number a class beside
 /// them, of which the largest decides. Losses that do not count get the weight of class 0.
@@ -78,16 +83,30 @@ pub(super) fn of_classes(
     let classes = weights.len();
     let labels = if targets.size() == losses.size() {
         targets.round().cast(DType::I64).with_shape(losses.shape())?
-    } else if targets.shape().split_last() == Some((&classes, &losses.shape()[..])) {
-        targets.argmax(-1)?
     } else {
-        let expected = format!("must be {} for class numbers, or that and {classes} for rows", losses.shape());
-        return Err(Error::shape("targets", targets.shape(), expected));
+        match targets.shape().split_last() {
+            Some((&width, rest)) if *rest == losses.shape()[..] => {
+                if width != classes {
+                    let message = format!("targets of {width} classes need as many weights, not {classes}");
+                    return Err(Error::argument(CLASS_WEIGHTS, message));
+                }
+                targets.argmax(-1)?
+            }
+            _ => {
+                let expected = format!("must be {} for class numbers, or that and {classes} for rows", losses.shape());
+                return Err(Error::shape("targets", targets.shape(), expected).context(CLASS_WEIGHTS));
+            }
+        }
     };
     let labels = match counted {
         Some(counted) => counted.select(&labels, 0)?,
         None => labels,
     };
     let weights = Tensor::from_vec(weights.to_vec(), [classes])?.cast(losses.dtype());
-    weights.take(&labels, 0)
+    weights.take(&labels, 0).map_err(|error| {
+        out_of_range(error, &labels, |label, place| {
+            let message = format!("class {label} {place} has none; there are {classes}, for the classes from 0 on");
+            Error::argument(CLASS_WEIGHTS, message)
+        })
+    })
 }

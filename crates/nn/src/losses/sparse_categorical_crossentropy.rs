@@ -3,6 +3,7 @@
 use tensor::{DType, Error, Result, Tensor};
 
 use super::{EPSILON, Loss, named};
+use crate::indices::out_of_range;
 
 const NAME: &str = "sparse_categorical_crossentropy";
 
@@ -47,6 +48,16 @@ pub(super) fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<
     }
 }
 
+/// What is wrong with a label that none of the predictions is for.
+pub(super) fn no_class(label: i64, place: &str, predictions: &Tensor) -> String {
+    match predictions.shape().last() {
+        Some(&classes) if classes > 1 => format!("{label} {place} is none of the classes 0 to {}", classes - 1),
+        _ => {
+            format!("{label} {place} is no class, as predictions have one: use a binary cross-entropy or predict more")
+        }
+    }
+}
+
 /// [`sparse_categorical_crossentropy`] as a [`Loss`]: of probabilities by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SparseCategoricalCrossentropy {
@@ -69,11 +80,21 @@ impl SparseCategoricalCrossentropy {
 
     /// Of labels `[…]`, none of which is ignored.
     fn of_classes(&self, labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        if self.logits {
+        let losses = if self.logits {
             predictions.softmax_cross_entropy(labels)
         } else {
             predictions.clamp(EPSILON, 1.0 - EPSILON)?.log().softmax_cross_entropy(labels)
-        }
+        };
+        losses.map_err(|error| {
+            out_of_range(error, labels, |label, place| match (no_class(label, &place, predictions), self.ignored) {
+                (message, None) => {
+                    Error::argument("labels", format!("{message}; `ignore_class({label})` leaves such samples out"))
+                }
+                (message, Some(ignored)) => {
+                    Error::argument("labels", format!("{message}; only the class {ignored} is ignored"))
+                }
+            })
+        })
     }
 }
 
@@ -93,6 +114,10 @@ impl Loss for SparseCategoricalCrossentropy {
     fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
         let valid = |ignored| integers(&targets.with_shape(losses.shape())?)?.not_equal(ignored);
         self.ignored.map(valid).transpose()
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.logits
     }
 
     fn name(&self) -> &str {

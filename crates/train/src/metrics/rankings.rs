@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Tensor};
 
 use crate::error::Result;
-use crate::metrics::classes::arranged;
+use crate::metrics::classes::{arranged, no_class};
 use crate::metrics::not_the_state;
 use crate::metrics::positives::{Average, truths};
 use crate::metrics::scores::Scores;
@@ -149,8 +149,7 @@ fn one_hot(metric: &str, labels: &Tensor, classes: usize, weights: &[f64]) -> te
         if label.fract() == 0.0 && (0.0..classes as f64).contains(&label) {
             truths[sample * classes + label as usize] = true;
         } else if counts {
-            let message = format!("the target {label} is none of the classes 0 to {}", classes - 1);
-            return Err(Error::argument(metric, message));
+            return Err(no_class(metric, label, labels.shape(), sample, classes));
         }
     }
     Ok(truths)
