@@ -5,8 +5,8 @@ use std::cell::Cell;
 use autograd::Variable;
 use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record};
 
-use crate::layer::{Layer, Mode, Part, Visitor};
-use crate::penalty::Penalty;
+use crate::layer::{Layer, Mode};
+use crate::penalty::KeptPenalties;
 use crate::stream::RandomStream;
 
 thread_local! {
@@ -66,7 +66,7 @@ fn not_finite(what: &str, shape: &Shape) -> Error {
 struct Kept {
     values: Vec<(Variable, Tensor)>,
     streams: Vec<(RandomStream, Option<GeneratorState>)>,
-    penalties: Vec<(Penalty, Tensor)>,
+    _penalties: KeptPenalties,
 }
 
 impl Kept {
@@ -79,13 +79,8 @@ impl Kept {
             let state = stream.state();
             (stream, state)
         });
-        let mut penalties = Vec::new();
-        model.visit(&mut Visitor::new(&mut |_, part| {
-            if let Part::Penalty(penalty) = part {
-                penalties.extend(penalty.take().map(|value| (penalty.clone(), value)));
-            }
-        }));
-        Kept { streams: streams.collect(), values: weights.into_iter().map(value).collect(), penalties }
+        let values = weights.into_iter().map(value).collect();
+        Kept { streams: streams.collect(), values, _penalties: KeptPenalties::of(model) }
     }
 
     fn restore(self) {
@@ -95,9 +90,6 @@ impl Kept {
         }
         for (stream, state) in self.streams {
             stream.restore(state);
-        }
-        for (penalty, value) in self.penalties {
-            penalty.set(value);
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use autograd::Variable;
-use tensor::profile::{scope, unobserved};
-use tensor::{DType, Error, Result, Shape, Tensor, no_record};
+use tensor::profile::scope;
+use tensor::{DType, Error, Result, Tensor, no_record};
 
 use crate::finite;
 use crate::mask::handed_on;
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
+use crate::summary::{Call, InputSpec, Summary, summary};
 use crate::weight::{AsWeight, Rules};
 
 /// What a forward pass is for. Layers such as dropout differ between the two.
@@ -117,16 +118,55 @@ pub trait Layer: Send + Sync {
         self.kind().to_string()
     }
 
-    /// The shape of the output for an input of a given shape. Found by trying with zeros, unless
-    /// overridden: layers that take other inputs than floating ones do so.
+    /// The layers that this one calls, with the shape of what each returns and its number of parameters, for an input
+    /// of a given shape without the axis of samples. It prints as a table.
+    ///
+    /// ```
+    /// use nn::{Dense, Embedding, GlobalAveragePool1d, InputSpec, Layer, Mode, parts};
+    /// use tensor::{DType, Result, Tensor};
+    ///
+    /// struct Classifier {
+    ///     embedding: Embedding,
+    ///     output: Dense,
+    /// }
+    ///
+    /// impl Layer for Classifier {
+    ///     parts!(embedding, output);
+    ///
+    ///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+    ///         let words = self.embedding.call("embedding", input, mode)?;
+    ///         let mean = GlobalAveragePool1d.call("mean", &words, mode)?;
+    ///         self.output.call("output", &mean, mode)
+    ///     }
+    /// }
+    ///
+    /// let model = Classifier { embedding: Embedding::new(1000, 16), output: Dense::units(2) };
+    /// let table = "
+    /// Layer                            Output shape       Parameters
+    /// ──────────────────────────────────────────────────────────────
+    /// embedding (Embedding 1000→16)    [batch, 20, 16]        16,000
+    /// mean (GlobalAveragePool1d)       [batch, 16]                 0
+    /// output (Dense 16→2)              [batch, 2]                 34
+    /// ──────────────────────────────────────────────────────────────
+    /// Parameters: 16,034 (62.63 KiB)
+    /// Trainable: 16,034
+    /// Not trainable: 0
+    /// ";
+    /// let summary = model.summary(InputSpec::new([20]).dtype(DType::I64))?;
+    /// assert_eq!(format!("\n{summary}"), table);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// The model is tried with one sample of zeros, so that layers which wait for a first input make their weights.
+    /// Layers are found where they are called by [`Layer::call`]. [`summary`](crate::summary) takes several inputs.
     ///
     /// # Errors
-    /// If the layer does not take such an input.
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        input.checked_size("output_shape")?;
-        let dtype = self.weights().first().map_or(DType::F32, Variable::dtype);
-        let zeros = Tensor::full_of(input, 0.0, dtype);
-        tried(|| self.forward(&zeros, Mode::Inference))
+    /// Returns an error if the layer does not take such an input.
+    fn summary(&self, input: impl Into<InputSpec>) -> Result<Summary>
+    where
+        Self: Sized,
+    {
+        summary(self, &[input.into()])
     }
 
     /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
@@ -303,22 +343,21 @@ pub trait Layer: Send + Sync {
     }
 }
 
-/// Runs a layer under a name, for errors and profiles; looks at its output if somebody
+/// Runs a layer under a name, for errors, profiles and summaries; looks at its output if somebody
 /// [searches](crate::first_non_finite).
 pub(crate) fn under_name<L: Layer + ?Sized, R>(
     layer: &L,
     name: &str,
     run: impl FnOnce() -> Result<R>,
-    output: impl FnOnce(&R) -> &Tensor,
+    output: impl Fn(&R) -> &Tensor,
 ) -> Result<R> {
     let _scope = scope(name);
+    let call = Call::start(name);
     let checked = run().and_then(|result| finite::check(output(&result)).map(|()| result));
+    if let (Some(call), Ok(result)) = (&call, &checked) {
+        call.gave(layer, output(result));
+    }
     checked.map_err(|error| error.context(format!("{name} ({})", layer.describe())))
-}
-
-/// The shape of what is computed on trial, of which neither tapes nor profilers hear.
-pub(crate) fn tried(forward: impl FnOnce() -> Result<Tensor>) -> Result<Shape> {
-    unobserved(|| no_record(forward)).map(|output| output.shape().clone())
 }
 
 /// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
@@ -453,9 +492,6 @@ macro_rules! layers_by_reference {
             }
             fn describe(&self) -> String {
                 (**self).describe()
-            }
-            fn output_shape(&self, input: &Shape) -> Result<Shape> {
-                (**self).output_shape(input)
             }
         }
     )*};

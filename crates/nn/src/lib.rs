@@ -23,6 +23,7 @@
 //! | [`Initializer`] | how weights begin |
 //! | [`Regularizer`], [`Constraint`] | what weights add to the loss, and what is made of them after a step |
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
+//! | [`Layer::summary`], [`summary`] | the layers that a model calls, as a table |
 //! | [`first_non_finite`] | where NaN and infinities come from |
 //! | [`state`], [`load`], [`Loading`] | weights by path, taken out and loaded |
 //! | [`PyTorch`] | the same under PyTorch's names and in its layouts |
@@ -47,6 +48,7 @@ mod pytorch;
 mod regularizers;
 mod state;
 mod stream;
+mod summary;
 mod weight;
 mod weights;
 
@@ -66,4 +68,5 @@ pub use pytorch::PyTorch;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use state::{Loading, Prepared, Report, State, load, state};
 pub use stream::RandomStream;
+pub use summary::{InputSpec, Summary, SummaryRow, summary};
 pub use weight::{AsWeight, Rules, Weight};

@@ -6,6 +6,8 @@ use std::sync::{Arc, Weak};
 
 use tensor::Tensor;
 
+use crate::layer::{Layer, Part, Visitor};
+
 thread_local! {
     /// What was set on this thread and not taken, by the address of its owner: the reference keeps the address from
     /// being given to another.
@@ -36,5 +38,31 @@ impl Penalty {
 
     fn address(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
+    }
+}
+
+/// The penalties of a model as they are now, until this is dropped: for a pass on trial.
+pub(crate) struct KeptPenalties(Vec<(Penalty, Option<Tensor>)>);
+
+impl KeptPenalties {
+    pub(crate) fn of(model: &dyn Layer) -> KeptPenalties {
+        let mut penalties = Vec::new();
+        model.visit(&mut Visitor::new(&mut |_, part| {
+            if let Part::Penalty(penalty) = part {
+                penalties.push((penalty.clone(), penalty.take()));
+            }
+        }));
+        KeptPenalties(penalties)
+    }
+}
+
+impl Drop for KeptPenalties {
+    fn drop(&mut self) {
+        for (penalty, value) in self.0.drain(..) {
+            penalty.take();
+            if let Some(value) = value {
+                penalty.set(value);
+            }
+        }
     }
 }
