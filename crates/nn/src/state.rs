@@ -198,8 +198,8 @@ impl Loading {
             problems.0.extend(report.unexpected.iter().map(|name| format!("no weight for the tensor {name}")));
         }
         if !problems.0.is_empty() {
-            if !report.unexpected.is_empty() && !self.allow_unexpected {
-                problems.0.push("(layers that wait for a first input have no weights before it)".into());
+            if !self.allow_unexpected {
+                problems.0.extend(waiting(model, &report.unexpected));
             }
             return Err(Error::argument("load", problems.to_string()));
         }
@@ -266,6 +266,27 @@ impl fmt::Display for Problems {
             }
         }
     }
+}
+
+/// A hint for each layer that has no weights while there are tensors for it: it may wait for its first input.
+fn waiting(model: &dyn Layer, unexpected: &[String]) -> Vec<String> {
+    let mut layers = vec![(String::new(), model.describe())];
+    model.visit(&mut Visitor::new(&mut |path, part| {
+        if let Part::Layer(layer) = part {
+            layers.push((path.to_string(), layer.describe()));
+        }
+    }));
+    let weights = model.named_weights();
+    let below = |path: &str, name: &str| path.is_empty() || name.strip_prefix(path).is_some_and(|n| n.starts_with('.'));
+    let of_layer = |path: &str, name: &str| name.rsplit_once('.').map_or("", |(parent, _)| parent) == path;
+    layers.retain(|(path, _)| {
+        unexpected.iter().any(|name| of_layer(path, name)) && !weights.iter().any(|(name, _)| below(path, name))
+    });
+    let hint = |(path, description): (String, String)| {
+        let name = if path.is_empty() { description } else { format!("{path} ({description})") };
+        format!("({name} has no weights yet; if it takes its sizes from the first input, call the model once before)")
+    };
+    layers.into_iter().map(hint).collect()
 }
 
 /// Each weight with all its paths, in the model's order.

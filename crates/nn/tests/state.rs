@@ -69,8 +69,7 @@ fn all_that_does_not_suit_is_listed() {
         "load: the tensors do not suit the model:\n  \
          a.kernel: the weight is [1, 2], the tensor [2, 1]; they must be equal\n  \
          no tensor for the weight a.bias\n  \
-         no weight for the tensor c.bias\n  \
-         (layers that wait for a first input have no weights before it)"
+         no weight for the tensor c.bias"
     );
     let shape = "load: a.kernel: the weight is [1, 2], the tensor [2, 1]; they must be equal";
     assert_eq!(message(Loading::new().partial(), wrong), shape);
@@ -151,6 +150,6 @@ fn layers_without_weights_yet_are_pointed_at() {
         "load: the tensors do not suit the model:\n  \
          no weight for the tensor a.kernel\n  \
          no weight for the tensor a.bias\n  \
-         (layers that wait for a first input have no weights before it)"
+         (a (Dense ?→2) has no weights yet; if it takes its sizes from the first input, call the model once before)"
     );
 }

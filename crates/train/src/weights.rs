@@ -18,8 +18,12 @@ impl Format {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => Ok(Format::Safetensors),
             Some("npz") => Ok(Format::Npz),
-            _ => {
-                let message = format!("{}: the name must end with .safetensors or .npz", path.display());
+            other => {
+                let mut message = format!("{}: the name must end with .safetensors or .npz", path.display());
+                if let Some("pt" | "pth" | "bin" | "ckpt") = other {
+                    message += "; in Python, `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` \
+                                writes one that `nn::PyTorch` reads";
+                }
                 Err(data::Error::Dataset(message).into())
             }
         }

@@ -50,7 +50,10 @@ fn weights_come_back_from_both_formats() {
 #[test]
 fn other_endings_are_refused() {
     for path in ["model.pt", "model", "model.h5"] {
-        let expected = format!("{path}: the name must end with .safetensors or .npz");
+        let way = "; in Python, `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` writes one that \
+                   `nn::PyTorch` reads";
+        let way = if path == "model.pt" { way } else { "" };
+        let expected = format!("{path}: the name must end with .safetensors or .npz{way}");
         assert_eq!(save_weights(&model(), path).unwrap_err().to_string(), expected);
         assert_eq!(load_weights(&model(), path).unwrap_err().to_string(), expected);
     }

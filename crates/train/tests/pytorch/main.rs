@@ -169,8 +169,7 @@ fn what_does_not_fit_is_named_by_both_sides() {
         no weight for the tensor 2.bias\n  \
         no weight for the tensor 2.weight\n  \
         no weight for the tensor 3.bias\n  \
-        no weight for the tensor 3.weight\n  \
-        (layers that wait for a first input have no weights before it)";
+        no weight for the tensor 3.weight";
     assert_eq!(wrong.to_string(), expected);
     assert_eq!(state(&model)[0].1.to_vec::<f32>().unwrap(), before);
 
