@@ -38,3 +38,6 @@ pub use random::{Generator, GeneratorState};
 pub use record::no_record;
 pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
 pub use tensor::{Argument, Literal, Number, Operand, ScalarLiteral, Tensor};
+
+/// Whether this crate was compiled with optimization. Without it, kernels take hundreds of times as long.
+pub const OPTIMIZED: bool = !cfg!(unoptimized);

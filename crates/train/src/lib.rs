@@ -53,6 +53,8 @@ mod step;
 mod tensorboard;
 mod trainer;
 mod training;
+mod unoptimized;
+mod untrained;
 mod weights;
 
 pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau, SavePlot};

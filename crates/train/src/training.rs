@@ -15,10 +15,11 @@ use crate::checkpoints::Checkpoints;
 use crate::error::{Error, Result};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
-use crate::meter::Meter;
+use crate::meter::{Meter, no_samples};
 use crate::metrics::Metric;
 use crate::progress::Progress;
 use crate::step::{self, Outcome};
+use crate::unoptimized;
 
 /// A training under way: what callbacks see, and what they may change.
 ///
@@ -119,7 +120,8 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Measures one thing more, by a metric given or lent (`&mut metric`).
+    /// Measures one more quantity, by a metric given or lent (`&mut metric`). The loss is the loop's: if predictions are
+    /// logits, [say so](Metric::set_logits) to metrics with a threshold.
     #[must_use]
     pub fn metric(mut self, metric: impl Metric + 'a) -> Training<'a> {
         self.meter.metrics.push(Box::new(metric));
@@ -290,7 +292,7 @@ impl<'a> Training<'a> {
     /// data for one, and what optimizer, callbacks and checkpoints report.
     pub fn end_epoch(&mut self, more: &[(&str, f64)]) -> Result<()> {
         let (score, validation) = match self.trained.take() {
-            Some(score) => (score, Some(self.meter.score_of("evaluate")?)),
+            Some(score) => (score, Some(self.meter.score_of(VALIDATION)?)),
             None if self.fit.validation.is_some() => {
                 let message =
                     "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`";
@@ -327,11 +329,17 @@ impl<'a> Training<'a> {
     }
 
     fn begin(&mut self, samples: &dyn Samples) -> Result<()> {
+        unoptimized::note(self.fit.verbose);
         self.optimizer.validate()?;
         self.meter.check()?;
         self.fit.kept.check(self.model)?;
         if self.fit.steps_per_epoch == Some(0) {
             return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+        }
+        if let Some(validation) = self.fit.validation
+            && is_empty(validation)?
+        {
+            return Err(no_samples(VALIDATION));
         }
         // Not taken out of the fit: a call after an error is to resume as well.
         let checkpoint = self.fit.resume.as_ref().map(Checkpoint::open).transpose()?;
@@ -367,7 +375,7 @@ impl<'a> Training<'a> {
         if let Some(gradients) = self.accumulator.take()? {
             step::apply(self.model, self.optimizer, &self.model.trainable_weights(), &gradients)?;
         }
-        let score = self.meter.score_of("fit")?;
+        let score = self.meter.score_of("fit: the data")?;
         self.meter.reset();
         Ok(score)
     }
@@ -399,6 +407,17 @@ impl<'a> Training<'a> {
         self.fit.callbacks = callbacks;
         told
     }
+}
+
+/// What errors call the data by which epochs are validated.
+const VALIDATION: &str = "fit: the validation data";
+
+/// Whether pass 0 gives no samples. Where their number is not known before, one is drawn.
+fn is_empty(samples: &dyn Samples) -> Result<bool> {
+    Ok(match samples.known_len() {
+        Some(len) => len == 0,
+        None => samples.pass(0)?.next(1)?.is_none(),
+    })
 }
 
 /// The row of an epoch in a history.
