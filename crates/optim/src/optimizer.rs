@@ -21,7 +21,7 @@ use crate::step::Step;
 ///
 /// The order of a step: gradients are limited ([`clip`](Optimizer::clip)); the L2 penalty is added;
 /// weight decay is taken from the variable; then the optimizer's formula.
-pub trait Optimizer: Send {
+pub trait Optimizer: Send + Sync {
     /// The name under which errors and checkpoints show it.
     fn name(&self) -> &'static str;
 

@@ -2,6 +2,7 @@
 
 use data::Batch;
 use nn::{Layer, Mode, first_non_finite};
+use tensor::{DType, Tensor};
 
 use crate::fit::BatchEnd;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,8 @@ impl Error {
     pub(crate) fn loss(end: &BatchEnd, learning_rate: f64, model: &dyn Layer, batch: &Batch) -> Error {
         let origin = if !batch.targets.all_finite() {
             "the targets have NaN or infinite elements".into()
+        } else if let Some(weights) = batch.weights.as_ref().filter(|weights| !weights.all_finite()) {
+            not_finite_weight(weights)
         } else {
             first_non_finite(model, &batch.features, batch.mask.as_ref(), Mode::Training)
                 .unwrap_or_else(|| "the predictions are finite".into())
@@ -84,6 +87,18 @@ impl Error {
     /// What went wrong with this file.
     pub(crate) fn file(path: &Path, source: std::io::Error) -> Error {
         Error::File { path: path.to_owned(), source }
+    }
+}
+
+/// The first weight of a sample that is NaN or infinite.
+fn not_finite_weight(weights: &Tensor) -> String {
+    let values = weights.cast(DType::F64).to_vec::<f64>().unwrap_or_default();
+    match values.iter().position(|weight| !weight.is_finite()) {
+        Some(flat) => {
+            let sample = weights.shape().unravel_index(flat).first().copied().unwrap_or(0);
+            format!("the weight of sample {sample} of the batch is {}", values[flat])
+        }
+        None => "the sample weights have NaN or infinite elements".into(),
     }
 }
 

@@ -7,6 +7,7 @@ use optim::Optimizer;
 use tensor::{DType, Tensor, no_record};
 
 use crate::error::{Error, Result};
+use crate::untrained::Untrained;
 
 /// What is made small: the mean loss of a batch, each sample times its weight, and the penalties of the model.
 pub(crate) struct Objective<'m> {
@@ -45,7 +46,14 @@ pub(crate) fn apply(
 
 impl Objective<'_> {
     /// Forward pass, loss, and the gradients of all trainable weights.
-    pub(crate) fn gradients(&self, batch: &Batch) -> Result<(Outcome, Vec<Variable>, Vec<Tensor>)> {
+    ///
+    /// # Errors
+    /// Returns an error if the loss depends on variables that are [not trained](Untrained).
+    pub(crate) fn gradients(
+        &self,
+        batch: &Batch,
+        untrained: &mut Untrained,
+    ) -> Result<(Outcome, Vec<Variable>, Vec<Tensor>)> {
         let states = states(self.model);
         let tape = GradientTape::new();
         let (loss, predictions, weights) = self.forward(batch, Mode::Training)?;
@@ -57,6 +65,7 @@ impl Objective<'_> {
             return Ok((outcome, Vec::new(), Vec::new()));
         }
         let variables = self.model.trainable_weights();
+        untrained.check(&tape, &loss, &variables)?;
         if variables.is_empty() {
             return Err(Error::Trainer("fit: the model has no trainable weights; there is nothing to fit".into()));
         }
