@@ -258,12 +258,12 @@ fn a_model_that_is_no_row_has_a_summary() {
     let tokens = || InputSpec::new([7]).dtype(DType::I64);
     let model = Tagger::new();
     let expected = "\
-Layer                         Output shape       Parameters
-───────────────────────────────────────────────────────────
-embedding (Embedding 10→4)    [batch, 7, 4]              40
-parts.0 (Sequential)          [batch, 7, 2]              23
-Tagger                        [batch, 7, 2]               4
-───────────────────────────────────────────────────────────
+Layer                         Output shape     Parameters
+─────────────────────────────────────────────────────────
+embedding (Embedding 10→4)    [batch, 7, 4]            40
+parts.0 (Sequential)          [batch, 7, 2]            23
+Tagger                        [batch, 7, 2]             4
+─────────────────────────────────────────────────────────
 Parameters: 67 (268 B)
 Trainable: 67
 Not trainable: 0
@@ -271,9 +271,9 @@ Not trainable: 0
     assert_eq!(model.summary(tokens()).unwrap().to_string(), expected);
     let nested = model.summary(tokens()).unwrap().expand_nested().to_string();
     let rows = "\
-parts.0 (Sequential)          [batch, 7, 2]              23
-  dense (Dense 4→3)           [batch, 7, 3]              15
-  dense_1 (Dense 3→2)         [batch, 7, 2]               8
+parts.0 (Sequential)          [batch, 7, 2]            23
+  dense (Dense 4→3)           [batch, 7, 3]            15
+  dense_1 (Dense 3→2)         [batch, 7, 2]             8
 ";
     assert!(nested.contains(rows), "{nested}");
     let paths: Vec<String> = model.summary(tokens()).unwrap().rows.into_iter().map(|row| row.path).collect();
@@ -286,7 +286,7 @@ parts.0 (Sequential)          [batch, 7, 2]              23
     assert_eq!((row.rows[0].path.as_str(), row.rows[0].parameters), ("tagger", 67));
     let dense = Dense::new(3, 2);
     dense.cast(DType::F64).unwrap();
-    assert!(dense.summary([3]).unwrap().to_string().contains("\nDense 3→2    [batch, 2]                8\n"));
+    assert!(dense.summary([3]).unwrap().to_string().contains("\nDense 3→2    [batch, 2]               8\n"));
     assert_eq!(
         message(model.summary([7])),
         "summary of an input taken for float32, as `InputSpec::dtype` states no other type: embedding (Embedding \
