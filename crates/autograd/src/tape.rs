@@ -33,7 +33,10 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Leaf {
     Variable(u32),
-    Tensor,
+    Tensor {
+        /// Whether values were made on the tape's thread between its start and the call of `watch`.
+        late: bool,
+    },
 }
 
 /// All that was recorded.
@@ -47,7 +50,7 @@ pub(crate) struct Record {
     /// Nodes of values that were made before.
     older: HashMap<u64, Node>,
     /// Variables that are not trainable but watched.
-    watched: Vec<u32>,
+    pub(crate) watched: Vec<u32>,
     /// If values are searched for NaN and infinities: the first operation with any, once found.
     pub(crate) anomalies: Option<Option<String>>,
     /// The memory of a walk, between walks.
@@ -115,7 +118,8 @@ impl Tape {
             Source::Variable(variable) => record.watched.push(variable.id()),
             Source::Tensor(tensor) => {
                 if self.node(record, tensor.trace()) == CONSTANT {
-                    record.add_leaf(self.base, tensor.trace(), Leaf::Tensor);
+                    let late = record::upcoming_id() != self.base;
+                    record.add_leaf(self.base, tensor.trace(), Leaf::Tensor { late });
                 }
             }
         }
@@ -218,6 +222,10 @@ impl Recorder for Tape {
         for output in outputs {
             record.add(self.base, output.trace());
         }
+    }
+
+    fn is_watching(&self, value: &Tensor) -> bool {
+        self.node(&mut self.record.borrow_mut(), value.trace()) != CONSTANT
     }
 
     fn is_stopped(&self) -> bool {
@@ -323,13 +331,13 @@ impl GradientTape {
         PersistentTape(Tape::start())
     }
 
-    /// The gradient of `target` for one source, an array or a list of them. A target that is no
-    /// scalar counts as if its elements were summed.
+    /// The gradient of `target` for one source or for several; [`Sources`] lists the forms. A target that is not a
+    /// scalar counts as the sum of its elements.
     ///
     /// # Errors
-    /// If the target is not floating, or a source is not floating, was never watched, or has no
-    /// part in the target; if a value from another thread is met; or if an operation between them
-    /// has no derivative.
+    /// Returns an error if the target or a source is not floating, if a source was never watched or has no
+    /// part in the target, if an operation on the way has no derivative, or if the target depends on a value that
+    /// was computed from a watched variable on another thread.
     pub fn gradient<S: Sources>(self, target: impl Operand, sources: S) -> Result<S::Gradients> {
         self.gradient_with(target, sources, GradientOptions::default())
     }
@@ -355,7 +363,7 @@ impl GradientTape {
             // What an operation kept is dropped as soon as it is done with; where it lies, as it is large.
             entries.truncate(entries.len() - 1);
         }
-        let gradients = walk.collect(&list, &nodes, &options).and_then(S::arrange);
+        let gradients = walk.collect(&self.0.record.borrow(), &list, &nodes, &options).and_then(S::arrange);
         let record = &mut *self.0.record.borrow_mut();
         (record.entries, record.walk) = (entries, walk);
         gradients
@@ -398,7 +406,7 @@ impl PersistentTape {
         record::without(&recorder, || {
             let record = self.0.record.borrow();
             record.entries.iter().rev().try_for_each(|entry| walk.step(entry))?;
-            walk.collect(&list, &nodes, &options).and_then(S::arrange)
+            walk.collect(&record, &list, &nodes, &options).and_then(S::arrange)
         })
     }
 }

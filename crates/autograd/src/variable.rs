@@ -253,8 +253,7 @@ impl Variable {
 
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.read();
-        write!(f, "Variable({}, shape={}, dtype={})", self.name(), value.shape(), value.dtype())
+        write!(f, "Variable({}, shape={}, dtype={})", self.name(), self.shape(), self.dtype())
     }
 }
 
