@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use image::imageops::FilterType;
 use image::{ImageReader, Limits};
 use rayon::prelude::*;
-use tensor::Tensor;
+use tensor::{Tensor, parallel_section};
 
 use crate::batch::Batch;
 use crate::dataset::{Dataset, no_sample};
@@ -153,7 +153,8 @@ impl Dataset for ImageFolder {
         let found = samples.iter().map(|&k| self.pictures.get(k).ok_or_else(|| no_sample(k, self.len())));
         let pictures = found.collect::<Result<Vec<_>>>()?;
         // Collected before errors are looked at, so that of several the first is given.
-        let decoded: Vec<Result<Vec<u8>>> = pictures.par_iter().map(|(path, _)| self.decode(path)).collect();
+        let decode = || pictures.par_iter().map(|(path, _)| self.decode(path)).collect();
+        let decoded: Vec<Result<Vec<u8>>> = parallel_section(decode);
         let pixels = decoded.into_iter().collect::<Result<Vec<_>>>()?.concat();
         let shape = [samples.len(), self.size.height as usize, self.size.width as usize, self.channels()];
         let targets: Vec<i64> = pictures.iter().map(|(_, class)| *class).collect();

@@ -32,6 +32,7 @@ mod tensor;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind, Result};
 pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
+pub use kernels::threads::parallel_section;
 pub use kernels::update::{Update, update};
 pub use ops::Op;
 pub use random::{Generator, GeneratorState};

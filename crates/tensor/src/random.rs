@@ -6,7 +6,9 @@
 //! whose [state](Generator::state) was restored goes on as if nothing had happened.
 //!
 //! Each thread has a default generator, which [`Tensor::uniform`] and its kin draw from. It starts
-//! with a seed from the operating system, or with [`seed`].
+//! with a seed from the operating system, or with [`seed`]. Tasks that a thread runs for other callers while
+//! a kernel waits for its parallel work do not share it: they start with a seed from the operating system
+//! too. So a task of a parallel loop that begins with [`seed`] draws the same numbers as in a serial loop.
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -250,6 +252,40 @@ fn with_default<T>(draw: impl FnOnce(&mut Generator) -> T) -> T {
     let mut generator = Generator::from_state(state());
     let result = draw(&mut generator);
     restore(generator.state);
+    result
+}
+
+/// Puts the thread's generator back when it is dropped, also by a panic.
+struct Restore(Option<GeneratorState>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        DEFAULT.set(self.0);
+    }
+}
+
+/// Runs `f` while the thread's generator is put aside: `f` may run tasks of other callers.
+pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(DEFAULT.take());
+    f()
+}
+
+/// Runs `f` with `generator` in the place of the calling thread's generator. Afterwards `generator` stands where `f` left
+/// it, and the thread's generator where it was before.
+///
+/// ```
+/// # use tensor::{Generator, Tensor, random};
+/// let mut generator = Generator::new(1);
+/// let inside = random::with_generator(&mut generator, || Tensor::normal([2], 0.0, 1.0))?;
+/// let mut same = Generator::new(1);
+/// assert_eq!(inside.to_vec::<f32>()?, same.normal([2], 0.0, 1.0)?.to_vec::<f32>()?);
+/// assert_eq!(generator, same);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn with_generator<R>(generator: &mut Generator, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(DEFAULT.replace(Some(generator.state)));
+    let result = f();
+    generator.state = state();
     result
 }
 

@@ -8,16 +8,34 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::{profile, record};
+use crate::{profile, random, record};
 
 /// Elements of an elementwise operation that one task takes. Below two tasks nothing is handed to
 /// another thread, which costs some 5 µs.
 pub(crate) const CHUNK: usize = 32 << 10;
 
-/// Runs `f`, a parallel section, with the recorders of this thread and its phase and scope in a profile
-/// put aside: while it waits, it may run tasks that belong to somebody else.
-fn suspended<R>(f: impl FnOnce() -> R) -> R {
-    record::suspended(|| profile::suspended(f))
+/// Runs `f`, which hands work to a rayon pool and waits for it. A waiting worker thread runs other tasks of
+/// the pool, which may belong to other callers, so the state that belongs to the calling code is put aside
+/// until `f` returns: tapes, the default generator, and the phase and scope of a profile.
+///
+/// Every kernel that runs in parallel does this. Use it around your own parallel loops inside code that
+/// draws from the default generator or that a tape records. A tape does not see the operations in `f`, as if
+/// they ran on another thread.
+///
+/// ```
+/// use tensor::{Tensor, parallel_section, random};
+///
+/// random::seed(1);
+/// // If this thread runs a task that calls `random::seed`, that does not change the draw below.
+/// let (a, b) = parallel_section(|| rayon::join(|| 1, || 2));
+/// let noise = Tensor::normal([3], 0.0, 1.0)?;
+/// # random::seed(1);
+/// # assert_eq!(noise.to_vec::<f32>()?, Tensor::normal([3], 0.0, 1.0)?.to_vec::<f32>()?);
+/// # assert_eq!(a + b, 3);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn parallel_section<R>(f: impl FnOnce() -> R) -> R {
+    random::suspended(|| record::suspended(|| profile::suspended(f)))
 }
 
 /// Whether so many tasks are better done by the calling thread: a pool of one thread would be slow to wake.
@@ -30,7 +48,7 @@ pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     if alone(count) {
         (0..count).for_each(task);
     } else {
-        suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
+        parallel_section(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
     }
 }
 
@@ -41,7 +59,7 @@ pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> 
     if alone(count) {
         (0..count).map(task).collect()
     } else {
-        suspended(|| (0..count).into_par_iter().map(task).collect())
+        parallel_section(|| (0..count).into_par_iter().map(task).collect())
     }
 }
 
