@@ -3,15 +3,31 @@
 use std::cell::Cell;
 
 use autograd::Variable;
-use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record};
+use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record, record};
 
 use crate::layer::{Layer, Mode, Part, Visitor};
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 
 thread_local! {
-    /// Whether the outputs of layers are looked at.
-    static SEARCHES: Cell<bool> = const { Cell::new(false) };
+    /// The number of the thread on which the outputs of layers are checked, or 0. Tasks that this thread runs for
+    /// other callers while it waits have another number.
+    static SEARCHED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A search on this thread until this is dropped, also by a panic.
+struct Searching(u64);
+
+impl Searching {
+    fn start() -> Searching {
+        Searching(SEARCHED.replace(record::thread()))
+    }
+}
+
+impl Drop for Searching {
+    fn drop(&mut self) {
+        SEARCHED.set(self.0);
+    }
 }
 
 /// What is the first with NaN or infinite elements when a model is given this input: the input, a weight or the
@@ -42,9 +58,9 @@ pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>
         return Some(not_finite(&format!("weight {path}"), &weight.shape()).to_string());
     }
     let kept = Kept::of(model, weights);
-    SEARCHES.set(true);
+    let searching = Searching::start();
     let found = no_record(|| model.forward_masked(input, mask, mode));
-    SEARCHES.set(false);
+    drop(searching);
     kept.restore();
     match found {
         Ok((output, _)) if output.all_finite() => None,
@@ -55,7 +71,11 @@ pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>
 
 /// Ends the search at the output of a layer that is not finite.
 pub(crate) fn check(output: &Tensor) -> Result<()> {
-    if SEARCHES.get() && !output.all_finite() { Err(not_finite("output", output.shape())) } else { Ok(()) }
+    let searched = SEARCHED.get();
+    if searched != 0 && searched == record::thread() && !output.all_finite() {
+        return Err(not_finite("output", output.shape()));
+    }
+    Ok(())
 }
 
 fn not_finite(what: &str, shape: &Shape) -> Error {

@@ -4,16 +4,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use tensor::Tensor;
+use tensor::{Tensor, record};
+
+/// The number of the thread that set a penalty, and the address of the penalty's owner.
+type Key = (u64, usize);
 
 thread_local! {
-    /// What was set on this thread and not taken, by the address of its owner: the reference keeps the address from
-    /// being given to another.
-    static WAITING: RefCell<HashMap<usize, (Weak<()>, Tensor)>> = RefCell::default();
+    /// The penalties that were set on this thread and not taken. The number of the thread tells those of tasks apart
+    /// that it ran for other callers while it waited; the reference keeps the address from being reused.
+    static WAITING: RefCell<HashMap<Key, (Weak<()>, Tensor)>> = RefCell::default();
 }
 
-/// The penalty of a layer's last call, until it is taken. Each thread has its own, as it has its own tapes, so
-/// that several may use one layer at the same time. Clones are the same.
+/// The penalty of a layer's last call, until it is taken. Each thread, and each task of a parallel loop, has its own,
+/// as it has its own tapes, so several may use one layer at the same time. Clones are the same penalty.
 ///
 /// A layer sets it in `forward` and shows it by [`Visitor::penalty`](crate::Visitor::penalty);
 /// [`Layer::regularization_loss`](crate::Layer::regularization_loss) takes it.
@@ -25,16 +28,16 @@ impl Penalty {
     pub fn set(&self, penalty: Tensor) {
         WAITING.with_borrow_mut(|waiting| {
             waiting.retain(|_, (owner, _)| owner.strong_count() > 0);
-            waiting.insert(self.address(), (Arc::downgrade(&self.0), penalty));
+            waiting.insert(self.key(), (Arc::downgrade(&self.0), penalty));
         });
     }
 
     /// What this thread set, once.
     pub fn take(&self) -> Option<Tensor> {
-        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.address())).map(|(_, penalty)| penalty)
+        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.key())).map(|(_, penalty)| penalty)
     }
 
-    fn address(&self) -> usize {
-        Arc::as_ptr(&self.0) as usize
+    fn key(&self) -> Key {
+        (record::thread(), Arc::as_ptr(&self.0) as usize)
     }
 }
