@@ -36,7 +36,7 @@ impl<T> Matrices<'_, T> {
     }
 
     #[inline(always)]
-    fn matrix(&self, pair: usize) -> Matrix<'_, T> {
+    pub(super) fn matrix(&self, pair: usize) -> Matrix<'_, T> {
         Matrix { data: self.data, start: self.starts[pair], strides: [self.rows, self.columns] }
     }
 

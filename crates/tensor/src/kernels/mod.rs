@@ -10,6 +10,7 @@ mod gemv;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;
+pub(crate) mod masked_softmax;
 pub(crate) mod math;
 pub(crate) mod memory;
 pub(crate) mod normalize;
@@ -20,6 +21,7 @@ pub(crate) mod scan;
 pub(crate) mod select;
 pub(crate) mod simd;
 pub(crate) mod softmax;
+pub(crate) mod sparse;
 pub(crate) mod strided;
 pub(crate) mod threads;
 pub(crate) mod tile;

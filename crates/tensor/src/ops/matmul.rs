@@ -3,6 +3,7 @@
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Matrices, gemm};
+use crate::kernels::sparse::{Sparse, without_zeros};
 use crate::kernels::strided::Walk;
 use crate::kernels::tile::Tiled;
 use crate::ops::{apply, operands, same_dtype};
@@ -10,13 +11,38 @@ use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
 use crate::tensor::{Operand, Tensor};
 
-/// The matrix product by NumPy's rules.
+/// The matrix product by NumPy's rules. The variants differ in what they make of `0 · NaN` and `0 · ∞`, which is NaN: of
+/// finite operands they all give the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Matmul;
+pub enum Matmul {
+    /// All products count, as in NumPy.
+    Dense,
+    /// Zeros of the left operand are absent, as in a sparse matrix: they add nothing, whatever they stand beside.
+    SparseLeft,
+    /// The same for zeros of the right operand.
+    SparseRight,
+    /// As [`Matmul::Dense`], but the gradient of the result is sparse: an element whose gradient is 0 adds nothing to
+    /// the gradients of the operands, whatever stands in them. The counterpart of the sparse products: it computes all
+    /// elements of the result, whoever reads it takes some of them.
+    Sampled,
+}
 
-names! { Matmul: Matmul => "matmul" }
+names! { Matmul:
+    Matmul::Dense => "matmul",
+    Matmul::SparseLeft => "sparse_matmul",
+    Matmul::SparseRight => "matmul_sparse",
+    Matmul::Sampled => "sampled_matmul",
+}
 
 impl Matmul {
+    fn sparse(self) -> Option<Sparse> {
+        match self {
+            Matmul::Dense | Matmul::Sampled => None,
+            Matmul::SparseLeft => Some(Sparse::Left),
+            Matmul::SparseRight => Some(Sparse::Right),
+        }
+    }
+
     pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let inner = inputs[0].shape().last().copied().unwrap_or(0);
         2 * (inner * outputs[0].size()) as u64
@@ -45,7 +71,7 @@ impl Matmul {
             Some(left) => (left, Shape::default(), batch.size() * m),
             None => (left, batch.clone(), m),
         };
-        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k]),
+        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k], self.sparse()),
             else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
         let shape: Shape =
             batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
@@ -79,11 +105,15 @@ fn strides_inserted(x: &Tensor, axis: usize) -> Strides {
     strides.into_iter().collect()
 }
 
-fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3]) -> Tensor {
+fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3], sparse: Option<Sparse>) -> Tensor {
     let [m, n, _] = sizes;
     let shape: Shape = batch.iter().copied().chain([m, n]).collect();
     let mut out = Buffer::new::<T>(shape.size());
-    gemm(sizes, &matrices::<T>(a, batch), &matrices::<T>(b, batch), out.as_mut_slice());
+    let (a, b) = (matrices::<T>(a, batch), matrices::<T>(b, batch));
+    gemm(sizes, &a, &b, out.as_mut_slice());
+    if let Some(sparse) = sparse {
+        without_zeros(sizes, &a, &b, sparse, out.as_mut_slice());
+    }
     Tensor::from_buffer(out, shape)
 }
 
@@ -111,6 +141,34 @@ impl Tensor {
     /// floating, or the types differ.
     pub fn matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "matmul")?;
-        apply(Matmul, &[self, &other])
+        apply(Matmul::Dense, &[self, &other])
+    }
+
+    /// [`Tensor::matmul`] in which zeros of this tensor are absent, as in a sparse matrix: they add nothing, whatever
+    /// they stand beside.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let (weights, values) = (tensor![[1.0, 0.0]], tensor![[3.0], [f64::NAN]]);
+    /// assert_eq!(weights.sparse_matmul(&values)?.item()?, 3.0);
+    /// assert!(weights.matmul(&values)?.item()?.is_nan());
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::matmul`].
+    pub fn sparse_matmul(&self, other: impl Operand) -> Result<Tensor> {
+        let other = other.argument().into_tensor(self.dtype(), "sparse_matmul")?;
+        apply(Matmul::SparseLeft, &[self, &other])
+    }
+
+    /// [`Tensor::matmul`] of which some elements count only, those that have a gradient: the others add nothing to the
+    /// gradients of the operands, whatever stands in these. For rows whose results are masked, and which may hold NaN.
+    ///
+    /// # Errors
+    /// As [`Tensor::matmul`].
+    pub fn sampled_matmul(&self, other: impl Operand) -> Result<Tensor> {
+        let other = other.argument().into_tensor(self.dtype(), "sampled_matmul")?;
+        apply(Matmul::Sampled, &[self, &other])
     }
 }
