@@ -22,7 +22,7 @@ pub enum Recurrent {
     /// | the recurrent kernel | `[units, gates · units]` |
     /// | the bias of the product with the state | `[gates · units]` |
     /// | the states before the first step | `[batch, units]` each |
-    /// | if wanted, a mask: where false, a step changes no state | `[batch, time]`, bool |
+    /// | if wanted, a mask: where false, a step changes no state, whatever its input | `[batch, time]`, bool |
     States(Sequence),
     /// The gradients of the projected inputs and of the initial states, and of a GRU also that of the
     /// product with the recurrent kernel at each step (of the others it is that of the projected inputs).
