@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use autograd::Variable;
-use data::{ArrayDataset, Dataset, Sequences};
+use data::{ArrayDataset, Batch, Dataset, Sequences};
 use nn::{
     Activation, Dense, GlobalAveragePool1d, Initializer, Layer, MeanSquaredError, Mode, Sequential,
     SparseCategoricalCrossentropy, Visitor, mean_absolute_error,
@@ -98,6 +98,23 @@ fn predictions_of_padded_samples_heed_their_mask() {
     assert_eq!(trainer.predict_samples(&samples).unwrap_err().to_string(), message);
     let message = "predict_samples: there are no samples";
     assert_eq!(trainer.predict_samples(&lines(&[], 0.0)).unwrap_err().to_string(), message);
+}
+
+#[test]
+fn padded_steps_may_be_nan() {
+    let nan = f64::NAN;
+    let padded = |x: [[f64; 2]; 2]| tensor![[[x[0][0]], [x[0][1]]], [[x[1][0]], [x[1][1]]]];
+    let batch = Batch::new(&padded([[1.0, nan], [2.0, 3.0]]), &padded([[0.0, nan], [0.0, 0.0]])).unwrap();
+    let batch = Batch { mask: Some(tensor![[true, false], [true, true]]), ..batch };
+    let model = Scale::new(1.0);
+    let mut trainer =
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.0625)).metric(Mean::of("mae", mean_absolute_error));
+    let score = trainer.evaluate(&ArrayDataset::from_batch(batch.clone()).unwrap()).unwrap();
+    assert!((score.loss - 14.0 / 3.0).abs() < 1e-6, "{score}");
+    assert_eq!(score.get("mae"), Some(2.0));
+    // The gradient is 2 w (1 + 4 + 9) / 3.
+    trainer.train_on_batch(&batch).unwrap();
+    assert!((model.w() - (1.0 - 0.0625 * 28.0 / 3.0)).abs() < 1e-6, "{}", model.w());
 }
 
 #[test]

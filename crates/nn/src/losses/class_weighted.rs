@@ -2,7 +2,7 @@
 
 use tensor::{Result, Tensor};
 
-use super::reduction::{aligned, of_classes};
+use super::reduction::{aligned, effective, of_classes};
 use super::{Loss, Reduction};
 
 /// A loss each of whose samples counts with the weight of its class; made by
@@ -18,6 +18,15 @@ impl<L: Loss> ClassWeighted<L> {
         ClassWeighted { loss, weights }
     }
 
+    /// Computes the losses inside again, of targets and predictions in which some samples were made 0.
+    fn again<'a>(
+        &'a self,
+        targets: &'a Tensor,
+        predictions: &'a Tensor,
+    ) -> impl FnOnce(&dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> + 'a {
+        move |zeroed| self.loss.loss(&zeroed(targets)?, &zeroed(predictions)?)
+    }
+
     fn weights(&self, targets: &Tensor, losses: &Tensor) -> Result<Tensor> {
         let counted = self.loss.counted(targets, losses)?;
         of_classes(&self.weights, targets, losses, counted.as_ref())
@@ -28,7 +37,8 @@ impl<L: Loss> ClassWeighted<L> {
 impl<L: Loss> Loss for ClassWeighted<L> {
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         let losses = self.loss.loss(targets, predictions)?;
-        losses.try_mul(self.weights(targets, &losses)?)
+        let weights = self.weights(targets, &losses)?;
+        effective(losses, None, Some(&weights), self.again(targets, predictions))?.try_mul(weights)
     }
 
     fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
@@ -49,6 +59,7 @@ impl<L: Loss> Loss for ClassWeighted<L> {
             weights = weights.try_mul(aligned)?;
         }
         let counted = self.loss.counted(targets, &losses)?;
+        let losses = effective(losses, counted.as_ref(), Some(&weights), self.again(targets, predictions))?;
         reduction.apply(losses, counted.as_ref(), Some(&weights))
     }
 

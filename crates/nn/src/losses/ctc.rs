@@ -172,7 +172,12 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
     }
     let leaps = Tensor::from_vec(leaps, [batch, count])?;
     let classes = Tensor::from_vec(classes, [batch, 1, count])?.expand([batch, last_frame, count])?;
-    let logits = logits.slice((.., ..last_frame))?;
+    let mut logits = logits.slice((.., ..last_frame))?;
+    if frames.iter().any(|&frames| frames < last_frame) {
+        // Zeros beyond the last frame of a sample, as a gradient of 0 times that of NaN would be NaN.
+        let counts = frames.iter().flat_map(|&frames| (0..last_frame).map(move |frame| frame < frames));
+        logits = Tensor::from_vec(counts.collect(), [batch, last_frame, 1])?.select(logits, 0.0)?;
+    }
     let emissions = logits.log_softmax(-1)?.gather(&classes, -1)?.cast(DType::F64);
 
     // Two columns stand before the states, from which none is reached by a step or a leap; all ways

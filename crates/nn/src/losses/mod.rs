@@ -75,6 +75,7 @@ pub use hinge::{CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge,
 pub use kl_divergence::{KlDivergence, kl_divergence};
 pub use overlap::{Dice, Tversky, dice, tversky};
 pub use reduction::Reduction;
+use reduction::{aligned, effective};
 pub use regression::{
     Huber, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
     Poisson, huber, log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
@@ -118,7 +119,8 @@ pub trait Loss: Send + Sync {
     }
 
     /// The losses, each times the weight of its sample, reduced. Weights have the shape of the
-    /// losses or of its leading axes, and are 1 if not given.
+    /// losses or of its leading axes, and are 1 if not given. A sample of weight 0 may hold anything, even NaN: it adds
+    /// nothing to the result or to gradients.
     ///
     /// ```
     /// # use nn::{Loss, MeanSquaredError, Reduction};
@@ -143,7 +145,11 @@ pub trait Loss: Send + Sync {
     ) -> Result<Tensor> {
         let losses = self.loss(targets, predictions)?;
         let counted = self.counted(targets, &losses)?;
-        reduction.apply(losses, counted.as_ref(), sample_weights).map_err(|error| error.context(self.name()))
+        let weights = sample_weights.map(|weights| aligned(weights, &losses)).transpose();
+        let weights = weights.map_err(|error| error.context(self.name()))?;
+        let (counted, weights) = (counted.as_ref(), weights.as_ref());
+        let losses = effective(losses, counted, weights, |zeroed| self.loss(&zeroed(targets)?, &zeroed(predictions)?))?;
+        reduction.apply(losses, counted, weights).map_err(|error| error.context(self.name()))
     }
 
     /// The mean over all samples that count, a scalar: what training makes small.

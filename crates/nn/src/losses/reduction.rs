@@ -1,11 +1,12 @@
 //! From the losses of samples to what training makes small, with weights.
 
-use tensor::{DType, Error, Result, Tensor};
+use tensor::{DType, Error, Result, Shape, Tensor};
 
 /// How the losses of samples become one number, under Keras' names.
 ///
 /// Losses that do not count, such as those of an ignored class, are 0 and no part of a divisor. A
-/// divisor of 0 gives 0.
+/// divisor of 0 gives 0. A sample of weight 0 adds nothing to sums and gradients, not even if its loss is NaN or
+/// infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
     /// The weighted losses themselves.
@@ -42,6 +43,40 @@ impl Reduction {
             (_, None, _) => Ok(weighted.mean()),
         }
     }
+}
+
+/// Losses without those that are NaN or infinite though they have no weight or do not count: these become 0, and so does
+/// what they add to gradients. That takes the losses of targets and predictions in which those samples are 0, which
+/// `again` computes, given what puts zeros there; `weights` are [`aligned`].
+pub(super) fn effective(
+    losses: Tensor,
+    counted: Option<&Tensor>,
+    weights: Option<&Tensor>,
+    again: impl FnOnce(&dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor>,
+) -> Result<Tensor> {
+    if counted.is_none() && weights.is_none() || losses.all_finite() {
+        return Ok(losses);
+    }
+    let mut absent = Tensor::full_of([], 0.0, DType::Bool);
+    if let Some(weights) = weights {
+        absent = absent.logical_or(&weights.equal(0)?)?;
+    }
+    if let Some(counted) = counted {
+        absent = absent.logical_or(&counted.logical_not()?)?;
+    }
+    let absent = losses.isfinite().logical_not()?.logical_and(&absent)?;
+    if !absent.to_vec::<bool>()?.contains(&true) {
+        return Ok(losses);
+    }
+    let losses = again(&|x| {
+        if !x.shape().starts_with(losses.shape()) {
+            return Ok(x.clone());
+        }
+        let below = std::iter::repeat_n(1, x.rank() - losses.rank());
+        let absent = absent.with_shape(losses.shape().iter().copied().chain(below).collect::<Shape>())?;
+        absent.select(Tensor::full_of([], 0.0, x.dtype()), x)
+    })?;
+    absent.select(0.0, losses)
 }
 
 fn quotient(total: Tensor, divisor: Tensor) -> Result<Tensor> {
