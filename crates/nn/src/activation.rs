@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::{along_features, handed_on};
+use crate::mask::{along_features, step_by_step};
 
 /// An activation function, as attribute of a layer (`Dense::new(4, 8).activation(Activation::Relu)`)
 /// or as a layer of its own. Names and formulas are those of Keras; all act element by element but
@@ -212,7 +212,7 @@ impl Layer for Activation {
             Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu => {
                 along_features(self, "activation", input, mask, mode)
             }
-            _ => handed_on(self, self.apply(input)?, mask),
+            _ => step_by_step(self, input, mask, mode),
         }
     }
 

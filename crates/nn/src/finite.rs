@@ -6,6 +6,7 @@ use autograd::Variable;
 use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record};
 
 use crate::layer::{Layer, Mode, Part, Visitor};
+use crate::mask::silenced_by;
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 
@@ -16,7 +17,8 @@ thread_local! {
 
 /// What is the first with NaN or infinite elements when a model is given this input: the input, a weight or the
 /// output of a layer, which is named by its path; nothing if all elements are finite. Layers are found where they are
-/// called by [`Layer::call`]. The model stays as it was, its random streams and running means too, if its
+/// called by [`Layer::call`]. What stands in the input at steps that the mask leaves out has no effect and is not looked
+/// at. The model stays as it was, its random streams and running means too, if its
 /// weights are made.
 ///
 /// ```
@@ -32,7 +34,9 @@ thread_local! {
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Option<String> {
-    if !input.all_finite() {
+    // A mask that does not suit is an error of the forward pass.
+    let visible = no_record(|| silenced_by("input", input, mask)).unwrap_or_else(|_| input.clone());
+    if !visible.all_finite() {
         return Some(not_finite("input", input.shape()).to_string());
     }
     let weights = model.named_weights();

@@ -7,7 +7,7 @@ use tensor::profile::{scope, unobserved};
 use tensor::{DType, Error, Result, Shape, Tensor, no_record};
 
 use crate::finite;
-use crate::mask::handed_on;
+use crate::mask::step_by_step;
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 use crate::weight::{AsWeight, Rules};
@@ -88,15 +88,16 @@ pub trait Layer: Send + Sync {
     /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
     /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
     ///
-    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them, convolutions
-    /// see zeros there. A layer that does not override this treats each step by itself: it computes as without a mask
-    /// and hands it on.
+    /// What stands at a step that the mask leaves out has no effect, even if it is NaN or infinite: outputs and
+    /// gradients are as if it were 0. Recurrent layers leave such steps out, attention does not attend to them, averages
+    /// do not count them, convolutions see zeros there. A layer that does not override this treats each step by itself:
+    /// it computes with zeros at those steps and hands the mask on.
     ///
     /// # Errors
     /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it, or the output of one that does not
     /// override this has other steps.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        handed_on(self, self.forward(input, mode)?, mask)
+        step_by_step(self, input, mask, mode)
     }
 
     /// Shows the visitor each weight, random stream and layer inside, under names that do not

@@ -138,7 +138,7 @@ fn sequences_and_batches() {
     );
     let lstm = Lstm::new(3, 4);
     let masked = lstm.forward_masked(&Tensor::ones([2, 5, 3]), Some(&tensor![[true, false]]), Mode::Inference);
-    assert_eq!(message(masked), "lstm: shape [1, 2]: a mask must be [batch, time], here [2, 5]");
+    assert_eq!(message(masked), "lstm: shape [1, 2]: a mask must be [batch, time], here of a sequence [2, 5, 3]");
     assert_eq!(
         refused(Masking::new(0.0), &[2, 5]),
         "net (Sequential): part (Masking 0): masking: shape [2, 5]: needs at least 3 axes, [batch, time, features]"

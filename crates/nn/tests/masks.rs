@@ -202,10 +202,10 @@ fn layers_that_cannot_heed_a_mask_refuse_it() {
     }
     assert_eq!(
         refused(&Flatten),
-        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output has not: let it end before, \
+        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output does not have: let it end before, \
          as in a recurrent layer or global pooling, or say in `forward_masked` what becomes of it"
     );
-    assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output has not"));
+    assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output does not have"));
     // A number for each step, as weights of attention: sums over them would count what is left out.
     for layer in [&Dense::units(4) as &dyn Layer, &RmsNorm::default(), &Activation::Softmax, &Activation::Glu] {
         let mask = tensor![[true, true, true, false]];
@@ -294,7 +294,10 @@ fn token_zero_may_be_a_mask() -> Result<()> {
 fn a_mask_of_another_length_is_refused_where_it_would_count() {
     let (x, mask) = (Tensor::ones([1, 4, 2]), tensor![[true, false]]);
     let refused = |layer: &dyn Layer| message(layer.forward_masked(&x, Some(&mask), Mode::Inference).map(|_| ()));
-    assert_eq!(refused(&Lstm::new(2, 3)), "lstm: shape [1, 2]: a mask must be [batch, time], here [1, 4]");
+    assert_eq!(
+        refused(&Lstm::new(2, 3)),
+        "lstm: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]"
+    );
     assert_eq!(
         refused(&TransformerEncoder::new(2, 1, 3)),
         "transformer_encoder: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]"

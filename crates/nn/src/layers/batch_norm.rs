@@ -6,7 +6,7 @@ use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{check_mask, refused};
+use crate::mask::{check_mask, refused, step_by_step};
 use crate::weights::{Draw, Weights, check_input};
 
 /// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
@@ -165,7 +165,7 @@ impl Layer for BatchNorm {
     /// Mean and variance are of the steps that the mask keeps, as in Keras; in training the others become 0.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let Some(mask) = mask.filter(|_| mode == Mode::Training) else {
-            return Ok((self.forward(input, mode)?, mask.cloned()));
+            return step_by_step(self, input, mask, mode);
         };
         check_input("batch_norm", input, 3, "[batch, steps, …, channels]")?;
         check_mask("batch_norm", mask, input)?;

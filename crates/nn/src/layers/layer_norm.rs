@@ -4,7 +4,7 @@ use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::refused;
+use crate::mask::{refused, step_by_step};
 use crate::weights::{Draw, Weights, check_input};
 
 /// Each sample's last axes brought to mean 0 and variance 1, times `gamma` plus `beta` (Ba et al.
@@ -76,7 +76,7 @@ impl Layer for LayerNorm {
         if mask.is_some() && self.trailing + 2 > input.rank() {
             return refused("layer_norm", "mean and variance are over several steps");
         }
-        Ok((self.forward(input, mode)?, mask.cloned()))
+        step_by_step(self, input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {

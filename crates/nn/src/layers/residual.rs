@@ -3,6 +3,7 @@
 use tensor::{Result, Tensor};
 
 use crate::layer::{Layer, Mode};
+use crate::mask::silenced_by;
 use crate::parts;
 
 /// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
@@ -41,6 +42,7 @@ impl Layer for Residual {
     }
 
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let input = &silenced_by("residual", input, mask)?;
         let (output, after) = self.layer.call_masked("layer", input, mask, mode)?;
         let sum = match &self.shortcut {
             Some(shortcut) => shortcut.call_masked("shortcut", input, mask, mode)?.0.try_add(output)?,

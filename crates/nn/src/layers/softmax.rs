@@ -3,7 +3,7 @@
 use tensor::{Result, Tensor, normalize_axis};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::refused;
+use crate::mask::{refused, step_by_step};
 
 /// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
 /// [`Activation::Softmax`](crate::Activation::Softmax).
@@ -33,11 +33,10 @@ impl Layer for Softmax {
     }
 
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(input, mode)?;
         if mask.is_some() && normalize_axis(self.axis, input.rank(), "softmax")? == 1 {
             return refused("softmax", "the sums are over all steps");
         }
-        Ok((output, mask.cloned()))
+        step_by_step(self, input, mask, mode)
     }
 
     fn describe(&self) -> String {

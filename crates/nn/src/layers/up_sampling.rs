@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::check_mask;
+use crate::mask::silenced_by;
 
 /// Sequences with each step repeated: `[batch, time, channels]` becomes `[batch, times · time, channels]`, as Keras'
 /// UpSampling1D.
@@ -43,9 +43,8 @@ impl Layer for UpSampling1d {
 
     /// A mask is repeated as the steps are.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(input, mode)?;
+        let output = self.forward(&silenced_by("up_sampling1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
-        check_mask("up_sampling1d", mask, input)?;
         let [batch, time] = [0, 1].map(|axis| mask.shape()[axis]);
         let repeated = mask.expand_dims(2)?.expand([batch, time, self.times])?;
         Ok((output, Some(repeated.with_shape([batch, time * self.times])?)))

@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::check_mask;
+use crate::mask::silenced_by;
 
 /// A margin of zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before +
 /// time + after, channels]`.
@@ -34,9 +34,8 @@ impl Layer for ZeroPadding1d {
 
     /// A mask leaves the margin out.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(input, mode)?;
+        let output = self.forward(&silenced_by("zero_padding1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
-        check_mask("zero_padding1d", mask, input)?;
         let wider = mask.cast(DType::U8).pad(&[(0, 0), self.steps], 0.0)?.cast(DType::Bool);
         Ok((output, Some(wider)))
     }

@@ -295,10 +295,6 @@ fn attention() -> Vec<Row> {
                 "multi_head_attention: shape [2, 3, 5]: the weights are for [4, 4, 4] features, not [5, 5, 5]",
             )
             .refuses(
-                [input(x), input(&[2, 0, 4])],
-                "attention: [2, 2, 3, 2] × [2, 2, 0, 2]: there is no key to attend to",
-            )
-            .refuses(
                 [input(x), input(&[2, 5, 4]), input(x)],
                 "multi_head_attention: shape [2, 5, 4]: as many values as keys are needed; the keys are [2, 3, 4]",
             )
