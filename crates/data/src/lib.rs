@@ -26,6 +26,7 @@
 //! | [`StoredType`] | element types in files, and what they become |
 //! | [`checksum`] | whether named tensors are what they were |
 //! | [`write_atomically`] | files that are there whole or not at all |
+//! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
 //! | [`Error`] | what can be wrong with data |
 
 mod array;
@@ -85,3 +86,4 @@ pub use sequences::Sequences;
 pub use stored::StoredType;
 pub use stream::Stream;
 pub use table::Table;
+pub use tensor::escaped;

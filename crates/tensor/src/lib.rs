@@ -9,6 +9,7 @@
 //! | [`record`] | the hook for a gradient tape |
 //! | [`profile`] | where the time goes |
 //! | [`Error`] | the one error type of this crate and of those that compute with it |
+//! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
 //!
 //! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
 //! an op and applies it, which checks shapes and types, runs a kernel, and offers the result to
@@ -19,6 +20,7 @@
 
 mod dtype;
 mod error;
+mod escaped;
 mod format;
 mod kernels;
 pub mod ops;
@@ -31,6 +33,7 @@ mod tensor;
 
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind, Result};
+pub use escaped::{Escaped, escaped};
 pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
 pub use kernels::update::{Update, update};
 pub use ops::Op;
