@@ -53,6 +53,7 @@ mod moments;
 mod normalization;
 pub mod npy;
 pub mod npz;
+mod open;
 mod prefetch;
 pub mod preprocessing;
 mod random;

@@ -1,5 +1,6 @@
 //! Element types of files, and what they are as tensors.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -128,7 +129,36 @@ impl Elements {
         }
     }
 
-    /// Appends the elements in the next `count` bytes. Memory grows with what is read.
+    /// Makes room for `count` more elements, which are known to be there.
+    ///
+    /// # Errors
+    /// Returns an error if the system has no such memory.
+    pub(crate) fn reserve(&mut self, count: usize) -> Result<()> {
+        self.grow(count, count)
+    }
+
+    /// Makes room for all elements that remain, if there is none for the `next` ones and doubling it would give more than
+    /// these need, or almost as much. Otherwise the `next` ones make room as they are appended.
+    fn grow(&mut self, next: usize, remaining: usize) -> Result<()> {
+        fn grow<T>(vec: &mut Vec<T>, next: usize, remaining: usize) -> std::result::Result<(), TryReserveError> {
+            let has_room = vec.capacity() - vec.len() >= next;
+            if has_room || next < remaining && remaining > vec.len() + vec.len() / 2 {
+                return Ok(());
+            }
+            vec.try_reserve_exact(remaining)
+        }
+        let grown = match self {
+            Elements::F32(elements) => grow(elements, next, remaining),
+            Elements::F64(elements) => grow(elements, next, remaining),
+            Elements::I64(elements) => grow(elements, next, remaining),
+            Elements::U8(elements) => grow(elements, next, remaining),
+            Elements::Bool(elements) => grow(elements, next, remaining),
+        };
+        grown.map_err(|error| Error::Dataset(format!("no room for {remaining} elements: {error}")))
+    }
+
+    /// Appends the elements in the next `count` bytes. Memory grows with what is read, and ends
+    /// with what all of these bytes need.
     pub(crate) fn read(&mut self, input: &mut Input, count: u64, stored: StoredType, order: ByteOrder) -> Result<()> {
         let (start, mut left) = (input.offset, count);
         let mut bytes = Vec::new();
@@ -142,6 +172,8 @@ impl Elements {
                 let message = format!("the file ends after {found} of the {count} bytes of {stored} elements");
                 return Err(Error::format(input.name, input.offset, message));
             }
+            let elements = |bytes: u64| (bytes / stored.size_of() as u64) as usize;
+            self.grow(elements(wanted), elements(left))?;
             if order == ByteOrder::Big {
                 bytes.chunks_exact_mut(stored.size_of()).for_each(<[u8]>::reverse);
             }

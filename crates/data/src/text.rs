@@ -11,6 +11,7 @@ use tensor::Tensor;
 use crate::array::ArrayDataset;
 use crate::dataset::{Dataset, Pipeline, Window};
 use crate::error::{Error, Result};
+use crate::open::open;
 use crate::stream::Stream;
 
 /// How many bytes a line read by [`lines`] may have: 1 MiB.
@@ -70,8 +71,7 @@ struct Lines {
 impl Lines {
     fn open(path: &Path) -> Result<Lines> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-        Ok(Lines { name, reader: BufReader::with_capacity(1 << 16, file), offset: 0, number: 0 })
+        Ok(Lines { name, reader: BufReader::with_capacity(1 << 16, open(path)?), offset: 0, number: 0 })
     }
 
     fn next(&mut self) -> Result<Option<String>> {

@@ -7,7 +7,6 @@ mod rows;
 mod types;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ pub(crate) use rows::shown;
 pub use types::ColumnType;
 
 use crate::error::{Error, Result};
+use crate::open::open;
 use crate::preprocessing::Preprocessing;
 use crate::stream::Stream;
 use crate::table::Table;
@@ -286,11 +286,7 @@ impl Csv {
         self.check()?;
         let (name, bytes): (String, Box<dyn std::io::Read + Send>) = match &self.source {
             Source::Bytes(bytes, name) => (name.clone(), Box::new(Cursor::new(Arc::clone(bytes)))),
-            Source::File(path) => {
-                let name = path.display().to_string();
-                let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-                (name, Box::new(file))
-            }
+            Source::File(path) => (path.display().to_string(), Box::new(open(path)?)),
         };
         let mut rows = Rows::new(&name, bytes, self.delimiter, self.comment)?;
         let header = Header::read(&mut rows, &self.header)?;

@@ -13,7 +13,7 @@ mod header;
 use std::ops::Range;
 use std::path::Path;
 
-use tensor::{DType, Shape, Tensor};
+use tensor::{DType, Shape, Tensor, escaped};
 
 use self::header::Header;
 use crate::atomic::write_atomically;
@@ -79,7 +79,8 @@ pub(crate) fn read_from(input: &mut Input) -> Result<Tensor> {
     let mut more = Vec::new();
     input.at_most(1, &mut more)?;
     if !more.is_empty() {
-        let message = format!("there is more in the file than the elements of its shape {}", header.shape);
+        let shape = header.shape.to_string();
+        let message = format!("there is more in the file than the elements of its shape {}", escaped(&shape));
         return Err(Error::format(input.name, input.offset - 1, message));
     }
     Ok(tensor)
@@ -135,7 +136,8 @@ impl Npy {
         let (header, start) = source.input_at(0, |input| Ok((Header::read(input)?, input.offset)))?;
         let (expected, found) = (byte_count(&header.shape, header.stored)?, source.length() - start);
         if expected != found {
-            let shape = &header.shape;
+            let shape = header.shape.to_string();
+            let shape = escaped(&shape);
             let message = format!("there are {found} bytes of elements; the shape {shape} calls for {expected}");
             return Err(Error::format(source.name(), start, message));
         }
@@ -213,6 +215,7 @@ impl Npy {
         }
         let row = byte_count(&self.row_shape(), stored)?;
         let mut elements = Elements::new(stored.dtype());
+        elements.reserve(count.saturating_mul(row as usize / stored.size_of()))?;
         for range in ranges {
             let (start, bytes) = (self.start + range.start as u64 * row, range.len() as u64 * row);
             self.source.input_at(start, |input| elements.read(input, bytes, stored, order))?;

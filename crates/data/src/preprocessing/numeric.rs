@@ -1,7 +1,7 @@
 //! Numbers as features: what stands for missing ones, and their scale.
 
 use serde::{Deserialize, Serialize};
-use tensor::DType;
+use tensor::{DType, escaped};
 
 use super::scale::{self, Scale, Scaling};
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ impl Default for Numeric {
 
 /// The same, with what was found in the training rows: `(x - center) / scale`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "what was fitted on a column of numbers, as an object")]
 pub(super) struct FittedNumeric {
     pub(super) column: String,
     pub(super) center: f64,
@@ -174,7 +174,8 @@ impl Seen {
             Missing::Constant(constant) if constant.is_finite() => Some(constant),
             Missing::Constant(constant) => {
                 return Err(Error::Dataset(format!(
-                    "preprocessing: column {column}: {constant:?} cannot stand for missing numbers; it must be finite"
+                    "preprocessing: column {}: {constant:?} cannot stand for missing numbers; it must be finite",
+                    escaped(column)
                 )));
             }
         };

@@ -1,7 +1,7 @@
 //! Scales of numbers, as the training rows give them. All is computed in float64.
 
 use serde::{Deserialize, Serialize};
-use tensor::{DType, Tensor};
+use tensor::{DType, Tensor, escaped};
 
 use crate::error::{Error, Result};
 use crate::moments::Moments;
@@ -16,7 +16,7 @@ pub(super) enum Scale {
 
 /// What became of it: `(x - center) / scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `center` and `scale`")]
 pub(super) struct Scaling {
     pub(super) center: f64,
     pub(super) scale: f64,
@@ -50,7 +50,7 @@ impl Scaling {
         // JSON has no numbers that are not finite.
         match self.scale > 0.0 {
             true => Ok(()),
-            false => Err(format!("column {column}: the scale must be above 0")),
+            false => Err(format!("column {}: the scale must be above 0", escaped(column))),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Seen {
 
     /// The scaling, and the mean.
     pub(super) fn finish(self, scale: Option<Scale>, column: &str) -> Result<(Scaling, f64)> {
-        let wrong = |what: &str| Err(Error::Dataset(format!("preprocessing: column {column}: {what}")));
+        let wrong = |what: &str| Err(Error::Dataset(format!("preprocessing: column {}: {what}", escaped(column))));
         let Some(moments) = self.moments else {
             return wrong("there is no number in the training rows");
         };

@@ -1,7 +1,7 @@
 //! A column as targets.
 
 use serde::{Deserialize, Serialize};
-use tensor::Tensor;
+use tensor::{Tensor, escaped};
 
 use super::categorical::{self, slots, sorted};
 use super::numeric::numbers;
@@ -17,9 +17,18 @@ pub(super) enum Target {
     Class,
 }
 
+impl Target {
+    pub(super) fn column_type(self) -> ColumnType {
+        match self {
+            Target::Number(_) => ColumnType::F64,
+            Target::Class => ColumnType::Category,
+        }
+    }
+}
+
 /// The same, with the scale or the classes of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, expecting = "a target, `number` or `class`")]
 pub(super) enum FittedTarget {
     Number {
         column: String,
@@ -115,7 +124,8 @@ impl FittedTarget {
         match self {
             FittedTarget::Number { scaling, .. } => Ok(scaling.invert(targets)?),
             FittedTarget::Class { column, .. } => Err(Error::Dataset(format!(
-                "preprocessing: the target {column} is a class, not a number; `Preprocessing::classes` has their texts"
+                "preprocessing: the target {} is a class, not a number; `Preprocessing::classes` has their texts",
+                escaped(column)
             ))),
         }
     }
