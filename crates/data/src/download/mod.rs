@@ -7,7 +7,6 @@
 mod remote;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use flate2::bufread::MultiGzDecoder;
 use crate::cifar::{self, Cifar10, Cifar100, Opened};
 use crate::error::{Error, Result};
 use crate::mnist::{self, Mnist};
+use crate::open::open;
 
 pub use remote::Remote;
 
@@ -101,7 +101,7 @@ fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result
     const LARGEST: u64 = 200_000_000;
     let name = archive.display().to_string();
     let failed = |source| Error::file(&name, "cannot unpack", source);
-    let gzip = BufReader::new(File::open(archive).map_err(failed)?);
+    let gzip = BufReader::new(open(archive)?);
     let mut contents = HashMap::new();
     for entry in tar::Archive::new(MultiGzDecoder::new(gzip)).entries().map_err(failed)? {
         let entry = entry.map_err(failed)?;
