@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use autograd::Variable;
-use tensor::{DType, Error, Result, Tensor, no_record};
+use tensor::{DType, Error, Result, Tensor, escaped, no_record};
 
 use crate::layer::{Layer, Part, Visitor};
 
@@ -144,6 +144,7 @@ impl Loading {
             let new = self.renames.iter().try_fold(name.clone(), |name, rename| rename(&name));
             let Some(new) = new else { continue };
             if let Some(other) = sources.insert(new.clone(), name.clone()) {
+                let (other, name, new) = (escaped(&other), escaped(&name), escaped(&new));
                 let message = format!("the tensors {other} and {name} both become {new}");
                 return Err(Error::argument("load", message));
             }
@@ -195,7 +196,9 @@ impl Loading {
             problems.0.extend(report.missing.iter().map(|path| format!("no tensor for the weight {path}")));
         }
         if !self.allow_unexpected {
-            problems.0.extend(report.unexpected.iter().map(|name| format!("no weight for the tensor {name}")));
+            problems
+                .0
+                .extend(report.unexpected.iter().map(|name| format!("no weight for the tensor {}", escaped(name))));
         }
         if !problems.0.is_empty() {
             if !report.unexpected.is_empty() && !self.allow_unexpected {
@@ -252,6 +255,9 @@ impl fmt::Debug for Loading {
     }
 }
 
+/// How many problems are listed: a file may have any number of tensors.
+const MOST: usize = 200;
+
 /// All that is wrong, one thing a line if it is more than one.
 #[derive(Default)]
 struct Problems(Vec<String>);
@@ -262,7 +268,8 @@ impl fmt::Display for Problems {
             [problem] => f.write_str(problem),
             problems => {
                 f.write_str("the tensors do not suit the model:")?;
-                problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+                problems.iter().take(MOST).try_for_each(|problem| write!(f, "\n  {problem}"))?;
+                if problems.len() > MOST { write!(f, "\n  and {} more", problems.len() - MOST) } else { Ok(()) }
             }
         }
     }

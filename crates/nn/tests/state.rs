@@ -154,3 +154,19 @@ fn layers_without_weights_yet_are_pointed_at() {
          (layers that wait for a first input have no weights before it)"
     );
 }
+
+/// Names come from a file: they cannot fake lines of a message, and do not fill the screen.
+#[test]
+fn names_of_tensors_are_escaped_and_bounded() {
+    let model = Sequential::new().add(Dense::new(1, 1));
+    let mut tensors = state(&model);
+    tensors.push(("x\n\u{1b}[2Kloaded".into(), Tensor::zeros([1])));
+    tensors.push(("y".repeat(100_000), Tensor::zeros([1])));
+    let message = load(&model, tensors).unwrap_err().to_string();
+    assert!(message.contains("\n  no weight for the tensor x\\n\\u{1b}[2Kloaded\n"), "{message}");
+    assert!(message.contains("…(99800 more)…") && message.len() < 1000, "{message}");
+
+    let many = (0..1000).map(|k| (format!("tensor {k}"), Tensor::zeros([1]))).collect();
+    let message = load(&model, many).unwrap_err().to_string();
+    assert!(message.ends_with(" more") && message.lines().count() == 202, "{message}");
+}
