@@ -380,6 +380,7 @@ mod pictures {
             prop_assert!(taken <= ONE + (1 << 20), "{taken}");
             Ok(())
         });
+        std::fs::remove_dir_all(folder("any", &[])).unwrap();
         result.unwrap();
     }
 
