@@ -19,7 +19,7 @@ const ROUNDS: u64 = 7;
 fn main() -> Result<()> {
     let Mnist { train_images, train_labels, .. } = mnist::load()?;
     let rows = train_images.reshape([-1, 28 * 28])?;
-    let images = train_images.with_shape([60_000, 28, 28, 1])?;
+    let images = train_images.reshape([60_000, 28, 28, 1])?;
     let train = ArrayDataset::from_tensors(&rows, &train_labels)?.shuffle(1).divide_features(255.0);
     let augmentation = Augmentation::new(1).pad_crop(2).rotate(10.0).noise(0.05);
     let augmented = ArrayDataset::from_tensors(&images, &train_labels)?.shuffle(1).divide_features(255.0);

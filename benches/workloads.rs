@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use facade::prelude::*;
-use facade::tensor::Error;
 
 /// Times training steps and matrix products.
 #[derive(Parser)]
@@ -138,7 +137,7 @@ fn run(name: &str, options: &Options) -> Result<()> {
                     Ok(())
                 })
             }
-            None => Err(Error::argument("workloads", format!("there is no {name}; there are {ALL:?}")).into()),
+            None => Err(Error::argument("workloads", format!("there is no {name}; there are {ALL:?}"))),
         },
     }
 }
@@ -163,7 +162,7 @@ fn train(
         None => mnist::load()?,
     };
     let shape: Vec<usize> = std::iter::once(train_images.shape()[0]).chain(image.iter().copied()).collect();
-    let images = train_images.with_shape(&shape[..])?.cast(DType::F32).try_div(255.0)?;
+    let images = train_images.reshape(&shape[..])?.cast(DType::F32).try_div(255.0)?;
     let labels = train_labels.cast(DType::I64);
     let batches = labels.size() / batch_size;
     steps(name, options, model, optimizer, sparse_categorical_crossentropy_from_logits, |number| {
@@ -178,7 +177,7 @@ fn steps(
     options: &Options,
     model: impl Layer,
     mut optimizer: impl Optimizer,
-    loss: fn(&Tensor, &Tensor) -> facade::tensor::Result<Tensor>,
+    loss: fn(&Tensor, &Tensor) -> Result<Tensor>,
     batch: impl Fn(usize) -> Result<(Tensor, Tensor)>,
 ) -> Result<()> {
     // Layers that take their sizes from the first input have no weights before.

@@ -5,11 +5,15 @@
 //! cargo run --release --example autoencoder -- --output digits.pgm
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::{complain, say};
 
 /// Trains an autoencoder on MNIST
 #[derive(Parser)]
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("autoencoder: {error}");
+            complain!("autoencoder: {error}");
             ExitCode::FAILURE
         }
     }
@@ -55,8 +59,8 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
 
     let drawn = model.forward(&test, Mode::Inference)?;
     let error = |answers: &Tensor| (answers - &test).square().mean().item();
-    println!("mean square error on the test images: {:.5}", error(&drawn)?);
-    println!("of the mean image of those trained on: {:.5}", error(&train.mean_keepdims(0)?)?);
+    say!("mean square error on the test images: {:.5}", error(&drawn)?);
+    say!("of the mean image of those trained on: {:.5}", error(&train.mean_keepdims(0)?)?);
     if let Some(path) = &options.output {
         let picture = pgm(&[&test.slice(..10)?, &drawn.slice(..10)?])?;
         std::fs::write(path, picture).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
@@ -67,7 +71,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
 /// Rows of images, each `[count, 784]` from 0 to 1, as a binary PGM file.
 fn pgm(rows: &[&Tensor]) -> Result<Vec<u8>> {
     let count = rows[0].shape()[0];
-    let images = Tensor::stack(rows, 0)?.reshape([rows.len() as isize, count as isize, 28, 28])?;
+    let images = Tensor::stack(rows, 0)?.reshape([rows.len(), count, 28, 28])?;
     let picture = images.transpose(1, 2)?.to_vec::<f32>()?;
     let mut file = format!("P5 {} {} 255\n", count * 28, rows.len() * 28).into_bytes();
     file.extend(picture.iter().map(|ink| (ink * 255.0).round() as u8));

@@ -5,10 +5,14 @@
 //! cargo run --release --example convnet
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::say;
 
 /// Trains a small convolutional network on MNIST
 #[derive(Parser)]
@@ -38,7 +42,7 @@ fn main() -> Result<()> {
     };
     let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<Pipeline> {
         let count = count.min(labels.size());
-        let images = images.slice(..count)?.with_shape([count, 28, 28, 1])?;
+        let images = images.slice(..count)?.reshape([count, 28, 28, 1])?;
         Ok(ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0))
     };
     let train = samples(&train_images, &train_labels, options.images)?;
@@ -60,6 +64,6 @@ fn main() -> Result<()> {
     let mut trainer = Trainer::new(&model, loss, RmsProp::new(options.learning_rate)).metric(Accuracy::default());
     trainer.fit(&train, Fit::epochs(options.epochs).batch_size(options.batch_size))?;
     let score = trainer.evaluate(&test)?;
-    println!("test loss {:.4}, test accuracy {:.4}", score.loss, score.get("accuracy").unwrap_or(f64::NAN));
+    say!("test loss {:.4}, test accuracy {:.4}", score.loss, score.get("accuracy").unwrap_or(f64::NAN));
     Ok(())
 }

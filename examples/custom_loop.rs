@@ -8,12 +8,15 @@
 //! cargo run --release --example custom_loop -- --folder run
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Parser;
 use facade::optim::Norm;
 use facade::prelude::*;
+
+use say::say;
 
 /// Trains on digits half of which are rare, by a loop of its own: class weights, gradients clipped and their norm logged
 #[derive(Parser)]
@@ -47,14 +50,8 @@ struct Options {
     folder: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> Result<()> {
+    run(&Options::parse())
 }
 
 fn run(options: &Options) -> Result<()> {
@@ -133,7 +130,7 @@ fn run(options: &Options) -> Result<()> {
         training.end_epoch(&[("gradient_norm", sums[0] / sums[1])])?;
     }
     let history = training.end()?;
-    println!("{history}\n{}", history.stopped().unwrap_or("all epochs done"));
+    say!("{history}\n{}", history.stopped().unwrap_or("all epochs done"));
 
     let mut matrix = metrics::ConfusionMatrix::default();
     for batch in test.batch(1000).epoch(0)? {
@@ -142,6 +139,6 @@ fn run(options: &Options) -> Result<()> {
     }
     let report = matrix.report();
     let rare = report.classes[5..].iter().map(|class| class.recall).sum::<f64>() / 5.0;
-    println!("test accuracy {:.4}, of the rare digits {rare:.4}", report.accuracy);
+    say!("test accuracy {:.4}, of the rare digits {rare:.4}", report.accuracy);
     Ok(())
 }

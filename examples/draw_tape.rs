@@ -4,10 +4,16 @@
 //! cargo run --example draw_tape > tape.dot && dot -Tsvg tape.dot -o tape.svg
 //! ```
 
+mod say;
+
+use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::complain;
 
 /// Records the forward pass of a small network: the listing goes to standard error, the graph in
 /// the DOT language to standard output.
@@ -18,7 +24,7 @@ struct Options {
     hidden: usize,
 }
 
-fn run(options: &Options) -> Result<()> {
+fn run(options: &Options) -> std::result::Result<(), Box<dyn Error>> {
     let model = Sequential::new()
         .add(Dense::new(3, options.hidden).activation(Activation::Tanh))
         .add(Dense::new(options.hidden, 2));
@@ -27,9 +33,9 @@ fn run(options: &Options) -> Result<()> {
     let tape = GradientTape::new();
     let logits = model.forward(&x, Mode::Training)?;
     let _loss = sparse_categorical_crossentropy_from_logits(&labels, &logits)?.mean();
-    eprint!("{tape}");
-    eprintln!("{} bytes are held for the gradient", tape.memory());
-    print!("{}", tape.to_dot());
+    complain!("{tape}{} bytes are held for the gradient", tape.memory());
+    // The graph is the result: if it cannot be written, that is an error.
+    std::io::stdout().write_all(tape.to_dot().as_bytes())?;
     Ok(())
 }
 
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("draw_tape: {error}");
+            complain!("draw_tape: {error}");
             ExitCode::FAILURE
         }
     }

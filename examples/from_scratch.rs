@@ -5,6 +5,8 @@
 //! cargo run --release --example from_scratch
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,6 +14,8 @@ use autograd::tensor::{DType, Tensor, random};
 use autograd::{GradientTape, Result, Variable};
 use clap::Parser;
 use data::{Mnist, mnist};
+
+use say::{complain, say};
 
 /// A dense layer: `activation(x · w + b)`.
 struct NaiveDense {
@@ -106,13 +110,13 @@ fn update_weights(gradients: &[Tensor], weights: &[&Variable], learning_rate: f6
 
 fn fit(model: &NaiveSequential, images: &Tensor, labels: &Tensor, options: &Options) -> Result<()> {
     for epoch in 0..options.epochs {
-        println!("epoch {epoch}");
+        say!("epoch {epoch}");
         let mut batches = BatchGenerator::new(images, labels, options.batch_size);
         for batch in 0..batches.num_batches {
             let (images, labels) = batches.next()?;
             let loss = one_training_step(model, &images, &labels, options.learning_rate)?;
             if batch % 100 == 0 {
-                println!("loss at batch {batch}: {loss:.2}");
+                say!("loss at batch {batch}: {loss:.2}");
             }
         }
     }
@@ -161,7 +165,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
     let predictions = model.call(&scaled(&test_images)?)?;
     let predicted_labels = predictions.argmax(1)?;
     let matches = predicted_labels.equal(test_labels.cast(DType::I64))?;
-    println!("test accuracy {:.4}", matches.mean().item()?);
+    say!("test accuracy {:.4}", matches.mean().item()?);
     Ok(())
 }
 
@@ -169,7 +173,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("from_scratch: {error}");
+            complain!("from_scratch: {error}");
             ExitCode::FAILURE
         }
     }

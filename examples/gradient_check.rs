@@ -4,12 +4,13 @@
 //! cargo run --example gradient_check
 //! ```
 
-use std::process::ExitCode;
+mod say;
 
 use clap::Parser;
-use facade::autograd::{CustomOp, Tolerance, custom, gradcheck, gradgradcheck};
+use facade::autograd::{Tolerance, gradcheck, gradgradcheck};
 use facade::prelude::*;
-use facade::tensor;
+
+use say::say;
 
 /// `x · softplus(x)` as one operation.
 #[derive(Debug)]
@@ -23,12 +24,12 @@ impl CustomOp for Bend {
         "bend"
     }
 
-    fn forward(&self, inputs: &[&Tensor]) -> tensor::Result<Tensor> {
+    fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
         inputs[0].try_mul(inputs[0].softplus())
     }
 
     // softplus(x) + x · sigmoid(x), in operations that can be differentiated again.
-    fn backward(&self, inputs: &[Tensor], _: &Tensor, gradient: &Tensor) -> tensor::Result<Vec<Option<Tensor>>> {
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let x = &inputs[0];
         let slope = if self.mistaken { x.softplus() } else { x.softplus().try_add(x.try_mul(x.sigmoid())?)? };
         Ok(vec![Some(gradient.try_mul(slope)?)])
@@ -51,20 +52,14 @@ fn run(options: &Options) -> Result<()> {
     let bend = |mistaken: bool| move |x: &[Tensor]| custom(Bend { mistaken }, &[&x[0]]);
     gradcheck(bend(false), &x, Tolerance::default())?;
     gradgradcheck(bend(false), &x, Tolerance::default())?;
-    println!("bend: first and second derivatives agree with difference quotients on {} numbers", options.size);
+    say!("bend: first and second derivatives agree with difference quotients on {} numbers", options.size);
     match gradcheck(bend(true), &x, Tolerance::default()) {
-        Ok(()) => println!("the mistake was not found; try more numbers"),
-        Err(error) => println!("with a term left out: {error}"),
+        Ok(()) => say!("the mistake was not found; try more numbers"),
+        Err(error) => say!("with a term left out: {error}"),
     }
     Ok(())
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("gradient_check: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> Result<()> {
+    run(&Options::parse())
 }

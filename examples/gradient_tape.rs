@@ -5,10 +5,12 @@
 //! cargo run --release --example gradient_tape
 //! ```
 
-use std::process::ExitCode;
+mod say;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::say;
 
 /// Shows what a gradient tape returns for a scalar, a matrix and a list of variables.
 #[derive(Parser)]
@@ -18,29 +20,23 @@ struct Options {
     seed: u64,
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> Result<()> {
+    run(&Options::parse())
 }
 
 fn run(options: &Options) -> Result<()> {
     // `{:?}` shows a tensor with its shape and type, `{}` its elements alone.
-    println!("y = 2x + 3 for a scalar x; dy/dx is");
-    println!("{:?}\n", scalar()?);
+    say!("y = 2x + 3 for a scalar x; dy/dx is");
+    say!("{:?}\n", scalar()?);
 
-    println!("the same for a (2, 2) tensor x");
-    println!("{:?}\n", matrix()?);
+    say!("the same for a (2, 2) tensor x");
+    say!("{:?}\n", matrix()?);
 
     random::seed(options.seed);
     let [x, dw, db] = list()?;
-    println!("y = x · w + b for two variables; x is\n{x:?}");
-    println!("dy/dw holds the sum of a column of x in each row\n{dw:?}");
-    println!("dy/db counts the rows of x\n{db:?}");
+    say!("y = x · w + b for two variables; x is\n{x:?}");
+    say!("dy/dw holds the sum of a column of x in each row\n{dw:?}");
+    say!("dy/db counts the rows of x\n{db:?}");
     Ok(())
 }
 
@@ -48,7 +44,7 @@ fn scalar() -> Result<Tensor> {
     let x = Variable::new(Tensor::scalar(0.0));
     let tape = GradientTape::new();
     let y = 2.0 * &x + 3.0;
-    Ok(tape.gradient(&y, &x)?)
+    tape.gradient(&y, &x)
 }
 
 fn matrix() -> Result<Tensor> {
@@ -56,7 +52,7 @@ fn matrix() -> Result<Tensor> {
     let tape = GradientTape::new();
     let y = 2.0 * &x + 3.0;
     // The target is no scalar: its elements count as if they were summed.
-    Ok(tape.gradient(&y, &x)?)
+    tape.gradient(&y, &x)
 }
 
 /// `x`, and the gradients for `w` and `b`.

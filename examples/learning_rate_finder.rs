@@ -7,6 +7,8 @@
 //! cargo run --release --example learning_rate_finder -- --output learning_rates.svg
 //! ```
 
+mod say;
+
 use std::error::Error as StdError;
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +17,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use facade::data;
 use facade::prelude::*;
+use facade::train::TrainError;
 use plotters::prelude::*;
+
+use say::{complain, say};
 
 /// Finds a learning rate in one sweep over all of them, draws it, and trains with it and with one 30 times smaller
 #[derive(Parser)]
@@ -51,7 +56,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -75,17 +80,17 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn StdError>> {
     let curve = sweep(options, &train)?;
     let lowest = curve.iter().min_by(|a, b| a.1.total_cmp(&b.1)).ok_or("--batches 0: a sweep has one at least")?;
     let suggested = lowest.0 / 10.0;
-    println!("{} batches, rates up to {:.1e}, loss lowest at {:.1e}", curve.len(), curve[curve.len() - 1].0, lowest.0);
+    say!("{} batches, rates up to {:.1e}, loss lowest at {:.1e}", curve.len(), curve[curve.len() - 1].0, lowest.0);
     let svg = picture(&curve, suggested)?;
     data::write_atomically(&options.output, |file| file.write_all(svg.as_bytes()))?;
-    println!("drawn into {}", options.output.display());
+    say!("drawn into {}", options.output.display());
 
-    println!("one epoch each:");
+    say!("one epoch each:");
     for (name, rate) in [("suggested", suggested), ("30 times smaller", suggested / 30.0)] {
         let model = model(options);
         let mut trainer = trainer(&model, rate);
         trainer.fit(&train, Fit::epochs(1).batch_size(options.batch_size).verbose(Verbose::Silent))?;
-        println!("{name:16}  rate {rate:.1e}  test {}", trainer.evaluate(&test)?);
+        say!("{name:16}  rate {rate:.1e}  test {}", trainer.evaluate(&test)?);
     }
     Ok(())
 }
@@ -118,14 +123,15 @@ fn sweep(options: &Options, train: &Pipeline) -> Result<Vec<(f64, f64)>> {
         } else if curve.len() == options.batches {
             training.stop("all rates were tried");
         }
-        Ok(training.optimizer.set_learning_rate(rate * factor)?)
+        training.optimizer.set_learning_rate(rate * factor)
     });
     let model = model(options);
     // As many epochs as it takes.
     let fit = Fit::epochs(options.batches).batch_size(options.batch_size).verbose(Verbose::Silent).callback(raise);
     match trainer(&model, options.from).fit(train, fit) {
-        // A loss that is no number has burst, too.
-        Ok(_) | Err(Error::Loss { .. }) => Ok(curve),
+        Ok(_) => Ok(curve),
+        // A loss that is not finite is the end of the sweep, too.
+        Err(error) if matches!(error.downcast_ref::<TrainError>(), Some(TrainError::Loss { .. })) => Ok(curve),
         Err(error) => Err(error),
     }
 }

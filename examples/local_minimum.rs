@@ -5,6 +5,8 @@
 //! cargo run --release --example local_minimum -- --output local_minimum.svg
 //! ```
 
+mod say;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +15,8 @@ use clap::Parser;
 use facade::prelude::{GradientTape, Tensor, Variable};
 use facade::tensor;
 use plotters::prelude::*;
+
+use say::{complain, say};
 
 /// Descends into a local minimum without momentum, and past it with momentum.
 #[derive(Parser)]
@@ -72,7 +76,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -88,14 +92,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let plain = descend(rate, 0.0, options.steps)?;
     let moved = descend(rate, momentum, options.steps)?;
-    println!("local minimum    w = {LOCAL:7.4}  loss = {:.4}", loss_at(LOCAL)?);
-    println!("global minimum   w = {GLOBAL:7.4}  loss = {:.4}", loss_at(GLOBAL)?);
+    say!("local minimum    w = {LOCAL:7.4}  loss = {:.4}", loss_at(LOCAL)?);
+    say!("global minimum   w = {GLOBAL:7.4}  loss = {:.4}", loss_at(GLOBAL)?);
     for (name, path) in [("without momentum", &plain), ("with momentum", &moved)] {
         let (w, loss) = path[path.len() - 1];
-        println!("{name:16} w = {w:7.4}  loss = {loss:.4}  {}", place_of(w));
+        say!("{name:16} w = {w:7.4}  loss = {loss:.4}  {}", place_of(w));
     }
     save(&options.output, &picture(&plain, &moved)?)?;
-    println!("drawn into {}", options.output.display());
+    say!("drawn into {}", options.output.display());
     Ok(())
 }
 

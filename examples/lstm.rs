@@ -8,8 +8,12 @@
 //! cargo run --release --example lstm
 //! ```
 
+mod say;
+
 use clap::Parser;
 use facade::prelude::*;
+
+use say::say;
 
 /// Trains an LSTM to add two marked numbers of a sequence
 #[derive(Parser)]
@@ -53,7 +57,7 @@ fn main() -> Result<()> {
         let loss = mean_squared_error(&sums, &model.forward(&x, Mode::Training)?)?.mean();
         adam.apply(&weights, &tape.gradient(&loss, &weights)?)?;
         if step % 250 == 0 {
-            println!("step {step}: loss {:.5}", loss.item()?);
+            say!("step {step}: loss {:.5}", loss.item()?);
         }
     }
 
@@ -62,7 +66,7 @@ fn main() -> Result<()> {
         let errors = (answers - &sums).abs();
         let close = errors.to_vec::<f32>()?.iter().filter(|&&error| error < 0.04).count() as f64 / 2000.0;
         let square = errors.square().mean().item()?;
-        println!("{name}: mean square error {square:.5}, {:.1} % within 0.04, on 2000 new sequences", 100.0 * close);
+        say!("{name}: mean square error {square:.5}, {:.1} % within 0.04, on 2000 new sequences", 100.0 * close);
     }
     Ok(())
 }

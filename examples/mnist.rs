@@ -4,12 +4,16 @@
 //! `cargo run --release --example mnist` is the chapter's run: plain gradient descent with rate
 //! 0.001, ten epochs of batches of 128 in file order, weights drawn evenly from 0 to 0.1.
 
+mod say;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use facade::prelude::*;
+
+use say::{complain, say};
 
 /// Trains a small network on MNIST and tests it.
 #[derive(Parser)]
@@ -70,7 +74,7 @@ fn main() -> ExitCode {
         Some(threads) => match rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build() {
             Ok(pool) => pool.install(|| run(&options)),
             Err(error) => {
-                eprintln!("error: {threads} threads cannot be started: {error}");
+                complain!("error: {threads} threads cannot be started: {error}");
                 return ExitCode::FAILURE;
             }
         },
@@ -78,7 +82,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -106,10 +110,10 @@ fn run(options: &Options) -> Result<()> {
     let (mut step, mut profiler, mut profile) = (0, None, None);
     let fit = Fit::epochs(options.epochs).batch_size(options.batch_size).verbose(Verbose::Silent).on_batch(|end| {
         if end.batch == 0 {
-            println!("epoch {}", end.epoch);
+            say!("epoch {}", end.epoch);
         }
         if end.batch % 100 == 0 {
-            println!("batch {} loss {:.2}", end.batch, end.loss);
+            say!("batch {} loss {:.2}", end.batch, end.loss);
         }
         step += 1;
         match step {
@@ -120,14 +124,14 @@ fn run(options: &Options) -> Result<()> {
     });
     trainer.fit(&train, fit)?;
     if let Some(profile) = profile.or_else(|| profiler.map(Profiler::stop)) {
-        println!("{profile}");
+        say!("{profile}");
         if let Some(Some(path)) = &options.profile {
             profile.write_trace(path)?;
         }
     }
     let score = trainer.evaluate(&test)?;
-    println!("test accuracy {:.4}", score.get("accuracy").unwrap_or(f64::NAN));
-    println!("weights {:016x}", fingerprint(&model)?);
+    say!("test accuracy {:.4}", score.get("accuracy").unwrap_or(f64::NAN));
+    say!("weights {:016x}", fingerprint(&model)?);
     Ok(())
 }
 

@@ -8,11 +8,14 @@
 //! cargo run --release --example physics
 //! ```
 
+mod say;
+
 use std::f64::consts::PI;
-use std::process::ExitCode;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::say;
 
 /// Trains a small network on a differential equation.
 #[derive(Parser)]
@@ -59,21 +62,15 @@ fn run(options: &Options) -> Result<()> {
         let gradients = tape.gradient(&loss, &weights)?;
         adam.apply(&weights, &gradients)?;
         if step % 200 == 0 {
-            println!("step {step}: loss {:.3e}", loss.item()?);
+            say!("step {step}: loss {:.3e}", loss.item()?);
         }
     }
     let between = Tensor::linspace(0.0, 1.0, 1001).reshape([-1, 1])?;
     let error = (trial(&model, &between)? - (&between * PI).sin()).abs().max()?;
-    println!("largest error {:.1e}", error.item()?);
+    say!("largest error {:.1e}", error.item()?);
     Ok(())
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("physics: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> Result<()> {
+    run(&Options::parse())
 }

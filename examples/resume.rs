@@ -8,6 +8,8 @@
 //! cargo run --release --example resume
 //! ```
 
+mod say;
+
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -18,6 +20,8 @@ use std::time::Duration;
 use clap::Parser;
 use facade::prelude::*;
 use facade::{data, nn};
+
+use say::{complain, say};
 
 /// Kills a training, goes on in another process, and compares the bits with those of a training that never stopped
 #[derive(Parser)]
@@ -45,7 +49,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match &options.folder {
-        Some(folder) => train(&options, folder, true).map(|weights| println!("{weights}")).map_err(Into::into),
+        Some(folder) => train(&options, folder, true).map(|weights| say!("{weights}")).map_err(Into::into),
         None => {
             let folder = std::env::temp_dir().join(format!("resume-{}", std::process::id()));
             let compared = compare(&options, &folder);
@@ -57,7 +61,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -87,14 +91,14 @@ fn train(options: &Options, folder: &Path, killed: bool) -> Result<String> {
         Fit::epochs(options.epochs).batch_size(options.batch_size).checkpoints(checkpoints).verbose(Verbose::Silent);
     if let Some(latest) = Checkpoints::latest(folder)? {
         let checkpoint = Checkpoint::open(&latest)?;
-        println!("another process goes on in epoch {}, batch {}", checkpoint.epoch()?, checkpoint.batch()?);
+        say!("another process goes on in epoch {}, batch {}", checkpoint.epoch()?, checkpoint.batch()?);
         fit = fit.resume(latest);
     } else if killed {
         let (mut step, last) = (0, options.kill_in.unwrap_or(batches + batches / 2));
         fit = fit.on_batch(move |end| {
             step += 1;
             if step == last {
-                println!("killed in epoch {}, batch {}", end.epoch, end.batch);
+                say!("killed in epoch {}, batch {}", end.epoch, end.batch);
                 std::thread::sleep(Duration::MAX);
             }
         });
@@ -108,7 +112,7 @@ fn train(options: &Options, folder: &Path, killed: bool) -> Result<String> {
 fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn Error>> {
     let (whole, parts) = (folder.join("whole"), folder.join("parts"));
     let expected = train(options, &whole, false)?;
-    println!("without a stop: {expected}");
+    say!("without a stop: {expected}");
 
     let mut first = start(&parts)?;
     let mut said = String::new();
@@ -118,7 +122,7 @@ fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn 
     if !said.starts_with("killed") {
         return Err("the training ended before it was to be killed; --kill-in is too large".into());
     }
-    print!("{said}");
+    say!("{}", said.trim_end());
     if Checkpoints::latest(&parts)?.is_none() {
         return Err("no checkpoint was written before; --checkpoint-every is too large for --kill-in".into());
     }
@@ -126,13 +130,13 @@ fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn 
     let second = start(&parts)?.wait_with_output()?;
     let said = String::from_utf8(second.stdout)?;
     let (gone_on, found) = said.trim_end().split_once('\n').ok_or("the training did not go on")?;
-    println!("{gone_on}\nafter the stop: {found}");
+    say!("{gone_on}\nafter the stop: {found}");
 
     let (whole, parts) = (last_checkpoint(&whole)?, last_checkpoint(&parts)?);
     if found != expected || parts != whole {
         return Err("they differ".into());
     }
-    println!("the same bits, and the same {} bytes in their last checkpoints", whole.len());
+    say!("the same bits, and the same {} bytes in their last checkpoints", whole.len());
     Ok(())
 }
 

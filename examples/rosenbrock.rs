@@ -5,13 +5,16 @@
 //! cargo run --release --example rosenbrock
 //! ```
 
+mod say;
+
 use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::autograd::{hessian, value_and_grad};
-use facade::prelude::{Tensor, tensor};
-use facade::tensor::Result;
+use facade::prelude::{Result, Tensor, tensor};
+
+use say::{complain, say};
 
 /// `100 (y - x²)² + (1 - x)²` of the point `[x, y]`; the minimum is 0, at `[1, 1]`.
 fn rosenbrock(point: &Tensor) -> Result<Tensor> {
@@ -67,7 +70,7 @@ fn run(options: &Options) -> std::result::Result<[f64; 2], Box<dyn Error>> {
     for number in 0..=options.steps {
         let (value, gradient) = value_and_grad(rosenbrock, &point)?;
         let (at, value, norm) = (point.to_vec::<f64>()?, value.item()?, gradient.norm().item()?);
-        println!("step {number}: f({:9.6}, {:9.6}) = {value:.3e}{how}", at[0], at[1]);
+        say!("step {number}: f({:9.6}, {:9.6}) = {value:.3e}{how}", at[0], at[1]);
         if norm < 1e-10 {
             return Ok([at[0], at[1]]);
         }
@@ -85,7 +88,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }

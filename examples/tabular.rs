@@ -9,11 +9,15 @@
 //! cargo run --release --example tabular -- --predict examples/data/new_penguins.csv
 //! ```
 
+mod say;
+
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use facade::prelude::*;
 use facade::train::{load_weights, save_weights};
+
+use say::say;
 
 const PENGUINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/penguins.csv");
 
@@ -62,10 +66,10 @@ fn network(preprocessing: &Preprocessing) -> Sequential {
 fn train(options: &Options) -> Result<()> {
     random::seed(options.seed);
     let penguins = Csv::new(&options.data).read()?;
-    println!("{}\n", penguins.summary()?);
+    say!("{}\n", penguins.summary()?);
     let (rest, test) = penguins.split_by("species", Split::fraction(0.7).shuffle(options.seed))?;
     let (train, validation) = rest.split_by("species", Split::fraction(0.8).shuffle(options.seed))?;
-    println!("{} rows to train on, {} to validate, {} to test", train.rows(), validation.rows(), test.rows());
+    say!("{} rows to train on, {} to validate, {} to test", train.rows(), validation.rows(), test.rows());
 
     let measurements = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"];
     let preprocessing = Features::new()
@@ -73,7 +77,7 @@ fn train(options: &Options) -> Result<()> {
         .categorical(["island", "sex"], Categorical::one_hot())
         .target_class("species")
         .fit(&train)?;
-    println!("features: {}", preprocessing.feature_names().join(", "));
+    say!("features: {}", preprocessing.feature_names().join(", "));
 
     let model = network(&preprocessing);
     let loss = SparseCategoricalCrossentropy::default();
@@ -85,18 +89,18 @@ fn train(options: &Options) -> Result<()> {
         .validation(&validation)
         .callback(EarlyStopping::new("val_loss").patience(20).restore_best_weights())
         .verbose(Verbose::Silent);
-    println!("trained for {} epochs", trainer.fit(&samples, fit)?.epochs());
+    say!("trained for {} epochs", trainer.fit(&samples, fit)?.epochs());
 
-    println!("test: {}", trainer.evaluate(&preprocessing.dataset(&test)?)?);
+    say!("test: {}", trainer.evaluate(&preprocessing.dataset(&test)?)?);
     let (majority, _) = train.column("species")?.categories()?.counts()[0];
     let same = test.column("species")?.categories()?.iter().filter(|species| *species == Some(majority)).count();
-    println!("always {majority}: accuracy {:.4}", same as f64 / test.rows() as f64);
+    say!("always {majority}: accuracy {:.4}", same as f64 / test.rows() as f64);
 
     let folder = &options.model;
-    std::fs::create_dir_all(folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    std::fs::create_dir_all(folder).map_err(|error| Error::other(error).context(folder.display().to_string()))?;
     save_weights(&model, folder.join(WEIGHTS))?;
     preprocessing.save(folder.join(PREPROCESSING))?;
-    println!("saved in {}", folder.display());
+    say!("saved in {}", folder.display());
     Ok(())
 }
 
@@ -106,11 +110,11 @@ fn predict(options: &Options, file: &Path) -> Result<()> {
     load_weights(&model, options.model.join(WEIGHTS))?;
 
     let penguins = Csv::new(file).columns(preprocessing.columns()).read()?;
-    println!("{penguins}\n");
+    say!("{penguins}\n");
     let chances = model.forward(&preprocessing.transform(&penguins)?, Mode::Inference)?;
     let (likeliest, species) = (chances.max_axes(1)?.to_vec::<f32>()?, chances.argmax(1)?.to_vec::<i64>()?);
     for (row, (chance, species)) in likeliest.iter().zip(species).enumerate() {
-        println!("row {row}: {}, {:.1} %", preprocessing.classes()[species as usize], 100.0 * chance);
+        say!("row {row}: {}, {:.1} %", preprocessing.classes()[species as usize], 100.0 * chance);
     }
     Ok(())
 }

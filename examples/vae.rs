@@ -8,11 +8,15 @@
 //! cargo run --release --example vae -- --output digits.pgm
 //! ```
 
+mod say;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use facade::prelude::*;
+
+use say::{complain, say};
 
 const PIXELS: usize = 28 * 28;
 const LATENT: usize = 16;
@@ -39,7 +43,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("vae: {error}");
+            complain!("vae: {error}");
             ExitCode::FAILURE
         }
     }
@@ -69,11 +73,11 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
             adam.apply(&weights, &tape.gradient(&loss, &weights)?)?;
             sum += loss.item()? * batch.size() as f64;
         }
-        println!("epoch {epoch}: loss {:.2}", sum / images as f64);
+        say!("epoch {epoch}: loss {:.2}", sum / images as f64);
     }
 
-    println!("test loss {:.2} nats an image", loss(&encoder, &decoder, &test, &mut noise)?.item()?);
-    println!("the mean image for all of them: {:.2}", mean_image_loss(&train, &test)?);
+    say!("test loss {:.2} nats an image", loss(&encoder, &decoder, &test, &mut noise)?.item()?);
+    say!("the mean image for all of them: {:.2}", mean_image_loss(&train, &test)?);
     if let Some(path) = &options.output {
         let latent = random::fork("digits").normal([SIDE * SIDE, LATENT], 0.0, 1.0)?;
         let picture = pgm(&decoder.forward(&latent, Mode::Inference)?.sigmoid())?;
@@ -104,13 +108,12 @@ fn cross_entropy(x: &Tensor, logits: &Tensor) -> Result<Tensor> {
 fn mean_image_loss(train: &Tensor, test: &Tensor) -> Result<f64> {
     let mean = (train.mean_axes(0)? / 255.0).clamp(1e-4, 1.0 - 1e-4)?;
     let logits = (&mean / (1.0 - &mean)).log();
-    Ok(cross_entropy(test, &(test.zeros_like() + logits))?.item()?)
+    cross_entropy(test, &(test.zeros_like() + logits))?.item()
 }
 
 /// A square of images, `[100, 784]` from 0 to 1, as a binary PGM file.
 fn pgm(images: &Tensor) -> Result<Vec<u8>> {
-    let side = SIDE as isize;
-    let picture = images.reshape([side, side, 28, 28])?.transpose(1, 2)?.to_vec::<f32>()?;
+    let picture = images.reshape([SIDE, SIDE, 28, 28])?.transpose(1, 2)?.to_vec::<f32>()?;
     let mut file = format!("P5 {0} {0} 255\n", SIDE * 28).into_bytes();
     file.extend(picture.iter().map(|ink| (ink * 255.0).round() as u8));
     Ok(file)

@@ -6,11 +6,14 @@
 //! ```
 
 mod model;
+#[path = "../say.rs"]
+mod say;
 
 use clap::Parser;
 use facade::prelude::*;
 
 use model::ResNet;
+use say::say;
 
 /// Trains a residual network on MNIST
 #[derive(Parser)]
@@ -50,7 +53,7 @@ impl Images {
         let Mnist { train_images, train_labels, test_images, test_labels } = mnist::load()?;
         let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<Pipeline> {
             let count = count.min(labels.size());
-            let images = images.slice(..count)?.pad(&[(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
+            let images = images.slice(..count)?.pad([(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
             let pixels = ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0);
             // The pixels, with the margin, have the mean 0.1 and the deviation 0.28.
             let pixels = pixels.map_features(|x| x.try_sub(0.1)?.try_div(0.28));
@@ -67,7 +70,7 @@ fn main() -> Result<()> {
     let Images { train, test, classes } = Images::mnist(options.images, options.test_images)?;
     let model = ResNet::new(3, options.blocks, classes);
     let trainable: usize = model.trainable_weights().iter().map(|weight| weight.shape().size()).sum();
-    println!("ResNet-{} with {trainable} parameters", 6 * options.blocks + 2);
+    say!("ResNet-{} with {trainable} parameters", 6 * options.blocks + 2);
 
     let steps = (options.epochs * train.len().div_ceil(options.batch_size)) as u64;
     let cosine = schedules::Cosine::new(options.learning_rate, (steps - steps / 10).max(1));
@@ -77,6 +80,6 @@ fn main() -> Result<()> {
     let shuffled = train.shuffle(options.seed);
     trainer.fit(&shuffled, Fit::epochs(options.epochs).batch_size(options.batch_size))?;
     let score = trainer.evaluate(&test)?;
-    println!("test loss {:.4}, test accuracy {:.4}", score.loss, score.get("accuracy").unwrap_or(f64::NAN));
+    say!("test loss {:.4}, test accuracy {:.4}", score.loss, score.get("accuracy").unwrap_or(f64::NAN));
     Ok(())
 }

@@ -2,7 +2,6 @@
 //! Recognition*, 2015, section 4.2), as a layer of one's own.
 
 use facade::prelude::*;
-use facade::tensor::Result;
 
 /// A 3×3 convolution with 16 filters; three groups of blocks with 16, 32 and 64 filters, of which the
 /// last two begin with stride 2; the mean over all positions; a dense layer with a logit for each

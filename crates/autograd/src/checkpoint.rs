@@ -1,6 +1,7 @@
 //! Recomputing a segment in the walk backwards instead of keeping what its rules need.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use tensor::{Error, Op, Result, Tensor};
 
 use crate::gradients::{Differentiable, GradientOptions, Source, Unconnected};
 use crate::tape::GradientTape;
-use crate::variable::{Variable, find, name_of};
+use crate::variable::{Variable, find};
 
 /// Computes `segment` of `inputs` so that a tape keeps only the inputs and the result: the walk
 /// backwards computes the segment once more. It costs about one more forward pass and saves all
 /// memory in between.
 ///
-/// Variables that the segment reads get their gradients as usual. The segment must give the same
-/// result when it is run again; it is compared bit for bit, so that dropout inside, or a weight that
-/// was changed meanwhile, is an error and not a wrong gradient.
+/// Variables that the segment reads get their gradients as usual, and so do tensors that it captures if a tape
+/// watches them or they were computed from a watched value. The segment must give the same result when it runs
+/// again. The results are compared bit for bit, so dropout inside, or a weight that was changed meanwhile, is an
+/// error and not a wrong gradient.
 ///
 /// ```
 /// # use autograd::{GradientTape, Variable, checkpoint};
@@ -36,35 +38,71 @@ use crate::variable::{Variable, find, name_of};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 ///
+/// # What the segment owns
+///
+/// The tape keeps the segment until it is asked or dropped, which may be after the caller has returned. So the
+/// segment cannot borrow a model (`'static`): move a clone of each variable into it, as above, which is the same
+/// variable, or share the model by [`Arc`]:
+///
+/// ```
+/// # use autograd::{GradientTape, Result, Variable, checkpoint};
+/// # use tensor::{Tensor, tensor};
+/// use std::sync::Arc;
+///
+/// struct Block {
+///     kernel: Variable,
+///     bias: Variable,
+/// }
+///
+/// impl Block {
+///     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+///         Ok(x.matmul(&self.kernel)?.try_add(&self.bias)?.tanh())
+///     }
+/// }
+///
+/// let blocks: Vec<Arc<Block>> = (0..3)
+///     .map(|_| Arc::new(Block { kernel: Variable::new(Tensor::ones([2, 2])), bias: Variable::new(tensor![0.0, 1.0]) }))
+///     .collect();
+/// let tape = GradientTape::new();
+/// let mut x = tensor![[1.0, 2.0]];
+/// for block in &blocks {
+///     let block = Arc::clone(block);
+///     x = checkpoint(move |x| block.forward(&x[0]), &[&x])?;
+/// }
+/// let gradients = tape.gradient(&x, [&blocks[0].kernel, &blocks[2].bias])?;
+/// # assert_eq!(gradients[0].shape(), &[2, 2]);
+/// # Ok::<(), autograd::Error>(())
+/// ```
+///
 /// # Errors
-/// If the segment fails, or uses a value that was computed from a variable outside of it.
+/// Returns an error if the segment fails.
+#[track_caller]
 pub fn checkpoint(
     segment: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
     inputs: &[&Tensor],
 ) -> Result<Tensor> {
-    let reads = Rc::new(Reads { first: record::upcoming_id(), leaves: RefCell::default(), captured: Cell::default() });
+    let dependencies = Rc::new(Dependencies { first: record::upcoming_id(), found: RefCell::default() });
     let inside: Vec<Tensor> = inputs.iter().map(|input| input.stop_gradient()).collect();
-    // No tape sees the segment; what variables it reads is noted.
+    // No tape sees the segment, so what it depends on is noted.
     let output = record::unrecorded(|| {
         let _pass = Passing::start(CheckpointPass::First);
-        let _listening = Listening::start(reads.clone());
+        let _listening = Listening::start(dependencies.clone());
         segment(&inside)
     })?;
-    // A segment that returns what it read applies no operation to it.
-    reads.note(&output);
-    if let Some(variable) = reads.captured.get() {
-        let message = format!(
-            "checkpoint: the segment uses a value that was read or computed from {} before it; read variables inside, \
-             and pass computed values as inputs",
-            name_of(variable)
-        );
-        return Err(Error::gradient(message));
-    }
-    let found = |leaf: Tensor| find(leaf.trace().leaf()?.0).map(|variable| (leaf, variable));
-    let (leaves, variables): (Vec<Tensor>, Vec<Variable>) = reads.leaves.take().into_iter().filter_map(found).unzip();
-    let operation =
-        Checkpoint { segment: Box::new(segment), inputs: inputs.len(), variables, output: output.stop_gradient() };
-    let operands: Vec<&Tensor> = inputs.iter().copied().chain(&leaves).collect();
+    // A segment that returns what it read or captured applies no operation to it.
+    dependencies.note(&output);
+    let Found { reads, mut captured, .. } = dependencies.found.take();
+    let variable = |read: Tensor| find(read.trace().leaf()?.0).map(|variable| (read, variable));
+    let (reads, variables): (Vec<Tensor>, Vec<Variable>) = reads.into_iter().filter_map(variable).unzip();
+    // The rest are constants, also for a tape of another thread.
+    captured.retain(|value| value.trace().origin().is_some() || record::is_watched(value));
+    let operation = Checkpoint {
+        segment: Box::new(segment),
+        watched: inputs.iter().map(|input| input.dtype().is_float() && record::is_watched(input)).collect(),
+        variables,
+        output: output.stop_gradient(),
+    };
+    let operands: Vec<&Tensor> = inputs.iter().copied().chain(&reads).chain(&captured).collect();
     apply(Op::Custom(Arc::new(operation)), &operands)
 }
 
@@ -73,14 +111,14 @@ pub fn checkpoint(
 pub enum CheckpointPass {
     /// Its result is wanted; no tape sees what is computed.
     First,
-    /// The walk backwards computes it anew. What a segment does besides, such as moving a running mean, has been
-    /// done.
+    /// The walk backwards computes it again. Side effects of the segment, such as moving a running mean, have
+    /// already happened.
     Again,
 }
 
 thread_local! {
-    /// The pass that this thread is in, and its number at that time: a task of somebody else, which it may run while
-    /// it waits for others, sees another number.
+    /// The pass that this thread is in, and the thread's number at that time: a task that it runs for another caller
+    /// while it waits has another number.
     static PASS: Cell<Option<(CheckpointPass, u64)>> = const { Cell::new(None) };
 }
 
@@ -88,7 +126,7 @@ thread_local! {
 /// again each pass is [`CheckpointPass::Again`].
 pub fn checkpoint_pass() -> Option<CheckpointPass> {
     let (pass, thread) = PASS.get()?;
-    (thread == record::thread_of(record::upcoming_id())).then_some(pass)
+    (thread == record::thread()).then_some(pass)
 }
 
 /// The pass until this is dropped, also by a panic.
@@ -97,7 +135,7 @@ struct Passing(Option<(CheckpointPass, u64)>);
 impl Passing {
     fn start(pass: CheckpointPass) -> Passing {
         let pass = if checkpoint_pass() == Some(CheckpointPass::Again) { CheckpointPass::Again } else { pass };
-        Passing(PASS.replace(Some((pass, record::thread_of(record::upcoming_id())))))
+        Passing(PASS.replace(Some((pass, record::thread()))))
     }
 }
 
@@ -107,32 +145,54 @@ impl Drop for Passing {
     }
 }
 
-/// Notes the first read of each variable, and values that come from outside of the segment.
-struct Reads {
+/// Notes what a segment depends on besides its inputs.
+struct Dependencies {
     /// The first identity of a value made inside.
     first: u64,
-    leaves: RefCell<Vec<Tensor>>,
-    captured: Cell<Option<u32>>,
+    found: RefCell<Found>,
 }
 
-impl Reads {
+#[derive(Default)]
+struct Found {
+    /// The first read of each variable inside.
+    reads: Vec<Tensor>,
+    /// Floating values that were made outside.
+    captured: Vec<Tensor>,
+    /// The numbers of those variables and the identities of those values.
+    seen: (HashSet<u32>, HashSet<u64>),
+}
+
+impl Dependencies {
     fn note(&self, value: &Tensor) {
-        let Some((variable, _)) = value.trace().origin() else { return };
-        let inside = value.trace().id() >= self.first && value.trace().thread() == record::thread_of(self.first);
-        if !inside {
-            self.captured.set(Some(variable));
-        } else if value.trace().leaf().is_some() {
-            let mut leaves = self.leaves.borrow_mut();
-            if leaves.iter().all(|leaf| leaf.trace().origin() != value.trace().origin()) {
-                leaves.push(value.clone());
-            }
+        if !value.dtype().is_float() {
+            return;
         }
+        let trace = value.trace();
+        let Found { reads, captured, seen } = &mut *self.found.borrow_mut();
+        if self.is_outside(value) {
+            if seen.1.insert(trace.id()) {
+                captured.push(value.clone());
+            }
+        } else if let Some((variable, _)) = trace.leaf()
+            && seen.0.insert(variable)
+        {
+            reads.push(value.clone());
+        }
+    }
+
+    fn is_outside(&self, value: &Tensor) -> bool {
+        let trace = value.trace();
+        trace.id() < self.first || trace.thread() != record::thread_of(self.first)
     }
 }
 
-impl Recorder for Reads {
+impl Recorder for Dependencies {
     fn record(&self, _: &Op, inputs: &[&Tensor], _: &[Tensor]) {
         inputs.iter().for_each(|input| self.note(input));
+    }
+
+    fn is_watching(&self, value: &Tensor) -> bool {
+        self.is_outside(value)
     }
 
     fn is_stopped(&self) -> bool {
@@ -158,10 +218,11 @@ impl Drop for Listening {
 
 type Segment = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
 
+/// The operands are the inputs, a read of each variable, and the captured values.
 struct Checkpoint {
     segment: Segment,
-    /// How many of the operands are inputs; the others are reads of the variables.
-    inputs: usize,
+    /// For each input, whether anybody may ask for its gradient.
+    watched: Vec<bool>,
     variables: Vec<Variable>,
     output: Tensor,
 }
@@ -181,32 +242,41 @@ impl CustomOp for Checkpoint {
         Ok(self.output.clone())
     }
 
-    fn backward(&self, inputs: &[Tensor], output: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let inputs = &inputs[..self.inputs];
+    fn backward(&self, operands: &[Tensor], output: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
+        let (inputs, others) = operands.split_at(self.watched.len());
+        let captured = &others[self.variables.len()..];
+        // Under new identities, which tell an input from another one, or from a captured value, that is the same
+        // tensor. Outer tapes follow through the reshape.
+        let renew = |(input, &watched): (&Tensor, &bool)| match watched {
+            true => input.reshape(input.shape()),
+            false => Ok(input.clone()),
+        };
+        let inputs = inputs.iter().zip(&self.watched).map(renew).collect::<Result<Vec<_>>>()?;
+        let watched: Vec<&Tensor> =
+            inputs.iter().zip(&self.watched).filter_map(|(input, &watched)| watched.then_some(input)).collect();
         let tape = GradientTape::new();
-        // Under their identities, so that an outer tape goes on through them.
-        inputs.iter().filter(|input| input.dtype().is_float()).for_each(|input| tape.watch(input));
+        watched.iter().copied().chain(captured).for_each(|value| tape.watch(value));
         self.variables.iter().filter(|variable| !variable.is_trainable()).for_each(|variable| tape.watch(variable));
         let again = {
             let _pass = Passing::start(CheckpointPass::Again);
-            (self.segment)(inputs)?
+            (self.segment)(&inputs)?
         };
         if !same_bits(&again, output) {
             return Err(Error::gradient(
-                "checkpoint: the segment gave another result when it was run again; does it draw random numbers, or \
+                "checkpoint: the segment gave another result when it ran again; does it draw random numbers, or \
                  was a variable changed that it reads?",
             ));
         }
-        let sources: Vec<Source> = inputs
+        let sources: Vec<Source> = watched
             .iter()
-            .filter(|input| input.dtype().is_float())
             .map(Differentiable::source)
             .chain(self.variables.iter().map(Differentiable::source))
+            .chain(captured.iter().map(Differentiable::source))
             .collect();
         let options = GradientOptions::default().output_gradient(gradient).unconnected(Unconnected::Zeros);
         let mut gradients = tape.gradient_with(&again, &sources, options)?.into_iter();
-        let of_inputs = inputs.iter().map(|input| if input.dtype().is_float() { gradients.next() } else { None });
-        let mut parts: Vec<Option<Tensor>> = of_inputs.collect();
+        let mut parts: Vec<Option<Tensor>> =
+            self.watched.iter().map(|&watched| if watched { gradients.next() } else { None }).collect();
         parts.extend(gradients.map(Some));
         Ok(parts)
     }

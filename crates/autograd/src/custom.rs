@@ -7,7 +7,7 @@ use tensor::{Op, Result, Tensor};
 
 pub use tensor::ops::CustomOp;
 
-/// Applies an operation of one's own: tapes show it under its name, and call its `backward`.
+/// Applies a user-defined operation. Tapes show it under its name and call its `backward`.
 ///
 /// The gradient need not be that of the forward function. Three that are not, in common use:
 /// `stop_gradient` (a method of [`Tensor`]) passes none; a straight-through estimator rounds and
@@ -65,6 +65,7 @@ pub use tensor::ops::CustomOp;
 ///
 /// # Errors
 /// What the operation's `forward` returns.
+#[track_caller]
 pub fn custom(operation: impl CustomOp + 'static, inputs: &[&Tensor]) -> Result<Tensor> {
     apply(Op::Custom(Arc::new(operation)), inputs)
 }

@@ -75,7 +75,7 @@ fn doubles(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
 /// Unequal numbers between 0.5 and 1.5 of the shape of `x`, the same ones each time.
 fn weights(x: &Tensor) -> Result<Tensor> {
     let values = (0..x.size()).map(|k| 0.5 + (k as f64 * 0.618_033_988_749_895 + 0.3).fract());
-    values.collect::<Tensor>().with_shape(x.shape())
+    values.collect::<Tensor>().reshape(x.shape())
 }
 
 fn compare(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance: Tolerance) -> Result<()> {

@@ -43,8 +43,22 @@ impl<D: Differentiable> Differentiable for &D {
     }
 }
 
-/// One source, or several: a reference gives a tensor back, an array of references an array, a
-/// slice or vector a vector.
+/// One source, or several. A reference to one gives a tensor, an array or a reference to one an array of the same
+/// length, a slice or a reference to a vector a vector. Elements are variables, tensors, [`Source`]s, or references to these.
+///
+/// ```
+/// # use autograd::{GradientTape, Variable};
+/// # use tensor::tensor;
+/// let weights = [Variable::new(tensor![2.0]), Variable::new(tensor![3.0])];
+/// let tape = GradientTape::persistent();
+/// let loss = &weights[0] * &weights[1];
+/// let one = tape.gradient(&loss, &weights[0])?;
+/// let [first, second] = tape.gradient(&loss, &weights)?;
+/// let [again] = tape.gradient(&loss, [&weights[1]])?;
+/// let all: Vec<_> = tape.gradient(&loss, &weights[..])?;
+/// # assert_eq!((one.item()?, first.item()?, second.item()?, again.item()?, all.len()), (3.0, 3.0, 2.0, 2.0, 2));
+/// # Ok::<(), autograd::Error>(())
+/// ```
 pub trait Sources {
     /// The gradients in the form of the sources.
     type Gradients;
@@ -78,11 +92,23 @@ impl<D: Differentiable> Sources for &D {
     }
 }
 
-impl<D: Differentiable, const N: usize> Sources for [&D; N] {
+impl<D: Differentiable, const N: usize> Sources for [D; N] {
     type Gradients = [Tensor; N];
 
     fn sources(&self) -> Vec<Source<'_>> {
-        self.iter().map(|source| source.source()).collect()
+        self.iter().map(D::source).collect()
+    }
+
+    fn arrange(gradients: Vec<Tensor>) -> Result<[Tensor; N]> {
+        exactly(gradients)
+    }
+}
+
+impl<D: Differentiable, const N: usize> Sources for &[D; N] {
+    type Gradients = [Tensor; N];
+
+    fn sources(&self) -> Vec<Source<'_>> {
+        self.iter().map(D::source).collect()
     }
 
     fn arrange(gradients: Vec<Tensor>) -> Result<[Tensor; N]> {

@@ -17,7 +17,7 @@
 //! | [`GradientTape`], [`PersistentTape`] | recording, and the walk backwards |
 //! | [`functional`] | derivatives of functions: [`grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`], [`hvp`] |
 //! | [`gradcheck()`] | gradients against finite differences |
-//! | [`custom()`] | operations with gradients of one's own |
+//! | [`custom()`] | your own operations, with their gradients |
 //! | [`checkpoint()`] | recomputing instead of keeping |
 //!
 //! The crate `tensor` is re-exported, so that this one suffices as a dependency.
@@ -44,3 +44,8 @@ pub use tape::{GradientTape, PersistentTape};
 pub use tensor;
 pub use tensor::{Error, Result, no_record};
 pub use variable::{Variable, WeakVariable};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

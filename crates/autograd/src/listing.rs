@@ -19,7 +19,7 @@ impl Tape {
         for (node, leaf) in &record.leaves {
             let name = match leaf {
                 Leaf::Variable(variable) => name_of(*variable),
-                Leaf::Tensor => "watched tensor".to_string(),
+                Leaf::Tensor { .. } => "watched tensor".to_string(),
             };
             let name = name.replace('\\', "\\\\").replace('"', "\\\"");
             line(format!("n{node} [shape=box, style=filled, fillcolor=lightblue, label=\"{name}\"];"));
@@ -54,7 +54,7 @@ impl fmt::Display for Tape {
             while let Some((leaf, kind)) = leaves.next_if(|(leaf, _)| *leaf < node) {
                 match kind {
                     Leaf::Variable(variable) => writeln!(f, "%{leaf} = {}", name_of(*variable))?,
-                    Leaf::Tensor => writeln!(f, "%{leaf} = watched tensor")?,
+                    Leaf::Tensor { .. } => writeln!(f, "%{leaf} = watched tensor")?,
                 }
             }
             Ok(())

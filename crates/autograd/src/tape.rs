@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
@@ -15,6 +16,7 @@ use tensor::{Argument, Error, Op, Operand, Result, Tensor};
 use crate::gradients::{Differentiable, GradientOptions, Source, Sources};
 use crate::rules::{self, Needs};
 use crate::site::{CONSTANT, Kept, Node};
+use crate::variable::{Variable, find};
 use crate::walk::Walk;
 
 /// One recorded operation.
@@ -32,7 +34,10 @@ pub(crate) struct Entry {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Leaf {
     Variable(u32),
-    Tensor,
+    Tensor {
+        /// Whether values were made on the tape's thread between its start and the call of `watch`.
+        late: bool,
+    },
 }
 
 /// All that was recorded.
@@ -46,7 +51,7 @@ pub(crate) struct Record {
     /// Nodes of values that were made before.
     older: HashMap<u64, Node>,
     /// Variables that are not trainable but watched.
-    watched: Vec<u32>,
+    pub(crate) watched: Vec<u32>,
     /// If values are searched for NaN and infinities: the first operation with any, once found.
     pub(crate) anomalies: Option<Option<String>>,
     /// The memory of a walk, between walks.
@@ -114,10 +119,36 @@ impl Tape {
             Source::Variable(variable) => record.watched.push(variable.id()),
             Source::Tensor(tensor) => {
                 if self.node(record, tensor.trace()) == CONSTANT {
-                    record.add_leaf(self.base, tensor.trace(), Leaf::Tensor);
+                    let late = record::upcoming_id() != self.base;
+                    record.add_leaf(self.base, tensor.trace(), Leaf::Tensor { late });
                 }
             }
         }
+    }
+
+    /// The trainable variables that a value was computed from through floating values, in the order in which they
+    /// were first used.
+    fn trainable_variables(&self, target: &Tensor) -> Vec<Variable> {
+        let record = &mut *self.record.borrow_mut();
+        let target = self.node(record, target.trace());
+        let mut leads_there = vec![false; record.nodes as usize];
+        if target != CONSTANT {
+            leads_there[target as usize] = true;
+        }
+        for entry in record.entries.iter().rev() {
+            let mut outputs = (entry.first as usize..).zip(&entry.outputs);
+            if outputs.any(|(node, output)| leads_there[node] && output.dtype().is_float()) {
+                for (node, _) in entry.inputs.iter().filter(|(node, _)| *node != CONSTANT) {
+                    leads_there[*node as usize] = true;
+                }
+            }
+        }
+        let mut seen = HashSet::new();
+        let variable = |&(node, leaf): &(Node, Leaf)| match leaf {
+            Leaf::Variable(number) if leads_there[node as usize] && seen.insert(number) => find(number),
+            _ => None,
+        };
+        record.leaves.iter().filter_map(variable).filter(Variable::is_trainable).collect()
     }
 
     fn is_local(&self, trace: Trace) -> bool {
@@ -192,6 +223,10 @@ impl Recorder for Tape {
         for output in outputs {
             record.add(self.base, output.trace());
         }
+    }
+
+    fn is_watching(&self, value: &Tensor) -> bool {
+        self.node(&mut self.record.borrow_mut(), value.trace()) != CONSTANT
     }
 
     fn is_stopped(&self) -> bool {
@@ -297,13 +332,14 @@ impl GradientTape {
         PersistentTape(Tape::start())
     }
 
-    /// The gradient of `target` for one source, an array or a list of them. A target that is no
-    /// scalar counts as if its elements were summed.
+    /// The gradient of `target` for one source or for several; [`Sources`] lists the forms. A target that is not a
+    /// scalar counts as the sum of its elements.
     ///
     /// # Errors
-    /// If the target is not floating, or a source is not floating, was never watched, or has no
-    /// part in the target; if a value from another thread is met; or if an operation between them
-    /// has no derivative.
+    /// Returns an error if the target or a source is not floating, if a source was never watched or has no
+    /// part in the target, if an operation on the way has no derivative, or if the target depends on a value that
+    /// was computed from a watched variable on another thread.
+    #[track_caller]
     pub fn gradient<S: Sources>(self, target: impl Operand, sources: S) -> Result<S::Gradients> {
         self.gradient_with(target, sources, GradientOptions::default())
     }
@@ -311,13 +347,19 @@ impl GradientTape {
     /// As [`GradientTape::gradient`], with options.
     ///
     /// # Errors
-    /// As [`GradientTape::gradient`], and if the output gradient has not the target's shape and type.
+    /// As [`GradientTape::gradient`], and if the output gradient has a different shape or type than the target.
+    #[track_caller]
     pub fn gradient_with<S: Sources>(
         self,
         target: impl Operand,
         sources: S,
         options: GradientOptions,
     ) -> Result<S::Gradients> {
+        let place = Location::caller();
+        self.walk(target, sources, options).map_err(|error| error.at(place))
+    }
+
+    fn walk<S: Sources>(self, target: impl Operand, sources: S, options: GradientOptions) -> Result<S::Gradients> {
         let _phase = phase(Phase::Backward);
         let target = tensor_of(&target)?;
         self.0.stop();
@@ -329,7 +371,7 @@ impl GradientTape {
             // What an operation kept is dropped as soon as it is done with; where it lies, as it is large.
             entries.truncate(entries.len() - 1);
         }
-        let gradients = walk.collect(&list, &nodes, &options).and_then(S::arrange);
+        let gradients = walk.collect(&self.0.record.borrow(), &list, &nodes, &options).and_then(S::arrange);
         let record = &mut *self.0.record.borrow_mut();
         (record.entries, record.walk) = (entries, walk);
         gradients
@@ -350,6 +392,7 @@ impl PersistentTape {
     ///
     /// # Errors
     /// As [`GradientTape::gradient`].
+    #[track_caller]
     pub fn gradient<S: Sources>(&self, target: impl Operand, sources: S) -> Result<S::Gradients> {
         self.gradient_with(target, sources, GradientOptions::default())
     }
@@ -358,12 +401,18 @@ impl PersistentTape {
     ///
     /// # Errors
     /// As [`GradientTape::gradient_with`].
+    #[track_caller]
     pub fn gradient_with<S: Sources>(
         &self,
         target: impl Operand,
         sources: S,
         options: GradientOptions,
     ) -> Result<S::Gradients> {
+        let place = Location::caller();
+        self.walk(target, sources, options).map_err(|error| error.at(place))
+    }
+
+    fn walk<S: Sources>(&self, target: impl Operand, sources: S, options: GradientOptions) -> Result<S::Gradients> {
         let _phase = phase(Phase::Backward);
         let target = tensor_of(&target)?;
         let list = sources.sources();
@@ -372,12 +421,13 @@ impl PersistentTape {
         record::without(&recorder, || {
             let record = self.0.record.borrow();
             record.entries.iter().rev().try_for_each(|entry| walk.step(entry))?;
-            walk.collect(&list, &nodes, &options).and_then(S::arrange)
+            walk.collect(&record, &list, &nodes, &options).and_then(S::arrange)
         })
     }
 }
 
 /// The target of a gradient: a tensor, or a variable that is read for it.
+#[track_caller]
 fn tensor_of(target: &impl Operand) -> Result<Cow<'_, Tensor>> {
     match target.argument() {
         Argument::Tensor(tensor) => Ok(tensor),
@@ -407,6 +457,35 @@ macro_rules! on_both_tapes {
             /// it: that is a constant here.
             pub fn watch(&self, value: &impl Differentiable) {
                 self.0.watch(value.source());
+            }
+
+            /// The trainable variables that `target` was computed from while the tape ran, in the order in which
+            /// they were first used. Ask before [`gradient`](Self::gradient), to find variables that a list of
+            /// weights lacks: they would not be trained.
+            ///
+            /// Frozen variables are left out, and so are those that reach the target only through
+            /// [`stop_gradient`](Tensor::stop_gradient), [`no_record`](crate::no_record) or values that are not
+            /// floating.
+            ///
+            /// ```
+            /// # use autograd::{GradientTape, Variable};
+            /// # use tensor::tensor;
+            /// let (w, b) = (Variable::new(tensor![2.0]), Variable::new(tensor![1.0]));
+            /// let weights = [&w];
+            /// let tape = GradientTape::new();
+            /// let loss = 3.0 * &w + &b;
+            /// let mut variables = tape.trainable_variables(&loss)?;
+            /// variables.retain(|variable| weights.iter().all(|weight| weight.id() != variable.id()));
+            /// assert_eq!(variables[0].id(), b.id());
+            /// # Ok::<(), autograd::Error>(())
+            /// ```
+            ///
+            /// # Errors
+            /// Returns an error if `target` is a number.
+            #[track_caller]
+            pub fn trainable_variables(&self, target: impl Operand) -> Result<Vec<Variable>> {
+                let target = tensor_of(&target)?;
+                Ok(self.0.trainable_variables(&target))
             }
 
             /// The recorded operations as a graph in the DOT language, which Graphviz draws: `dot -Tsvg`.

@@ -23,6 +23,6 @@ pub(crate) fn unbroadcast(gradient: Tensor, to: &Shape, dtype: DType) -> Result<
     }
     let lead = from.rank() - to.rank();
     let repeated = |axis: &usize| *axis < lead || (to[axis - lead] == 1 && from[*axis] != 1);
-    let axes: Vec<isize> = (0..from.rank()).filter(repeated).map(|axis| axis as isize).collect();
-    gradient.sum_axes(&axes[..])?.with_shape(to)
+    let axes: Vec<usize> = (0..from.rank()).filter(repeated).collect();
+    gradient.sum_axes(&axes[..])?.reshape(to)
 }

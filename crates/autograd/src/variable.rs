@@ -133,6 +133,7 @@ impl Variable {
     ///
     /// # Errors
     /// If shape or element type differ from the present ones.
+    #[track_caller]
     pub fn assign(&self, value: impl Operand) -> Result<()> {
         let value = self.operand(value, "assign")?;
         *self.write() = value.stop_gradient();
@@ -143,6 +144,7 @@ impl Variable {
     ///
     /// # Errors
     /// If shape or element type differ from those of the value.
+    #[track_caller]
     pub fn assign_add(&self, value: impl Operand) -> Result<()> {
         #[derive(Clone, Copy)]
         struct Sum;
@@ -160,6 +162,7 @@ impl Variable {
     ///
     /// # Errors
     /// If shape or element type differ from those of the value.
+    #[track_caller]
     pub fn assign_sub(&self, value: impl Operand) -> Result<()> {
         #[derive(Clone, Copy)]
         struct Difference;
@@ -179,6 +182,7 @@ impl Variable {
     ///
     /// # Errors
     /// If shapes or element types differ; then nothing was changed.
+    #[track_caller]
     pub fn update<const S: usize>(
         &self,
         gradient: &Tensor,
@@ -207,6 +211,7 @@ impl Variable {
     ///
     /// # Errors
     /// If `dtype` or that of the value is not floating.
+    #[track_caller]
     pub fn cast(&self, dtype: DType) -> Result<()> {
         loop {
             let before = self.read().clone();
@@ -253,8 +258,7 @@ impl Variable {
 
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.read();
-        write!(f, "Variable({}, shape={}, dtype={})", self.name(), value.shape(), value.dtype())
+        write!(f, "Variable({}, shape={}, dtype={})", self.name(), self.shape(), self.dtype())
     }
 }
 

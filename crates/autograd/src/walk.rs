@@ -1,15 +1,17 @@
 //! The walk backwards over a tape: from the gradient of the target to those of the sources. Nothing
 //! here knows what an operation computes.
 
+use std::borrow::Cow;
+
 use smallvec::SmallVec;
 use tensor::{Error, Result, Tensor};
 
 use crate::gradients::{GradientOptions, Source, Unconnected};
 use crate::rules;
 use crate::site::{CONSTANT, Node, Site};
-use crate::tape::{Entry, Leaf, Tape};
+use crate::tape::{Entry, Leaf, Record, Tape};
 use crate::unbroadcast::unbroadcast;
-use crate::variable::name_of;
+use crate::variable::{Variable, name_of};
 
 /// What a node is to a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -135,8 +137,8 @@ impl Walk {
                     match tape.node(record, tensor.trace()) {
                         CONSTANT => {
                             return Err(Error::gradient(format!(
-                                "source {k}, a tensor of shape {}, was never watched; call `tape.watch(&x)` before \
-                                 it is used",
+                                "source {k}, a tensor of shape {}, was never watched; make it a variable \
+                                 (`Variable::new`), or call `tape.watch(&x)` before it is used",
                                 tensor.shape()
                             )));
                         }
@@ -200,6 +202,7 @@ impl Walk {
     /// Sums what arrived at each source.
     pub(crate) fn collect(
         &self,
+        record: &Record,
         sources: &[Source<'_>],
         nodes: &[SourceNodes],
         options: &GradientOptions,
@@ -222,23 +225,54 @@ impl Walk {
                 }
                 (None, Unconnected::Zeros, Source::Tensor(tensor)) => tensor.zeros_like(),
                 (None, Unconnected::Error, source) => {
-                    let name = match source {
-                        Source::Variable(variable) => variable.name(),
-                        Source::Tensor(tensor) => format!("source {k}, a tensor of shape {},", tensor.shape()),
-                    };
-                    let unread = matches!(source, Source::Variable(_)) && nodes.is_empty();
-                    let reason = match &self.ended {
-                        _ if unread => "was not read while the tape ran".to_string(),
-                        Some(op) => format!("has no part in the target but through {op}, which passes no gradient on"),
-                        None => "has no part in the target".to_string(),
+                    let (name, reason) = match source {
+                        Source::Variable(variable) => {
+                            (variable.name(), self.no_part_of_variable(record, variable, nodes))
+                        }
+                        Source::Tensor(tensor) => {
+                            let name = format!("source {k}, a tensor of shape {},", tensor.shape());
+                            (name, self.no_part_of_tensor(record, nodes))
+                        }
                     };
                     return Err(Error::gradient(format!(
-                        "{name} {reason}, so that there is no gradient for it; if zero is meant, `Unconnected::Zeros` \
-                         on a tape gives it, and so does `jacobian`"
+                        "{name} {reason}, so it has no gradient; to get zeros instead of this error, ask the tape with \
+                         `Unconnected::Zeros`, or use `jacobian`"
                     )));
                 }
             });
         }
         Ok(gradients)
+    }
+
+    /// Why a variable with these nodes got no gradient.
+    fn no_part_of_variable(&self, record: &Record, variable: &Variable, nodes: &[Node]) -> Cow<'static, str> {
+        let watched = record.watched.contains(&variable.id());
+        match (nodes, variable.is_trainable()) {
+            ([_, ..], _) => self.no_part(),
+            ([], false) if watched => "was not used by any operation after `tape.watch`".into(),
+            ([], false) => {
+                "is not trainable and was not watched (call `set_trainable(true)`, or `tape.watch(&x)` before \
+                            it is used)"
+                    .into()
+            }
+            ([], true) => "was not used by any operation that the tape recorded".into(),
+        }
+    }
+
+    /// Why a watched or recorded tensor with these nodes got no gradient.
+    fn no_part_of_tensor(&self, record: &Record, nodes: &[Node]) -> Cow<'static, str> {
+        match record.leaves.iter().find(|(node, _)| nodes.contains(node)) {
+            Some((_, Leaf::Tensor { late: true })) => {
+                format!("{} (what was computed from it before `tape.watch` does not count)", self.no_part()).into()
+            }
+            _ => self.no_part(),
+        }
+    }
+
+    fn no_part(&self) -> Cow<'static, str> {
+        match &self.ended {
+            Some(op) => format!("has no part in the target but through {op}, which passes no gradient on").into(),
+            None => "has no part in the target".into(),
+        }
     }
 }

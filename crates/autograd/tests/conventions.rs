@@ -156,6 +156,23 @@ fn a_weight_that_two_layers_share_adds_up() -> Result<()> {
     Ok(())
 }
 
+/// A factor of 0 says that the other one does not count, whatever it is.
+#[test]
+fn multiply_no_nan_at_zero() -> Result<()> {
+    let a = tensor![f64::INFINITY, f64::NAN, 2.0, 2.0, f64::NAN];
+    let b = tensor![0.0, -0.0, 0.0, 3.0, 1.0];
+    let product = a.multiply_no_nan(&b)?.to_vec::<f32>()?;
+    assert!(product[..4] == [0.0, 0.0, 0.0, 6.0] && product[4].is_nan());
+    assert_eq!(twice(&a.slice(..4)?, |x| x.multiply_no_nan(b.slice(..4)?.cast(DType::F64)))?[0], [0.0, 0.0, 0.0, 3.0]);
+    // For b it is a, infinite where that is; NaN only where it is NaN.
+    let of_b =
+        twice(&tensor![0.0, 0.0, 3.0], |x| tensor![f64::INFINITY, 2.0, 2.0].cast(DType::F64).multiply_no_nan(x))?;
+    assert_eq!(of_b[0], [f64::INFINITY, 2.0, 2.0]);
+    assert_eq!(twice(&tensor![2.0, -1.0], |x| x.multiply_no_nan(x))?, [vec![4.0, -2.0], vec![2.0, 2.0]]);
+    assert_eq!(tensor![2, 3].multiply_no_nan(tensor![0, -1])?.to_vec::<i64>()?, [0, -3]);
+    Ok(())
+}
+
 #[test]
 fn atan2_at_the_origin() -> Result<()> {
     let zeros = tensor![0.0, 0.0];

@@ -107,7 +107,7 @@ fn a_checkpoint_that_cannot_be_repeated_is_an_error() -> Result<()> {
     let x = Variable::new(tensor![1.0]);
     let tape = GradientTape::new();
     let y = checkpoint(|x| Ok(&x[0] * Tensor::uniform([1], 0.0..1.0)?), &[&x.value()])?;
-    assert!(message(tape.gradient(&y, &x)).contains("the segment gave another result when it was run again"));
+    assert!(message(tape.gradient(&y, &x)).contains("the segment gave another result when it ran again"));
 
     let (w, x) = (Variable::new(tensor![2.0]), tensor![1.0]);
     let inside = w.clone();
@@ -161,8 +161,8 @@ fn the_operation_at_which_a_path_ends_is_named() -> Result<()> {
     let y = x.value().argmax(0)?.one_hot(2)? * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &x)),
-        "gradient: scores has no part in the target but through argmax, which passes no gradient on, so that there is \
-         no gradient for it; if zero is meant, `Unconnected::Zeros` on a tape gives it, and so does `jacobian`"
+        "gradient: scores has no part in the target but through argmax, which passes no gradient on, so it has no \
+         gradient; to get zeros instead of this error, ask the tape with `Unconnected::Zeros`, or use `jacobian`"
     );
     Ok(())
 }

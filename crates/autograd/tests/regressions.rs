@@ -2,7 +2,7 @@
 
 use autograd::tensor::ops::Reduction;
 use autograd::tensor::{DType, Tensor, tensor};
-use autograd::{CustomOp, GradientTape, Result, Sources, Variable, checkpoint, custom, grad, jacobian, no_record};
+use autograd::{CustomOp, GradientTape, Result, Sources, Variable, custom, grad, jacobian, no_record};
 
 fn message<T>(result: Result<T>) -> String {
     result.err().map_or_else(|| "no error".into(), |error| error.to_string())
@@ -55,19 +55,6 @@ fn a_watched_variable_that_is_frozen_keeps_its_mark_across_threads() -> Result<(
     let y = std::thread::scope(|scope| scope.spawn(|| &x * &x.value()).join().expect("no panic"));
     assert!(message(tape.gradient(&x * &y, &x)).contains("computed from frozen on another thread"));
     Ok(())
-}
-
-/// A value captured by a checkpoint lost its gradient.
-#[test]
-fn a_checkpoint_refuses_what_it_captures() {
-    let (w, x) = (Variable::new(tensor![3.0]).named("w"), tensor![2.0]);
-    let _tape = GradientTape::new();
-    let read = w.value();
-    let expected = "gradient: checkpoint: the segment uses a value that was read or computed from w before it; read \
-                    variables inside, and pass computed values as inputs";
-    assert_eq!(message(checkpoint(move |x| Ok(&x[0] * &read), &[&x])), expected);
-    let computed = &w * 1.0;
-    assert_eq!(message(checkpoint(move |x| Ok(&x[0] * &computed), &[&x])), expected);
 }
 
 #[derive(Debug)]
@@ -202,8 +189,8 @@ fn a_source_larger_than_its_index_has_a_gradient() -> Result<()> {
 /// Sizes of views can be larger than memory; their product once wrapped.
 #[test]
 fn a_product_larger_than_memory_is_an_error() -> Result<()> {
-    let a = Tensor::ones([1, 1]).expand([(1 << 59) + 1, 1])?;
-    let b = Tensor::ones([1, 1]).expand([1, 32])?;
+    let a = Tensor::ones([1, 1]).expand([(1 << 58) + 1, 1])?;
+    let b = Tensor::ones([1, 1]).expand([1, 64])?;
     assert!(message(a.matmul(&b)).contains("is larger than memory can address"));
     Ok(())
 }
@@ -343,12 +330,11 @@ fn gradients_in_another_number_than_sources_are_an_error() {
 #[test]
 fn who_has_no_part_is_told_what_gives_zeros() -> Result<()> {
     let x = tensor![1.0, 2.0];
-    let advice = "there is no gradient for it; if zero is meant, `Unconnected::Zeros` on a tape gives it, and so \
-                  does `jacobian`";
     let found = message(grad(|_| Ok(Tensor::scalar(1.0)), &x));
     assert_eq!(
         found,
-        format!("grad: gradient: source 0, a tensor of shape [2], has no part in the target, so that {advice}")
+        "grad: gradient: source 0, a tensor of shape [2], has no part in the target, so it has no gradient; to get \
+         zeros instead of this error, ask the tape with `Unconnected::Zeros`, or use `jacobian`"
     );
     assert_eq!(jacobian(|_| Ok(Tensor::scalar(1.0)), &x)?.to_vec::<f32>()?, [0.0, 0.0]);
     Ok(())

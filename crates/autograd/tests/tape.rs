@@ -1,7 +1,9 @@
 //! The semantics of tapes and variables.
 
 use autograd::tensor::{DType, Tensor, tensor};
-use autograd::{Error, GradientOptions, GradientTape, Result, Unconnected, Variable, no_record};
+use autograd::{
+    Differentiable, Error, GradientOptions, GradientTape, Result, Unconnected, Variable, checkpoint, no_record,
+};
 
 fn message<T>(result: Result<T>) -> String {
     result.err().map_or_else(|| "no error".into(), |error: Error| error.to_string())
@@ -106,13 +108,17 @@ fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
     let _aside = &read * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &other)),
-        "gradient: unused was not read while the tape ran, so that there is no gradient for it; if zero is \
-         meant, `Unconnected::Zeros` on a tape gives it, and so does `jacobian`"
+        "gradient: unused was not used by any operation that the tape recorded, so it has no gradient; to get zeros \
+         instead of this error, ask the tape with `Unconnected::Zeros`, or use `jacobian`"
     );
     assert!(message(tape.gradient(&y, &read)).starts_with("gradient: read has no part in the target"));
     let zeros = GradientOptions::default().unconnected(Unconnected::Zeros);
     assert_eq!(tape.gradient_with(&y, &other, zeros)?.item()?, 0.0);
-    assert!(message(tape.gradient(&y, &tensor![1.0])).contains("was never watched"));
+    assert_eq!(
+        message(tape.gradient(&y, &tensor![1.0])),
+        "gradient: source 0, a tensor of shape [1], was never watched; make it a variable (`Variable::new`), or call \
+         `tape.watch(&x)` before it is used"
+    );
     let class = y.argmax(0)?;
     assert!(message(tape.gradient(&class, &x)).contains("the target is of type int64"));
     let counts = Variable::new(tensor![1, 2]).named("counts");
@@ -217,5 +223,128 @@ fn a_tape_prints_what_it_recorded() -> Result<()> {
         tape.to_string(),
         "%0 = w\n%1: float32 [1, 1] = matmul(float32 [1, 2], %0)\n%2: float32 [1, 1] = tanh(%1)\n"
     );
+    Ok(())
+}
+
+/// A frozen variable was once said not to have been read, and a tensor that was watched too late to have no part.
+#[test]
+fn what_is_frozen_or_watched_too_late_is_told_so() -> Result<()> {
+    let x = Variable::new(tensor![3.0]).named("backbone");
+    x.set_trainable(false);
+    let other = Variable::new(tensor![2.0]);
+    let tape = GradientTape::persistent();
+    let y = &x * &other;
+    let frozen = message(tape.gradient(&y, &x));
+    assert!(
+        frozen.starts_with(
+            "gradient: backbone is not trainable and was not watched (call `set_trainable(true)`, or `tape.watch(&x)` \
+             before it is used), so it has no gradient"
+        ),
+        "{frozen}"
+    );
+    tape.watch(&x);
+    let late = message(tape.gradient(&y, &x));
+    assert!(late.starts_with("gradient: backbone was not used by any operation after `tape.watch`, so"), "{late}");
+    // Frozen when it was used, and no longer when it is asked for.
+    let thawed = Variable::new(tensor![3.0]).named("thawed");
+    thawed.set_trainable(false);
+    let z = &thawed * &other;
+    thawed.set_trainable(true);
+    let late = message(tape.gradient(&z, &thawed));
+    assert!(late.starts_with("gradient: thawed was not used by any operation that the tape recorded, so"), "{late}");
+
+    let a = tensor![1.0];
+    let y = &a * &other;
+    tape.watch(&a);
+    let _later = &a * 2.0;
+    let late = message(tape.gradient(&y, &a));
+    assert!(
+        late.starts_with(
+            "gradient: source 0, a tensor of shape [1], has no part in the target (what was computed from it before \
+             `tape.watch` does not count), so it has no gradient"
+        ),
+        "{late}"
+    );
+    // One that was watched at once and is not used has another reason.
+    let b = tensor![1.0];
+    let tape = GradientTape::new();
+    tape.watch(&b);
+    let y = &other * 2.0;
+    let unused = message(tape.gradient(&y, &b));
+    assert!(unused.contains("has no part in the target, so"), "{unused}");
+    Ok(())
+}
+
+#[test]
+fn an_error_of_a_tape_knows_the_call() -> Result<()> {
+    let (x, other) = (Variable::new(tensor![1.0]), Variable::new(tensor![2.0]));
+    let y = || &x * 2.0;
+    let tape = GradientTape::persistent();
+    let target = y();
+    let once = GradientTape::new();
+    let errors = [
+        (line!(), tape.gradient(&target, &other).unwrap_err()),
+        (line!(), tape.gradient(1.0, &x).unwrap_err()),
+        (line!(), tape.trainable_variables(1.0).unwrap_err()),
+        (line!(), once.gradient(y(), &other).unwrap_err()),
+    ];
+    for (line, error) in errors {
+        assert_eq!(error.place().map(|place| (place.file(), place.line())), Some((file!(), line)), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn sources_in_every_form() -> Result<()> {
+    let weights = [Variable::new(tensor![2.0]), Variable::new(tensor![3.0])];
+    let tape = GradientTape::persistent();
+    let x = tensor![5.0];
+    tape.watch(&x);
+    let y = &weights[0] * &weights[1] * &x;
+    let values = |gradients: &[Tensor]| gradients.iter().map(Tensor::item).collect::<Result<Vec<_>>>();
+    let expected = [15.0, 10.0];
+    assert_eq!(values(&tape.gradient(&y, &weights)?)?, expected);
+    assert_eq!(values(&tape.gradient(&y, weights.clone())?)?, expected);
+    assert_eq!(values(&tape.gradient(&y, &weights.each_ref())?)?, expected);
+    assert_eq!(values(&tape.gradient(&y, weights.each_ref())?)?, expected);
+    assert_eq!(values(&tape.gradient(&y, &weights[..])?)?, expected);
+    assert_eq!(values(&tape.gradient(&y, &weights.to_vec())?)?, expected);
+    assert_eq!(values(&tape.gradient(&y, &weights.iter().collect::<Vec<_>>())?)?, expected);
+    // Variables and tensors together.
+    let [dw, dx] = tape.gradient(&y, [weights[0].source(), x.source()])?;
+    assert_eq!([dw.item()?, dx.item()?], [15.0, 6.0]);
+    Ok(())
+}
+
+#[test]
+fn a_tape_names_the_trainable_variables_that_a_target_depends_on() -> Result<()> {
+    let [used_late, used, frozen, aside, stopped, compared] =
+        ["used_late", "used", "frozen", "aside", "stopped", "compared"]
+            .map(|name| Variable::new(tensor![2.0]).named(name));
+    frozen.set_trainable(false);
+    let names = |variables: Vec<Variable>| variables.iter().map(Variable::name).collect::<Vec<_>>();
+    let tape = GradientTape::persistent();
+    let first = &used * 3.0 + (&stopped * 2.0).stop_gradient() + no_record(|| &stopped * 2.0);
+    let loss = (first * &frozen + &used).sum() * &used_late;
+    let metric = &loss * &aside;
+    let loss = loss + compared.value().greater(1.0)?.cast(DType::F32);
+    assert_eq!(names(tape.trainable_variables(&loss)?), ["used", "used_late"]);
+    // The walk is not used up by the question.
+    assert_eq!(tape.gradient(&loss, &used)?.item()?, 2.0 * (3.0 * 2.0 + 1.0));
+    assert_eq!(names(tape.trainable_variables(&metric)?), ["used", "used_late", "aside"]);
+    assert_eq!(names(tape.trainable_variables(&used)?), ["used"]);
+    assert!(tape.trainable_variables(tensor![1.0])?.is_empty());
+    assert!(message(tape.trainable_variables(1.0)).contains("the number 1"));
+
+    // A segment's variables count as read by the tape.
+    let tape = GradientTape::new();
+    let y = checkpoint(
+        {
+            let used = used.clone();
+            move |x| Ok(&x[0] * &used)
+        },
+        &[&tensor![1.0]],
+    )?;
+    assert_eq!(names(tape.trainable_variables(&y)?), ["used"]);
     Ok(())
 }

@@ -1,20 +1,21 @@
 //! Writing files so that nobody ever sees half of one.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
-/// Writes a file whole or not at all: `write` fills a temporary file beside it, which is synced and
-/// takes the place of the old one by being renamed. Whenever the process is killed or the power
-/// fails, there is the old file or the new one.
+/// Writes a file whole or not at all. `write` fills a temporary file in the same folder, which is then synced and
+/// renamed to the name of the file. If the process is killed or the power fails, the file is either the old one or the
+/// new one.
 ///
-/// The temporary file is called `.tmp-`, the number of the process, and a count. A failure removes
-/// it; one that a killed process left may be deleted, and is never read. Permissions of the old file
-/// are kept and symbolic links followed. A path that is no plain file, as `/dev/stdout`, cannot be
-/// replaced and is written to directly.
+/// The name of the temporary file is `.tmp-`, the number of the process, and a counter. If writing fails, the temporary
+/// file is removed; if the process is killed, it stays and is never read. [`remove_abandoned`] removes such files.
+/// The permissions of the old file are kept, and symbolic links are followed. A path that is not a regular file, such as
+/// `/dev/stdout`, cannot be replaced and is written to directly.
 ///
 /// ```
 /// use std::io::Write;
@@ -34,7 +35,7 @@ pub fn write_atomically(
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    replace(path, write).map_err(|source| Error::file(path.display().to_string(), "cannot write", source))
+    replace(path, write).map_err(|source| DataError::file(path.display().to_string(), "cannot write", source))
 }
 
 fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
@@ -54,8 +55,9 @@ fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
         if let Some(old) = old {
             file.set_permissions(old.permissions())?;
         }
-        // Closed before it is renamed, as some systems want it.
-        fill(file, write)?.sync_all()?;
+        // Stays open, and so locked, until it has its name.
+        let file = fill(file, write)?;
+        file.sync_all()?;
         fs::rename(&temporary, &target)?;
         sync_folder(folder)
     })();
@@ -73,18 +75,62 @@ fn fill(file: File, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) 
     writer.into_inner().map_err(|error| error.into_error())
 }
 
-/// A new file of a name that nobody else has.
+/// What the names of temporary files begin with.
+const TEMPORARY: &str = ".tmp-";
+
+/// Creates a temporary file under a name that is not taken, and locks it for as long as it is open: this tells
+/// [`remove_abandoned`] that somebody is still writing it.
 fn create_beside(folder: &Path) -> io::Result<(PathBuf, File)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
-        let name = format!(".tmp-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-        let path = folder.join(name);
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            // Left by a process of the same number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => return Ok((path, file?)),
+        let path = folder.join(format!("{TEMPORARY}{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed)));
+        let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            // Left behind by an earlier process with the same number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            file => file?,
+        };
+        match file.try_lock() {
+            // `remove_abandoned`, in another process, has found the file before it was locked, and removes it.
+            Err(TryLockError::WouldBlock) => {}
+            Ok(()) if fs::symlink_metadata(&path).is_err() => {}
+            // A file system without locks: there nothing counts as abandoned.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok((path, file)),
         }
     }
+}
+
+/// Removes the temporary files that [`write_atomically`] has left in a folder because its process was killed. Files that
+/// are still being written, by any process, are locked and stay, as does everything on a file system without locks.
+///
+/// # Errors
+/// Returns an error if the folder cannot be read. Files that cannot be removed stay.
+pub fn remove_abandoned(folder: impl AsRef<Path>) -> Result<()> {
+    let folder = folder.as_ref();
+    let failed = |source| DataError::file(folder.display().to_string(), "cannot read the folder", source);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // Opening a pipe would wait for its other end.
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && is_temporary(&entry.file_name()) {
+            let _ = remove_unlocked(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn is_temporary(name: &OsStr) -> bool {
+    let numbers = name.to_str().and_then(|name| name.strip_prefix(TEMPORARY)?.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(process, count)| is_number(process) && is_number(count))
+}
+
+/// Removes a file unless somebody holds its lock.
+fn remove_unlocked(path: &Path) -> io::Result<()> {
+    // Some file systems lock only what may be written, but the file may be read-only, as the one it was to replace.
+    let file = OpenOptions::new().write(true).open(path).or_else(|_| File::open(path))?;
+    file.try_lock()?;
+    // Still locked: a writer that has just created the file must not get its lock in between.
+    fs::remove_file(path)
 }
 
 /// Makes a renaming last: on Unix it is part of the folder, which is synced as files are.

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use tensor::{DType, Tensor};
+use tensor::{DType, Shape, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// Some samples: tensors whose first axes count them.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl Batch {
             count if count == parts.len() => Ok(Some(joined(tensors)?)),
             count => {
                 let message = format!("of {} parts of a batch {count} have {what}; all must or none", parts.len());
-                Err(Error::Dataset(message))
+                Err(DataError::dataset(message))
             }
         };
         Ok(Batch {
@@ -70,11 +70,11 @@ impl Batch {
     }
 
     /// For which samples a predicate holds: bool, `[batch]`.
-    pub(crate) fn holds(&self, predicate: impl Fn(&Batch) -> tensor::Result<Tensor>) -> Result<Tensor> {
+    pub(crate) fn holds(&self, predicate: impl Fn(&Batch) -> Result<Tensor>) -> Result<Tensor> {
         let holds = predicate(self)?;
         if holds.dtype() != DType::Bool || holds.shape()[..] != [self.len()] {
             let (count, dtype, shape) = (self.len(), holds.dtype(), holds.shape());
-            return Err(Error::Dataset(format!(
+            return Err(DataError::dataset(format!(
                 "filter: one truth value for each of {count} samples is needed, bool [{count}], not {dtype} {shape}"
             )));
         }
@@ -91,14 +91,14 @@ impl Batch {
             let count = count(tensor, what)?;
             if count != features {
                 let message = format!("features of {features} samples and {what} of {count}: the counts differ");
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
         }
         Ok(())
     }
 
     /// The same of each tensor.
-    pub(crate) fn try_map(&self, f: impl Fn(&Tensor) -> tensor::Result<Tensor>) -> Result<Batch> {
+    pub(crate) fn try_map(&self, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Batch> {
         Ok(Batch {
             features: f(&self.features)?,
             targets: f(&self.targets)?,
@@ -108,10 +108,37 @@ impl Batch {
     }
 }
 
+/// Checks that the samples of all parts, the first of which has the number `first`, have the same shapes and types.
+pub(crate) fn check_alike(parts: &[Batch], first: usize) -> Result<()> {
+    let mut number = first;
+    for part in parts {
+        let head = &parts[0];
+        let tensors = [
+            ("features", Some(&head.features), Some(&part.features)),
+            ("targets", Some(&head.targets), Some(&part.targets)),
+            ("a mask", head.mask.as_ref(), part.mask.as_ref()),
+            ("weights", head.weights.as_ref(), part.weights.as_ref()),
+        ];
+        for (what, expected, found) in tensors {
+            let (Some(expected), Some(found)) = (expected, found) else { continue };
+            let of_sample = |tensor: &Tensor| (tensor.dtype(), Shape::from(&tensor.shape()[1..]));
+            let ((dtype, shape), (other_dtype, other_shape)) = (of_sample(expected), of_sample(found));
+            if (dtype, &shape) != (other_dtype, &other_shape) {
+                return Err(DataError::dataset(format!(
+                    "sample {number} has {what} of {other_dtype} {other_shape}, sample {first} of {dtype} {shape}; the \
+                     samples of a batch must be alike: bring them to one shape, or pad sequences (`Sequences`)"
+                )));
+            }
+        }
+        number += part.len();
+    }
+    Ok(())
+}
+
 fn count(tensor: &Tensor, what: &str) -> Result<usize> {
     match tensor.shape().first() {
         Some(&count) => Ok(count),
-        None => Err(Error::Dataset(format!("{what} are a scalar; their first axis must count samples"))),
+        None => Err(DataError::dataset(format!("{what} are a scalar; their first axis must count samples"))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::samples::{Pass, Samples};
 
 /// Batches of samples: for loops written by hand, and what the loop of `train` is made of.
@@ -62,7 +62,7 @@ impl<'a> Batches<'a> {
     /// As [`epoch`](Batches::epoch); if there are fewer samples the rest is empty.
     pub fn epoch_from(&self, number: u64, drawn: usize) -> Result<Epoch<'a>> {
         if self.size == 0 {
-            return Err(Error::Dataset("the batch size is 0; a batch takes one sample at least".into()));
+            return Err(DataError::dataset("the batch size is 0; a batch takes one sample at least".into()));
         }
         let mut pass = self.samples.pass(number)?;
         pass.skip(drawn)?;

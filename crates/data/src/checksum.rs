@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::stored::{StoredType, write_elements};
 
 /// The CRC-32C of notes and of tensors with their names, types and shapes, in the order of names: of what a file holds,
@@ -37,7 +37,7 @@ pub fn checksum(tensors: &[(String, Tensor)], metadata: &BTreeMap<String, String
         }
         Ok(())
     };
-    add().map_err(|source| Error::file("checksum", "cannot read", source))?;
+    add().map_err(|source| DataError::file("checksum", "cannot read", source))?;
     Ok(sum.0)
 }
 

@@ -12,14 +12,14 @@
 //! # Ok::<(), data::Error>(())
 //! ```
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
+use crate::open::open;
 
 /// 50,000 pictures to train on and 10,000 to test with, and which of [`CLASSES_10`] they show.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ pub(crate) const FILES_100: [&str; 2] = ["train.bin", "test.bin"];
 /// If a file is missing or empty, does not end with a whole record, has more records than the whole data set (60,000),
 /// or a label is not below 10. The message names file, offset and what was expected.
 pub fn load_10_from(directory: impl AsRef<Path>) -> Result<Cifar10> {
-    load_10(|file| open(&directory.as_ref().join(file)))
+    load_10(|file| opened(&directory.as_ref().join(file)))
 }
 
 /// The same, from files that are opened so.
@@ -89,7 +89,7 @@ pub(crate) fn load_10(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<Ci
 /// # Errors
 /// As [`load_10_from`]; fine labels must be below 100, coarse ones below 20.
 pub fn load_100_from(directory: impl AsRef<Path>) -> Result<Cifar100> {
-    load_100(|file| open(&directory.as_ref().join(file)))
+    load_100(|file| opened(&directory.as_ref().join(file)))
 }
 
 /// The same, from files that are opened so.
@@ -103,10 +103,8 @@ pub(crate) fn load_100(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<C
 /// The name of a file, for messages, and its content.
 pub(crate) type Opened = (String, Box<dyn Read>);
 
-fn open(path: &Path) -> Result<Opened> {
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-    Ok((name, Box::new(file)))
+fn opened(path: &Path) -> Result<Opened> {
+    Ok((path.display().to_string(), Box::new(open(path)?)))
 }
 
 const SIDE: usize = 32;
@@ -142,17 +140,17 @@ fn read_file<const N: usize>(
     let mut bytes = Vec::new();
     input.at_most((MOST_RECORDS * record) as u64 + 1, &mut bytes)?;
     if bytes.is_empty() {
-        return Err(Error::format(&name, 0, format!("the file is empty; records of {record} bytes are expected")));
+        return Err(DataError::format(&name, 0, format!("the file is empty; records of {record} bytes are expected")));
     }
     if bytes.len() > MOST_RECORDS * record {
         let message = format!("there is more in the file than {MOST_RECORDS} records of {record} bytes");
-        return Err(Error::format(&name, (MOST_RECORDS * record) as u64, message));
+        return Err(DataError::format(&name, (MOST_RECORDS * record) as u64, message));
     }
     let (count, rest) = (bytes.len() / record, bytes.len() % record);
     if rest != 0 {
         let message =
             format!("the file ends within record {count}, of which {} of {record} bytes are missing", record - rest);
-        return Err(Error::format(&name, bytes.len() as u64, message));
+        return Err(DataError::format(&name, bytes.len() as u64, message));
     }
     images.reserve_exact(count * 3 * PLANE);
     for (number, record_bytes) in bytes.chunks_exact(record).enumerate() {
@@ -160,7 +158,7 @@ fn read_file<const N: usize>(
         for (k, (&label, (kind, classes))) in found.iter().zip(kinds).enumerate() {
             if label >= classes {
                 let message = format!("{kind} {label} of record {number}; it must be 0 to {}", classes - 1);
-                return Err(Error::format(&name, (number * record + k) as u64, message));
+                return Err(DataError::format(&name, (number * record + k) as u64, message));
             }
             labels[k].push(label);
         }
@@ -247,7 +245,7 @@ mod tests {
         std::fs::write(&file, record(&[10], 0)).unwrap();
         assert_eq!(message(), format!("{name}: at byte 0: label 10 of record 0; it must be 0 to 9"));
         // A file with a hole: it says to be large and takes no room on the disk.
-        File::create(&file).unwrap().set_len(1 << 40).unwrap();
+        std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
         assert_eq!(
             message(),
             format!("{name}: at byte 184380000: there is more in the file than 60000 records of 3073 bytes")

@@ -11,32 +11,32 @@
 //! | 0x0D | 32-bit float | float32 |
 //! | 0x0E | 64-bit float | float64 |
 
-use std::fs::File;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
 
-use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
-use tensor::{DType, Tensor};
+use tensor::{DType, Tensor, escaped};
 
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
+use crate::open::open;
+use crate::stored::{ByteOrder, Elements, StoredType};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads an IDX file, gzipped or not.
 ///
-/// No more memory is taken than the file has data for, whatever its header promises.
+/// Memory is taken as data is read, whatever the header of the file promises: at most 32 times the bytes of the file,
+/// and 1 MiB. A gzipped file counts with the bytes that it unpacks to, of which a hostile one may have 1032 times as many;
+/// a tensor of int64 takes 8 bytes for each of its bytes.
 ///
 /// # Errors
 /// If the file cannot be read, is not in the format, or has fewer or more bytes than its header
 /// says. The message names file, offset and what was expected.
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
     let path = path.as_ref();
-    let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-    decode(BufReader::new(file), &name)
+    decode(BufReader::new(open(path)?), &path.display().to_string())
 }
 
 /// As [`read`], from bytes; `name` stands for the file in messages.
@@ -70,16 +70,16 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
 #[derive(Clone, Copy)]
 struct Code {
     byte: u8,
-    size: usize,
+    stored: StoredType,
 }
 
 const CODES: [Code; 6] = [
-    Code { byte: 0x08, size: 1 },
-    Code { byte: 0x09, size: 1 },
-    Code { byte: 0x0B, size: 2 },
-    Code { byte: 0x0C, size: 4 },
-    Code { byte: 0x0D, size: 4 },
-    Code { byte: 0x0E, size: 8 },
+    Code { byte: 0x08, stored: StoredType::U8 },
+    Code { byte: 0x09, stored: StoredType::I8 },
+    Code { byte: 0x0B, stored: StoredType::I16 },
+    Code { byte: 0x0C, stored: StoredType::I32 },
+    Code { byte: 0x0D, stored: StoredType::F32 },
+    Code { byte: 0x0E, stored: StoredType::F64 },
 ];
 
 /// Unpacks if necessary, and parses.
@@ -101,57 +101,43 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
     input.exactly(&mut magic, "the magic number")?;
     let [0, 0, byte, rank] = magic else {
         let message = format!("the magic number is {magic:02x?}; IDX files begin with two zero bytes");
-        return Err(Error::format(name, 0, message));
+        return Err(DataError::format(name, 0, message));
     };
     let Some(code) = CODES.into_iter().find(|code| code.byte == byte) else {
         let message = format!("element type 0x{byte:02x} is none of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
-        return Err(Error::format(name, 2, message));
+        return Err(DataError::format(name, 2, message));
     };
     let mut sizes = vec![0; 4 * usize::from(rank)];
     input.exactly(&mut sizes, &format!("the sizes of {rank} axes"))?;
-    let shape: Vec<usize> = sizes.chunks_exact(4).map(|size| BigEndian::read_u32(size) as usize).collect();
+    let shape: Vec<usize> = sizes.as_chunks().0.iter().map(|&size| u32::from_be_bytes(size) as usize).collect();
     // Sizes of 0 must not hide an overflow of the others: strides are products too.
     let bytes = shape
         .iter()
-        .try_fold(code.size, |product, &size| product.checked_mul(size.max(1)))
+        .try_fold(code.stored.size_of(), |product, &size| product.checked_mul(size.max(1)))
         .filter(|&bytes| bytes <= isize::MAX as usize / 8)
         .map(|bytes| if shape.contains(&0) { 0 } else { bytes });
     let Some(bytes) = bytes else {
-        return Err(Error::format(name, 4, format!("the sizes {shape:?} are more than memory can address")));
+        let sizes = format!("{shape:?}");
+        let message = format!("the sizes {} are more than memory can address", escaped(&sizes));
+        return Err(DataError::format(name, 4, message));
     };
-    let mut elements = Vec::new();
-    // One more, to see whether there are more than there should be.
-    input.at_most(bytes as u64 + 1, &mut elements)?;
-    if elements.len() < bytes {
+    let mut elements = Elements::new(code.stored.dtype());
+    elements.read(&mut input, bytes as u64, code.stored, ByteOrder::Big)?;
+    let mut more = Vec::new();
+    input.at_most(1, &mut more)?;
+    if !more.is_empty() {
+        let sizes = format!("{shape:?}");
         let message = format!(
-            "the file ends after {} of the {bytes} bytes of elements that its sizes {shape:?} call for",
-            elements.len()
+            "there is more in the file than the {bytes} bytes of elements that its sizes {} call for",
+            escaped(&sizes)
         );
-        return Err(Error::format(name, input.offset, message));
+        return Err(DataError::format(name, input.offset - 1, message));
     }
-    if elements.len() > bytes {
-        let message =
-            format!("there is more in the file than the {bytes} bytes of elements that its sizes {shape:?} call for");
-        return Err(Error::format(name, input.offset - 1, message));
-    }
-    // The vector becomes the tensor: what it grew by too much would stay with it.
-    elements.shrink_to_fit();
-    Ok(elements_to_tensor(code.byte, elements, shape)?)
-}
-
-fn elements_to_tensor(code: u8, bytes: Vec<u8>, shape: Vec<usize>) -> tensor::Result<Tensor> {
-    match code {
-        0x08 => Tensor::from_vec(bytes, shape),
-        0x09 => Tensor::from_vec(bytes.into_iter().map(|x| i64::from(x as i8)).collect(), shape),
-        0x0B => Tensor::from_vec(bytes.chunks_exact(2).map(|x| i64::from(BigEndian::read_i16(x))).collect(), shape),
-        0x0C => Tensor::from_vec(bytes.chunks_exact(4).map(|x| i64::from(BigEndian::read_i32(x))).collect(), shape),
-        0x0D => Tensor::from_vec(bytes.chunks_exact(4).map(BigEndian::read_f32).collect(), shape),
-        _ => Tensor::from_vec(bytes.chunks_exact(8).map(BigEndian::read_f64).collect(), shape),
-    }
+    elements.into_tensor(shape)
 }
 
 fn encode(tensor: &Tensor, name: &str) -> Result<Vec<u8>> {
-    let refused = |what: String| Error::Dataset(format!("{name}: an IDX file cannot hold {what}"));
+    let refused = |what: String| DataError::dataset(format!("{name}: an IDX file cannot hold {what}"));
     let (code, elements): (u8, Vec<u8>) = match tensor.dtype() {
         DType::U8 => (0x08, tensor.to_vec()?),
         DType::I64 => {
@@ -250,7 +236,7 @@ mod tests {
         let missing = read(&path).unwrap_err().to_string();
         assert!(missing.starts_with(&format!("{name}: cannot open: ")), "{missing}");
         let directory = read(std::env::temp_dir()).unwrap_err().to_string();
-        assert!(directory.contains(": cannot read: "), "{directory}");
+        assert!(directory.ends_with(": cannot open: it is a folder, not a regular file"), "{directory}");
     }
 
     #[test]
@@ -266,7 +252,7 @@ mod tests {
         );
         assert_eq!(
             message(&file(8, &[2, 3], &[1; 5])),
-            "f: at byte 17: the file ends after 5 of the 6 bytes of elements that its sizes [2, 3] call for"
+            "f: at byte 17: the file ends after 5 of the 6 bytes of uint8 elements"
         );
     }
 
@@ -289,6 +275,8 @@ mod tests {
     #[test]
     fn absurd_sizes_allocate_nothing() {
         let most = u32::MAX;
+        let many = message(&file(8, &[most; 255], &[]));
+        assert!(many.ends_with(" are more than memory can address") && many.len() < 300, "{many}");
         assert_eq!(
             message(&file(8, &[most, most, most], &[])),
             format!("f: at byte 4: the sizes [{most}, {most}, {most}] are more than memory can address")
@@ -300,8 +288,7 @@ mod tests {
         // 128 PiB, which the machine could address but does not have.
         assert_eq!(
             message(&file(0x0E, &[1 << 27, 1 << 27], &[])),
-            "f: at byte 12: the file ends after 0 of the 144115188075855872 bytes of elements that its sizes \
-             [134217728, 134217728] call for"
+            "f: at byte 12: the file ends after 0 of the 144115188075855872 bytes of float64 elements"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// Bytes being read, and how many were.
 pub(crate) struct Input<'a> {
@@ -23,7 +23,7 @@ impl Input<'_> {
         if found.len() < out.len() {
             let message =
                 format!("the file ends within {what}, of which {} bytes are missing", out.len() - found.len());
-            return Err(Error::format(self.name, self.offset, message));
+            return Err(DataError::format(self.name, self.offset, message));
         }
         out.copy_from_slice(&found);
         Ok(())
@@ -40,13 +40,13 @@ impl Input<'_> {
         };
         Err(match (error.kind(), self.packing) {
             (ErrorKind::InvalidInput | ErrorKind::InvalidData, Some(packing)) => {
-                Error::format(self.name, self.offset, format!("the {packing} stream is broken: {error}"))
+                DataError::format(self.name, self.offset, format!("the {packing} stream is broken: {error}"))
             }
             (ErrorKind::UnexpectedEof, Some(packing)) => {
                 let message = format!("the {packing} stream ends early; the file is cut off");
-                Error::format(self.name, self.offset, message)
+                DataError::format(self.name, self.offset, message)
             }
-            _ => Error::file(self.name, "cannot read", error),
+            _ => DataError::file(self.name, "cannot read", error),
         })
     }
 }

@@ -25,8 +25,9 @@
 //! | [`safetensors`] | named tensors in a file |
 //! | [`StoredType`] | element types in files, and what they become |
 //! | [`checksum`] | whether named tensors are what they were |
-//! | [`write_atomically`] | files that are there whole or not at all |
-//! | [`Error`] | what can be wrong with data |
+//! | [`write_atomically`], [`remove_abandoned`] | files that are there whole or not at all; what killed processes left of them |
+//! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
+//! | [`Error`], [`DataError`] | the error of the whole workspace, and what of it concerns data |
 
 mod array;
 mod atomic;
@@ -52,6 +53,7 @@ mod moments;
 mod normalization;
 pub mod npy;
 pub mod npz;
+mod open;
 mod prefetch;
 pub mod preprocessing;
 mod random;
@@ -65,7 +67,7 @@ pub mod table;
 pub mod text;
 
 pub use array::ArrayDataset;
-pub use atomic::write_atomically;
+pub use atomic::{remove_abandoned, write_atomically};
 pub use augment::{Augmentation, MixUp};
 pub use batch::Batch;
 pub use batches::{Batches, Epoch};
@@ -73,7 +75,7 @@ pub use checksum::checksum;
 pub use cifar::{Cifar10, Cifar100};
 pub use csv::Csv;
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
-pub use error::{Error, Result};
+pub use error::{DataError, Error, Result};
 #[cfg(feature = "images")]
 pub use images::ImageFolder;
 pub use mnist::Mnist;
@@ -85,3 +87,9 @@ pub use sequences::Sequences;
 pub use stored::StoredType;
 pub use stream::Stream;
 pub use table::Table;
+pub use tensor::escaped;
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tensor::{DType, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::idx;
 
 /// 60,000 images of digits to train on and 10,000 to test with, and which digits they are.
@@ -73,7 +73,7 @@ fn assemble(place: &str, file: impl Fn(usize) -> Result<Tensor>) -> Result<Mnist
 
 /// The images in file `first` and the labels in the next one.
 fn part(place: &str, first: usize, file: impl Fn(usize) -> Result<Tensor>) -> Result<(Tensor, Tensor)> {
-    let wrong = |k: usize, what: String| Err(Error::Dataset(format!("{place}: {}: {what}", NAMES[k])));
+    let wrong = |k: usize, what: String| Err(DataError::dataset(format!("{place}: {}: {what}", NAMES[k])));
     let (images, labels) = (file(first)?, file(first + 1)?);
     if images.dtype() != DType::U8 || !matches!(images.shape()[..], [_, 28, 28]) {
         let (dtype, shape) = (images.dtype(), images.shape());

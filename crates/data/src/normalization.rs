@@ -1,17 +1,16 @@
 //! Features of mean 0 and standard deviation 1.
 
-use tensor::{DType, Tensor};
+use tensor::{DType, IntoIntegers, Tensor};
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::moments::Moments;
+use crate::error::{DataError, Error, Result};
+use crate::moments::{Moments, divisor};
 use crate::samples::{Pass, Samples};
 
-/// What a standard deviation is at least, as in Keras: a feature that never changes becomes 0.
-const LEAST: f64 = 1e-7;
-
-/// Mean and standard deviation of features, found on training data: `(x - mean) / max(std, 10⁻⁷)`, as Keras'
-/// `Normalization`.
+/// Mean and standard deviation of features, found on training data: `(x - mean) / std`, as Keras' `Normalization`.
+///
+/// A feature that is constant in the training data, but for rounding, is divided by 1, as by scikit-learn's
+/// `StandardScaler`: it becomes 0, and other values keep their distance from it. (Keras divides by 10⁻⁷.)
 ///
 /// [`tensors`](Normalization::tensors) is all its state, to be saved with the model, and
 /// [`from_tensors`](Normalization::from_tensors) the way back.
@@ -32,6 +31,8 @@ pub struct Normalization {
     /// Float64, with the axes of a sample's features of which each position has its own; the others have size 1.
     mean: Tensor,
     variance: Tensor,
+    /// What is divided by.
+    deviation: Tensor,
 }
 
 impl Normalization {
@@ -55,10 +56,10 @@ impl Normalization {
     ///
     /// # Errors
     /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the steps.
-    pub fn fit_along(samples: &dyn Samples, axes: &[isize]) -> Result<Normalization> {
+    pub fn fit_along(samples: &dyn Samples, axes: impl IntoIntegers) -> Result<Normalization> {
         let mut pass = samples.pass(0)?;
         let first = pass.next(AT_ONCE)?;
-        Normalization::fit_pass(first, &mut *pass, axes)
+        Normalization::fit_pass(first, &mut *pass, &axes.into_integers())
     }
 
     fn fit_pass(mut next: Option<Batch>, pass: &mut dyn Pass, axes: &[isize]) -> Result<Normalization> {
@@ -73,16 +74,23 @@ impl Normalization {
             next = pass.next(AT_ONCE)?;
         }
         let Some(moments) = moments else {
-            return Err(Error::Dataset("normalization: there are no samples to fit it on".into()));
+            return Err(DataError::dataset("normalization: there are no samples to fit it on".into()));
         };
-        let normalization = Normalization { mean: moments.mean, variance: moments.squares.try_div(moments.count)? };
-        let finite = |tensor: &Tensor| Ok::<_, Error>(tensor.view::<f64>()?.iter().position(|x| !x.is_finite()));
-        match finite(&normalization.variance)? {
-            Some(place) => Err(Error::Dataset(format!(
-                "normalization: feature {place} is NaN or infinite in some sample; `check_finite` tells which"
-            ))),
-            None => Ok(normalization),
+        let variance = moments.squares.try_div(moments.count)?;
+        if let Some(place) = variance.view::<f64>()?.iter().position(|variance| !variance.is_finite()) {
+            return Err(DataError::dataset(format!(
+                "normalization: feature {place} is NaN or infinite in some sample (`check_finite` tells which), or too \
+                 large for its variance"
+            )));
         }
+        Normalization::of(moments.mean, variance)
+    }
+
+    fn of(mean: Tensor, variance: Tensor) -> Result<Normalization> {
+        let pairs = variance.to_vec::<f64>()?.into_iter().zip(mean.to_vec::<f64>()?);
+        let deviations = pairs.map(|(variance, mean)| divisor(variance.sqrt(), mean)).collect();
+        let deviation = Tensor::from_vec(deviations, mean.shape())?;
+        Ok(Normalization { mean, variance, deviation })
     }
 
     /// The normalization that had this state.
@@ -98,9 +106,9 @@ impl Normalization {
                 mean.shape(),
                 variance.shape()
             );
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         }
-        Ok(Normalization { mean, variance })
+        Normalization::of(mean, variance)
     }
 
     /// All its state by name: `mean` and `variance`, float64.
@@ -123,30 +131,26 @@ impl Normalization {
     ///
     /// # Errors
     /// If the features, `[batch, …]`, are not of a shape like those it was fitted on.
-    pub fn apply(&self, features: &Tensor) -> tensor::Result<Tensor> {
+    pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let out = if features.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-        Ok(self.checked(features)?.try_sub(&self.mean)?.try_div(&self.deviation()?)?.cast(out))
+        Ok(self.checked(features)?.try_sub(&self.mean)?.try_div(&self.deviation)?.cast(out))
     }
 
     /// What [`apply`](Normalization::apply) was given, from its result.
     ///
     /// # Errors
     /// As [`apply`](Normalization::apply).
-    pub fn invert(&self, normalized: &Tensor) -> tensor::Result<Tensor> {
+    pub fn invert(&self, normalized: &Tensor) -> Result<Tensor> {
         let out = if normalized.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
-        Ok(self.checked(normalized)?.try_mul(&self.deviation()?)?.try_add(&self.mean)?.cast(out))
-    }
-
-    fn deviation(&self) -> tensor::Result<Tensor> {
-        self.variance.sqrt().maximum(LEAST)
+        Ok(self.checked(normalized)?.try_mul(&self.deviation)?.try_add(&self.mean)?.cast(out))
     }
 
     /// In float64, if the mean does not broadcast the features to another shape.
-    fn checked(&self, features: &Tensor) -> tensor::Result<Tensor> {
+    fn checked(&self, features: &Tensor) -> Result<Tensor> {
         if features.shape().broadcast(self.mean.shape(), "normalization")? != *features.shape() {
             let expected =
                 format!("must be that of the features it was fitted on: its mean has shape {}", self.mean.shape());
-            return Err(tensor::Error::shape("normalization", features.shape(), expected));
+            return Err(Error::shape("normalization", features.shape(), expected));
         }
         Ok(features.cast(DType::F64))
     }
@@ -221,12 +225,12 @@ mod tests {
             (channels.mean().shape(), channels.mean().to_vec::<f64>().unwrap()),
             (&[1, 1, 3].into(), vec![10.5, 11.5, 12.5])
         );
-        let all = Normalization::fit_along(&images, &[]).unwrap();
+        let all = Normalization::fit_along(&images, ()).unwrap();
         assert_eq!((all.mean().shape(), all.mean().item().unwrap()), (&[1, 1, 1].into(), 11.5));
-        let pixels = Normalization::fit_along(&images, &[1, 2, 3]).unwrap();
+        let pixels = Normalization::fit_along(&images, [1, 2, 3]).unwrap();
         assert_eq!(pixels.mean().shape(), &[2, 2, 3]);
         assert_eq!(pixels.variance().to_vec::<f64>().unwrap(), [36.0; 12]);
-        let message = Normalization::fit_along(&images, &[0]).unwrap_err().to_string();
+        let message = Normalization::fit_along(&images, 0).unwrap_err().to_string();
         assert_eq!(message, "normalization: axis 0 counts samples or steps, which have no mean of their own");
         assert!(all.apply(&tensor![1.0]).unwrap_err().to_string().contains("its mean has shape [1, 1, 1]"));
     }
@@ -240,12 +244,44 @@ mod tests {
         assert_eq!((fitted.mean().shape(), fitted.mean().item().unwrap()), (&[1].into(), 3.0));
     }
 
+    /// As scikit-learn's `StandardScaler`: `scale_` is 1 where a feature is constant, but for rounding.
+    #[test]
+    fn a_constant_feature_is_divided_by_1() {
+        // A column of zeros, one of 0.1, of which no sum is exact, 0.3 as computed in two ways, and one that changes by a
+        // tiny part of its size, but by more than rounding.
+        let row =
+            |k: usize| vec![0.0, 0.1, if k.is_multiple_of(2) { 0.3 } else { 0.1 + 0.2 }, 1e9 + (k % 2) as f64 * 1e-3];
+        let values: Vec<f64> = (0..5001).flat_map(row).collect();
+        let x = Tensor::from_vec(values, [5001, 4]).unwrap();
+        let fitted = Normalization::fit(&of(&x)).unwrap();
+        assert_eq!(fitted.mean().to_vec::<f64>().unwrap()[..2], [0.0, 0.1]);
+        assert_eq!(fitted.variance().to_vec::<f64>().unwrap()[..2], [0.0, 0.0]);
+        let new = Tensor::from([[0.1f64, 0.6, 1.3, 1e9 + 1e-3]]);
+        let normalized = fitted.apply(&new).unwrap();
+        let found = normalized.to_vec::<f64>().unwrap();
+        assert!(found[..3].iter().zip([0.1, 0.5, 1.0]).all(|(x, expected)| (x - expected).abs() < 1e-6), "{found:?}");
+        assert!((found[3] - 1.0).abs() < 0.01, "{found:?}");
+        close(&fitted.invert(&normalized).unwrap(), &new, 1e-15);
+        // So it is from the state, along other axes, and of the steps that a mask keeps.
+        let again = Normalization::from_tensors(fitted.mean(), fitted.variance()).unwrap();
+        assert_eq!(again.apply(&new).unwrap().to_vec::<f64>().unwrap(), found);
+        let all = Normalization::fit_along(&of(&Tensor::full([3, 2, 2], 0.1)), [0usize; 0]).unwrap();
+        close(&all.apply(&Tensor::full([1, 2, 2], 0.35)).unwrap(), &Tensor::full([1, 2, 2], 0.25), 1e-6);
+        let mask = Tensor::from([[true, false], [true, true]]);
+        let batch = Batch::new(&tensor![[[0.1], [99.0]], [[0.1], [0.1]]], &tensor![0, 0]).unwrap();
+        let masked = ArrayDataset::from_batch(Batch { mask: Some(mask), ..batch }).unwrap();
+        let masked = Normalization::fit(&masked).unwrap();
+        close(&masked.apply(&tensor![[[0.35]]]).unwrap(), &tensor![[[0.25]]], 1e-6);
+        // Small numbers that do change are no constants.
+        let tiny = Normalization::fit(&of(&tensor![[1e-30], [3e-30]])).unwrap();
+        close(&tiny.apply(&tensor![[1e-30], [3e-30]]).unwrap(), &tensor![[-1.0], [1.0]], 1e-6);
+    }
+
     #[test]
     fn the_state_comes_back_and_nonsense_is_refused() {
         let fitted = Normalization::fit(&of(&tensor![[1.0, 5.0], [2.0, 5.0]])).unwrap();
         let [(_, mean), (_, variance)] = fitted.tensors();
         let again = Normalization::from_tensors(&mean, &variance).unwrap();
-        // A feature that never changes becomes 0.
         assert_eq!(again.apply(&tensor![[1.0, 5.0]]).unwrap().to_vec::<f32>().unwrap(), [-1.0, 0.0]);
         assert!(
             Normalization::from_tensors(&tensor![0.0], &tensor![-1.0])
@@ -254,7 +290,10 @@ mod tests {
                 .contains("not negative")
         );
         let message = Normalization::fit(&of(&tensor![[1.0, f32::NAN]])).unwrap_err().to_string();
-        assert_eq!(message, "normalization: feature 1 is NaN or infinite in some sample; `check_finite` tells which");
+        assert_eq!(
+            message,
+            "normalization: feature 1 is NaN or infinite in some sample (`check_finite` tells which), or too large for its variance"
+        );
         let message = Normalization::fit(&of(&Tensor::zeros([0, 2]))).unwrap_err().to_string();
         assert_eq!(message, "normalization: there are no samples to fit it on");
     }

@@ -17,10 +17,10 @@ use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use rawzip::path::ZipFilePath;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipArchiveWriter, ZipLocator};
-use tensor::Tensor;
+use tensor::{Tensor, escaped};
 
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result, listed, shown};
 use crate::input::Input;
 use crate::npy;
 use crate::source::Source;
@@ -68,14 +68,14 @@ pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Opt
     let mut seen = BTreeSet::new();
     for (name, tensor) in tensors {
         if !seen.insert(name) {
-            return Err(Error::cannot_hold(&file, &format!("two arrays named {name}")));
+            return Err(DataError::cannot_hold(&file, &format!("two arrays named {}", escaped(name))));
         }
         if ZipFilePath::from_str(name).as_str() != name {
-            let message = format!("the name {name:?}: a name is a relative path with / between its parts");
-            return Err(Error::cannot_hold(&file, &message));
+            let message = format!("the name {}: a name is a relative path with / between its parts", shown(name));
+            return Err(DataError::cannot_hold(&file, &message));
         }
         let header = npy::header_of(tensor, options.floats);
-        headers.push(header.map_err(|what| Error::cannot_hold(&file, &format!("{what}, in {name}")))?);
+        headers.push(header.map_err(|what| DataError::cannot_hold(&file, &format!("{what}, in {}", escaped(name))))?);
     }
     let method = if options.compressed { CompressionMethod::DEFLATE } else { CompressionMethod::STORE };
     write_atomically(path, |out| {
@@ -145,7 +145,7 @@ impl Npz {
         while let Some(record) = directory.next_entry().map_err(|error| broken(&source, error))? {
             let name = String::from_utf8_lossy(record.file_path().as_bytes()).into_owned();
             let offset = record.local_header_offset();
-            let refused = |what: &str| Error::format(source.name(), offset, format!("{name}: {what}"));
+            let refused = |what: &str| DataError::format(source.name(), offset, format!("{}: {what}", escaped(&name)));
             let Some(array) = name.strip_suffix(".npy") else { continue };
             let method = record.compression_method();
             if record.flags().is_encrypted() {
@@ -163,15 +163,16 @@ impl Npz {
         for pair in spans.windows(2) {
             let [(_, end, first), (start, _, second)] = pair else { unreachable!("windows of two") };
             if start < end {
+                let (first, second) = (escaped(first), escaped(second));
                 let message = format!("{second} begins before {first} ends, at byte {end}");
-                return Err(Error::format(source.name(), *start, message));
+                return Err(DataError::format(source.name(), *start, message));
             }
         }
         let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            let message = format!("there are two arrays named {}", twice[0]);
-            return Err(Error::format(source.name(), archive.directory_offset(), message));
+            let message = format!("there are two arrays named {}", escaped(twice[0]));
+            return Err(DataError::format(source.name(), archive.directory_offset(), message));
         }
         Ok(Npz { source, entries })
     }
@@ -189,9 +190,9 @@ impl Npz {
         match self.entries.iter().find(|entry| entry.name == name) {
             Some(entry) => self.read(entry),
             None => {
-                let names: Vec<&str> = self.names().collect();
-                let message = format!("{}: has no array {name}; it has [{}]", self.source.name(), names.join(", "));
-                Err(Error::Dataset(message))
+                let names = listed(self.entries.iter().map(|entry| &entry.name));
+                let (file, name) = (escaped(self.source.name()), escaped(name));
+                Err(DataError::dataset(format!("{file}: has no array {name}; it has {names}")))
             }
         }
     }
@@ -226,8 +227,8 @@ fn locate(source: &Source) -> Result<ZipArchive<&Source>> {
 fn broken(source: &Source, error: rawzip::Error) -> Error {
     match error.into_kind() {
         rawzip::ErrorKind::IO(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            Error::file(source.name(), "cannot read", error)
+            DataError::file(source.name(), "cannot read", error)
         }
-        kind => Error::format(source.name(), source.length(), format!("the zip archive is broken: {kind}")),
+        kind => DataError::format(source.name(), source.length(), format!("the zip archive is broken: {kind}")),
     }
 }

@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::samples::{Pass, Samples};
 
 /// More batches than this are never made ahead.
@@ -36,42 +36,44 @@ impl<S: Samples + 'static> Samples for Prefetch<S> {
         if self.batches == 0 {
             return self.samples.pass(number);
         }
+        // A pool of its own, so that its kernels neither wait for those of the training step nor delay them.
+        let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "prefetch".into()).build();
+        // Where the system gives no thread, batches are made when they are asked for.
+        let Ok(pool) = pool else { return self.samples.pass(number) };
         let samples = Arc::clone(&self.samples);
-        Ok(Box::new(PrefetchPass { samples, ahead: self.batches, number, drawn: 0, worker: None }))
+        Ok(Box::new(PrefetchPass { samples, ahead: self.batches, number, drawn: 0, pool, worker: None }))
     }
 }
 
-/// A pass whose thread begins when the size of the batches is known.
+/// A pass whose thread begins to work when the size of the batches is known.
 struct PrefetchPass<S> {
     samples: Arc<S>,
     ahead: usize,
     number: u64,
     drawn: usize,
+    pool: ThreadPool,
     worker: Option<Worker>,
 }
 
-/// A thread that makes batches of one size. It ends at the end of the pass, at an error, or when nobody receives any more.
+/// What receives batches of one size from the thread. It ends at the end of the pass, at an error, or when nobody receives
+/// any more.
 struct Worker {
     size: usize,
     batches: Receiver<Result<Option<Batch>>>,
 }
 
 impl<S: Samples + 'static> PrefetchPass<S> {
-    /// The thread that makes batches of this size from here on. If that which runs makes others, what it has made ahead is
+    /// The worker that makes batches of this size from here on. If the present one makes others, what it has made ahead is
     /// dropped: the number of the pass and what was drawn are all there is to a position.
-    fn worker(&mut self, size: usize) -> Result<&Worker> {
+    fn worker(&mut self, size: usize) -> &Worker {
         match self.worker.take() {
-            Some(worker) if worker.size == size => Ok(self.worker.insert(worker)),
+            Some(worker) if worker.size == size => self.worker.insert(worker),
             _ => {
                 let (samples, number, drawn) = (Arc::clone(&self.samples), self.number, self.drawn);
                 // One batch is held by the thread until there is room.
                 let (sender, batches) = sync_channel(self.ahead - 1);
-                // A pool of its own, so that its kernels neither wait for those of the training step nor delay them.
-                let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "prefetch".into()).build();
-                let pool =
-                    pool.map_err(|error| Error::Dataset(format!("prefetch: no thread can be started: {error}")))?;
-                pool.spawn(move || run(&*samples, number, drawn, size, &sender));
-                Ok(self.worker.insert(Worker { size, batches }))
+                self.pool.spawn(move || run(&*samples, number, drawn, size, &sender));
+                self.worker.insert(Worker { size, batches })
             }
         }
     }
@@ -79,7 +81,7 @@ impl<S: Samples + 'static> PrefetchPass<S> {
 
 impl<S: Samples + 'static> Pass for PrefetchPass<S> {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
-        let received = self.worker(count)?.batches.recv();
+        let received = self.worker(count).batches.recv();
         // The thread says so when it ends; after that the pass is over.
         let batch = received.unwrap_or(Ok(None))?;
         self.drawn += batch.as_ref().map_or(0, Batch::len);
@@ -107,7 +109,7 @@ fn run(samples: &dyn Samples, number: u64, drawn: usize, size: usize, out: &Sync
         }
     };
     let ended = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
-        Err(Error::Dataset(format!("prefetch: the thread that makes batches panicked: {}", message(&*panic))))
+        Err(DataError::dataset(format!("prefetch: the thread that makes batches panicked: {}", message(&*panic))))
     });
     if let Err(error) = ended {
         // Nobody may be there to hear it.
@@ -159,7 +161,7 @@ mod tests {
         let failing = |at: i64, panics: bool| {
             let map = move |batch: Batch| match batch.targets.max()?.item()? as i64 {
                 most if most >= at && panics => panic!("sample {most}"),
-                most if most >= at => Err(Error::Dataset(format!("sample {most} is bad"))),
+                most if most >= at => Err(DataError::dataset(format!("sample {most} is bad"))),
                 _ => Ok(batch),
             };
             let samples = numbers(10).map(map).prefetch(2);
@@ -175,7 +177,7 @@ mod tests {
         assert_eq!(failing(5, true), [Ok(vec![0, 1]), Ok(vec![2, 3]), Err(message)]);
         let closed = Stream::of_batches(|_| match false {
             true => Ok(std::iter::empty()),
-            false => Err(Error::Dataset("closed".into())),
+            false => Err(DataError::dataset("closed".into())),
         });
         let message = closed.prefetch(2).pass(0).unwrap().next(1).unwrap_err().to_string();
         assert_eq!(message, "closed");

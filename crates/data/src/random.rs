@@ -24,5 +24,5 @@ pub(crate) fn permutation(generator: &mut Generator, count: usize) -> Result<Vec
 
 /// A number of at least 0 and below 1.
 pub(crate) fn unit(generator: &mut Generator) -> Result<f64> {
-    Ok(generator.uniform([], 0.0..1.0)?.item()?)
+    generator.uniform([], 0.0..1.0)?.item()
 }

@@ -1,7 +1,8 @@
 //! Safetensors files: named tensors behind a header in JSON, with room for notes.
 //!
 //! A 64-bit little-endian length, so many bytes of JSON, then the elements, little-endian and row-major,
-//! without gaps: <https://github.com/huggingface/safetensors>. [`StoredType`] says what element types
+//! without gaps: <https://github.com/huggingface/safetensors>. The JSON may be padded with spaces; as in the
+//! format's own library, padding with NUL bytes is an error. [`StoredType`] says what element types
 //! become. Types with less than a byte an element and complex numbers are not supported.
 //!
 //! However large a file says it is, opening takes at most 32 times the bytes of its header, of which
@@ -14,10 +15,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use tensor::{Shape, Tensor};
+use tensor::{Shape, Tensor, escaped};
 
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result, listed, shown};
 use crate::source::Source;
 use crate::stored::{ByteOrder, StoredType, byte_count, read_tensor, stored_as, write_elements};
 
@@ -85,14 +86,15 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
 /// written; then an old file is as it was.
 pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
     let path = path.as_ref();
-    let refused = |what: String| Error::cannot_hold(&path.display().to_string(), &what);
+    let refused = |what: String| DataError::cannot_hold(&path.display().to_string(), &what);
     let mut seen = BTreeSet::from([METADATA]);
     let mut parts = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         if !seen.insert(name) {
-            return Err(refused(format!("two entries named {name}")));
+            return Err(refused(format!("two entries named {}", escaped(name))));
         }
-        let stored = stored_as(tensor, options.floats).map_err(|what| refused(format!("{what}, in {name}")))?;
+        let stored =
+            stored_as(tensor, options.floats).map_err(|what| refused(format!("{what}, in {}", escaped(name))))?;
         parts.push((name, tensor, stored));
     }
     parts.sort_by_key(|(_, _, stored)| std::cmp::Reverse(stored.size_of()));
@@ -171,24 +173,44 @@ impl Safetensors {
         let text = source.input_at(0, |input| {
             let mut length = [0; 8];
             input.exactly(&mut length, "the length of the header")?;
-            let length = u64::from_le_bytes(length);
-            if length > MOST {
-                let message = format!("a header of {length} bytes is more than the {MOST} that are allowed");
-                return Err(Error::format(input.name, 0, message));
+            let number = u64::from_le_bytes(length);
+            if number > MOST {
+                // A zip archive, or a pickle, by its first bytes.
+                let message = if length.starts_with(b"PK\x03\x04") || length.starts_with(b"\x80") {
+                    "this is no safetensors file, but looks like one of `torch.save`; in Python, \
+                     `safetensors.torch.save_file(state_dict, \"model.safetensors\")` writes its tensors as safetensors"
+                        .into()
+                } else {
+                    format!("a header of {number} bytes is more than the {MOST} that are allowed")
+                };
+                return Err(DataError::format(input.name, 0, message));
             }
+            let length = number;
             let mut text = Vec::new();
             input.at_most(length, &mut text)?;
             if (text.len() as u64) < length {
                 let missing = length - text.len() as u64;
                 let message = format!("the file ends within the header, of which {missing} bytes are missing");
-                return Err(Error::format(input.name, input.offset, message));
+                return Err(DataError::format(input.name, input.offset, message));
             }
             Ok(text)
         })?;
-        let header: Header = serde_json::from_slice(&text).map_err(|error| {
+        let json = text.trim_ascii_end();
+        if json.ends_with(b"\0") {
+            let count = json.iter().rev().take_while(|&&byte| byte == 0).count();
+            let message = format!(
+                "the header is padded with NUL bytes, {count} from here on; the format allows spaces (0x20) only"
+            );
+            return Err(DataError::format(source.name(), 8 + (json.len() - count) as u64, message));
+        }
+        let header: Header = serde_json::from_slice(json).map_err(|error| {
             let lines = text.split(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
             let place = lines.map(|line| line.len() + 1).sum::<usize>() + error.column().saturating_sub(1);
-            Error::format(source.name(), 8 + place as u64, format!("the header is wrong: {error}"))
+            DataError::format(
+                source.name(),
+                8 + place as u64,
+                format!("the header is wrong: {}", escaped(&error.to_string())),
+            )
         })?;
         let entries = checked(header.tensors, 8 + text.len() as u64, &source)?;
         Ok(Safetensors { source, metadata: header.metadata, entries })
@@ -231,9 +253,9 @@ impl Safetensors {
 
     fn entry(&self, name: &str) -> Result<&Entry> {
         self.entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.names().collect();
-            let file = self.source.name();
-            Error::Dataset(format!("{file}: has no tensor {name}; it has [{}]", names.join(", ")))
+            let names = listed(self.entries.iter().map(|entry| &entry.name));
+            let (file, name) = (escaped(self.source.name()), escaped(name));
+            DataError::dataset(format!("{file}: has no tensor {name}; it has {names}"))
         })
     }
 
@@ -244,32 +266,35 @@ impl Safetensors {
 
 /// The entries by the places of their elements, which must fill the file after `start` exactly.
 fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result<Vec<Entry>> {
-    let wrong = |offset: u64, message: String| Err(Error::format(source.name(), offset, message));
+    let wrong = |offset: u64, message: String| Err(DataError::format(source.name(), offset, message));
     let length = source.length() - start;
     let mut fields: Vec<(String, Field)> = tensors;
     fields.sort_by(|(a, _), (b, _)| a.cmp(b));
     if let Some(twice) = fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return wrong(8, format!("there are two tensors named {}", twice[0].0));
+        return wrong(8, format!("there are two tensors named {}", escaped(&twice[0].0)));
     }
     fields.sort_by_key(|(_, field)| field.data_offsets);
     let mut entries = Vec::with_capacity(fields.len());
     let mut end = 0;
-    for (name, field) in fields {
+    for (original, field) in fields {
+        let name = escaped(&original);
         let Some((_, stored)) = NAMES.iter().find(|(known, _)| *known == field.dtype) else {
             let known = NAMES.map(|(known, _)| known).join(", ");
-            return wrong(8, format!("{name}: the element type {:?} is none of {known}", field.dtype));
+            return wrong(8, format!("{name}: the element type {} is none of {known}", shown(&field.dtype)));
         };
         let shape = Shape::from(field.shape);
         let bytes = match byte_count(&shape, *stored) {
             Ok(bytes) => bytes,
-            Err(_) => return wrong(8, format!("{name}: the shape {shape} is larger than memory can address")),
+            Err(_) => {
+                let shape = shape.to_string();
+                return wrong(8, format!("{name}: the shape {} is larger than memory can address", escaped(&shape)));
+            }
         };
         let [from, to] = field.data_offsets;
         if to.checked_sub(from) != Some(bytes) {
-            return wrong(
-                8,
-                format!("{name}: data_offsets [{from}, {to}]; {stored} {shape} calls for {bytes} bytes between them"),
-            );
+            let shape = shape.to_string();
+            let wanted = format!("{stored} {} calls for {bytes} bytes between them", escaped(&shape));
+            return wrong(8, format!("{name}: data_offsets [{from}, {to}]; {wanted}"));
         }
         if to > length {
             return wrong(start + length, format!("the file ends before {name} does, at {}", start + to));
@@ -280,7 +305,7 @@ fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result
         if from > end {
             return wrong(start + end, format!("{} bytes before {name} belong to no tensor", from - end));
         }
-        entries.push(Entry { name, stored: *stored, shape, offset: start + from });
+        entries.push(Entry { name: original, stored: *stored, shape, offset: start + from });
         end = to;
     }
     if end < length {
@@ -291,7 +316,7 @@ fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result
 
 /// What the header says of one tensor.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `dtype`, `shape` and `data_offsets`")]
 struct Field {
     dtype: String,
     shape: Vec<usize>,

@@ -3,7 +3,7 @@
 use crate::array::ArrayDataset;
 use crate::batch::Batch;
 use crate::batches::Batches;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::prefetch::Prefetch;
 
 /// Passes over samples, which are numbered: passes of the same number give the same samples in the same order, on
@@ -56,7 +56,7 @@ pub trait Samples: Send + Sync {
     fn cache(&self) -> Result<ArrayDataset> {
         match self.pass(0)?.next(usize::MAX)? {
             Some(all) => ArrayDataset::from_batch(all),
-            None => Err(Error::Dataset("cache: there are no samples".into())),
+            None => Err(DataError::dataset("cache: there are no samples".into())),
         }
     }
 }

@@ -6,7 +6,7 @@ use tensor::{DType, Shape, Tensor};
 
 use crate::batch::Batch;
 use crate::dataset::{Dataset, Pipeline, Reorder, no_sample};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 
 /// A data set of sequences in memory, each `[time, …]` with a length of its own: text, sound, measurements.
@@ -39,7 +39,7 @@ impl Sequences {
     pub fn new(sequences: Vec<Tensor>, targets: &Tensor) -> Result<Sequences> {
         if targets.shape().first() != Some(&sequences.len()) {
             let (count, shape) = (sequences.len(), targets.shape());
-            return Err(Error::Dataset(format!("sequences: {count} sequences and targets of shape {shape}")));
+            return Err(DataError::dataset(format!("sequences: {count} sequences and targets of shape {shape}")));
         }
         if let Some(first) = sequences.first() {
             let alike = |other: &Tensor| {
@@ -49,7 +49,7 @@ impl Sequences {
             };
             if let Some(k) = sequences.iter().position(|sequence| !alike(sequence)) {
                 let other = &sequences[k];
-                return Err(Error::Dataset(format!(
+                return Err(DataError::dataset(format!(
                     "sequences: number {k} is {} of shape {}, number 0 {} of {}: type and all axes but the first must agree",
                     other.dtype(),
                     other.shape(),
@@ -75,7 +75,7 @@ impl Sequences {
     /// If the batch size is 0.
     pub fn bucket(self, batch_size: usize, seed: u64) -> Result<Pipeline> {
         if batch_size == 0 {
-            return Err(Error::Dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
+            return Err(DataError::dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
         }
         Ok(Pipeline::new(Reorder::new(self, move |sequences, pass| bucketed(sequences, batch_size, seed, pass))))
     }
@@ -109,14 +109,14 @@ impl Dataset for Sequences {
                 Tensor::full_of(shape, 0.0, like.map_or(DType::F32, Tensor::dtype))
             }
             _ => {
-                let padded = samples.iter().map(padded).collect::<tensor::Result<Vec<_>>>()?;
+                let padded = samples.iter().map(padded).collect::<Result<Vec<_>>>()?;
                 Tensor::stack(&padded.iter().collect::<Vec<_>>(), 0)?
             }
         };
         let there = |&sample: &usize| (0..longest).map(move |step| step < self.length(sample));
         let mask: Tensor = samples.iter().flat_map(there).collect();
         let index: Tensor = samples.iter().map(|&sample| sample as i64).collect();
-        let mask = Some(mask.with_shape([samples.len(), longest])?);
+        let mask = Some(mask.reshape([samples.len(), longest])?);
         Ok(Batch { features, targets: self.targets.take(&index, 0)?, mask, weights: None })
     }
 }

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
+use crate::open::open;
 
 /// A file, or bytes that stand for one, read by position: several readers do not disturb each other.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ enum Content {
 impl Source {
     pub(crate) fn open(path: &Path) -> Result<Source> {
         let name = path.display().to_string();
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = opened.map_err(|source| Error::file(&name, "cannot open", source))?;
+        let file = open(path)?;
+        let length = file.metadata().map_err(|source| DataError::file(&name, "cannot open", source))?.len();
         Ok(Source { name, length, content: Content::File(file) })
     }
 

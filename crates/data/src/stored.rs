@@ -1,11 +1,12 @@
 //! Element types of files, and what they are as tensors.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::io::{self, Write};
 
 use tensor::{DType, Element, Shape, Tensor};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use crate::input::Input;
 
@@ -103,7 +104,7 @@ pub(crate) enum ByteOrder {
 }
 
 /// The number of bytes that a tensor takes in a file, if memory can address it as a tensor.
-pub(crate) fn byte_count(shape: &Shape, stored: StoredType) -> tensor::Result<u64> {
+pub(crate) fn byte_count(shape: &Shape, stored: StoredType) -> Result<u64> {
     // At most 2⁶⁰ elements.
     Ok(shape.checked_size("read")? as u64 * stored.size_of() as u64)
 }
@@ -128,7 +129,36 @@ impl Elements {
         }
     }
 
-    /// Appends the elements in the next `count` bytes. Memory grows with what is read.
+    /// Makes room for `count` more elements, which are known to be there.
+    ///
+    /// # Errors
+    /// Returns an error if the system has no such memory.
+    pub(crate) fn reserve(&mut self, count: usize) -> Result<()> {
+        self.grow(count, count)
+    }
+
+    /// Makes room for all elements that remain, if there is none for the `next` ones and doubling it would give more than
+    /// these need, or almost as much. Otherwise the `next` ones make room as they are appended.
+    fn grow(&mut self, next: usize, remaining: usize) -> Result<()> {
+        fn grow<T>(vec: &mut Vec<T>, next: usize, remaining: usize) -> std::result::Result<(), TryReserveError> {
+            let has_room = vec.capacity() - vec.len() >= next;
+            if has_room || next < remaining && remaining > vec.len() + vec.len() / 2 {
+                return Ok(());
+            }
+            vec.try_reserve_exact(remaining)
+        }
+        let grown = match self {
+            Elements::F32(elements) => grow(elements, next, remaining),
+            Elements::F64(elements) => grow(elements, next, remaining),
+            Elements::I64(elements) => grow(elements, next, remaining),
+            Elements::U8(elements) => grow(elements, next, remaining),
+            Elements::Bool(elements) => grow(elements, next, remaining),
+        };
+        grown.map_err(|error| DataError::dataset(format!("no room for {remaining} elements: {error}")))
+    }
+
+    /// Appends the elements in the next `count` bytes. Memory grows with what is read, and ends
+    /// with what all of these bytes need.
     pub(crate) fn read(&mut self, input: &mut Input, count: u64, stored: StoredType, order: ByteOrder) -> Result<()> {
         let (start, mut left) = (input.offset, count);
         let mut bytes = Vec::new();
@@ -140,14 +170,16 @@ impl Elements {
             if (bytes.len() as u64) < wanted {
                 let found = input.offset - start;
                 let message = format!("the file ends after {found} of the {count} bytes of {stored} elements");
-                return Err(Error::format(input.name, input.offset, message));
+                return Err(DataError::format(input.name, input.offset, message));
             }
+            let elements = |bytes: u64| (bytes / stored.size_of() as u64) as usize;
+            self.grow(elements(wanted), elements(left))?;
             if order == ByteOrder::Big {
                 bytes.chunks_exact_mut(stored.size_of()).for_each(<[u8]>::reverse);
             }
             if let Err((index, value)) = self.extend(&bytes, stored) {
                 let message = format!("the integer {value} is more than int64 holds");
-                return Err(Error::format(input.name, offset + 8 * index as u64, message));
+                return Err(DataError::format(input.name, offset + 8 * index as u64, message));
             }
             left -= wanted;
         }
@@ -183,9 +215,9 @@ impl Elements {
         Ok(())
     }
 
-    pub(crate) fn into_tensor(self, shape: impl Into<Shape>) -> tensor::Result<Tensor> {
+    pub(crate) fn into_tensor(self, shape: impl Into<Shape>) -> Result<Tensor> {
         // The vector becomes the tensor: what it grew by too much would stay with it.
-        fn tensor<T: Element>(mut elements: Vec<T>, shape: Shape) -> tensor::Result<Tensor> {
+        fn tensor<T: Element>(mut elements: Vec<T>, shape: Shape) -> Result<Tensor> {
             elements.shrink_to_fit();
             Tensor::from_vec(elements, shape)
         }
@@ -204,7 +236,7 @@ impl Elements {
 pub(crate) fn read_tensor(input: &mut Input, shape: &Shape, stored: StoredType, order: ByteOrder) -> Result<Tensor> {
     let mut elements = Elements::new(stored.dtype());
     elements.read(input, byte_count(shape, stored)?, stored, order)?;
-    Ok(elements.into_tensor(shape)?)
+    elements.into_tensor(shape)
 }
 
 /// The type in which a tensor is to be stored: its own, or `floats` if it is floating.

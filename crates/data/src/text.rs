@@ -10,7 +10,8 @@ use tensor::Tensor;
 
 use crate::array::ArrayDataset;
 use crate::dataset::{Dataset, Pipeline, Window};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
+use crate::open::open;
 use crate::stream::Stream;
 
 /// How many bytes a line read by [`lines`] may have: 1 MiB.
@@ -70,8 +71,7 @@ struct Lines {
 impl Lines {
     fn open(path: &Path) -> Result<Lines> {
         let name = path.display().to_string();
-        let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-        Ok(Lines { name, reader: BufReader::with_capacity(1 << 16, file), offset: 0, number: 0 })
+        Ok(Lines { name, reader: BufReader::with_capacity(1 << 16, open(path)?), offset: 0, number: 0 })
     }
 
     fn next(&mut self) -> Result<Option<String>> {
@@ -79,7 +79,7 @@ impl Lines {
         // Room for the line's end, and one more to see whether the line goes on.
         let most = LONGEST_LINE as u64 + 3;
         let read = (&mut self.reader).take(most).read_until(b'\n', &mut line);
-        let read = read.map_err(|source| Error::file(&self.name, "cannot read", source))?;
+        let read = read.map_err(|source| DataError::file(&self.name, "cannot read", source))?;
         if read == 0 {
             return Ok(None);
         }
@@ -92,11 +92,11 @@ impl Lines {
         let number = self.number;
         if line.len() > LONGEST_LINE {
             let message = format!("line {number} is longer than {LONGEST_LINE} bytes");
-            return Err(Error::format(&self.name, start, message));
+            return Err(DataError::format(&self.name, start, message));
         }
         let line = String::from_utf8(line).map_err(|error| {
             let valid = error.utf8_error().valid_up_to() as u64;
-            Error::format(&self.name, start + valid, format!("line {number} is not UTF-8 from here on"))
+            DataError::format(&self.name, start + valid, format!("line {number} is not UTF-8 from here on"))
         })?;
         match line.strip_prefix('\u{feff}') {
             Some(rest) if number == 1 => Ok(Some(rest.into())),
@@ -151,7 +151,7 @@ impl CharVocabulary {
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         let token = |(k, c): (usize, char)| {
             self.characters.binary_search(&c).map(|token| token as i64).map_err(|_| {
-                Error::Dataset(format!("encode: character {k} is {c:?}, which is none of the {} known", self.len()))
+                DataError::dataset(format!("encode: character {k} is {c:?}, which is none of the {} known", self.len()))
             })
         };
         text.chars().enumerate().map(token).collect()
@@ -164,7 +164,7 @@ impl CharVocabulary {
     pub fn decode(&self, tokens: &[i64]) -> Result<String> {
         let character = |(k, &token): (usize, &i64)| {
             usize::try_from(token).ok().and_then(|token| self.characters.get(token)).ok_or_else(|| {
-                Error::Dataset(format!("decode: token {k} is {token}; there are {} tokens, from 0 on", self.len()))
+                DataError::dataset(format!("decode: token {k} is {token}; there are {} tokens, from 0 on", self.len()))
             })
         };
         tokens.iter().enumerate().map(character).collect()

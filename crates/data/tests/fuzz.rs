@@ -1,5 +1,6 @@
-//! Hostile files: whatever the bytes are, every reader returns, does not panic, and takes no more memory than
-//! its documentation says. `FUZZ_CASES` sets how many files are tried.
+//! Hostile files: whatever the bytes are, every reader returns, does not panic, takes no more memory than
+//! its documentation says, and its error is one line of bounded length without control characters. `FUZZ_CASES` sets how
+//! many files are tried. Pictures are tried with the feature `images`.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -150,9 +151,18 @@ fn seeds() -> Vec<(Format, Vec<u8>)> {
         std::io::Write::write_all(&mut zip, &plain).unwrap();
         seeds.extend([(Format::Idx, plain), (Format::IdxGzip, zip.finish().unwrap())]);
     }
-    for text in
-        ["a,b\n1,x\n2,\"y\"\"\"\n", "\u{feff}id,size\r\n# no\r\n1,2.5\r\n\r\n2,NA\r\n", ",x\n1,\"two\nlines\"\n-3,\n"]
-    {
+    // Names that would fake lines.
+    let name = "x\u{1b}[2K\\nloaded";
+    let header = format!("{{\"{name}\":{{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]}}}}")
+        .replace('\u{1b}', "\\u001b");
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[1, 2]].concat();
+    seeds.push((Format::Safetensors, bytes));
+    for text in [
+        "\"a\u{1b}]0;x\u{7}\n\",b\n\"\u{1b}[2K\r\n\",x\n",
+        "a,b\n1,x\n2,\"y\"\"\"\n",
+        "\u{feff}id,size\r\n# no\r\n1,2.5\r\n\r\n2,NA\r\n",
+        ",x\n1,\"two\nlines\"\n-3,\n",
+    ] {
         seeds.push((Format::Csv, text.into()));
     }
     seeds.sort();
@@ -176,6 +186,12 @@ fn case() -> impl Strategy<Value = (Format, Vec<u8>)> {
         (*format, [&bytes[..length.index(bytes.len() + 1)], &rest].concat())
     });
     prop_oneof![8 => changed, 1 => random, 1 => begun]
+}
+
+/// Whether an error is one line that a terminal shows and does nothing else with.
+fn is_harmless(error: &data::Error) -> bool {
+    let message = error.to_string();
+    message.chars().all(|character| !character.is_control()) && message.chars().count() < 10_000
 }
 
 /// Held while memory is measured: the allocator counts that of all threads.
@@ -230,6 +246,10 @@ fn large_files_take_no_more_than_is_said() {
         println!("{format:?}: {} bytes take {:.1} times as much", bytes.len(), taken as f64 / bytes.len() as f64);
         assert!(result.is_ok(), "{format:?}: {result:?}");
         assert!(taken <= format.bound(bytes.len()), "{format:?}: {} bytes take {taken}", bytes.len());
+        if let Format::Idx | Format::IdxGzip = format {
+            // An int64 of each byte, in a vector that grew once more by the half, and nothing of the bytes themselves.
+            assert!(taken <= 12 * count + (1 << 20), "{format:?}: {taken}");
+        }
     }
     // A header that promises all memory that can be addressed.
     dictionary = dictionary.replace(&count.to_string(), "1152921504606846975");
@@ -284,13 +304,16 @@ fn readers_withstand_any_bytes() {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
     let result = runner.run(&case(), |(format, bytes)| {
         let start = Instant::now();
-        let (outcome, taken) = measured(|| catch_unwind(AssertUnwindSafe(|| format.read(&bytes).is_ok())));
+        let (outcome, taken) = measured(|| catch_unwind(AssertUnwindSafe(|| format.read(&bytes))));
         let time = start.elapsed();
         prop_assert!(outcome.is_ok(), "{format:?} panics");
+        let outcome = outcome.unwrap();
+        let harmless = outcome.as_ref().err().is_none_or(is_harmless);
+        prop_assert!(harmless, "{format:?}: {outcome:?}");
         let bound = format.bound(bytes.len());
         prop_assert!(taken <= bound, "{format:?}: {} bytes take {taken} of memory; {bound} are allowed", bytes.len());
         tried.set(tried.get() + 1);
-        read.set(read.get() + u32::from(outcome.unwrap_or(false)));
+        read.set(read.get() + u32::from(outcome.is_ok()));
         slowest.set(slowest.get().max(time));
         worst.set(worst.get().max(taken as f64 / bound as f64));
         Ok(())
@@ -303,4 +326,82 @@ fn readers_withstand_any_bytes() {
     );
     println!("at most {:.0} % of the memory that is allowed", 100.0 * worst.get());
     result.unwrap();
+}
+
+#[cfg(feature = "images")]
+mod pictures {
+    use std::path::PathBuf;
+
+    use data::{Dataset, ImageFolder};
+    use rayon::prelude::*;
+
+    use super::*;
+
+    /// What one picture may take, and all at once.
+    const ONE: usize = 512 << 20;
+    const ALL: usize = 1 << 30;
+
+    /// A folder of one class with these files.
+    fn folder(test: &str, files: &[&[u8]]) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("fuzz-pictures-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("a")).unwrap();
+        for (k, file) in files.iter().enumerate() {
+            std::fs::write(folder.join(format!("a/{k:03}.jpg")), file).unwrap();
+        }
+        folder
+    }
+
+    fn seeds() -> Vec<Vec<u8>> {
+        let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/pictures");
+        let mut seeds: Vec<Vec<u8>> =
+            std::fs::read_dir(pictures).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect();
+        seeds.sort();
+        seeds
+    }
+
+    #[test]
+    fn any_bytes_are_a_picture_or_an_error() {
+        let cases = std::env::var("FUZZ_CASES").map_or(300, |cases| cases.parse().unwrap());
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let seeds = seeds();
+        let changed = (any::<Index>(), proptest::collection::vec(change(), 0..6)).prop_map(move |(k, changes)| {
+            let mut bytes = seeds[k.index(seeds.len())].clone();
+            changes.iter().for_each(|change| change.apply(&mut bytes));
+            bytes
+        });
+        let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
+        let result = runner.run(&changed, |bytes| {
+            let folder = folder("any", &[&bytes]);
+            let read = || ImageFolder::open(&folder)?.resize(8, 8)?.range(0, 0..1).map(drop);
+            let (outcome, taken) = measured(|| catch_unwind(AssertUnwindSafe(read)));
+            prop_assert!(outcome.is_ok(), "a picture panics");
+            let outcome = outcome.unwrap();
+            prop_assert!(outcome.as_ref().err().is_none_or(is_harmless), "{outcome:?}");
+            prop_assert!(taken <= ONE + (1 << 20), "{taken}");
+            Ok(())
+        });
+        std::fs::remove_dir_all(folder("any", &[])).unwrap();
+        result.unwrap();
+    }
+
+    /// Pictures near the limit, in more threads than there is room for.
+    #[test]
+    fn all_that_are_decoded_at_once_take_no_more_than_is_said() {
+        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut png = std::io::Cursor::new(Vec::new());
+        image::GrayImage::new(10_000, 10_000).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let png = png.into_inner();
+        let folder = folder("all", &[&png[..]; 8]);
+        let pictures = ImageFolder::open(&folder).unwrap().resize(8, 8).unwrap();
+        let (batch, one) = measured(|| pictures.range(0, 0..1));
+        assert!(batch.is_ok() && one > 100_000_000 && one <= ONE, "{one}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(16).build().unwrap();
+        // Batches in a parallel loop of the caller, each of which decodes in parallel.
+        let (read, all) = measured(|| {
+            pool.install(|| (0..3).into_par_iter().map(|_| pictures.range(0, 0..8).is_ok()).collect::<Vec<_>>())
+        });
+        println!("one picture takes {} MiB, all together {} MiB", one >> 20, all >> 20);
+        assert!(read.iter().all(|&read| read) && all <= ALL, "{all}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -1,6 +1,8 @@
 //! Random pipelines of all verbs: a pass gone on with from any position, by prefetching or in other batches, gives the
 //! same samples as one never stopped.
 
+use std::process::Command;
+
 use data::{ArrayDataset, Batch, Dataset, Pipeline, Samples, Split, Stream, Window, class_weights};
 use proptest::prelude::*;
 use tensor::Tensor;
@@ -43,7 +45,7 @@ fn verb() -> impl Strategy<Value = Verb> {
 fn source(count: usize) -> ArrayDataset {
     let features: Tensor = (0..2 * count).map(|k| k as f32).collect();
     let classes: Tensor = (0..count as i64).map(|k| (k * k) % 3).collect();
-    ArrayDataset::from_tensors(&features.with_shape([count, 2]).unwrap(), &classes).unwrap()
+    ArrayDataset::from_tensors(&features.reshape([count, 2]).unwrap(), &classes).unwrap()
 }
 
 fn double(batch: Batch) -> data::Result<Batch> {
@@ -56,7 +58,7 @@ fn add(one: Batch, other: Batch) -> data::Result<Batch> {
 
 /// Whether the sum of a sample is not divisible by 3.
 fn keeps(batch: &Batch) -> tensor::Result<Tensor> {
-    let sums = batch.features.with_shape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axes(1)?;
+    let sums = batch.features.reshape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axes(1)?;
     sums.try_sub(sums.try_div(3.0)?.floor().try_mul(3.0)?)?.not_equal(0.0)
 }
 
@@ -183,4 +185,27 @@ proptest! {
         };
         prop_assert_eq!(all(&stream(chunks(count, chunk, false), &verbs)), all(&dataset(count, &verbs)));
     }
+}
+
+#[test]
+fn batches_are_prefetched_by_the_caller_where_no_thread_can_be_had() {
+    const NO_THREADS: &str = "DATA_TEST_WITHOUT_THREADS";
+    if std::env::var_os(NO_THREADS).is_some() {
+        assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "this process must not get threads");
+        let x = Tensor::arange(0, 10, 1).unwrap();
+        let samples = ArrayDataset::from_tensors(&x, &x).unwrap().prefetch(2);
+        let firsts =
+            samples.batch(4).epoch(0).unwrap().map(|batch| batch.unwrap().features.at(0, 0).unwrap().item().unwrap());
+        assert_eq!(firsts.collect::<Vec<_>>(), [0.0, 4.0, 8.0]);
+        return;
+    }
+    // Threads ask for more stack than there are addresses.
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "batches_are_prefetched_by_the_caller_where_no_thread_can_be_had", "--test-threads=1"])
+        .env(NO_THREADS, "1")
+        .env("RUST_MIN_STACK", (1u64 << 56).to_string())
+        .output()
+        .unwrap();
+    let printed = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
 }

@@ -21,19 +21,24 @@
 
 pub use {autograd, data, nn, optim, tensor, train};
 
-/// What most programs need. [`Result`](prelude::Result) and [`Error`](prelude::Error) are those of
-/// [`train`], to which all others convert.
+/// What most programs need, and all that layers, losses, metrics, callbacks, data sets and operations of a user's own
+/// are written with. There is one [`Error`](prelude::Error): all functions return it, and all traits ask for it.
 pub mod prelude {
-    pub use autograd::{GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, no_record};
+    pub use autograd::{
+        CustomOp, GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, custom, no_record,
+    };
     pub use data::csv::ColumnType;
     pub use data::preprocessing::{Categorical, Missing, Numeric};
     pub use data::{
-        ArrayDataset, Augmentation, Batch, Batches, Csv, Dataset, Features, Mnist, Pipeline, Preprocessing, Samples,
-        Sequences, Split, Stream, Table, mnist,
+        ArrayDataset, Augmentation, Batch, Batches, Csv, Dataset, Features, MixUp, Mnist, Normalization, Pass,
+        Pipeline, Preprocessing, Samples, Sequences, Split, Stream, Table, Window, class_weights, mnist,
     };
     pub use nn::layers::*;
     pub use nn::losses::*;
-    pub use nn::{Activation, Initializer, Layer, Mode, Visitor};
+    pub use nn::{
+        Activation, Constraint, Initializer, L1, L1L2, L2, Layer, MaxNorm, MinMaxNorm, Mode, NonNeg,
+        OrthogonalRegularizer, RandomStream, Regularizer, UnitNorm, Visitor, Weight, parts,
+    };
     pub use optim::schedules::{self, Schedule};
     pub use optim::{
         Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Clip, GradientAccumulator, Group, Lamb, Lion, Muon, Nadam,
@@ -41,11 +46,16 @@ pub mod prelude {
     };
     pub use tensor::ops::Padding;
     pub use tensor::profile::{Phase, Profile, Profiler};
-    pub use tensor::{DType, Generator, Shape, Tensor, random, tensor};
+    pub use tensor::{DType, Error, Generator, Result, Shape, Tensor, random, tensor};
+    pub use train::metrics::{
+        self, Average, AveragePrecision, BinaryAccuracy, CohenKappa, ConfusionMatrix, Disagreement, FBeta,
+        MatthewsCorrelation, Perplexity, Precision, R2Score, Recall, RocAuc, RootMeanSquaredError,
+        TopKCategoricalAccuracy,
+    };
     pub use train::{
-        Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, CsvLog, EarlyStopping, EpochSchedule, Error, Fit,
-        History, JsonLines, Mean, Metric, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Result, SavePlot, Score,
-        TensorBoard, Trainer, Training, Verbose, interrupted, metrics,
+        Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, CsvLog, EarlyStopping, EpochSchedule, Fit, History,
+        JsonLines, Mean, Metric, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Plot, SavePlot, Score, TensorBoard, Trainer,
+        Training, Verbose, interrupted, load_weights, save_weights,
     };
 }
 
@@ -60,6 +70,8 @@ mod guides {
     struct Conventions;
     #[doc = include_str!("../../../docs/data.md")]
     struct Data;
+    #[doc = include_str!("../../../docs/layers.md")]
+    struct Layers;
     #[doc = include_str!("../../../docs/losses.md")]
     struct Losses;
     #[doc = include_str!("../../../docs/metrics.md")]
@@ -74,4 +86,6 @@ mod guides {
     struct Training;
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../README.md")]
+    struct CrateReadme;
 }

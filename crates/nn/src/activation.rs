@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::{along_features, handed_on};
+use crate::mask::{along_features, step_by_step};
 
 /// An activation function, as attribute of a layer (`Dense::new(4, 8).activation(Activation::Relu)`)
 /// or as a layer of its own. Names and formulas are those of Keras; all act element by element but
@@ -172,7 +172,7 @@ impl Activation {
                 if input.rank() == 0 || !size.is_multiple_of(2) {
                     return Err(Error::shape("glu", input.shape(), "the last axis must have two halves"));
                 }
-                let halves = input.split(&[size / 2; 2], -1)?;
+                let halves = input.split([size / 2; 2], -1)?;
                 halves[0].try_mul(halves[1].sigmoid())?
             }
         })
@@ -203,16 +203,18 @@ fn sparsemax(input: &Tensor) -> Result<Tensor> {
 }
 
 impl Layer for Activation {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         self.apply(input)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         match self {
             Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu => {
                 along_features(self, "activation", input, mask, mode)
             }
-            _ => handed_on(self, self.apply(input)?, mask),
+            _ => step_by_step(self, input, mask, mode),
         }
     }
 

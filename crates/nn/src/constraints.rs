@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use tensor::{Error, Result, Tensor};
+use tensor::{Error, IntoIntegers, Result, Tensor};
 
 /// Added to lengths that are divided by, as in Keras.
 const EPSILON: f64 = 1e-7;
@@ -42,8 +42,8 @@ macro_rules! norm_constraint {
             /// Sets the axes along which a vector runs: `[0, 1, 2]` for each filter of a `Conv2d`, `[0]` by
             /// default; `axis` in Keras.
             #[must_use]
-            pub fn axes<const N: usize>(mut self, axes: [isize; N]) -> $name {
-                self.axes = axes.into();
+            pub fn axes(mut self, axes: impl IntoIntegers) -> $name {
+                self.axes = axes.into_integers().into_vec();
                 self
             }
         }

@@ -3,20 +3,38 @@
 use std::cell::Cell;
 
 use autograd::Variable;
-use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record};
+use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record, record};
 
-use crate::layer::{Layer, Mode, Part, Visitor};
-use crate::penalty::Penalty;
+use crate::layer::{Layer, Mode};
+use crate::mask::silenced_by;
+use crate::penalty::KeptPenalties;
 use crate::stream::RandomStream;
 
 thread_local! {
-    /// Whether the outputs of layers are looked at.
-    static SEARCHES: Cell<bool> = const { Cell::new(false) };
+    /// The number of the thread on which the outputs of layers are checked, or 0. Tasks that this thread runs for
+    /// other callers while it waits have another number.
+    static SEARCHED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A search on this thread until this is dropped, also by a panic.
+struct Searching(u64);
+
+impl Searching {
+    fn start() -> Searching {
+        Searching(SEARCHED.replace(record::thread()))
+    }
+}
+
+impl Drop for Searching {
+    fn drop(&mut self) {
+        SEARCHED.set(self.0);
+    }
 }
 
 /// What is the first with NaN or infinite elements when a model is given this input: the input, a weight or the
 /// output of a layer, which is named by its path; nothing if all elements are finite. Layers are found where they are
-/// called by [`Layer::call`]. The model stays as it was, its random streams and running means too, if its
+/// called by [`Layer::call`]. What stands in the input at steps that the mask leaves out has no effect and is not looked
+/// at. The model stays as it was, its random streams and running means too, if its
 /// weights are made.
 ///
 /// ```
@@ -32,7 +50,9 @@ thread_local! {
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Option<String> {
-    if !input.all_finite() {
+    // A mask that does not suit is an error of the forward pass.
+    let visible = no_record(|| silenced_by("input", input, mask)).unwrap_or_else(|_| input.clone());
+    if !visible.all_finite() {
         return Some(not_finite("input", input.shape()).to_string());
     }
     let weights = model.named_weights();
@@ -42,9 +62,9 @@ pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>
         return Some(not_finite(&format!("weight {path}"), &weight.shape()).to_string());
     }
     let kept = Kept::of(model, weights);
-    SEARCHES.set(true);
+    let searching = Searching::start();
     let found = no_record(|| model.forward_masked(input, mask, mode));
-    SEARCHES.set(false);
+    drop(searching);
     kept.restore();
     match found {
         Ok((output, _)) if output.all_finite() => None,
@@ -55,7 +75,11 @@ pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>
 
 /// Ends the search at the output of a layer that is not finite.
 pub(crate) fn check(output: &Tensor) -> Result<()> {
-    if SEARCHES.get() && !output.all_finite() { Err(not_finite("output", output.shape())) } else { Ok(()) }
+    let searched = SEARCHED.get();
+    if searched != 0 && searched == record::thread() && !output.all_finite() {
+        return Err(not_finite("output", output.shape()));
+    }
+    Ok(())
 }
 
 fn not_finite(what: &str, shape: &Shape) -> Error {
@@ -66,7 +90,7 @@ fn not_finite(what: &str, shape: &Shape) -> Error {
 struct Kept {
     values: Vec<(Variable, Tensor)>,
     streams: Vec<(RandomStream, Option<GeneratorState>)>,
-    penalties: Vec<(Penalty, Tensor)>,
+    _penalties: KeptPenalties,
 }
 
 impl Kept {
@@ -79,13 +103,8 @@ impl Kept {
             let state = stream.state();
             (stream, state)
         });
-        let mut penalties = Vec::new();
-        model.visit(&mut Visitor::new(&mut |_, part| {
-            if let Part::Penalty(penalty) = part {
-                penalties.extend(penalty.take().map(|value| (penalty.clone(), value)));
-            }
-        }));
-        Kept { streams: streams.collect(), values: weights.into_iter().map(value).collect(), penalties }
+        let values = weights.into_iter().map(value).collect();
+        Kept { streams: streams.collect(), values, _penalties: KeptPenalties::of(model) }
     }
 
     fn restore(self) {
@@ -95,9 +114,6 @@ impl Kept {
         }
         for (stream, state) in self.streams {
             stream.restore(state);
-        }
-        for (penalty, value) in self.penalties {
-            penalty.set(value);
         }
     }
 }

@@ -40,7 +40,7 @@ pub enum Initializer {
         /// Their standard deviation.
         std: f64,
     },
-    /// Normally distributed numbers of which those farther than `2 std` from the mean are drawn anew.
+    /// Normally distributed numbers of which those farther than `2 std` from the mean are drawn again.
     TruncatedNormal {
         /// Their mean.
         mean: f64,

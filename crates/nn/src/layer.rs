@@ -1,15 +1,17 @@
 //! What a layer is, and how it shows what it is made of.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use autograd::Variable;
-use tensor::profile::{scope, unobserved};
-use tensor::{DType, Error, Result, Shape, Tensor, no_record};
+use tensor::profile::scope;
+use tensor::{DType, Error, Result, Tensor, no_record};
 
 use crate::finite;
-use crate::mask::handed_on;
+use crate::mask::step_by_step;
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
+use crate::summary::{Call, InputSpec, Summary, summary};
 use crate::weight::{AsWeight, Rules};
 
 /// What a forward pass is for. Layers such as dropout differ between the two.
@@ -24,7 +26,7 @@ pub enum Mode {
 /// A function of tensors with weights: a layer, or a whole model made of layers.
 ///
 /// Only [`forward`](Layer::forward) must be written, and [`visit`](Layer::visit) where there are
-/// weights or layers inside; all else follows from these. A model of one's own is a plain struct:
+/// weights or layers inside; all else follows from these. Your own model is a plain struct:
 ///
 /// ```
 /// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, parts};
@@ -88,15 +90,16 @@ pub trait Layer: Send + Sync {
     /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
     /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
     ///
-    /// Recurrent layers leave steps out, attention does not attend to them, averages do not count them, convolutions
-    /// see zeros there. A layer that does not override this treats each step by itself: it computes as without a mask
-    /// and hands it on.
+    /// What stands at a step that the mask leaves out has no effect, even if it is NaN or infinite: outputs and
+    /// gradients are as if it were 0. Recurrent layers leave such steps out, attention does not attend to them, averages
+    /// do not count them, convolutions see zeros there. A layer that does not override this treats each step by itself:
+    /// it computes with zeros at those steps and hands the mask on.
     ///
     /// # Errors
     /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it, or the output of one that does not
     /// override this has other steps.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        handed_on(self, self.forward(input, mode)?, mask)
+        step_by_step(self, input, mask, mode)
     }
 
     /// Shows the visitor each weight, random stream and layer inside, under names that do not
@@ -117,16 +120,55 @@ pub trait Layer: Send + Sync {
         self.kind().to_string()
     }
 
-    /// The shape of the output for an input of a given shape. Found by trying with zeros, unless
-    /// overridden: layers that take other inputs than floating ones do so.
+    /// The layers that this one calls, with the shape of what each returns and its number of parameters, for an input
+    /// of a given shape without the axis of samples. It prints as a table.
+    ///
+    /// ```
+    /// use nn::{Dense, Embedding, GlobalAveragePool1d, InputSpec, Layer, Mode, parts};
+    /// use tensor::{DType, Result, Tensor};
+    ///
+    /// struct Classifier {
+    ///     embedding: Embedding,
+    ///     output: Dense,
+    /// }
+    ///
+    /// impl Layer for Classifier {
+    ///     parts!(embedding, output);
+    ///
+    ///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+    ///         let words = self.embedding.call("embedding", input, mode)?;
+    ///         let mean = GlobalAveragePool1d.call("mean", &words, mode)?;
+    ///         self.output.call("output", &mean, mode)
+    ///     }
+    /// }
+    ///
+    /// let model = Classifier { embedding: Embedding::new(1000, 16), output: Dense::units(2) };
+    /// let table = "
+    /// Layer                            Output shape       Parameters
+    /// ──────────────────────────────────────────────────────────────
+    /// embedding (Embedding 1000→16)    [batch, 20, 16]        16,000
+    /// mean (GlobalAveragePool1d)       [batch, 16]                 0
+    /// output (Dense 16→2)              [batch, 2]                 34
+    /// ──────────────────────────────────────────────────────────────
+    /// Parameters: 16,034 (62.63 KiB)
+    /// Trainable: 16,034
+    /// Not trainable: 0
+    /// ";
+    /// let summary = model.summary(InputSpec::new([20]).dtype(DType::I64))?;
+    /// assert_eq!(format!("\n{summary}"), table);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// The model is tried with one sample of zeros, so that layers which wait for a first input make their weights.
+    /// Layers are found where they are called by [`Layer::call`]. [`summary`](crate::summary) takes several inputs.
     ///
     /// # Errors
-    /// If the layer does not take such an input.
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        input.checked_size("output_shape")?;
-        let dtype = self.weights().first().map_or(DType::F32, Variable::dtype);
-        let zeros = Tensor::full_of(input, 0.0, dtype);
-        tried(|| self.forward(&zeros, Mode::Inference))
+    /// Returns an error if the layer does not take such an input.
+    fn summary(&self, input: impl Into<InputSpec>) -> Result<Summary>
+    where
+        Self: Sized,
+    {
+        summary(self, &[input.into()])
     }
 
     /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
@@ -135,6 +177,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// As [`Layer::forward`].
+    #[track_caller]
     fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
         under_name(self, name, || self.forward(input, mode), |output| output)
     }
@@ -143,6 +186,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// As [`Layer::forward_many`].
+    #[track_caller]
     fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         under_name(self, name, || self.forward_many(inputs, mode), |output| output)
     }
@@ -151,6 +195,7 @@ pub trait Layer: Send + Sync {
     ///
     /// # Errors
     /// As [`Layer::forward_masked`].
+    #[track_caller]
     fn call_masked(
         &self,
         name: &str,
@@ -303,27 +348,32 @@ pub trait Layer: Send + Sync {
     }
 }
 
-/// Runs a layer under a name, for errors and profiles; looks at its output if somebody
+/// Runs a layer under a name, for errors, profiles and summaries; looks at its output if somebody
 /// [searches](crate::first_non_finite).
+#[track_caller]
 pub(crate) fn under_name<L: Layer + ?Sized, R>(
     layer: &L,
     name: &str,
     run: impl FnOnce() -> Result<R>,
-    output: impl FnOnce(&R) -> &Tensor,
+    output: impl Fn(&R) -> &Tensor,
 ) -> Result<R> {
     let _scope = scope(name);
+    let place = Location::caller();
+    let call = Call::start(name);
     let checked = run().and_then(|result| finite::check(output(&result)).map(|()| result));
-    checked.map_err(|error| error.context(format!("{name} ({})", layer.describe())))
-}
-
-/// The shape of what is computed on trial, of which neither tapes nor profilers hear.
-pub(crate) fn tried(forward: impl FnOnce() -> Result<Tensor>) -> Result<Shape> {
-    unobserved(|| no_record(forward)).map(|output| output.shape().clone())
+    if let (Some(call), Ok(result)) = (&call, &checked) {
+        call.gave(layer, output(result));
+    }
+    checked.map_err(|error| error.at(place).context(format!("{name} ({})", layer.describe())))
 }
 
 /// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
-fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
-    let mut seen = Seen::default();
+fn each_weight(visit: impl FnOnce(&mut Visitor), see: impl FnMut(&str, &Variable)) {
+    each_new_weight(&mut Seen::default(), visit, see);
+}
+
+/// As [`each_weight`], without the weights that were seen before.
+pub(crate) fn each_new_weight(seen: &mut Seen, visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
     visit(&mut Visitor::new(&mut |path, part| {
         if let Part::Weight(weight) | Part::State(weight) = part
             && seen.is_new(weight)
@@ -336,7 +386,7 @@ fn each_weight(visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Vari
 /// The numbers of the variables that were shown, sorted; they mostly come in ascending order, and are then
 /// appended.
 #[derive(Default)]
-struct Seen(Vec<u32>);
+pub(crate) struct Seen(Vec<u32>);
 
 impl Seen {
     fn is_new(&mut self, variable: &Variable) -> bool {
@@ -367,13 +417,16 @@ pub enum Part<'a> {
 /// Goes through the parts of a layer; [`Layer::visit`] shows them to it.
 pub struct Visitor<'a> {
     path: String,
+    /// How many layers within each other are being shown, and the most that have been.
+    depth: usize,
+    deepest: usize,
     see: &'a mut dyn FnMut(&str, Part<'_>),
 }
 
 impl<'a> Visitor<'a> {
     /// A visitor that calls `see` with the path of each part and the part.
     pub fn new(see: &'a mut dyn FnMut(&str, Part<'_>)) -> Visitor<'a> {
-        Visitor { path: String::new(), see }
+        Visitor { path: String::new(), depth: 0, deepest: 0, see }
     }
 
     /// Shows a weight, and the rules for it if it is a [`Weight`](crate::Weight).
@@ -410,9 +463,17 @@ impl<'a> Visitor<'a> {
     /// Shows a layer and then, under its name, what it is made of.
     pub fn layer(&mut self, name: &str, layer: &dyn Layer) {
         self.within(name, |visitor| {
+            visitor.depth += 1;
+            visitor.deepest = visitor.deepest.max(visitor.depth);
             (visitor.see)(&visitor.path, Part::Layer(layer));
             layer.visit(visitor);
+            visitor.depth -= 1;
         });
+    }
+
+    /// The most layers within each other that were shown.
+    pub(crate) fn deepest(&self) -> usize {
+        self.deepest
     }
 
     /// One buffer holds the path of whatever is being shown, so that a visit allocates next to
@@ -453,9 +514,6 @@ macro_rules! layers_by_reference {
             }
             fn describe(&self) -> String {
                 (**self).describe()
-            }
-            fn output_shape(&self, input: &Shape) -> Result<Shape> {
-                (**self).output_shape(input)
             }
         }
     )*};

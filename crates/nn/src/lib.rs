@@ -23,29 +23,33 @@
 //! | [`Initializer`] | how weights begin |
 //! | [`Regularizer`], [`Constraint`] | what weights add to the loss, and what is made of them after a step |
 //! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
+//! | [`Layer::summary`], [`summary`] | the layers that a model calls, as a table |
 //! | [`first_non_finite`] | where NaN and infinities come from |
 //! | [`state`], [`load`], [`Loading`] | weights by path, taken out and loaded |
 //! | [`PyTorch`] | the same under PyTorch's names and in its layouts |
 //! | [`RandomStream`] | the random numbers of a layer, restorable |
 //!
-//! A model of one's own is a plain struct that implements [`Layer`], with [`parts!`]: see there. The crate
+//! Your own model is a plain struct that implements [`Layer`], with [`parts!`]: see there. The crate
 //! `autograd` is re-exported, and `tensor` with it.
 
 mod activation;
 mod built;
 mod constraints;
 mod finite;
+mod indices;
 mod initializers;
 mod layer;
 pub mod layers;
 pub mod losses;
 mod mask;
+mod nesting;
 mod parts;
 mod penalty;
 mod pytorch;
 mod regularizers;
 mod state;
 mod stream;
+mod summary;
 mod weight;
 mod weights;
 
@@ -65,4 +69,10 @@ pub use pytorch::PyTorch;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use state::{Loading, Prepared, Report, State, load, state};
 pub use stream::RandomStream;
+pub use summary::{InputSpec, Summary, SummaryRow, summary};
 pub use weight::{AsWeight, Rules, Weight};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

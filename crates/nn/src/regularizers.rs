@@ -6,7 +6,7 @@ use tensor::{Error, Result, Tensor};
 
 /// What a tensor adds to the loss: `.kernel_regularizer(L2(1e-4))`.
 ///
-/// One of one's own is a type with this function, made of differentiable operations.
+/// Your own regularizer is a type with this function, made of differentiable operations.
 pub trait Regularizer: Debug + Send + Sync {
     /// The penalty, a scalar.
     ///

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use autograd::Variable;
-use tensor::{DType, Error, Result, Tensor, no_record};
+use tensor::{DType, Error, Result, Tensor, escaped, no_record};
 
 use crate::layer::{Layer, Part, Visitor};
 
@@ -144,6 +144,7 @@ impl Loading {
             let new = self.renames.iter().try_fold(name.clone(), |name, rename| rename(&name));
             let Some(new) = new else { continue };
             if let Some(other) = sources.insert(new.clone(), name.clone()) {
+                let [other, name, new] = [&other, &name, &new].map(|name| escaped(name));
                 let message = format!("the tensors {other} and {name} both become {new}");
                 return Err(Error::argument("load", message));
             }
@@ -195,11 +196,13 @@ impl Loading {
             problems.0.extend(report.missing.iter().map(|path| format!("no tensor for the weight {path}")));
         }
         if !self.allow_unexpected {
-            problems.0.extend(report.unexpected.iter().map(|name| format!("no weight for the tensor {name}")));
+            problems
+                .0
+                .extend(report.unexpected.iter().map(|name| format!("no weight for the tensor {}", escaped(name))));
         }
         if !problems.0.is_empty() {
-            if !report.unexpected.is_empty() && !self.allow_unexpected {
-                problems.0.push("(layers that wait for a first input have no weights before it)".into());
+            if !self.allow_unexpected {
+                problems.0.extend(waiting(model, &report.unexpected));
             }
             return Err(Error::argument("load", problems.to_string()));
         }
@@ -252,7 +255,11 @@ impl fmt::Debug for Loading {
     }
 }
 
-/// All that is wrong, one thing a line if it is more than one.
+/// How many problems are shown: so many of the first, and of the last.
+const FIRST_PROBLEMS: usize = 80;
+const LAST_PROBLEMS: usize = 20;
+
+/// All that is wrong, one thing a line if it is more than one. Names of tensors, which come from files, are escaped.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
@@ -262,10 +269,45 @@ impl fmt::Display for Problems {
             [problem] => f.write_str(problem),
             problems => {
                 f.write_str("the tensors do not suit the model:")?;
-                problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+                let more = problems.len().saturating_sub(FIRST_PROBLEMS + LAST_PROBLEMS);
+                let (first, rest) = problems.split_at(problems.len().min(FIRST_PROBLEMS));
+                first.iter().try_for_each(|problem| write!(f, "\n  {problem}"))?;
+                if more > 0 {
+                    write!(f, "\n  … ({more} more) …")?;
+                }
+                rest[more..].iter().try_for_each(|problem| write!(f, "\n  {problem}"))
             }
         }
     }
+}
+
+/// A hint for each layer that has no weights while there are tensors for it: it may wait for its first input.
+fn waiting(model: &dyn Layer, unexpected: &[String]) -> Vec<String> {
+    let mut layers = vec![(String::new(), model.describe())];
+    model.visit(&mut Visitor::new(&mut |path, part| {
+        if let Part::Layer(layer) = part {
+            layers.push((path.to_string(), layer.describe()));
+        }
+    }));
+    let weights = model.named_weights();
+    let below = |path: &str, name: &str| path.is_empty() || name.strip_prefix(path).is_some_and(|n| n.starts_with('.'));
+    let paths: HashSet<&str> = layers.iter().map(|(path, _)| path.as_str()).collect();
+    let owners: HashSet<&str> = unexpected.iter().filter_map(|name| owner(&paths, name)).collect();
+    let waits = |path: &str| owners.contains(path) && !weights.iter().any(|(name, _)| below(path, name));
+    let hint = |(path, description): &(String, String)| {
+        let name = if path.is_empty() { description.clone() } else { format!("{path} ({description})") };
+        format!("({name} has no weights yet; if it takes its sizes from the first input, call the model once before)")
+    };
+    layers.iter().filter(|(path, _)| waits(path)).map(hint).collect()
+}
+
+/// The path of the innermost layer that a weight of this name would belong to. Groups such as the `query` of an
+/// attention may stand between the two.
+fn owner<'n>(paths: &HashSet<&str>, name: &'n str) -> Option<&'n str> {
+    if !name.contains('.') {
+        return Some("");
+    }
+    name.rmatch_indices('.').map(|(dot, _)| &name[..dot]).find(|path| paths.contains(*path))
 }
 
 /// Each weight with all its paths, in the model's order.

@@ -1,6 +1,6 @@
 //! The random numbers of a layer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tensor::{Generator, GeneratorState, random};
 
@@ -27,20 +27,27 @@ impl RandomStream {
         RandomStream { name, generator: Arc::new(Mutex::new(Some(generator))) }
     }
 
-    /// Draws.
+    /// Draws from the next fork of the stream. Each call has a fork of its own, so threads that share the stream
+    /// draw at the same time. Which of them gets which fork depends on the order of their calls.
     pub fn draw<T>(&self, draw: impl FnOnce(&mut Generator) -> T) -> T {
-        // A generator is whole at any time: a panic while drawing has only moved it or not.
-        let mut generator = self.generator.lock().unwrap_or_else(PoisonError::into_inner);
-        draw(generator.get_or_insert_with(|| random::fork(self.name)))
+        // The lock is released before `draw` runs: while a kernel waits for its parallel work, this thread may run
+        // a task that draws from the same stream.
+        let mut fork = self.lock().get_or_insert_with(|| random::fork(self.name)).fork(self.name);
+        draw(&mut fork)
     }
 
-    /// Where it is; nothing if it has not begun.
+    /// Where the stream stands; `None` if it has not begun.
     pub fn state(&self) -> Option<GeneratorState> {
-        self.generator.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Generator::state)
+        self.lock().as_ref().map(Generator::state)
     }
 
-    /// Puts it where [`RandomStream::state`] said that it was.
+    /// Puts the stream where [`RandomStream::state`] said that it was.
     pub fn restore(&self, state: Option<GeneratorState>) {
-        *self.generator.lock().unwrap_or_else(PoisonError::into_inner) = state.map(Generator::from_state);
+        *self.lock() = state.map(Generator::from_state);
+    }
+
+    // A panic leaves the generator before or after its fork, and whole in both cases.
+    fn lock(&self) -> MutexGuard<'_, Option<Generator>> {
+        self.generator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

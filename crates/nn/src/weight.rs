@@ -22,8 +22,8 @@ pub struct Rules {
 
 /// A variable with a regularizer, a constraint, both or neither. It may be used as the variable itself.
 ///
-/// Layers of this crate make theirs by their options (`kernel_regularizer`, `bias_constraint`, …); in a layer
-/// of one's own it stands in place of the variable:
+/// Layers of this crate make theirs by their options (`kernel_regularizer`, `bias_constraint`, …); in your own
+/// layer it stands in place of the variable:
 ///
 /// ```
 /// use nn::{L2, Layer, Mode, NonNeg, Variable, Visitor, Weight};
@@ -152,7 +152,7 @@ impl Configure for Option<WeightOptions> {
 /// `without_bias` in front of the others for one that may be left out.
 macro_rules! weight_options {
     ($name:literal in $($field:ident).+: $initializer:ident, $regularizer:ident, $constraint:ident) => {
-        #[doc = concat!("Sets how `", $name, "` begins. Weights that have been made are made anew.")]
+        #[doc = concat!("Sets how `", $name, "` begins. Weights that exist already are drawn again.")]
         #[must_use]
         pub fn $initializer(mut self, initializer: $crate::Initializer) -> Self {
             use $crate::weight::Configure;
@@ -161,7 +161,7 @@ macro_rules! weight_options {
             self
         }
 
-        #[doc = concat!("Sets what `", $name, "` adds to the loss; nothing by default. Weights that have been made are made anew.")]
+        #[doc = concat!("Sets what `", $name, "` adds to the loss; nothing by default. Weights that exist already are drawn again.")]
         #[must_use]
         pub fn $regularizer(mut self, regularizer: impl $crate::Regularizer + 'static) -> Self {
             use $crate::weight::Configure;
@@ -170,7 +170,7 @@ macro_rules! weight_options {
             self
         }
 
-        #[doc = concat!("Sets what is made of `", $name, "` after each step; nothing by default. Weights that have been made are made anew.")]
+        #[doc = concat!("Sets what is made of `", $name, "` after each step; nothing by default. Weights that exist already are drawn again.")]
         #[must_use]
         pub fn $constraint(mut self, constraint: impl $crate::Constraint + 'static) -> Self {
             use $crate::weight::Configure;
@@ -180,7 +180,7 @@ macro_rules! weight_options {
         }
     };
     ($name:literal in $($field:ident).+: $without:ident, $initializer:ident, $regularizer:ident, $constraint:ident) => {
-        #[doc = concat!("Leaves `", $name, "` out, whatever else is said about it. Weights that have been made are made anew.")]
+        #[doc = concat!("Leaves `", $name, "` out, whatever else is said about it. Weights that exist already are drawn again.")]
         #[must_use]
         pub fn $without(mut self) -> Self {
             self.$($field).+ = None;

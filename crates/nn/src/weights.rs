@@ -1,7 +1,7 @@
 //! Weights that are made when their shape is known.
 
 use autograd::Variable;
-use tensor::{DType, Error, Generator, Result, Shape, Tensor, no_record, random};
+use tensor::{DType, Error, Generator, Result, Shape, Tensor, no_record};
 
 use crate::built::Built;
 use crate::initializers::Initializer;
@@ -40,6 +40,7 @@ impl<W> Weights<W> {
     ///
     /// # Errors
     /// If they were made for other sizes, or that of `build`.
+    #[track_caller]
     pub(crate) fn of(
         &self,
         kind: &'static str,
@@ -49,9 +50,9 @@ impl<W> Weights<W> {
     ) -> Result<&W> {
         let late = self.stated.is_none() && input.dtype().is_float();
         let dtype = if late { input.dtype() } else { DType::F32 };
-        let (made, weights) = self.built.get_or_build(|| {
+        let (made, weights) = self.built.get_or_build(kind, |generator| {
             let made = self.stated.clone().unwrap_or_else(|| sizes.into());
-            let weights = no_record(|| build(&made, &mut Draw::new(kind, dtype)))?;
+            let weights = no_record(|| build(&made, &mut Draw { kind, generator, dtype }))?;
             Ok((made, weights))
         })?;
         if made[..] != *sizes {
@@ -70,8 +71,11 @@ impl<W> Weights<W> {
     pub(crate) fn known(&self, kind: &'static str, build: impl FnOnce(&[usize], &mut Draw) -> Result<W>) -> Option<&W> {
         let made = match &self.stated {
             Some(sizes) => {
-                let build = || no_record(|| build(sizes, &mut Draw::new(kind, DType::F32)));
-                self.built.get_or_build(|| Ok((sizes.clone(), build()?))).ok()
+                let made = self.built.get_or_build(kind, |generator| {
+                    let weights = no_record(|| build(sizes, &mut Draw { kind, generator, dtype: DType::F32 }))?;
+                    Ok((sizes.clone(), weights))
+                });
+                made.ok()
             }
             None => self.built.get(),
         };
@@ -80,19 +84,17 @@ impl<W> Weights<W> {
 }
 
 /// Draws the weights of one layer.
-pub(crate) struct Draw {
-    generator: Generator,
+pub(crate) struct Draw<'a> {
+    kind: &'static str,
+    generator: &'a mut Generator,
     dtype: DType,
 }
 
-impl Draw {
-    fn new(kind: &'static str, dtype: DType) -> Draw {
-        Draw { generator: random::fork(kind), dtype }
-    }
-
+impl Draw<'_> {
     /// A weight whose axes show its fans.
     pub(crate) fn weight(&mut self, name: &str, options: &WeightOptions, shape: impl Into<Shape>) -> Result<Weight> {
-        let value = options.initializer.initialize(&mut self.generator, shape)?;
+        let shape = self.not_empty(name, shape.into())?;
+        let value = options.initializer.initialize(self.generator, shape)?;
         Ok(Weight { variable: self.variable(name, &value), rules: options.rules.clone() })
     }
 
@@ -104,7 +106,8 @@ impl Draw {
         shape: impl Into<Shape>,
         fans: [usize; 2],
     ) -> Result<Weight> {
-        let value = options.initializer.initialize_with_fans(&mut self.generator, shape, fans)?;
+        let shape = self.not_empty(name, shape.into())?;
+        let value = options.initializer.initialize_with_fans(self.generator, shape, fans)?;
         Ok(Weight { variable: self.variable(name, &value), rules: options.rules.clone() })
     }
 
@@ -120,10 +123,19 @@ impl Draw {
 
     /// A variable that the layer itself keeps up to date.
     pub(crate) fn state(&mut self, name: &str, initializer: &Initializer, shape: impl Into<Shape>) -> Result<Variable> {
-        let value = initializer.initialize(&mut self.generator, shape)?;
+        let shape = self.not_empty(name, shape.into())?;
+        let value = initializer.initialize(self.generator, shape)?;
         let state = self.variable(name, &value);
         state.set_trainable(false);
         Ok(state)
+    }
+
+    /// The shape of a weight, unless a size is 0: no units, filters, channels or vocabulary.
+    fn not_empty(&self, name: &str, shape: Shape) -> Result<Shape> {
+        if shape.contains(&0) {
+            return Err(Error::shape(self.kind, &shape, format!("no size of the weight {name} may be 0")));
+        }
+        Ok(shape)
     }
 
     fn variable(&self, name: &str, value: &Tensor) -> Variable {
@@ -132,6 +144,7 @@ impl Draw {
 }
 
 /// An error unless the input is floating and has at least `rank` axes, which `axes` describes.
+#[track_caller]
 pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes: &str) -> Result<()> {
     if input.rank() < rank {
         return Err(Error::shape(kind, input.shape(), format!("needs at least {rank} axes, {axes}")));
@@ -143,6 +156,7 @@ pub(crate) fn check_input(kind: &'static str, input: &Tensor, rank: usize, axes:
 }
 
 /// The sizes of the last two axes of `[…, time, width]`.
+#[track_caller]
 pub(crate) fn steps(kind: &'static str, input: &Tensor) -> Result<[usize; 2]> {
     check_input(kind, input, 2, "[…, time, width]")?;
     Ok(*input.shape().last_chunk().expect("there are at least two axes"))

@@ -159,7 +159,7 @@ fn parameters_out_of_their_range_are_refused() {
 /// Against PyTorch's `conv1d` of an input that was padded on the left by hand.
 #[test]
 fn causal_padding_is_all_before() -> Result<()> {
-    let x = doubles(&[1.0, -2.0, 0.5, 3.0, -1.0, 0.25, 2.0, 1.5, 0.0, -0.5]).with_shape([1, 5, 2])?;
+    let x = doubles(&[1.0, -2.0, 0.5, 3.0, -1.0, 0.25, 2.0, 1.5, 0.0, -0.5]).reshape([1, 5, 2])?;
     let kernel: Tensor = (0..12).map(|k| f64::from(k) * 0.25 - 1.0).collect();
     let golden: [(usize, usize, &[f64]); 3] = [
         (1, 1, &[-2.0, -2.25, 4.0, 4.625, 0.875, 1.3125, 2.375, 3.9375, 0.875, 1.4375]),
@@ -169,7 +169,7 @@ fn causal_padding_is_all_before() -> Result<()> {
     for (dilation, stride, expected) in golden {
         let layer = Conv1d::new(2, 2, [3]).padding(Padding::Causal).dilation([dilation]).stride([stride]);
         layer.cast(DType::F64)?;
-        layer.weight("kernel")?.assign(kernel.with_shape([3, 2, 2])?)?;
+        layer.weight("kernel")?.assign(kernel.reshape([3, 2, 2])?)?;
         let y = layer.forward(&x, Mode::Inference)?;
         assert_eq!(y.shape(), &[1, expected.len() / 2, 2]);
         assert_close("causal", &y.flatten(), expected);

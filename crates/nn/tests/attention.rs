@@ -43,7 +43,7 @@ fn a_mask_hides_keys() -> Result<()> {
     // The same mask as numbers that are added, and for each head.
     let numbers = tensor![[0.0, 0.0, 0.0, f64::NEG_INFINITY]];
     assert_equal(&attention.attend(&x, &x, &x, Some(&numbers), Mode::Inference)?, &expected);
-    let heads = mask.with_shape([1, 1, 1, 4])?.expand([1, 3, 4, 4])?;
+    let heads = mask.reshape([1, 1, 1, 4])?.expand([1, 3, 4, 4])?;
     assert_equal(&attention.attend(&x, &x, &x, Some(&heads), Mode::Inference)?, &expected);
     Ok(())
 }

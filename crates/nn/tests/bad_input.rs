@@ -117,11 +117,13 @@ fn attention_and_tokens() {
     );
     assert_eq!(
         refused_with(Embedding::new(100, 8), &[tensor![[7, 100]]]),
-        "net (Sequential): part (Embedding 100→8): embedding: take: index 100 is out of range for an axis of size 100"
+        "net (Sequential): part (Embedding 100→8): embedding: tokens: 100 at [0, 1] is none of the \
+         vocabulary's 0 to 99; its size (Keras' input_dim) is 100"
     );
     assert_eq!(
         refused_with(Embedding::new(100, 8).mask_zero(), &[tensor![[-1]]]),
-        "net (Sequential): part (Embedding 100→8): embedding: take: index -1 is out of range for an axis of size 100"
+        "net (Sequential): part (Embedding 100→8): embedding: tokens: -1 at [0, 0] is none of the \
+         vocabulary's 0 to 99; its size (Keras' input_dim) is 100"
     );
 }
 
@@ -138,7 +140,7 @@ fn sequences_and_batches() {
     );
     let lstm = Lstm::new(3, 4);
     let masked = lstm.forward_masked(&Tensor::ones([2, 5, 3]), Some(&tensor![[true, false]]), Mode::Inference);
-    assert_eq!(message(masked), "lstm: shape [1, 2]: a mask must be [batch, time], here [2, 5]");
+    assert_eq!(message(masked), "lstm: shape [1, 2]: a mask must be [batch, time], here of a sequence [2, 5, 3]");
     assert_eq!(
         refused(Masking::new(0.0), &[2, 5]),
         "net (Sequential): part (Masking 0): masking: shape [2, 5]: needs at least 3 axes, [batch, time, features]"
@@ -182,4 +184,65 @@ fn parameters_out_of_their_range() {
             usize::MAX
         )
     );
+}
+
+/// An axis given to a layer when it is made is checked with the first input, and never ignored.
+#[test]
+fn axes_that_the_input_does_not_have() {
+    let out_of_range =
+        |axis: isize| format!("axis {axis} is out of range for a tensor of rank 2, whose axes are -2 to 1");
+    let part = |layer: &str, message: &str| format!("net (Sequential): part ({layer}): {message}");
+    assert_eq!(
+        refused(PRelu::default().shared_axes([1, 7]), &[2, 3]),
+        part("PRelu", &format!("prelu: {}", out_of_range(7)))
+    );
+    assert_eq!(
+        refused(PRelu::new([3]).shared_axes(-3), &[2, 3]),
+        part("PRelu", &format!("prelu: {}", out_of_range(-3)))
+    );
+    assert_eq!(refused(PRelu::default().shared_axes([1, -1]), &[2, 3]), part("PRelu", "prelu: axis 1 is given twice"));
+    assert_eq!(
+        refused(PRelu::default().shared_axes([0]), &[2, 3]),
+        part("PRelu", "prelu: shared axis 0 counts samples, which always share their slopes")
+    );
+    assert_eq!(
+        refused(BatchNorm::default().axis(2), &[2, 3]),
+        part("BatchNorm", &format!("batch_norm: {}", out_of_range(2)))
+    );
+    assert_eq!(
+        refused(BatchNorm::default().axis(-2), &[2, 3]),
+        part("BatchNorm", "batch_norm: axis 0 counts samples; the channels need another axis")
+    );
+    assert_eq!(refused(Softmax::along(2), &[2, 3]), part("Softmax 2", &format!("softmax: {}", out_of_range(2))));
+    assert_eq!(
+        refused(Concatenate::along(2), &[2, 3]),
+        part("Concatenate", &format!("concatenate: {}", out_of_range(2)))
+    );
+    let constrained = Dense::new(3, 2).kernel_constraint(MaxNorm::new(1.0).axes([0, 2]));
+    assert_eq!(message(constrained.apply_constraints()), format!("kernel: sum: {}", out_of_range(2)));
+    let loss = Dice::default().axes(2).loss(&Tensor::ones([2, 3]), &Tensor::ones([2, 3]));
+    assert_eq!(message(loss), format!("dice of targets [2, 3] and predictions [2, 3]: sum: {}", out_of_range(2)));
+    // From the end, as everywhere.
+    let slopes = PRelu::default().shared_axes([-1, 1]);
+    assert_eq!(message(slopes.forward(&Tensor::ones([2, 3, 4]), Mode::Inference).map(drop)), "no error");
+    assert_eq!(slopes.weight("alpha").unwrap().shape(), [1, 1]);
+}
+
+#[test]
+fn sizes_of_zero() {
+    let part = |layer: &str, message: &str| format!("net (Sequential): part ({layer}): {message}");
+    assert_eq!(
+        refused(Dense::new(3, 0), &[2, 3]),
+        part("Dense 3→0", "dense: the number of units is 0; it must be at least 1")
+    );
+    assert_eq!(
+        refused(Dense::new(0, 3), &[2, 0]),
+        part("Dense 0→3", "dense: shape [0, 3]: no size of the weight kernel may be 0")
+    );
+    assert_eq!(
+        refused(Conv2d::new(3, 2, [0, 3]), &[2, 5, 5, 3]),
+        part("Conv2d 3→2 0×3", "conv2d: shape [0, 3, 3, 2]: no size of the weight kernel may be 0")
+    );
+    let norm = LayerNorm::new(0).forward(&Tensor::ones([2, 0]), Mode::Inference);
+    assert_eq!(message(norm), "layer_norm: shape [0]: no size of the weight gamma may be 0");
 }

@@ -1,6 +1,9 @@
 //! What is particular to each layer; what all have in common is checked in `battery/`.
 
-use nn::{Activation, Dense, Dropout, Flatten, Initializer, Layer, Mode, Sequential, Visitor};
+use nn::{
+    Activation, ActivityRegularization, Dense, Dropout, Embedding, Flatten, Initializer, InputSpec, L1, Layer, Mode,
+    Sequential, Variable, Visitor, summary,
+};
 use tensor::{DType, Result, Tensor, random, tensor};
 
 fn message<T>(result: Result<T>) -> String {
@@ -215,16 +218,98 @@ Parameters: 407,050 (1.55 MiB)
 Trainable: 401,920
 Not trainable: 5,130
 ";
-    model.summary(&[28, 28]).unwrap();
+    model.summary([28, 28]).unwrap();
     model.layer("classes").unwrap().set_trainable(false);
-    assert_eq!(model.summary(&[28, 28]).unwrap(), expected);
+    assert_eq!(model.summary([28, 28]).unwrap().to_string(), expected);
     assert!(model.to_string().contains("classes (Dense 512→10)    ?                    5,130"));
     assert_eq!(
-        message(model.summary(&[3])),
+        message(model.summary([3])),
         "dense (Dense 784→512): matmul: [1, 3] × [784, 512]: the inner sizes 3 and 784 differ"
     );
     model.cast(DType::F64).unwrap();
-    assert!(model.summary(&[28, 28]).unwrap().contains("(3.11 MiB)"));
+    assert!(model.summary([28, 28]).unwrap().to_string().contains("(3.11 MiB)"));
+}
+
+/// A model that is no row of layers: an embedding, a scale of its own, and a row inside.
+struct Tagger {
+    embedding: Embedding,
+    scale: Variable,
+    head: Sequential,
+}
+
+impl Tagger {
+    fn new() -> Tagger {
+        let head = Sequential::new().add(Dense::units(3).activation(Activation::Relu)).add(Dense::units(2));
+        Tagger { embedding: Embedding::new(10, 4), scale: Variable::new(tensor![1.0, 1.0, 1.0, 1.0]), head }
+    }
+}
+
+impl Layer for Tagger {
+    nn::parts!(embedding, scale, head);
+
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        let words = self.embedding.call("embedding", input, mode)?.try_mul(&self.scale)?;
+        self.head.call("parts.0", &words, mode)
+    }
+}
+
+#[test]
+fn a_model_that_is_no_row_has_a_summary() {
+    let tokens = || InputSpec::new([7]).dtype(DType::I64);
+    let model = Tagger::new();
+    let expected = "\
+Layer                         Output shape     Parameters
+─────────────────────────────────────────────────────────
+embedding (Embedding 10→4)    [batch, 7, 4]            40
+parts.0 (Sequential)          [batch, 7, 2]            23
+Tagger                        [batch, 7, 2]             4
+─────────────────────────────────────────────────────────
+Parameters: 67 (268 B)
+Trainable: 67
+Not trainable: 0
+";
+    assert_eq!(model.summary(tokens()).unwrap().to_string(), expected);
+    let nested = model.summary(tokens()).unwrap().expand_nested().to_string();
+    let rows = "\
+parts.0 (Sequential)          [batch, 7, 2]            23
+  dense (Dense 4→3)           [batch, 7, 3]            15
+  dense_1 (Dense 3→2)         [batch, 7, 2]             8
+";
+    assert!(nested.contains(rows), "{nested}");
+    let paths: Vec<String> = model.summary(tokens()).unwrap().rows.into_iter().map(|row| row.path).collect();
+    assert_eq!(paths, ["embedding", "parts.0", "parts.0.dense", "parts.0.dense_1", ""]);
+
+    // Behind a pointer, in a row, and by itself, with the type that was stated or the model's own.
+    let shared: &dyn Layer = &Tagger::new();
+    assert_eq!(summary(shared, &[tokens()]).unwrap().parameters, 67);
+    let row = Sequential::new().add(Tagger::new()).summary(tokens()).unwrap();
+    assert_eq!((row.rows[0].path.as_str(), row.rows[0].parameters), ("tagger", 67));
+    let dense = Dense::new(3, 2);
+    dense.cast(DType::F64).unwrap();
+    assert!(dense.summary([3]).unwrap().to_string().contains("\nDense 3→2    [batch, 2]               8\n"));
+    assert_eq!(
+        message(model.summary([7])),
+        "summary of an input taken for float32, as `InputSpec::dtype` states no other type: embedding (Embedding \
+         10→4): embedding: take: float32 is not int64 or uint8, as indices must be"
+    );
+    assert!(message(model.summary([usize::MAX, 2])).contains("larger than memory can address"));
+    assert_eq!(message(summary(&dense, &[[3].into(), [3].into()])), "Dense 3→2: takes 1 input, not 2");
+}
+
+#[test]
+fn a_summary_leaves_no_penalty() {
+    let model = Sequential::new().add(ActivityRegularization::new(L1(1.0)));
+    model.summary([2]).unwrap();
+    assert!(model.regularization_loss().unwrap().is_none());
+    model.forward(&tensor![[2.0, 3.0]], Mode::Training).unwrap();
+    model.summary([2]).unwrap();
+    assert_eq!(model.regularization_loss().unwrap().unwrap().item().unwrap(), 5.0);
+    // Nor does it take one away, also if a layer is in two places.
+    let shared = std::sync::Arc::new(ActivityRegularization::new(L1(1.0)));
+    let twice = Sequential::new().add(shared.clone()).add(shared);
+    twice.forward(&tensor![[2.0, 3.0]], Mode::Training).unwrap();
+    twice.summary([2]).unwrap();
+    assert_eq!(twice.regularization_loss().unwrap().unwrap().item().unwrap(), 5.0);
 }
 
 #[test]
@@ -248,8 +333,7 @@ fn a_summary_is_not_in_the_profile() {
     }
     let model = Sequential::new().add(Block(Dense::new(3, 3))).add(Sequential::new().add(Dense::new(3, 2)));
     let profiler = tensor::profile::Profiler::start();
-    model.summary(&[3]).unwrap();
-    model.output_shape(&[7, 3].into()).unwrap();
+    model.summary([3]).unwrap();
     model.forward(&Tensor::ones([2, 3]), Mode::Inference).unwrap();
     let profile = profiler.stop();
     let mut paths: Vec<(&str, u64)> = profile.scopes().iter().map(|row| (row.path.as_str(), row.calls)).collect();

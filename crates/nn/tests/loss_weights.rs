@@ -93,12 +93,17 @@ fn class_weights_refuse_what_has_none() {
     let weighted = SparseCategoricalCrossentropy::from_logits().class_weights([1.0, 2.0]);
     assert_eq!(
         message(weighted.mean(&tensor![2], &logits)),
-        "class weights of sparse_categorical_crossentropy: take: index 2 is out of range for an axis of size 2"
+        "sparse_categorical_crossentropy: class_weights: class 2 of sample 0 has none; there are 2, for the classes from 0 on"
     );
     let rows = CategoricalCrossentropy::from_logits().class_weights([1.0, 2.0]);
-    assert!(
-        message(rows.loss(&tensor![[0.0, 1.0, 0.0]], &logits))
-            .ends_with("targets: shape [1, 3]: must be [1] for class numbers, or that and 2 for rows")
+    assert_eq!(
+        message(rows.loss(&tensor![[0.0, 1.0, 0.0]], &logits)),
+        "categorical_crossentropy: class_weights: targets of 3 classes need as many weights, not 2"
+    );
+    let not_finite = SparseCategoricalCrossentropy::from_logits().class_weights([1.0, f64::NAN, 1.0]);
+    assert_eq!(
+        message(not_finite.mean(&tensor![0], &logits)),
+        "sparse_categorical_crossentropy: class_weights: the weight of class 1 is NaN; it must be finite"
     );
     // An ignored label needs no weight.
     let weighted = SparseCategoricalCrossentropy::from_logits().ignore_class(-1).class_weights([1.0, 2.0]);
@@ -133,4 +138,57 @@ fn closures_have_weights_and_reductions() {
     let sum = loss.reduce(&targets, &predictions, Some(&tensor![1.0, 10.0]), Reduction::Sum).unwrap();
     assert_eq!(sum.item().unwrap(), 73.0);
     assert_eq!(Reduction::default(), Reduction::SumOverBatchSize);
+}
+
+/// The gradient of a loss for predictions, and the loss.
+fn weighted(loss: &dyn Loss, targets: &Tensor, predictions: &Tensor, weights: &Tensor) -> (f64, Vec<f32>) {
+    let tape = GradientTape::new();
+    tape.watch(predictions);
+    let value = loss.reduce(targets, predictions, Some(weights), Reduction::SumOverBatchSize).unwrap();
+    (value.item().unwrap(), tape.gradient(&value, predictions).unwrap().to_vec().unwrap())
+}
+
+#[test]
+fn samples_of_weight_zero_may_be_nan_or_infinite() {
+    let nan = f64::NAN;
+    let weights = tensor![1.0, 0.0];
+    for garbage in [nan, f64::INFINITY, f64::NEG_INFINITY] {
+        // A target that is missing, a prediction that is.
+        for (target, prediction) in [(garbage, 1.0), (1.0, garbage), (garbage, garbage)] {
+            let (targets, predictions) = (tensor![[1.0], [target]], tensor![[3.0], [prediction]]);
+            let found = weighted(&MeanSquaredError, &targets, &predictions, &weights);
+            assert_eq!(found, (2.0, vec![2.0, 0.0]), "{target} {prediction}");
+            assert!(weighted(&MeanSquaredError, &targets, &predictions, &tensor![1.0, 0.5]).0 != 2.0);
+        }
+        let loss = SparseCategoricalCrossentropy::from_logits();
+        let logits = tensor![[0.0, 0.0], [garbage, 1.0]];
+        let (value, gradient) = weighted(&loss, &tensor![0, 1], &logits, &weights);
+        assert!((value - 0.5 * 2f64.ln()).abs() < 1e-7, "{value}");
+        assert_eq!(gradient, [-0.25, 0.25, 0.0, 0.0]);
+        // The same by a class without weight, and by the function of the losses themselves.
+        let by_class = loss.class_weights([1.0, 0.0]);
+        let (value, gradient) = weighted(&by_class, &tensor![0, 1], &logits, &tensor![1.0, 1.0]);
+        assert!((value - 0.5 * 2f64.ln()).abs() < 1e-7, "{value}");
+        assert_eq!(gradient, [-0.25, 0.25, 0.0, 0.0]);
+        assert_eq!(by_class.loss(&tensor![0, 1], &logits).unwrap().to_vec::<f32>().unwrap()[1], 0.0);
+    }
+    // Steps of a sequence, as a mask leaves them out.
+    let steps = (tensor![[[1.0], [nan]], [[nan], [2.0]]], tensor![[[2.0], [nan]], [[0.0], [4.0]]]);
+    let found = weighted(&MeanSquaredError, &steps.0, &steps.1, &tensor![[1.0, 0.0], [0.0, 1.0]]);
+    assert_eq!(found, (1.25, vec![0.5, 0.0, 0.0, 1.0]));
+    // A loss that is infinite where it is not wanted.
+    let root = |_: &Tensor, x: &Tensor| x.pow(-0.5)?.squeeze(-1);
+    let found = weighted(&root, &tensor![[0.0], [0.0]], &tensor![[4.0], [0.0]], &weights);
+    assert_eq!(found, (0.25, vec![-0.03125, 0.0]));
+}
+
+#[test]
+fn losses_that_are_finite_stay_as_they_are() {
+    // Every sample is compared with all others, one without weight too.
+    let embeddings = tensor![[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]];
+    let (labels, weights) = (tensor![0, 0, 1, 1], tensor![1.0, 1.0, 0.0, 1.0]);
+    let losses = Circle::default().loss(&labels, &embeddings).unwrap();
+    let expected = losses.try_mul(&weights).unwrap().sum().item().unwrap();
+    let found = Circle::default().reduce(&labels, &embeddings, Some(&weights), Reduction::Sum).unwrap();
+    assert_eq!(found.item().unwrap(), expected);
 }

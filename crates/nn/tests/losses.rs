@@ -24,7 +24,7 @@ fn labels_may_be_bytes_or_a_column() {
     let column = sparse_categorical_crossentropy(&tensor![[0], [1]], &p).unwrap();
     assert_eq!((column.shape(), column.to_vec::<f32>().unwrap()), (&[2].into(), expected));
     // Any leading axes.
-    let sequence = p.with_shape([1, 2, 3]).unwrap();
+    let sequence = p.reshape([1, 2, 3]).unwrap();
     assert_eq!(sparse_categorical_crossentropy(&tensor![[0, 1]], &sequence).unwrap().shape(), &[1, 2]);
 }
 
@@ -43,10 +43,28 @@ fn sparse_errors_name_the_loss_and_both_shapes() {
     let of = |labels: Tensor, p: &Tensor| message(sparse_categorical_crossentropy(&labels, p));
     assert_eq!(
         of(tensor![0, 3], &p),
-        "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: softmax_cross_entropy: index 3 is out \
-         of range for an axis of size 3"
+        "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none of the \
+         classes 0 to 2; `ignore_class(3)` leaves such samples out"
     );
-    assert!(of(tensor![0, -1], &p).ends_with("index -1 is out of range for an axis of size 3"));
+    assert!(
+        of(tensor![0, -1], &p).ends_with(
+            "labels: -1 of sample 1 is none of the classes 0 to 2; `ignore_class(-1)` leaves such samples out"
+        )
+    );
+    let ignoring = SparseCategoricalCrossentropy::from_logits().ignore_class(-1);
+    let steps = Tensor::zeros([2, 2, 3]);
+    assert!(
+        message(ignoring.loss(&tensor![[0, -1], [-100, 2]], &steps))
+            .ends_with("labels: -100 at [1, 0] is none of the classes 0 to 2; only the class -1 is ignored")
+    );
+    assert!(of(tensor![[0], [1]], &Tensor::full([2, 1], 0.5)).ends_with(
+        "labels: 1 of sample 1 is no class, as predictions have one: use a binary cross-entropy or predict more"
+    ));
+    assert_eq!(
+        message(categorical_generalized_cross_entropy(&tensor![0, 3], &p, 0.5)),
+        "categorical_generalized_cross_entropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none \
+         of the classes 0 to 2"
+    );
     assert_eq!(
         of(tensor![0, 1, 2], &p),
         "sparse_categorical_crossentropy of targets [3] and predictions [2, 3]: softmax_cross_entropy: logits [2, 3] \
@@ -165,7 +183,7 @@ fn embeddings_errors_and_kinks() {
     );
     let p = message(pairwise_distance(&a, &a, 0.5));
     assert_eq!(p, "pairwise_distance: p = 0.5 gives no distance; it must be at least 1");
-    let pairs = message(TripletMargin::default().loss(&tensor![0, 0], &a.with_shape([2, 2, 1]).unwrap()));
+    let pairs = message(TripletMargin::default().loss(&tensor![0, 0], &a.reshape([2, 2, 1]).unwrap()));
     assert!(
         pairs.ends_with("predictions: shape [2, 2, 1]: must be […, 3, n]: anchor, positive and negative"),
         "{pairs}"
@@ -340,7 +358,7 @@ proptest! {
         let signs = one_hot.try_mul(2.0).unwrap().try_sub(1.0).unwrap();
         check(&|x| hinge(&signs, x), &apart).unwrap();
         // Evenly spaced scores above 0, so that no two are equal and the best stays the best.
-        let scores = Tensor::linspace(0.1, 0.9, rows * classes).with_shape([rows, classes]).unwrap();
+        let scores = Tensor::linspace(0.1, 0.9, rows * classes).reshape([rows, classes]).unwrap();
         check(&|x| categorical_hinge(&one_hot, x), &scores).unwrap();
         for p in [1.0, 2.0, 3.0] {
             let triples = Tensor::stack(&[&apart, &apart.try_mul(3.0).unwrap(), &apart.try_sub(1.0).unwrap()], 1).unwrap();

@@ -110,6 +110,11 @@ fn masks_go_both_ways_around_and_add_up() -> Result<()> {
     let words = Embedding::new(5, 3).mask_zero();
     let (_, mask) = words.forward_masked(&tensor![[0, 2, 3]], Some(&tensor![[t, t, f]]), Mode::Inference)?;
     assert_eq!(mask.unwrap().to_vec::<bool>()?, [f, t, f]);
+    // And need not be in the vocabulary.
+    for words in [Embedding::new(5, 3), Embedding::new(5, 3).mask_zero()] {
+        let (_, mask) = words.forward_masked(&tensor![[1, 2, -100]], Some(&tensor![[t, t, f]]), Mode::Inference)?;
+        assert_eq!(mask.unwrap().to_vec::<bool>()?, [t, t, f]);
+    }
     assert_eq!(
         message(words.forward_masked(&tensor![[0, 2, 3]], Some(&tensor![[t]]), Mode::Inference).map(|_| ())),
         "embedding: shape [1, 1]: a mask must be [batch, time], here of a sequence [1, 3]"
@@ -165,7 +170,7 @@ fn batches_are_normalized_by_what_is_kept() -> Result<()> {
     layer.cast(DType::F64)?;
     let (y, after) = layer.forward_masked(&x, Some(&mask), Mode::Training)?;
     let step = 1.5f64.sqrt();
-    let expected = Tensor::from([-step, 0.0, 0.0, step, 0.0, 0.0]).with_shape([2, 3, 1])?;
+    let expected = Tensor::from([-step, 0.0, 0.0, step, 0.0, 0.0]).reshape([2, 3, 1])?;
     assert_equal(&y, &expected);
     assert_eq!(after.unwrap().to_vec::<bool>()?, mask.to_vec::<bool>()?);
     assert_eq!(layer.weight("moving_mean")?.value().item()?, 3.0);
@@ -202,10 +207,10 @@ fn layers_that_cannot_heed_a_mask_refuse_it() {
     }
     assert_eq!(
         refused(&Flatten),
-        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output has not: let it end before, \
+        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output does not have: let it end before, \
          as in a recurrent layer or global pooling, or say in `forward_masked` what becomes of it"
     );
-    assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output has not"));
+    assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output does not have"));
     // A number for each step, as weights of attention: sums over them would count what is left out.
     for layer in [&Dense::units(4) as &dyn Layer, &RmsNorm::default(), &Activation::Softmax, &Activation::Glu] {
         let mask = tensor![[true, true, true, false]];
@@ -294,7 +299,10 @@ fn token_zero_may_be_a_mask() -> Result<()> {
 fn a_mask_of_another_length_is_refused_where_it_would_count() {
     let (x, mask) = (Tensor::ones([1, 4, 2]), tensor![[true, false]]);
     let refused = |layer: &dyn Layer| message(layer.forward_masked(&x, Some(&mask), Mode::Inference).map(|_| ()));
-    assert_eq!(refused(&Lstm::new(2, 3)), "lstm: shape [1, 2]: a mask must be [batch, time], here [1, 4]");
+    assert_eq!(
+        refused(&Lstm::new(2, 3)),
+        "lstm: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]"
+    );
     assert_eq!(
         refused(&TransformerEncoder::new(2, 1, 3)),
         "transformer_encoder: shape [1, 2]: a mask must be [batch, time], here of a sequence [1, 4, 2]"

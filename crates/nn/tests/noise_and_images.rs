@@ -44,7 +44,7 @@ fn noise_refuses_what_is_no_rate() {
 
 #[test]
 fn bilinear_pixels_lie_between() -> Result<()> {
-    let image = tensor![[0.0, 4.0]].with_shape([1, 1, 2, 1])?;
+    let image = tensor![[0.0, 4.0]].reshape([1, 1, 2, 1])?;
     let layer = UpSampling2d::new(2, 4).interpolation(Interpolation::Bilinear);
     let larger = layer.forward(&image, Mode::Inference)?;
     let row = [0.0, 0.0, 0.5, 1.5, 2.5, 3.5, 4.0, 4.0];

@@ -2,7 +2,7 @@
 
 use autograd::{GradientTape, checkpoint};
 use nn::{BatchNorm, GroupNorm, Initializer, Layer, LayerNorm, Mode, RmsNorm, Sequential};
-use tensor::{Generator, Result, Tensor, tensor};
+use tensor::{DType, Generator, Result, Tensor, tensor};
 
 fn assert_equal(a: &Tensor, b: &Tensor) {
     assert!(a.allclose(b, 0.0, 1e-5).unwrap(), "{a:?}\n{b:?}");
@@ -26,6 +26,44 @@ fn a_batch_norm_that_is_frozen_keeps_its_statistics() -> Result<()> {
     assert_eq!(layer.trainable_weights().len(), 2);
     layer.forward(&x, Mode::Training)?;
     assert_eq!(statistics()?, [1.5, 4.5]);
+    Ok(())
+}
+
+#[test]
+fn running_statistics_stay_finite() -> Result<()> {
+    let layer = BatchNorm::new(2).momentum(0.5);
+    let statistics = || -> Result<Vec<Vec<f32>>> {
+        ["moving_mean", "moving_variance"].map(|name| layer.weight(name)?.value().to_vec()).into_iter().collect()
+    };
+    layer.forward(&tensor![[1.0, 4.0], [3.0, 8.0]], Mode::Training)?;
+    let before = statistics()?;
+    assert_eq!(before, [[1.0, 3.0], [1.0, 2.5]]);
+    // Squares of 1e20 are beyond float32.
+    for large in [1e20, 3e38] {
+        let error = layer.forward(&tensor![[1.0, -large], [3.0, large]], Mode::Training).unwrap_err().to_string();
+        let expected = format!(
+            "batch_norm: the batch's variance in channel 1 is beyond float32, with elements as large as {large:.1e}; the \
+             running statistics stay as they were. Scale the input, or cast model and input to float64"
+        );
+        assert_eq!(error, expected);
+        assert_eq!(statistics()?, before);
+    }
+    // A batch that is not finite itself makes its loss NaN, and nothing else.
+    for bad in [f32::NAN, f32::INFINITY] {
+        let output = layer.forward(&tensor![[1.0, bad], [3.0, 8.0]], Mode::Training)?;
+        assert!(!output.all_finite());
+        assert_eq!(statistics()?, before);
+    }
+    layer.forward(&tensor![[1.0, 4.0], [3.0, 8.0]], Mode::Training)?;
+    assert_eq!(statistics()?, [[1.5, 4.5], [1.0, 3.25]]);
+    layer.cast(DType::F64)?;
+    layer.forward(&tensor![[1.0, -1e20], [3.0, 1e20]].cast(DType::F64), Mode::Training)?;
+    assert!(layer.weight("moving_variance")?.value().all_finite());
+    // The variance is 3.24e38, which float32 holds, and the unbiased one twice that.
+    let unbiased = BatchNorm::new(1).momentum(0.0).unbiased_variance();
+    let error = unbiased.forward(&tensor![[-1.8e19], [1.8e19]], Mode::Training).unwrap_err().to_string();
+    assert!(error.contains("the batch's variance in channel 0 is beyond float32"), "{error}");
+    assert_eq!(unbiased.weight("moving_variance")?.value().item()?, 1.0);
     Ok(())
 }
 

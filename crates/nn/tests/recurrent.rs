@@ -31,7 +31,10 @@ fn masked_steps_change_nothing() -> Result<()> {
     assert_equal(&y.slice((1..2, 1..4))?, &late);
 
     let wrong = |mask: &Tensor| layer.run(&x, &[], Some(mask), Mode::Inference).unwrap_err().to_string();
-    assert_eq!(wrong(&tensor![[true]]), "lstm: shape [1, 1]: a mask must be [batch, time], here [2, 4]");
+    assert_eq!(
+        wrong(&tensor![[true]]),
+        "lstm: shape [1, 1]: a mask must be [batch, time], here of a sequence [2, 4, 3]"
+    );
     assert_eq!(wrong(&Tensor::ones([2, 4])), "lstm: float32 is not bool, as a mask must be");
     Ok(())
 }

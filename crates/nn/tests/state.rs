@@ -1,7 +1,7 @@
 //! Loading weights by name: what suits, what is renamed, what is refused.
 
 use autograd::Variable;
-use nn::{BatchNorm, Dense, Layer, Loading, Mode, Sequential, State, Visitor, load, state};
+use nn::{BatchNorm, Dense, Layer, Loading, Mode, MultiHeadAttention, Sequential, State, Visitor, load, state};
 use tensor::{DType, Result, Tensor, tensor};
 
 fn model() -> Sequential {
@@ -69,8 +69,7 @@ fn all_that_does_not_suit_is_listed() {
         "load: the tensors do not suit the model:\n  \
          a.kernel: the weight is [1, 2], the tensor [2, 1]; they must be equal\n  \
          no tensor for the weight a.bias\n  \
-         no weight for the tensor c.bias\n  \
-         (layers that wait for a first input have no weights before it)"
+         no weight for the tensor c.bias"
     );
     let shape = "load: a.kernel: the weight is [1, 2], the tensor [2, 1]; they must be equal";
     assert_eq!(message(Loading::new().partial(), wrong), shape);
@@ -81,6 +80,24 @@ fn all_that_does_not_suit_is_listed() {
     let report = Loading::new().allow_missing().load(&model, missing()).unwrap();
     assert_eq!((report.loaded, report.missing), (vec!["a.kernel".into(), "a.bias".into()], vec!["b.kernel".into()]));
     assert_eq!(values(&model)[..4], [1.0, 2.0, 3.0, 4.0]);
+}
+
+#[test]
+fn names_from_files_cannot_fake_lines_or_fill_the_screen() {
+    let name = "x\n  no weight for the tensor \u{1b}[2J";
+    let tensors = || tensors().into_iter().chain([(name.to_string(), tensor![1.0])]);
+    let shown = message(Loading::new(), tensors().collect());
+    assert!(shown.contains(r"no weight for the tensor x\n  no weight for the tensor \u{1b}[2J"), "{shown}");
+    assert!(!shown.contains('\u{1b}'));
+
+    let many = (0..100_000).map(|k| (format!("t{k:05}"), tensor![1.0]));
+    let shown = message(Loading::new(), many.collect());
+    assert_eq!(shown.lines().count(), 1 + 80 + 1 + 20, "{shown}");
+    let twice = Loading::new().rename_with(|_| Some("same\n".into()));
+    assert_eq!(
+        message(twice, vec![("a\n".into(), tensor![1.0]), ("b".into(), tensor![1.0])]),
+        r"load: the tensors a\n and b both become same\n"
+    );
 }
 
 #[test]
@@ -151,6 +168,11 @@ fn layers_without_weights_yet_are_pointed_at() {
         "load: the tensors do not suit the model:\n  \
          no weight for the tensor a.kernel\n  \
          no weight for the tensor a.bias\n  \
-         (layers that wait for a first input have no weights before it)"
+         (a (Dense ?→2) has no weights yet; if it takes its sizes from the first input, call the model once before)"
     );
+    // The weights of an attention are one level deeper.
+    let waiting = Sequential::new().add_named("a", MultiHeadAttention::heads(2, 3)).add_named("b", Dense::units(2));
+    let wrong = load(&waiting, vec![("a.query.kernel".to_string(), tensor![1.0])]).unwrap_err().to_string();
+    assert!(wrong.contains("(a (MultiHeadAttention 2 heads) has no weights yet"), "{wrong}");
+    assert!(!wrong.contains("(b "), "{wrong}");
 }

@@ -22,7 +22,7 @@ fn the_chapters_model_learns_which_of_three_sums_is_largest() -> Result<()> {
     random::seed(1);
     let mut generator = Generator::new(2);
     let images = generator.uniform([96, 12], 0.0..1.0)?;
-    let labels = images.with_shape([96, 3, 4])?.sum_axes(-1)?.argmax(-1)?;
+    let labels = images.reshape([96, 3, 4])?.sum_axes(-1)?.argmax(-1)?;
     let model = Sequential::new()
         .add(Dense::new(12, 32).activation(Activation::Relu))
         .add(Dense::new(32, 3).activation(Activation::Softmax));
@@ -84,7 +84,7 @@ fn a_model_of_plain_variables_finds_a_line() -> Result<()> {
     let line = Line { slope: Variable::new(Tensor::zeros([1, 1])), offset: Variable::new(Tensor::zeros([1])) };
     line.name_weights();
     assert_eq!(line.weights()[0].name(), "slope");
-    let x = Tensor::linspace(-1.0, 1.0, 9).with_shape([9, 1])?;
+    let x = Tensor::linspace(-1.0, 1.0, 9).reshape([9, 1])?;
     let y = 3.0 * &x - 0.5;
     for _ in 0..200 {
         step(&line, 0.3, || Ok(mean_squared_error(&y, &line.forward(&x, Mode::Training)?)?.mean()))?;

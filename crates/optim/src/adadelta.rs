@@ -29,7 +29,7 @@ impl Adadelta {
         Adadelta { rho, ..self }
     }
 
-    /// Sets `ε`, 0 or more, which keeps the divisor from zero and lets the first step begin.
+    /// Sets `ε`, above 0, which keeps the divisor from zero and lets the first step begin.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adadelta {
         Adadelta { epsilon, ..self }
@@ -50,7 +50,7 @@ impl Optimizer for Adadelta {
     fn hyperparameters(&self) -> Vec<Hyperparameter> {
         vec![
             Hyperparameter::new("rho", self.rho, Range::Decay),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon, Range::Epsilon),
         ]
     }
 

@@ -38,7 +38,7 @@ impl Adafactor {
         Adafactor { beta_2_decay, ..self }
     }
 
-    /// Sets `ε₁`, 0 or more, which keeps the divisor from zero.
+    /// Sets `ε₁`, above 0, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon_1(self, epsilon_1: f64) -> Adafactor {
         Adafactor { epsilon_1, ..self }
@@ -71,7 +71,7 @@ impl Optimizer for Adafactor {
     fn hyperparameters(&self) -> Vec<Hyperparameter> {
         vec![
             Hyperparameter::new("beta_2_decay", self.beta_2_decay, Range::NonPositive),
-            Hyperparameter::new("epsilon_1", self.epsilon_1, Range::NonNegative),
+            Hyperparameter::new("epsilon_1", self.epsilon_1, Range::Epsilon),
             Hyperparameter::new("epsilon_2", self.epsilon_2, Range::NonNegative),
             Hyperparameter::new("clip_threshold", self.clip_threshold, Range::Positive),
         ]

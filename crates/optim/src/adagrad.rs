@@ -34,7 +34,7 @@ impl Adagrad {
         Adagrad { initial_accumulator_value, ..self }
     }
 
-    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adagrad {
         Adagrad { epsilon: Epsilon::InsideRoot(epsilon), ..self }
@@ -61,7 +61,7 @@ impl Optimizer for Adagrad {
     fn hyperparameters(&self) -> Vec<Hyperparameter> {
         vec![
             Hyperparameter::new("initial_accumulator_value", self.initial_accumulator_value, Range::NonNegative),
-            Hyperparameter::new("epsilon", self.epsilon.value(), Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon.value(), Range::Epsilon),
         ]
     }
 

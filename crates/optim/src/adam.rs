@@ -50,7 +50,7 @@ impl Adam {
         Adam { beta_2, ..self }
     }
 
-    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adam {
         Adam { epsilon, epsilon_is_corrected: false, ..self }
@@ -86,7 +86,7 @@ impl Optimizer for Adam {
         vec![
             Hyperparameter::new("beta_1", self.beta_1, Range::Decay),
             Hyperparameter::new("beta_2", self.beta_2, Range::Decay),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon, Range::Epsilon),
         ]
     }
 

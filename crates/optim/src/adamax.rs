@@ -38,7 +38,7 @@ impl Adamax {
         Adamax { beta_2, ..self }
     }
 
-    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adamax {
         Adamax { epsilon, epsilon_is_inside: false, ..self }
@@ -66,7 +66,7 @@ impl Optimizer for Adamax {
         vec![
             Hyperparameter::new("beta_1", self.beta_1, Range::Decay),
             Hyperparameter::new("beta_2", self.beta_2, Range::Decay),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon, Range::Epsilon),
         ]
     }
 

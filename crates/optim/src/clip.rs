@@ -1,11 +1,14 @@
 //! Limits on gradients.
 
+use std::borrow::Cow;
+
 use autograd::Variable;
 use tensor::{Error, Result, Tensor, no_record};
 
 use crate::hyperparameter::{Hyperparameter, Range};
 
-/// A limit on gradients, which is applied before anything else is done with them.
+/// A limit on gradients, which is applied before anything else is done with them. It is a finite number
+/// above 0; [`apply`](Clip::apply) and optimizers refuse others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Clip {
     /// Every element is limited to `-limit ..= limit`; Keras' `clipvalue`, PyTorch's
@@ -36,8 +39,12 @@ impl Clip {
     /// The limited gradients of some variables, in the same order. Those that need no change share
     /// their elements with what was given.
     ///
+    /// Finite gradients are limited however large they are, also if their norm is beyond their type.
+    ///
     /// # Errors
-    /// If the norm of a gradient is infinite or NaN; names the variable.
+    /// Returns an error if a limit is not a finite number above 0, if the numbers of variables and
+    /// gradients differ, or if a gradient whose norm is to be limited has infinite or NaN elements;
+    /// it names the variable.
     ///
     /// ```
     /// use autograd::Variable;
@@ -50,22 +57,30 @@ impl Clip {
     /// # Ok::<(), tensor::Error>(())
     /// ```
     pub fn apply(&self, variables: &[Variable], gradients: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.hyperparameters().into_iter().try_for_each(|limit| limit.check("clip"))?;
+        if variables.len() != gradients.len() {
+            let message = format!("{} variables take as many gradients, not {}", variables.len(), gradients.len());
+            return Err(Error::argument("clip", message));
+        }
         no_record(|| match *self {
             Clip::Value(limit) => gradients.iter().map(|gradient| gradient.clamp(-limit, limit)).collect(),
             Clip::Norm(limit) => {
-                let pairs = variables.iter().zip(gradients);
-                let clip = |(variable, gradient): (&Variable, &Tensor)| {
-                    let of = std::slice::from_ref(gradient);
-                    let norm = finite_norm(Norm::L2, std::slice::from_ref(variable), of)?;
-                    scaled(gradient, factor(norm, limit, 0.0))
+                let limited = |(variable, gradient): (&Variable, &Tensor)| {
+                    let (variables, gradients) = (std::slice::from_ref(variable), std::slice::from_ref(gradient));
+                    Scale::to(limit, Norm::L2, 0.0, variables, gradients)?.of(gradient)
                 };
-                pairs.map(clip).collect()
+                variables.iter().zip(gradients).map(limited).collect()
             }
             Clip::GlobalNorm { limit, norm, epsilon } => {
-                let factor = factor(finite_norm(norm, variables, gradients)?, limit, epsilon);
-                gradients.iter().map(|gradient| scaled(gradient, factor)).collect()
+                let scale = Scale::to(limit, norm, epsilon, variables, gradients)?;
+                gradients.iter().map(|gradient| scale.of(gradient)).collect()
             }
         })
+    }
+
+    /// Whether gradients with infinite or NaN elements are errors of [`apply`](Clip::apply).
+    pub(crate) fn refuses_non_finite(&self) -> bool {
+        !matches!(self, Clip::Value(_))
     }
 
     pub(crate) fn hyperparameters(&self) -> Vec<Hyperparameter> {
@@ -92,48 +107,77 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// The norm; 0 of nothing. The parts are added in the order given, so that the result is the
-    /// same on every run.
+    /// The norm; 0 of nothing, and NaN if an element is. It may be beyond the elements' type. The parts are added in the order
+    /// given, so that the result is the same on every run.
     ///
     /// # Errors
-    /// If a tensor is not floating.
+    /// Returns an error if a tensor is not floating.
     pub fn of(self, tensors: &[Tensor]) -> Result<f64> {
         no_record(|| {
-            tensors.iter().filter(|tensor| tensor.size() > 0).try_fold(0.0, |total: f64, tensor| {
-                Ok(match self {
-                    Norm::L1 => total + tensor.abs().sum().item()?,
-                    Norm::L2 => total.hypot(tensor.norm().item()?),
-                    // Not `max`, which would drop NaN.
-                    Norm::Max => match tensor.abs().max()?.item()? {
-                        largest if largest <= total => total,
-                        largest => largest,
-                    },
-                })
+            let direct = self.of_divided(tensors, 1.0)?;
+            if direct != f64::INFINITY {
+                return Ok(direct);
+            }
+            match Norm::Max.of_divided(tensors, 1.0)? {
+                largest if largest.is_finite() => Ok(largest * self.of_divided(tensors, largest)?),
+                infinite => Ok(infinite),
+            }
+        })
+    }
+
+    /// The norm of all elements over `divisor`; infinite if that of one tensor is beyond its type. If
+    /// the divisor is the largest absolute value, it is at most the number of elements.
+    fn of_divided(self, tensors: &[Tensor], divisor: f64) -> Result<f64> {
+        tensors.iter().filter(|tensor| tensor.size() > 0).try_fold(0.0, |total: f64, tensor| {
+            let tensor = divided(tensor, divisor)?;
+            Ok(match self {
+                Norm::L1 => total + tensor.abs().sum().item()?,
+                Norm::L2 => total.hypot(tensor.norm().item()?),
+                // Not `f64::max`, which would drop NaN.
+                Norm::Max => match tensor.abs().max()?.item()? {
+                    largest if largest > total || largest.is_nan() => largest,
+                    _ => total,
+                },
             })
         })
     }
 }
 
-fn factor(norm: f64, limit: f64, epsilon: f64) -> f64 {
-    let norm = norm + epsilon;
-    if norm > limit { limit / norm } else { 1.0 }
+/// How gradients are scaled: divided by `divisor`, then multiplied by `factor`.
+struct Scale {
+    divisor: f64,
+    factor: f64,
 }
 
-fn scaled(gradient: &Tensor, factor: f64) -> Result<Tensor> {
-    if factor == 1.0 { Ok(gradient.clone()) } else { gradient.try_mul(factor) }
-}
+impl Scale {
+    const NONE: Scale = Scale { divisor: 1.0, factor: 1.0 };
 
-fn finite_norm(norm: Norm, variables: &[Variable], gradients: &[Tensor]) -> Result<f64> {
-    let total = norm.of(gradients)?;
-    if total.is_finite() {
-        return Ok(total);
-    }
-    let culprit = variables.iter().zip(gradients).find(|(_, gradient)| !gradient.all_finite());
-    Err(match culprit {
-        Some((variable, _)) => {
-            Error::argument("clip", "the gradient has infinite or NaN elements, so that it has no norm to limit")
-                .context(variable.name())
+    /// The scale that brings the norm of some gradients within a limit.
+    fn to(limit: f64, norm: Norm, epsilon: f64, variables: &[Variable], gradients: &[Tensor]) -> Result<Scale> {
+        let total = norm.of(gradients)? + epsilon;
+        if total <= limit {
+            return Ok(Scale::NONE);
         }
-        None => Error::argument("clip", format!("the norm of the gradients is {total}, beyond their element type")),
-    })
+        let factor = limit / total;
+        if factor >= f64::from(f32::MIN_POSITIVE) {
+            return Ok(Scale { factor, ..Scale::NONE });
+        }
+        if let Some((variable, _)) = variables.iter().zip(gradients).find(|(_, gradient)| !gradient.all_finite()) {
+            let message = "the gradient has infinite or NaN elements, so that it has no norm to limit";
+            return Err(Error::argument("clip", message).context(variable.name()));
+        }
+        // The norm or the factor is beyond the elements' type. Divided by the largest element they are not.
+        let largest = Norm::Max.of(gradients)?;
+        let relative = norm.of_divided(gradients, largest)? + epsilon / largest;
+        Ok(Scale { divisor: largest, factor: limit / relative })
+    }
+
+    fn of(&self, gradient: &Tensor) -> Result<Tensor> {
+        let divided = divided(gradient, self.divisor)?;
+        if self.factor == 1.0 { Ok(divided.into_owned()) } else { divided.try_mul(self.factor) }
+    }
+}
+
+fn divided(tensor: &Tensor, divisor: f64) -> Result<Cow<'_, Tensor>> {
+    Ok(if divisor == 1.0 { Cow::Borrowed(tensor) } else { Cow::Owned(tensor.try_div(divisor)?) })
 }

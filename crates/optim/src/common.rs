@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use autograd::Variable;
-use tensor::{Result, Tensor};
+use tensor::{Error, Result, Tensor};
 
 use crate::clip::Clip;
 use crate::group::Group;
@@ -68,10 +68,27 @@ impl Common {
         terms
     }
 
+    /// The gradients within their limits, all of them finite.
     pub(crate) fn clipped<'g>(&self, variables: &[Variable], gradients: &'g [Tensor]) -> Result<Cow<'g, [Tensor]>> {
-        match &self.clip {
-            Some(clip) => Ok(Cow::Owned(clip.apply(variables, gradients)?)),
-            None => Ok(Cow::Borrowed(gradients)),
+        let clipped = match &self.clip {
+            Some(clip) => Cow::Owned(clip.apply(variables, gradients)?),
+            None => Cow::Borrowed(gradients),
+        };
+        if !self.clip.as_ref().is_some_and(Clip::refuses_non_finite) {
+            check_finite(variables, &clipped)?;
+        }
+        Ok(clipped)
+    }
+}
+
+/// One such element would spoil a weight for good, and with the next forward pass the whole model.
+fn check_finite(variables: &[Variable], gradients: &[Tensor]) -> Result<()> {
+    match variables.iter().zip(gradients).find(|(_, gradient)| !gradient.all_finite()) {
+        None => Ok(()),
+        Some((variable, _)) => {
+            let message = "the gradient has infinite or NaN elements; no variable was changed. A tape's \
+                           `detect_anomalies` names the operation that they come from";
+            Err(Error::argument("apply", message).context(variable.name()))
         }
     }
 }

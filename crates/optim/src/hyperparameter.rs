@@ -11,6 +11,9 @@ pub enum Range {
     NonNegative,
     /// Everything above 0.
     Positive,
+    /// Everything from the smallest normal number of float32: what keeps a divisor from 0. A weight whose
+    /// gradient has always been 0 would become NaN without it.
+    Epsilon,
     /// 0 and everything below.
     NonPositive,
     /// 1 and everything above: a number of steps.
@@ -28,6 +31,7 @@ impl Range {
         match self {
             Range::NonNegative => value.is_finite() && value >= 0.0,
             Range::Positive => value.is_finite() && value > 0.0,
+            Range::Epsilon => value.is_finite() && value >= f64::from(f32::MIN_POSITIVE),
             Range::NonPositive => value.is_finite() && value <= 0.0,
             Range::AtLeastOne => value.is_finite() && value >= 1.0,
             Range::Finite => value.is_finite(),
@@ -43,6 +47,7 @@ impl fmt::Display for Range {
         f.write_str(match self {
             Range::NonNegative => "a finite number of at least 0",
             Range::Positive => "a finite number above 0",
+            Range::Epsilon => "a finite number of at least 1.2e-38, as it keeps a divisor from 0",
             Range::NonPositive => "a finite number of at most 0",
             Range::AtLeastOne => "a finite number of at least 1",
             Range::Finite => "a finite number",

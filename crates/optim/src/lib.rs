@@ -100,3 +100,8 @@ pub use optimizer::Optimizer;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 pub use step::Step;
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

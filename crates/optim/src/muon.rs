@@ -102,7 +102,7 @@ impl Muon {
         Muon { adam_beta_2, ..self }
     }
 
-    /// Sets `ε` of the variables that are no matrices, 0 or more.
+    /// Sets `ε` of the variables that are no matrices, above 0.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Muon {
         Muon { epsilon, ..self }
@@ -152,7 +152,7 @@ impl Optimizer for Muon {
             Hyperparameter::new("rms_rate", self.rms_rate, Range::Positive),
             Hyperparameter::new("adam_beta_1", self.adam_beta_1, Range::Decay),
             Hyperparameter::new("adam_beta_2", self.adam_beta_2, Range::Decay),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon, Range::Epsilon),
         ]
     }
 

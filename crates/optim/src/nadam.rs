@@ -39,7 +39,7 @@ impl Nadam {
         Nadam { beta_2, ..self }
     }
 
-    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Nadam {
         Nadam { epsilon, ..self }
@@ -72,7 +72,7 @@ impl Optimizer for Nadam {
         vec![
             Hyperparameter::new("beta_1", self.beta_1, Range::Decay),
             Hyperparameter::new("beta_2", self.beta_2, Range::Decay),
-            Hyperparameter::new("epsilon", self.epsilon, Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon, Range::Epsilon),
             Hyperparameter::new("momentum_decay", self.momentum_decay, Range::NonNegative),
         ]
     }

@@ -21,7 +21,7 @@ use crate::step::Step;
 ///
 /// The order of a step: gradients are limited ([`clip`](Optimizer::clip)); the L2 penalty is added;
 /// weight decay is taken from the variable; then the optimizer's formula.
-pub trait Optimizer: Send {
+pub trait Optimizer: Send + Sync {
     /// The name under which errors and checkpoints show it.
     fn name(&self) -> &'static str;
 
@@ -140,10 +140,14 @@ pub trait Optimizer: Send {
 
     /// Takes one step of each variable, given the gradients in the same order. No tape records it.
     ///
+    /// Infinite and NaN gradients are never applied: the check costs one pass over the gradients, which
+    /// the step reads anyway. [`Clip::Value`] limits infinite elements before it.
+    ///
     /// # Errors
-    /// If a hyperparameter is out of its range, the numbers of variables and gradients differ, a
-    /// gradient has not the shape and type of its variable, a variable is not floating or given
-    /// twice, or a norm that is to be limited is not finite. Then no variable was changed.
+    /// Returns an error if a hyperparameter is out of its range, the numbers of variables and
+    /// gradients differ, a gradient has a different shape or type than its variable, a variable is not
+    /// floating or given twice, or a gradient has infinite or NaN elements; it names the variable.
+    /// Then no variable was changed.
     fn apply(&mut self, variables: &[Variable], gradients: &[Tensor]) -> Result<()> {
         let _phase = phase(Phase::Update);
         self.validate()?;

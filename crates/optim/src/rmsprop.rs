@@ -49,7 +49,7 @@ impl RmsProp {
         RmsProp { momentum, ..self }
     }
 
-    /// Sets `ε`, 0 or more, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which keeps the divisor from zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> RmsProp {
         RmsProp { epsilon: Epsilon::InsideRoot(epsilon), ..self }
@@ -83,7 +83,7 @@ impl Optimizer for RmsProp {
         vec![
             Hyperparameter::new("rho", self.rho, Range::Decay),
             Hyperparameter::new("momentum", self.momentum, Range::Unit),
-            Hyperparameter::new("epsilon", self.epsilon.value(), Range::NonNegative),
+            Hyperparameter::new("epsilon", self.epsilon.value(), Range::Epsilon),
         ]
     }
 

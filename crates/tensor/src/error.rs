@@ -1,6 +1,11 @@
-//! The one error type of `tensor`, `autograd`, `nn` and `optim`.
+//! The one error type of the workspace.
 
+use std::error::Error as StdError;
+use std::ffi::OsStr;
 use std::fmt;
+use std::panic::Location;
+use std::path::{Component, Path};
+use std::sync::Arc;
 
 use crate::dtype::DType;
 use crate::shape::Shape;
@@ -8,15 +13,22 @@ use crate::shape::Shape;
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, and where: a [`kind`](Error::kind) under any number of context frames.
+/// What went wrong, and where: a [`kind`](Error::kind) under any number of context frames, and the
+/// [place](Error::place) of the call.
 ///
-/// It prints as the frames, outermost first, and then the kind:
+/// `Display` prints the frames, outermost first, and then the kind:
 /// `dense_1 (Dense 784→512): matmul: [128, 780] × [784, 512]: the inner sizes 780 and 784 differ`.
+/// `Debug`, which `unwrap` and a `main` that returns a `Result` print, adds the place on a line of its own:
+/// `    at src/main.rs:12:23`.
+///
+/// All crates of the workspace return this type. An error that another crate defines is an [`ErrorKind::Other`]; see
+/// [`Error::other`] and [`Error::downcast_ref`].
 pub struct Error(Box<Contents>);
 
 struct Contents {
     kind: ErrorKind,
     frames: Vec<String>,
+    place: Option<&'static Location<'static>>,
 }
 
 /// The kinds of error. Each names the operation, all shapes or values concerned, and what would
@@ -112,6 +124,25 @@ pub enum ErrorKind {
         /// Which variable or operation, and why.
         message: String,
     },
+    /// An error of another type: that of a file, a data set or a training, for example.
+    #[error("{0}")]
+    Other(OtherError),
+}
+
+/// An error of any type, as [`ErrorKind::Other`] holds it. Two are equal if they are the same object.
+#[derive(Clone, Debug)]
+pub struct OtherError(Arc<dyn StdError + Send + Sync>);
+
+impl PartialEq for OtherError {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Display for OtherError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 fn axes_of(rank: usize) -> String {
@@ -124,6 +155,34 @@ impl Error {
         &self.0.kind
     }
 
+    /// The call in which the error arose: the innermost one in code outside this library that goes straight to a
+    /// method of a tensor, a layer or this type. `None` if no such call is known, as for a layer inside a model.
+    pub fn place(&self) -> Option<&'static Location<'static>> {
+        self.0.place
+    }
+
+    /// The same error with this place, unless it has one already or the place lies inside this library.
+    #[must_use]
+    #[cold]
+    pub fn at(mut self, place: &'static Location<'static>) -> Error {
+        self.0.place = self.0.place.or_else(|| outside(place));
+        self
+    }
+
+    /// An error of another type, or a message: `std::fs::write(path, text).map_err(Error::other)?`.
+    #[track_caller]
+    pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+        Error::new(ErrorKind::Other(OtherError(error.into().into())))
+    }
+
+    /// The error of another type that this one [was made of](Error::other), if it is a `T`.
+    pub fn downcast_ref<T: StdError + 'static>(&self) -> Option<&T> {
+        match &self.0.kind {
+            ErrorKind::Other(other) => other.0.downcast_ref(),
+            _ => None,
+        }
+    }
+
     /// The same error with one more frame in front: where it happened, such as the path of a layer.
     #[must_use]
     pub fn context(mut self, frame: impl Into<String>) -> Error {
@@ -131,48 +190,62 @@ impl Error {
         self
     }
 
+    #[track_caller]
+    fn new(kind: ErrorKind) -> Error {
+        Error(Box::new(Contents { kind, frames: Vec::new(), place: outside(Location::caller()) }))
+    }
+
     /// An [`ErrorKind::Argument`].
+    #[track_caller]
     pub fn argument(operation: impl Into<String>, message: impl Into<String>) -> Error {
-        ErrorKind::Argument { operation: operation.into(), message: message.into() }.into()
+        Error::new(ErrorKind::Argument { operation: operation.into(), message: message.into() })
     }
 
     /// An [`ErrorKind::Gradient`].
+    #[track_caller]
     pub fn gradient(message: impl Into<String>) -> Error {
-        ErrorKind::Gradient { message: message.into() }.into()
+        Error::new(ErrorKind::Gradient { message: message.into() })
     }
 
     /// An [`ErrorKind::Shape`].
+    #[track_caller]
     pub fn shape(operation: impl Into<String>, shape: &Shape, expected: impl Into<String>) -> Error {
-        ErrorKind::Shape { operation: operation.into(), shape: shape.clone(), expected: expected.into() }.into()
+        Error::new(ErrorKind::Shape { operation: operation.into(), shape: shape.clone(), expected: expected.into() })
     }
 
     /// An [`ErrorKind::DType`].
+    #[track_caller]
     pub fn dtype(operation: impl Into<String>, found: DType, expected: impl Into<String>) -> Error {
-        ErrorKind::DType { operation: operation.into(), found, expected: expected.into() }.into()
+        Error::new(ErrorKind::DType { operation: operation.into(), found, expected: expected.into() })
     }
 
     /// An [`ErrorKind::DTypes`].
+    #[track_caller]
     pub fn dtypes(operation: impl Into<String>, found: DType, wanted: DType) -> Error {
-        ErrorKind::DTypes { operation: operation.into(), found, wanted }.into()
+        Error::new(ErrorKind::DTypes { operation: operation.into(), found, wanted })
     }
 
     /// An [`ErrorKind::Axis`].
+    #[track_caller]
     pub fn axis(operation: impl Into<String>, axis: isize, rank: usize) -> Error {
-        ErrorKind::Axis { operation: operation.into(), axis, rank }.into()
+        Error::new(ErrorKind::Axis { operation: operation.into(), axis, rank })
     }
 
     /// An [`ErrorKind::Index`].
+    #[track_caller]
     pub fn index(operation: impl Into<String>, index: i64, size: usize) -> Error {
-        ErrorKind::Index { operation: operation.into(), index, size }.into()
+        Error::new(ErrorKind::Index { operation: operation.into(), index, size })
     }
 
     /// An [`ErrorKind::Product`].
+    #[track_caller]
     pub fn product(operation: impl Into<String>, left: &Shape, right: &Shape, reason: impl Into<String>) -> Error {
         let (left, right) = (left.clone(), right.clone());
-        ErrorKind::Product { operation: operation.into(), left, right, reason: reason.into() }.into()
+        Error::new(ErrorKind::Product { operation: operation.into(), left, right, reason: reason.into() })
     }
 
     /// An [`ErrorKind::Broadcast`], with the last axis that differs as its reason.
+    #[track_caller]
     pub fn broadcast(operation: impl Into<String>, left: &Shape, right: &Shape) -> Error {
         let pairs = left.iter().rev().zip(right.iter().rev()).enumerate();
         let reason = match pairs.into_iter().find(|(_, (a, b))| a != b && **a != 1 && **b != 1) {
@@ -180,14 +253,43 @@ impl Error {
             None => format!("the second would have to grow from rank {} to {}", right.rank(), left.rank()),
         };
         let (left, right) = (left.clone(), right.clone());
-        ErrorKind::Broadcast { operation: operation.into(), left, right, reason }.into()
+        Error::new(ErrorKind::Broadcast { operation: operation.into(), left, right, reason })
     }
 }
 
 impl From<ErrorKind> for Error {
+    #[track_caller]
     fn from(kind: ErrorKind) -> Error {
-        Error(Box::new(Contents { kind, frames: Vec::new() }))
+        Error::new(kind)
     }
+}
+
+/// Runs a function whose errors arose in the call of this function's caller: closures inside it do not know that.
+#[track_caller]
+pub(crate) fn placed<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let place = Location::caller();
+    run().map_err(|error| error.at(place))
+}
+
+/// The crates of this library, as their folders are named.
+const CRATES: [&str; 7] = ["tensor", "autograd", "nn", "optim", "data", "train", "facade"];
+
+/// The place, unless it lies in the sources of this library.
+fn outside(place: &'static Location<'static>) -> Option<&'static Location<'static>> {
+    // This file is `…/tensor/src/error.rs`; the compiler is given paths of one form for all crates of a workspace.
+    let ours =
+        Path::new(file!()).ancestors().nth(3).and_then(|crates| Path::new(place.file()).strip_prefix(crates).ok());
+    let mut parts = ours.into_iter().flat_map(Path::components).map(Component::as_os_str);
+    let inside =
+        parts.next().and_then(OsStr::to_str).is_some_and(is_ours) && parts.next().is_some_and(|folder| folder == "src");
+    (!inside).then_some(place)
+}
+
+/// Whether a folder holds one of [`CRATES`]; in a registry's cache its name ends with the version: `tensor-0.1.0`.
+fn is_ours(folder: &str) -> bool {
+    let is_version =
+        |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    CRATES.iter().any(|name| folder.strip_prefix(name).is_some_and(|rest| rest.is_empty() || is_version(rest)))
 }
 
 impl fmt::Display for Error {
@@ -199,11 +301,19 @@ impl fmt::Display for Error {
     }
 }
 
-// `unwrap` and `fn main() -> Result<()>` print this: the sentence, not the structure.
+// `unwrap` and `fn main() -> Result<()>` print this: the sentence and the place, not the structure.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
+        write!(f, "{self}")?;
+        self.0.place.map_or(Ok(()), |place| write!(f, "\n    at {place}"))
     }
 }
 
-impl std::error::Error for Error {}
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.kind {
+            ErrorKind::Other(other) => other.0.source(),
+            _ => None,
+        }
+    }
+}

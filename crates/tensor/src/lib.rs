@@ -8,7 +8,8 @@
 //! | [`random`] | seekable generators and what they draw |
 //! | [`record`] | the hook for a gradient tape |
 //! | [`profile`] | where the time goes |
-//! | [`Error`] | the one error type of this crate and of those that compute with it |
+//! | [`Error`] | the one error type of the workspace |
+//! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
 //!
 //! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
 //! an op and applies it, which checks shapes and types, runs a kernel, and offers the result to
@@ -19,8 +20,11 @@
 
 mod dtype;
 mod error;
+mod escaped;
 mod format;
 mod kernels;
+mod literal;
+mod operand;
 pub mod ops;
 pub mod profile;
 pub mod random;
@@ -30,11 +34,23 @@ mod storage;
 mod tensor;
 
 pub use dtype::{DType, Element, Float};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, OtherError, Result};
+pub use escaped::{Escaped, escaped};
 pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
+pub use kernels::threads::{parallel_map, parallel_section};
 pub use kernels::update::{Update, update};
+pub use literal::{Literal, ScalarLiteral};
+pub use operand::{Argument, Number, Operand};
 pub use ops::Op;
 pub use random::{Generator, GeneratorState};
 pub use record::no_record;
-pub use shape::{Axes, IntoAxes, Shape, normalize_axis};
-pub use tensor::{Argument, Literal, Number, Operand, ScalarLiteral, Tensor};
+pub use shape::{Axes, Integer, IntoAxes, IntoIntegers, IntoShape, Shape, normalize_axis};
+pub use tensor::Tensor;
+
+/// Whether this crate was compiled with optimization. Without it, kernels take hundreds of times as long.
+pub const OPTIMIZED: bool = !cfg!(unoptimized);
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,19 +6,22 @@
 //! whose [state](Generator::state) was restored goes on as if nothing had happened.
 //!
 //! Each thread has a default generator, which [`Tensor::uniform`] and its kin draw from. It starts
-//! with a seed from the operating system, or with [`seed`].
+//! with a seed from the operating system, or with [`seed`]. Tasks that a thread runs for other callers while
+//! a kernel waits for its parallel work do not share it: they start with a seed from the operating system
+//! too. So a task of a parallel loop that begins with [`seed`] draws the same numbers as in a serial loop.
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
+use std::panic::Location;
 
 use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng, TryRng};
 use rand::rngs::SysRng;
 
 use crate::dtype::Element;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::shape::Shape;
 use crate::storage::Buffer;
@@ -105,9 +108,11 @@ impl Generator {
     ///
     /// # Errors
     /// If the range is empty, or an end is not a finite float32.
+    #[track_caller]
     pub fn uniform(&mut self, shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
         let (low, high) = (range.start, range.end);
-        let wrong = |what| Err(Error::argument("uniform", format!("the range {low:?}..{high:?} {what}")));
+        let place = Location::caller();
+        let wrong = |what| Err(Error::argument("uniform", format!("the range {low:?}..{high:?} {what}")).at(place));
         if !(low as f32).is_finite() || !(high as f32).is_finite() {
             return wrong("must have finite float32 ends");
         }
@@ -135,6 +140,7 @@ impl Generator {
     ///
     /// # Errors
     /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    #[track_caller]
     pub fn normal(&mut self, shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
             let message = format!("mean {mean:?} and std {std:?} must be finite float32 numbers, std not negative");
@@ -162,6 +168,9 @@ impl Generator {
     /// words an element.
     ///
     /// On the thread's generator: [`Tensor::permutation`].
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn permutation(&mut self, count: usize) -> Tensor {
         let mut order: Vec<i64> = (0..count).map(|k| k as i64).collect();
         let mut words = self.words(self.state.position);
@@ -176,6 +185,7 @@ impl Generator {
     ///
     /// # Errors
     /// If `p` is not between 0 and 1.
+    #[track_caller]
     pub fn bernoulli(&mut self, shape: impl Into<Shape>, p: f64) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument("bernoulli", format!("the probability {p:?} must lie between 0 and 1")));
@@ -191,6 +201,7 @@ impl Generator {
     ///
     /// # Errors
     /// If the range is empty.
+    #[track_caller]
     pub fn integers(&mut self, shape: impl Into<Shape>, range: Range<i64>) -> Result<Tensor> {
         if range.is_empty() {
             return Err(Error::argument("integers", format!("the range {range:?} is empty")));
@@ -253,6 +264,40 @@ fn with_default<T>(draw: impl FnOnce(&mut Generator) -> T) -> T {
     result
 }
 
+/// Puts the thread's generator back when it is dropped, also by a panic.
+struct Restore(Option<GeneratorState>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        DEFAULT.set(self.0);
+    }
+}
+
+/// Runs `f` while the thread's generator is put aside: `f` may run tasks of other callers.
+pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(DEFAULT.take());
+    f()
+}
+
+/// Runs `f` with `generator` in the place of the calling thread's generator. Afterwards `generator` stands where `f` left
+/// it, and the thread's generator where it was before.
+///
+/// ```
+/// # use tensor::{Generator, Tensor, random};
+/// let mut generator = Generator::new(1);
+/// let inside = random::with_generator(&mut generator, || Tensor::normal([2], 0.0, 1.0))?;
+/// let mut same = Generator::new(1);
+/// assert_eq!(inside.to_vec::<f32>()?, same.normal([2], 0.0, 1.0)?.to_vec::<f32>()?);
+/// assert_eq!(generator, same);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn with_generator<R>(generator: &mut Generator, f: impl FnOnce() -> R) -> R {
+    let _restore = Restore(DEFAULT.replace(Some(generator.state)));
+    let result = f();
+    generator.state = state();
+    result
+}
+
 /// Sets the calling thread's generator to the beginning of a seed.
 ///
 /// ```
@@ -304,20 +349,25 @@ impl Tensor {
     /// assert!(x.view::<f32>()?.iter().all(|x| (-0.05..0.05).contains(x)));
     /// # Ok::<(), tensor::Error>(())
     /// ```
+    #[track_caller]
     pub fn uniform(shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
-        with_default(|generator| generator.uniform(shape, range))
+        placed(|| with_default(|generator| generator.uniform(shape, range)))
     }
 
     /// Float32 numbers of a normal distribution. From an explicit generator: [`Generator::normal`].
     ///
     /// # Errors
     /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    #[track_caller]
     pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
-        with_default(|generator| generator.normal(shape, mean, std))
+        placed(|| with_default(|generator| generator.normal(shape, mean, std)))
     }
 
     /// The numbers below `count` in random order, int64, `[count]`. From an explicit generator:
     /// [`Generator::permutation`].
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn permutation(count: usize) -> Tensor {
         with_default(|generator| generator.permutation(count))
     }

@@ -4,6 +4,10 @@
 //! result of each operation to the recorders of the calling thread, and carries a mark along with
 //! every value that was computed from a trainable variable, so that a tape can tell such a value
 //! from a constant even where it was computed on another thread.
+//!
+//! A thread that waits for parallel work runs tasks of other callers meanwhile. In here such a task
+//! counts as running on another thread: it has another number ([`thread`]) and none of the waiting
+//! code's recorders. State that belongs to the code which set it is therefore kept by that number.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,12 +16,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::ops::Op;
 use crate::tensor::Tensor;
 
-/// What is told of every operation that was applied on this thread.
+/// An observer of every operation that is applied on its thread.
 pub trait Recorder {
-    /// `op` was applied to `inputs` and gave `outputs`. No kernel runs meanwhile.
+    /// `op` was applied to `inputs` and gave `outputs`. No kernel may run in here.
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]);
 
-    /// Whether it wants to be told no more, wherever it is listed.
+    /// Whether it follows what is computed from `value`.
+    fn is_watching(&self, value: &Tensor) -> bool;
+
+    /// Whether it no longer observes, even if it is still listed.
     fn is_stopped(&self) -> bool;
 }
 
@@ -28,8 +35,8 @@ pub struct Trace {
     time: u64,
     /// 0 where it came from none.
     variable: u32,
-    /// [`TRAINABLE`] and [`READ`]. No truth values: what these cannot be would tell `None` and errors from tensors,
-    /// which would then be moved in pieces on both sides of that byte.
+    /// [`TRAINABLE`] and [`READ`]. Not `bool`: its niche would be used as the discriminant of `Option<Tensor>`, which
+    /// makes moves slower.
     flags: u32,
 }
 
@@ -125,6 +132,12 @@ pub fn thread_of(id: u64) -> u64 {
     id >> SEQUENCE_BITS
 }
 
+/// The number of the calling thread. A task that a waiting thread runs for another caller has a number of
+/// its own.
+pub fn thread() -> u64 {
+    thread_of(upcoming_id())
+}
+
 /// The identity that the next new value of this thread gets.
 pub fn upcoming_id() -> u64 {
     let id = next_id();
@@ -156,6 +169,11 @@ pub fn stop(recorder: &Rc<dyn Recorder>) -> bool {
         place.map(|place| recorders.remove(place)).is_some()
     });
     stopped.unwrap_or(false)
+}
+
+/// Whether a recorder of this thread follows what is computed from `value`.
+pub fn is_watched(value: &Tensor) -> bool {
+    RECORDERS.with_borrow(|recorders| recorders.iter().any(|recorder| recorder.is_watching(value)))
 }
 
 /// Runs `f` without telling `recorder` of it; all others of this thread are told.

@@ -57,6 +57,12 @@ impl<const N: usize> From<[usize; N]> for Shape {
     }
 }
 
+impl<const N: usize> From<&[usize; N]> for Shape {
+    fn from(sizes: &[usize; N]) -> Self {
+        Shape(SmallVec::from_slice(sizes))
+    }
+}
+
 impl From<&[usize]> for Shape {
     fn from(sizes: &[usize]) -> Self {
         Shape(SmallVec::from_slice(sizes))
@@ -66,6 +72,19 @@ impl From<&[usize]> for Shape {
 impl From<Vec<usize>> for Shape {
     fn from(sizes: Vec<usize>) -> Self {
         Shape(SmallVec::from_vec(sizes))
+    }
+}
+
+impl From<&Vec<usize>> for Shape {
+    fn from(sizes: &Vec<usize>) -> Self {
+        Shape(SmallVec::from_slice(sizes))
+    }
+}
+
+/// The shape of a scalar.
+impl From<()> for Shape {
+    fn from((): ()) -> Self {
+        Shape::default()
     }
 }
 
@@ -112,6 +131,26 @@ impl<const N: usize> PartialEq<[usize; N]> for Shape {
 }
 
 impl Shape {
+    /// The product of the sizes of some axes. Where others are 0 it may overflow, and saturates.
+    pub(crate) fn product(&self, axes: impl IntoIterator<Item = usize>) -> usize {
+        axes.into_iter().fold(1, |product, axis| product.saturating_mul(self.0[axis]))
+    }
+
+    /// The index along each axis of the element at `flat` in row-major order, as NumPy's `unravel_index`.
+    ///
+    /// ```
+    /// # use tensor::Shape;
+    /// assert_eq!(Shape::from([2, 3]).unravel_index(5), [1, 2]);
+    /// ```
+    pub fn unravel_index(&self, mut flat: usize) -> Vec<usize> {
+        let mut index = vec![0; self.len()];
+        for (place, &size) in index.iter_mut().zip(self.iter()).rev() {
+            *place = flat % size.max(1);
+            flat /= size.max(1);
+        }
+        index
+    }
+
     /// The number of axes.
     pub fn rank(&self) -> usize {
         self.0.len()
@@ -120,37 +159,39 @@ impl Shape {
     /// The number of elements: the product of the sizes, 1 for a scalar.
     ///
     /// # Panics
-    /// If it exceeds `usize`, as `Vec` does where the capacity overflows; see
-    /// [`Shape::checked_size`].
+    /// Panics if it exceeds `usize`, as `Vec` panics if its capacity overflows; [`Shape::checked_size`] returns an error.
     pub fn size(&self) -> usize {
         let size = self.0.iter().try_fold(1usize, |size, &n| size.checked_mul(n));
         size.unwrap_or_else(|| if self.0.contains(&0) { 0 } else { panic!("capacity overflow: shape {self}") })
     }
 
-    /// The number of elements, or an error where it (or the bytes of it) exceeds what memory can
-    /// address; for shapes that come from outside. Axes of size 0 count as 1, since strides are
-    /// products of the others.
+    /// The number of elements, for shapes that come from outside.
+    ///
+    /// # Errors
+    /// Returns an error if the product of the sizes, or the bytes of as many elements, exceed what memory can address.
+    /// Sizes of 0 count as 1.
+    #[track_caller]
     pub fn checked_size(&self, operation: &str) -> Result<usize> {
-        self.0
-            .iter()
-            .try_fold(1usize, |size, &n| size.checked_mul(n.max(1)))
-            .filter(|&size| size <= isize::MAX as usize / 8)
-            .map(|size| if self.0.contains(&0) { 0 } else { size })
-            .ok_or_else(|| {
-                Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))
-            })
+        // 8 bytes an element, and as many again, as blocks of memory are rounded up.
+        match self.0.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1))) {
+            Some(product) if product <= isize::MAX as usize / 16 => Ok(if self.0.contains(&0) { 0 } else { product }),
+            _ => Err(Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))),
+        }
     }
 
-    /// Row-major strides.
+    /// Row-major strides; zeros if there is no element for them to lead to.
     pub(crate) fn strides(&self) -> Strides {
         if self.0.is_empty() {
             return Strides::default();
+        }
+        if self.0.contains(&0) {
+            return Strides(SmallVec::from_elem(0, self.rank()));
         }
         let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, self.rank());
         let mut step = 1isize;
         for axis in (0..self.rank()).rev() {
             strides[axis] = step;
-            step = step.wrapping_mul(self.0[axis].max(1) as isize);
+            step = step.wrapping_mul(self.0[axis] as isize);
         }
         Strides(strides)
     }
@@ -177,20 +218,29 @@ impl Shape {
 
     /// The shape that two operands broadcast to, by NumPy's rule: shapes are aligned at their last
     /// axes, and sizes must be equal or 1.
+    ///
+    /// # Errors
+    /// Returns an error if two sizes differ and neither is 1, or if the result is larger than memory can address.
+    #[track_caller]
     pub fn broadcast(&self, other: &Shape, operation: &str) -> Result<Shape> {
         if self == other {
             return Ok(self.clone());
         }
         let rank = self.rank().max(other.rank());
         let size = |shape: &Shape, axis: usize| (axis + shape.rank()).checked_sub(rank).map_or(1, |k| shape[k]);
-        (0..rank)
-            .map(|axis| match (size(self, axis), size(other, axis)) {
-                (a, b) if a == b => Some(a),
-                (1, n) | (n, 1) => Some(n),
-                _ => None,
-            })
-            .collect::<Option<Shape>>()
-            .ok_or_else(|| Error::broadcast(operation, self, other))
+        let sizes = (0..rank).map(|axis| match (size(self, axis), size(other, axis)) {
+            (a, b) if a == b => Some(a),
+            (1, n) | (n, 1) => Some(n),
+            _ => None,
+        });
+        let Some(shape) = sizes.collect::<Option<Shape>>() else {
+            return Err(Error::broadcast(operation, self, other));
+        };
+        // The shape of an operand exists already.
+        if shape != *self && shape != *other {
+            shape.checked_size(operation)?;
+        }
+        Ok(shape)
     }
 }
 
@@ -244,18 +294,106 @@ impl Strides {
     }
 }
 
+/// An integer type in which sizes, axes and positions may be given: `usize`, as sizes are; `isize` and `i64`, which
+/// also count from the end; and `i32`, the type of an integer literal that nothing else determines.
+pub trait Integer: Copy + sealed::Sealed {
+    /// The value; the nearest one if it is out of range, which no axis, size or position can be.
+    fn to_isize(self) -> isize;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {$(
+        impl sealed::Sealed for $integer {}
+
+        impl Integer for $integer {
+            #[inline]
+            // Which comparison can be false depends on the type.
+            #[allow(unused_comparisons)]
+            fn to_isize(self) -> isize {
+                isize::try_from(self).unwrap_or(if self < 0 { isize::MIN } else { isize::MAX })
+            }
+        }
+    )*};
+}
+
+integers!(usize, isize, i32, i64);
+
+/// One or several integers of any [`Integer`] type: `2`, `[0, -1]`, `&sizes[1..]`, `vec![n, 3]`; `()` for none, as an
+/// empty array would leave its type open.
+pub trait IntoIntegers {
+    /// The integers in the order given.
+    fn into_integers(self) -> SmallVec<[isize; INLINE_RANK]>;
+}
+
+impl<I: Integer> IntoIntegers for I {
+    fn into_integers(self) -> SmallVec<[isize; INLINE_RANK]> {
+        SmallVec::from_slice(&[self.to_isize()])
+    }
+}
+
+impl IntoIntegers for () {
+    fn into_integers(self) -> SmallVec<[isize; INLINE_RANK]> {
+        SmallVec::new()
+    }
+}
+
+macro_rules! integer_lists {
+    ($([$($size:tt)*] $list:ty),* $(,)?) => {$(
+        impl<I: Integer, $($size)*> IntoIntegers for $list {
+            fn into_integers(self) -> SmallVec<[isize; INLINE_RANK]> {
+                self.iter().map(|integer| integer.to_isize()).collect()
+            }
+        }
+    )*};
+}
+
+integer_lists! {
+    [const N: usize] [I; N],
+    [const N: usize] &[I; N],
+    [] &[I],
+    [] Vec<I>,
+    [] &Vec<I>,
+}
+
 /// An axis given by a user, counted from the end where it is negative, as an index below `rank`.
-pub fn normalize_axis(axis: isize, rank: usize, operation: &str) -> Result<usize> {
+///
+/// # Errors
+/// Returns an error if the axis is out of range.
+#[track_caller]
+pub fn normalize_axis(axis: impl Integer, rank: usize, operation: &str) -> Result<usize> {
+    let axis = axis.to_isize();
     let index = if axis < 0 { axis + rank as isize } else { axis };
     if (0..rank as isize).contains(&index) { Ok(index as usize) } else { Err(Error::axis(operation, axis, rank)) }
 }
 
-/// The axes an operation works on: none given (all of them), one, or several.
+/// The axes an operation works on: one or several [integers](IntoIntegers), or `..` for all of them.
 ///
-/// `x.sum_axes(1, false)`, `x.sum_axes([0, -1], true)`, `x.sum_axes(.., false)`.
+/// `x.sum_axes(1)`, `x.sum_axes([0, -1])`, `x.permute([0, 2, 1])`, `x.sum_axes(..)`.
 pub trait IntoAxes {
-    /// The axes in ascending order; an error where one is out of range or given twice.
+    /// The axes in the order given.
+    ///
+    /// # Errors
+    /// Returns an error if an axis is out of range or given twice.
+    #[track_caller]
     fn into_axes(self, rank: usize, operation: &str) -> Result<Axes>;
+
+    /// The axes in ascending order.
+    ///
+    /// # Errors
+    /// Returns an error if an axis is out of range or given twice.
+    #[track_caller]
+    fn into_sorted_axes(self, rank: usize, operation: &str) -> Result<Axes>
+    where
+        Self: Sized,
+    {
+        let mut axes = self.into_axes(rank, operation)?;
+        axes.sort_unstable();
+        Ok(axes)
+    }
 
     /// Whether this stands for all axes without naming any.
     fn is_all(&self) -> bool {
@@ -273,33 +411,67 @@ impl IntoAxes for std::ops::RangeFull {
     }
 }
 
-impl IntoAxes for isize {
+impl<I: IntoIntegers> IntoAxes for I {
     fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
-        [self].into_axes(rank, operation)
-    }
-}
-
-impl<const N: usize> IntoAxes for [isize; N] {
-    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
-        self[..].into_axes(rank, operation)
-    }
-}
-
-impl<const N: usize> IntoAxes for &[isize; N] {
-    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
-        self[..].into_axes(rank, operation)
-    }
-}
-
-impl IntoAxes for &[isize] {
-    fn into_axes(self, rank: usize, operation: &str) -> Result<Axes> {
-        let mut axes = self.iter().map(|&axis| normalize_axis(axis, rank, operation)).collect::<Result<Axes>>()?;
-        axes.sort_unstable();
-        match axes.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Error::argument(operation, format!("axis {} is given twice", pair[0]))),
-            None => Ok(axes),
+        let mut axes = Axes::new();
+        for axis in self.into_integers() {
+            let axis = normalize_axis(axis, rank, operation)?;
+            if axes.contains(&axis) {
+                return Err(Error::argument(operation, format!("axis {axis} is given twice")));
+            }
+            axes.push(axis);
         }
+        Ok(axes)
     }
+}
+
+/// The shape that [`Tensor::reshape`](crate::Tensor::reshape) gives a tensor: a [`Shape`], or its sizes as
+/// [integers](IntoIntegers), of which one may be -1 and is then what the others leave.
+pub trait IntoShape {
+    /// The shape for the elements of a tensor of shape `from`.
+    ///
+    /// # Errors
+    /// Returns an error if a size is negative, or an open one cannot be found.
+    #[track_caller]
+    fn into_shape(self, from: &Shape) -> Result<Shape>;
+}
+
+impl IntoShape for Shape {
+    fn into_shape(self, _: &Shape) -> Result<Shape> {
+        Ok(self)
+    }
+}
+
+impl IntoShape for &Shape {
+    fn into_shape(self, _: &Shape) -> Result<Shape> {
+        Ok(self.clone())
+    }
+}
+
+impl<I: IntoIntegers> IntoShape for I {
+    fn into_shape(self, from: &Shape) -> Result<Shape> {
+        let sizes = self.into_integers();
+        let (mut known, mut open) = (Some(1usize), 0);
+        for &size in &sizes {
+            match usize::try_from(size) {
+                Ok(size) => known = known.and_then(|known| known.checked_mul(size)),
+                Err(_) if size == -1 => open += 1,
+                Err(_) => return Err(no_shape(from, &sizes, "a size is negative")),
+            }
+        }
+        let rest = match (open, known) {
+            (0, _) => 0,
+            (1, Some(known)) if known > 0 && from.size().is_multiple_of(known) => from.size() / known,
+            (1, _) => return Err(no_shape(from, &sizes, "the open size would not be a whole number")),
+            _ => return Err(no_shape(from, &sizes, "only one size may be -1")),
+        };
+        Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())
+    }
+}
+
+#[track_caller]
+fn no_shape(from: &Shape, sizes: &[isize], reason: &str) -> Error {
+    Error::argument("reshape", format!("{from} → {sizes:?}: {reason}"))
 }
 
 #[cfg(test)]
@@ -338,12 +510,13 @@ mod tests {
 
     #[test]
     fn axes_are_checked() {
-        assert_eq!([-1, 0].into_axes(3, "sum").unwrap()[..], [0, 2]);
+        assert_eq!([-1, 0].into_sorted_axes(3, "sum").unwrap()[..], [0, 2]);
+        assert_eq!(vec![2_usize, 0].into_axes(3, "permute").unwrap()[..], [2, 0]);
         assert_eq!(
-            3.into_axes(3, "sum").unwrap_err().to_string(),
+            3_usize.into_axes(3, "sum").unwrap_err().to_string(),
             "sum: axis 3 is out of range for a tensor of rank 3, whose axes are -3 to 2"
         );
-        assert_eq!([1, -2].into_axes(3, "sum").unwrap_err().to_string(), "sum: axis 1 is given twice");
+        assert_eq!([1, -2].into_sorted_axes(3, "sum").unwrap_err().to_string(), "sum: axis 1 is given twice");
     }
 
     #[test]

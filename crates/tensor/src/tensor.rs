@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::Location;
 use std::sync::Arc;
 
-use ndarray::{ArrayBase, ArrayD, ArrayViewD, Dimension, OwnedRepr};
+use ndarray::{ArrayD, ArrayViewD};
 
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels;
+use crate::literal::ScalarLiteral;
+use crate::operand::Number;
 use crate::record::Trace;
 use crate::shape::{Shape, Strides};
 use crate::storage::{Buffer, Storage};
@@ -38,6 +41,10 @@ pub struct Tensor {
 }
 
 /// Making tensors.
+///
+/// Functions that do not return a `Result` treat memory as `Vec` does. They panic with `capacity overflow` if the number
+/// of elements, or of their bytes, is larger than memory can address, and the process aborts if the system refuses the
+/// memory.
 impl Tensor {
     /// A tensor of rank 0. Literals are float32 or int64 as in [`tensor!`](crate::tensor).
     pub fn scalar(value: impl ScalarLiteral) -> Tensor {
@@ -47,7 +54,8 @@ impl Tensor {
     /// Takes over the elements of a vector, in row-major order, without a copy.
     ///
     /// # Errors
-    /// If their number is not that of `shape`.
+    /// Returns an error if their number is not that of `shape`, or if `shape` is larger than memory can address.
+    #[track_caller]
     pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         let size = shape.checked_size("from_vec")?;
@@ -58,16 +66,25 @@ impl Tensor {
     }
 
     /// Zeros, float32.
+    ///
+    /// # Panics
+    /// Panics if the shape is larger than memory can address; if the system refuses the memory, the process aborts.
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 0.0, DType::F32)
     }
 
     /// Ones, float32.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn ones(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 1.0, DType::F32)
     }
 
     /// `value` throughout; its element type is that of the literal, as in [`tensor!`](crate::tensor).
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn full(shape: impl Into<Shape>, value: impl ScalarLiteral) -> Tensor {
         let value = value.into_tensor();
         let shape = shape.into();
@@ -77,24 +94,37 @@ impl Tensor {
     }
 
     /// `value` throughout, in a given element type (converted as Rust's `as` does).
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
         let shape = shape.into();
         with_dtype!(dtype, T => Tensor::from_buffer(Buffer::filled(shape.size(), T::from_f64(value)), shape))
     }
 
-    /// Zeros of the shape and type of this tensor.
+    /// Zeros of the shape and type of this tensor. They take memory for each element, even if this tensor is a view that
+    /// repeats some.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn zeros_like(&self) -> Tensor {
         Tensor::full_of(&self.shape, 0.0, self.dtype())
     }
 
     /// Ones of the shape and type of this tensor.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn ones_like(&self) -> Tensor {
         Tensor::full_of(&self.shape, 1.0, self.dtype())
     }
 
     /// The identity matrix, float32, `[size, size]`.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn eye(size: usize) -> Tensor {
-        let mut values = vec![0f32; size * size];
+        let mut values = vec![0f32; Shape::from([size, size]).size()];
         values.iter_mut().step_by(size + 1).for_each(|value| *value = 1.0);
         Tensor::from_buffer(Buffer::from_vec(values), [size, size].into())
     }
@@ -103,15 +133,23 @@ impl Tensor {
     /// three are integers, else float32. `[ceil((end - start) / step)]`.
     ///
     /// # Errors
-    /// If `step` is zero, a number is not finite, or an integer is not of int64.
+    /// Returns an error if `step` is zero, if a number is not finite, if an integer is not an int64, or if there are more
+    /// numbers than memory can address.
+    #[track_caller]
     pub fn arange(start: impl Into<Number>, end: impl Into<Number>, step: impl Into<Number>) -> Result<Tensor> {
         let numbers = [start.into(), end.into(), step.into()];
         if let [Number::Integer(start), Number::Integer(end), Number::Integer(step)] = numbers {
+            let place = Location::caller();
             let wrong = |expected: &str| {
-                Error::argument("arange", format!("from {start} to {end} in steps of {step}: {expected}"))
+                Error::argument("arange", format!("from {start} to {end} in steps of {step}: {expected}")).at(place)
             };
             if step == 0 {
                 return Err(wrong("the step must not be 0"));
+            }
+            // Sums and products of these do not overflow.
+            let wide = -(1i128 << 64)..=1 << 64;
+            if [start, end, step].iter().any(|number| !wide.contains(number)) {
+                return Err(wrong("all must be int64"));
             }
             let count = ((end - start + step - step.signum()) / step).max(0);
             let last = start + (count - 1).max(0) * step;
@@ -132,6 +170,9 @@ impl Tensor {
     }
 
     /// `count` float32 numbers at equal distances from `start` to `end`, both included.
+    ///
+    /// # Panics
+    /// As [`Tensor::zeros`].
     pub fn linspace(start: f64, end: f64, count: usize) -> Tensor {
         let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
         (0..count)
@@ -202,6 +243,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If there is not exactly one element.
+    #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.size() != 1 {
             return Err(Error::shape("item", &self.shape, "needs exactly one element"));
@@ -213,6 +255,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If `T` is not the element type; [`Tensor::cast`] converts.
+    #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
         Ok(self.elements::<T>().to_vec())
@@ -229,8 +272,10 @@ impl Tensor {
     /// assert_eq!(x.view::<f32>()?[[1, 0]], 3.0);
     /// # Ok::<(), tensor::Error>(())
     /// ```
+    #[track_caller]
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         self.check_dtype::<T>("view")?;
+        self.check_array("view")?;
         Ok(kernels::view::view(self))
     }
 
@@ -239,8 +284,10 @@ impl Tensor {
     ///
     /// # Errors
     /// If `T` is not the element type.
+    #[track_caller]
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;
+        self.check_array("into_array")?;
         let shape = self.shape.to_vec();
         let whole = self.is_contiguous() && self.offset == 0 && self.storage.len() == self.size();
         let values = match Arc::try_unwrap(self.storage) {
@@ -260,6 +307,13 @@ impl Tensor {
         Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
     }
 
+    /// An error if an ndarray array cannot have this shape: without elements, the other sizes may be too large for it.
+    #[track_caller]
+    fn check_array(&self, operation: &str) -> Result<()> {
+        if self.size() == 0 { self.shape.checked_size(operation).map(drop) } else { Ok(()) }
+    }
+
+    #[track_caller]
     fn check_dtype<T: Element>(&self, operation: &str) -> Result<()> {
         if T::DTYPE == self.dtype() { Ok(()) } else { Err(Error::dtypes(operation, self.dtype(), T::DTYPE)) }
     }
@@ -354,237 +408,5 @@ impl<T: Element> Deref for Elements<'_, T> {
     #[inline]
     fn deref(&self) -> &[T] {
         self.laid_out.as_slice().expect("`Tensor::elements` has laid them out so")
-    }
-}
-
-/// A number of any of Rust's types, as it stands beside a tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// An integer.
-    Integer(i128),
-    /// A floating-point number.
-    Float(f64),
-}
-
-impl Number {
-    /// The value as `f64`; integers beyond 2⁵³ are rounded.
-    pub fn to_f64(self) -> f64 {
-        match self {
-            Number::Integer(value) => value as f64,
-            Number::Float(value) => value,
-        }
-    }
-
-    /// The number as a scalar of an element type that is floating or holds it exactly.
-    pub(crate) fn to_tensor(self, dtype: DType, operation: &str) -> Result<Tensor> {
-        let integer = match self {
-            Number::Integer(value) => Some(value),
-            // Beyond 2⁶³ no type here holds it.
-            Number::Float(value) if value.fract() == 0.0 && value.abs() < 1e19 => Some(value as i128),
-            Number::Float(_) => None,
-        };
-        let range = match dtype {
-            DType::F32 | DType::F64 => None,
-            DType::I64 => Some(i64::MIN as i128..=i64::MAX as i128),
-            DType::U8 => Some(0..=255),
-            DType::Bool => Some(0..=1),
-        };
-        match range {
-            None => Ok(Tensor::full_of([], self.to_f64(), dtype)),
-            Some(range) => match integer.filter(|value| range.contains(value)) {
-                Some(value) => Ok(with_dtype!(dtype, T => {
-                    Tensor::from_buffer(Buffer::filled(1, T::from_i64(value as i64)), Shape::default())
-                })),
-                None => {
-                    Err(Error::argument(operation, format!("{self} is not a value of {dtype}; cast the tensor first")))
-                }
-            },
-        }
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Number::Integer(value) => write!(f, "{value}"),
-            Number::Float(value) => write!(f, "{value:?}"),
-        }
-    }
-}
-
-macro_rules! numbers {
-    ($variant:ident, $wide:ty: $($type:ty),*) => {$(
-        impl From<$type> for Number {
-            fn from(value: $type) -> Number {
-                Number::$variant(value as $wide)
-            }
-        }
-    )*};
-}
-
-numbers!(Integer, i128: i8, i16, i32, i64, u8, u16, u32, u64, usize, isize);
-numbers!(Float, f64: f32, f64);
-
-/// What may stand beside a tensor in an operation: a tensor, a variable or a plain number.
-pub trait Operand {
-    /// The operand as one of the two things it can be.
-    fn argument(&self) -> Argument<'_>;
-}
-
-/// A tensor or a number.
-pub enum Argument<'a> {
-    /// A tensor.
-    Tensor(Cow<'a, Tensor>),
-    /// A number, which takes the element type of the tensor beside it.
-    Number(Number),
-}
-
-impl<'a> Argument<'a> {
-    /// The tensor, or the number as a scalar of type `dtype`.
-    pub(crate) fn into_tensor(self, dtype: DType, operation: &str) -> Result<Cow<'a, Tensor>> {
-        match self {
-            Argument::Tensor(tensor) => Ok(tensor),
-            Argument::Number(number) => number.to_tensor(dtype, operation).map(Cow::Owned),
-        }
-    }
-}
-
-impl Operand for Tensor {
-    fn argument(&self) -> Argument<'_> {
-        Argument::Tensor(Cow::Borrowed(self))
-    }
-}
-
-impl<O: Operand + ?Sized> Operand for &O {
-    fn argument(&self) -> Argument<'_> {
-        (**self).argument()
-    }
-}
-
-macro_rules! number_operands {
-    ($($type:ty),*) => {$(
-        impl Operand for $type {
-            fn argument(&self) -> Argument<'_> {
-                Argument::Number((*self).into())
-            }
-        }
-    )*};
-}
-
-number_operands!(i8, i16, i32, i64, u8, u16, u32, u64, usize, isize, f32, f64, Number);
-
-/// What [`tensor!`](crate::tensor) and [`Tensor::scalar`] take: numbers, truth values, and nested
-/// arrays of them. Unsuffixed literals become float32 and int64.
-pub trait Literal {
-    /// The tensor; a number has rank 0, an array one more than its elements.
-    fn into_tensor(self) -> Tensor;
-}
-
-/// A literal that is one number or truth value, not an array.
-pub trait ScalarLiteral: Literal {}
-
-macro_rules! literals {
-    ($($type:ty => $element:ty),*) => {$(
-        impl Literal for $type {
-            fn into_tensor(self) -> Tensor {
-                Tensor::from_buffer(Buffer::filled(1, self as $element), Shape::default())
-            }
-        }
-
-        impl ScalarLiteral for $type {}
-    )*};
-}
-
-literals!(f32 => f32, f64 => f32, i32 => i64, i64 => i64, usize => i64, u8 => u8, bool => bool);
-
-impl<L: Literal, const N: usize> Literal for [L; N] {
-    fn into_tensor(self) -> Tensor {
-        stack_equal(self.map(L::into_tensor).as_slice())
-    }
-}
-
-/// Joins tensors of one shape and type along a new first axis, without being an operation.
-fn stack_equal(parts: &[Tensor]) -> Tensor {
-    let Some(first) = parts.first() else {
-        return Tensor::zeros([0]);
-    };
-    with_dtype!(first.dtype(), T => {
-        let mut buffer = Buffer::new::<T>(parts.len() * first.size());
-        let chunks = buffer.as_mut_slice::<T>().chunks_mut(first.size().max(1));
-        for (chunk, part) in chunks.zip(parts) {
-            chunk.copy_from_slice(&part.elements());
-        }
-        Tensor::from_buffer(buffer, first.shape().inserted(0, parts.len()))
-    })
-}
-
-/// A tensor from nested literals: `tensor![1.0, 2.0]` is float32, `tensor![[1, 2], [3, 4]]` int64,
-/// `tensor![true, false]` bool, each of the shape that the brackets show.
-#[macro_export]
-macro_rules! tensor {
-    ($($element:expr),* $(,)?) => {
-        $crate::Literal::into_tensor([$($element),*])
-    };
-}
-
-/// A scalar that keeps the type of the value.
-impl<T: Element> From<T> for Tensor {
-    fn from(value: T) -> Tensor {
-        Tensor::from_buffer(Buffer::filled(1, value), Shape::default())
-    }
-}
-
-impl<T: Element> From<Vec<T>> for Tensor {
-    fn from(values: Vec<T>) -> Tensor {
-        let shape = Shape::from([values.len()]);
-        Tensor::from_buffer(Buffer::from_vec(values), shape)
-    }
-}
-
-impl<T: Element> From<&[T]> for Tensor {
-    fn from(values: &[T]) -> Tensor {
-        values.to_vec().into()
-    }
-}
-
-impl<T: Element> FromIterator<T> for Tensor {
-    fn from_iter<I: IntoIterator<Item = T>>(values: I) -> Tensor {
-        values.into_iter().collect::<Vec<T>>().into()
-    }
-}
-
-macro_rules! from_nested_arrays {
-    ($($array:ty, [$($size:ident),+], |$values:ident| $flat:expr;)*) => {$(
-        impl<T: Element, $(const $size: usize),+> From<$array> for Tensor {
-            fn from($values: $array) -> Tensor {
-                Tensor::from_buffer(Buffer::from_vec($flat.to_vec()), [$($size),+].into())
-            }
-        }
-    )*};
-}
-
-from_nested_arrays! {
-    [T; A], [A], |values| values;
-    [[T; B]; A], [A, B], |values| values.as_flattened();
-    [[[T; C]; B]; A], [A, B, C], |values| values.as_flattened().as_flattened();
-    [[[[T; D]; C]; B]; A], [A, B, C, D], |values| values.as_flattened().as_flattened().as_flattened();
-}
-
-/// Takes over an ndarray array, without a copy if it lies in row-major order.
-impl<T: Element, D: Dimension> From<ArrayBase<OwnedRepr<T>, D>> for Tensor {
-    fn from(array: ArrayBase<OwnedRepr<T>, D>) -> Tensor {
-        let shape = Shape::from(array.shape());
-        let values = if array.is_standard_layout() {
-            match array.into_raw_vec_and_offset() {
-                (values, None | Some(0)) if values.len() == shape.size() => values,
-                (values, offset) => {
-                    let offset = offset.unwrap_or(0);
-                    values[offset..offset + shape.size()].to_vec()
-                }
-            }
-        } else {
-            array.iter().copied().collect()
-        };
-        Tensor::from_buffer(Buffer::from_vec(values), shape)
     }
 }

@@ -66,7 +66,7 @@ fn pairs(a: usize, b: usize) -> impl Iterator<Item = (usize, usize)> {
 fn numbers(generator: &mut Generator, shape: [usize; 4], dtype: DType, view: bool) -> Tensor {
     let stored = if view { [shape[3], shape[0], 2 * shape[1], shape[2]] } else { shape };
     let x = generator.integers(stored, -4..5).unwrap().cast(dtype);
-    if view { x.slice((.., .., (Some(1), None, 2), ..)).unwrap().permute(&[1, 2, 3, 0]).unwrap() } else { x }
+    if view { x.slice((.., .., (Some(1), None, 2), ..)).unwrap().permute([1, 2, 3, 0]).unwrap() } else { x }
 }
 
 fn check(case: &Case, dtype: DType, views: bool) {
@@ -194,7 +194,7 @@ fn a_transposed_convolution_has_the_size_that_its_options_say() {
 
 #[test]
 fn channels_first_are_a_view_away() {
-    let x = Tensor::arange(0, 24, 1).unwrap().with_shape([1, 2, 3, 4]).unwrap().cast(DType::F32);
+    let x = Tensor::arange(0, 24, 1).unwrap().reshape([1, 2, 3, 4]).unwrap().cast(DType::F32);
     let last = x.channels_last().unwrap();
     assert_eq!((&last.shape()[..], last.view::<f32>().unwrap()[[0, 2, 1, 1]]), (&[1, 3, 4, 2][..], 21.0));
     assert_eq!(last.channels_first().unwrap().to_vec::<f32>().unwrap(), x.to_vec::<f32>().unwrap());

@@ -117,10 +117,10 @@ fn large_pooling_is_split_right() {
 
 #[test]
 fn views_and_sequences_are_pooled() {
-    let x = Tensor::arange(0, 24, 1).unwrap().with_shape([1, 2, 3, 4]).unwrap().cast(DType::F32);
+    let x = Tensor::arange(0, 24, 1).unwrap().reshape([1, 2, 3, 4]).unwrap().cast(DType::F32);
     let y = x.channels_last().unwrap().max_pool2d(PoolOptions::new([3, 2])).unwrap();
     assert_eq!((&y.shape()[..], y.to_vec::<f32>().unwrap()), (&[1, 1, 2, 2][..], vec![9.0, 21.0, 11.0, 23.0]));
-    let sequence = Tensor::from(vec![1.0f32, 5.0, 2.0, 4.0, 3.0]).with_shape([1, 5, 1]).unwrap();
+    let sequence = Tensor::from(vec![1.0f32, 5.0, 2.0, 4.0, 3.0]).reshape([1, 5, 1]).unwrap();
     let same = PoolOptions { stride: [2], padding: Padding::Same, ..PoolOptions::new([2]) };
     assert_eq!(sequence.max_pool1d(same).unwrap().to_vec::<f32>().unwrap(), [5.0, 4.0, 3.0]);
     // As in Keras, what is beyond the end does not count.
@@ -131,7 +131,7 @@ fn views_and_sequences_are_pooled() {
 
 #[test]
 fn a_window_with_nan_is_nan() {
-    let x = Tensor::from(vec![1.0f32, f32::NAN, 3.0, f32::NAN, 2.0, 7.0]).with_shape([1, 1, 6, 1]).unwrap();
+    let x = Tensor::from(vec![1.0f32, f32::NAN, 3.0, f32::NAN, 2.0, 7.0]).reshape([1, 1, 6, 1]).unwrap();
     let y = x.max_pool2d(PoolOptions::new([1, 3])).unwrap().to_vec::<f32>().unwrap();
     assert!(y[0].is_nan() && y[1].is_nan());
 }

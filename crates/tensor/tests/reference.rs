@@ -49,7 +49,7 @@ fn make(shape: &[usize], view: View, seed: u64) -> Tensor {
         View::Plain => of(shape),
         View::Transposed => {
             let reversed: Vec<usize> = shape.iter().rev().copied().collect();
-            of(&reversed).permute(&all.iter().rev().copied().collect::<Vec<_>>()).unwrap()
+            of(&reversed).permute(all.iter().rev().copied().collect::<Vec<_>>()).unwrap()
         }
         View::Strided => match shape {
             [] => of(&[3]).at(1, 0).unwrap(),
@@ -218,7 +218,7 @@ proptest! {
         let a = if left { x.expand_dims(0).unwrap() } else { x.clone() };
         let b = if right { y.expand_dims(1).unwrap() } else { y.clone() };
         let product = (&a.expand_dims(-1).unwrap() * &b.expand_dims(-3).unwrap()).sum_axes(-2).unwrap();
-        let expected = product.with_shape(found.shape()).unwrap();
+        let expected = product.reshape(found.shape()).unwrap();
         check(&found, &array(&expected));
         check(&x.cast(DType::F32).matmul(y.cast(DType::F32)).unwrap(), &array(&expected));
     }
@@ -270,7 +270,7 @@ proptest! {
         let chosen: Vec<usize> = indices.into_iter().filter(|&k| k as isize <= start && (start - k as isize) % 2 == 0).collect();
         let first = x.transpose(0, along).unwrap().slice(steps).unwrap().transpose(0, along).unwrap();
         check(&first, &moved(&resized(axis, chosen.len()), &|p| { p[axis] = chosen[p[axis]]; true }));
-        let pieces = x.split(&[size / 2, 0, size - size / 2], along).unwrap();
+        let pieces = x.split([size / 2, 0, size - size / 2], along).unwrap();
         check(&Tensor::concat(&pieces.iter().collect::<Vec<_>>(), along).unwrap(), &a);
         let chunks = x.chunk(3, along).unwrap();
         check(&Tensor::concat(&chunks.iter().collect::<Vec<_>>(), along).unwrap(), &a);
@@ -390,7 +390,7 @@ proptest! {
         check(&indices, &lanes(&|row| order(row).into_iter().map(|k| k as f64).collect()));
         let k = shape[axis] / 2;
         let (best, places) = if descending { x.topk(k, along) } else { x.bottomk(k, along) }.unwrap();
-        let first = |x: &Tensor| x.split(&[k, shape[axis] - k], along).unwrap().swap_remove(0);
+        let first = |x: &Tensor| x.split([k, shape[axis] - k], along).unwrap().swap_remove(0);
         check(&best, &array(&first(&sorted)));
         check(&places, &array(&first(&indices)));
         for (found, expected) in [
@@ -426,15 +426,15 @@ fn work_split_over_tasks() {
         let sums = x.sum_axes(axes).unwrap();
         assert!((sums.sum().item().unwrap() - total).abs() < 1e-9, "{axes:?}");
     }
-    let y = x.permute(&[2, 0, 1]).unwrap();
-    assert_eq!((&y + &y).permute(&[1, 2, 0]).unwrap().to_vec::<f64>().unwrap(), (&x * 2).to_vec::<f64>().unwrap());
+    let y = x.permute([2, 0, 1]).unwrap();
+    assert_eq!((&y + &y).permute([1, 2, 0]).unwrap().to_vec::<f64>().unwrap(), (&x * 2).to_vec::<f64>().unwrap());
     let index: Tensor = (0..3000i64).map(|k| k * 7 % 70).collect();
     let taken = x.take(&index, 0).unwrap();
     assert_eq!(
         taken.at(2999, 0).unwrap().to_vec::<f64>().unwrap(),
         x.at(2999 * 7 % 70, 0).unwrap().to_vec::<f64>().unwrap()
     );
-    let index = index.with_shape([3000, 1, 1]).unwrap().expand([3000, 33, 41]).unwrap();
+    let index = index.reshape([3000, 1, 1]).unwrap().expand([3000, 33, 41]).unwrap();
     assert_eq!(x.gather(&index, 0).unwrap().to_vec::<f64>().unwrap(), taken.to_vec::<f64>().unwrap());
     let a = make(&[300, 200], View::Transposed, 1);
     let b = make(&[200, 500], View::Flipped, 2);

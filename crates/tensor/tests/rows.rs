@@ -93,7 +93,7 @@ fn rows_of_every_width_agree_with_float64() -> Result<()> {
 #[test]
 fn other_axes_have_rows_too() -> Result<()> {
     let (g, y) = (tensor(&numbers(24, 1), 6)?.reshape([2, 4, 3])?, tensor(&numbers(24, 2), 6)?.reshape([2, 4, 3])?);
-    let swapped = |x: &Tensor| x.permute(&[0, 2, 1]);
+    let swapped = |x: &Tensor| x.permute([0, 2, 1]);
     for (inner, outer) in [
         (Fused::SoftmaxGradient { axis: 1 }, Fused::SoftmaxGradient { axis: 2 }),
         (Fused::LogSoftmaxGradient { axis: 1 }, Fused::LogSoftmaxGradient { axis: 2 }),

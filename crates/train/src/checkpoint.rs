@@ -1,15 +1,17 @@
 //! All that a training needs to go on, in one file.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::path::Path;
 
 use autograd::Variable;
+use data::escaped;
 use data::safetensors::{self, Safetensors};
 use optim::{AccumulatorState, Optimizer, OptimizerState, VariableState, WeightAverageState};
 use tensor::{GeneratorState, Tensor, random};
 
 use crate::callbacks::Callback;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 use crate::history::History;
 use crate::kept::{lend, lend_mut};
 use crate::metrics::Running;
@@ -36,11 +38,14 @@ impl Checkpoint {
     /// Reads a checkpoint.
     ///
     /// # Errors
-    /// If the file cannot be read, is no checkpoint, was written by a later version, or is not what was written.
+    /// Returns an error if the file cannot be read, is not a regular file, is not a checkpoint, was written by a later
+    /// version, or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint> {
-        let file = path.as_ref().display().to_string();
-        let refused = |message: String| Error::Checkpoint { file: file.clone(), message };
-        let opened = Safetensors::open(&path)?;
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let refused = |message: String| TrainError::checkpoint(path, message);
+        refuse_irregular(path)?;
+        let opened = Safetensors::open(path)?;
         let mut notes = opened.metadata().clone();
         if notes.get("format").is_none_or(|format| format != FORMAT) {
             return Err(refused("is safetensors, but no training checkpoint; weights alone are loaded by name".into()));
@@ -57,8 +62,11 @@ impl Checkpoint {
         let written = notes.remove("checksum");
         let found = format!("{:08x}", data::checksum(&tensors, &notes)?);
         if written.as_ref() != Some(&found) {
-            let written = written.unwrap_or_else(|| "none".into());
-            return Err(refused(format!("is damaged: its checksum is {found}, and was {written} when it was written")));
+            let written = written.as_deref().unwrap_or("none");
+            return Err(refused(format!(
+                "is damaged: its checksum is {found}, and was {} when it was written",
+                escaped(written)
+            )));
         }
         Ok(Checkpoint { file, notes, tensors: Entries::from(&tensors[..]) })
     }
@@ -107,6 +115,22 @@ impl Checkpoint {
             Ok((name.to_owned(), values.to_vec::<f64>()?))
         });
         History::of_columns(columns.collect::<Result<_>>()?).ok_or_else(|| self.refused("has an uneven history"))
+    }
+
+    /// The value of this name in the last epoch of the history in a file; `None` if there is no such file, or its
+    /// history has no such name. Only the history is read.
+    pub(crate) fn last_value(path: &Path, name: &str) -> Result<Option<f64>> {
+        if !path.try_exists().map_err(|error| TrainError::file(path, error))? {
+            return Ok(None);
+        }
+        refuse_irregular(path)?;
+        let file = Safetensors::open(path)?;
+        let is_column = |entry: &&str| {
+            let column = entry.strip_prefix("history.").and_then(|column| column.split_once('.'));
+            column.is_some_and(|(_, column)| column == name)
+        };
+        let Some(column) = file.names().find(is_column) else { return Ok(None) };
+        Ok(file.tensor(column)?.to_vec::<f64>()?.last().copied())
     }
 
     /// Where a training is.
@@ -178,7 +202,7 @@ impl Checkpoint {
                 stray.name(),
                 stray.shape()
             );
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         let state = optimizer.state(&variables(weights));
         self.note(key, optimizer.name());
@@ -196,11 +220,12 @@ impl Checkpoint {
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        refuse_irregular(path)?;
         let mut metadata = self.notes.clone();
         let sum = data::checksum(self.tensors.as_slice(), &metadata)?;
         metadata.insert("checksum".into(), format!("{sum:08x}"));
         let options = safetensors::Options { metadata, ..Default::default() };
-        Ok(safetensors::write(path, self.tensors.as_slice(), &options)?)
+        safetensors::write(path, self.tensors.as_slice(), &options)
     }
 
     /// Puts a training, whose weights are made, where this was taken. Everything is checked before anything but
@@ -250,7 +275,7 @@ impl Checkpoint {
         self.agrees("accumulate", &training.accumulator.batches().to_string())?;
         self.agrees("callbacks", &names(with_state(&training.fit.callbacks).map(|(name, _)| name)))?;
         self.agrees("metrics", &names(training.meter.metrics.iter().map(|metric| metric.name())))?;
-        // First, as a training that begins anew resets them.
+        // First, since a training that begins resets them.
         for (k, metric) in training.meter.metrics.iter_mut().enumerate() {
             let state = self.tensors.get(&format!("metric.{k}"))?.to_vec::<f64>()?;
             metric.restore(&state).map_err(|error| error.context(metric.name()).context(&self.file))?;
@@ -277,7 +302,7 @@ impl Checkpoint {
         training.history = history;
         (training.epoch, training.batch) = (epoch, batch);
         training.resumed = true;
-        training.stop = self.notes.get("stopped").cloned();
+        training.stop = self.notes.get("stopped").map(|reason| escaped(reason).to_string());
         Ok(())
     }
 
@@ -288,7 +313,7 @@ impl Checkpoint {
         if written == found {
             Ok(())
         } else {
-            Err(self.refused(&format!("has {written} as {key}, the training {found}")))
+            Err(self.refused(&format!("has {} as {key}, the training {}", escaped(written), escaped(found))))
         }
     }
 
@@ -317,7 +342,7 @@ impl Checkpoint {
         let state = OptimizerState { learning_rate, steps, variables: states };
         match optimizer.check_state(&variables(weights), &state) {
             Ok(()) => Ok(state),
-            Err(error) => Err(error.context(key).context(&self.file).into()),
+            Err(error) => Err(error.context(key).context(&self.file)),
         }
     }
 
@@ -336,12 +361,20 @@ impl Checkpoint {
         let numbers: Vec<u64> = text.split(' ').filter_map(|number| number.parse().ok()).collect();
         match numbers[..] {
             [seed, stream, position] => Ok(Some(GeneratorState { seed, stream, position })),
-            _ => Err(self.refused(&format!("has {text:?} as {key}; three numbers were expected"))),
+            _ => Err(self.refused(&format!("has {} as {key}; three numbers were expected", escaped(text)))),
         }
     }
 
     fn refused(&self, message: &str) -> Error {
-        Error::Checkpoint { file: self.file.clone(), message: message.into() }
+        Error::from(TrainError::Checkpoint { file: self.file.clone(), message: message.into() })
+    }
+}
+
+/// Refuses what is there and is not a regular file: opening a pipe would wait for its other end.
+fn refuse_irregular(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(TrainError::checkpoint(path, "is not a regular file, as checkpoints are")),
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use crate::error::{Error, Result};
+use data::escaped;
+
+use crate::error::{Result, TrainError};
 
 /// The results of each epoch by name: `loss`, the metrics, and with validation the same with
 /// `val_` in front.
@@ -24,16 +26,16 @@ impl History {
     pub(crate) fn push(&mut self, values: &[(String, f64)]) -> Result<()> {
         let mut seen = HashSet::new();
         if let Some((name, _)) = values.iter().find(|(name, _)| !seen.insert(name)) {
-            return Err(Error::Trainer(format!("an epoch has two values named {name}; each needs a name of its own")));
+            let message = format!("an epoch has two values named {}; each needs a name of its own", escaped(name));
+            return Err(TrainError::trainer(message));
         }
         if self.epochs == 0 {
             self.columns = values.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
         }
         if !self.names().eq(values.iter().map(|(name, _)| name.as_str())) {
-            let given: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
-            let names: Vec<&str> = self.names().collect();
-            let message = format!("an epoch of {}, after those of {}", given.join(", "), names.join(", "));
-            return Err(Error::Trainer(message));
+            let given = listed(values.iter().map(|(name, _)| name.as_str()));
+            let message = format!("an epoch of {given}, after those of {}", listed(self.names()));
+            return Err(TrainError::trainer(message));
         }
         self.epochs += 1;
         for ((_, column), (_, value)) in self.columns.iter_mut().zip(values) {
@@ -77,9 +79,10 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths: Vec<usize> = self.columns.iter().map(|(name, _)| name.chars().count().max(10)).collect();
+        let names: Vec<String> = self.names().map(|name| escaped(name).to_string()).collect();
+        let widths: Vec<usize> = names.iter().map(|name| name.chars().count().max(10)).collect();
         write!(f, "epoch")?;
-        for ((name, _), width) in self.columns.iter().zip(&widths) {
+        for (name, width) in names.iter().zip(&widths) {
             write!(f, "  {name:>width$}")?;
         }
         for epoch in 0..self.epochs {
@@ -121,8 +124,20 @@ impl Score {
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "loss {}", number(self.loss))?;
-        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {name} {}", number(*value)))
+        self.metrics.iter().try_for_each(|(name, value)| write!(f, ", {} {}", escaped(name), number(*value)))
     }
+}
+
+/// Names in a message, with commas between them: each may come from a file, and there may be any number of them.
+pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    const MOST: usize = 20;
+    let mut names = names.map(|name| escaped(name).to_string());
+    let mut shown: Vec<String> = names.by_ref().take(MOST).collect();
+    match names.count() {
+        0 => {}
+        more => shown.push(format!("and {more} more")),
+    }
+    shown.join(", ")
 }
 
 /// Four digits after the point, or an exponent where these would not show much.
@@ -148,6 +163,20 @@ mod tests {
         assert_eq!(history.to_string(), table);
         assert_eq!(history.get("loss"), Some(&[2.5, 1e-7][..]));
         assert_eq!((history.last("val_accuracy"), history.get("accuracy")), (Some(1.0), None));
+    }
+
+    #[test]
+    fn names_cannot_fake_lines() {
+        let name = "f1\n    1      0.0001\u{1b}[2J";
+        let mut history = History::default();
+        history.push(&[(name.to_string(), 0.5)]).unwrap();
+        let table = "epoch  f1\\n    1      0.0001\\u{1b}[2J\n    0                          0.5000";
+        assert_eq!(history.to_string(), table);
+        let score = Score { loss: 0.5, metrics: vec![(name.to_string(), 0.25)] };
+        assert_eq!(score.to_string(), "loss 0.5000, f1\\n    1      0.0001\\u{1b}[2J 0.2500");
+        let many: Vec<String> = (0..30).map(|k| format!("m{k}")).collect();
+        let listed = listed(many.iter().map(String::as_str));
+        assert!(listed.starts_with("m0, m1, ") && listed.ends_with(", m19, and 10 more"), "{listed}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use nn::{Layer, Mode, RandomStream, Shown, Visitor};
 use optim::{Optimizer, WeightAverage};
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 use crate::state::unique;
 
 /// What is kept, each under a name.
@@ -23,7 +23,7 @@ pub(crate) struct Kept<'a> {
 pub(crate) struct Parts<'a>(Vec<(String, &'a dyn Shown)>);
 
 impl Layer for Parts<'_> {
-    fn forward(&self, input: &Tensor, _mode: Mode) -> tensor::Result<Tensor> {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         Ok(input.clone())
     }
 
@@ -96,5 +96,5 @@ pub(crate) fn lend_mut<'a, T: ?Sized>(name: &str, kept: &'a RefCell<T>) -> Resul
 }
 
 fn borrowed(name: &str) -> Error {
-    Error::Trainer(format!("{name} is borrowed; let go of it before next_epoch, end_batch and end_epoch"))
+    TrainError::trainer(format!("{name} is borrowed; let go of it before next_epoch, end_batch and end_epoch"))
 }

@@ -23,15 +23,15 @@
 //! | [`Trainer`] | a model with a loss, an optimizer and metrics: fit, evaluate, predict |
 //! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints and what they keep, what to show |
 //! | [`Training`] | a training under way: for callbacks and for loops written by hand |
-//! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, functions of one's own |
+//! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, your own functions |
 //! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
-//! | [`interrupted`] | Ctrl-C |
+//! | [`interrupted`] | Ctrl-C and SIGTERM |
 //! | [`History`], [`Score`] | what fitting and evaluating return |
 //! | [`Metric`], [`metrics`] | what is measured besides the loss |
 //! | [`Plot`], [`SavePlot`] | a picture of a history, once or after each epoch |
 //! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
 //! | [`save_weights`], [`load_weights`] | weights in files |
-//! | [`Error`] | what can go wrong, in this crate and those below |
+//! | [`Error`], [`TrainError`] | the error of the whole workspace, and what of it concerns trainings |
 
 pub mod callbacks;
 mod checkpoint;
@@ -39,6 +39,7 @@ mod checkpoints;
 mod csv_log;
 mod error;
 mod fit;
+mod folder_lock;
 mod history;
 mod interrupt;
 mod json_lines;
@@ -53,13 +54,15 @@ mod step;
 mod tensorboard;
 mod trainer;
 mod training;
+mod unoptimized;
+mod untrained;
 mod weights;
 
 pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau, SavePlot};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use csv_log::CsvLog;
-pub use error::{Error, Result};
+pub use error::{Error, Result, TrainError};
 pub use fit::{BatchEnd, Fit};
 pub use history::{History, Score};
 pub use interrupt::interrupted;
@@ -71,3 +74,8 @@ pub use tensorboard::TensorBoard;
 pub use trainer::Trainer;
 pub use training::Training;
 pub use weights::{load_weights, load_weights_with, read_tensors, save_weights, save_weights_as, write_tensors};
+
+/// The program in the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -3,7 +3,7 @@
 use data::{Batch, Batches};
 use tensor::no_record;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 use crate::history::Score;
 use crate::metrics::{Metric, Running};
 use crate::state::unique;
@@ -42,12 +42,12 @@ impl Meter<'_> {
         Score { loss: self.loss.mean(), metrics }
     }
 
-    /// The same, unless there was nothing to measure.
-    pub(crate) fn score_of(&self, operation: &str) -> Result<Score> {
-        if self.loss.is_empty() {
-            return Err(Error::Trainer(format!("{operation}: the data has no samples; one at least is needed")));
-        }
-        Ok(self.score())
+    /// What was measured of this data since the last reset.
+    ///
+    /// # Errors
+    /// Returns an error if there was nothing to measure.
+    pub(crate) fn score_of(&self, data: &str) -> Result<Score> {
+        if self.loss.is_empty() { Err(no_samples(data)) } else { Ok(self.score()) }
     }
 
     /// Measures the samples of pass 0.
@@ -57,10 +57,15 @@ impl Meter<'_> {
             let batch = batch?;
             self.update(&batch, &objective.evaluate(&batch)?)?;
         }
-        self.score_of("evaluate")
+        self.score_of("evaluate: the data")
     }
 
     pub(crate) fn check(&self) -> Result<()> {
         unique("metrics", std::iter::once("loss").chain(self.metrics.iter().map(|metric| metric.name())))
     }
+}
+
+/// The error for data without samples.
+pub(crate) fn no_samples(data: &str) -> Error {
+    TrainError::trainer(format!("{data} has no samples; one at least is needed"))
 }

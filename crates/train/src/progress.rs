@@ -1,13 +1,15 @@
 //! What is shown during training, on the standard error stream.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::history::{Score, number};
 
-/// How much [`Trainer::fit`](crate::Trainer::fit) shows, on the standard error stream.
+/// How much [`Trainer::fit`](crate::Trainer::fit) shows, on the standard error stream. If this stream cannot be written,
+/// because the disk is full or the terminal is gone, the training goes on and nothing is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verbose {
     /// [`Bar`](Verbose::Bar) on a terminal, [`Lines`](Verbose::Lines) elsewhere.
@@ -64,14 +66,32 @@ impl Progress {
         self.bar.abandon();
     }
 
-    /// The epoch is done.
-    pub(crate) fn finish(self, score: &Score, validation: Option<&Score>) {
+    /// The epoch is done: removes the bar.
+    pub(crate) fn finish(self) -> Finished {
         self.bar.finish_and_clear();
+        Finished { title: self.title, seconds: self.start.elapsed().as_secs_f64(), silent: self.silent }
+    }
+}
+
+/// An epoch that is done.
+pub(crate) struct Finished {
+    title: String,
+    seconds: f64,
+    silent: bool,
+}
+
+impl Finished {
+    pub(crate) fn show(self, score: &Score, validation: Option<&Score>) {
         if self.silent {
             return;
         }
-        let seconds = self.start.elapsed().as_secs_f64();
         let validation = validation.map_or(String::new(), |score| format!("; validation {score}"));
-        eprintln!("{}: {seconds:.1} s, {score}{validation}", self.title);
+        say(format_args!("{}: {:.1} s, {score}{validation}", self.title, self.seconds));
     }
+}
+
+/// Writes a line to the standard error stream, in place of `eprintln!`, which panics if it cannot: no line is worth a
+/// training.
+pub(crate) fn say(line: fmt::Arguments<'_>) {
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

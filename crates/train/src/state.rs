@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 /// Named tensors, and numbers and counts among them as scalars.
 #[derive(Debug, Default)]
@@ -48,12 +48,12 @@ impl Entries {
     pub(crate) fn get(&self, name: &str) -> Result<&Tensor> {
         match self.0.iter().find(|(other, _)| other == name) {
             Some((_, tensor)) => Ok(tensor),
-            None => Err(Error::Trainer(format!("the state has no {name}"))),
+            None => Err(TrainError::trainer(format!("the state has no {name}"))),
         }
     }
 
     pub(crate) fn get_number(&self, name: &str) -> Result<f64> {
-        Ok(self.get(name)?.item()?)
+        self.get(name)?.item()
     }
 
     pub(crate) fn get_count(&self, name: &str) -> Result<usize> {
@@ -61,7 +61,7 @@ impl Entries {
         if value >= 0.0 && value.fract() == 0.0 && value < 2f64.powi(53) {
             Ok(value as usize)
         } else {
-            Err(Error::Trainer(format!("the state has {value} as {name}, which is no count")))
+            Err(TrainError::trainer(format!("the state has {value} as {name}, which is no count")))
         }
     }
 
@@ -83,7 +83,7 @@ impl Entries {
 pub(crate) fn unique<'n>(things: &str, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
     let mut seen = HashSet::new();
     match names.into_iter().find(|name| !seen.insert(*name)) {
-        Some(name) => Err(Error::Trainer(format!("two {things} are named {name}; each needs a name of its own"))),
+        Some(name) => Err(TrainError::trainer(format!("two {things} are named {name}; each needs a name of its own"))),
         None => Ok(()),
     }
 }

@@ -6,7 +6,8 @@ use nn::{Layer, Loss, Mode, Part, Reduction, Visitor};
 use optim::Optimizer;
 use tensor::{DType, Tensor, no_record};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
+use crate::untrained::Untrained;
 
 /// What is made small: the mean loss of a batch, each sample times its weight, and the penalties of the model.
 pub(crate) struct Objective<'m> {
@@ -40,12 +41,19 @@ pub(crate) fn apply(
     gradients: &[Tensor],
 ) -> Result<()> {
     optimizer.apply(weights, gradients)?;
-    Ok(model.apply_constraints()?)
+    model.apply_constraints()
 }
 
 impl Objective<'_> {
     /// Forward pass, loss, and the gradients of all trainable weights.
-    pub(crate) fn gradients(&self, batch: &Batch) -> Result<(Outcome, Vec<Variable>, Vec<Tensor>)> {
+    ///
+    /// # Errors
+    /// Returns an error if the loss depends on variables that are [not trained](Untrained).
+    pub(crate) fn gradients(
+        &self,
+        batch: &Batch,
+        untrained: &mut Untrained,
+    ) -> Result<(Outcome, Vec<Variable>, Vec<Tensor>)> {
         let states = states(self.model);
         let tape = GradientTape::new();
         let (loss, predictions, weights) = self.forward(batch, Mode::Training)?;
@@ -57,8 +65,9 @@ impl Objective<'_> {
             return Ok((outcome, Vec::new(), Vec::new()));
         }
         let variables = self.model.trainable_weights();
+        untrained.check(&tape, &loss, &variables)?;
         if variables.is_empty() {
-            return Err(Error::Trainer("fit: the model has no trainable weights; there is nothing to fit".into()));
+            return Err(TrainError::trainer("fit: the model has no trainable weights; there is nothing to fit".into()));
         }
         let gradients = tape.gradient(&loss, &variables)?;
         Ok((outcome, variables, gradients))
@@ -83,7 +92,7 @@ impl Objective<'_> {
         let mut loss = self.loss.reduce(&batch.targets, &predictions, scaled.as_ref(), self.reduction)?;
         if !loss.shape().is_empty() {
             let message = format!("a loss of shape {}: the reduction must give one number", loss.shape());
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         if let Some(penalty) = self.model.regularization_loss()? {
             loss = loss.try_add(penalty)?;

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 /// A folder of event files, which `tensorboard --logdir` shows: a chart for each name, its values
 /// over the epochs. Every run, or part of a run that was resumed, writes a file of its own, whose
-/// name begins with `events.out.tfevents` and the time.
+/// name begins with `events.out.tfevents` and the time. A resumed run has TensorBoard forget the
+/// epochs that come again.
 ///
 /// The file is a sequence of TFRecords, each a Protocol Buffers message `Event`
 /// (`tensorflow/core/util/event.proto`). Values are stored in float32, as TensorBoard's scalars are.
@@ -32,20 +33,35 @@ impl TensorBoard {
     /// If folder or file cannot be made.
     pub fn create(folder: impl AsRef<Path>) -> Result<TensorBoard> {
         let folder = folder.as_ref();
-        fs::create_dir_all(folder).map_err(|error| Error::file(folder, error))?;
+        fs::create_dir_all(folder).map_err(|error| TrainError::file(folder, error))?;
         let now = now();
         // TensorBoard reads files in the order of their names.
         let name =
             format!("events.out.tfevents.{:010}.{:09}.{}", now.as_secs(), now.subsec_nanos(), std::process::id());
         let path = folder.join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        let file = file.map_err(|error| Error::file(&path, error))?;
+        let file = file.map_err(|error| TrainError::file(&path, error))?;
         let mut log = TensorBoard { path, file };
         let mut event = Message::default();
         event.double(1, now.as_secs_f64());
         event.bytes(3, b"brain.Event:2");
         log.append(&event)?;
         Ok(log)
+    }
+
+    /// Tells TensorBoard to forget what it has read, from the earlier files of this folder, from an epoch on: an event
+    /// `SessionLog` with the status `START`.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be written.
+    pub fn rewind(&mut self, epoch: usize) -> Result<()> {
+        let mut session = Message::default();
+        session.integer(1, 1);
+        let mut event = Message::default();
+        event.double(1, now().as_secs_f64());
+        event.integer(2, epoch as u64);
+        event.bytes(7, &session.0);
+        self.append(&event)
     }
 
     /// Adds an event with these values.
@@ -74,7 +90,7 @@ impl TensorBoard {
         record.extend(checksum(&length).to_le_bytes());
         record.extend(&message.0);
         record.extend(checksum(&message.0).to_le_bytes());
-        self.file.write_all(&record).map_err(|error| Error::file(&self.path, error))
+        self.file.write_all(&record).map_err(|error| TrainError::file(&self.path, error))
     }
 }
 
@@ -155,16 +171,19 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("tensorboard-{}", std::process::id()));
         let mut log = TensorBoard::create(folder.join("run")).unwrap();
         log.write(300, &[("loss", 0.5), ("é", f64::NAN)]).unwrap();
+        log.rewind(299).unwrap();
         assert!(log.path.file_name().unwrap().to_str().unwrap().starts_with("events.out.tfevents."));
         let bytes = fs::read(&log.path).unwrap();
         let messages = messages(&bytes);
-        assert_eq!(messages.len(), 2);
+        assert_eq!(messages.len(), 3);
         // Behind the nine bytes of the time.
         assert_eq!(messages[0][9..], *b"\x1a\x0dbrain.Event:2");
         assert_eq!(
             messages[1][9..],
             *b"\x10\xac\x02\x2a\x18\x0a\x0b\x0a\x04loss\x15\x00\x00\x00\x3f\x0a\x09\x0a\x02\xc3\xa9\x15\x00\x00\xc0\x7f"
         );
+        // `tensorflow/core/util/event.proto`: step 299, `session_log { status: START }`.
+        assert_eq!(messages[2][9..], *b"\x10\xab\x02\x3a\x02\x08\x01");
         fs::remove_dir_all(&folder).unwrap();
         let error = TensorBoard::create("/dev/null/run").unwrap_err().to_string();
         assert!(error.starts_with("/dev/null/run: "), "{error}");

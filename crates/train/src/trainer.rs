@@ -5,36 +5,44 @@ use nn::{Layer, Loss, Mode, Reduction};
 use optim::Optimizer;
 use tensor::{Tensor, no_record};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
 use crate::meter::Meter;
 use crate::metrics::Metric;
 use crate::step::{self, Objective};
 use crate::training::Training;
+use crate::untrained::Untrained;
 
 /// A model with all it takes to train it.
 ///
 /// The mean over samples of the loss is made small. Losses and metrics of an epoch are means over
 /// its samples, each measured before the step that its batch leads to, as in Keras: so they lag
 /// behind those of an evaluation.
+///
+/// Several threads may [predict](Trainer::predict) with one trainer at the same time.
 pub struct Trainer<'m> {
     objective: Objective<'m>,
     optimizer: Box<dyn Optimizer>,
     meter: Meter<'static>,
     batch_size: usize,
+    /// For steps that belong to no fit.
+    untrained: Untrained,
 }
 
 impl<'m> Trainer<'m> {
     /// A trainer of this model, which stays the caller's: training changes its weights.
     pub fn new(model: &'m dyn Layer, loss: impl Loss + 'static, optimizer: impl Optimizer + 'static) -> Trainer<'m> {
         let objective = Objective { model, loss: Box::new(loss), reduction: Reduction::default() };
-        Trainer { objective, optimizer: Box::new(optimizer), meter: Meter::default(), batch_size: 128 }
+        let (optimizer, meter, untrained) = (Box::new(optimizer), Meter::default(), Untrained::default());
+        Trainer { objective, optimizer, meter, batch_size: 128, untrained }
     }
 
-    /// Measures one thing more.
+    /// Measures one more quantity. The metric is told whether the loss takes [logits](Loss::takes_logits), so that
+    /// metrics with a threshold cut where the loss does.
     #[must_use]
-    pub fn metric(mut self, metric: impl Metric + 'static) -> Trainer<'m> {
+    pub fn metric(mut self, mut metric: impl Metric + 'static) -> Trainer<'m> {
+        metric.set_logits(self.objective.loss.takes_logits());
         self.meter.metrics.push(Box::new(metric));
         self
     }
@@ -71,19 +79,21 @@ impl<'m> Trainer<'m> {
     /// weights of their batches, and where the model's output has a mask, as Keras counts them.
     ///
     /// # Errors
-    /// If there are no samples or the batch size is 0; if the loss becomes NaN or infinite, naming where that began
-    /// (the weights are then those from before that batch); if the model has no trainable weights, or
-    /// one on which the loss does not depend; if a hyperparameter of the optimizer is out of its
-    /// range; and all that model, loss, metrics, callbacks and checkpoints report.
+    /// Returns an error if there are no samples, to train or to validate with, or the batch size is 0; if the loss becomes
+    /// NaN or infinite, naming where that began, or a gradient does, naming its weight (no step is taken with that batch);
+    /// if the model has no trainable weights, or one on which the loss does not depend; if the loss depends on a trainable
+    /// variable that is not among the model's weights, and which would be neither trained nor saved; if a hyperparameter
+    /// of the optimizer is out of its range; and whatever the model, loss, metrics, callbacks and checkpoints report.
     pub fn fit<'r>(&'r mut self, samples: &'r dyn Samples, fit: Fit<'r>) -> Result<History> {
         let objective = &self.objective;
         let validates = fit.validation.is_some();
+        let mut untrained = Untrained::except(fit.kept.parts.weights());
         let mut training = Training::new(objective.model, &mut *self.optimizer, fit);
         training.meter = self.meter.lend();
         'training: while let Some(batches) = training.next_epoch(samples)? {
             for batch in batches {
                 let batch = batch?;
-                let (outcome, weights, gradients) = objective.gradients(&batch)?;
+                let (outcome, weights, gradients) = objective.gradients(&batch, &mut untrained)?;
                 training.finite(&batch, outcome.loss)?;
                 training.apply(&weights, &gradients)?;
                 training.trained_on(&batch, &outcome)?;
@@ -107,10 +117,10 @@ impl<'m> Trainer<'m> {
     /// # Errors
     /// As [`Trainer::fit`].
     pub fn train_on_batch(&mut self, batch: &Batch) -> Result<f64> {
-        let (outcome, variables, gradients) = self.objective.gradients(batch)?;
+        let (outcome, variables, gradients) = self.objective.gradients(batch, &mut self.untrained)?;
         if !outcome.loss.is_finite() {
             let end = BatchEnd { epoch: 0, batch: 0, batches: None, loss: outcome.loss };
-            return Err(Error::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
+            return Err(TrainError::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
         }
         step::apply(self.objective.model, &mut *self.optimizer, &variables, &gradients)?;
         Ok(outcome.loss)
@@ -129,14 +139,17 @@ impl<'m> Trainer<'m> {
     /// batches, the model being in [`Mode::Inference`].
     ///
     /// # Errors
-    /// If the features have no axis, and all that the model reports.
+    /// If the features have no axis, the batch size is 0, and all that the model reports.
     pub fn predict(&self, features: &Tensor) -> Result<Tensor> {
         let Some(&count) = features.shape().first() else {
-            return Err(Error::Trainer(
+            return Err(TrainError::trainer(
                 "predict: the features are a scalar; their first axis must count samples".into(),
             ));
         };
-        let size = self.batch_size.max(1);
+        let size = self.batch_size;
+        if size == 0 {
+            return Err(TrainError::trainer("predict: the batch size is 0; a batch takes one sample at least".into()));
+        }
         if count <= size {
             return self.outputs(features, None);
         }
@@ -159,7 +172,7 @@ impl<'m> Trainer<'m> {
             })
             .collect::<Result<_>>()?;
         if outputs.is_empty() {
-            return Err(Error::Trainer("predict_samples: there are no samples".into()));
+            return Err(TrainError::trainer("predict_samples: there are no samples".into()));
         }
         joined(outputs)
     }
@@ -170,5 +183,5 @@ impl<'m> Trainer<'m> {
 }
 
 fn joined(parts: Vec<Tensor>) -> Result<Tensor> {
-    Ok(no_record(|| Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0))?)
+    no_record(|| Tensor::concat(&parts.iter().collect::<Vec<_>>(), 0))
 }

@@ -12,13 +12,14 @@ use tensor::{Tensor, no_record};
 use crate::callbacks::Callback;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoints::Checkpoints;
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
-use crate::meter::Meter;
+use crate::meter::{Meter, no_samples};
 use crate::metrics::Metric;
 use crate::progress::Progress;
 use crate::step::{self, Outcome};
+use crate::unoptimized;
 
 /// A training under way: what callbacks see, and what they may change.
 ///
@@ -119,7 +120,8 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Measures one thing more, by a metric given or lent (`&mut metric`).
+    /// Measures one more quantity, by a metric given or lent (`&mut metric`). The loss is the loop's: if predictions are
+    /// logits, [say so](Metric::set_logits) to metrics with a threshold.
     #[must_use]
     pub fn metric(mut self, metric: impl Metric + 'a) -> Training<'a> {
         self.meter.metrics.push(Box::new(metric));
@@ -163,7 +165,7 @@ impl<'a> Training<'a> {
         }
         if self.progress.is_some() {
             let message = format!("next_epoch: epoch {} has not ended; end it by end_epoch", self.epoch);
-            return Err(Error::Trainer(message));
+            return Err(TrainError::trainer(message));
         }
         if self.batch == 0 {
             self.meter.reset();
@@ -190,7 +192,7 @@ impl<'a> Training<'a> {
         if loss.is_finite() {
             return Ok(loss);
         }
-        Err(Error::loss(&self.batch_end(loss), self.optimizer.learning_rate(), self.model, batch))
+        Err(TrainError::loss(&self.batch_end(loss), self.optimizer.learning_rate(), self.model, batch))
     }
 
     /// A step of the optimizer with these gradients, after which weights keep their constraints. If the fit
@@ -198,10 +200,12 @@ impl<'a> Training<'a> {
     /// makes a step.
     ///
     /// # Errors
-    /// What the optimizer reports; and those of [`GradientAccumulator::add`].
+    /// What the optimizer reports, with epoch and batch in front: infinite and NaN gradients among others, of which the
+    /// loss may show nothing, and which are never applied. Those of [`GradientAccumulator::add`].
     pub fn apply(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
         match self.accumulator.add(gradients)? {
-            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients),
+            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients)
+                .map_err(|error| error.context(format!("epoch {}, batch {}", self.epoch, self.batch))),
             None => Ok(()),
         }
     }
@@ -221,7 +225,7 @@ impl<'a> Training<'a> {
 
     pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         if self.trained.is_some() {
-            return Err(Error::Trainer(
+            return Err(TrainError::trainer(
                 "end_batch: this epoch's validation has begun; no more is trained in it".into(),
             ));
         }
@@ -255,7 +259,7 @@ impl<'a> Training<'a> {
     /// If the fit has no such data, the epoch had no samples, and what data and optimizer report.
     pub fn validation(&mut self) -> Result<Epoch<'a>> {
         let Some(samples) = self.fit.validation else {
-            return Err(Error::Trainer(
+            return Err(TrainError::trainer(
                 "validation: the fit has no data for it; give it some by Fit::validation".into(),
             ));
         };
@@ -263,7 +267,7 @@ impl<'a> Training<'a> {
             Some(_) => self.meter.reset(),
             None => self.trained = Some(self.end_steps()?),
         }
-        Ok(Batches::new(samples, self.fit.batch_size).epoch(0)?)
+        Batches::new(samples, self.fit.batch_size).epoch(0)
     }
 
     /// A batch of the [validation](Training::validation) was evaluated: adds its mean loss and its predictions to what
@@ -277,7 +281,7 @@ impl<'a> Training<'a> {
 
     pub(crate) fn validated_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         if self.trained.is_none() {
-            return Err(Error::Trainer("end_validation_batch: this epoch's validation has not begun".into()));
+            return Err(TrainError::trainer("end_validation_batch: this epoch's validation has not begun".into()));
         }
         self.meter.update(batch, outcome)
     }
@@ -290,21 +294,29 @@ impl<'a> Training<'a> {
     /// data for one, and what optimizer, callbacks and checkpoints report.
     pub fn end_epoch(&mut self, more: &[(&str, f64)]) -> Result<()> {
         let (score, validation) = match self.trained.take() {
-            Some(score) => (score, Some(self.meter.score_of("evaluate")?)),
+            Some(score) => (score, Some(self.meter.score_of(VALIDATION)?)),
             None if self.fit.validation.is_some() => {
                 let message =
                     "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`";
-                return Err(Error::Trainer(message.into()));
+                return Err(TrainError::trainer(message.into()));
             }
             None => (self.end_steps()?, None),
         };
-        if let Some(progress) = self.progress.take() {
-            progress.finish(&score, validation.as_ref());
-        }
+        let progress = self.progress.take().map(Progress::finish);
         let mut row = row(&score, validation.as_ref());
         row.extend(more.iter().map(|(name, value)| ((*name).to_owned(), *value)));
-        self.history.push(&row)?;
-        self.each(|callback, training| callback.on_epoch_end(training, &row))?;
+        let ended = self.epoch_ended(&row);
+        // Last: what reads the line may keep the training waiting.
+        if let Some(finished) = progress {
+            finished.show(&score, validation.as_ref());
+        }
+        ended
+    }
+
+    /// Appends the row to the history, tells callbacks, writes a checkpoint, and goes on to the next epoch.
+    fn epoch_ended(&mut self, row: &[(String, f64)]) -> Result<()> {
+        self.history.push(row)?;
+        self.each(|callback, training| callback.on_epoch_end(training, row))?;
         (self.epoch, self.batch, self.drawn) = (self.epoch + 1, 0, 0);
         self.save(|checkpoints, training| checkpoints.after_epoch(training))?;
         if self.is_interrupted() {
@@ -327,11 +339,21 @@ impl<'a> Training<'a> {
     }
 
     fn begin(&mut self, samples: &dyn Samples) -> Result<()> {
+        unoptimized::note(self.fit.verbose);
         self.optimizer.validate()?;
         self.meter.check()?;
         self.fit.kept.check(self.model)?;
         if self.fit.steps_per_epoch == Some(0) {
-            return Err(Error::Trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+            return Err(TrainError::trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+        }
+        // Before the checkpoint is opened, which another training that writes there might delete.
+        if let Some(checkpoints) = &mut self.fit.checkpoints {
+            checkpoints.take_folder()?;
+        }
+        if let Some(validation) = self.fit.validation
+            && is_empty(validation)?
+        {
+            return Err(no_samples(VALIDATION));
         }
         // Not taken out of the fit: a call after an error is to resume as well.
         let checkpoint = self.fit.resume.as_ref().map(Checkpoint::open).transpose()?;
@@ -340,7 +362,7 @@ impl<'a> Training<'a> {
                 Some(checkpoint) => (checkpoint.epoch()?, checkpoint.batch()?),
                 None => (self.epoch, self.batch),
             };
-            checkpoints.check(epoch, batch)?;
+            checkpoints.refuse_further(epoch, batch)?;
         }
         if let Some(checkpoint) = checkpoint {
             if self.model.named_weights().len() < checkpoint.weights().len() {
@@ -348,6 +370,7 @@ impl<'a> Training<'a> {
                     .map_err(|error| error.context("making the weights that wait for a first input"))?;
             }
             checkpoint.restore(self)?;
+            self.save(|checkpoints, _| checkpoints.resumed_from(&checkpoint))?;
         }
         self.begun = true;
         self.each(|callback, training| callback.on_begin(training))
@@ -365,9 +388,10 @@ impl<'a> Training<'a> {
     /// No more is trained in this epoch: the last step, if there are gradients for one, and the score.
     fn end_steps(&mut self) -> Result<Score> {
         if let Some(gradients) = self.accumulator.take()? {
-            step::apply(self.model, self.optimizer, &self.model.trainable_weights(), &gradients)?;
+            step::apply(self.model, self.optimizer, &self.model.trainable_weights(), &gradients)
+                .map_err(|error| error.context(format!("end of epoch {}", self.epoch)))?;
         }
-        let score = self.meter.score_of("fit")?;
+        let score = self.meter.score_of("fit: the data")?;
         self.meter.reset();
         Ok(score)
     }
@@ -399,6 +423,17 @@ impl<'a> Training<'a> {
         self.fit.callbacks = callbacks;
         told
     }
+}
+
+/// What errors call the data by which epochs are validated.
+const VALIDATION: &str = "fit: the validation data";
+
+/// Whether pass 0 gives no samples. Where their number is not known before, one is drawn.
+fn is_empty(samples: &dyn Samples) -> Result<bool> {
+    Ok(match samples.known_len() {
+        Some(len) => len == 0,
+        None => samples.pass(0)?.next(1)?.is_none(),
+    })
 }
 
 /// The row of an epoch in a history.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use data::{StoredType, npz, safetensors};
 use nn::{Layer, Loading, Report, State, state};
+use tensor::escaped;
 
 use crate::error::Result;
 
@@ -18,9 +19,22 @@ impl Format {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => Ok(Format::Safetensors),
             Some("npz") => Ok(Format::Npz),
-            _ => {
-                let message = format!("{}: the name must end with .safetensors or .npz", path.display());
-                Err(data::Error::Dataset(message).into())
+            ending => {
+                let path = escaped_path(path);
+                let way_round = match ending {
+                    Some("pt" | "pth" | "bin" | "ckpt") => {
+                        "; files of `torch.save` are programs and are not read: in Python, \
+                         `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` converts them, and \
+                         `nn::PyTorch` loads the result"
+                    }
+                    Some("h5" | "keras") => {
+                        "; in Python, `numpy.savez(\"model.npz\", **{w.path.replace(\"/\", \".\"): w.numpy() for w in \
+                         model.weights})` converts a model of Keras"
+                    }
+                    _ => "",
+                };
+                let message = format!("{path}: the name must end with .safetensors or .npz{way_round}");
+                Err(data::DataError::Dataset(message).into())
             }
         }
     }
@@ -80,7 +94,12 @@ pub fn load_weights(model: &dyn Layer, path: impl AsRef<Path>) -> Result<()> {
 pub fn load_weights_with(model: &dyn Layer, path: impl AsRef<Path>, rules: &Loading) -> Result<Report> {
     let path = path.as_ref();
     let report = rules.load(model, read_tensors(path)?);
-    Ok(report.map_err(|error| error.context(path.display().to_string()))?)
+    report.map_err(|error| error.context(escaped_path(path)))
+}
+
+/// A path for a message.
+fn escaped_path(path: &Path) -> String {
+    escaped(&path.display().to_string()).to_string()
 }
 
 /// The tensors in a `.safetensors` or `.npz` file, with their names.
@@ -89,10 +108,10 @@ pub fn load_weights_with(model: &dyn Layer, path: impl AsRef<Path>, rules: &Load
 /// If the ending of the name is another, or the file cannot be read or is broken.
 pub fn read_tensors(path: impl AsRef<Path>) -> Result<State> {
     let path = path.as_ref();
-    Ok(match Format::of(path)? {
-        Format::Safetensors => safetensors::read(path)?,
-        Format::Npz => npz::read(path)?,
-    })
+    match Format::of(path)? {
+        Format::Safetensors => safetensors::read(path),
+        Format::Npz => npz::read(path),
+    }
 }
 
 /// Writes tensors as a `.safetensors` or `.npz` file, floating ones as `floats` if it is given.
@@ -101,10 +120,10 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<State> {
 /// As [`save_weights_as`], and if a name stands twice.
 pub fn write_tensors(path: impl AsRef<Path>, tensors: &State, floats: Option<StoredType>) -> Result<()> {
     let path = path.as_ref();
-    Ok(match Format::of(path)? {
+    match Format::of(path)? {
         Format::Safetensors => {
             safetensors::write(path, tensors, &safetensors::Options { floats, ..Default::default() })
         }
         Format::Npz => npz::write(path, tensors, &npz::Options { floats, ..Default::default() }),
-    }?)
+    }
 }

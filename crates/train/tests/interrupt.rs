@@ -1,4 +1,4 @@
-//! Ctrl-C, as a signal from another process.
+//! Ctrl-C and SIGTERM, as signals from another process.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
@@ -97,7 +97,11 @@ fn child_with(task: &str) -> (Child, impl FnMut() -> String) {
 }
 
 fn press_ctrl_c(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    send("INT", child);
+}
+
+fn send(signal: &str, child: &Child) {
+    assert!(Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap().success());
 }
 
 fn status(mut child: Child) -> ExitStatus {
@@ -113,6 +117,24 @@ fn it_ends_one_fit_and_not_the_next() {
         assert_eq!(said(), format!("{fit} ended after 2"));
     }
     assert!(status(child).success());
+}
+
+#[test]
+fn sigterm_does_what_ctrl_c_does() {
+    let (child, mut said) = child_with("once");
+    for (fit, signal) in [("first", "TERM"), ("second", "INT")] {
+        assert_eq!(said(), format!("{fit} waits"));
+        send(signal, &child);
+        assert_eq!(said(), format!("{fit} ended after 2"));
+    }
+    assert!(status(child).success());
+
+    let (child, mut said) = child_with("twice");
+    assert_eq!(said(), "first waits");
+    send("TERM", &child);
+    assert_eq!(said(), "first heard it");
+    send("TERM", &child);
+    assert_eq!(status(child).code(), Some(143));
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn sequences_are_samples() {
     for metric in metrics {
         let (mut sequences, mut samples) = (metric(), metric());
         sequences.update(&labels, &predictions, Some(&weights)).unwrap();
-        let repeated = weights.expand_dims(1).unwrap().tile(&[1, 5]).unwrap();
+        let repeated = weights.expand_dims(1).unwrap().tile([1, 5]).unwrap();
         let flat = predictions.reshape([30, 3]).unwrap();
         samples.update(&labels.flatten(), &flat, Some(&repeated.flatten())).unwrap();
         assert!(sequences.result().is_finite());

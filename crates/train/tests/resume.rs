@@ -225,7 +225,7 @@ fn logs_forget_what_comes_again() {
 
     std::fs::write(&table, "my thesis, all of it").unwrap();
     let refused = CsvLog::append(&table).unwrap_err().to_string();
-    assert!(refused.ends_with("log.csv: does not begin with \"epoch\" and is no such log"), "{refused}");
+    assert!(refused.ends_with("log.csv: does not begin with \"epoch\", so it is not such a log"), "{refused}");
     assert_eq!(std::fs::read_to_string(&table).unwrap(), "my thesis, all of it");
 }
 
@@ -237,6 +237,7 @@ fn checkpoints_are_kept_as_asked() {
     let mut names: Vec<_> =
         std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
+    assert_eq!(names.remove(0), ".lock");
     let last = ["epoch-0003-batch-000006.safetensors", "epoch-0004-batch-000000.safetensors"];
     assert_eq!(names, ["best.safetensors", last[0], last[1]]);
 
@@ -277,6 +278,14 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     assert_eq!(text(r#""version":"1""#, r#""version":"2""#), newer);
     let foreign = "F: is safetensors, but no training checkpoint; weights alone are loaded by name";
     assert_eq!(text("training checkpoint", "something otherwise"), foreign);
+
+    // What is written in a file is shown by its escapes, and not at any length.
+    let notes = [("format", "training checkpoint"), ("version", "1"), ("checksum", "\u{1b}[2J\nF: is fine")];
+    let metadata = notes.map(|(key, note)| (key.to_string(), note.to_string())).into();
+    let options = data::safetensors::Options { metadata, ..Default::default() };
+    data::safetensors::write(&broken, &[], &options).unwrap();
+    let message = Checkpoint::open(&broken).unwrap_err().to_string();
+    assert!(message.ends_with(r", and was \u{1b}[2J\nF: is fine when it was written"), "{message}");
 
     // Another model, another optimizer: both stay as they were.
     let refused = |model: &Sequential, optimizer: Box<dyn Optimizer>| {

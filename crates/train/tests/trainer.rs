@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 
 use autograd::Variable;
-use data::{ArrayDataset, Dataset, Sequences};
+use data::{ArrayDataset, Batch, Dataset, Samples, Sequences, Split, Stream};
 use nn::{
-    Activation, Dense, GlobalAveragePool1d, Initializer, Layer, MeanSquaredError, Mode, Sequential,
-    SparseCategoricalCrossentropy, Visitor, mean_absolute_error,
+    Activation, BinaryCrossentropy, BinaryFocalCrossentropy, Dense, GlobalAveragePool1d, Hinge, Initializer, Layer,
+    Loss, MeanSquaredError, Mode, Sequential, SparseCategoricalCrossentropy, Visitor, mean_absolute_error,
 };
 use optim::{Adam, Sgd};
 use tensor::{Tensor, tensor};
-use train::{Accuracy, Fit, Mean, Trainer, Verbose};
+use train::metrics::{BinaryAccuracy, CohenKappa, FBeta, MatthewsCorrelation, Perplexity, Precision, Recall};
+use train::{Accuracy, Fit, Mean, Metric, Trainer, Verbose};
 
 /// `w x`, with one weight.
 struct Scale(Variable);
@@ -101,6 +102,23 @@ fn predictions_of_padded_samples_heed_their_mask() {
 }
 
 #[test]
+fn padded_steps_may_be_nan() {
+    let nan = f64::NAN;
+    let padded = |x: [[f64; 2]; 2]| tensor![[[x[0][0]], [x[0][1]]], [[x[1][0]], [x[1][1]]]];
+    let batch = Batch::new(&padded([[1.0, nan], [2.0, 3.0]]), &padded([[0.0, nan], [0.0, 0.0]])).unwrap();
+    let batch = Batch { mask: Some(tensor![[true, false], [true, true]]), ..batch };
+    let model = Scale::new(1.0);
+    let mut trainer =
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.0625)).metric(Mean::of("mae", mean_absolute_error));
+    let score = trainer.evaluate(&ArrayDataset::from_batch(batch.clone()).unwrap()).unwrap();
+    assert!((score.loss - 14.0 / 3.0).abs() < 1e-6, "{score}");
+    assert_eq!(score.get("mae"), Some(2.0));
+    // The gradient is 2 w (1 + 4 + 9) / 3.
+    trainer.train_on_batch(&batch).unwrap();
+    assert!((model.w() - (1.0 - 0.0625 * 28.0 / 3.0)).abs() < 1e-6, "{}", model.w());
+}
+
+#[test]
 fn a_classifier_learns_and_reports_its_accuracy() {
     let features = tensor![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
     let samples = ArrayDataset::from_tensors(&features, &tensor![0, 1, 1, 0]).unwrap();
@@ -158,6 +176,146 @@ fn what_cannot_be_trained_is_refused() {
         twice.predict(&Tensor::scalar(1.0)).unwrap_err().to_string(),
         "predict: the features are a scalar; their first axis must count samples"
     );
+    let no_batches = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).batch_size(0);
+    let message = "predict: the batch size is 0; a batch takes one sample at least";
+    assert_eq!(no_batches.predict(samples.features()).unwrap_err().to_string(), message);
+    assert_eq!(no_batches.predict_samples(&samples).unwrap_err().to_string(), message.trim_start_matches("predict: "));
+}
+
+#[test]
+fn an_empty_validation_is_refused_before_anything_is_trained() {
+    let (samples, model) = (lines(&[1.0, 2.0], 0.0), Scale::new(1.0));
+    let refused = |validation: &dyn Samples| {
+        let fit = quiet(1, 1).validation(validation).on_batch(|_| panic!("a step"));
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples, fit).unwrap_err().to_string()
+    };
+    let message = "fit: the validation data has no samples; one at least is needed";
+    assert_eq!(refused(&lines(&[], 0.0)), message);
+    let (_, none) = samples.clone().split(Split::count(2)).unwrap();
+    assert_eq!(refused(&none), message);
+    // A stream does not know how many samples it has.
+    let stream = |count: i64| Stream::of_samples(move |_| Ok((0..count).map(|_| Ok((tensor![1.0], tensor![1.0])))));
+    assert_eq!(refused(&stream(0)), message);
+    assert_eq!(refused(&stream(0).prefetch(1)), message);
+    let fit = quiet(1, 1).validation(&samples);
+    Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples, fit).unwrap();
+    let some = stream(3);
+    Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples, quiet(1, 1).validation(&some)).unwrap();
+}
+
+#[test]
+fn weights_of_samples_that_are_no_numbers_are_named() {
+    let model = Scale::new(1.0);
+    let weighted = |weights: Tensor| {
+        lines(&[1.0, 2.0], 0.0).map(move |batch| Ok(Batch { weights: Some(weights.clone()), ..batch }))
+    };
+    for (weight, name) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf")] {
+        let samples = weighted(tensor![1.0, weight]);
+        let error = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples, quiet(1, 2)).unwrap_err();
+        let message = error.to_string();
+        assert!(message.ends_with(&format!("0.1; the weight of sample 1 of the batch is {name}")), "{message}");
+    }
+    let loss = SparseCategoricalCrossentropy::from_logits().class_weights([1.0, f64::NAN]);
+    let samples = ArrayDataset::from_tensors(&tensor![[1.0, 2.0]], &tensor![0]).unwrap();
+    let message = Trainer::new(&model, loss, Sgd::new(0.1)).fit(&samples, quiet(1, 2)).unwrap_err().to_string();
+    let expected = "sparse_categorical_crossentropy: class_weights: the weight of class 1 is NaN; it must be finite";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn metrics_cut_where_the_loss_does() {
+    // Logits of the probabilities 0.88, 0.57, 0.38 and 0.27: two are above 0.5, but one logit alone is.
+    let (x, y) = (tensor![[2.0], [0.3], [-0.5], [-1.0]], tensor![[1], [1], [0], [0]]);
+    let samples = ArrayDataset::from_tensors(&x, &y).unwrap();
+    let model = Scale::new(1.0);
+    fn with_metrics<'m>(model: &'m Scale, loss: impl Loss + 'static) -> Trainer<'m> {
+        Trainer::new(model, loss, Sgd::new(0.1))
+            .metric(Accuracy::default())
+            .metric(BinaryAccuracy::default())
+            .metric(Precision::default())
+            .metric(Recall::default())
+            .metric(FBeta::f1())
+            .metric(MatthewsCorrelation::default().named("matthews"))
+            .metric(CohenKappa::default())
+    }
+    let values = |loss: Box<dyn Loss>| {
+        struct Boxed(Box<dyn Loss>);
+        impl Loss for Boxed {
+            fn loss(&self, targets: &Tensor, predictions: &Tensor) -> tensor::Result<Tensor> {
+                self.0.loss(targets, predictions)
+            }
+            fn takes_logits(&self) -> bool {
+                self.0.takes_logits()
+            }
+        }
+        let score = with_metrics(&model, Boxed(loss)).evaluate(&samples).unwrap();
+        score.metrics.into_iter().map(|(_, value)| value).collect::<Vec<f64>>()
+    };
+    for loss in [
+        Box::new(BinaryCrossentropy::from_logits()) as Box<dyn Loss>,
+        Box::new(BinaryFocalCrossentropy::from_logits()),
+        Box::new(BinaryCrossentropy::from_logits().class_weights([1.0, 2.0])),
+        Box::new(Hinge),
+    ] {
+        assert_eq!(values(loss), [1.0; 7]);
+    }
+    // Above 0.5 is one of the two positives.
+    let [accuracy, binary, precision, recall, ..] = values(Box::new(MeanSquaredError))[..] else { panic!("too few") };
+    assert_eq!([accuracy, binary, precision, recall], [0.75, 0.75, 1.0, 0.5]);
+
+    // What is stated stays, and a probability of tokens is not taken of logits.
+    let stated = BinaryAccuracy::default().threshold(0.25);
+    let mut trainer = Trainer::new(&model, BinaryCrossentropy::from_logits(), Sgd::new(0.1)).metric(stated);
+    assert_eq!(trainer.evaluate(&samples).unwrap().get("binary_accuracy"), Some(1.0));
+    let tokens = ArrayDataset::from_tensors(&tensor![[0.0, 3f32.ln()]], &tensor![0]).unwrap();
+    let loss = SparseCategoricalCrossentropy::from_logits();
+    let mut trainer = Trainer::new(&model, loss, Sgd::new(0.1)).metric(Perplexity::default());
+    assert!((trainer.evaluate(&tokens).unwrap().get("perplexity").unwrap() - 4.0).abs() < 1e-6);
+}
+
+#[test]
+fn threads_predict_with_one_trainer() {
+    let model = Sequential::new().add(Dense::new(1, 3));
+    let trainer = Trainer::new(&model, MeanSquaredError, Adam::new(0.1)).metric(Accuracy::default());
+    let features = tensor![[1.0], [2.0]];
+    let expected = trainer.predict(&features).unwrap().to_vec::<f32>().unwrap();
+    std::thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(|| trainer.predict(&features).unwrap().to_vec::<f32>().unwrap()));
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    });
+}
+
+/// The loss √(w x) is 0 at x = 0, and its gradient x / 2√(w x) is 0/0.
+#[test]
+fn a_gradient_that_is_no_number_is_not_applied() {
+    let loss = |_: &Tensor, predictions: &Tensor| Ok(predictions.sqrt());
+    let (samples, model) = (lines(&[4.0, 0.0, 4.0], 0.0), Scale::new(1.0));
+    let mut trainer = Trainer::new(&model, loss, Adam::new(0.25));
+    let seen = RefCell::new(Vec::new());
+    let options = quiet(1, 1).on_batch(|end| seen.borrow_mut().push(end.loss));
+    let message = trainer.fit(&samples, options).unwrap_err().to_string();
+    let expected =
+        "epoch 0, batch 1: adam: w: apply: the gradient has infinite or NaN elements; no variable was changed";
+    assert!(message.starts_with(expected), "{message}");
+    // The first step of Adam is the learning rate, but for its epsilon. The second batch made no step.
+    assert_eq!(*seen.borrow(), [2.0]);
+    let w = model.w();
+    assert!((w - 0.75).abs() < 1e-5, "{w}");
+    let batch = samples.range(0, 1..2).unwrap();
+    let message = trainer.train_on_batch(&batch).unwrap_err().to_string();
+    assert!(message.starts_with("adam: w: apply: the gradient has infinite"), "{message}");
+    assert_eq!(model.w(), w);
+    // Nothing of it is left in the optimizer either.
+    assert!(trainer.train_on_batch(&samples.range(0, 0..1).unwrap()).unwrap().is_finite());
+    assert!(model.w() < 0.7);
+
+    // The last step of an epoch, with the gradients that are left over, has no batch.
+    let model = Scale::new(1.0);
+    let mut trainer = Trainer::new(&model, loss, Adam::new(0.25));
+    let message = trainer.fit(&lines(&[4.0, 4.0, 0.0], 0.0), quiet(1, 1).accumulate(2)).unwrap_err().to_string();
+    assert!(message.starts_with("end of epoch 0: adam: w: apply: the gradient has infinite"), "{message}");
 }
 
 #[test]

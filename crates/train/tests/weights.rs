@@ -49,8 +49,21 @@ fn weights_come_back_from_both_formats() {
 
 #[test]
 fn other_endings_are_refused() {
-    for path in ["model.pt", "model", "model.h5"] {
-        let expected = format!("{path}: the name must end with .safetensors or .npz");
+    for (path, way_round) in [
+        ("model", ""),
+        (
+            "model.pt",
+            "; files of `torch.save` are programs and are not read: in Python, \
+             `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` converts them, and `nn::PyTorch` \
+             loads the result",
+        ),
+        (
+            "model.h5",
+            "; in Python, `numpy.savez(\"model.npz\", **{w.path.replace(\"/\", \".\"): w.numpy() for w in \
+             model.weights})` converts a model of Keras",
+        ),
+    ] {
+        let expected = format!("{path}: the name must end with .safetensors or .npz{way_round}");
         assert_eq!(save_weights(&model(), path).unwrap_err().to_string(), expected);
         assert_eq!(load_weights(&model(), path).unwrap_err().to_string(), expected);
     }

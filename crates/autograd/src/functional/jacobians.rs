@@ -100,12 +100,12 @@ fn rows(tape: &PersistentTape, y: &Tensor, x: &[Tensor], shared: usize) -> Resul
         if rows.is_empty() {
             return Ok(Tensor::full_of(shape, 0.0, x.dtype()));
         }
-        Tensor::stack(&rows, shared as isize)?.with_shape(shape)
+        Tensor::stack(&rows, shared)?.reshape(shape)
     };
     x.iter().enumerate().map(of_input).collect()
 }
 
 /// Zeros, and a one as element `k`.
 fn unit(shape: &Shape, k: usize, dtype: DType) -> Result<Tensor> {
-    Tensor::arange(0, shape.size(), 1)?.equal(k)?.cast(dtype).with_shape(shape)
+    Tensor::arange(0, shape.size(), 1)?.equal(k)?.cast(dtype).reshape(shape)
 }

@@ -53,7 +53,7 @@ fn renewed<I: Inputs + ?Sized>(inputs: &I, operation: &str) -> Result<Vec<Tensor
             );
             return Err(Error::dtype(operation, x.dtype(), expected));
         }
-        x.with_shape(x.shape())
+        x.reshape(x.shape())
     };
     inputs.tensors().iter().enumerate().map(renew).collect()
 }

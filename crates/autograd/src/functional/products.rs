@@ -23,7 +23,7 @@ use crate::tape::GradientTape;
 /// ```
 ///
 /// # Errors
-/// If the function fails, an input is not floating, or a tangent has not the shape and type of its
+/// If the function fails, an input is not floating, or a tangent has a different shape or type than its
 /// input; if an operation on the way has no derivative, or one that has none in turn.
 pub fn jvp<I: Inputs + ?Sized>(
     f: impl FnOnce(&I) -> Result<Tensor>,
@@ -59,7 +59,7 @@ pub fn jvp<I: Inputs + ?Sized>(
 ///
 /// # Errors
 /// If the function fails or does not return one element; if an input is not floating, or a vector
-/// has not the shape and type of its input; if an operation on the way has no second derivative.
+/// has a different shape or type than its input; if an operation on the way has no second derivative.
 pub fn hvp<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I, vectors: &I) -> Result<I::Of<Tensor>> {
     let x = renewed(inputs, "hvp")?;
     check_tangents(&x, vectors.tensors(), "hvp")?;

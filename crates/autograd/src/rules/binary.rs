@@ -9,7 +9,7 @@ use crate::site::Site;
 pub(super) fn needs(op: &Binary) -> Needs {
     match op {
         Binary::Add | Binary::Sub | Binary::FloorDiv => Needs::Nothing,
-        Binary::Mul => Needs::Others,
+        Binary::Mul | Binary::MulNoNan => Needs::Others,
         Binary::Div | Binary::Pow | Binary::Maximum | Binary::Minimum | Binary::Atan2 | Binary::Remainder => {
             Needs::Inputs
         }
@@ -28,6 +28,9 @@ pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result
         Binary::Sub if first => g.clone(),
         Binary::Sub => g.try_neg()?,
         Binary::Mul => g.try_mul(site.input(1 - k))?,
+        // Each of the two products is 0 where its own second factor is.
+        Binary::MulNoNan if first => g.multiply_no_nan(b())?,
+        Binary::MulNoNan => a().multiply_no_nan(g)?,
         Binary::Div if first => g.try_div(b())?,
         // Not over b², which overflows where the quotient does not.
         Binary::Div => g.try_mul(a().try_div(b())?.try_div(b())?)?.try_neg()?,

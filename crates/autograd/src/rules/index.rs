@@ -24,12 +24,12 @@ pub(super) fn backward(op: &Index, site: &Site, g: &Tensor) -> Result<Parts> {
         }
         Index::Gather { axis } => {
             let zeros = Tensor::full_of(site.shape(0), 0.0, site.dtype(0));
-            smallvec![Some(zeros.scatter_add(site.input(1), g, axis as isize)?), None]
+            smallvec![Some(zeros.scatter_add(site.input(1), g, axis)?), None]
         }
         Index::ScatterAdd { axis } => {
             // Elements of the source beyond the index were not added.
             let source = || {
-                let taken = g.gather(site.input(1), axis as isize)?;
+                let taken = g.gather(site.input(1), axis)?;
                 let shape = site.shape(2).clone();
                 if taken.shape() == &shape {
                     return Ok(taken);
@@ -40,9 +40,9 @@ pub(super) fn backward(op: &Index, site: &Site, g: &Tensor) -> Result<Parts> {
             smallvec![Some(g.clone()), None, part(2, &source)?]
         }
         Index::Take { axis } => {
-            smallvec![Some(g.untake(site.input(1), axis as isize, site.shape(0)[axis])?), None]
+            smallvec![Some(g.untake(site.input(1), axis, site.shape(0)[axis])?), None]
         }
-        Index::Untake { axis, .. } => smallvec![Some(g.take(site.input(1), axis as isize)?), None],
+        Index::Untake { axis, .. } => smallvec![Some(g.take(site.input(1), axis)?), None],
         // The operand is of integers, or the result is.
         Index::OneHot { .. } | Index::Nonzero => smallvec![None],
     })

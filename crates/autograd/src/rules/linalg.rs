@@ -145,7 +145,7 @@ fn cofactors(site: &Site) -> Result<Tensor> {
     let all_but_one: Vec<i64> = (0..n).flat_map(|i| (0..n).filter(move |&k| k != i)).map(|k| k as i64).collect();
     let all_but_one = Tensor::from(all_but_one);
     let shape: Vec<usize> = a.shape()[..rank - 2].iter().copied().chain([n, n.max(1) - 1, n, n.max(1) - 1]).collect();
-    let minors = a.take(&all_but_one, -2)?.take(&all_but_one, -1)?.with_shape(&shape[..])?.transpose(-3, -2)?;
+    let minors = a.take(&all_but_one, -2)?.take(&all_but_one, -1)?.reshape(&shape[..])?.transpose(-3, -2)?;
     let signs: Vec<f64> = (0..n * n).map(|k| if (k / n + k % n) % 2 == 0 { 1.0 } else { -1.0 }).collect();
     apply(Linalg::Det, &[&minors])?.try_mul(Tensor::from_vec(signs, [n, n])?.cast(a.dtype()))
 }

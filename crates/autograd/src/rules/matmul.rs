@@ -1,6 +1,6 @@
 //! The rule of the matrix product.
 
-use tensor::ops::Matmul;
+use tensor::ops::{Matmul, apply};
 use tensor::{Result, Tensor};
 
 use super::Needs;
@@ -11,8 +11,8 @@ pub(super) fn needs(_: &Matmul) -> Needs {
 }
 
 /// `dA = G Bᵀ` and `dB = Aᵀ G`, after vectors were made matrices; the tape sums over broadcast
-/// batches.
-pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<Tensor> {
+/// batches. Where zeros of one factor are absent, they are absent there too.
+pub(super) fn backward(op: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<Tensor> {
     let vector = |k: usize| site.shape(k).rank() == 1;
     // The gradient with the axes that vectors do not leave behind.
     let mut g = g.clone();
@@ -22,17 +22,26 @@ pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<
     if vector(0) {
         g = g.expand_dims(-2)?;
     }
+    let product = match (op, k) {
+        (Matmul::Dense, _) => Matmul::Dense,
+        // The gradient is sparse.
+        (Matmul::Sampled, 0) => Matmul::SparseLeft,
+        (Matmul::Sampled, _) => Matmul::SparseRight,
+        // The gradient of an absent element is computed but not used: its own gradient is 0 in turn.
+        (Matmul::SparseLeft, 0) | (Matmul::SparseRight, 1) => Matmul::Sampled,
+        (Matmul::SparseLeft | Matmul::SparseRight, _) => *op,
+    };
     let part = if k == 1 && site.shape(0).rank() > 2 && site.shape(1).rank() <= 2 {
         // The rows of all matrices at once, instead of a product for each and their sum.
-        rows(site.input(0))?.t()?.matmul(&rows(&g)?)?
+        apply(product, &[&rows(site.input(0))?.t()?, &rows(&g)?])?
     } else if k == 0 {
         let b = site.input(1);
         let b = if vector(1) { b.expand_dims(0)? } else { b.t()? };
-        g.matmul(&b)?
+        apply(product, &[&g, &b])?
     } else {
         let a = site.input(0);
         let a = if vector(0) { a.expand_dims(1)? } else { a.t()? };
-        a.matmul(&g)?
+        apply(product, &[&a, &g])?
     };
     match (vector(k), k) {
         (true, 0) => part.squeeze(-2),
@@ -44,5 +53,5 @@ pub(super) fn backward(_: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<
 /// All but the last axis as one.
 pub(super) fn rows(x: &Tensor) -> Result<Tensor> {
     let (last, leading) = x.shape().split_last().expect("matrices have axes");
-    x.with_shape([leading.iter().product(), *last])
+    x.reshape([leading.iter().product(), *last])
 }

@@ -14,7 +14,7 @@ pub(super) fn needs(_: &Movement) -> Needs {
 
 pub(super) fn backward(op: &Movement, site: &Site, g: &Tensor) -> Result<Parts> {
     Ok(smallvec![Some(match op {
-        Movement::Reshape { .. } => g.with_shape(site.shape(0))?,
+        Movement::Reshape { .. } => g.reshape(site.shape(0))?,
         Movement::Permute { order } => {
             let mut inverse: Axes = smallvec![0; order.len()];
             order.iter().enumerate().for_each(|(place, &axis)| inverse[axis] = place);
@@ -38,5 +38,5 @@ pub(super) fn backward(op: &Movement, site: &Site, g: &Tensor) -> Result<Parts> 
 /// The gradient of each operand of a concatenation: its piece.
 fn pieces(site: &Site, g: &Tensor, axis: usize) -> Result<Parts> {
     let sizes: Vec<usize> = (0..site.arity()).map(|k| site.shape(k)[axis]).collect();
-    Ok(g.split(&sizes, axis as isize)?.into_iter().map(Some).collect())
+    Ok(g.split(&sizes, axis)?.into_iter().map(Some).collect())
 }

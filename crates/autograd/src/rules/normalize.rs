@@ -3,7 +3,7 @@
 //! `P h = r · (h - M h - n · M(h · n))`. `P` is symmetric.
 
 use smallvec::smallvec;
-use tensor::ops::{Normalize, apply_all};
+use tensor::ops::{Normalize, apply_all, magnitudes};
 use tensor::{Result, Tensor};
 
 use super::{Needs, Parts};
@@ -56,8 +56,21 @@ fn gradient_of_gradient(epsilon: f64, site: &Site, gradients: &[Option<Tensor>])
     let mean = |values: &Tensor| values.mean_keepdims([1, 3]);
     let mean_of_product = |a: &Tensor, b: &Tensor| mean(&a.try_mul(b)?);
     let deviation = x.try_sub(mean(x)?)?;
-    let r = mean(&deviation.square())?.try_add(epsilon)?.rsqrt();
-    let n = deviation.try_mul(&r)?;
+    let variance = mean(&deviation.square())?;
+    let (n, r) = match magnitudes(x, &variance, &[1, 3], epsilon)? {
+        None => {
+            let r = variance.try_add(epsilon)?.rsqrt();
+            (deviation.try_mul(&r)?, r)
+        }
+        // The squares left the range of the element type: `n` is that of scaled elements, and `r` is scaled as they are.
+        Some(magnitudes) => {
+            let scaled = x.try_div(&magnitudes)?;
+            let deviation = scaled.try_sub(mean(&scaled)?)?;
+            let epsilon = magnitudes.reciprocal().try_mul(epsilon)?.try_div(&magnitudes)?;
+            let r = mean(&deviation.square())?.try_add(epsilon)?.rsqrt();
+            (deviation.try_mul(&r)?, r.try_div(&magnitudes)?)
+        }
+    };
     let project = |h: &Tensor| {
         let rest = h.try_sub(mean(h)?)?;
         rest.try_sub(n.try_mul(mean_of_product(h, &n)?)?)?.try_mul(&r)

@@ -59,7 +59,7 @@ fn gradient(sequence: &Sequence, site: &Site, gradients: &[Option<Tensor>]) -> R
     let count = sequence.cell.states();
     let operands = site.arity() - 2 * count - 1;
     // As values of their own: one that stands in two places has two gradients.
-    let own = |k: usize| site.input(k).with_shape(site.shape(k));
+    let own = |k: usize| site.input(k).reshape(site.shape(k));
     let inputs: Vec<Tensor> = (0..count + operands).map(own).collect::<Result<_>>()?;
     let (cotangents, operands) = inputs.split_at(count);
     let floating: Vec<&Tensor> = inputs.iter().filter(|input| input.dtype().is_float()).collect();

@@ -19,22 +19,20 @@ pub(super) fn needs(op: &Reduce) -> Needs {
 pub(super) fn backward(op: &Reduce, site: &Site, g: &Tensor) -> Result<Option<Tensor>> {
     let shape = site.shape(0);
     let kept = shape.reduced(&op.axes, true);
-    let count = op.axes.iter().map(|&axis| shape[axis]).product::<usize>() as f64;
-    let g = g.with_shape(&kept)?;
+    let count = op.axes.iter().map(|&axis| shape[axis] as f64).product::<f64>();
+    let g = g.reshape(&kept)?;
     let x = || site.input(0);
-    let y = || site.output().with_shape(&kept);
+    let y = || site.output().reshape(&kept);
     Ok(Some(match op.reduction {
         Reduction::Sum => g.expand(shape)?,
         Reduction::Mean => g.try_div(count)?.expand(shape)?,
         Reduction::Var { correction } => {
-            let axes: Vec<isize> = op.axes.iter().map(|&axis| axis as isize).collect();
-            let deviation = x().try_sub(x().mean_keepdims(&axes[..])?)?;
+            let deviation = x().try_sub(x().mean_keepdims(&op.axes[..])?)?;
             g.try_mul(deviation)?.try_mul(2.0 / (count - correction).max(0.0))?
         }
         Reduction::Max | Reduction::Min => {
-            let axes: Vec<isize> = op.axes.iter().map(|&axis| axis as isize).collect();
             let chosen = x().equal(y()?)?.cast(g.dtype());
-            let share = chosen.try_div(chosen.sum_keepdims(&axes[..])?)?;
+            let share = chosen.try_div(chosen.sum_keepdims(&op.axes[..])?)?;
             g.try_mul(share)?
         }
         Reduction::LogSumExp => {
@@ -64,16 +62,13 @@ fn others_product(x: &Tensor, op: &Reduce, shape: &Shape) -> Result<Tensor> {
         return Ok(x.clone());
     }
     // The reduced axes as one, last.
-    let order: Vec<isize> = (0..shape.rank())
-        .filter(|axis| !op.axes.contains(axis))
-        .chain(op.axes.iter().copied())
-        .map(|axis| axis as isize)
-        .collect();
+    let order: Vec<usize> =
+        (0..shape.rank()).filter(|axis| !op.axes.contains(axis)).chain(op.axes.iter().copied()).collect();
     let moved = x.permute(&order)?;
     let count = op.axes.iter().map(|&axis| shape[axis]).product::<usize>();
-    let lanes = moved.with_shape([shape.size() / count, count])?.cast(DType::F64);
+    let lanes = moved.reshape([shape.size() / count, count])?.cast(DType::F64);
     let (before, after) = (products_before(&lanes)?, products_before(&lanes.flip(-1)?)?.flip(-1)?);
     let mut inverse = vec![0; order.len()];
-    (0..).zip(&order).for_each(|(place, &axis)| inverse[axis as usize] = place);
-    before.try_mul(after)?.cast(x.dtype()).with_shape(moved.shape())?.permute(&inverse)
+    (0..).zip(&order).for_each(|(place, &axis)| inverse[axis] = place);
+    before.try_mul(after)?.cast(x.dtype()).reshape(moved.shape())?.permute(&inverse)
 }

@@ -21,7 +21,7 @@ pub(super) fn backward(op: &Scan, site: &Site, g: &Tensor) -> Result<Tensor> {
         // Each value goes back to where its index says it came from.
         Scan::Sort { axis, .. } | Scan::TopK { axis, .. } => {
             let zeros = Tensor::full_of(site.shape(0), 0.0, site.dtype(0));
-            zeros.scatter_add(site.output_at(1), g, axis as isize)
+            zeros.scatter_add(site.output_at(1), g, axis)
         }
     }
 }
@@ -40,7 +40,7 @@ fn products(x: &Tensor, g: &Tensor, axis: isize) -> Result<Tensor> {
     }
     let moved = x.transpose(axis, -1)?;
     let count = moved.shape()[moved.rank() - 1];
-    let lanes = |moved: &Tensor| moved.cast(DType::F64).with_shape([moved.size() / count, count]);
+    let lanes = |moved: &Tensor| moved.cast(DType::F64).reshape([moved.size() / count, count]);
     let x_lanes = lanes(&moved)?;
     // The first `reach` terms of each sum, doubled until that is all; and the products of the `reach`
     // elements after each. That is a prefix sum of affine maps (Hillis & Steele 1986).
@@ -56,10 +56,10 @@ fn products(x: &Tensor, g: &Tensor, axis: isize) -> Result<Tensor> {
         products = products.slice((.., ..rest - shift))?.try_mul(products.slice((.., shift..))?)?;
         reach *= 2;
     }
-    products_before(&x_lanes)?.try_mul(sums)?.cast(x.dtype()).with_shape(moved.shape())?.transpose(axis, -1)
+    products_before(&x_lanes)?.try_mul(sums)?.cast(x.dtype()).reshape(moved.shape())?.transpose(axis, -1)
 }
 
 /// The product of all elements before each along the last axis of `[lanes, count]`, count above 0.
 pub(super) fn products_before(x: &Tensor) -> Result<Tensor> {
-    x.slice((.., ..-1))?.pad(&[(0, 0), (1, 0)], 1.0)?.cumprod(-1)
+    x.slice((.., ..-1))?.pad([(0, 0), (1, 0)], 1.0)?.cumprod(-1)
 }

@@ -20,5 +20,5 @@ pub(super) fn backward(op: &Split, site: &Site, gradients: &[Option<Tensor>]) ->
             None => Tensor::full_of(site.shape(0).with(op.axis, size), 0.0, site.dtype(0)),
         })
         .collect();
-    Ok(smallvec![Some(Tensor::concat(&pieces.iter().collect::<Vec<_>>(), op.axis as isize)?)])
+    Ok(smallvec![Some(Tensor::concat(&pieces.iter().collect::<Vec<_>>(), op.axis)?)])
 }

@@ -4,7 +4,7 @@ use tensor::{DType, Generator, Tensor};
 
 use crate::batch::Batch;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 
 /// Mixes each sample with another one, features and targets alike: `λ · a + (1 - λ) · b` with λ of a Beta(α, α)
@@ -53,7 +53,7 @@ pub(crate) struct Mixed<D> {
 impl<D: Dataset> Mixed<D> {
     pub(crate) fn new(dataset: D, mixup: MixUp) -> Result<Self> {
         if !(mixup.alpha > 0.0 && mixup.alpha.is_finite()) {
-            return Err(Error::Dataset(format!("mixup: alpha is {:?}; it must be a positive number", mixup.alpha)));
+            return Err(DataError::dataset(format!("mixup: alpha is {:?}; it must be a positive number", mixup.alpha)));
         }
         Ok(Mixed { dataset, mixup })
     }
@@ -62,11 +62,11 @@ impl<D: Dataset> Mixed<D> {
     fn numbers(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
         let float = |tensor: &Tensor| if tensor.dtype().is_float() { tensor.clone() } else { tensor.cast(DType::F32) };
         let targets = match self.mixup.classes {
-            Some(classes) => batch.targets.with_shape([batch.len()])?.one_hot(classes)?,
+            Some(classes) => batch.targets.reshape([batch.len()])?.one_hot(classes)?,
             None if batch.targets.dtype().is_float() => batch.targets.clone(),
             None => {
                 let message = format!("mixup: targets are {}; say how many `classes` there are", batch.targets.dtype());
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
         };
         Ok((float(&batch.features), targets))
@@ -91,14 +91,14 @@ impl<D: Dataset> Dataset for Mixed<D> {
         let other = self.dataset.gather(pass, &others)?;
         if batch.mask.is_some() || other.mask.is_some() {
             let message = "mixup: the samples have masks; of steps of which one sample has none there is no mixture";
-            return Err(Error::Dataset(message.into()));
+            return Err(DataError::dataset(message.into()));
         }
         let (other_features, other_targets) = self.numbers(&other)?;
         let shares: Tensor = shares.into_iter().collect();
         let mix = |one: &Tensor, other: &Tensor| -> Result<Tensor> {
             let sizes = one.shape().iter().enumerate().map(|(axis, &size)| if axis == 0 { size } else { 1 });
-            let share = shares.cast(one.dtype()).with_shape(sizes.collect::<tensor::Shape>())?;
-            Ok(one.try_mul(&share)?.try_add(other.try_mul(1.0 - &share)?)?)
+            let share = shares.cast(one.dtype()).reshape(sizes.collect::<tensor::Shape>())?;
+            one.try_mul(&share)?.try_add(other.try_mul(1.0 - &share)?)
         };
         let weights = match (&batch.weights, &other.weights) {
             (Some(one), Some(other)) => Some(mix(&one.cast(DType::F32), &other.cast(DType::F32))?),

@@ -9,7 +9,7 @@ use tensor::{DType, Generator, Tensor};
 
 use crate::batch::Batch;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 use image::Image;
 
@@ -147,7 +147,7 @@ impl Change {
         let negative = matches!(self, Change::Shift(height, width) if !(height >= 0.0 && width >= 0.0));
         match (0.0..=most).contains(&value) && !negative {
             true => Ok(()),
-            false => Err(Error::Dataset(format!("{what} is {value:?}; it must lie between 0 and {most:?}"))),
+            false => Err(DataError::dataset(format!("{what} is {value:?}; it must lie between 0 and {most:?}"))),
         }
     }
 
@@ -168,7 +168,7 @@ impl Change {
                 if height > image.height || width > image.width {
                     let (h, w) = (image.height, image.width);
                     let message = format!("crop: there is no part of {height} × {width} in an image of {h} × {w}");
-                    return Err(Error::Dataset(message));
+                    return Err(DataError::dataset(message));
                 }
                 let top = up_to(image.height - height, generator)?;
                 let left = up_to(image.width - width, generator)?;
@@ -224,7 +224,9 @@ impl<D: Dataset> Augmented<D> {
     fn augmented(&self, batch: Batch, pass: u64, number: impl Fn(usize) -> usize) -> Result<Batch> {
         let &[count, height, width, channels] = &batch.features.shape()[..] else {
             let shape = batch.features.shape();
-            return Err(Error::Dataset(format!("augment: images are [batch, height, width, channels], not {shape}")));
+            return Err(DataError::dataset(format!(
+                "augment: images are [batch, height, width, channels], not {shape}"
+            )));
         };
         let values = batch.features.cast(DType::F32).to_vec::<f32>()?;
         let size = height * width * channels;
@@ -261,7 +263,7 @@ mod tests {
     /// `count` images `[4, 4, 1]` of the numbers 1 to 16.
     fn images(count: usize) -> ArrayDataset {
         let one: Tensor = (1..17).map(|k| k as f32).collect();
-        let all = one.with_shape([1, 4, 4, 1]).unwrap().expand([count, 4, 4, 1]).unwrap();
+        let all = one.reshape([1, 4, 4, 1]).unwrap().expand([count, 4, 4, 1]).unwrap();
         ArrayDataset::from_tensors(&all, &(0..count as i64).collect()).unwrap()
     }
 

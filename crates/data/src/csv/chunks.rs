@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tensor::escaped;
+
 use super::missing::MissingTexts;
 use super::notation::Notation;
 use super::rows::Rows;
 use super::types::Filling;
 use super::{ColumnType, HeaderRow};
-use crate::error::{Error, Result};
-use crate::table::{Lines, Table, listed};
+use crate::error::{DataError, Error, Result, listed};
+use crate::table::{Lines, Table};
 
 /// The names of the columns of a file.
 pub(super) struct Header {
@@ -53,7 +55,7 @@ impl Header {
         let mut seen = BTreeMap::new();
         for (k, name) in self.names.iter().enumerate() {
             if let Some(before) = seen.insert(name, k) {
-                let message = format!("columns {before} and {k}, counted from 0, are both named {name}");
+                let message = format!("columns {before} and {k}, counted from 0, are both named {}", escaped(name));
                 return Err(rows.error(self.line, message));
             }
         }
@@ -65,7 +67,8 @@ impl Header {
         let known: BTreeSet<&String> = self.names.iter().collect();
         for name in names {
             if !known.contains(name) {
-                let message = format!("there is no column {name}; the columns are {}", listed(&self.names));
+                let message =
+                    format!("there is no column {}; the columns are {}", escaped(name), listed(self.names.iter()));
                 return Err(rows.error(self.line, message));
             }
         }
@@ -79,7 +82,7 @@ impl Header {
         }
         let (row, columns) = (rows.row(), self.names.len());
         if row.len() != columns {
-            let (fields, names) = (row.len(), listed(&self.names));
+            let (fields, names) = (row.len(), listed(self.names.iter()));
             let message = format!("the row has {fields} fields; there are {columns} columns: {names}");
             return Err(rows.error(row.line, message));
         }
@@ -143,11 +146,13 @@ impl Chunks {
         while lines.len() < self.most.0 && bytes < self.most.1 && self.header.advance(&mut self.rows)? {
             let row = self.rows.row();
             for ((column, field), Typed { name, .. }) in columns.iter_mut().zip(row.fields()).zip(&self.types) {
-                column.push(self.missing.present(field), self.notation).map_err(|problem| Error::Row {
-                    file: self.rows.name.clone(),
-                    line: row.line,
-                    column: Some(name.clone()),
-                    problem,
+                column.push(self.missing.present(field), self.notation).map_err(|problem| {
+                    Error::from(DataError::Row {
+                        file: self.rows.name.clone(),
+                        line: row.line,
+                        column: Some(name.clone()),
+                        problem,
+                    })
                 })?;
             }
             lines.push(row.line);

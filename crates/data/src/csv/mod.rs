@@ -7,7 +7,6 @@ mod rows;
 mod types;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,10 +14,10 @@ use std::sync::Arc;
 pub use chunks::Chunks;
 pub use missing::MISSING;
 pub(crate) use notation::Notation;
-pub(crate) use rows::shown;
 pub use types::ColumnType;
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
+use crate::open::open;
 use crate::preprocessing::Preprocessing;
 use crate::stream::Stream;
 use crate::table::Table;
@@ -254,7 +253,7 @@ impl Csv {
     pub fn chunks(&self, rows: usize) -> Result<Chunks> {
         const MOST_BYTES: usize = 1 << 24;
         if rows == 0 {
-            return Err(Error::Dataset("chunks: of 0 rows; one has 1 at least".into()));
+            return Err(DataError::dataset("chunks: of 0 rows; one has 1 at least".into()));
         }
         self.open_chunks(rows, MOST_BYTES)
     }
@@ -286,11 +285,7 @@ impl Csv {
         self.check()?;
         let (name, bytes): (String, Box<dyn std::io::Read + Send>) = match &self.source {
             Source::Bytes(bytes, name) => (name.clone(), Box::new(Cursor::new(Arc::clone(bytes)))),
-            Source::File(path) => {
-                let name = path.display().to_string();
-                let file = File::open(path).map_err(|source| Error::file(&name, "cannot open", source))?;
-                (name, Box::new(file))
-            }
+            Source::File(path) => (path.display().to_string(), Box::new(open(path)?)),
         };
         let mut rows = Rows::new(&name, bytes, self.delimiter, self.comment)?;
         let header = Header::read(&mut rows, &self.header)?;
@@ -305,7 +300,7 @@ impl Csv {
         let plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | b'\0');
         let mark = |byte: u8| plain(byte) && !byte.is_ascii_alphanumeric() && !matches!(byte, b'+' | b'-');
         let shown = |byte: u8| std::ascii::escape_default(byte).to_string();
-        let wrong = |what: String| Err(Error::Dataset(format!("csv: {what}")));
+        let wrong = |what: String| Err(DataError::dataset(format!("csv: {what}")));
         for (what, byte) in [delimiter, comment] {
             if let Some(byte) = byte.filter(|&byte| !plain(byte)) {
                 let right = "it must be an ASCII character, no quote or line end";

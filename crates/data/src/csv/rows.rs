@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::{LONGEST_ROW, MOST_COLUMNS};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -64,7 +64,7 @@ impl Rows {
     pub(super) fn new(name: &str, mut bytes: Bytes, delimiter: u8, comment: Option<u8>) -> Result<Rows> {
         let mut start = Vec::new();
         let read = (&mut bytes).take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start);
-        read.map_err(|source| Error::file(name, "cannot read", source))?;
+        read.map_err(|source| DataError::file(name, "cannot read", source))?;
         if start == BYTE_ORDER_MARK {
             start.clear();
         }
@@ -102,7 +102,7 @@ impl Rows {
 
     /// An error about a row.
     pub(super) fn error(&self, line: u64, problem: impl Into<String>) -> Error {
-        Error::Row { file: self.name.clone(), line, column: None, problem: problem.into() }
+        Error::from(DataError::Row { file: self.name.clone(), line, column: None, problem: problem.into() })
     }
 
     fn read(&mut self) -> Result<Option<Place>> {
@@ -112,7 +112,7 @@ impl Rows {
         let line = self.line;
         let (mut filled, mut fields) = (0, 0);
         loop {
-            let input = self.input.fill_buf().map_err(|source| Error::file(&self.name, "cannot read", source))?;
+            let input = self.input.fill_buf().map_err(|source| DataError::file(&self.name, "cannot read", source))?;
             // A file may end without the end of a line. Within quotes, that does not end the row.
             let at_end = input.is_empty();
             let input = if at_end { b"\n" } else { input };
@@ -153,7 +153,7 @@ impl Rows {
     fn begin_row(&mut self) -> Result<bool> {
         let mut in_comment = false;
         loop {
-            let input = self.input.fill_buf().map_err(|source| Error::file(&self.name, "cannot read", source))?;
+            let input = self.input.fill_buf().map_err(|source| DataError::file(&self.name, "cannot read", source))?;
             let Some(&first) = input.first() else { return Ok(false) };
             in_comment |= Some(first) == self.comment;
             let ends_line = |byte: &u8| matches!(byte, b'\n' | b'\r');
@@ -168,15 +168,6 @@ impl Rows {
             self.line += input[..passed].iter().filter(|&&byte| byte == b'\n').count() as u64;
             self.input.consume(passed);
         }
-    }
-}
-
-/// A text from a file for a message: as much as fits into one.
-pub(crate) fn shown(text: &str) -> String {
-    const MOST: usize = 40;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
     }
 }
 

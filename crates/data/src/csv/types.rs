@@ -5,8 +5,7 @@ use std::fmt;
 use tensor::Tensor;
 
 use super::notation::Notation;
-use super::rows::shown;
-use crate::error::Result;
+use crate::error::{Result, shown};
 use crate::table::{CategoriesBuilder, Column};
 
 /// What a column of a file holds.

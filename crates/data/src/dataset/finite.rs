@@ -6,7 +6,7 @@ use tensor::{DType, Tensor};
 
 use super::Dataset;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// See [`Dataset::check_finite`].
 pub(super) struct CheckFinite<D> {
@@ -51,7 +51,7 @@ fn check(tensor: &Tensor, what: &str, number: impl Fn(usize) -> usize) -> Result
         _ => None,
     };
     let Some(mut place) = found else { return Ok(()) };
-    let value = tensor.flatten().at(place as isize, 0)?.item()?;
+    let value = tensor.flatten().at(place, 0)?.item()?;
     let mut position = vec![0; tensor.rank()];
     for (index, &size) in position.iter_mut().zip(tensor.shape().iter()).rev() {
         *index = place % size;
@@ -63,7 +63,7 @@ fn check(tensor: &Tensor, what: &str, number: impl Fn(usize) -> usize) -> Result
         [_, rest @ ..] => format!(", position {rest:?}"),
     };
     let sample = number(position.first().copied().unwrap_or(0));
-    Err(Error::Dataset(format!(
+    Err(DataError::dataset(format!(
         "check_finite: sample {sample}{column} of the {what} is {value:?}, not a finite number"
     )))
 }

@@ -18,7 +18,7 @@ use tensor::{DType, Tensor};
 
 use crate::augment::{Augmentation, Augmented, MixUp, Mixed};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 use crate::normalization::Normalization;
 use crate::samples::{Pass, Samples};
 
@@ -70,7 +70,7 @@ pub trait Dataset: Send + Sync {
 
     /// Replaces the features of each batch when it is made: bytes stay bytes in memory until they are needed as
     /// numbers. The first axis, that of the samples, must stay.
-    fn map_features(self, map: impl Fn(&Tensor) -> tensor::Result<Tensor> + Send + Sync + 'static) -> Pipeline
+    fn map_features(self, map: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Pipeline
     where
         Self: Sized + 'static,
     {
@@ -100,7 +100,7 @@ pub trait Dataset: Send + Sync {
     /// assert_eq!(digits_below_5.len(), 2);
     /// # Ok::<(), data::Error>(())
     /// ```
-    fn filter(self, predicate: impl Fn(&Batch) -> tensor::Result<Tensor>) -> Result<Pipeline>
+    fn filter(self, predicate: impl Fn(&Batch) -> Result<Tensor>) -> Result<Pipeline>
     where
         Self: Sized + 'static,
     {
@@ -299,7 +299,7 @@ impl Pass for DatasetPass<'_> {
         batch.check()?;
         if batch.len() != range.len() {
             let (asked, given) = (range.len(), batch.len());
-            return Err(Error::Dataset(format!(
+            return Err(DataError::dataset(format!(
                 "of {asked} samples a data set gave {given}; `map` must keep their number, `filter` leaves some out"
             )));
         }
@@ -323,11 +323,11 @@ fn in_order(dataset: &dyn Dataset, mut visit: impl FnMut(&Batch) -> Result<()>) 
 }
 
 pub(crate) fn no_sample(sample: usize, count: usize) -> Error {
-    Error::Dataset(format!("there is no sample {sample} among {count}"))
+    DataError::dataset(format!("there is no sample {sample} among {count}"))
 }
 
 pub(crate) fn no_range(range: Range<usize>, count: usize) -> Error {
-    Error::Dataset(format!("there are no samples {range:?} among {count}"))
+    DataError::dataset(format!("there are no samples {range:?} among {count}"))
 }
 
 /// A data set behind a pointer is one.

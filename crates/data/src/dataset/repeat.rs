@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Dataset, no_range, no_sample};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// See [`Dataset::repeat`].
 pub(super) struct Repeat<D> {
@@ -17,7 +17,9 @@ impl<D: Dataset> Repeat<D> {
     pub(super) fn new(dataset: D, times: usize) -> Result<Self> {
         match dataset.len().checked_mul(times) {
             Some(len) => Ok(Repeat { dataset, times, len }),
-            None => Err(Error::Dataset(format!("repeat: {times} times {} samples cannot be counted", dataset.len()))),
+            None => {
+                Err(DataError::dataset(format!("repeat: {times} times {} samples cannot be counted", dataset.len())))
+            }
         }
     }
 

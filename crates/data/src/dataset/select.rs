@@ -75,10 +75,7 @@ impl<D: Dataset> Dataset for Part<D> {
 }
 
 /// The numbers of the samples for which the predicate holds, as they are in pass 0.
-pub(super) fn matching(
-    dataset: &dyn Dataset,
-    predicate: impl Fn(&Batch) -> tensor::Result<Tensor>,
-) -> Result<Vec<usize>> {
+pub(super) fn matching(dataset: &dyn Dataset, predicate: impl Fn(&Batch) -> Result<Tensor>) -> Result<Vec<usize>> {
     let mut matching = Vec::new();
     let mut start = 0;
     in_order(dataset, |batch| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tensor::DType;
 
 use super::{Dataset, in_order};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 
 /// How to divide a data set in two: at a fraction or a number of samples, in its order, shuffled, or by class.
@@ -86,10 +86,10 @@ impl Split {
     fn first(self, len: usize) -> Result<usize> {
         match self.at {
             At::Count(count) if count <= len => Ok(count),
-            At::Count(count) => Err(Error::Dataset(format!("split: there are no {count} samples among {len}"))),
+            At::Count(count) => Err(DataError::dataset(format!("split: there are no {count} samples among {len}"))),
             At::Fraction(fraction) if (0.0..=1.0).contains(&fraction) => Ok((fraction * len as f64).round() as usize),
             At::Fraction(fraction) => {
-                Err(Error::Dataset(format!("split: the fraction is {fraction:?}; it must lie between 0 and 1")))
+                Err(DataError::dataset(format!("split: the fraction is {fraction:?}; it must lie between 0 and 1")))
             }
         }
     }
@@ -115,7 +115,7 @@ fn classes(dataset: &dyn Dataset) -> Result<Vec<i64>> {
         if targets.dtype().is_float() || targets.size() != batch.len() {
             let (dtype, shape) = (targets.dtype(), targets.shape());
             let message = format!("split: a class is one integer a sample; the targets are {dtype} of shape {shape}");
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         }
         classes.extend(targets.cast(DType::I64).to_vec::<i64>()?);
         Ok(())

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use tensor::{DType, Tensor};
+use tensor::{DType, ErrorKind, Tensor};
 
 use super::Dataset;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 
 /// See [`Dataset::with_weights`].
 pub(super) struct Weighted<D> {
@@ -18,7 +18,15 @@ impl<D: Dataset> Weighted<D> {
     pub(super) fn new(dataset: D, weights: &Tensor) -> Result<Self> {
         if weights.shape()[..] != [dataset.len()] {
             let (shape, count) = (weights.shape(), dataset.len());
-            return Err(Error::Dataset(format!("with_weights: shape {shape}; {count} samples need weights [{count}]")));
+            return Err(DataError::dataset(format!(
+                "with_weights: shape {shape}; {count} samples need weights [{count}]"
+            )));
+        }
+        let values = weights.cast(DType::F64).to_vec::<f64>()?;
+        if let Some(sample) = values.iter().position(|weight| !weight.is_finite()) {
+            let message =
+                format!("with_weights: the weight of sample {sample} is {}; it must be finite", values[sample]);
+            return Err(DataError::dataset(message));
         }
         Ok(Weighted { dataset, weights: weights.clone() })
     }
@@ -51,11 +59,31 @@ impl<D: Dataset> Dataset for Weighted<D> {
 /// assert_eq!(train.range(0, 0..3)?.weights.unwrap().to_vec::<f32>()?, [1.0, 5.0, 1.0]);
 /// # Ok::<(), data::Error>(())
 /// ```
+///
+/// # Errors
+/// The function returns an error if a class has no weight, a weight is not finite, or targets are no classes.
 pub fn class_weights(weights: &[f64]) -> impl Fn(Batch) -> Result<Batch> + Send + Sync + use<> {
+    let not_finite = weights.iter().position(|weight| !weight.is_finite());
     let weights: Tensor = weights.iter().map(|&weight| weight as f32).collect();
     move |batch| {
-        let classes = batch.targets.with_shape([batch.len()])?;
-        batch.weighted(weights.take(&classes, 0)?)
+        if let Some(class) = not_finite {
+            return Err(DataError::dataset(format!("class_weights: the weight of class {class} is not finite")));
+        }
+        let classes = batch.targets.reshape([batch.len()])?;
+        let of_samples = weights.take(&classes, 0).map_err(|error| without_weight(error, &classes, weights.size()))?;
+        batch.weighted(of_samples)
+    }
+}
+
+/// The error for a target that is not among the classes with weights; any other error as it is.
+fn without_weight(error: Error, classes: &Tensor, weights: usize) -> Error {
+    let ErrorKind::Index { index, .. } = *error.kind() else { return error };
+    match classes.cast(DType::I64).to_vec::<i64>().ok().and_then(|all| all.iter().position(|&class| class == index)) {
+        Some(sample) => DataError::dataset(format!(
+            "class_weights: class {index} of sample {sample} of the batch has none; there are {weights}, for the classes \
+             from 0 on"
+        )),
+        None => error,
     }
 }
 
@@ -90,9 +118,15 @@ mod tests {
     #[test]
     fn weights_that_do_not_fit_are_refused() {
         let set = ArrayDataset::from_tensors(&tensor![7, 8], &tensor![0, 2]).unwrap();
-        let message = set.clone().with_weights(&tensor![[1.0, 1.0]]).unwrap_err().to_string();
+        let message = set.clone().with_weights(&tensor![[1.0, 1.0]]).err().unwrap().to_string();
         assert_eq!(message, "with_weights: shape [1, 2]; 2 samples need weights [2]");
-        let message = set.map(class_weights(&[1.0, 1.0])).range(0, 0..2).unwrap_err().to_string();
-        assert!(message.starts_with("take: index 2 "), "{message}");
+        let message = set.clone().with_weights(&tensor![1.0, f64::NAN]).err().unwrap().to_string();
+        assert_eq!(message, "with_weights: the weight of sample 1 is NaN; it must be finite");
+        let message = |weights: &[f64]| set.clone().map(class_weights(weights)).range(0, 0..2).unwrap_err().to_string();
+        assert_eq!(
+            message(&[1.0, 1.0]),
+            "class_weights: class 2 of sample 1 of the batch has none; there are 2, for the classes from 0 on"
+        );
+        assert_eq!(message(&[1.0, f64::INFINITY, 1.0]), "class_weights: the weight of class 1 is not finite");
     }
 }

@@ -6,7 +6,7 @@ use tensor::{Shape, Tensor};
 
 use super::{Dataset, no_sample};
 use crate::batch::Batch;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 
 /// Sequences of neighbouring rows as samples: see [`Dataset::window`].
 ///
@@ -65,7 +65,7 @@ impl Window {
             (0, _, _) | (_, 0, _) | (_, _, 0) => {
                 let Window { length, shift, stride, .. } = self;
                 let message = format!("window: length {length}, shift {shift}, stride {stride}: none may be 0");
-                Err(Error::Dataset(message))
+                Err(DataError::dataset(message))
             }
             _ => Ok(()),
         }
@@ -115,11 +115,11 @@ impl Window {
         if rows.mask.is_some() || rows.weights.is_some() {
             let message = "window: the rows have a mask or weights of their own, which a window cannot keep; \
                            weigh the windows instead";
-            return Err(Error::Dataset(message.into()));
+            return Err(DataError::dataset(message.into()));
         }
         let windowed = |tensor: &Tensor| {
             let sizes = [count, self.length].into_iter().chain(tensor.shape().iter().skip(1).copied());
-            tensor.with_shape(sizes.collect::<Shape>())
+            tensor.reshape(sizes.collect::<Shape>())
         };
         let targets = match targets {
             Some(targets) => targets,

@@ -1,21 +1,21 @@
 //! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
 //!
 //! Files are kept in [`cache_folder`] as they come, and fetched once. Sizes and SHA-256 sums of all known sets are checked
-//! whenever they are loaded, which takes less time than to unpack them; a file that is wrong is fetched anew. The sums are
+//! whenever they are loaded, which takes less time than to unpack them; a file that is wrong is fetched again. The sums are
 //! those that TensorFlow Datasets records for the first mirror of each.
 
 mod remote;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::cifar::{self, Cifar10, Cifar100, Opened};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::mnist::{self, Mnist};
+use crate::open::open;
 
 pub use remote::Remote;
 
@@ -100,8 +100,8 @@ fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result
     /// Above what any of the files has.
     const LARGEST: u64 = 200_000_000;
     let name = archive.display().to_string();
-    let failed = |source| Error::file(&name, "cannot unpack", source);
-    let gzip = BufReader::new(File::open(archive).map_err(failed)?);
+    let failed = |source| DataError::file(&name, "cannot unpack", source);
+    let gzip = BufReader::new(open(archive)?);
     let mut contents = HashMap::new();
     for entry in tar::Archive::new(MultiGzDecoder::new(gzip)).entries().map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -110,7 +110,7 @@ fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result
             continue;
         };
         if entry.size() > LARGEST {
-            return Err(Error::Dataset(format!("{name}: {file} has {} bytes; {LARGEST} at most", entry.size())));
+            return Err(DataError::dataset(format!("{name}: {file} has {} bytes; {LARGEST} at most", entry.size())));
         }
         let mut content = Vec::new();
         entry.take(LARGEST).read_to_end(&mut content).map_err(failed)?;
@@ -118,7 +118,7 @@ fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result
     }
     Ok(move |file: &str| match contents.remove(file) {
         Some(content) => Ok((format!("{name}: {file}"), Box::new(Cursor::new(content)) as Box<dyn Read>)),
-        None => Err(Error::Dataset(format!("{name}: there is no {file} in the archive"))),
+        None => Err(DataError::dataset(format!("{name}: there is no {file} in the archive"))),
     })
 }
 
@@ -144,7 +144,7 @@ fn idx_files(set: &str, mirrors: &[&str], sums: [(u64, &str); 4]) -> Result<Mnis
 pub fn cache_folder() -> Result<PathBuf> {
     let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let caches = named.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-    let missing = || Error::Dataset("no folder for downloads: set XDG_CACHE_HOME to an absolute path".into());
+    let missing = || DataError::dataset("no folder for downloads: set XDG_CACHE_HOME to an absolute path".into());
     Ok(caches.ok_or_else(missing)?.join("facade"))
 }
 

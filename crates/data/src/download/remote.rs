@@ -2,19 +2,22 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use tensor::escaped;
 use ureq::Agent;
 use ureq::http::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result, shown};
 
 /// How often each mirror is asked.
 const ROUNDS: usize = 3;
-/// How long a server may be silent.
+/// How long a server may be silent, and how long it may send less than [`LEAST_RATE`].
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The bytes a second that a server has to send at least: a slower one would be waited for without end.
+const LEAST_RATE: f64 = 1024.0;
 /// What a file of unknown size may have: 4 GiB.
 const MOST_BYTES: u64 = 4 << 30;
 
@@ -40,7 +43,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// A file that will have this name.
+    /// A file that will have this name in the folder it is [fetched](Remote::fetch) into. It is the name of a file, without
+    /// folders, and not one that is needed for fetching: `.lock`, or one that ends with `.part`.
     pub fn new(name: impl Into<String>) -> Remote {
         Remote { name: name.into(), mirrors: Vec::new(), size: None, sha256: None, check: None }
     }
@@ -52,7 +56,7 @@ impl Remote {
         self
     }
 
-    /// States the size in bytes.
+    /// States the size in bytes. Of a file of unknown size 4 GiB are fetched at most.
     #[must_use]
     pub fn size(self, size: u64) -> Remote {
         Remote { size: Some(size), ..self }
@@ -77,34 +81,42 @@ impl Remote {
     /// a lock on its file `.lock`.
     ///
     /// # Errors
-    /// If no mirror gives the file, tried three times each: the message says what was wrong with each, and with the file
-    /// in the folder if there is one, which stays. A mirror that sends nothing for 30 seconds is given up. If the file
-    /// cannot be written, as when the disk is full, which no mirror can help.
+    /// Returns an error if the [name](Remote::new) cannot be that of the file or no mirror was stated; if no mirror gives
+    /// the file, tried three times each: the message says what was wrong with each, and with the file in the folder if
+    /// there is one, which stays; or if the file cannot be written, as when the disk is full, which no mirror can help. A
+    /// mirror is given up if it sends nothing for 30 seconds, less than 30 KiB in 30 seconds, or more bytes than were
+    /// stated.
     pub fn fetch(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
-        self.fetch_with(&agent(PATIENCE, ureq::Proxy::try_from_env()), folder.as_ref())
+        self.fetch_with(&Client::new(PATIENCE, ureq::Proxy::try_from_env()), folder.as_ref())
     }
 
-    fn fetch_with(&self, agent: &Agent, folder: &Path) -> Result<PathBuf> {
+    fn fetch_with(&self, client: &Client, folder: &Path) -> Result<PathBuf> {
+        self.check_name()?;
         let path = folder.join(&self.name);
         let kept = self.kept(&path)?;
         if let Kept::Good = kept {
             return Ok(path);
         }
+        if self.mirrors.is_empty() {
+            let name = escaped(&self.name);
+            let message = "cannot be downloaded: no mirror was stated; `Remote::mirror` adds one";
+            return Err(DataError::dataset(format!("{name}: {message}")));
+        }
         let part = folder.join(format!("{}.part", self.name));
-        let cannot_write = |source| Error::file(part.display().to_string(), "cannot write", source);
+        let cannot_write = |source| DataError::file(part.display().to_string(), "cannot write", source);
         fs::create_dir_all(folder).map_err(cannot_write)?;
         let lock = folder.join(".lock");
         let cannot_lock = |source| {
-            let error = Error::file(lock.display().to_string(), "cannot lock", source);
+            let error = DataError::file(lock.display().to_string(), "cannot lock", source);
             match &kept {
                 Kept::Wrong(what) => {
-                    Error::Dataset(format!("{}: {what}; it cannot be fetched anew: {error}", path.display()))
+                    DataError::dataset(format!("{}: {what}; it cannot be fetched again: {error}", path.display()))
                 }
                 _ => error,
             }
         };
         // Held until the end of this function.
-        let held = File::create(&lock).map_err(cannot_lock)?;
+        let held = open_or_create(&lock).map_err(cannot_lock)?;
         held.lock().map_err(cannot_lock)?;
         let mut failures = vec![String::new(); self.mirrors.len()];
         match self.kept(&path)? {
@@ -113,21 +125,41 @@ impl Remote {
             Kept::Wrong(what) => failures.push(format!("{}: {what}", path.display())),
             Kept::Nothing => {}
         }
-        let open = OpenOptions::new().create(true).write(true).truncate(false).open(&part);
-        let mut file = open.map_err(cannot_write)?;
+        let mut file = open_or_create(&part).map_err(cannot_write)?;
+        let fetched = self.fetch_into(client, &mut file, &part, &mut failures).map_err(cannot_write)?;
+        if !fetched {
+            return Err(DataError::dataset(format!("{}: cannot be downloaded: {}", self.name, failures.join("; "))));
+        }
+        file.sync_all().and_then(|()| fs::rename(&part, &path)).map_err(cannot_write)?;
+        Ok(path)
+    }
+
+    /// Asks one mirror after the other for what the file lacks. Whether one gave it; if not, what was wrong with each.
+    fn fetch_into(&self, client: &Client, file: &mut File, part: &Path, failures: &mut [String]) -> io::Result<bool> {
         for _ in 0..ROUNDS {
-            for (url, failure) in self.mirrors.iter().zip(&mut failures) {
-                match self.fetch_from(agent, url, &mut file, &part) {
-                    Ok(()) => {
-                        file.sync_all().and_then(|()| fs::rename(&part, &path)).map_err(cannot_write)?;
-                        return Ok(path);
-                    }
-                    Err(Fault::Here(source)) => return Err(cannot_write(source)),
+            for (url, failure) in self.mirrors.iter().zip(&mut *failures) {
+                match self.fetch_from(client, url, file, part) {
+                    Ok(()) => return Ok(true),
+                    Err(Fault::Here(source)) => return Err(source),
                     Err(Fault::Mirror(what)) => *failure = format!("{url}: {what}"),
                 }
             }
         }
-        Err(Error::Dataset(format!("{}: cannot be downloaded: {}", self.name, failures.join("; "))))
+        Ok(false)
+    }
+
+    /// Whether the name is that of a file in the folder, and not one that fetching needs itself.
+    fn check_name(&self) -> Result<()> {
+        let mut parts = Path::new(&self.name).components();
+        let is_file =
+            matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == &*self.name);
+        let lower = self.name.to_lowercase();
+        if is_file && lower != ".lock" && !lower.ends_with(".part") && !self.name.contains(char::is_control) {
+            return Ok(());
+        }
+        let message = "is no name for a download; it must be that of a file, without folders and control characters, \
+                       and neither be `.lock` nor end with `.part`";
+        Err(DataError::dataset(format!("{} {message}", shown(&self.name))))
     }
 
     /// What is there of this name.
@@ -138,15 +170,15 @@ impl Remote {
         match self.verify(path) {
             Ok(()) => Ok(Kept::Good),
             Err(Fault::Mirror(what)) => Ok(Kept::Wrong(what)),
-            Err(Fault::Here(source)) => Err(Error::file(path.display().to_string(), "cannot read", source)),
+            Err(Fault::Here(source)) => Err(DataError::file(path.display().to_string(), "cannot read", source)),
         }
     }
 
-    /// Adds to the file what it lacks, and checks it. Content that is wrong is dropped, for the next try to begin anew.
-    fn fetch_from(&self, agent: &Agent, url: &str, file: &mut File, part: &Path) -> Try<()> {
+    /// Adds to the file what it lacks, and checks it. Wrong content is dropped, so the next try starts from the beginning.
+    fn fetch_from(&self, client: &Client, url: &str, file: &mut File, part: &Path) -> Try<()> {
         let have = file.metadata()?.len();
         if have == 0 || self.size != Some(have) {
-            self.receive(agent, url, file, have)?;
+            self.receive(client, url, file, have)?;
         }
         let verified = self.verify(part);
         if let Err(Fault::Mirror(_)) = verified {
@@ -155,8 +187,8 @@ impl Remote {
         verified
     }
 
-    fn receive(&self, agent: &Agent, url: &str, file: &mut File, have: u64) -> Try<()> {
-        let mut request = agent.get(url);
+    fn receive(&self, client: &Client, url: &str, file: &mut File, have: u64) -> Try<()> {
+        let mut request = client.agent.get(url);
         if have > 0 {
             request = request.header(RANGE, format!("bytes={have}-"));
         }
@@ -187,10 +219,16 @@ impl Remote {
         let mut body = response.body_mut().as_reader().take(most.saturating_add(1).saturating_sub(have));
         file.seek(SeekFrom::Start(have))?;
         let mut bytes = vec![0; 1 << 16];
+        let mut pace = Pace::new(client.patience);
         loop {
             match body.read(&mut bytes) {
                 Ok(0) => break,
-                Ok(count) => file.write_all(&bytes[..count])?,
+                Ok(count) => {
+                    file.write_all(&bytes[..count])?;
+                    if let Some(rate) = pace.too_slow(count) {
+                        return mirror(format!("{rate:.0} bytes a second came; {LEAST_RATE} are expected at least"));
+                    }
+                }
                 Err(error) => return mirror(error.to_string()),
             }
         }
@@ -250,14 +288,63 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// One that waits so long for a connection, an answer, and each piece of it.
-fn agent(patience: Duration, proxy: Option<ureq::Proxy>) -> Agent {
-    let config = Agent::config_builder()
-        .proxy(proxy)
-        .timeout_connect(Some(patience))
-        .timeout_recv_response(Some(patience))
-        .timeout_per_read(Some(patience));
-    config.build().into()
+/// What asks servers, and how long it waits for them.
+struct Client {
+    agent: Agent,
+    patience: Duration,
+}
+
+impl Client {
+    /// One that waits so long for a connection, an answer, each piece of it, and [`LEAST_RATE`] over that time.
+    fn new(patience: Duration, proxy: Option<ureq::Proxy>) -> Client {
+        let config = Agent::config_builder()
+            .proxy(proxy)
+            .timeout_connect(Some(patience))
+            .timeout_recv_response(Some(patience))
+            .timeout_per_read(Some(patience));
+        Client { agent: config.build().into(), patience }
+    }
+}
+
+/// How fast bytes come, looked at over one span of time after the other.
+struct Pace {
+    span: Duration,
+    start: Instant,
+    bytes: usize,
+}
+
+impl Pace {
+    fn new(span: Duration) -> Pace {
+        Pace { span, start: Instant::now(), bytes: 0 }
+    }
+
+    /// Takes more bytes into account; the bytes a second in a span that is over, if they are too few.
+    fn too_slow(&mut self, bytes: usize) -> Option<f64> {
+        self.bytes += bytes;
+        let passed = self.start.elapsed();
+        if passed < self.span {
+            return None;
+        }
+        let rate = self.bytes as f64 / passed.as_secs_f64();
+        *self = Pace::new(self.span);
+        (rate < LEAST_RATE).then_some(rate)
+    }
+}
+
+/// Opens a file to be written, with what it holds, or creates it. A link in its place, which could lead anywhere, is
+/// removed, and so is a FIFO, at which opening would wait.
+fn open_or_create(path: &Path) -> io::Result<File> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() => return OpenOptions::new().write(true).open(path),
+        Ok(_) => fs::remove_file(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        // Another process was faster; its file is a plain one.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(path),
+        created => created,
+    }
 }
 
 fn sha256(path: &Path) -> io::Result<String> {

@@ -1,10 +1,10 @@
 //! The header of a `.npy` file: a Python dictionary of three entries.
 
-use tensor::Shape;
+use tensor::{Shape, escaped};
 
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result, shown};
 use crate::input::Input;
-use crate::stored::{ByteOrder, StoredType};
+use crate::stored::{ByteOrder, StoredType, byte_count};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -45,7 +45,7 @@ impl Header {
         let start = input.offset - 8;
         if !magic.starts_with(MAGIC) {
             let message = format!("the magic number is {:02x?}; .npy files begin with {MAGIC:02x?}", &magic[..6]);
-            return Err(Error::format(input.name, start, message));
+            return Err(DataError::format(input.name, start, message));
         }
         let length = match magic[6] {
             1 => {
@@ -60,18 +60,26 @@ impl Header {
             }
             version => {
                 let message = format!("version {version} of the format is none of 1, 2, 3");
-                return Err(Error::format(input.name, start + 6, message));
+                return Err(DataError::format(input.name, start + 6, message));
             }
         };
         if length > MOST {
             let message = format!("a header of {length} bytes is more than the {MOST} that are allowed");
-            return Err(Error::format(input.name, start + 8, message));
+            return Err(DataError::format(input.name, start + 8, message));
         }
         let offset = input.offset;
         let mut text = vec![0; length];
         input.exactly(&mut text, "the header")?;
         let mut parser = Parser { text: &text, position: 0 };
-        parser.header().map_err(|message| Error::format(input.name, offset + parser.position as u64, message))
+        let header = parser.header();
+        let header =
+            header.map_err(|message| DataError::format(input.name, offset + parser.position as u64, message))?;
+        if byte_count(&header.shape, header.stored).is_err() {
+            let shape = header.shape.to_string();
+            let message = format!("the shape {} is larger than memory can address", escaped(&shape));
+            return Err(DataError::format(input.name, offset, message));
+        }
+        Ok(header)
     }
 
     /// Magic number and dictionary, padded so that the elements begin at a multiple of 64 bytes.
@@ -108,8 +116,8 @@ impl<'a> Parser<'a> {
                 b"fortran_order" if fortran.is_none() => fortran = Some(self.truth()?),
                 b"shape" if shape.is_none() => shape = Some(self.sizes()?),
                 key => {
-                    let key = String::from_utf8_lossy(key);
-                    return Err(format!("the key {key:?}; each of descr, fortran_order and shape must be there once"));
+                    let key = shown(&String::from_utf8_lossy(key));
+                    return Err(format!("the key {key}; each of descr, fortran_order and shape must be there once"));
                 }
             }
             if !self.skip(b',') {
@@ -177,7 +185,7 @@ impl<'a> Parser<'a> {
         let stored = CODES.iter().find(|(known, _)| *known == code).map(|(_, stored)| *stored);
         let stored = stored.ok_or_else(|| {
             let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-            format!("the element type {descr:?} is none of {}", known.join(", "))
+            format!("the element type {} is none of {}", shown(&descr), known.join(", "))
         })?;
         Ok((stored, order))
     }

@@ -13,11 +13,11 @@ mod header;
 use std::ops::Range;
 use std::path::Path;
 
-use tensor::{DType, Shape, Tensor};
+use tensor::{DType, Shape, Tensor, escaped};
 
 use self::header::Header;
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::input::Input;
 use crate::source::Source;
 use crate::stored::{ByteOrder, Elements, StoredType, byte_count, read_tensor, stored_as, write_elements};
@@ -55,7 +55,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
 /// If the file cannot be written; then an old one is as it was.
 pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     let path = path.as_ref();
-    let header = header_of(tensor, None).map_err(|what| Error::cannot_hold(&path.display().to_string(), &what))?;
+    let header = header_of(tensor, None).map_err(|what| DataError::cannot_hold(&path.display().to_string(), &what))?;
     write_atomically(path, |file| {
         std::io::Write::write_all(file, &header.1)?;
         write_elements(tensor, header.0, file)
@@ -79,8 +79,9 @@ pub(crate) fn read_from(input: &mut Input) -> Result<Tensor> {
     let mut more = Vec::new();
     input.at_most(1, &mut more)?;
     if !more.is_empty() {
-        let message = format!("there is more in the file than the elements of its shape {}", header.shape);
-        return Err(Error::format(input.name, input.offset - 1, message));
+        let shape = header.shape.to_string();
+        let message = format!("there is more in the file than the elements of its shape {}", escaped(&shape));
+        return Err(DataError::format(input.name, input.offset - 1, message));
     }
     Ok(tensor)
 }
@@ -90,8 +91,8 @@ fn read_elements(header: &Header, input: &mut Input) -> Result<Tensor> {
         return read_tensor(input, &header.shape, header.stored, header.order);
     }
     let reversed: Shape = header.shape.iter().rev().copied().collect();
-    let order: Vec<isize> = (0..reversed.rank() as isize).rev().collect();
-    Ok(read_tensor(input, &reversed, header.stored, header.order)?.permute(&order)?)
+    let order: Vec<usize> = (0..reversed.rank()).rev().collect();
+    read_tensor(input, &reversed, header.stored, header.order)?.permute(&order)
 }
 
 /// An open `.npy` file, of which parts are read as they are asked for: for arrays larger than memory.
@@ -135,9 +136,10 @@ impl Npy {
         let (header, start) = source.input_at(0, |input| Ok((Header::read(input)?, input.offset)))?;
         let (expected, found) = (byte_count(&header.shape, header.stored)?, source.length() - start);
         if expected != found {
-            let shape = &header.shape;
+            let shape = header.shape.to_string();
+            let shape = escaped(&shape);
             let message = format!("there are {found} bytes of elements; the shape {shape} calls for {expected}");
-            return Err(Error::format(source.name(), start, message));
+            return Err(DataError::format(source.name(), start, message));
         }
         Ok(Npy { source, header, start })
     }
@@ -187,7 +189,11 @@ impl Npy {
     /// together, or the file cannot be read.
     pub fn rows(&self, rows: &[usize]) -> Result<Tensor> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
-            return Err(Error::Dataset(format!("{}: there is no row {row} among {}", self.source.name(), self.len())));
+            return Err(DataError::dataset(format!(
+                "{}: there is no row {row} among {}",
+                self.source.name(),
+                self.len()
+            )));
         }
         self.gather(rows.iter().map(|&row| row..row + 1), rows.len())
     }
@@ -199,7 +205,7 @@ impl Npy {
     pub fn range(&self, range: Range<usize>) -> Result<Tensor> {
         if range.start > range.end || range.end > self.len() {
             let message = format!("{}: there are no rows {range:?} among {}", self.source.name(), self.len());
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         }
         self.gather([range.clone()].into_iter(), range.len())
     }
@@ -209,14 +215,15 @@ impl Npy {
         if fortran && shape.rank() > 1 {
             let name = self.source.name();
             let message = format!("{name}: is in Fortran order, in which rows do not lie together; read it whole");
-            return Err(Error::Dataset(message));
+            return Err(DataError::dataset(message));
         }
         let row = byte_count(&self.row_shape(), stored)?;
         let mut elements = Elements::new(stored.dtype());
+        elements.reserve(count.saturating_mul(row as usize / stored.size_of()))?;
         for range in ranges {
             let (start, bytes) = (self.start + range.start as u64 * row, range.len() as u64 * row);
             self.source.input_at(start, |input| elements.read(input, bytes, stored, order))?;
         }
-        Ok(elements.into_tensor(std::iter::once(count).chain(self.row_shape().iter().copied()).collect::<Shape>())?)
+        elements.into_tensor(std::iter::once(count).chain(self.row_shape().iter().copied()).collect::<Shape>())
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
+use tensor::escaped;
 
-use crate::error::{Error, Result};
-use crate::table::{Table, listed};
+use crate::error::{DataError, Result, listed, shown};
+use crate::table::Table;
 
 /// How many categories one-hot features have at most, unless [`Categorical::limit`] says otherwise.
 const MOST_ONE_HOT: usize = 1000;
@@ -23,14 +24,14 @@ pub struct Categorical {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "an encoding, `one_hot` or `index`")]
 enum Encoding {
     OneHot,
     Index,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "`slot`, `zeros` or `refused`")]
 enum Unknown {
     Slot,
     /// No feature is 1; one-hot only.
@@ -71,7 +72,7 @@ impl Categorical {
 
 /// The same, with the categories of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "what was fitted on a column of categories, as an object")]
 pub(super) struct FittedCategorical {
     pub(super) column: String,
     encoding: Encoding,
@@ -126,7 +127,7 @@ impl FittedCategorical {
 
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         if self.is_index() && self.unknown == Unknown::Zeros {
-            return Err(format!("column {}: an index has no zeros for what is unknown", self.column));
+            return Err(format!("column {}: an index has no zeros for what is unknown", escaped(&self.column)));
         }
         sorted(&self.column, &self.categories)
     }
@@ -148,8 +149,8 @@ pub(super) fn slots(
         values.names().iter().map(|name| known.get(&**name).copied().or(unknown)).collect();
     let slot = |(row, code): (usize, Option<u32>)| {
         code.map_or(unknown, |code| of_code[code as usize]).ok_or_else(|| {
-            let found = values.get(row).map_or("a missing value".into(), |text| format!("{text:?}"));
-            let message = format!("{found} is none of the categories it was fitted on: {}", listed(categories));
+            let found = values.get(row).map_or("a missing value".into(), shown);
+            let message = format!("{found} is none of the categories it was fitted on: {}", listed(categories.iter()));
             table.error_at(row, column, message)
         })
     };
@@ -160,7 +161,7 @@ pub(super) fn slots(
 pub(super) fn sorted(column: &str, categories: &[String]) -> std::result::Result<(), String> {
     match !categories.is_empty() && categories.is_sorted_by(|one, next| one < next) {
         true => Ok(()),
-        false => Err(format!("column {column}: categories must be sorted, each once, and one at least")),
+        false => Err(format!("column {}: categories must be sorted, each once, and one at least", escaped(column))),
     }
 }
 
@@ -191,8 +192,9 @@ impl Seen {
     pub(super) fn finish(self, column: &str) -> Result<Vec<String>> {
         match self.categories.is_empty() {
             false => Ok(self.categories.into_iter().collect()),
-            true => Err(Error::Dataset(format!(
-                "preprocessing: column {column}: there is no category in the training rows"
+            true => Err(DataError::dataset(format!(
+                "preprocessing: column {}: there is no category in the training rows",
+                escaped(column)
             ))),
         }
     }
@@ -211,8 +213,9 @@ impl Categorical {
             Encoding::OneHot => "leave out an identifier, use `Categorical::index` with an `Embedding`, or raise",
             Encoding::Index => "leave out an identifier, or raise",
         };
-        Err(Error::Dataset(format!(
-            "preprocessing: column {column}: there are {found} categories in the training rows, and {limit} at most are wanted; {right} `Categorical::limit`"
+        Err(DataError::dataset(format!(
+            "preprocessing: column {}: there are {found} categories in the training rows, and {limit} at most are wanted; {right} `Categorical::limit`",
+            escaped(column)
         )))
     }
 

@@ -1,16 +1,35 @@
 //! Which columns are used and how.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+use tensor::escaped;
 
 use super::scale::Scale;
 use super::target::Target;
 use super::{Categorical, Feature, Numeric, Preprocessing, categorical, numeric, target};
-use crate::error::{Error, Result};
+use crate::csv::ColumnType;
+use crate::error::{DataError, Result};
 use crate::table::Table;
 
 /// Which columns are features and what becomes of them, and which one is the target: see [`Preprocessing`].
 ///
-/// Features have the order in which they are stated.
+/// Features have the order in which they are stated. The target may be one of their columns, as in forecasting, where
+/// the past of a series predicts its future; it must then be of the same kind in both roles. Without a
+/// [window](crate::Dataset::window) such a model is given the number that it is to predict.
+///
+/// ```
+/// use data::preprocessing::{Features, Numeric};
+/// use data::{Csv, Dataset, Window};
+///
+/// let series = Csv::from_bytes("load\n1\n2\n4\n8\n", "load.csv").read()?;
+/// let features = Features::new().numeric(["load"], Numeric::new()).target_number("load").fit(&series)?;
+/// // Two rows are given, and the row after them is to be predicted.
+/// let windows = features.dataset(&series)?.window(Window::new(2).target(2))?;
+/// let batch = windows.range(0, 0..2)?;
+/// assert_eq!(batch.features.to_vec::<f32>()?, [1.0, 2.0, 2.0, 4.0]);
+/// assert_eq!(batch.targets.to_vec::<f32>()?, [4.0, 8.0]);
+/// # Ok::<(), data::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Features {
     columns: Vec<(String, Kind)>,
@@ -89,7 +108,7 @@ impl Features {
     /// Finds means, ranges, categories and classes in the training rows, and in no others.
     ///
     /// # Errors
-    /// If no feature or a column twice is stated; a column is not there or of another kind; a number, category or target
+    /// If no feature is stated, or a column twice as a feature, or one as numbers and as classes; a column is not there or of another kind; a number, category or target
     /// is missing and that is refused; a number is infinite, or would be rounded; there is nothing in a column, or there
     /// are more categories than its [limit](Categorical::limit).
     pub fn fit(&self, train: &Table) -> Result<Preprocessing> {
@@ -134,28 +153,43 @@ impl Features {
     }
 
     fn check(&self) -> Result<()> {
-        let target = self.target.as_ref().map(|(column, _)| column);
-        check_columns(self.columns.iter().map(|(column, _)| column), target).map_err(Error::Dataset)
+        let features = self.columns.iter().map(|(column, kind)| (column, kind.column_type()));
+        let target = self.target.as_ref().map(|(column, target)| (column, target.column_type()));
+        check_columns(features, target).map_err(DataError::dataset)
     }
 }
 
-/// Whether there are features, and no column stands twice among them and the target.
+/// Whether there are features, no column stands twice among them, and the target, if it is one of their columns, is of
+/// the same type there.
 pub(super) fn check_columns<'a>(
-    features: impl Iterator<Item = &'a String>,
-    target: Option<&'a String>,
+    features: impl Iterator<Item = (&'a String, ColumnType)>,
+    target: Option<(&'a String, ColumnType)>,
 ) -> std::result::Result<(), String> {
-    let mut seen = BTreeSet::new();
-    for column in features {
-        if !seen.insert(column) {
-            return Err(format!("preprocessing: column {column} stands twice among the features"));
+    let mut seen = BTreeMap::new();
+    for (column, column_type) in features {
+        if seen.insert(column, column_type).is_some() {
+            return Err(format!("preprocessing: column {} stands twice among the features", escaped(column)));
         }
     }
-    match target {
-        _ if seen.is_empty() => Err("preprocessing: there are no features".into()),
-        Some(target) if seen.contains(target) => {
-            Err(format!("preprocessing: column {target} is a feature and the target too"))
-        }
+    if seen.is_empty() {
+        return Err("preprocessing: there are no features".into());
+    }
+    let Some((column, as_target)) = target else { return Ok(()) };
+    match seen.get(column) {
+        Some(&as_feature) if as_feature != as_target => Err(format!(
+            "preprocessing: column {} is {as_feature} as a feature and {as_target} as the target; it can be read as one of them only, so add a copy of another name, as by `Table::with_column`",
+            escaped(column)
+        )),
         _ => Ok(()),
+    }
+}
+
+impl Kind {
+    fn column_type(self) -> ColumnType {
+        match self {
+            Kind::Numeric(_) => ColumnType::F64,
+            Kind::Categorical(_) => ColumnType::Category,
+        }
     }
 }
 

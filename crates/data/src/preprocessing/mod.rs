@@ -14,7 +14,7 @@ mod target;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use tensor::Tensor;
+use tensor::{Tensor, escaped};
 
 pub use categorical::Categorical;
 pub use features::Features;
@@ -23,8 +23,8 @@ pub use numeric::{Missing, Numeric};
 use crate::array::ArrayDataset;
 use crate::batch::Batch;
 use crate::csv::ColumnType;
-use crate::error::{Error, Result};
-use crate::table::{Table, listed};
+use crate::error::{DataError, Error, Result, listed};
+use crate::table::Table;
 use categorical::FittedCategorical;
 use numeric::FittedNumeric;
 use target::FittedTarget;
@@ -64,7 +64,7 @@ pub struct Preprocessing {
 
 /// What a column becomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", expecting = "a feature, `numeric` or `categorical`")]
 enum Feature {
     Numeric(FittedNumeric),
     Categorical(FittedCategorical),
@@ -159,7 +159,7 @@ impl Preprocessing {
     }
 
     fn target(&self) -> Result<&FittedTarget> {
-        let none = || Error::Dataset("preprocessing: no target was stated; `Features` can state one".into());
+        let none = || DataError::dataset("preprocessing: no target was stated; `Features` can state one".into());
         self.target.as_ref().ok_or_else(none)
     }
 
@@ -208,7 +208,9 @@ impl Preprocessing {
     pub fn slots(&self, column: &str) -> Result<usize> {
         match self.features.iter().find(|feature| feature.column() == column) {
             Some(Feature::Categorical(categorical)) => Ok(categorical.slots()),
-            Some(Feature::Numeric(_)) => Err(Error::Dataset(format!("preprocessing: column {column} is numeric"))),
+            Some(Feature::Numeric(_)) => {
+                Err(DataError::dataset(format!("preprocessing: column {} is numeric", escaped(column))))
+            }
             None => Err(self.no_column(column)),
         }
     }
@@ -230,24 +232,23 @@ impl Preprocessing {
     }
 
     fn no_column(&self, column: &str) -> Error {
-        let names = listed(&self.column_names());
-        Error::Dataset(format!("preprocessing: no feature is made of column {column}; the columns are {names}"))
+        let (column, names) = (escaped(column), listed(self.column_names()));
+        DataError::dataset(format!("preprocessing: no feature is made of column {column}; the columns are {names}"))
     }
 
-    fn column_names(&self) -> Vec<String> {
-        self.features.iter().map(|feature| feature.column().clone()).collect()
+    fn column_names(&self) -> impl ExactSizeIterator<Item = &String> {
+        self.features.iter().map(Feature::column)
     }
 
     fn check_columns(&self, table: &Table) -> Result<()> {
-        let missing: Vec<String> =
-            self.column_names().into_iter().filter(|column| table.column(column).is_err()).collect();
+        let missing: Vec<&String> = self.column_names().filter(|column| table.column(column).is_err()).collect();
         if missing.is_empty() {
             return Ok(());
         }
-        let (own, others) = (listed(&self.column_names()), listed(table.names()));
-        Err(Error::Dataset(format!(
+        let (own, others) = (listed(self.column_names()), listed(table.names().iter()));
+        Err(DataError::dataset(format!(
             "preprocessing: it was fitted on the columns {own}; the table has {others}; missing: {}",
-            listed(&missing)
+            listed(missing.into_iter())
         )))
     }
 
@@ -260,6 +261,6 @@ impl Preprocessing {
             feature.write(table, &mut |row, place, value| values[row * width + start + place] = from(value))?;
             start += own;
         }
-        Ok(Tensor::from_vec(values, [table.rows(), width])?)
+        Tensor::from_vec(values, [table.rows(), width])
     }
 }

@@ -1,10 +1,10 @@
 //! Numbers as features: what stands for missing ones, and their scale.
 
 use serde::{Deserialize, Serialize};
-use tensor::DType;
+use tensor::{DType, escaped};
 
 use super::scale::{self, Scale, Scaling};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result};
 use crate::table::Table;
 
 /// What becomes of a column of numbers. All is computed in float64; features are float32, which has whole numbers up to
@@ -38,12 +38,12 @@ impl Numeric {
     }
 
     /// `(x - mean) / std`, by mean and standard deviation (divided by the count) of the numbers that are there in the
-    /// training rows; where all are equal, `x - mean`. As scikit-learn's `StandardScaler`.
+    /// training rows; where all are equal but for rounding, `x - mean`. As scikit-learn's `StandardScaler`.
     pub fn standardize() -> Numeric {
         Numeric { scale: Some(Scale::Standardize), ..Numeric::new() }
     }
 
-    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal, `x - min`.
+    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal but for rounding, `x - min`.
     /// Others may be below 0 or above 1. As scikit-learn's `MinMaxScaler`.
     pub fn min_max() -> Numeric {
         Numeric { scale: Some(Scale::MinMax), ..Numeric::new() }
@@ -70,7 +70,7 @@ impl Default for Numeric {
 
 /// The same, with what was found in the training rows: `(x - center) / scale`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "what was fitted on a column of numbers, as an object")]
 pub(super) struct FittedNumeric {
     pub(super) column: String,
     pub(super) center: f64,
@@ -133,7 +133,7 @@ pub(super) fn numbers(table: &Table, column: &str) -> Result<Vec<f64>> {
             return Err(table.error_at(row, column, message));
         }
     }
-    Ok(numbers.cast(DType::F64).to_vec()?)
+    numbers.cast(DType::F64).to_vec()
 }
 
 fn refused(table: &Table, row: usize, column: &str) -> Error {
@@ -173,8 +173,9 @@ impl Seen {
             Missing::Median => Some(median(self.kept)),
             Missing::Constant(constant) if constant.is_finite() => Some(constant),
             Missing::Constant(constant) => {
-                return Err(Error::Dataset(format!(
-                    "preprocessing: column {column}: {constant:?} cannot stand for missing numbers; it must be finite"
+                return Err(DataError::dataset(format!(
+                    "preprocessing: column {}: {constant:?} cannot stand for missing numbers; it must be finite",
+                    escaped(column)
                 )));
             }
         };

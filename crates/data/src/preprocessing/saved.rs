@@ -1,5 +1,6 @@
 //! Preprocessing in files.
 
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -8,13 +9,17 @@ use super::features::check_columns;
 use super::target::FittedTarget;
 use super::{Feature, Preprocessing};
 use crate::atomic::write_atomically;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result, shown};
+use crate::open::open;
 
 /// What stands in a file for the form that it has.
 const FORMAT: &str = "preprocessing 1";
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with `format`, `features` and `target`, as `Preprocessing::save` writes it"
+)]
 struct Saved {
     format: String,
     features: Vec<Feature>,
@@ -38,14 +43,15 @@ impl Preprocessing {
     pub fn load(path: impl AsRef<Path>) -> Result<Preprocessing> {
         let path = path.as_ref();
         let name = path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| Error::file(&name, "cannot read", source))?;
-        Preprocessing::from_json(&text).map_err(|what| Error::Dataset(format!("{name}: no preprocessing: {what}")))
+        let mut text = Vec::new();
+        open(path)?.read_to_end(&mut text).map_err(|source| DataError::file(&name, "cannot read", source))?;
+        Preprocessing::from_json(&text).map_err(|what| DataError::dataset(format!("{name}: no preprocessing: {what}")))
     }
 
     fn from_json(text: &[u8]) -> std::result::Result<Preprocessing, String> {
         let Saved { format, features, target } = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         if format != FORMAT {
-            return Err(format!("the format is {format:?}, not {FORMAT:?}"));
+            return Err(format!("the format is {}, not {FORMAT:?}", shown(&format)));
         }
         for feature in &features {
             match feature {
@@ -57,8 +63,9 @@ impl Preprocessing {
             target.check()?;
         }
         let preprocessing = Preprocessing { features, target };
-        let target = preprocessing.target_column().map(|(column, _)| column);
-        check_columns(preprocessing.features.iter().map(Feature::column), target.as_ref())?;
+        let features = preprocessing.features.iter().map(|feature| (feature.column(), feature.column_type()));
+        let target = preprocessing.target_column();
+        check_columns(features, target.as_ref().map(|(column, column_type)| (column, *column_type)))?;
         Ok(preprocessing)
     }
 }

@@ -1,10 +1,10 @@
 //! Scales of numbers, as the training rows give them. All is computed in float64.
 
 use serde::{Deserialize, Serialize};
-use tensor::{DType, Tensor};
+use tensor::{DType, Tensor, escaped};
 
-use crate::error::{Error, Result};
-use crate::moments::Moments;
+use crate::error::{DataError, Result};
+use crate::moments::{Moments, divisor};
 use crate::table::Table;
 
 /// What numbers are scaled by.
@@ -16,7 +16,7 @@ pub(super) enum Scale {
 
 /// What became of it: `(x - center) / scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `center` and `scale`")]
 pub(super) struct Scaling {
     pub(super) center: f64,
     pub(super) scale: f64,
@@ -40,7 +40,7 @@ impl Scaling {
     }
 
     /// What [`apply`](Scaling::apply) was given: float32, or float64 if this is that.
-    pub(super) fn invert(self, scaled: &Tensor) -> tensor::Result<Tensor> {
+    pub(super) fn invert(self, scaled: &Tensor) -> Result<Tensor> {
         let out = if scaled.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         Ok(scaled.cast(DType::F64).try_mul(self.scale)?.try_add(self.center)?.cast(out))
     }
@@ -50,7 +50,7 @@ impl Scaling {
         // JSON has no numbers that are not finite.
         match self.scale > 0.0 {
             true => Ok(()),
-            false => Err(format!("column {column}: the scale must be above 0")),
+            false => Err(format!("column {}: the scale must be above 0", escaped(column))),
         }
     }
 }
@@ -87,18 +87,17 @@ impl Seen {
 
     /// The scaling, and the mean.
     pub(super) fn finish(self, scale: Option<Scale>, column: &str) -> Result<(Scaling, f64)> {
-        let wrong = |what: &str| Err(Error::Dataset(format!("preprocessing: column {column}: {what}")));
+        let wrong = |what: &str| Err(DataError::dataset(format!("preprocessing: column {}: {what}", escaped(column))));
         let Some(moments) = self.moments else {
             return wrong("there is no number in the training rows");
         };
         let mean = moments.mean.item()?;
-        let (center, scale) = match scale {
-            None => (0.0, 1.0),
-            Some(Scale::Standardize) => (mean, (moments.squares.item()? / moments.count).sqrt()),
-            Some(Scale::MinMax) => (self.least, self.greatest - self.least),
+        let (center, spread, size) = match scale {
+            None => (0.0, 1.0, 0.0),
+            Some(Scale::Standardize) => (mean, (moments.squares.item()? / moments.count).sqrt(), mean),
+            Some(Scale::MinMax) => (self.least, self.greatest - self.least, self.least.abs().max(self.greatest.abs())),
         };
-        // Rounding may leave a little of the deviation of equal numbers, and nothing of that of tiny ones.
-        let scale = if self.least == self.greatest || scale == 0.0 { 1.0 } else { scale };
+        let scale = divisor(spread, size);
         match mean.is_finite() && scale.is_finite() {
             true => Ok((Scaling { center, scale }, mean)),
             false => wrong("the numbers are too large for their mean or range to be computed"),

@@ -1,13 +1,13 @@
 //! A column as targets.
 
 use serde::{Deserialize, Serialize};
-use tensor::Tensor;
+use tensor::{Tensor, escaped};
 
 use super::categorical::{self, slots, sorted};
 use super::numeric::numbers;
 use super::scale::{self, Scale, Scaling};
 use crate::csv::ColumnType;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::table::Table;
 
 /// What is to be predicted.
@@ -17,9 +17,18 @@ pub(super) enum Target {
     Class,
 }
 
+impl Target {
+    pub(super) fn column_type(self) -> ColumnType {
+        match self {
+            Target::Number(_) => ColumnType::F64,
+            Target::Class => ColumnType::Category,
+        }
+    }
+}
+
 /// The same, with the scale or the classes of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, expecting = "a target, `number` or `class`")]
 pub(super) enum FittedTarget {
     Number {
         column: String,
@@ -105,7 +114,7 @@ impl FittedTarget {
                 let scaled = numbers.map(|(row, number)| Ok(scaling.apply(number, table, row, column)? as f32));
                 let scaled = scaled.collect::<Result<Vec<f32>>>()?;
                 let rows = scaled.len();
-                Ok(Tensor::from_vec(scaled, [rows, 1])?)
+                Tensor::from_vec(scaled, [rows, 1])
             }
         }
     }
@@ -113,9 +122,10 @@ impl FittedTarget {
     /// What [`of`](FittedTarget::of) was made of.
     pub(super) fn invert(&self, targets: &Tensor) -> Result<Tensor> {
         match self {
-            FittedTarget::Number { scaling, .. } => Ok(scaling.invert(targets)?),
-            FittedTarget::Class { column, .. } => Err(Error::Dataset(format!(
-                "preprocessing: the target {column} is a class, not a number; `Preprocessing::classes` has their texts"
+            FittedTarget::Number { scaling, .. } => scaling.invert(targets),
+            FittedTarget::Class { column, .. } => Err(DataError::dataset(format!(
+                "preprocessing: the target {} is a class, not a number; `Preprocessing::classes` has their texts",
+                escaped(column)
             ))),
         }
     }

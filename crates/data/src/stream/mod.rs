@@ -10,15 +10,18 @@ use tensor::Tensor;
 
 use crate::batch::Batch;
 use crate::dataset::Window;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::samples::{Pass, Samples};
 
 /// Samples that come from a source as it is read: chunks of any number of them.
 type Chunks = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 
+/// Opens the pass of a number.
+type Open = Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>;
+
 /// Samples that can only be read from start to end: a file larger than memory, lines of text, an iterator.
 ///
-/// For each pass the source is opened anew, by a function that is given the number of the pass. Whatever the number
+/// The source is opened for each pass, by a function that is given the number of the pass. Whatever the number
 /// of samples in its chunks, batches have the size that is asked for. To go on within a pass, what was drawn from it
 /// is read again and dropped.
 ///
@@ -38,7 +41,7 @@ type Chunks = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 /// ```
 #[derive(Clone)]
 pub struct Stream {
-    open: Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>,
+    open: Open,
     known_len: Option<usize>,
 }
 
@@ -79,13 +82,13 @@ impl Stream {
 
     /// Replaces the features of each chunk: see [`map`](Stream::map).
     #[must_use]
-    pub fn map_features(self, map: impl Fn(&Tensor) -> tensor::Result<Tensor> + Send + Sync + 'static) -> Stream {
+    pub fn map_features(self, map: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Stream {
         self.map(move |chunk| Ok(Batch { features: map(&chunk.features)?, ..chunk }))
     }
 
     /// Keeps the samples for which the predicate holds: bool, `[chunk]`, for each chunk.
     #[must_use]
-    pub fn filter(self, predicate: impl Fn(&Batch) -> tensor::Result<Tensor> + Send + Sync + 'static) -> Stream {
+    pub fn filter(self, predicate: impl Fn(&Batch) -> Result<Tensor> + Send + Sync + 'static) -> Stream {
         let predicate = Arc::new(predicate);
         self.chunks(move |_, chunks| Ok(verbs::filter(chunks, predicate.clone())))
     }
@@ -112,28 +115,21 @@ impl Stream {
     /// If the buffer is 0.
     pub fn shuffle(self, seed: u64, buffer: usize) -> Result<Stream> {
         if buffer == 0 {
-            return Err(Error::Dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
+            return Err(DataError::dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
         }
         let known_len = self.known_len;
         let shuffled = self.chunks(move |pass, chunks| Ok(verbs::shuffle(chunks, seed, buffer, pass)));
         Ok(Stream { known_len, ..shuffled })
     }
 
-    /// So many passes as one: pass `p` goes through the passes from `p · times` on. `u64::MAX` times is without end;
-    /// then a pass without samples is an error, as nothing might ever come.
+    /// Several passes as one: pass `p` goes through the passes from `p · times` on; `u64::MAX` times is without end.
+    /// Passes without samples are skipped, but 1,000 of them in a row are an error: there might never be a sample.
     #[must_use]
     pub fn repeat(self, times: u64) -> Stream {
         let known_len = usize::try_from(times).ok().and_then(|times| self.known_len?.checked_mul(times));
-        let repeated = Stream::of_batches(move |pass| {
-            let (open, first) = (Arc::clone(&self.open), pass.wrapping_mul(times));
-            Ok((0..times).flat_map(move |round| {
-                let number = first.wrapping_add(round);
-                // A source that cannot be opened is a chunk that cannot be read.
-                let chunks = open(number).unwrap_or_else(|error| Box::new(std::iter::once(Err(error))));
-                if times == u64::MAX { verbs::not_empty(chunks, number) } else { chunks }
-            }))
-        });
-        Stream { known_len, ..repeated }
+        let open = self.open;
+        let open = move |pass: u64| Ok(verbs::repeat(Arc::clone(&open), pass.wrapping_mul(times), times));
+        Stream { open: Arc::new(open), known_len }
     }
 
     /// Samples made of one of this stream and the one beside it in the other, up to the end of the shorter.

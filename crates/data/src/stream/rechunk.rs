@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Chunks;
-use crate::batch::Batch;
+use crate::batch::{Batch, check_alike};
 use crate::error::Result;
 use crate::samples::Pass;
 
@@ -12,11 +12,13 @@ pub(super) struct Rechunk {
     chunks: Chunks,
     /// Samples that were read and not yet drawn.
     rest: Option<Batch>,
+    /// How many samples were drawn.
+    drawn: usize,
 }
 
 impl Rechunk {
     pub(super) fn new(chunks: Chunks) -> Rechunk {
-        Rechunk { chunks, rest: None }
+        Rechunk { chunks, rest: None, drawn: 0 }
     }
 
     /// At most `count` samples from one chunk, none at the end.
@@ -37,6 +39,7 @@ impl Rechunk {
                 break chunk;
             }
         };
+        self.drawn += chunk.len().min(count);
         if chunk.len() <= count {
             return Ok(Some(chunk));
         }
@@ -59,10 +62,15 @@ impl Rechunk {
 
 impl Pass for Rechunk {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
+        let first = self.drawn;
         let mut parts = self.parts(count)?;
         match parts.len() {
             0 | 1 => Ok(parts.pop_front()),
-            _ => Ok(Some(Batch::concat(parts.make_contiguous())?)),
+            _ => {
+                let parts = parts.make_contiguous();
+                check_alike(parts, first)?;
+                Ok(Some(Batch::concat(parts)?))
+            }
         }
     }
 
@@ -113,7 +121,17 @@ mod tests {
             Ok([[1usize, 2], [1, 3]].into_iter().map(|shape| Batch::new(&Tensor::zeros(shape), &tensor![0])))
         });
         let message = shapes.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
-        assert!(message.starts_with("concat: "), "{message}");
+        let expected = "sample 1 has features of float32 [3], sample 0 of float32 [2]; the samples of a batch must be \
+                        alike: bring them to one shape, or pad sequences (`Sequences`)";
+        assert_eq!(message, expected);
+        let targets = Stream::of_samples(|_| {
+            Ok((0..9).map(|k| {
+                let target = if k == 7 { tensor![1.0] } else { tensor![1] };
+                Ok((tensor![k], target))
+            }))
+        });
+        let message = targets.batch(3).epoch_from(0, 2).unwrap().nth(1).unwrap().unwrap_err().to_string();
+        assert!(message.starts_with("sample 7 has targets of float32 [1], sample 5 of int64 [1]; "), "{message}");
         let weights = Stream::of_batches(|_| {
             Ok([Some(tensor![1.0]), None]
                 .into_iter()
@@ -128,23 +146,32 @@ mod tests {
         assert_eq!(message, "features of 1 samples and targets of 2: the counts differ");
     }
 
+    /// The batches of a stream that is repeated and has two samples in the passes for which `full` holds.
+    fn repeated(full: fn(u64) -> bool, times: u64, count: usize) -> crate::Result<Vec<usize>> {
+        let source = Stream::of_batches(move |pass| {
+            let size = if full(pass) { 2 } else { 0 };
+            Ok([0, size].into_iter().map(|size| Batch::new(&Tensor::zeros([size]), &Tensor::zeros([size]))))
+        });
+        let stream = source.repeat(times);
+        stream.batch(3).epoch(0).unwrap().take(count).map(|batch| batch.map(|batch| batch.len())).collect()
+    }
+
     #[test]
-    fn repeating_nothing_without_end_is_an_error() {
-        let rounds = |full: u64, times| {
-            let source = Stream::of_batches(move |pass| {
-                let size = if pass < full { 2 } else { 0 };
-                Ok([0, size].into_iter().map(|size| Batch::new(&Tensor::zeros([size]), &Tensor::zeros([size]))))
-            });
-            source.repeat(times).batch(3).epoch(0).unwrap().map(|batch| batch.map(|batch| batch.len())).collect()
-        };
-        let error = |full| {
-            let read: crate::Result<Vec<usize>> = rounds(full, u64::MAX);
-            read.unwrap_err().to_string()
-        };
-        assert_eq!(error(0), "repeat: pass 0 of what is repeated without end has no samples");
-        assert_eq!(error(3), "repeat: pass 3 of what is repeated without end has no samples");
-        // So many times as can be gone through: as for data sets.
-        let read: crate::Result<Vec<usize>> = rounds(3, 5);
-        assert_eq!(read.unwrap(), [3, 3]);
+    fn repeating_nothing_ends() {
+        let error = |full, times| repeated(full, times, usize::MAX).unwrap_err().to_string();
+        for times in [1_000, 1_000_000_000, u64::MAX] {
+            let message = "repeat: 1000 passes in a row have no samples, the last of them pass 999";
+            assert_eq!(error(|_| false, times), message);
+        }
+        let message = "repeat: 1000 passes in a row have no samples, the last of them pass 1002";
+        assert_eq!(error(|pass| pass < 3, u64::MAX), message);
+        assert_eq!(repeated(|_| false, 999, usize::MAX).unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn passes_without_samples_are_skipped() {
+        assert_eq!(repeated(|pass| pass < 3, 5, usize::MAX).unwrap(), [3, 3]);
+        assert_eq!(repeated(|pass| pass % 500 == 499, 1500, usize::MAX).unwrap(), [3, 3]);
+        assert_eq!(repeated(|pass| pass % 500 == 499, u64::MAX, 4).unwrap(), [3; 4]);
     }
 }

@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::iter;
 use std::sync::Arc;
 
-use super::{Chunks, rechunk::Rechunk};
+use super::{Chunks, Open, rechunk::Rechunk};
 use crate::batch::Batch;
 use crate::dataset::{Window, check_finite};
-use crate::error::{Error, Result};
+use crate::error::{DataError, Result};
 use crate::random;
 use crate::samples::Pass;
 
@@ -44,7 +44,7 @@ pub(super) fn shuffle(chunks: Chunks, seed: u64, buffer: usize, number: u64) -> 
             return None;
         }
         let drawn = generator.integers([], 0..waiting.len() as i64).and_then(|drawn| drawn.item());
-        Some(drawn.map(|drawn| waiting.swap_remove(drawn as usize)).map_err(Error::from))
+        Some(drawn.map(|drawn| waiting.swap_remove(drawn as usize)))
     }))
 }
 
@@ -85,22 +85,41 @@ pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
     Box::new(iter::from_fn(move || next().transpose()))
 }
 
-/// The chunks of a pass that is one of endlessly many, and an error if there are no samples in them.
-pub(super) fn not_empty(mut chunks: Chunks, number: u64) -> Chunks {
-    let (mut empty, mut ended) = (true, false);
+/// How many passes in a row may have no samples.
+const MOST_EMPTY: u64 = 1000;
+
+/// The chunks of several passes, from the pass `first` on.
+pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
+    let (mut round, mut empty, mut has_samples) = (0, 0, false);
+    let mut current: Option<Chunks> = None;
     Box::new(iter::from_fn(move || {
-        if ended {
-            return None;
+        while empty < MOST_EMPTY {
+            let chunks = match &mut current {
+                Some(chunks) => chunks,
+                None if round == times => return None,
+                None => {
+                    has_samples = false;
+                    // A source that cannot be opened is a chunk that cannot be read.
+                    let opened = open(first.wrapping_add(round));
+                    current.insert(opened.unwrap_or_else(|error| Box::new(iter::once(Err(error)))))
+                }
+            };
+            if let Some(chunk) = chunks.next() {
+                // A chunk that cannot be read is an error of its own.
+                has_samples |= !chunk.as_ref().is_ok_and(Batch::is_empty);
+                return Some(chunk);
+            }
+            current = None;
+            round += 1;
+            empty = if has_samples { 0 } else { empty + 1 };
+            if empty == MOST_EMPTY {
+                let last = first.wrapping_add(round - 1);
+                let message =
+                    format!("repeat: {MOST_EMPTY} passes in a row have no samples, the last of them pass {last}");
+                return Some(Err(DataError::dataset(message)));
+            }
         }
-        let chunk = chunks.next();
-        ended = chunk.is_none();
-        if ended && empty {
-            let message = format!("repeat: pass {number} of what is repeated without end has no samples");
-            return Some(Err(Error::Dataset(message)));
-        }
-        // A chunk that cannot be read is an error of its own.
-        empty = empty && chunk.as_ref().is_some_and(|chunk| chunk.as_ref().is_ok_and(Batch::is_empty));
-        chunk
+        None
     }))
 }
 
@@ -116,7 +135,7 @@ pub(super) fn finite(chunks: Chunks) -> Chunks {
 }
 
 /// Says for which samples something holds.
-type Predicate = dyn Fn(&Batch) -> tensor::Result<tensor::Tensor> + Send + Sync;
+type Predicate = dyn Fn(&Batch) -> Result<tensor::Tensor> + Send + Sync;
 
 /// Those for which the predicate holds.
 pub(super) fn filter(chunks: Chunks, predicate: Arc<Predicate>) -> Chunks {

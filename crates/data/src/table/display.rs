@@ -2,26 +2,28 @@
 
 use std::fmt;
 
-use tensor::DType;
+use tensor::{DType, escaped};
 
 use super::{Column, Table};
 
-/// How many rows are shown, and how many characters of each field.
+/// How many rows and columns are shown, and how many characters of each field.
 const ROWS: usize = 10;
+const COLUMNS: usize = 20;
 const WIDTH: usize = 30;
 
-/// The first rows, and how many there are.
+/// The first rows and columns, and how many there are. Texts are cut, and [`escaped`].
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.rows.min(ROWS);
+        let columns = &self.columns[..self.columns.len().min(COLUMNS)];
         let fields: Vec<Vec<String>> =
-            self.columns.iter().map(|column| shown(column, rows)).collect::<Result<_, _>>().map_err(|_| fmt::Error)?;
-        let mut lines = vec![self.names.iter().map(|name| cut(name)).collect::<Vec<_>>()];
+            columns.iter().map(|column| shown(column, rows)).collect::<Result<_, _>>().map_err(|_| fmt::Error)?;
+        let mut lines = vec![self.names.iter().take(COLUMNS).map(|name| cut(name)).collect::<Vec<_>>()];
         lines.extend((0..rows).map(|row| fields.iter().map(|column| cut(&column[row])).collect()));
-        let left: Vec<bool> = self.columns.iter().map(|column| matches!(column, Column::Categories(_))).collect();
+        let left: Vec<bool> = columns.iter().map(|column| matches!(column, Column::Categories(_))).collect();
         let lines: Vec<&[String]> = lines.iter().map(|line| &line[..]).collect();
         write!(f, "{}", aligned(&lines, &left))?;
-        if rows < self.rows {
+        if (rows, columns.len()) != (self.rows, self.columns.len()) {
             writeln!(f, "…")?;
         }
         write!(f, "{} rows, {} columns", self.rows, self.columns.len())
@@ -42,10 +44,11 @@ fn shown(column: &Column, rows: usize) -> crate::Result<Vec<String>> {
     })
 }
 
-fn cut(text: &str) -> String {
+/// The beginning of a text from a file.
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
+        Some((end, _)) => format!("{}…", escaped(&text[..end])),
+        None => escaped(text).to_string(),
     }
 }
 

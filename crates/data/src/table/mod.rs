@@ -7,15 +7,15 @@ mod summary;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tensor::{DType, Tensor};
+use tensor::{DType, Tensor, escaped};
 
 pub use categories::Categories;
 pub(crate) use categories::CategoriesBuilder;
 pub use summary::{ColumnSummary, Summary, Values};
 
-use crate::csv::{ColumnType, Notation, shown};
+use crate::csv::{ColumnType, Notation};
 use crate::dataset::Split;
-use crate::error::{Error, Result};
+use crate::error::{DataError, Error, Result, listed, shown};
 
 /// Columns of equal length, each with a name.
 ///
@@ -127,12 +127,13 @@ impl<'a> Named<'a> {
             table.error_at(row, name, message)
         } else if let Some((row, text)) = first(&|text| notation.is_rounded(text)) {
             let message = format!(
-                "float64 would round {}, so the column holds categories; `Csv::column({name:?}, ColumnType::F64)` does that",
-                shown(text)
+                "float64 would round {}, so the column holds categories; `Csv::column({}, ColumnType::F64)` does that",
+                shown(text),
+                shown(name)
             );
             table.error_at(row, name, message)
         } else {
-            Error::Dataset(format!("column {name} holds categories, not numbers"))
+            DataError::dataset(format!("column {} holds categories, not numbers", escaped(name)))
         })
     }
 
@@ -143,11 +144,11 @@ impl<'a> Named<'a> {
     pub fn categories(self) -> Result<&'a Categories> {
         match self.column {
             Column::Categories(categories) => Ok(categories),
-            Column::Numbers(numbers) => Err(Error::Dataset(format!(
-                "column {} holds numbers ({}), not categories; what it is read as is stated by `Csv::column({:?}, ColumnType::Category)`, or for a fitted preprocessing by `Csv::columns(preprocessing.columns())`",
-                self.name,
+            Column::Numbers(numbers) => Err(DataError::dataset(format!(
+                "column {} holds numbers ({}), not categories; what it is read as is stated by `Csv::column({}, ColumnType::Category)`, or for a fitted preprocessing by `Csv::columns(preprocessing.columns())`",
+                escaped(self.name),
                 numbers.dtype(),
-                self.name
+                shown(self.name)
             ))),
         }
     }
@@ -166,22 +167,22 @@ impl Table {
             if let Column::Numbers(numbers) = &column
                 && (numbers.rank() != 1 || !matches!(numbers.dtype(), DType::F32 | DType::F64 | DType::I64))
             {
-                let (dtype, shape) = (numbers.dtype(), numbers.shape());
+                let (name, dtype, shape) = (escaped(&name), numbers.dtype(), numbers.shape());
                 let message = format!(
                     "table: column {name} is {dtype} of shape {shape}; numbers are float32, float64 or int64 with one axis"
                 );
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
             if places.insert(name.clone(), names.len()).is_some() {
-                return Err(Error::Dataset(format!("table: two columns are named {name}")));
+                return Err(DataError::dataset(format!("table: two columns are named {}", escaped(&name))));
             }
             names.push(name);
             values.push(column);
         }
         let rows = values.first().map_or(0, Column::rows);
         if let Some((name, column)) = names.iter().zip(&values).find(|(_, column)| column.rows() != rows) {
-            let (first, count) = (&names[0], column.rows());
-            return Err(Error::Dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
+            let (first, name, count) = (escaped(&names[0]), escaped(name), column.rows());
+            return Err(DataError::dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
         }
         Ok(Table { names, places: Arc::new(places), columns: values, rows, lines: None })
     }
@@ -216,8 +217,8 @@ impl Table {
             Some(&place) => Ok(Named { table: self, name: &self.names[place], column: &self.columns[place] }),
             None => {
                 let file = self.lines.as_ref().map_or(String::new(), |lines| format!("{}: ", lines.file));
-                let names = listed(&self.names);
-                Err(Error::Dataset(format!("{file}there is no column {name}; the columns are {names}")))
+                let (name, names) = (escaped(name), listed(self.names.iter()));
+                Err(DataError::dataset(format!("{file}there is no column {name}; the columns are {names}")))
             }
         }
     }
@@ -244,7 +245,8 @@ impl Table {
     pub fn with_column(&self, name: impl Into<String>, column: Column) -> Result<Table> {
         let (name, rows) = (name.into(), column.rows());
         if rows != self.rows {
-            return Err(Error::Dataset(format!("table: it has {} rows, and the column {name} {rows}", self.rows)));
+            let (name, own) = (escaped(&name), self.rows);
+            return Err(DataError::dataset(format!("table: it has {own} rows, and the column {name} {rows}")));
         }
         let mut columns: Vec<(String, Column)> =
             self.columns().map(|(name, column)| (name.into(), column.clone())).collect();
@@ -261,7 +263,7 @@ impl Table {
     /// If a number is not below [`rows`](Table::rows).
     pub fn gather(&self, rows: &[usize]) -> Result<Table> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.rows) {
-            return Err(Error::Dataset(format!("table: there is no row {row} among {}", self.rows)));
+            return Err(DataError::dataset(format!("table: there is no row {row} among {}", self.rows)));
         }
         let index: Tensor = rows.iter().map(|&row| row as i64).collect();
         let columns = self.columns.iter().map(|column| column.gather(rows, &index)).collect::<Result<_>>()?;
@@ -294,7 +296,7 @@ impl Table {
     pub fn split(&self, at: impl Into<Split>) -> Result<(Table, Table)> {
         let at = at.into();
         if at.is_stratified() {
-            return Err(Error::Dataset("split: a table is stratified by a column: `split_by(column, …)`".into()));
+            return Err(DataError::dataset("split: a table is stratified by a column: `split_by(column, …)`".into()));
         }
         self.parts(at, None)
     }
@@ -310,9 +312,9 @@ impl Table {
             Column::Categories(categories) => categories.codes().map(|code| code.map_or(-1, i64::from)).collect(),
             Column::Numbers(numbers) if numbers.dtype() == DType::I64 => numbers.to_vec()?,
             Column::Numbers(numbers) => {
-                let dtype = numbers.dtype();
+                let (column, dtype) = (escaped(column), numbers.dtype());
                 let message = format!("split: column {column} is {dtype}; rows are divided by a category or an int64");
-                return Err(Error::Dataset(message));
+                return Err(DataError::dataset(message));
             }
         };
         self.parts(at.into(), Some(&classes))
@@ -335,21 +337,13 @@ impl Table {
     /// An error about a row of a column: with file and line if it was read from one.
     pub(crate) fn error_at(&self, row: usize, column: &str, problem: String) -> Error {
         match &self.lines {
-            Some(Lines { file, lines, .. }) => {
-                Error::Row { file: file.to_string(), line: lines[row], column: Some(column.into()), problem }
-            }
-            None => Error::Dataset(format!("row {row}, column {column}: {problem}")),
+            Some(Lines { file, lines, .. }) => Error::from(DataError::Row {
+                file: file.to_string(),
+                line: lines[row],
+                column: Some(column.into()),
+                problem,
+            }),
+            None => DataError::dataset(format!("row {row}, column {}: {problem}", escaped(column))),
         }
-    }
-}
-
-/// Names for a message: as many as fit into one.
-pub(crate) fn listed(names: &[String]) -> String {
-    const MOST: usize = 20;
-    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0 => "none".into(),
-        count if count > MOST => format!("{shown} and {} more", count - MOST),
-        _ => shown,
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tensor::DType;
 
-use super::display::aligned;
+use super::display::{aligned, cut};
 use super::{Column, Table};
 use crate::csv::ColumnType;
 use crate::error::Result;
@@ -90,7 +90,7 @@ impl fmt::Display for Summary {
                 Values::Numbers { min, mean, max } => (number(*min), number(*mean), number(*max), String::new()),
                 Values::Categories(counts) => (String::new(), String::new(), String::new(), most_frequent(counts)),
             };
-            let (name, column_type) = (column.name.clone(), column.column_type.to_string());
+            let (name, column_type) = (cut(&column.name), column.column_type.to_string());
             lines.push([
                 name,
                 column_type,
@@ -110,7 +110,8 @@ impl fmt::Display for Summary {
 /// The categories that come most often, as many as a line takes.
 fn most_frequent(counts: &[(String, usize)]) -> String {
     const MOST: usize = 5;
-    let shown = counts.iter().take(MOST).map(|(text, count)| format!("{text} {count}")).collect::<Vec<_>>().join(", ");
+    let shown =
+        counts.iter().take(MOST).map(|(text, count)| format!("{} {count}", cut(text))).collect::<Vec<_>>().join(", ");
     if counts.len() > MOST { format!("{shown} and {} more", counts.len() - MOST) } else { shown }
 }
 

@@ -1,8 +1,9 @@
 use std::io::{Error, Write};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use data::{npy, write_atomically};
+use data::{npy, remove_abandoned, write_atomically};
 use tensor::{Tensor, tensor};
 
 use super::{Temporary, show};
@@ -18,6 +19,40 @@ fn a_writer_that_fails_leaves_the_old_file_and_nothing_else() {
     });
     assert_eq!(failed.unwrap_err().to_string(), format!("{}: cannot write: no more", path.display()));
     assert_eq!((std::fs::read(&path).unwrap(), folder.names()), (b"old".to_vec(), vec!["x".to_string()]));
+}
+
+#[test]
+fn files_of_killed_processes_are_removed() {
+    let folder = Temporary::new("abandoned");
+    for name in [".tmp-4194305-0", ".tmp-1-", ".tmp-1-2x", "x.tmp-1-2", "x"] {
+        std::fs::write(folder.path(name), "half").unwrap();
+    }
+    std::fs::create_dir(folder.path(".tmp-1-1")).unwrap();
+    remove_abandoned(folder.path("")).unwrap();
+    let mut names = folder.names();
+    names.sort();
+    assert_eq!(names, [".tmp-1-", ".tmp-1-1", ".tmp-1-2x", "x", "x.tmp-1-2"]);
+    let missing = folder.path("missing");
+    let message = remove_abandoned(&missing).unwrap_err().to_string();
+    assert!(message.starts_with(&format!("{}: cannot read the folder: ", missing.display())), "{message}");
+}
+
+#[test]
+fn files_that_are_being_written_are_not_removed() {
+    let folder = Temporary::new("removing");
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(SeqCst) {
+                remove_abandoned(folder.path("")).unwrap();
+            }
+        });
+        let written: Vec<_> =
+            (0..300).map(|k| write_atomically(folder.path("x"), |file| write!(file, "{k}"))).collect();
+        ended.store(true, SeqCst);
+        written.into_iter().for_each(|written| written.unwrap());
+    });
+    assert_eq!((std::fs::read(folder.path("x")).unwrap(), folder.names()), (b"299".to_vec(), vec!["x".to_string()]));
 }
 
 #[test]

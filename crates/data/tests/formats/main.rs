@@ -1,6 +1,7 @@
 //! Files of tensors: what NumPy and the Python package safetensors write is read, and the reverse.
 
 mod atomic;
+mod hostile;
 mod npy;
 mod npz;
 mod safetensors;

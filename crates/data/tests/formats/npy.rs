@@ -38,7 +38,7 @@ fn what_is_written_is_read_again_and_is_what_numpy_writes() {
 fn rows_are_read_where_they_lie() {
     let folder = Temporary::new("rows");
     let x: Tensor = (0..3000i64).collect();
-    npy::write(folder.path("x"), &x.with_shape([1000, 3]).unwrap()).unwrap();
+    npy::write(folder.path("x"), &x.reshape([1000, 3]).unwrap()).unwrap();
     let rows = Npy::open(folder.path("x")).unwrap();
     assert_eq!((rows.len(), rows.is_empty(), rows.row_shape()), (1000, false, [3].into()));
     assert_eq!((rows.shape(), rows.dtype(), rows.stored_type()), (&[1000, 3].into(), DType::I64, StoredType::I64));

@@ -18,7 +18,7 @@ fn archives_that_numpy_writes_are_read() {
     assert_eq!(show(&deflated.tensor("dense/kernel").unwrap()), ARRAYS[1].2);
     assert_eq!(deflated.tensor("zeros").unwrap().shape(), &[100, 100]);
     let wrong = deflated.tensor("x").unwrap_err().to_string();
-    assert!(wrong.ends_with("deflated.npz: has no array x; it has [zeros, dense/kernel]"), "{wrong}");
+    assert!(wrong.ends_with("deflated.npz: has no array x; it has zeros, dense/kernel"), "{wrong}");
 }
 
 #[test]

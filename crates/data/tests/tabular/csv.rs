@@ -222,7 +222,7 @@ fn files_that_are_wrong() {
     assert!(unknown.ends_with("c18, c19 and 10 more"), "{unknown}");
     let missing = error(Csv::new("/no/such/file").read());
     assert!(missing.starts_with("/no/such/file: cannot open: "), "{missing}");
-    assert!(error(Csv::new("/").read()).starts_with("/: cannot read: "));
+    assert!(error(Csv::new("/").read()).starts_with("/: cannot open: it is a folder"));
 
     let options = |csv: Csv| error(csv.read());
     assert_eq!(

@@ -3,7 +3,7 @@
 use data::csv::ColumnType;
 use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
 use data::table::{Column, Table};
-use data::{Csv, Dataset, Samples};
+use data::{Csv, Dataset, Samples, Window};
 use tensor::{DType, tensor};
 
 fn table(text: &str) -> Table {
@@ -38,6 +38,11 @@ fn numbers_are_scaled_by_the_training_rows() {
     let equal = format!("x\n{}", "0.1\n".repeat(1000));
     assert!(features(x(Numeric::standardize()), &equal, "x\n2.5\n")[0] - 2.4 < 1e-6);
     assert_eq!(features(x(Numeric::min_max()), &equal, "x\n1.1\n"), [1.0]);
+    // Nor by what is between numbers that are equal but for rounding.
+    let nearly = format!("x\n{}", "0.3\n0.30000000000000004\n".repeat(500));
+    for numeric in [Numeric::standardize(), Numeric::min_max()] {
+        assert!((features(x(numeric), &nearly, "x\n1.3\n")[0] - 1.0).abs() < 1e-6);
+    }
     // The squares of these are 0.
     assert_eq!(features(x(Numeric::standardize()), "x\n1e-170\n3e-170\n", "x\n2\n"), [2.0]);
 }
@@ -331,8 +336,9 @@ fn other_columns_are_refused() {
 
     let twice = Features::new().numeric(["x", "x"], Numeric::new());
     assert_eq!(error(twice.fit(&train)), "preprocessing: column x stands twice among the features");
-    let leak = x(Numeric::new()).target_number("x");
-    assert_eq!(error(leak.fit(&train)), "preprocessing: column x is a feature and the target too");
+    let both = x(Numeric::new()).target_class("x");
+    let kinds = "preprocessing: column x is float64 as a feature and category as the target; it can be read as one of them only, so add a copy of another name, as by `Table::with_column`";
+    assert_eq!(error(both.fit(&train)), kinds);
     assert_eq!(error(Features::new().target_number("x").fit(&train)), "preprocessing: there are no features");
 }
 
@@ -392,16 +398,29 @@ fn it_comes_back_from_a_file_bit_by_bit() {
     assert_eq!(broken("\"scale\": 1.0", "\"scale\": 0.0"), "column p: the scale must be above 0");
     assert!(broken("\"scale\": 1.0", "\"scale\": 1e999").starts_with("number out of range"));
     assert_eq!(broken("\"a\"", "\"z\""), "column c: categories must be sorted, each once, and one at least");
-    assert_eq!(
-        broken("\"column\": \"m\"", "\"column\": \"t\""),
-        "preprocessing: column t is a feature and the target too"
-    );
+    let both = broken("\"column\": \"m\"", "\"column\": \"t\"");
+    assert!(both.starts_with("preprocessing: column t is float64 as a feature and category as the target; "), "{both}");
     let index = broken("\"unknown\": \"refused\"", "\"unknown\": \"zeros\"");
     assert_eq!(index, "column i: an index has no zeros for what is unknown");
     assert!(broken("\"indicator\"", "\"indicate\"").starts_with("unknown field `indicate`"));
     assert!(broken("{", "").starts_with("invalid type") || broken("{", "").contains("line 1"));
+    // What was expected is said in the words of the file, not of the program.
+    let of_text = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        error(Preprocessing::load(&path))
+    };
+    let all = "an object with `format`, `features` and `target`";
+    assert!(of_text("3").contains(&format!("invalid type: integer `3`, expected {all}")));
+    assert!(of_text("[]").contains(&format!("invalid length 0, expected {all}")));
+    let features = |feature: &str| of_text(&format!("{{\"format\": \"\", \"features\": [{feature}]}}"));
+    for feature in ["7", "{\"numeric\": 7}", "{\"categorical\": 7}", "{\"categorical\": {\"encoding\": 7}}"] {
+        let message = features(feature);
+        assert!(message.contains("expected") && !message.contains("struct") && !message.contains("enum"), "{message}");
+    }
+    let message = of_text("{\"target\": {\"number\": 7}}");
+    assert!(message.contains("expected a target, `number` or `class`"), "{message}");
     std::fs::remove_file(&path).unwrap();
-    assert!(error(Preprocessing::load(&path)).starts_with(&format!("{name}: cannot read: ")));
+    assert!(error(Preprocessing::load(&path)).starts_with(&format!("{name}: cannot open: ")));
 }
 
 #[test]
@@ -430,5 +449,33 @@ fn chunks_and_streams_give_what_the_table_gives() {
         message,
         format!("{name}: line 3002, column c: \"d\" is none of the categories it was fitted on: a, b, c")
     );
+    std::fs::remove_file(&path).unwrap();
+}
+
+/// In forecasting the past of a column predicts its future.
+#[test]
+fn a_column_may_be_feature_and_target() {
+    let csv = Csv::from_bytes("x,c\n1,a\n2,b\n4,a\n7,a\n", "f.csv").column("c", ColumnType::Category);
+    let train = csv.read().unwrap();
+    let numbers = Features::new().numeric(["x"], Numeric::standardize()).target_min_max("x");
+    let fitted = numbers.fit(&train).unwrap();
+    // The mean is 3.5, the deviation the root of 5.25; the range is 1 to 7. Each role has its own scale.
+    let expected = [-2.5, -1.5, 0.5, 3.5].map(|x: f64| (x / 5.25f64.sqrt()) as f32);
+    assert_eq!(fitted.transform(&train).unwrap().to_vec::<f32>().unwrap(), expected);
+    assert_eq!(fitted.targets(&train).unwrap().to_vec::<f32>().unwrap(), [0.0, 1.0 / 6.0, 0.5, 1.0]);
+    assert_eq!(fitted.range("x").unwrap(), 0..1);
+    let windows = fitted.dataset(&train).unwrap().window(Window::new(2).target(2)).unwrap();
+    let batch = windows.range(0, 0..2).unwrap();
+    assert_eq!(batch.features.to_vec::<f32>().unwrap(), [expected[0], expected[1], expected[1], expected[2]]);
+    assert_eq!(batch.targets.to_vec::<f32>().unwrap(), [0.5, 1.0]);
+    let streamed = csv.stream(&fitted).cache().unwrap();
+    assert_eq!(streamed.targets().to_vec::<f32>().unwrap(), [0.0, 1.0 / 6.0, 0.5, 1.0]);
+
+    let classes = Features::new().categorical(["c"], Categorical::index()).target_class("c").fit(&train).unwrap();
+    assert_eq!(classes.transform(&train).unwrap().to_vec::<i64>().unwrap(), [1, 2, 1, 1]);
+    assert_eq!(classes.targets(&train).unwrap().to_vec::<i64>().unwrap(), [0, 1, 0, 0]);
+    let path = std::env::temp_dir().join(format!("both-{}.json", std::process::id()));
+    fitted.save(&path).unwrap();
+    assert_eq!(Preprocessing::load(&path).unwrap(), fitted);
     std::fs::remove_file(&path).unwrap();
 }

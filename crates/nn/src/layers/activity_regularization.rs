@@ -1,6 +1,6 @@
 //! A penalty on activations.
 
-use tensor::{Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode, Visitor};
 use crate::penalty::Penalty;
@@ -38,6 +38,7 @@ impl ActivityRegularization {
 }
 
 impl Layer for ActivityRegularization {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         // No tape sees what is computed in a segment, so that the penalty would be a constant.
         if autograd::checkpoint_pass().is_some() {
@@ -50,10 +51,5 @@ impl Layer for ActivityRegularization {
 
     fn visit(&self, visitor: &mut Visitor) {
         visitor.penalty("activity", &self.penalty);
-    }
-
-    /// Nothing is tried, so that the penalty stays that of the last call.
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        Ok(input.clone())
     }
 }

@@ -18,10 +18,12 @@ use crate::layer::{Layer, Mode};
 pub struct Add;
 
 impl Layer for Add {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         Ok(input.clone())
     }
 
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
         let Some((&first, rest)) = inputs.split_first() else {
             return Err(Error::argument("add", "takes at least 1 input, not 0"));

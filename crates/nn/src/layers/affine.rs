@@ -37,7 +37,7 @@ impl Affine {
     /// many elements as `places`, `[groups, columns]`; and mean and variance of each group.
     pub(super) fn normalize(&self, grouped: &Tensor, places: [usize; 2], epsilon: f64) -> Result<[Tensor; 3]> {
         let weight = |weight: &Option<Weight>, without: f64| match weight {
-            Some(weight) => weight.value().with_shape(places),
+            Some(weight) => weight.value().reshape(places),
             None => Ok(Tensor::full_of(Shape::from([]), without, grouped.dtype())),
         };
         grouped.normalize_groups(&weight(&self.gamma, 1.0)?, &weight(&self.beta, 0.0)?, epsilon)
@@ -46,11 +46,11 @@ impl Affine {
     /// `x · gamma + beta`, with the weights under a shape that broadcasts to that of `x`.
     pub(super) fn apply(&self, x: Tensor, shape: &Shape) -> Result<Tensor> {
         let scaled = match &self.gamma {
-            Some(gamma) => x.try_mul(gamma.value().with_shape(shape)?)?,
+            Some(gamma) => x.try_mul(gamma.value().reshape(shape)?)?,
             None => x,
         };
         match &self.beta {
-            Some(beta) => scaled.try_add(beta.value().with_shape(shape)?),
+            Some(beta) => scaled.try_add(beta.value().reshape(shape)?),
             None => Ok(scaled),
         }
     }

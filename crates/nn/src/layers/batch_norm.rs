@@ -1,12 +1,12 @@
 //! Batch normalization.
 
 use autograd::{CheckpointPass, Variable, checkpoint_pass};
-use tensor::{Error, Result, Shape, Tensor, no_record, normalize_axis};
+use tensor::{Error, Integer, Result, Shape, Tensor, no_record, normalize_axis};
 
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{check_mask, refused};
+use crate::mask::{check_mask, refused, step_by_step};
 use crate::weights::{Draw, Weights, check_input};
 
 /// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
@@ -14,6 +14,9 @@ use crate::weights::{Draw, Weights, check_input};
 ///
 /// In training, mean and variance (divisor `n`) are those of the batch, over all axes but the
 /// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
+/// They move only if those of the batch are finite. NaN and infinite elements of a batch make its own
+/// output NaN, but stay out of the running statistics; finite elements whose variance is beyond the
+/// element type, ±1e20 in float32, are an error.
 /// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
 /// of its `gamma` and `beta` is trainable, is in inference always (one without either cannot be frozen). What `autograd::checkpoint` computes
 /// twice moves them once.
@@ -71,10 +74,20 @@ impl BatchNorm {
         BatchNorm { weights: Weights::sized([channels]), ..BatchNorm::default() }
     }
 
-    /// Sets the axis of the channels: the last one by default, 1 where they come first.
+    /// Sets the axis of the channels: the last one by default, 1 where they come first. An axis that the input does not
+    /// have, or 0, which counts samples, is an error of the forward pass.
     #[must_use]
-    pub fn axis(self, axis: isize) -> BatchNorm {
-        BatchNorm { axis, ..self }
+    pub fn axis(self, axis: impl Integer) -> BatchNorm {
+        BatchNorm { axis: axis.to_isize(), ..self }
+    }
+
+    /// The axis of the channels of an input.
+    #[track_caller]
+    fn channel_axis(&self, input: &Tensor) -> Result<usize> {
+        match normalize_axis(self.axis, input.rank(), "batch_norm")? {
+            0 => Err(Error::argument("batch_norm", "axis 0 counts samples; the channels need another axis")),
+            axis => Ok(axis),
+        }
     }
 
     /// Sets how much of the running mean and variance stays at each step: 0.99 by default, as in Keras.
@@ -97,18 +110,40 @@ impl BatchNorm {
         Ok(Parts { affine, moving_mean, moving_variance })
     }
 
-    /// Moves the running mean and variance towards those of a batch of `count` elements a channel.
-    fn update(&self, parts: &Parts, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
-        let factor = if self.unbiased { count as f64 / (count as f64 - 1.0) } else { 1.0 };
+    /// Moves the running mean and variance towards those of a batch of `count` elements a channel,
+    /// unless these are not finite: the running ones would never be again.
+    fn update(&self, parts: &Parts, input: &Tensor, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
         no_record(|| {
-            for (state, batch, factor) in [(&parts.moving_mean, mean, 1.0), (&parts.moving_variance, variance, factor)]
-            {
-                let batch = batch.with_shape(state.shape())?.try_mul(factor * (1.0 - self.momentum))?;
+            let count = count as f64;
+            let unbiased = if self.unbiased { Some(variance.try_mul(count / (count - 1.0))?) } else { None };
+            let variance = unbiased.as_ref().unwrap_or(variance);
+            if !(mean.all_finite() && variance.all_finite()) {
+                return too_large(input, mean, variance);
+            }
+            for (state, batch) in [(&parts.moving_mean, mean), (&parts.moving_variance, variance)] {
+                let batch = batch.reshape(state.shape())?.try_mul(1.0 - self.momentum)?;
                 state.assign(state.value().try_mul(self.momentum)?.try_add(batch)?)?;
             }
             Ok(())
         })
     }
+}
+
+/// An error if the elements of a batch are finite, but not its statistics. A batch that is not finite
+/// itself passes: its loss is NaN, which training reports.
+fn too_large(input: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<()> {
+    if !input.all_finite() {
+        return Ok(());
+    }
+    let finite = mean.flatten().isfinite().logical_and(variance.flatten().isfinite())?.to_vec::<bool>()?;
+    let channel = finite.iter().position(|&finite| !finite).unwrap_or(0);
+    let message = format!(
+        "the batch's variance in channel {channel} is beyond {}, with elements as large as {:.1e}; the running statistics \
+         stay as they were. Scale the input, or cast model and input to float64",
+        input.dtype(),
+        input.abs().max()?.item()?
+    );
+    Err(Error::argument("batch_norm", message))
 }
 
 impl Parts {
@@ -140,43 +175,45 @@ impl BatchNorm {
                     format!("in training a channel needs at least 2 values, not {count}: one alone has no variance");
                 return Err(Error::shape("batch_norm", input.shape(), message));
             }
-            let grouped = input.with_shape([1, rows, channels, columns])?;
+            let grouped = input.reshape([1, rows, channels, columns])?;
             let [output, mean, variance] = parts.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
-            // A segment that is computed anew has moved them before.
+            // A checkpointed segment has moved them in its first pass.
             if checkpoint_pass() != Some(CheckpointPass::Again) {
-                self.update(parts, &mean, &variance, count)?;
+                self.update(parts, input, &mean, &variance, count)?;
             }
-            return output.with_shape(input.shape());
+            return output.reshape(input.shape());
         }
         let across: Shape = (0..input.rank()).map(|other| if other == axis { channels } else { 1 }).collect();
-        let mean = parts.moving_mean.value().with_shape(&across)?;
-        let variance = parts.moving_variance.value().with_shape(&across)?;
+        let mean = parts.moving_mean.value().reshape(&across)?;
+        let variance = parts.moving_variance.value().reshape(&across)?;
         let normal = input.try_sub(mean)?.try_mul(variance.try_add(self.epsilon)?.rsqrt())?;
         parts.affine.apply(normal, &across)
     }
 }
 
 impl Layer for BatchNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_input("batch_norm", input, 2, "[batch, …, channels]")?;
-        self.normalized(input, normalize_axis(self.axis, input.rank(), "batch_norm")?, mode)
+        self.normalized(input, self.channel_axis(input)?, mode)
     }
 
     /// Mean and variance are of the steps that the mask keeps, as in Keras; in training the others become 0.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let Some(mask) = mask.filter(|_| mode == Mode::Training) else {
-            return Ok((self.forward(input, mode)?, mask.cloned()));
+            return step_by_step(self, input, mask, mode);
         };
         check_input("batch_norm", input, 3, "[batch, steps, …, channels]")?;
         check_mask("batch_norm", mask, input)?;
-        let axis = normalize_axis(self.axis, input.rank(), "batch_norm")?;
+        let axis = self.channel_axis(input)?;
         if axis < 2 {
             return refused("batch_norm", "the channels stand before the steps");
         }
         let kept = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(&input.shape()[2..]).copied().collect();
-        let normal = self.normalized(&input.with_shape(rows)?.take(&kept, 0)?, axis - 1, mode)?;
-        Ok((normal.untake(&kept, 0, mask.size())?.with_shape(input.shape())?, Some(mask.clone())))
+        let normal = self.normalized(&input.reshape(rows)?.take(&kept, 0)?, axis - 1, mode)?;
+        Ok((normal.untake(&kept, 0, mask.size())?.reshape(input.shape())?, Some(mask.clone())))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -89,17 +89,20 @@ impl<C: RecurrentCell> Bidirectional<C> {
 }
 
 impl<C: RecurrentCell> Layer for Bidirectional<C> {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.run(input, &[], None, mode).map(|(output, _)| output)
     }
 
     /// The input and, if there are more, the initial states of both directions and, of type bool, a mask.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, states, mask) = sequence_inputs("bidirectional", inputs)?;
         self.run(input, states, mask, mode).map(|(output, _)| output)
     }
 
     /// The mask goes on with the outputs of all steps.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let (output, _) = self.run(input, &[], mask, mode)?;
         let sequences = output.rank() == 3;

@@ -1,6 +1,6 @@
 //! Channels along the second axis.
 
-use tensor::{Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode, Visitor};
 
@@ -35,19 +35,22 @@ impl<L: Layer> ChannelsFirst<L> {
 }
 
 impl<L: Layer> Layer for ChannelsFirst<L> {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_many(&[input], mode)
     }
 
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
-        inputs.iter().try_for_each(|input| channels_last(input.shape()).map(drop))?;
+        inputs.iter().try_for_each(|input| check_axes(input))?;
         let inputs = inputs.iter().map(|input| input.channels_last()).collect::<Result<Vec<_>>>()?;
         let output = self.0.forward_many(&inputs.iter().collect::<Vec<_>>(), mode).map_err(with_channels_last)?;
         second(output)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        channels_last(input.shape())?;
+        check_axes(input)?;
         let (output, mask) = self.0.forward_masked(&input.channels_last()?, mask, mode).map_err(with_channels_last)?;
         Ok((second(output)?, mask))
     }
@@ -59,14 +62,6 @@ impl<L: Layer> Layer for ChannelsFirst<L> {
     fn describe(&self) -> String {
         format!("ChannelsFirst {}", self.0.describe())
     }
-
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        let output = self.0.output_shape(&channels_last(input)?).map_err(with_channels_last)?;
-        Ok(match &output[..] {
-            [batch, sides @ .., channels] => [*batch, *channels].into_iter().chain(sides.iter().copied()).collect(),
-            _ => output,
-        })
-    }
 }
 
 /// Channels second, if there is an axis of them.
@@ -74,12 +69,11 @@ fn second(output: Tensor) -> Result<Tensor> {
     if output.rank() < 2 { Ok(output) } else { output.channels_first() }
 }
 
-/// `[batch, channels, …]` as `[batch, …, channels]`.
-fn channels_last(shape: &Shape) -> Result<Shape> {
-    match &shape[..] {
-        [batch, channels, sides @ ..] => Ok([*batch].iter().chain(sides).chain([channels]).copied().collect()),
-        _ => Err(Error::shape("channels_first", shape, "needs at least two axes, [batch, channels, …]")),
+fn check_axes(input: &Tensor) -> Result<()> {
+    if input.rank() >= 2 {
+        return Ok(());
     }
+    Err(Error::shape("channels_first", input.shape(), "needs at least two axes, [batch, channels, …]"))
 }
 
 /// Shapes in errors of the layer inside are those that it saw.

@@ -1,6 +1,6 @@
 //! Several inputs side by side.
 
-use tensor::{Error, Result, Tensor};
+use tensor::{Error, Integer, Result, Tensor, normalize_axis};
 
 use crate::layer::{Layer, Mode};
 
@@ -28,16 +28,19 @@ impl Default for Concatenate {
 
 impl Concatenate {
     /// Along an axis, of which 0 is the batch.
-    pub fn along(axis: isize) -> Concatenate {
-        Concatenate { axis }
+    pub fn along(axis: impl Integer) -> Concatenate {
+        Concatenate { axis: axis.to_isize() }
     }
 }
 
 impl Layer for Concatenate {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        normalize_axis(self.axis, input.rank(), "concatenate")?;
         Ok(input.clone())
     }
 
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
         if inputs.is_empty() {
             return Err(Error::argument("concatenate", "takes at least 1 input, not 0"));

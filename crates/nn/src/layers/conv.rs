@@ -126,6 +126,7 @@ macro_rules! convolution {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let channels = channels_of($kind, input, $axes, $shape)?;
                 let weights =

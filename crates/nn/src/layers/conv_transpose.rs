@@ -48,7 +48,7 @@ macro_rules! transposed_convolution {
             }
 
             /// Sets in how many parts the filters fall, each of which sees its part of the channels; 1 by default.
-            /// Weights that have been made are made anew.
+            /// Weights that exist already are drawn again.
             #[must_use]
             pub fn groups(mut self, groups: usize) -> $name {
                 self.options.groups = groups;
@@ -73,6 +73,7 @@ macro_rules! transposed_convolution {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let channels = channels_of($kind, input, $axes, $shape)?;
                 let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;

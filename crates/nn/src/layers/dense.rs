@@ -77,6 +77,7 @@ impl Dense {
 }
 
 impl Layer for Dense {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let width = match input.shape()[..] {
             [_, .., width] => width,
@@ -88,6 +89,7 @@ impl Layer for Dense {
         weights.finish(input.matmul(&weights.kernel)?, self.activation)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         along_features(self, "dense", input, mask, mode)
     }

@@ -21,7 +21,7 @@ pub(super) fn depthwise<const N: usize>(options: ConvOptions<N>, channels: usize
 /// group for each channel is.
 pub(super) fn grouped(kernel: &Tensor) -> Result<Tensor> {
     let (window, [channels, multiplier]) = kernel.shape().split_last_chunk().expect("a kernel has two such axes");
-    kernel.with_shape(window.iter().copied().chain([1, channels * multiplier]).collect::<tensor::Shape>())
+    kernel.reshape(window.iter().copied().chain([1, channels * multiplier]).collect::<tensor::Shape>())
 }
 
 /// How many outputs there are of so many channels with this multiplier, both at least 1.
@@ -68,7 +68,7 @@ macro_rules! depthwise_convolution {
                 }
             }
 
-            /// Sets how many filters each channel has; 1 by default. Weights that have been made are made anew.
+            /// Sets how many filters each channel has; 1 by default. Weights that exist already are drawn again.
             #[must_use]
             pub fn depth_multiplier(self, multiplier: usize) -> $name {
                 $name { multiplier, weights: self.weights.anew(), ..self }
@@ -86,6 +86,7 @@ macro_rules! depthwise_convolution {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let channels = channels_of($kind, input, $axes, $shape)?;
                 let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;

@@ -40,6 +40,7 @@ impl Dropout {
 }
 
 impl Layer for Dropout {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_rate("dropout", self.rate, input)?;
         dropped(input, input.shape(), self.rate, &self.random, mode)

@@ -1,10 +1,11 @@
 //! Vectors for tokens.
 
-use tensor::{DType, Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Tensor};
 
+use crate::indices::out_of_range;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor, tried};
-use crate::mask::check_mask;
+use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::silenced_by;
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights};
 
@@ -57,25 +58,30 @@ impl Embedding {
 }
 
 impl Layer for Embedding {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let sizes = [self.vocabulary, self.width];
         let table = self.weights.of("embedding", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
-        table.value().take(input, 0).map_err(|error| error.context("embedding"))
+        table.value().take(input, 0).map_err(|error| {
+            let error = out_of_range(error, input, |token, place| {
+                let size = self.vocabulary;
+                let message = format!(
+                    "{token} {place} is none of the vocabulary's 0 to {}; its size (Keras' input_dim) is {size}",
+                    size - 1
+                );
+                Error::argument("tokens", message)
+            });
+            error.context("embedding")
+        })
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        // Tokens that are left out count as token 0.
+        let input = &silenced_by("embedding", input, mask)?;
         let output = self.forward(input, mode)?;
-        if !self.mask_zero {
-            return Ok((output, mask.cloned()));
-        }
-        let words = input.not_equal(0)?;
-        match mask {
-            Some(mask) => {
-                check_mask("embedding", mask, input)?;
-                Ok((output, Some(mask.select(&words, mask)?)))
-            }
-            None => Ok((output, Some(words))),
-        }
+        let mask = if self.mask_zero { Some(input.not_equal(0)?) } else { mask.cloned() };
+        Ok((output, mask))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -86,11 +92,5 @@ impl Layer for Embedding {
 
     fn describe(&self) -> String {
         format!("Embedding {}→{}", self.vocabulary, self.width)
-    }
-
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        input.checked_size("output_shape")?;
-        let tokens = Tensor::full_of(input, 0.0, DType::I64);
-        tried(|| self.forward(&tokens, Mode::Inference))
     }
 }

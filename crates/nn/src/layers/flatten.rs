@@ -17,9 +17,10 @@ use crate::layer::{Layer, Mode};
 pub struct Flatten;
 
 impl Layer for Flatten {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         match input.shape().split_first() {
-            Some((&batch, rest)) => input.with_shape([batch, rest.iter().product()]),
+            Some((&batch, rest)) => input.reshape([batch, rest.iter().product()]),
             None => Err(Error::shape("flatten", input.shape(), "needs an axis of samples")),
         }
     }

@@ -38,6 +38,7 @@ impl GaussianDropout {
 }
 
 impl Layer for GaussianDropout {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_rate("gaussian_dropout", self.rate, input)?;
         if self.rate == 1.0 {

@@ -36,6 +36,7 @@ impl GaussianNoise {
 }
 
 impl Layer for GaussianNoise {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         if !(self.std >= 0.0 && self.std.is_finite()) {
             let message = format!("the standard deviation {:?} must be a number from 0 on", self.std);

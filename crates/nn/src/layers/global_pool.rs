@@ -4,7 +4,7 @@ use tensor::ops::Reduction;
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::{check_mask, refused};
+use crate::mask::{check_mask, refused, silenced};
 use crate::weights::check_input;
 
 macro_rules! global_pooling {
@@ -14,6 +14,7 @@ macro_rules! global_pooling {
         pub struct $name;
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let axes: &[isize] = &$axes;
                 if input.rank() != axes.len() + 2 {
@@ -22,7 +23,8 @@ macro_rules! global_pooling {
                 input.reduce(Reduction::$reduction, axes, false).map_err(|error| error.context($kind))
             }
 
-            /// Steps that the mask leaves out do not count; where it leaves out all, the result is 0.
+            /// Steps that the mask leaves out do not count, even if they are NaN; where it leaves out all, the result
+            /// is 0.
             fn forward_masked(
                 &self,
                 input: &Tensor,
@@ -69,8 +71,7 @@ fn masked_largest(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<T
 /// The averages of the steps that the mask keeps.
 fn masked_average(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
     check_input(kind, input, 3, "[batch, steps, channels]")?;
-    check_mask(kind, mask, input)?;
-    let kept = mask.expand_dims(-1)?.cast(input.dtype());
-    let count = kept.sum_axes(1)?.maximum(1)?;
-    input.try_mul(&kept)?.sum_axes(1)?.try_div(count)
+    let sum = silenced(kind, input, mask)?.sum_axes(1)?;
+    let count = mask.cast(sum.dtype()).sum_keepdims(1)?.maximum(1)?;
+    sum.try_div(count)
 }

@@ -54,17 +54,19 @@ impl GroupNorm {
 }
 
 impl Layer for GroupNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         check_input("group_norm", input, 2, "[batch, …, channels]")?;
         let (batch, channels) = (input.shape()[0], input.shape()[input.rank() - 1]);
         let affine = self.weights.of("group_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
         let positions = input.shape()[1..input.rank() - 1].iter().product();
         let places = [self.groups, channels / self.groups];
-        let grouped = input.with_shape([batch, positions, places[0], places[1]])?;
+        let grouped = input.reshape([batch, positions, places[0], places[1]])?;
         let [output, ..] = affine.normalize(&grouped, places, self.epsilon)?;
-        output.with_shape(input.shape())
+        output.reshape(input.shape())
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         match mask {
             Some(_) => refused("group_norm", "mean and variance are over all steps of a sample"),

@@ -73,7 +73,7 @@ impl RecurrentCell for GruCell {
             return Cell::Gru.step(step.input, &product, step.states, &|x| activation.apply(x), &|x| gate.apply(x));
         }
         let units = h.shape()[1];
-        let x = step.input.split(&[2 * units, units], -1)?;
+        let x = step.input.split([2 * units, units], -1)?;
         let gates = gate.apply(&x[0].try_add(step.product(h, 0..2)?)?)?.split_equal(2, -1)?;
         let reset = gates[1].try_mul(h)?;
         let candidate = activation.apply(&x[1].try_add(step.product(&reset, 2..3)?)?)?;

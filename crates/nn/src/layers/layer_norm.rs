@@ -4,7 +4,7 @@ use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::refused;
+use crate::mask::{refused, step_by_step};
 use crate::weights::{Draw, Weights, check_input};
 
 /// Each sample's last axes brought to mean 0 and variance 1, times `gamma` plus `beta` (Ba et al.
@@ -58,6 +58,7 @@ impl LayerNorm {
 }
 
 impl Layer for LayerNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         if self.trailing == 0 {
             return Err(Error::argument("layer_norm", "over no axes; there must be at least 1"));
@@ -67,16 +68,17 @@ impl Layer for LayerNorm {
         let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;
         let samples = input.shape()[..input.rank() - self.trailing].iter().product();
         let features = sizes.iter().product();
-        let grouped = input.with_shape([samples, 1, 1, features])?;
+        let grouped = input.reshape([samples, 1, 1, features])?;
         let [output, ..] = affine.normalize(&grouped, [1, features], self.epsilon)?;
-        output.with_shape(input.shape())
+        output.reshape(input.shape())
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         if mask.is_some() && self.trailing + 2 > input.rank() {
             return refused("layer_norm", "mean and variance are over several steps");
         }
-        Ok((self.forward(input, mode)?, mask.cloned()))
+        step_by_step(self, input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -77,7 +77,7 @@ impl RecurrentCell for LstmCell {
         if !self.unit_forget_bias {
             return Ok(drawn);
         }
-        let parts = drawn.split(&[units, units, 2 * units], 0)?;
+        let parts = drawn.split([units, units, 2 * units], 0)?;
         Tensor::concat(&[&parts[0], &parts[1].ones_like(), &parts[2]], 0)
     }
 }

@@ -3,20 +3,8 @@
 use tensor::ops::{ConvOptions, Padding};
 use tensor::{DType, Result, Tensor};
 
-use crate::mask::{check_mask, refused};
+use crate::mask::{refused, silenced};
 use crate::weights::check_input;
-
-/// The input with zeros at the steps that the mask leaves out, whatever they were.
-pub(super) fn silenced(kind: &str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    check_mask(kind, mask, input)?;
-    across(mask, input)?.select(input, 0.0)
-}
-
-/// The mask with as many axes as the input.
-pub(super) fn across(mask: &Tensor, input: &Tensor) -> Result<Tensor> {
-    let ones = std::iter::repeat_n(1, input.rank() - 2);
-    mask.with_shape(mask.shape().iter().copied().chain(ones).collect::<tensor::Shape>())
-}
 
 /// What a convolution makes of a sequence with a mask, and the mask of its windows. What is left out counts as zeros,
 /// as padding does.

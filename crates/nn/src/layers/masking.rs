@@ -8,7 +8,8 @@ use crate::weights::check_input;
 
 /// Leaves out steps of sequences all of whose features are one value, such as those that pad shorter sequences to the
 /// length of the longest, as Keras' layer: they become 0, and the layers after it in a
-/// [`Sequential`](crate::Sequential) get a mask ([`Layer::forward_masked`]).
+/// [`Sequential`](crate::Sequential) get a mask ([`Layer::forward_masked`]). The value may be NaN, which here equals NaN
+/// (in Keras it equals nothing).
 ///
 /// Input and output are `[batch, time, features]`.
 ///
@@ -34,14 +35,17 @@ impl Masking {
 }
 
 impl Layer for Masking {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
     /// A mask that comes in is narrowed.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         check_input("masking", input, 3, "[batch, time, features]")?;
-        let found = input.not_equal(self.value)?.any_axes(-1)?;
+        let other = if self.value.is_nan() { input.isnan().logical_not()? } else { input.not_equal(self.value)? };
+        let found = other.any_axes(-1)?;
         let output = found.expand_dims(-1)?.select(input, 0.0)?;
         let mask = match mask {
             Some(mask) => {

@@ -8,7 +8,7 @@ use super::linear::{Linear, with_bias};
 use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::check_mask;
+use crate::mask::{check_mask, silenced_by};
 use crate::weight::{WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
 
@@ -84,7 +84,8 @@ impl MultiHeadAttention {
         }
     }
 
-    /// Lets each step attend to itself and those before it only.
+    /// Lets each step attend to itself and those before it only; query `i` to the keys up to `i`, if there are more of
+    /// the one than of the other.
     #[must_use]
     pub fn causal(self) -> MultiHeadAttention {
         MultiHeadAttention { causal: true, ..self }
@@ -105,12 +106,16 @@ impl MultiHeadAttention {
     weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
     weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
-    /// What `query` finds among `value` under `key`. A mask of type bool is true where attention is
-    /// allowed, a floating one is added to the scores; it broadcasts to `[batch, queries, keys]`, or,
-    /// with four axes, to `[batch, heads, queries, keys]`.
+    /// What `query` finds among `value` under `key`. A mask of type bool is true where attention is allowed. A floating
+    /// mask is added to the scores; where it is minus infinity, attention is not allowed. The mask broadcasts to
+    /// `[batch, queries, keys]`, or, with four axes, to `[batch, heads, queries, keys]`.
+    ///
+    /// A key that a query may not attend to, by the mask or by causality, has no effect on it, not even if it is NaN. A
+    /// head in which a query has no key at all contributes 0 and no gradient, so that the query's output is the output
+    /// bias if it has none in any head.
     ///
     /// # Errors
-    /// If shapes or types do not suit, or there is no key.
+    /// Returns an error if shapes or types do not suit, or the mask is of an integer type.
     pub fn attend(
         &self,
         query: &Tensor,
@@ -129,10 +134,12 @@ impl MultiHeadAttention {
         }
         let widths = [query, value, key].map(|input| input.shape()[input.rank() - 1]);
         let projections = self.weights.of(kind, query, &widths, |widths, draw| self.build(widths, draw))?;
+        // Some steps may have no part in the result; what stands in them must not reach the gradients of the weights.
+        let partial = mask.is_some() || self.causal && query.shape()[1] != key.shape()[1];
         let [mut queries, values, mut keys] = [
-            projections.query.split_heads(query)?,
-            projections.value.split_heads(value)?,
-            projections.key.split_heads(key)?,
+            projections.query.split_heads(query, partial)?,
+            projections.value.split_heads(value, partial)?,
+            projections.key.split_heads(key, partial)?,
         ];
         if let Some(rotary) = &self.rotary {
             (queries, keys) = (rotary.forward(&queries, mode)?, rotary.forward(&keys, mode)?);
@@ -146,7 +153,8 @@ impl MultiHeadAttention {
             options = options.mask(mask);
         }
         let weights = self.dropout.forward(&queries.attention_weights(&keys, &options)?, mode)?;
-        projections.output.join_heads(&weights.matmul(values)?)
+        let all = mask.is_none() && !self.causal;
+        projections.output.join_heads(&if all { weights.matmul(values)? } else { weights.sparse_matmul(values)? })
     }
 
     /// The mask with an axis for the heads, if it fits the scores.
@@ -154,9 +162,15 @@ impl MultiHeadAttention {
         let scores: tensor::Shape = [queries.shape()[0], self.heads, queries.shape()[2], keys.shape()[2]].into();
         let heads = if mask.rank() == 3 { mask.expand_dims(1)? } else { mask.clone() };
         match scores.broadcast(heads.shape(), "mask") {
-            Ok(shape) if shape == scores => {
-                Ok(if mask.dtype() == DType::Bool { heads } else { heads.cast(queries.dtype()) })
-            }
+            Ok(shape) if shape == scores => match mask.dtype() {
+                DType::Bool => Ok(heads),
+                DType::F32 | DType::F64 => Ok(heads.cast(queries.dtype())),
+                other => {
+                    let expected =
+                        "a mask of type bool, true where attention is allowed, or a floating one to be added";
+                    Err(Error::dtype("multi_head_attention", other, expected))
+                }
+            },
             _ => {
                 let [batch, _, queries, keys] = [scores[0], scores[1], scores[2], scores[3]];
                 let message =
@@ -204,12 +218,14 @@ pub(super) fn mask_of_keys(kind: &str, mask: &Tensor, sequence: &Tensor) -> Resu
 }
 
 impl Projection {
-    /// `[batch, time, width]` as `[batch, heads, time, size]`.
-    fn split_heads(&self, input: &Tensor) -> Result<Tensor> {
+    /// `[batch, time, width]` as `[batch, heads, time, size]`; `partial` if some steps may get no gradient, which then
+    /// add nothing to that of the kernel, whatever they are.
+    fn split_heads(&self, input: &Tensor, partial: bool) -> Result<Tensor> {
         let kernel = self.0.kernel.value();
         let &[width, heads, size] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
-        let flat = input.matmul(kernel.with_shape([width, heads * size])?)?;
-        let apart = flat.with_shape([input.shape()[0], input.shape()[1], heads, size])?;
+        let kernel = kernel.reshape([width, heads * size])?;
+        let flat = if partial { input.sampled_matmul(kernel)? } else { input.matmul(kernel)? };
+        let apart = flat.reshape([input.shape()[0], input.shape()[1], heads, size])?;
         with_bias(apart, self.0.bias.as_ref())?.transpose(1, 2)
     }
 
@@ -218,17 +234,19 @@ impl Projection {
         let kernel = self.0.kernel.value();
         let &[count, size, width] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
         let &[batch, _, time, _] = &heads.shape()[..] else { unreachable!("split heads have four axes") };
-        let flat = heads.transpose(1, 2)?.with_shape([batch, time, count * size])?;
-        with_bias(flat.matmul(kernel.with_shape([count * size, width])?)?, self.0.bias.as_ref())
+        let flat = heads.transpose(1, 2)?.reshape([batch, time, count * size])?;
+        with_bias(flat.matmul(kernel.reshape([count * size, width])?)?, self.0.bias.as_ref())
     }
 }
 
 impl Layer for MultiHeadAttention {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.attend(input, input, input, None, mode)
     }
 
     /// Query; query and value; query, value and key; or these and a mask.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match *inputs {
             [query] => self.forward(query, mode),
@@ -242,8 +260,10 @@ impl Layer for MultiHeadAttention {
         }
     }
 
-    /// Steps that the mask leaves out are not attended to.
+    /// Steps that the mask leaves out are not attended to, and attend to others as if they were 0.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let input = &silenced_by("multi_head_attention", input, mask)?;
         let keys = mask.map(|mask| mask_of_keys("multi_head_attention", mask, input)).transpose()?;
         Ok((self.attend(input, input, input, keys.as_ref(), mode)?, mask.cloned()))
     }

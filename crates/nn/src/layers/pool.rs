@@ -3,9 +3,9 @@
 use tensor::ops::{ConvOptions, Padding, PoolOptions};
 use tensor::{DType, Result, Tensor};
 
-use super::masked_windows::{across, only_steps, silenced, windows_kept, without_holes};
+use super::masked_windows::{only_steps, windows_kept, without_holes};
 use crate::layer::{Layer, Mode};
-use crate::mask::check_mask;
+use crate::mask::{across, check_mask, silenced};
 
 macro_rules! pooling {
     ($($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $masked:ident;)+) => {$(
@@ -36,6 +36,7 @@ macro_rules! pooling {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 input.$method(self.0)
             }

@@ -47,6 +47,7 @@ impl PositionEmbedding {
 }
 
 impl Layer for PositionEmbedding {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let [time, width] = steps("position_embedding", input)?;
         if time > self.length {

@@ -1,6 +1,6 @@
 //! ReLU with slopes that are learned.
 
-use tensor::{Result, Shape, Tensor};
+use tensor::{Error, IntoAxes, IntoIntegers, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
@@ -24,7 +24,7 @@ use crate::weights::{Draw, Weights, check_input};
 /// ```
 #[derive(Debug)]
 pub struct PRelu {
-    shared_axes: Vec<usize>,
+    shared_axes: Vec<isize>,
     alpha: WeightOptions,
     weights: Weights<Weight>,
 }
@@ -42,11 +42,22 @@ impl PRelu {
         PRelu { weights: Weights::sized(sample), ..PRelu::default() }
     }
 
-    /// Shares a slope along axes of the input, of which 0 is the batch. A slope that has been made is
-    /// made anew.
+    /// Shares a slope along these axes of the input, of which 0 is the batch. Slopes that exist already are created
+    /// again. An axis that the input does not have is an error of the forward pass.
     #[must_use]
-    pub fn shared_axes<const N: usize>(self, axes: [usize; N]) -> PRelu {
-        PRelu { shared_axes: axes.into(), weights: self.weights.anew(), ..self }
+    pub fn shared_axes(self, axes: impl IntoIntegers) -> PRelu {
+        PRelu { shared_axes: axes.into_integers().into_vec(), weights: self.weights.anew(), ..self }
+    }
+
+    /// The shape of the slopes for an input.
+    #[track_caller]
+    fn sizes(&self, input: &Tensor) -> Result<Shape> {
+        let shared = (&self.shared_axes).into_axes(input.rank(), "prelu")?;
+        if shared.contains(&0) {
+            return Err(Error::argument("prelu", "shared axis 0 counts samples, which always share their slopes"));
+        }
+        let size = |(axis, &size): (usize, &usize)| if shared.contains(&axis) { 1 } else { size };
+        Ok(input.shape().iter().enumerate().skip(1).map(size).collect())
     }
 
     weight_options!("alpha" in alpha: alpha_initializer, alpha_regularizer, alpha_constraint);
@@ -57,11 +68,10 @@ impl PRelu {
 }
 
 impl Layer for PRelu {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         check_input("prelu", input, 2, "[batch, …]")?;
-        // Along shared axes a sample may have any size.
-        let size = |(axis, &size): (usize, &usize)| if self.shared_axes.contains(&axis) { 1 } else { size };
-        let sizes: Shape = input.shape().iter().enumerate().skip(1).map(size).collect();
+        let sizes = self.sizes(input)?;
         let alpha = self.weights.of("prelu", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
         let below = input.try_neg()?.relu();
         input.relu().try_sub(below.try_mul(alpha)?)

@@ -10,6 +10,7 @@ use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::layers::dropout::{check_rate, dropped};
+use crate::mask::silenced_by;
 use crate::stream::RandomStream;
 use crate::weight::{Weight, WeightOptions, weight_options};
 use crate::weights::{Draw, Weights, check_input};
@@ -250,7 +251,7 @@ impl<C: RecurrentCell> Recurrent<C> {
 
     /// The output for `input` from the given initial states (zeros if there are none), and the states
     /// after the last step. Where `mask`, `[batch, time]` of type bool, is false, a step changes no
-    /// state, and its output is that of the step before.
+    /// state, whatever its input, and its output is that of the step before.
     ///
     /// ```
     /// # use nn::{Lstm, Mode};
@@ -280,7 +281,8 @@ impl<C: RecurrentCell> Recurrent<C> {
         let kernels = self.weights.of(C::NAME, input, &[features], |sizes, draw| self.build(sizes, draw))?;
         let states = self.initial_states(input, batch, states)?;
         [self.dropout, self.recurrent_dropout].into_iter().try_for_each(|rate| check_rate(C::NAME, rate, input))?;
-        let input = dropped(input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
+        let input = silenced_by(C::NAME, input, mask)?;
+        let input = dropped(&input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
 
         // One product for the inputs of all steps.
         let bias = kernels.bias.as_ref().map(|bias| bias.value());
@@ -387,17 +389,20 @@ impl<C: RecurrentCell> Recurrent<C> {
 }
 
 impl<C: RecurrentCell> Layer for Recurrent<C> {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.run(input, &[], None, mode).map(|(output, _)| output)
     }
 
     /// The input and, if there are more, the initial states and, of type bool, a mask.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, states, mask) = sequence_inputs(C::NAME, inputs)?;
         self.run(input, states, mask, mode).map(|(output, _)| output)
     }
 
     /// The mask goes on with the outputs of all steps, in their order.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let (output, _) = self.run(input, &[], mask, mode)?;
         let mask = mask.filter(|_| self.return_sequences);

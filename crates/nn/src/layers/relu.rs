@@ -44,6 +44,7 @@ impl Relu {
 }
 
 impl Layer for Relu {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let parameters = [
             ("max_value", self.max_value.unwrap_or(0.0)),

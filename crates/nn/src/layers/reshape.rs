@@ -1,6 +1,6 @@
 //! Another shape for each sample.
 
-use tensor::{Error, Result, Tensor};
+use tensor::{Error, IntoIntegers, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
 
@@ -21,12 +21,13 @@ pub struct Reshape {
 
 impl Reshape {
     /// To a shape without the axis of samples.
-    pub fn new<const N: usize>(shape: [isize; N]) -> Reshape {
-        Reshape { shape: shape.into() }
+    pub fn new(shape: impl IntoIntegers) -> Reshape {
+        Reshape { shape: shape.into_integers().into_vec() }
     }
 }
 
 impl Layer for Reshape {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let Some((&batch, sample)) = input.shape().split_first() else {
             return Err(Error::shape("reshape", input.shape(), "needs an axis of samples"));
@@ -46,7 +47,7 @@ impl Layer for Reshape {
             }
         };
         let sizes = self.shape.iter().map(|&size| usize::try_from(size).unwrap_or(rest));
-        input.with_shape([batch].into_iter().chain(sizes).collect::<tensor::Shape>())
+        input.reshape([batch].into_iter().chain(sizes).collect::<tensor::Shape>())
     }
 
     fn describe(&self) -> String {

@@ -3,6 +3,8 @@
 use tensor::{Result, Tensor};
 
 use crate::layer::{Layer, Mode};
+use crate::mask::silenced_by;
+use crate::nesting::nested;
 use crate::parts;
 
 /// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
@@ -25,22 +27,25 @@ pub struct Residual {
 impl Residual {
     /// The input itself added to the layer's output.
     pub fn new(layer: impl Layer + 'static) -> Residual {
-        Residual { layer: Box::new(layer), shortcut: None }
+        Residual { layer: nested(layer), shortcut: None }
     }
 
     /// Sends the input through a layer of its own before it is added.
     #[must_use]
     pub fn shortcut(self, shortcut: impl Layer + 'static) -> Residual {
-        Residual { shortcut: Some(Box::new(shortcut)), ..self }
+        Residual { shortcut: Some(nested(shortcut)), ..self }
     }
 }
 
 impl Layer for Residual {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let input = &silenced_by("residual", input, mask)?;
         let (output, after) = self.layer.call_masked("layer", input, mask, mode)?;
         let sum = match &self.shortcut {
             Some(shortcut) => shortcut.call_masked("shortcut", input, mask, mode)?.0.try_add(output)?,

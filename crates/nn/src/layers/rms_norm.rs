@@ -57,6 +57,7 @@ impl RmsNorm {
 }
 
 impl Layer for RmsNorm {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         check_input("rms_norm", input, 1, "[…, features]")?;
         let features = input.shape()[input.rank() - 1];
@@ -64,6 +65,7 @@ impl Layer for RmsNorm {
         input.rms_normalize(-1, self.epsilon)?.try_mul(scale)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         along_features(self, "rms_norm", input, mask, mode)
     }

@@ -39,6 +39,7 @@ impl RotaryEncoding {
 }
 
 impl Layer for RotaryEncoding {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let [time, width] = steps("rotary_encoding", input)?;
         if width % 2 != 0 {

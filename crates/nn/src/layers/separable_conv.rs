@@ -69,8 +69,8 @@ macro_rules! separable_convolution {
                 }
             }
 
-            /// Sets how many filters each channel has by itself; 1 by default. Weights that have been made are
-            /// made anew.
+            /// Sets how many filters each channel has by itself; 1 by default. Weights that exist already are
+            /// drawn again.
             #[must_use]
             pub fn depth_multiplier(self, multiplier: usize) -> $name {
                 $name { multiplier, weights: self.weights.anew(), ..self }
@@ -99,6 +99,7 @@ macro_rules! separable_convolution {
         }
 
         impl Layer for $name {
+            #[track_caller]
             fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
                 let channels = channels_of($kind, input, $axes, $shape)?;
                 let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;

@@ -1,16 +1,22 @@
 //! Layers in a row.
 
-use std::fmt::{self, Write};
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use tensor::{Error, Result, Shape, Tensor};
+use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Mode, Seen, Visitor, each_new_weight};
+use crate::nesting::nested;
+use crate::summary::without_shapes;
 
 /// Layers each of which takes the output of the one before.
 ///
 /// Each has a name: one given with it, or its kind in lower case (`dense`, `dense_1`, …). The name
 /// begins the paths of its weights and stands in front of its errors.
+///
+/// At most 64 layers may lie within each other, as in a `Sequential` of a `Sequential`. A deeper one cannot be called:
+/// its forward pass returns an error. In a row there may be any number.
 ///
 /// ```
 /// use nn::{Activation, Dense, Flatten, Layer, Sequential};
@@ -20,13 +26,17 @@ use crate::layer::{Layer, Mode, Visitor};
 ///     .add(Dense::units(512).activation(Activation::Relu))
 ///     .add_named("classes", Dense::units(10).activation(Activation::Softmax));
 /// let summary = model.summary(&[28, 28])?;
-/// assert!(summary.contains("dense (Dense 784→512)     [batch, 512]       401,920"));
+/// assert!(summary.to_string().contains("dense (Dense 784→512)     [batch, 512]       401,920"));
 /// assert_eq!(model.weight("classes.bias")?.shape(), [10]);
 /// # Ok::<(), tensor::Error>(())
 /// ```
 #[derive(Default)]
 pub struct Sequential {
     layers: Vec<Entry>,
+    /// The names that are taken, each with the number to try first for the next layer that is given it.
+    names: HashMap<String, usize>,
+    /// The weights that were there, and named, when their layers were added.
+    seen: Seen,
     /// Whether all weights have been told their paths; some are made at the first call.
     named: AtomicBool,
 }
@@ -66,9 +76,13 @@ impl Sequential {
 
     /// Puts one more layer at the end, named as by [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
-        let name = self.unique(&name.replace('.', "_"));
-        self.layers.push(Entry { name, layer: Box::new(layer) });
-        self.name_weights();
+        let (name, layer) = (self.unique(&name.replace('.', "_")), nested(layer));
+        each_new_weight(
+            &mut self.seen,
+            |visitor| visitor.layer(&name, &*layer),
+            |path, weight| drop(weight.clone().named(path)),
+        );
+        self.layers.push(Entry { name, layer });
         self.named = AtomicBool::new(false);
     }
 
@@ -98,24 +112,6 @@ impl Sequential {
         })
     }
 
-    /// A table of the layers for an input of a given shape, without the axis of samples: what each
-    /// gives and how many parameters it has. Layers that wait for a first input are built by this.
-    /// Without shapes, the table is what the model prints as.
-    ///
-    /// # Errors
-    /// If a layer does not take what the one before gives.
-    pub fn summary(&self, input: &[usize]) -> Result<String> {
-        let mut shape: Shape = std::iter::once(1).chain(input.iter().copied()).collect();
-        let mut shapes = Vec::with_capacity(self.layers.len());
-        for entry in &self.layers {
-            shape = entry.output_shape(&shape)?;
-            let sizes = shape.iter().skip(1).map(|size| format!(", {size}"));
-            shapes.push(format!("[batch{}]", sizes.collect::<String>()));
-        }
-        self.name_weights();
-        Ok(self.table(shapes))
-    }
-
     /// What some of the layers, one after the other, make of an input with a mask.
     fn run_all(
         &self,
@@ -135,38 +131,19 @@ impl Sequential {
         Ok(output)
     }
 
-    fn table(&self, shapes: Vec<String>) -> String {
-        let mut rows = vec![["Layer".to_string(), "Output shape".into(), "Parameters".into()]];
-        for (entry, shape) in self.layers.iter().zip(shapes) {
-            rows.push([entry.describe(), shape, thousands(entry.layer.parameter_count())]);
-        }
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let [first, second, third] = [0, 1, 2].map(width);
-        let rule = "─".repeat(first + second + third + 8);
-        let mut out = String::new();
-        // Writing to a string cannot fail.
-        for (k, [layer, shape, count]) in rows.iter().enumerate() {
-            let _ = writeln!(out, "{layer:first$}    {shape:second$}    {count:>third$}");
-            if k == 0 {
-                let _ = writeln!(out, "{rule}");
-            }
-        }
-        let all = self.parameter_count();
-        let trainable: usize = self.trainable_weights().iter().map(|weight| weight.shape().size()).sum();
-        let bytes: usize = self.weights().iter().map(|weight| weight.shape().size() * weight.dtype().size_of()).sum();
-        let _ = writeln!(out, "{rule}");
-        let _ = writeln!(out, "Parameters: {} ({})", thousands(all), binary_size(bytes));
-        let _ = writeln!(out, "Trainable: {}", thousands(trainable));
-        let _ = writeln!(out, "Not trainable: {}", thousands(all - trainable));
-        out
-    }
-
-    fn unique(&self, name: &str) -> String {
-        let taken = |name: &str| self.layers.iter().any(|entry| entry.name == name);
-        if !taken(name) {
+    /// This name, with a number if it is taken. The number is remembered, so that adding a layer takes the same time
+    /// however many there are.
+    fn unique(&mut self, name: &str) -> String {
+        let Some(&next) = self.names.get(name) else {
+            self.names.insert(name.to_string(), 1);
             return name.to_string();
-        }
-        (1..).map(|k| format!("{name}_{k}")).find(|name| !taken(name)).expect("finitely many are taken")
+        };
+        let candidates = (next..).map(|k| (k, format!("{name}_{k}")));
+        let mut free = candidates.filter(|(_, candidate)| !self.names.contains_key(candidate));
+        let (k, unique) = free.next().expect("finitely many are taken");
+        self.names.insert(name.to_string(), k + 1);
+        self.names.insert(unique.clone(), 1);
+        unique
     }
 }
 
@@ -174,18 +151,16 @@ impl Entry {
     fn describe(&self) -> String {
         format!("{} ({})", self.name, self.layer.describe())
     }
-
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        self.layer.output_shape(input).map_err(|error| error.context(self.describe()))
-    }
 }
 
 impl Layer for Sequential {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
     /// Several inputs are those of the first layer.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match (inputs, self.layers.split_first()) {
             ([input], _) => self.forward(input, mode),
@@ -198,6 +173,7 @@ impl Layer for Sequential {
     }
 
     /// Each layer gets the mask that the one before hands on.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         self.run_all(&self.layers, input.clone(), mask.cloned(), mode)
     }
@@ -207,16 +183,12 @@ impl Layer for Sequential {
             visitor.layer(&entry.name, &*entry.layer);
         }
     }
-
-    fn output_shape(&self, input: &Shape) -> Result<Shape> {
-        self.layers.iter().try_fold(input.clone(), |shape, entry| entry.output_shape(&shape))
-    }
 }
 
-/// The table of [`Sequential::summary`], with `?` for shapes.
+/// The table of [`Layer::summary`], with `?` for shapes.
 impl fmt::Display for Sequential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.table(vec!["?".into(); self.layers.len()]))
+        without_shapes(self, self.layers(), f)
     }
 }
 
@@ -238,30 +210,4 @@ fn snake_case(kind: &str) -> String {
         previous_lower = !letter.is_uppercase();
     }
     name
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let lead = digits.len() % 3;
-    let mut out = digits[..lead].to_string();
-    for k in (lead..digits.len()).step_by(3) {
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(&digits[k..k + 3]);
-    }
-    out
-}
-
-/// Bytes in the unit that suits, such as `1.55 MiB`.
-fn binary_size(bytes: usize) -> String {
-    let mut size = bytes as f64;
-    for unit in ["B", "KiB", "MiB"] {
-        if size < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{size:.2} {unit}") };
-        }
-        size /= 1024.0;
-    }
-    format!("{size:.2} GiB")
 }

@@ -22,13 +22,14 @@ use crate::weights::steps;
 pub struct SinusoidalEncoding;
 
 impl Layer for SinusoidalEncoding {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let [time, width] = steps("sinusoidal_encoding", input)?;
         if width % 2 != 0 {
             return Err(Error::shape("sinusoidal_encoding", input.shape(), format!("the width {width} must be even")));
         }
         let angles = angles(time, width / 2, 10_000.0, "sinusoidal_encoding")?;
-        let encoding = Tensor::stack(&[&angles.sin(), &angles.cos()], -1)?.with_shape([time, width])?;
+        let encoding = Tensor::stack(&[&angles.sin(), &angles.cos()], -1)?.reshape([time, width])?;
         input.try_add(encoding.cast(input.dtype()))
     }
 }

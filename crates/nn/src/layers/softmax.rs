@@ -1,9 +1,9 @@
 //! Softmax along any axis.
 
-use tensor::{Result, Tensor, normalize_axis};
+use tensor::{Integer, Result, Tensor, normalize_axis};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::refused;
+use crate::mask::{refused, step_by_step};
 
 /// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
 /// [`Activation::Softmax`](crate::Activation::Softmax).
@@ -22,22 +22,23 @@ pub struct Softmax {
 
 impl Softmax {
     /// Along this axis; from the end if negative.
-    pub fn along(axis: isize) -> Softmax {
-        Softmax { axis }
+    pub fn along(axis: impl Integer) -> Softmax {
+        Softmax { axis: axis.to_isize() }
     }
 }
 
 impl Layer for Softmax {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         input.softmax(self.axis)
     }
 
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(input, mode)?;
         if mask.is_some() && normalize_axis(self.axis, input.rank(), "softmax")? == 1 {
             return refused("softmax", "the sums are over all steps");
         }
-        Ok((output, mask.cloned()))
+        step_by_step(self, input, mask, mode)
     }
 
     fn describe(&self) -> String {

@@ -31,6 +31,7 @@ macro_rules! spatial_dropout {
         }
 
         impl Layer for $layer {
+            #[track_caller]
             fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
                 check_rate($kind, self.rate, input)?;
                 if input.rank() != $rank {

@@ -78,6 +78,7 @@ impl FeedForward {
 }
 
 impl Layer for FeedForward {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.output.call("output", &self.hidden.call("hidden", input, mode)?, mode)
     }

@@ -6,6 +6,7 @@ use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
 use super::transformer::{Around, FeedForward, Place};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::silenced_by;
 
 /// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to what
 /// the encoder gives, and two dense layers, each with a way around it and a normalization.
@@ -94,7 +95,7 @@ impl TransformerDecoder {
 
     /// The output for a sequence and what the encoder gives, each with its mask of steps, bool, `[batch, time]` and
     /// `[batch, steps]`: as [`Layer::forward_masked`] of the layers before gives them. Steps that are left out are not
-    /// attended to.
+    /// attended to, and what stands there has no effect: they count as 0.
     ///
     /// ```
     /// # use nn::{Embedding, Layer, Mode, TransformerDecoder, TransformerEncoder};
@@ -120,6 +121,8 @@ impl TransformerDecoder {
     ) -> Result<Tensor> {
         let keys =
             |mask: Option<&Tensor>, of| mask.map(|mask| mask_of_keys("transformer_decoder", mask, of)).transpose();
+        let sequence = &silenced_by("transformer_decoder", sequence, mask)?;
+        let encoded = &silenced_by("transformer_decoder", encoded, encoded_mask)?;
         let (keys, encoded_keys) = (keys(mask, sequence)?, keys(encoded_mask, encoded)?);
         self.run(sequence, encoded, encoded_keys.as_ref(), keys.as_ref(), mode)
     }
@@ -147,12 +150,14 @@ impl TransformerDecoder {
 }
 
 impl Layer for TransformerDecoder {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_many(&[input], mode)
     }
 
     /// The sequence, what the encoder gives, and, if they are there, masks of the attention to that and of
     /// the self-attention.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (&[input, encoded], masks) = match inputs.split_first_chunk::<2>() {
             Some(both) if inputs.len() <= 4 => both,

@@ -7,6 +7,7 @@ use super::rotary_encoding::RotaryEncoding;
 use super::transformer::{Around, FeedForward, Place};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::mask::silenced_by;
 
 /// A block of a transformer's encoder (Vaswani et al. 2017): self-attention and two dense layers,
 /// each with a way around it and a normalization. With [`TransformerEncoder::causal`] it is also the
@@ -100,11 +101,13 @@ impl TransformerEncoder {
 }
 
 impl Layer for TransformerEncoder {
+    #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         self.forward_many(&[input], mode)
     }
 
     /// The sequence and, if it is there, a mask.
+    #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, mask) = match *inputs {
             [input] => (input, None),
@@ -122,8 +125,10 @@ impl Layer for TransformerEncoder {
         self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
     }
 
-    /// Steps that the mask leaves out are not attended to.
+    /// Steps that the mask leaves out are not attended to, and attend to others as if they were 0.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        let input = &silenced_by("transformer_encoder", input, mask)?;
         let keys = mask.map(|mask| mask_of_keys("transformer_encoder", mask, input)).transpose()?;
         let inputs: Vec<&Tensor> = [input].into_iter().chain(&keys).collect();
         Ok((self.forward_many(&inputs, mode)?, mask.cloned()))

@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::check_mask;
+use crate::mask::silenced_by;
 
 /// Sequences with each step repeated: `[batch, time, channels]` becomes `[batch, times · time, channels]`, as Keras'
 /// UpSampling1D.
@@ -28,6 +28,7 @@ impl UpSampling1d {
 }
 
 impl Layer for UpSampling1d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let &[batch, time, channels] = &input.shape()[..] else {
             return Err(Error::shape("up_sampling1d", input.shape(), "needs 3 axes, [batch, time, channels]"));
@@ -38,17 +39,17 @@ impl Layer for UpSampling1d {
         };
         Shape::from([batch, long, channels]).checked_size("up_sampling1d")?;
         let repeated = input.expand_dims(2)?.expand([batch, time, self.times, channels])?;
-        repeated.with_shape([batch, long, channels])
+        repeated.reshape([batch, long, channels])
     }
 
     /// A mask is repeated as the steps are.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(input, mode)?;
+        let output = self.forward(&silenced_by("up_sampling1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
-        check_mask("up_sampling1d", mask, input)?;
         let [batch, time] = [0, 1].map(|axis| mask.shape()[axis]);
         let repeated = mask.expand_dims(2)?.expand([batch, time, self.times])?;
-        Ok((output, Some(repeated.with_shape([batch, time * self.times])?)))
+        Ok((output, Some(repeated.reshape([batch, time * self.times])?)))
     }
 
     fn describe(&self) -> String {
@@ -97,6 +98,7 @@ impl UpSampling2d {
 }
 
 impl Layer for UpSampling2d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let &[batch, height, width, channels] = &input.shape()[..] else {
             let message = "needs 4 axes, [batch, height, width, channels]";
@@ -112,8 +114,8 @@ impl Layer for UpSampling2d {
         match self.interpolation {
             Interpolation::Nearest => {
                 let repeated = Shape::from(vec![batch, height, rows, width, columns, channels]);
-                let apart = input.with_shape(Shape::from(vec![batch, height, 1, width, 1, channels]))?;
-                apart.expand(repeated)?.with_shape([batch, tall, wide, channels])
+                let apart = input.reshape(Shape::from(vec![batch, height, 1, width, 1, channels]))?;
+                apart.expand(repeated)?.reshape([batch, tall, wide, channels])
             }
             Interpolation::Bilinear => {
                 if !input.dtype().is_float() {
@@ -142,6 +144,6 @@ fn interpolated(images: &Tensor, axis: usize, factor: usize) -> Result<Tensor> {
     let after: Tensor = centres.iter().map(|&centre| (centre as i64 + 1).min(last)).collect();
     let share: Tensor = centres.iter().map(|centre| centre.fract()).collect();
     let across = Shape::from([1; 4]).with(axis, centres.len());
-    let (before, after) = (images.take(&before, axis as isize)?, images.take(&after, axis as isize)?);
-    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).with_shape(across)?)?)
+    let (before, after) = (images.take(&before, axis)?, images.take(&after, axis)?);
+    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).reshape(across)?)?)
 }

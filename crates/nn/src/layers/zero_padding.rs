@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::check_mask;
+use crate::mask::silenced_by;
 
 /// A margin of zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before +
 /// time + after, channels]`.
@@ -28,16 +28,17 @@ impl ZeroPadding1d {
 }
 
 impl Layer for ZeroPadding1d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         padded(input, &[self.steps], "zero_padding1d", "[batch, time, channels]")
     }
 
     /// A mask leaves the margin out.
+    #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(input, mode)?;
+        let output = self.forward(&silenced_by("zero_padding1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
-        check_mask("zero_padding1d", mask, input)?;
-        let wider = mask.cast(DType::U8).pad(&[(0, 0), self.steps], 0.0)?.cast(DType::Bool);
+        let wider = mask.cast(DType::U8).pad([(0, 0), self.steps], 0.0)?.cast(DType::Bool);
         Ok((output, Some(wider)))
     }
 }
@@ -66,6 +67,7 @@ impl ZeroPadding2d {
 }
 
 impl Layer for ZeroPadding2d {
+    #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         padded(input, &[self.rows, self.columns], "zero_padding2d", "[batch, height, width, channels]")
     }
@@ -76,5 +78,5 @@ fn padded(input: &Tensor, pads: &[(usize, usize)], kind: &str, axes: &str) -> Re
     if input.rank() != pads.len() + 2 {
         return Err(Error::shape(kind, input.shape(), format!("needs {} axes, {axes}", pads.len() + 2)));
     }
-    input.pad(&[&[(0, 0)], pads, &[(0, 0)]].concat(), 0.0)
+    input.pad([&[(0, 0)], pads, &[(0, 0)]].concat(), 0.0)
 }

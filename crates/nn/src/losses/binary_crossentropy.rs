@@ -15,6 +15,7 @@ const NAME: &str = "binary_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
 }
@@ -22,8 +23,11 @@ pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Ten
 /// The mean over the last axis of `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))`, σ being the sigmoid:
 /// targets from 0 to 1 and logits, both `[…, n]`, give `[…]`.
 ///
+/// The loss of the logit -∞ for the target 0, or ∞ for 1, is 0; that of the opposite is infinite.
+///
 /// # Errors
 /// As [`binary_crossentropy`].
+#[track_caller]
 pub fn binary_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
 }
@@ -38,8 +42,8 @@ fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     // -ln σ(x) = softplus(-x), and -ln(1 - σ(x)) = softplus(x): both exact in their tails, and
     // smooth, which the usual max(x, 0) - x t + ln(1 + exp(-|x|)) is not for a tape.
-    let yes = targets.try_mul(logits.try_neg()?.softplus())?;
-    let no = (1.0 - targets).try_mul(logits.softplus())?;
+    let yes = logits.try_neg()?.softplus().multiply_no_nan(targets)?;
+    let no = logits.softplus().multiply_no_nan(1.0 - targets)?;
     yes.try_add(no)?.mean_axes(-1)
 }
 
@@ -65,6 +69,7 @@ impl BinaryCrossentropy {
 }
 
 impl Loss for BinaryCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let mut targets = alike(targets, predictions)?;
@@ -73,6 +78,10 @@ impl Loss for BinaryCrossentropy {
             }
             if self.logits { of_logits(&targets, predictions) } else { of_probabilities(&targets, predictions) }
         })
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.logits
     }
 
     fn name(&self) -> &str {

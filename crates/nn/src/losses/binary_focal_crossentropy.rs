@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Tensor};
 
 use super::categorical_crossentropy::smoothed;
-use super::{EPSILON, Loss, alike, named};
+use super::{EPSILON, Loss, alike, named, power};
 
 const NAME: &str = "binary_focal_crossentropy";
 
@@ -11,11 +11,12 @@ const NAME: &str = "binary_focal_crossentropy";
 /// `q = t p + (1 - t)(1 - p)` of the answer, which lowers what easy samples contribute (Lin et al.
 /// 2017, gamma = 2): targets from 0 to 1 and probabilities, both `[…, n]`, give `[…]`.
 ///
-/// As in Keras, the probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms alone. For gamma
-/// between 0 and 1 the derivative where q = 1 is infinite.
+/// As in Keras, the probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms alone. Unless gamma
+/// is whole, all derivatives where q is exactly 1 are 0.
 ///
 /// # Errors
 /// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+#[track_caller]
 pub fn binary_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
     BinaryFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
 }
@@ -63,13 +64,14 @@ impl BinaryFocalCrossentropy {
 }
 
 impl Loss for BinaryFocalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             check_gamma(self.gamma)?;
             let yes = smoothed(&alike(targets, predictions)?, self.smoothing, 2)?;
             let no = &(1.0 - &yes);
             // `yes` times the first and `no` times the second.
-            let mix = |of_yes: Tensor, of_no: Tensor| yes.try_mul(of_yes)?.try_add(no.try_mul(of_no)?);
+            let mix = |of_yes: Tensor, of_no: Tensor| of_yes.multiply_no_nan(&yes)?.try_add(of_no.multiply_no_nan(no)?);
             let (crossentropy, doubt) = if self.logits {
                 let negative = predictions.try_neg()?;
                 let crossentropy = mix(negative.softplus(), predictions.softplus())?;
@@ -79,12 +81,16 @@ impl Loss for BinaryFocalCrossentropy {
                 let crossentropy = mix(p.log(), (1.0 - p).log())?.try_neg()?;
                 (crossentropy, mix(1.0 - predictions, predictions.clone())?)
             };
-            let mut losses = doubt.pow(self.gamma)?.try_mul(crossentropy)?;
+            let mut losses = power(&doubt, self.gamma)?.try_mul(crossentropy)?;
             if let Some(alpha) = self.alpha {
                 losses = yes.try_mul(alpha)?.try_add(no.try_mul(1.0 - alpha)?)?.try_mul(losses)?;
             }
             losses.mean_axes(-1)
         })
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.logits
     }
 
     fn name(&self) -> &str {

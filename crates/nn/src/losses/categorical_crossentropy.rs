@@ -14,6 +14,7 @@ const NAME: &str = "categorical_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
 }
@@ -21,8 +22,12 @@ pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Resul
 /// `-Σ t ln softmax(logits)` for each sample: target probabilities and logits, both `[…, classes]`,
 /// give `[…]`.
 ///
+/// A logit of -∞ excludes its class. Where the target of that class is 0, as in a one-hot row without
+/// label smoothing, it adds nothing to the loss and has the gradient 0; elsewhere the loss is infinite.
+///
 /// # Errors
 /// As [`categorical_crossentropy`].
+#[track_caller]
 pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
 }
@@ -34,7 +39,7 @@ fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 }
 
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    targets.try_mul(logits.log_softmax(-1)?)?.sum_axes(-1)?.try_neg()
+    logits.log_softmax(-1)?.multiply_no_nan(targets)?.sum_axes(-1)?.try_neg()
 }
 
 /// [`categorical_crossentropy`] as a [`Loss`]: of probabilities by default.
@@ -68,6 +73,7 @@ impl CategoricalCrossentropy {
 }
 
 impl Loss for CategoricalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let mut targets = alike(targets, predictions)?;
@@ -77,6 +83,10 @@ impl Loss for CategoricalCrossentropy {
             }
             if self.logits { of_logits(&targets, predictions) } else { of_probabilities(&targets, predictions) }
         })
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.logits
     }
 
     fn name(&self) -> &str {

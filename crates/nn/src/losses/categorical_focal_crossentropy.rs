@@ -4,7 +4,7 @@ use tensor::{Result, Tensor};
 
 use super::binary_focal_crossentropy::check_gamma;
 use super::categorical_crossentropy::smoothed;
-use super::{EPSILON, Loss, alike, named};
+use super::{EPSILON, Loss, alike, named, power};
 
 const NAME: &str = "categorical_focal_crossentropy";
 
@@ -17,6 +17,7 @@ const NAME: &str = "categorical_focal_crossentropy";
 ///
 /// # Errors
 /// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+#[track_caller]
 pub fn categorical_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
     CategoricalFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
 }
@@ -39,8 +40,9 @@ impl Default for CategoricalFocalCrossentropy {
 }
 
 impl CategoricalFocalCrossentropy {
-    /// Of logits, clipping nothing: exact in the tails, where Keras clips their softmax. For gamma
-    /// between 0 and 1 the derivative is infinite where a probability rounds to 1.
+    /// Of logits, clipping nothing: exact in the tails, where Keras clips their softmax. Unless gamma is
+    /// whole, all derivatives where a probability rounds to 1 are 0. A logit of -∞ excludes its class,
+    /// whose target must then be 0.
     pub fn from_logits() -> Self {
         CategoricalFocalCrossentropy { logits: true, ..CategoricalFocalCrossentropy::default() }
     }
@@ -67,6 +69,7 @@ impl CategoricalFocalCrossentropy {
 }
 
 impl Loss for CategoricalFocalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             check_gamma(self.gamma)?;
@@ -79,9 +82,13 @@ impl Loss for CategoricalFocalCrossentropy {
                 let logarithms = p.log();
                 (p, logarithms)
             };
-            let crossentropies = targets.try_mul(logarithms)?;
-            (1.0 - p).pow(self.gamma)?.try_mul(crossentropies)?.sum_axes(-1)?.try_mul(-self.alpha)
+            let crossentropies = logarithms.multiply_no_nan(targets)?;
+            power(&(1.0 - p), self.gamma)?.try_mul(crossentropies)?.sum_axes(-1)?.try_mul(-self.alpha)
         })
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.logits
     }
 
     fn name(&self) -> &str {

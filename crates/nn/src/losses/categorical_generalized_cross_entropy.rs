@@ -2,8 +2,9 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::sparse_categorical_crossentropy::column_as_vector;
-use super::{Loss, named};
+use super::sparse_categorical_crossentropy::{column_as_vector, no_class};
+use super::{Loss, named, power};
+use crate::indices::out_of_range;
 
 const NAME: &str = "categorical_generalized_cross_entropy";
 
@@ -11,19 +12,24 @@ const NAME: &str = "categorical_generalized_cross_entropy";
 /// (q = 1), which wrong labels mislead less (Zhang & Sabuncu 2018). Integer labels `[…]` or `[…, 1]`
 /// and probabilities `[…, classes]` give `[…]`.
 ///
-/// Nothing is clipped: the derivative at a probability of 0 is infinite.
+/// Nothing is clipped. A probability of exactly 0 gets no gradient: the derivative there is infinite, but
+/// that by the logits of a softmax is 0.
 ///
 /// # Errors
 /// If shapes do not fit, a label is no class, labels are not integers, predictions not floating,
 /// there is no sample, or `q` does not lie between 0 and 1.
+#[track_caller]
 pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tensor, q: f64) -> Result<Tensor> {
     named(NAME, labels, predictions, || {
         if !(q > 0.0 && q < 1.0) {
             return Err(Error::argument("q", format!("{q:?} must lie between 0 and 1")));
         }
-        let labels = column_as_vector(labels, predictions)?.expand_dims(-1)?;
-        let p = predictions.gather(&labels, -1)?.squeeze(-1)?;
-        (1.0 - p.pow(q)?).try_div(q)
+        let labels = column_as_vector(labels, predictions)?;
+        let p = predictions.gather(&labels.expand_dims(-1)?, -1).map_err(|error| {
+            out_of_range(error, &labels, |label, place| Error::argument("labels", no_class(label, &place, predictions)))
+        });
+        let p = p?.squeeze(-1)?;
+        (1.0 - power(&p, q)?).try_div(q)
     })
 }
 
@@ -47,6 +53,7 @@ impl Default for CategoricalGeneralizedCrossEntropy {
 }
 
 impl Loss for CategoricalGeneralizedCrossEntropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         categorical_generalized_cross_entropy(targets, predictions, self.q)
     }

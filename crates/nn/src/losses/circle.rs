@@ -18,6 +18,7 @@ const NAME: &str = "circle";
 ///
 /// # Errors
 /// If shapes do not fit, labels are not integers, embeddings not floating, or there is no sample.
+#[track_caller]
 pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> Result<Tensor> {
     named(NAME, labels, embeddings, || {
         let &[batch, _] = &embeddings.shape()[..] else {
@@ -29,7 +30,7 @@ pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> 
         if labels.size() != batch {
             return Err(Error::shape("labels", labels.shape(), format!("must be [{batch}], one a sample")));
         }
-        let same = labels.with_shape([batch, 1])?.equal(labels.with_shape([1, batch])?)?;
+        let same = labels.reshape([batch, 1])?.equal(labels.reshape([1, batch])?)?;
         let itself = Tensor::eye(batch).equal(1.0)?;
         let positive = same.logical_and(itself.logical_not()?)?;
         let negative = same.logical_not()?;
@@ -65,6 +66,7 @@ impl Default for Circle {
 }
 
 impl Loss for Circle {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         circle(targets, predictions, self.gamma, self.margin)
     }

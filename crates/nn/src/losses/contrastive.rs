@@ -15,6 +15,7 @@ const NAME: &str = "contrastive";
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn contrastive(targets: &Tensor, distances: &Tensor, margin: f64) -> Result<Tensor> {
     named(NAME, targets, distances, || {
         let alike = alike(targets, distances)?;
@@ -43,6 +44,7 @@ impl Default for Contrastive {
 }
 
 impl Loss for Contrastive {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         contrastive(targets, predictions, self.margin)
     }

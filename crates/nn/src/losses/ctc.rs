@@ -31,6 +31,7 @@ const BLANK: i64 = 0;
 /// assert!((loss + 0.75f64.ln()).abs() < 1e-6);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[track_caller]
 pub fn ctc(labels: &Tensor, logits: &Tensor) -> Result<Tensor> {
     Ctc::default().loss(labels, logits)
 }
@@ -54,6 +55,7 @@ impl Ctc {
     ///
     /// # Errors
     /// As [`ctc`], and if a length is not in the range of its axis or no frame is left.
+    #[track_caller]
     pub fn loss_of_lengths(
         &self,
         labels: &Tensor,
@@ -101,6 +103,7 @@ impl Ctc {
 }
 
 impl Loss for Ctc {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let [batch, length, frames, _] = sizes(targets, predictions)?;
@@ -112,6 +115,10 @@ impl Loss for Ctc {
             }
             self.losses(targets, predictions, &label_lengths, &vec![frames; batch])
         })
+    }
+
+    fn takes_logits(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {
@@ -172,7 +179,12 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
     }
     let leaps = Tensor::from_vec(leaps, [batch, count])?;
     let classes = Tensor::from_vec(classes, [batch, 1, count])?.expand([batch, last_frame, count])?;
-    let logits = logits.slice((.., ..last_frame))?;
+    let mut logits = logits.slice((.., ..last_frame))?;
+    if frames.iter().any(|&frames| frames < last_frame) {
+        // Zeros beyond the last frame of a sample, as a gradient of 0 times that of NaN would be NaN.
+        let counts = frames.iter().flat_map(|&frames| (0..last_frame).map(move |frame| frame < frames));
+        logits = Tensor::from_vec(counts.collect(), [batch, last_frame, 1])?.select(logits, 0.0)?;
+    }
     let emissions = logits.log_softmax(-1)?.gather(&classes, -1)?.cast(DType::F64);
 
     // Two columns stand before the states, from which none is reached by a step or a leap; all ways
@@ -185,7 +197,7 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
         let step = reached.slice((.., 1..count + 1))?;
         let leap = reached.slice((.., ..count))?.try_add(&leaps)?;
         let ways = Tensor::stack(&[&stay, &step, &leap], 0)?.logsumexp_axes(0)?;
-        let next = ways.try_add(emission)?.pad(&[(0, 0), (2, 0)], f64::NEG_INFINITY)?;
+        let next = ways.try_add(emission)?.pad([(0, 0), (2, 0)], f64::NEG_INFINITY)?;
         reached = if frames.iter().all(|&frames| frame < frames) {
             next
         } else {

@@ -2,6 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
+use super::power;
+
 /// What PyTorch adds to each difference, so that equal vectors have a distance with a derivative.
 const DISTANCE_EPSILON: f64 = 1e-6;
 
@@ -19,6 +21,7 @@ const DISTANCE_EPSILON: f64 = 1e-6;
 /// assert!((distances.item()? - 5.0).abs() < 1e-5);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[track_caller]
 pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     const NAME: &str = "pairwise_distance";
     if a.shape() != b.shape() {
@@ -33,10 +36,7 @@ pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     } else if p == f64::INFINITY {
         difference.abs().max_axes(-1)
     } else if p >= 1.0 {
-        let powers = difference.abs().pow(p)?.sum_axes(-1)?;
-        // The root has no derivative at 0.
-        let zero = powers.equal(0.0)?;
-        zero.select(0.0, zero.select(1.0, &powers)?.pow(1.0 / p)?)
+        power(&difference.abs().pow(p)?.sum_axes(-1)?, 1.0 / p)
     } else {
         Err(Error::argument(NAME, format!("p = {p:?} gives no distance; it must be at least 1")))
     }

@@ -33,6 +33,9 @@
 //! predictions, or lack or have beside it a last axis of size 1, and their type; integers and truth
 //! values are converted to it. Errors name the loss and both shapes, and a batch without samples
 //! is one of them.
+//!
+//! A class whose target is 0 does not count, and neither does a sample whose weight is 0: there 0 · ∞
+//! is 0. So a logit may be -∞, to exclude a class, if the target of that class is 0.
 
 mod binary_crossentropy;
 mod binary_focal_crossentropy;
@@ -53,6 +56,8 @@ mod reduction;
 mod regression;
 mod sparse_categorical_crossentropy;
 mod triplet_margin;
+
+use std::panic::Location;
 
 use tensor::{Error, Result, Tensor};
 
@@ -75,6 +80,7 @@ pub use hinge::{CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge,
 pub use kl_divergence::{KlDivergence, kl_divergence};
 pub use overlap::{Dice, Tversky, dice, tversky};
 pub use reduction::Reduction;
+use reduction::{aligned, effective};
 pub use regression::{
     Huber, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError,
     Poisson, huber, log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
@@ -106,6 +112,7 @@ pub trait Loss: Send + Sync {
     ///
     /// # Errors
     /// If shapes or types do not suit.
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor>;
 
     /// Which of the losses that [`Loss::loss`] returned for these targets count in a mean: truth
@@ -118,7 +125,8 @@ pub trait Loss: Send + Sync {
     }
 
     /// The losses, each times the weight of its sample, reduced. Weights have the shape of the
-    /// losses or of its leading axes, and are 1 if not given.
+    /// losses or of its leading axes, and are 1 if not given. A sample of weight 0 adds nothing to the result or to
+    /// gradients of the predictions, even if its loss is NaN or infinite. Its label must still be a class.
     ///
     /// ```
     /// # use nn::{Loss, MeanSquaredError, Reduction};
@@ -143,7 +151,11 @@ pub trait Loss: Send + Sync {
     ) -> Result<Tensor> {
         let losses = self.loss(targets, predictions)?;
         let counted = self.counted(targets, &losses)?;
-        reduction.apply(losses, counted.as_ref(), sample_weights).map_err(|error| error.context(self.name()))
+        let weights = sample_weights.map(|weights| aligned(weights, &losses)).transpose();
+        let weights = weights.map_err(|error| error.context(self.name()))?;
+        let (counted, weights) = (counted.as_ref(), weights.as_ref());
+        let losses = effective(losses, counted, weights, |zeroed| self.loss(&zeroed(targets)?, &zeroed(predictions)?))?;
+        reduction.apply(losses, counted, weights).map_err(|error| error.context(self.name()))
     }
 
     /// The mean over all samples that count, a scalar: what training makes small.
@@ -176,6 +188,13 @@ pub trait Loss: Send + Sync {
         ClassWeighted::new(self, weights.into())
     }
 
+    /// Whether predictions are logits, or other scores whose sign decides, rather than probabilities. A trainer says so
+    /// to its metrics, so that those with a threshold cut at 0 and not at 0.5. False by default; a closure cannot say
+    /// anything else.
+    fn takes_logits(&self) -> bool {
+        false
+    }
+
     /// What it is called in a history.
     fn name(&self) -> &str {
         "loss"
@@ -183,6 +202,7 @@ pub trait Loss: Send + Sync {
 }
 
 impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> Loss for F {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         self(targets, predictions)
     }
@@ -191,7 +211,20 @@ impl<F: Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync> Loss for F {
 /// How far Keras keeps probabilities from 0 and 1 before it takes logarithms.
 const EPSILON: f64 = 1e-7;
 
+/// `xᵉ` for `x ≥ 0`, whose derivatives at 0 are 0 unless `e` is whole.
+///
+/// From some order on they would be infinite. The losses multiply them by what is 0 there too, and
+/// their product tends to 0.
+fn power(x: &Tensor, exponent: f64) -> Result<Tensor> {
+    if exponent.fract() == 0.0 {
+        return x.pow(exponent);
+    }
+    let zero = x.equal(0.0)?;
+    zero.select(0.0, zero.select(1.0, x)?.pow(exponent)?)
+}
+
 /// Puts the name of the loss and both shapes in front of whatever goes wrong in it.
+#[track_caller]
 fn named(
     name: &str,
     targets: &Tensor,
@@ -209,8 +242,13 @@ fn named(
             _ => compute(),
         }
     };
+    let place = Location::caller();
     checked().map_err(|error| {
-        error.context(format!("{name} of targets {} and predictions {}", targets.shape(), predictions.shape()))
+        error.at(place).context(format!(
+            "{name} of targets {} and predictions {}",
+            targets.shape(),
+            predictions.shape()
+        ))
     })
 }
 
@@ -226,7 +264,7 @@ fn alike(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     if targets.shape() == shape {
         Ok(targets)
     } else if column(&targets, predictions) || column(predictions, &targets) {
-        targets.with_shape(shape)
+        targets.reshape(shape)
     } else {
         Err(Error::shape("targets", targets.shape(), format!("must be that of the predictions, {shape}")))
     }

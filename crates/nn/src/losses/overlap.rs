@@ -1,6 +1,6 @@
 //! Losses of how far two masks overlap, for segmentation.
 
-use tensor::{Result, Tensor};
+use tensor::{IntoIntegers, Result, Tensor};
 
 use super::{EPSILON, Loss, alike, named};
 
@@ -10,6 +10,7 @@ use super::{EPSILON, Loss, alike, named};
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn dice(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     Dice::default().loss(targets, predictions)
 }
@@ -21,6 +22,7 @@ pub fn dice(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 ///
 /// # Errors
 /// If shapes or types do not fit, or there is no sample.
+#[track_caller]
 pub fn tversky(targets: &Tensor, predictions: &Tensor, alpha: f64, beta: f64) -> Result<Tensor> {
     Tversky::new(alpha, beta).loss(targets, predictions)
 }
@@ -34,12 +36,13 @@ pub struct Dice {
 impl Dice {
     /// Over these axes alone: `[1, 2, 3]` gives one loss for each of a batch of images.
     #[must_use]
-    pub fn axes(self, axes: impl Into<Vec<isize>>) -> Dice {
-        Dice { axes: Some(axes.into()) }
+    pub fn axes(self, axes: impl IntoIntegers) -> Dice {
+        Dice { axes: Some(axes.into_integers().into_vec()) }
     }
 }
 
 impl Loss for Dice {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(self.name(), targets, predictions, || {
             let t = alike(targets, predictions)?;
@@ -70,8 +73,8 @@ impl Tversky {
 
     /// Over these axes alone: `[1, 2, 3]` gives one loss for each of a batch of images.
     #[must_use]
-    pub fn axes(self, axes: impl Into<Vec<isize>>) -> Tversky {
-        Tversky { axes: Some(axes.into()), ..self }
+    pub fn axes(self, axes: impl IntoIntegers) -> Tversky {
+        Tversky { axes: Some(axes.into_integers().into_vec()), ..self }
     }
 }
 
@@ -82,6 +85,7 @@ impl Default for Tversky {
 }
 
 impl Loss for Tversky {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(self.name(), targets, predictions, || {
             let t = alike(targets, predictions)?;

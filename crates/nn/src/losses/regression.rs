@@ -41,6 +41,7 @@ plain_losses! {
 ///
 /// # Errors
 /// If shapes or types do not fit, there is no sample, or `delta` is not positive.
+#[track_caller]
 pub fn huber(targets: &Tensor, predictions: &Tensor, delta: f64) -> Result<Tensor> {
     named("huber", targets, predictions, || {
         if !(delta > 0.0 && delta.is_finite()) {
@@ -73,6 +74,7 @@ impl Default for Huber {
 }
 
 impl Loss for Huber {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         huber(targets, predictions, self.delta)
     }

@@ -3,6 +3,7 @@
 use tensor::{DType, Error, Result, Tensor};
 
 use super::{EPSILON, Loss, named};
+use crate::indices::out_of_range;
 
 const NAME: &str = "sparse_categorical_crossentropy";
 
@@ -26,6 +27,7 @@ const NAME: &str = "sparse_categorical_crossentropy";
 /// assert!((losses[0] - 2f32.ln()).abs() < 1e-6 && losses[1].abs() < 1e-6);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[track_caller]
 pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     SparseCategoricalCrossentropy::default().loss(labels, predictions)
 }
@@ -35,6 +37,7 @@ pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) ->
 ///
 /// # Errors
 /// As [`sparse_categorical_crossentropy`].
+#[track_caller]
 pub fn sparse_categorical_crossentropy_from_logits(labels: &Tensor, logits: &Tensor) -> Result<Tensor> {
     SparseCategoricalCrossentropy::from_logits().loss(labels, logits)
 }
@@ -42,8 +45,18 @@ pub fn sparse_categorical_crossentropy_from_logits(labels: &Tensor, logits: &Ten
 /// Labels `[batch, 1]` for predictions `[batch, classes]` as `[batch]`.
 pub(super) fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     match labels.shape().split_last() {
-        Some((1, rest)) if labels.rank() == predictions.rank() => labels.with_shape(rest),
+        Some((1, rest)) if labels.rank() == predictions.rank() => labels.reshape(rest),
         _ => Ok(labels.clone()),
+    }
+}
+
+/// What is wrong with a label that none of the predictions is for.
+pub(super) fn no_class(label: i64, place: &str, predictions: &Tensor) -> String {
+    match predictions.shape().last() {
+        Some(&classes) if classes > 1 => format!("{label} {place} is none of the classes 0 to {}", classes - 1),
+        _ => {
+            format!("{label} {place} is no class, as predictions have one: use a binary cross-entropy or predict more")
+        }
     }
 }
 
@@ -69,15 +82,27 @@ impl SparseCategoricalCrossentropy {
 
     /// Of labels `[…]`, none of which is ignored.
     fn of_classes(&self, labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        if self.logits {
+        let losses = if self.logits {
             predictions.softmax_cross_entropy(labels)
         } else {
             predictions.clamp(EPSILON, 1.0 - EPSILON)?.log().softmax_cross_entropy(labels)
-        }
+        };
+        losses.map_err(|error| {
+            out_of_range(error, labels, |label, place| {
+                let mut message = no_class(label, &place, predictions);
+                match self.ignored {
+                    _ if predictions.shape().last() == Some(&1) => {}
+                    None => message += &format!("; `ignore_class({label})` leaves such samples out"),
+                    Some(ignored) => message += &format!("; only the class {ignored} is ignored"),
+                }
+                Error::argument("labels", message)
+            })
+        })
     }
 }
 
 impl Loss for SparseCategoricalCrossentropy {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let labels = column_as_vector(targets, predictions)?;
@@ -91,8 +116,12 @@ impl Loss for SparseCategoricalCrossentropy {
     }
 
     fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
-        let valid = |ignored| integers(&targets.with_shape(losses.shape())?)?.not_equal(ignored);
+        let valid = |ignored| integers(&targets.reshape(losses.shape())?)?.not_equal(ignored);
         self.ignored.map(valid).transpose()
+    }
+
+    fn takes_logits(&self) -> bool {
+        self.logits
     }
 
     fn name(&self) -> &str {

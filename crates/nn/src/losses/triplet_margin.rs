@@ -12,6 +12,7 @@ const NAME: &str = "triplet_margin";
 ///
 /// # Errors
 /// If the shapes or types differ or are not floating, or `p` is below 1.
+#[track_caller]
 pub fn triplet_margin(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margin: f64, p: f64) -> Result<Tensor> {
     let losses = || {
         let near = pairwise_distance(anchor, positive, p)?;
@@ -52,6 +53,7 @@ impl Default for TripletMargin {
 }
 
 impl Loss for TripletMargin {
+    #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         named(NAME, targets, predictions, || {
             let shape = predictions.shape();

@@ -28,7 +28,7 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
     // `[heads · size, width]` as `[width, heads, size]`.
     let kernel = |weight: &Tensor| {
         let weight = weight.t()?;
-        weight.with_shape([weight.shape()[0], heads, size])
+        weight.reshape([weight.shape()[0], heads, size])
     };
     let packed = take("in_proj_weight").map(|weight| weight.split_equal(3, 0)).transpose()?;
     let biases = take("in_proj_bias").map(|bias| bias.split_equal(3, 0)).transpose()?;
@@ -38,13 +38,13 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
             ours.push((format!("{part}.kernel"), kernel(&weight)?));
         }
         if let Some(biases) = &biases {
-            ours.push((format!("{part}.bias"), biases[k].with_shape([heads, size])?));
+            ours.push((format!("{part}.bias"), biases[k].reshape([heads, size])?));
         }
     }
     if let Some(weight) = take("out_proj.weight") {
         let weight = weight.t()?;
         let width = weight.shape()[weight.rank() - 1];
-        ours.push(("output.kernel".to_string(), weight.with_shape([heads, size, width])?));
+        ours.push(("output.kernel".to_string(), weight.reshape([heads, size, width])?));
     }
     if let Some(bias) = take("out_proj.bias") {
         ours.push(("output.bias".to_string(), bias));
@@ -62,7 +62,7 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
     let (mut kernels, mut biases) = (Vec::new(), Vec::new());
     for part in PARTS {
         if let Some(kernel) = weight(&format!("{part}.kernel")) {
-            kernels.push(kernel.with_shape([kernel.shape()[0], all])?.t()?);
+            kernels.push(kernel.reshape([kernel.shape()[0], all])?.t()?);
         }
         if let Some(bias) = weight(&format!("{part}.bias")) {
             biases.push(bias.flatten());
@@ -81,7 +81,7 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
         theirs.push(("in_proj_bias".to_string(), Tensor::concat(&biases.iter().collect::<Vec<_>>(), 0)?));
     }
     if let Some(kernel) = weight("output.kernel") {
-        theirs.push(("out_proj.weight".to_string(), kernel.with_shape([all, kernel.shape()[2]])?.t()?));
+        theirs.push(("out_proj.weight".to_string(), kernel.reshape([all, kernel.shape()[2]])?.t()?));
     }
     if let Some(bias) = weight("output.bias") {
         theirs.push(("out_proj.bias".to_string(), bias));

@@ -155,5 +155,5 @@ impl PyTorch {
 
 /// The elements in row-major order: not a view of something that was turned.
 fn laid_out(tensor: Tensor) -> Tensor {
-    tensor.flatten().with_shape(tensor.shape()).unwrap_or(tensor)
+    tensor.flatten().reshape(tensor.shape()).unwrap_or(tensor)
 }

@@ -10,10 +10,10 @@ enum Layout {
     /// As here.
     Same,
     /// With its axes in another order: ours is theirs, permuted by this.
-    Permuted(&'static [isize]),
+    Permuted(&'static [usize]),
     /// With its axes in another order, and the last two of ours, channels and filters of each, as one after an axis of
     /// size 1.
-    Grouped(&'static [isize]),
+    Grouped(&'static [usize]),
     /// Without the axes of size 1.
     Flat,
 }
@@ -71,7 +71,7 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
             Grouped(order) => {
                 with_context(theirs.permute(order).and_then(|kernel| ungrouped(&kernel, shape)), their_name)?
             }
-            Flat => with_context(one_axis(shape).and_then(|()| theirs.with_shape(shape)), their_name)?,
+            Flat => with_context(one_axis(shape).and_then(|()| theirs.reshape(shape)), their_name)?,
         };
         let dense = module.kind == "Dense" && name == "kernel";
         let tensor = match module.flattened.filter(|_| dense) {
@@ -101,8 +101,8 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
         };
         let tensor = match layout {
             Same => tensor,
-            Permuted(order) => tensor.permute(&inverse(order))?,
-            Grouped(order) => tensor.with_shape(grouped(tensor.shape()))?.permute(&inverse(order))?,
+            Permuted(order) => tensor.permute(inverse(order))?,
+            Grouped(order) => tensor.reshape(grouped(tensor.shape()))?.permute(inverse(order))?,
             Flat => one_axis(tensor.shape()).map(|()| tensor.flatten())?,
         };
         theirs.push((their_name.to_string(), tensor));
@@ -122,7 +122,7 @@ fn ungrouped(kernel: &Tensor, shape: &Shape) -> Result<Tensor> {
     if *kernel.shape() != expected {
         return Err(Error::shape("pytorch", kernel.shape(), format!("must be {expected}, for a weight {shape}")));
     }
-    kernel.with_shape(shape)
+    kernel.reshape(shape)
 }
 
 /// An error if a weight that PyTorch has along one axis is along several.
@@ -135,19 +135,16 @@ fn one_axis(shape: &Shape) -> Result<()> {
 
 /// The rows of a kernel `[inputs, units]`, whose inputs were flattened from axes of these sizes, as if the
 /// axes had had another order.
-fn reorder(kernel: &Tensor, sizes: [usize; 3], order: &[isize; 3]) -> Result<Tensor> {
+fn reorder(kernel: &Tensor, sizes: [usize; 3], order: &[usize; 3]) -> Result<Tensor> {
     let &[inputs, units] = &kernel.shape()[..] else {
         return Err(Error::shape("pytorch", kernel.shape(), "a dense kernel has 2 axes"));
     };
-    let apart = kernel.with_shape([sizes[0], sizes[1], sizes[2], units])?;
-    apart.permute(&[order[0], order[1], order[2], 3])?.with_shape([inputs, units])
+    let apart = kernel.reshape([sizes[0], sizes[1], sizes[2], units])?;
+    apart.permute([order[0], order[1], order[2], 3])?.reshape([inputs, units])
 }
 
-fn inverse(order: &[isize]) -> Vec<isize> {
-    (0..order.len() as isize)
-        .filter_map(|axis| order.iter().position(|&from| from == axis))
-        .map(|k| k as isize)
-        .collect()
+fn inverse(order: &[usize]) -> Vec<usize> {
+    (0..order.len()).filter_map(|axis| order.iter().position(|&from| from == axis)).collect()
 }
 
 fn with_context<T>(result: Result<T>, name: &str) -> Result<T> {

@@ -98,7 +98,6 @@ impl Row {
             assert_eq!((output.shape(), output.dtype()), (&self.output, DType::F32), "{kind}");
         }
         if let [input] = &self.inputs[..] {
-            assert_eq!(self.layer.output_shape(input.shape()).unwrap(), self.output, "{kind}");
             let same = self.layer.forward(input, Mode::Inference).unwrap();
             assert!(same.allclose(&self.forward(&self.inputs, Mode::Inference).unwrap(), 0.0, 0.0).unwrap(), "{kind}");
             let empty = input.slice(0..0usize).unwrap();

@@ -146,10 +146,9 @@ fn layers_with_channels_first_agree_with_pytorch() {
             assert_close(&gradient, &tensor(expected), &format!("{name}, gradient of {key}"));
         }
 
-        // The layer itself, and what it says of its output, in both layouts.
+        // The layer itself, with channels last.
         let last = inner.forward(&x.channels_last().unwrap(), Mode::Training).unwrap();
         assert_close(&last.channels_first().unwrap(), &y, name);
-        assert_eq!(layer.output_shape(x.shape()).unwrap(), *y.shape(), "{name}");
     }
     assert_eq!(cases.len(), 35);
 }

@@ -137,7 +137,7 @@ impl Case<'_> {
             Ok(vec![("y", if torch { y.channels_first()? } else { y })])
         };
         let links = self.either(
-            vec![link("weight", "kernel", |x| x.permute(&[2, 3, 1, 0])), same("bias", "bias")],
+            vec![link("weight", "kernel", |x| x.permute([2, 3, 1, 0])), same("bias", "bias")],
             vec![same("kernel", "kernel"), same("bias", "bias")],
         );
         Setup { layer, run: Box::new(run), links }
@@ -290,14 +290,14 @@ fn torch_attention(theirs: &str, ours: &str, width: usize, heads: usize) -> Vec<
         let rows = k * width..(k + 1) * width;
         let part = rows.clone();
         links.push(link(&format!("{theirs}in_proj_weight"), &format!("{ours}{name}.kernel"), move |x| {
-            x.slice(part.clone())?.t()?.with_shape([width, heads, size])
+            x.slice(part.clone())?.t()?.reshape([width, heads, size])
         }));
         links.push(link(&format!("{theirs}in_proj_bias"), &format!("{ours}{name}.bias"), move |x| {
-            x.slice(rows.clone())?.with_shape([heads, size])
+            x.slice(rows.clone())?.reshape([heads, size])
         }));
     }
     links.push(link(&format!("{theirs}out_proj.weight"), &format!("{ours}output.kernel"), move |x| {
-        x.t()?.with_shape([heads, size, width])
+        x.t()?.reshape([heads, size, width])
     }));
     links.push(same(&format!("{theirs}out_proj.bias"), &format!("{ours}output.bias")));
     links

@@ -4,6 +4,9 @@ use crate::schedules::Schedule;
 use crate::schedules::cosine::wave;
 use crate::{Hyperparameter, Range};
 
+/// A step that is this close to a restart, in waves, is the restart.
+const RESTART_ROUNDING: f64 = 1e-9;
+
 /// Decay along half a wave, again and again: the first in `first_decay_steps` steps, each further one
 /// `t_mul` times as long and from `m_mul` times the height; `alpha · η` is the lowest rate. From Loshchilov and
 /// Hutter, "SGDR" (2017).
@@ -49,19 +52,18 @@ impl Schedule for CosineRestarts {
     }
 
     fn rate(&self, step: u64) -> f64 {
-        let (mut left, mut length) = (step as f64, self.first_decay_steps as f64);
-        let mut height = 1.0;
-        if self.t_mul == 1.0 {
-            height = self.m_mul.powf((left / length).floor());
-            left %= length;
-        }
-        while left >= length {
-            left -= length;
-            length *= self.t_mul;
-            height *= self.m_mul;
-        }
+        // In lengths of the first wave: the time that has passed, and that when wave `n` begins, the
+        // geometric sum `(t_mulⁿ - 1) / (t_mul - 1)`, in a form that is exact for `t_mul` close to 1.
+        let passed = step as f64 / self.first_decay_steps as f64;
+        let growth = self.t_mul - 1.0;
+        let begin = |n: f64| if growth == 0.0 { n } else { (n * growth.ln_1p()).exp_m1() / growth };
+        let waves = if growth == 0.0 { passed } else { (passed * growth).ln_1p() / growth.ln_1p() };
+        // Rounding must not put off a restart by one step, at which the rate is the highest.
+        let wave_number = (waves + RESTART_ROUNDING).floor();
+        let share = (passed - begin(wave_number)).max(0.0) / self.t_mul.powf(wave_number);
+        let height = self.m_mul.powf(wave_number);
         // `alpha` is a part of the first height.
-        self.learning_rate * ((1.0 - self.alpha) * height * wave(left / length, 0.0) + self.alpha)
+        self.learning_rate * ((1.0 - self.alpha) * height * wave(share, 0.0) + self.alpha)
     }
 
     fn hyperparameters(&self) -> Vec<Hyperparameter> {

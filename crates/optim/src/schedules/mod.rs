@@ -60,7 +60,8 @@ pub trait Schedule: Send + Sync {
     /// The name under which errors show it.
     fn name(&self) -> &'static str;
 
-    /// The rate of a step, the first being 0.
+    /// The rate of a step, the first being 0. Optimizers call it for a schedule that passes
+    /// [`validate`](Schedule::validate); the result for another, NaN for example, has no meaning.
     fn rate(&self, step: u64) -> f64;
 
     /// What is checked before it is used.

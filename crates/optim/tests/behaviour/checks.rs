@@ -1,7 +1,9 @@
 //! What all optimizers share: checks, states, learning rates.
 
 use autograd::Variable;
-use optim::{Adagrad, Adam, Optimizer, OptimizerState, RmsProp, Sgd};
+use optim::{
+    Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Lamb, Muon, Nadam, Optimizer, OptimizerState, RmsProp, Sgd,
+};
 use tensor::{DType, Tensor, tensor};
 
 fn message(result: tensor::Result<()>) -> String {
@@ -33,7 +35,10 @@ fn hyperparameters_out_of_range_are_errors_that_name_them() {
             Box::new(Adam::new(0.1).beta_2(1.0)),
             "adam: beta_2 is 1.0; it must be a number from 0 up to but not including 1",
         ),
-        (Box::new(Adam::new(0.1).epsilon(-1.0)), "adam: epsilon is -1.0; it must be a finite number of at least 0"),
+        (
+            Box::new(Adam::new(0.1).epsilon(-1.0)),
+            "adam: epsilon is -1.0; it must be a finite number of at least 1.2e-38, as it keeps a divisor from 0",
+        ),
         (
             Box::new(RmsProp::new(0.1).rho(f64::NAN)),
             "rmsprop: rho is NaN; it must be a number from 0 up to but not including 1",
@@ -48,6 +53,43 @@ fn hyperparameters_out_of_range_are_errors_that_name_them() {
         assert_eq!(message(optimizer.validate()), expected);
         assert_eq!(message(optimizer.apply(std::slice::from_ref(&w), &[tensor![1.0]])), expected);
         assert_eq!(w.value().item().unwrap(), 1.0);
+    }
+}
+
+/// With ε = 0 a weight whose gradient has always been 0 would be moved by 0/0.
+#[test]
+fn every_epsilon_keeps_its_divisor_from_0() {
+    type WithEpsilon = fn(f64) -> Box<dyn Optimizer>;
+    let optimizers: [WithEpsilon; 14] = [
+        |epsilon| Box::new(Adagrad::new(0.1).initial_accumulator_value(0.0).epsilon(epsilon)),
+        |epsilon| Box::new(Adagrad::new(0.1).initial_accumulator_value(0.0).epsilon_outside_root(epsilon)),
+        |epsilon| Box::new(Adadelta::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(RmsProp::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(RmsProp::new(0.1).centered().epsilon_outside_root(epsilon)),
+        |epsilon| Box::new(Adam::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(Adam::new(0.1).amsgrad().corrected_epsilon(epsilon)),
+        |epsilon| Box::new(AdamW::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(Adamax::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(Adamax::new(0.1).epsilon_inside_maximum(epsilon)),
+        |epsilon| Box::new(Nadam::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(Lamb::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(Muon::new(0.1).epsilon(epsilon)),
+        |epsilon| Box::new(Adafactor::new(0.1).epsilon_1(epsilon)),
+    ];
+    for optimizer in optimizers {
+        for refused in [0.0, -1e-7, 1e-50, f64::NAN, f64::INFINITY] {
+            let error = message(optimizer(refused).validate());
+            let end = format!(
+                " is {refused:?}; it must be a finite number of at least 1.2e-38, as it keeps a divisor from 0"
+            );
+            assert!(error.contains(": epsilon") && error.ends_with(&end), "{error}");
+        }
+        let mut optimizer = optimizer(f64::from(f32::MIN_POSITIVE));
+        let w = [Variable::new(tensor![1.0, -2.0])];
+        for _ in 0..3 {
+            optimizer.apply(&w, &[tensor![0.0, 0.0]]).unwrap();
+        }
+        assert!(w[0].value().all_finite(), "{}: {}", optimizer.name(), w[0].value());
     }
 }
 

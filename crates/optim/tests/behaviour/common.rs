@@ -27,9 +27,110 @@ fn a_gradient_without_a_norm_is_an_error_and_changes_nothing() {
             }
         }
     }
-    let largest = Clip::GlobalNorm { limit: 1.0, norm: Norm::L1, epsilon: 0.0 };
-    let error = message(largest.apply(&weights, &[tensor![f32::MAX, f32::MAX], tensor![0.0]]));
-    assert_eq!(error, "clip: the norm of the gradients is inf, beyond their element type");
+}
+
+/// The norm of the first tensor is NaN or infinite, that of the second is not, and the other way round.
+#[test]
+fn no_norm_drops_nan_or_infinity() {
+    let weights = [Variable::new(tensor![1.0]), Variable::new(tensor![3.0])];
+    for norm in [Norm::L1, Norm::L2, Norm::Max] {
+        for bad in [f32::NAN, f32::INFINITY] {
+            for gradients in [[tensor![bad], tensor![5.0]], [tensor![5.0], tensor![bad]]] {
+                let found = norm.of(&gradients).unwrap();
+                assert!(!found.is_finite() && (found.is_nan() || !bad.is_nan()), "{norm:?} of {gradients:?}: {found}");
+                let clip = Clip::GlobalNorm { limit: 1.0, norm, epsilon: 0.0 };
+                let error = message(Sgd::new(1.0).clip(clip).apply(&weights, &gradients));
+                assert!(error.contains("clip: the gradient has infinite or NaN elements"), "{norm:?}: {error}");
+                assert_eq!((values(&weights[0]), values(&weights[1])), (vec![1.0], vec![3.0]));
+            }
+        }
+        // A sum beyond float32 in one tensor hides no NaN in another.
+        let found = norm.of(&[tensor![f32::MAX, f32::MAX], tensor![f32::NAN], tensor![1.0]]).unwrap();
+        assert!(found.is_nan(), "{norm:?}: {found}");
+    }
+}
+
+#[test]
+fn gradients_that_are_not_finite_are_never_applied() {
+    let weights = [Variable::new(tensor![[1.0, 2.0]]).named("kernel"), Variable::new(tensor![3.0]).named("bias")];
+    let before = bits(&weights);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for mut optimizer in zoo::optimizers(0.1) {
+            let error = message(optimizer.apply(&weights, &[tensor![[1.0, 1.0]], tensor![bad]]));
+            let expected = format!(
+                "{}: bias: apply: the gradient has infinite or NaN elements; no variable was changed. A tape's \
+                 `detect_anomalies` names the operation that they come from",
+                optimizer.name()
+            );
+            assert_eq!(error, expected);
+            assert_eq!(bits(&weights), before);
+            assert!(optimizer.state(&weights).variables.iter().all(Option::is_none));
+        }
+    }
+    // A limit on elements makes infinite ones finite.
+    let mut clipped = Sgd::new(1.0).clip_value(0.5);
+    clipped.apply(&weights, &[tensor![[f32::INFINITY, 0.25]], tensor![f32::NEG_INFINITY]]).unwrap();
+    assert_eq!((values(&weights[0]), values(&weights[1])), (vec![0.5, 1.75], vec![3.5]));
+    assert!(message(clipped.apply(&weights, &[tensor![[f32::NAN, 0.0]], tensor![0.0]])).starts_with("sgd: kernel: "));
+}
+
+#[test]
+fn a_limit_that_is_none_is_an_error() {
+    let weights = [Variable::new(tensor![1.0, 1.0])];
+    let gradients = [tensor![3.0, 4.0]];
+    let l1 = |limit, epsilon| Clip::GlobalNorm { limit, norm: Norm::L1, epsilon };
+    for limit in [-1.0, 0.0, f64::NAN, f64::INFINITY] {
+        for (clip, name) in [
+            (Clip::Value(limit), "clip_value"),
+            (Clip::Norm(limit), "clip_norm"),
+            (Clip::global_norm(limit), "clip_global_norm"),
+            (l1(limit, 0.0), "clip_global_norm"),
+        ] {
+            let expected = format!("{name} is {limit:?}; it must be a finite number above 0");
+            assert_eq!(message(clip.apply(&weights, &gradients)), format!("clip: {expected}"));
+            let mut optimizer = Sgd::new(1.0).clip(clip);
+            assert_eq!(message(optimizer.validate()), format!("sgd: {expected}"));
+            assert_eq!(message(optimizer.apply(&weights, &gradients)), format!("sgd: {expected}"));
+        }
+    }
+    for epsilon in [-1.0, f64::NAN] {
+        let expected = format!("clip: clip_epsilon is {epsilon:?}; it must be a finite number of at least 0");
+        assert_eq!(message(l1(1.0, epsilon).apply(&weights, &gradients)), expected);
+    }
+    for clip in [Clip::Value(1.0), Clip::Norm(1.0), Clip::global_norm(1.0)] {
+        assert_eq!(message(clip.apply(&weights, &[])), "clip: 1 variables take as many gradients, not 0");
+    }
+    assert_eq!(values(&weights[0]), [1.0, 1.0]);
+}
+
+/// ‖(3e38, 3e38, …)‖ of 16 elements is 1.2e39, and 4.8e39 for the norm L1: beyond float32, whether they are in one tensor or
+/// in many.
+#[test]
+fn a_norm_beyond_the_element_type_is_limited_like_any_other() {
+    let (one, many) = (vec![Tensor::full([16], 3e38)], vec![Tensor::full([1], 3e38); 16]);
+    for (norm, expected) in [(Norm::L2, 0.25), (Norm::L1, 1.0 / 16.0), (Norm::Max, 1.0)] {
+        for gradients in [&one, &many] {
+            let weights: Vec<_> = gradients.iter().map(|x| Variable::new(x.zeros_like())).collect();
+            assert!((norm.of(gradients).unwrap() / (3e38 / expected) - 1.0).abs() < 1e-6);
+            for limit in [1.0, 1e-3, 1e30] {
+                let clip = Clip::GlobalNorm { limit, norm, epsilon: 1e-6 };
+                let clipped = clip.apply(&weights, gradients).unwrap();
+                let found: Vec<f64> =
+                    clipped.iter().flat_map(|x| x.cast(DType::F64).to_vec::<f64>().unwrap()).collect();
+                assert!(
+                    found.iter().all(|x| (x / (expected * limit) - 1.0).abs() < 1e-6),
+                    "{limit:?} {norm:?}: {found:?}"
+                );
+            }
+        }
+    }
+    let weights = [Variable::new(Tensor::zeros([16]))];
+    let clipped = Clip::Norm(1.0).apply(&weights, &one).unwrap();
+    assert!(clipped[0].allclose(&Tensor::full([16], 0.25), 1e-6, 0.0).unwrap());
+    // Beyond float64 too.
+    let weights = [Variable::new(Tensor::zeros([4]).cast(DType::F64))];
+    let clipped = Clip::Norm(1.0).apply(&weights, &[Tensor::from([f64::MAX; 4])]).unwrap();
+    assert_eq!(clipped[0].to_vec::<f64>().unwrap(), [0.5; 4]);
 }
 
 #[test]

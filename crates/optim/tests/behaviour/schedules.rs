@@ -69,6 +69,64 @@ fn restarts_of_equal_length() {
 }
 
 #[test]
+fn restarts_come_at_the_geometric_sums() {
+    // Waves of 10, 20, 40, … steps begin in the steps 0, 10, 30, 70, ….
+    let schedule = CosineRestarts::new(1.0, 10).m_mul(0.5);
+    for (wave, restart) in [0u64, 10, 30, 70, 150, 310].into_iter().enumerate() {
+        let height = 0.5f64.powi(wave as i32);
+        assert!((schedule.rate(restart) - height).abs() < 1e-12, "{restart}: {}", schedule.rate(restart));
+        // Just before a restart the rate is the lowest, and half way the middle.
+        assert!(restart == 0 || schedule.rate(restart - 1) < 0.03 * 2.0 * height);
+        assert!((schedule.rate(restart + 5 * (1 << wave)) - height / 2.0).abs() < 1e-12);
+    }
+    // 10 + 11 steps, although 1.1 is no float64; and waves that hardly grow come as those of equal length do.
+    assert!((CosineRestarts::new(1.0, 10).t_mul(1.1).rate(21) - 1.0).abs() < 1e-12);
+    let (equal, growing) = (CosineRestarts::new(1.0, 4).t_mul(1.0), CosineRestarts::new(1.0, 4).t_mul(1.0 + 1e-15));
+    for step in 0..40 {
+        assert!((equal.rate(step) - growing.rate(step)).abs() < 1e-12, "{step}");
+    }
+    // 2¹⁸ waves have grown by 2³⁵ · 1.1e-15 in all.
+    assert!((equal.rate((1 << 20) + 1) - growing.rate((1 << 20) + 1)).abs() < 1e-4);
+}
+
+/// Every schedule gives some rate at once for arguments that `validate` refuses, and for any step.
+#[test]
+fn absurd_arguments_neither_hang_nor_panic() {
+    let (done, finished) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let numbers = [0.0, -1.0, 0.5, 1.0, 1.0 + f64::EPSILON, 1e308, -1e308, 5e-324, f64::NAN, f64::INFINITY];
+        let counts = [0, 1, 3, u64::MAX];
+        for x in numbers {
+            for n in counts {
+                let schedules: Vec<Box<dyn Schedule>> = vec![
+                    Box::new(CosineRestarts::new(0.1, n).t_mul(x)),
+                    Box::new(CosineRestarts::new(0.1, n).m_mul(x)),
+                    Box::new(CosineRestarts::new(x, n).alpha(x)),
+                    Box::new(Constant::new(x).warm_up(n).then(n, Constant::new(x).scaled(x))),
+                    Box::new(Cosine::new(x, n).alpha(x).periodic()),
+                    Box::new(Exponential::new(0.1, n, x).staircase()),
+                    Box::new(InverseSquareRoot::new(x, n)),
+                    Box::new(InverseTime::new(0.1, n, x)),
+                    Box::new(Linear::new(x, -x, n)),
+                    Box::new(OneCycle::new(0.1, n).rising_share(x).div_factor(x).final_div_factor(x).three_phases()),
+                    Box::new(Piecewise::new([n], [x, x]).unwrap()),
+                    Box::new(Polynomial::new(0.1, n).power(x).end(x).cycle()),
+                ];
+                for schedule in schedules {
+                    for step in [0, 1, 2, 1000, u64::MAX - 1, u64::MAX] {
+                        schedule.rate(step);
+                    }
+                    let _ = schedule.validate();
+                }
+            }
+        }
+        done.send(()).unwrap();
+    });
+    let waited = finished.recv_timeout(std::time::Duration::from_secs(60));
+    assert!(waited.is_ok(), "some schedule does not return, or panicked");
+}
+
+#[test]
 fn one_cycle_at_its_extremes() {
     // Nothing rises, everything rises, and a cycle of one step: always a number within the range.
     for share in [0.0, 0.3, 0.5, 1.0] {

@@ -3,7 +3,7 @@
 //! In memory with the channels last, a row of a window is one run of elements. A tile takes eight
 //! windows at a time and multiplies the elements of their runs with rows of the kernel; the gradient
 //! of the kernel takes eight places of the kernel and multiplies runs along the image with rows of
-//! the gradient. `docs/performance.md` has the measurements behind this.
+//! the gradient. `docs/notes/performance.md` has the measurements behind this.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::kernels::depthwise;
 use crate::kernels::threads::for_chunks;
 use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Target, Tiled, panels};
-use crate::kernels::windows::{Axis, Block, Images, Line, Lines};
+use crate::kernels::windows::{Axis, Block, Images, Line, Lines, are_sparse};
 use crate::storage::Buffer;
 
 /// A convolution of `[images, height, width, inputs]` with `[height, width, inputs / groups, outputs]`.
@@ -121,6 +121,10 @@ impl Convolution {
         if values.is_empty() {
             return out;
         }
+        if are_sparse(&source, lines, [height, width]) {
+            correlation.sparse(self, values);
+            return out;
+        }
         let panels = panels::<T>(channels / self.groups);
         let phases: SmallVec<[Phase; 4]> = lines[0]
             .iter()
@@ -150,8 +154,13 @@ impl Convolution {
         let [height, width] = self.axes.map(|axis| axis.output);
         let places = self.axes[0].kernel * self.axes[1].kernel * (self.inputs / self.groups);
         let size = places * self.outputs;
-        if size * self.images * height * width == 0 {
+        if [size, self.images, height, width].contains(&0) {
             return Buffer::filled(size, T::zero());
+        }
+        let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
+        let [y, x] = self.axes.map(|axis| axis.forward());
+        if are_sparse(&source, [&[y], &[x]], [height, width]) {
+            return self.sparse_kernel(&source, gradient);
         }
         // Partial sums over some images each; where there are few, some places of the kernel each.
         let most = (self.work() / WORK.start).clamp(1, PARTIAL.1);
@@ -165,9 +174,9 @@ impl Convolution {
             let images = first..(first + images).min(self.images);
             for_chunks(out, chunk, |start, out| {
                 if self.is_depthwise() {
-                    self.kernel_part_depthwise(input, gradient, images.clone(), start / self.outputs, out);
+                    self.kernel_part_depthwise(source, gradient, images.clone(), start / self.outputs, out);
                 } else {
-                    self.kernel_part(input, gradient, images.clone(), start / self.outputs, out);
+                    self.kernel_part(source, gradient, images.clone(), start / self.outputs, out);
                 }
             });
         });
@@ -188,10 +197,16 @@ impl Convolution {
     }
 
     /// Adds to the gradient of some places of the kernel (from `first` on) what some images give.
-    fn kernel_part<T: Tiled>(&self, input: &[T], gradient: &[T], images: Range<usize>, first: usize, out: &mut [T]) {
+    fn kernel_part<T: Tiled>(
+        &self,
+        source: Images<T>,
+        gradient: &[T],
+        images: Range<usize>,
+        first: usize,
+        out: &mut [T],
+    ) {
         let [height, width] = self.axes.map(|axis| axis.output);
         let (y, x) = (self.axes[0].forward(), self.axes[1].forward());
-        let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
         let panels = panels::<T>(self.outputs / self.groups);
         let rows = (SUMMED / width).clamp(1, height);
         let together = (SUMMED / (rows * width)).max(1);
@@ -225,7 +240,7 @@ impl Convolution {
     /// As [`Convolution::kernel_part`], channel by channel.
     fn kernel_part_depthwise<T: Tiled>(
         &self,
-        input: &[T],
+        source: Images<T>,
         gradient: &[T],
         images: Range<usize>,
         first: usize,
@@ -233,7 +248,6 @@ impl Convolution {
     ) {
         let [height, width] = self.axes.map(|axis| axis.output);
         let (y, x) = (self.axes[0].forward(), self.axes[1].forward());
-        let source = Images { data: input, size: self.axes.map(|axis| axis.input), channels: self.inputs };
         let place = |[row, column]: [usize; 2]| depthwise::Place {
             origin: [y.source(0, row), x.source(0, column)],
             outputs: x.meeting(column, source.size[1], width),
@@ -307,15 +321,15 @@ fn each<T: Tiled>(groups: usize, panels: &[Panel<T>]) -> impl Iterator<Item = (u
 }
 
 /// Sums over windows of a source for every element of a target: a convolution or its transpose.
-struct Correlation<'a, T> {
-    source: Images<'a, T>,
-    target: [usize; 2],
-    channels: usize,
-    lines: [&'a [Line]; 2],
-    kernel: &'a [T],
+pub(super) struct Correlation<'a, T> {
+    pub(super) source: Images<'a, T>,
+    pub(super) target: [usize; 2],
+    pub(super) channels: usize,
+    pub(super) lines: [&'a [Line]; 2],
+    pub(super) kernel: &'a [T],
     /// From one element of the kernel to the next along the channels of the source, and of the target.
-    inner: usize,
-    column: usize,
+    pub(super) inner: usize,
+    pub(super) column: usize,
 }
 
 /// The elements of the target whose windows meet the same places of the kernel.

@@ -47,8 +47,10 @@ pub(crate) fn by_tiles<T: Element>(x: &Tensor) -> Option<Tensor> {
 /// Writes rows of `width` elements: row `i` has in column `j` the element at `at + i + j · step`.
 pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mut [T], width: usize) {
     let rows = out.len() / width;
-    let reach = step * (width as isize - 1);
-    assert!(at + reach.min(0) >= 0 && ((at + reach.max(0)) as usize) + rows <= data.len(), "elements of the tensor");
+    // Saturating: a place that overflows lies outside of every slice.
+    let reach = step.saturating_mul(width as isize - 1);
+    let (first, last) = (at.saturating_add(reach.min(0)), at.saturating_add(reach.max(0)));
+    assert!(first >= 0 && (last as usize).saturating_add(rows) <= data.len(), "elements of the tensor");
     let side = side::<T>();
     let (even_rows, even_columns) = (rows / side * side, width / side * side);
     for j in (0..even_columns).step_by(side) {

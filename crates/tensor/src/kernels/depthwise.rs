@@ -66,7 +66,8 @@ impl<T: Float> Row<'_, T> {
                 let factor = self.kernel[place..].first_chunk().expect("a row for each tap");
                 let windows = &data[element..][..(N - 1) * step + L];
                 for (n, sums) in sums.iter_mut().enumerate() {
-                    // SAFETY: `n` is at most `N - 1`, so that the elements lie within the slice.
+                    // SAFETY: `n` is at most `N - 1`, so the elements lie within the slice, whose length does not
+                    // overflow: `run` checks that for `WINDOWS`, which `N` is at most.
                     add_products(sums, unsafe { lanes(windows.as_ptr().add(n * step)) }, factor);
                 }
                 element += tap_step;
@@ -126,6 +127,9 @@ impl<T: Float> Loop for Row<'_, T> {
 
     #[inline(always)]
     fn run(mut self) {
+        let across = self.lines[1].step.checked_mul(self.image.channels);
+        let across = across.and_then(|step| step.checked_mul(WINDOWS)).and_then(|across| across.checked_add(LANES));
+        assert!(across.is_some(), "a slice of as many windows as are summed together has a length");
         let ys = self.lines[0].inside(self.row, self.image.size[0]);
         for (windows, xs) in self.spans {
             let mut window = windows.start;
@@ -185,12 +189,16 @@ impl<T: Float> Places<'_, T> {
         for p in 0..PLACES {
             // Where there are fewer places, the last one again.
             let Place { origin: [y, x], outputs: met } = &places[p.min(places.len() - 1)];
-            let y = y + (self.row * self.step[0]) as isize;
-            at[p] = ((y * width as isize + x) * channels as isize) as usize;
-            if (0..height as isize).contains(&y) && !met.is_empty() {
-                let column = |output: usize| x + (output * self.step[1]) as isize;
-                assert!(column(met.start) >= 0 && column(met.end - 1) < width as isize, "outputs meet the image");
-                assert!(met.end * channels <= self.gradient.len(), "outputs lie within the gradient");
+            let place = |origin: &isize, number: usize, k: usize| {
+                number.checked_mul(self.step[k]).and_then(|distance| origin.checked_add_unsigned(distance))
+            };
+            let Some(y) = place(y, self.row, 0).filter(|y| (0..height as isize).contains(y)) else { continue };
+            at[p] = (y as usize).wrapping_mul(width).wrapping_add_signed(*x).wrapping_mul(channels);
+            if !met.is_empty() {
+                let is_inside = |output: usize| place(x, output, 1).is_some_and(|x| (0..width as isize).contains(&x));
+                assert!(is_inside(met.start) && is_inside(met.end - 1), "outputs meet the image");
+                let end = met.end.checked_mul(channels);
+                assert!(end.is_some_and(|end| end <= self.gradient.len()), "outputs lie within the gradient");
                 outputs[p] = met.clone();
             }
         }
@@ -207,7 +215,8 @@ impl<T: Float> Places<'_, T> {
     unsafe fn sums<const L: usize>(&self, meeting: &Meeting, channel: usize) -> [[T; L]; PLACES] {
         let Meeting { at, outputs, all } = meeting;
         let channels = self.image.channels;
-        let step = self.step[1] * channels;
+        // Wrapping, as `at` is: what an output meets inside the image is the same whole number modulo 2⁶⁴.
+        let step = self.step[1].wrapping_mul(channels);
         let gradient = self.gradient.as_ptr().wrapping_add(channel);
         let elements = at.map(|at| self.image.data.as_ptr().wrapping_add(at.wrapping_add(channel)));
         let mut sums = [[T::zero(); L]; PLACES];
@@ -215,19 +224,19 @@ impl<T: Float> Places<'_, T> {
         unsafe {
             for p in 0..PLACES {
                 for output in outputs[p].start..outputs[p].end.min(all.start) {
-                    let element = lanes(elements[p].wrapping_add(output * step));
+                    let element = lanes(elements[p].wrapping_add(output.wrapping_mul(step)));
                     add_products(&mut sums[p], element, lanes(gradient.add(output * channels)));
                 }
             }
             for output in all.clone() {
                 let factor = lanes(gradient.add(output * channels));
                 for p in 0..PLACES {
-                    add_products(&mut sums[p], lanes(elements[p].wrapping_add(output * step)), factor);
+                    add_products(&mut sums[p], lanes(elements[p].wrapping_add(output.wrapping_mul(step))), factor);
                 }
             }
             for p in 0..PLACES {
                 for output in outputs[p].start.max(all.end)..outputs[p].end {
-                    let element = lanes(elements[p].wrapping_add(output * step));
+                    let element = lanes(elements[p].wrapping_add(output.wrapping_mul(step)));
                     add_products(&mut sums[p], element, lanes(gradient.add(output * channels)));
                 }
             }

@@ -28,15 +28,18 @@ pub(crate) struct Matrices<'a, T> {
 impl<T> Matrices<'_, T> {
     /// Whether all matrices of `rows` × `columns` elements lie within the slice.
     fn lie_within(&self, rows: usize, columns: usize) -> bool {
-        let corner = |step: isize, size: usize| step * (size as isize - 1);
+        // Saturating: a place that overflows lies outside of every slice.
+        let corner = |step: isize, size: usize| step.saturating_mul(size as isize - 1);
         let (down, right) = (corner(self.rows, rows), corner(self.columns, columns));
-        let (least, greatest) = (down.min(0) + right.min(0), down.max(0) + right.max(0));
-        let within = |at: isize| (0..self.data.len() as isize).contains(&at);
-        self.starts.iter().all(|&start| within(start as isize + least) && within(start as isize + greatest))
+        let least = down.min(0).saturating_add(right.min(0));
+        let greatest = down.max(0).saturating_add(right.max(0));
+        let within =
+            |start: usize, distance: isize| start.checked_add_signed(distance).is_some_and(|at| at < self.data.len());
+        self.starts.iter().all(|&start| within(start, least) && within(start, greatest))
     }
 
     #[inline(always)]
-    fn matrix(&self, pair: usize) -> Matrix<'_, T> {
+    pub(super) fn matrix(&self, pair: usize) -> Matrix<'_, T> {
         Matrix { data: self.data, start: self.starts[pair], strides: [self.rows, self.columns] }
     }
 

@@ -66,7 +66,7 @@ pub(crate) fn take<T: Element>(x: &Tensor, indices: &[usize], axis: usize, shape
         return gather::<T>(x, &index.restrided(picked, along, 0), axis).reshaped(shape);
     };
     let mut out = Buffer::new::<T>(shape.size());
-    let inner: usize = x.shape()[axis + 1..].iter().product();
+    let inner = x.shape().product(axis + 1..x.rank());
     let (size, count) = (x.shape()[axis], indices.len());
     let rows = (CHUNK / inner.max(1)).max(1);
     for_chunks(out.as_mut_slice::<T>(), rows * inner.max(1), |start, out| {

@@ -32,7 +32,7 @@ pub(crate) fn each(
     f: &(dyn Fn(&[Matrix]) -> Parts + Sync),
 ) -> Result<Outputs> {
     let elements: Vec<_> = inputs.iter().map(|x| x.elements::<f64>()).collect();
-    let results = threads::map(batch.size(), &|place| {
+    let results = threads::parallel_map(batch.size(), &|place| {
         let matrix = |k: usize| {
             let [.., rows, columns] = inputs[k].shape()[..] else { unreachable!("the operation checks the ranks") };
             Matrix::from_row_slice(rows, columns, &elements[k][place * rows * columns..][..rows * columns])

@@ -44,10 +44,11 @@ struct Sums {
     beta: Vec<f64>,
 }
 
-/// Mean and variance of each group, `[outer, groups]`.
+/// Mean and variance of each group, `[outer, groups]`, whose elements were multiplied by a factor before.
 pub(crate) struct Statistics {
     pub(crate) mean: Vec<f64>,
     pub(crate) variance: Vec<f64>,
+    pub(crate) factors: Vec<f64>,
 }
 
 impl Groups {
@@ -185,7 +186,7 @@ impl Groups {
         });
         let parts = parts.concat();
         let Split { parts: count, .. } = self.split();
-        let mut statistics = Statistics { mean: Vec::new(), variance: Vec::new() };
+        let (mut means, mut variances) = (Vec::new(), Vec::new());
         for index in 0..self.outer {
             for group in 0..self.groups {
                 let of = |part: usize| parts[(index * count + part) * self.groups + group];
@@ -193,11 +194,12 @@ impl Groups {
                     let (all, apart) = (n + m, other - mean);
                     [all, mean + apart * m / all, squares + more + apart * apart * n * m / all]
                 });
-                statistics.mean.push(mean);
-                statistics.variance.push(squares.max(0.0) / all);
+                means.push(mean);
+                // Not `max`, for which NaN is less than 0.
+                variances.push(if squares < 0.0 { 0.0 } else { squares / all });
             }
         }
-        statistics
+        Statistics::new(means, variances)
     }
 
     /// `(x - mean) / √(variance + epsilon) · gamma + beta`, with a line of `gamma` and one of `beta`.
@@ -316,9 +318,24 @@ impl Groups {
 }
 
 impl Statistics {
-    /// `1 / √(variance + epsilon)`.
+    /// Those of elements as they are.
+    pub(crate) fn new(mean: Vec<f64>, variance: Vec<f64>) -> Statistics {
+        let factors = vec![1.0; mean.len()];
+        Statistics { mean, variance, factors }
+    }
+
+    /// Mean and variance of the elements before they were multiplied.
+    pub(crate) fn of_elements(&self) -> [Vec<f64>; 2] {
+        let pairs = |values: &[f64], f: fn(f64, f64) -> f64| {
+            values.iter().zip(&self.factors).map(|(&value, &factor)| f(value, factor)).collect()
+        };
+        [pairs(&self.mean, |mean, factor| mean / factor), pairs(&self.variance, |v, factor| v / factor / factor)]
+    }
+
+    /// `1 / √(variance + epsilon)` of the elements as they are now, `epsilon` being for what they were before.
     fn scales(&self, epsilon: f64) -> Vec<f64> {
-        self.variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect()
+        let pairs = self.variance.iter().zip(&self.factors);
+        pairs.map(|(variance, factor)| 1.0 / (variance + epsilon * factor * factor).sqrt()).collect()
     }
 }
 

@@ -41,7 +41,8 @@ struct Window<'a> {
     taps: &'a [usize],
     /// Elements in each row of the window.
     row: usize,
-    divisor: usize,
+    /// By how many an average divides: a number, as padding that counts may be more than memory holds.
+    divisor: f64,
 }
 
 impl Pooling {
@@ -65,7 +66,8 @@ impl Pooling {
                     let start = (image * y.input + span.start + j * y.step) * x.input + across.start;
                     taps.extend((0..across.count).map(|k| (start + k * x.step) * self.channels));
                 }
-                let window = Window { taps: &taps, row: across.count, divisor: span.divisor * across.divisor };
+                let window =
+                    Window { taps: &taps, row: across.count, divisor: span.divisor as f64 * across.divisor as f64 };
                 f(window, (row * x.spans.len() + column) * self.channels);
             }
         }
@@ -247,7 +249,7 @@ impl<T: Float> Loop for Average<'_, T> {
     #[inline(always)]
     fn run(self) {
         let Average { x, window: Window { taps, row, divisor }, out } = self;
-        let divisor = T::from_f64(divisor as f64);
+        let divisor = T::from_f64(divisor);
         for (part, out) in out.chunks_mut(LANES).enumerate() {
             let mut sums = [T::zero(); LANES];
             for taps in taps.chunks(row) {
@@ -277,7 +279,7 @@ impl<T: Float> Loop for AverageInput<'_, T> {
     #[inline(always)]
     fn run(self) {
         let AverageInput { window: Window { taps, divisor, .. }, gradient, out } = self;
-        let divisor = T::from_f64(divisor as f64);
+        let divisor = T::from_f64(divisor);
         for &tap in taps {
             for (out, &g) in out[tap..].iter_mut().zip(gradient) {
                 *out += g / divisor;

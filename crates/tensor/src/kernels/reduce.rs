@@ -104,7 +104,7 @@ impl<'a> Form<'a> {
     }
 
     fn of<T: Element>(x: &'a Tensor, axes: &[usize], rows: bool) -> Self {
-        let product = |axes: &mut dyn Iterator<Item = usize>| axes.map(|axis| x.shape()[axis]).product::<usize>();
+        let product = |axes: &mut dyn Iterator<Item = usize>| x.shape().product(axes);
         let reduced = product(&mut axes.iter().copied());
         let adjacent = axes.windows(2).all(|pair| pair[0] + 1 == pair[1]);
         let inner = axes.last().map_or(1, |&last| product(&mut (last + 1..x.rank())));

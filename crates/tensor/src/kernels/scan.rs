@@ -22,8 +22,11 @@ pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
     step: impl Fn(A, T) -> A + Sync,
     value: impl Fn(A) -> T + Sync,
 ) -> Tensor {
-    let inner = around(x.shape(), axis).1.max(1);
-    let lane = (x.shape()[axis] * inner).max(1);
+    if x.size() == 0 {
+        return Tensor::from_buffer(Buffer::new::<T>(0), x.shape().clone());
+    }
+    let inner = around(x.shape(), axis).1;
+    let lane = x.shape()[axis] * inner;
     let source = x.elements::<T>();
     let mut out = Buffer::new::<T>(x.size());
     for_chunks(out.as_mut_slice::<T>(), lane * (CHUNK / lane).max(1), |first, out| {
@@ -83,6 +86,9 @@ fn cumulate_rows<T: Copy, A: Copy>(
 /// in the order they stand.
 pub(crate) fn order(x: &Tensor, axis: usize, count: usize, descending: bool) -> Tensor {
     let keys = with_dtype!(x.dtype(), T => x.elements::<T>().iter().map(|&x| key(x, descending)).collect::<Vec<u64>>());
+    if keys.is_empty() || count == 0 {
+        return Tensor::from_buffer(Buffer::new::<i64>(0), x.shape().with(axis, count));
+    }
     let (outer, inner) = around(x.shape(), axis);
     let length = x.shape()[axis];
     let mut out = Buffer::new::<i64>(outer * count * inner);
@@ -92,7 +98,7 @@ pub(crate) fn order(x: &Tensor, axis: usize, count: usize, descending: bool) -> 
     for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
         lane.clear();
         lane.extend((0..length).map(|k| (keys[(o * length + k) * inner + i], k)));
-        if 0 < count && count < length {
+        if count < length {
             lane.select_nth_unstable(count - 1);
         }
         let first = &mut lane[..count];

@@ -39,8 +39,8 @@ pub(crate) trait Loop {
     fn run(self) -> Self::Output;
 }
 
-/// A loop that writes to a slice. As the slice is an argument of its own, the compiler knows that nothing else
-/// leads there, and makes no second form of the loop for the case that something does.
+/// A loop that writes to a slice. Passing the slice as its own argument tells the compiler that it does not alias, so it
+/// emits no runtime alias check.
 pub(crate) trait LoopInto<O> {
     const WIDEST: Set;
     fn run(self, out: &mut [O]);

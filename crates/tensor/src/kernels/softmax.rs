@@ -111,7 +111,7 @@ pub(crate) fn cross_entropy_gradient<T: Float>(g: &Tensor, logits: &Tensor, targ
 }
 
 /// Calls `f(width, start, out)` for some rows of the last axis at a time, the first of which begins with element `start`.
-fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut [T]) + Sync) -> Tensor {
+pub(super) fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut [T]) + Sync) -> Tensor {
     let width = shape.last().map_or(1, |&width| width.max(1));
     let mut out = Buffer::new::<T>(shape.size());
     for_chunks(out.as_mut_slice::<T>(), (TASK / width).max(1) * width, |start, out| f(width, start, out));
@@ -223,7 +223,7 @@ impl<T: Float> Loop for LogSoftmaxGradient<'_, T> {
 
 /// The sum of a row.
 #[inline(always)]
-fn total<T: Float>(row: &[T]) -> T {
+pub(super) fn total<T: Float>(row: &[T]) -> T {
     let mut total = 0.0;
     for part in row.chunks(BLOCK) {
         total += sum().block::<T>(part).to_f64();
@@ -232,7 +232,7 @@ fn total<T: Float>(row: &[T]) -> T {
 }
 
 #[inline(always)]
-fn scaled<T: Float>(row: &mut [T], by: T) {
+pub(super) fn scaled<T: Float>(row: &mut [T], by: T) {
     for x in row {
         *x *= by;
     }
@@ -330,7 +330,7 @@ fn exponentials<T: Float>(width: usize, rows: &[T], tops: &[T], out: &mut [T], f
 
 /// `eˣ`, for `x ≤ 0`.
 #[inline(always)]
-fn exp<T: Float>(x: T) -> T {
+pub(super) fn exp<T: Float>(x: T) -> T {
     T::from_f64(math::exp_of_negative::<T>(x.to_f64()))
 }
 

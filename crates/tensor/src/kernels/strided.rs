@@ -26,7 +26,8 @@ impl<const N: usize> Walk<N> {
             match axes.last_mut() {
                 // The previous axis goes on where this one ends, for every operand.
                 Some((length, before)) if (0..N).all(|k| before[k] == steps[k] * size as isize) => {
-                    *length *= size;
+                    // Where another size is 0 the product of these may overflow.
+                    *length = length.saturating_mul(size);
                     *before = steps;
                 }
                 _ => axes.push((size, steps)),

@@ -4,25 +4,64 @@
 //! part of what this crate costs to compile.
 #![allow(unsafe_code)]
 
+use std::error::Error;
 use std::ops::Range;
+use std::sync::OnceLock;
 
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-use crate::{profile, record};
+use crate::{profile, random, record};
 
 /// Elements of an elementwise operation that one task takes. Below two tasks nothing is handed to
 /// another thread, which costs some 5 µs.
 pub(crate) const CHUNK: usize = 32 << 10;
 
-/// Runs `f`, a parallel section, with the recorders of this thread and its phase and scope in a profile
-/// put aside: while it waits, it may run tasks that belong to somebody else.
-fn suspended<R>(f: impl FnOnce() -> R) -> R {
-    record::suspended(|| profile::suspended(f))
+/// Runs `f`, which hands work to a rayon pool and waits for it. A waiting worker thread runs other tasks of
+/// the pool, which may belong to other callers, so the state that belongs to the calling code is put aside
+/// until `f` returns: tapes, the default generator, and the phase and scope of a profile.
+///
+/// Every kernel that runs in parallel does this. Use it around your own parallel loops inside code that
+/// draws from the default generator or that a tape records. A tape does not see the operations in `f`, as if
+/// they ran on another thread.
+///
+/// ```
+/// use tensor::{Tensor, parallel_section, random};
+///
+/// random::seed(1);
+/// // If this thread runs a task that calls `random::seed`, that does not change the draw below.
+/// let (a, b) = parallel_section(|| rayon::join(|| 1, || 2));
+/// let noise = Tensor::normal([3], 0.0, 1.0)?;
+/// # random::seed(1);
+/// # assert_eq!(noise.to_vec::<f32>()?, Tensor::normal([3], 0.0, 1.0)?.to_vec::<f32>()?);
+/// # assert_eq!(a + b, 3);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub fn parallel_section<R>(f: impl FnOnce() -> R) -> R {
+    random::suspended(|| record::suspended(|| profile::suspended(f)))
 }
 
-/// Whether so many tasks are better done by the calling thread: a pool of one thread would be slow to wake.
+/// Whether so many tasks are better done by the calling thread: there are no other threads, or a pool of one thread would
+/// be slow to wake.
 fn alone(count: usize) -> bool {
-    count <= 1 || rayon::current_num_threads() == 1
+    count <= 1 || thread_count() == 1
+}
+
+/// The threads that share the work, the calling one among them.
+pub(crate) fn thread_count() -> usize {
+    if has_pool() { rayon::current_num_threads() } else { 1 }
+}
+
+/// Whether there is a pool of threads: the caller's, or the global one, which this starts if nothing else has. Rayon panics
+/// when it is first used where the system gives no threads.
+fn has_pool() -> bool {
+    static GLOBAL: OnceLock<bool> = OnceLock::new();
+    rayon::current_thread_index().is_some()
+        || *GLOBAL.get_or_init(|| match ThreadPoolBuilder::new().build_global() {
+            Ok(()) => true,
+            // An error of the system has a source; that the pool has been started before has none.
+            Err(error) => error.source().is_none(),
+        })
 }
 
 /// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
@@ -30,18 +69,21 @@ pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     if alone(count) {
         (0..count).for_each(task);
     } else {
-        suspended(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
+        parallel_section(|| (0..count).into_par_iter().with_max_len(1).for_each(task));
     }
 }
 
-/// The results of `task(k)` for every `k` below `count`, in parallel where there are several; as
-/// [`for_each`], but with as many in one go as suits.
-#[cfg(feature = "linalg")]
-pub(crate) fn map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
+/// The results of `task(k)` for every `k` below `count`, in order. The tasks run in a [`parallel_section`] on the current
+/// rayon pool, or on the calling thread where there is no other.
+///
+/// ```
+/// assert_eq!(tensor::parallel_map(4, &|k| k * k), [0, 1, 4, 9]);
+/// ```
+pub fn parallel_map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -> Vec<R> {
     if alone(count) {
         (0..count).map(task).collect()
     } else {
-        suspended(|| (0..count).into_par_iter().map(task).collect())
+        parallel_section(|| (0..count).into_par_iter().map(task).collect())
     }
 }
 

@@ -154,17 +154,21 @@ impl<T: Tiled> Tile<T> {
     #[inline]
     fn sum_each(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>, repeat: Repeat) {
         let Products { data, runs, length, step, rows, stride } = products;
-        // No sum overflows: all are of places in slices and distances within them.
+        // Saturating: a place that overflows lies beyond every slice.
         let furthest = |indices: &[usize]| indices.iter().copied().max().unwrap_or(0);
+        let after = |place: usize, count: usize, step: usize| place.saturating_add(count.saturating_mul(step));
         let before = repeat.count.saturating_sub(1);
-        if runs.len() * length > 0 {
-            let last = furthest(starts) + furthest(runs) + (length - 1) * step + before * repeat.read;
+        if !runs.is_empty() && *length > 0 {
+            let first = furthest(starts).saturating_add(furthest(runs));
+            let last = after(after(first, length - 1, *step), before, repeat.read);
             assert!(last < data.len(), "windows lie within the data");
-            assert!((runs.len() * length - 1) * stride + self.width <= rows.len(), "as many rows as products");
+            let count = runs.len().saturating_mul(*length);
+            assert!(after(self.width, count - 1, *stride) <= rows.len(), "as many rows as products");
         }
         let Target { out, places, width, .. } = &target;
         assert!(*width <= self.width && places.len() <= HEIGHT, "a tile holds the sums");
-        assert!(furthest(places) + before * repeat.written + width <= out.length, "the sums lie within their target");
+        let end = after(furthest(places), before, repeat.written).saturating_add(*width);
+        assert!(end <= out.length, "the sums lie within their target");
         let sum = if places.len() <= HEIGHT / 2 { self.short } else { self.sum };
         // SAFETY: a tile is only made for a processor that has its instructions; the furthest
         // elements lie within the slices, and no index is negative.
@@ -174,7 +178,8 @@ impl<T: Tiled> Tile<T> {
     /// Copies rows of the tile's width, which start `stride` apart, one after the other.
     pub(crate) fn pack(&self, rows: &[T], stride: usize, packed: &mut [T]) {
         let count = packed.len() / self.width;
-        assert!(count == 0 || (count - 1) * stride + self.width <= rows.len(), "as many rows as there is room for");
+        let end = |count: usize| (count - 1).saturating_mul(stride).saturating_add(self.width);
+        assert!(count == 0 || end(count) <= rows.len(), "as many rows as there is room for");
         // SAFETY: a tile is only made for a processor that has its instructions; the last row lies within the slice.
         unsafe { (self.pack)(rows.as_ptr(), stride, count, packed.as_mut_ptr()) }
     }
@@ -230,7 +235,8 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
                     }
                 }
                 row = row.wrapping_add(stride);
-                at += step;
+                // Beyond the last element it is not used.
+                at = at.wrapping_add(step);
             }
         }
         // All loops over the sums have a constant number of rounds: else they would not stay in
@@ -474,6 +480,16 @@ mod tests {
         let mut out = [0.0; 32];
         let target = Target { out: Output::of(&mut out), places: &[0], width: 8, add: false };
         f32::tiles()[0].sum_each(&products, &[0; 8], target, Repeat { count: 4, read: 8, written: 9 });
+    }
+
+    #[test]
+    #[should_panic(expected = "windows lie within the data")]
+    fn a_tile_does_not_read_where_a_place_overflows() {
+        let (rows, step) = ([0.0; 1000], usize::MAX / 2 + 1);
+        let products = Products { data: &[0f32; 10], runs: &[0], length: 3, step, rows: &rows, stride: 32 };
+        let mut out = [0.0; 32];
+        let target = Target { out: Output::of(&mut out), places: &[0], width: 1, add: false };
+        f32::tiles()[0].sum(&products, &[0; 8], target);
     }
 
     #[test]

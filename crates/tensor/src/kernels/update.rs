@@ -16,7 +16,7 @@ pub trait Update<const S: usize>: Copy + Sync {
 }
 
 /// Elements that one task takes: fewer than elsewhere, as optimizers divide and take roots.
-const CHUNK: usize = 8 << 10;
+pub(super) const CHUNK: usize = 8 << 10;
 
 /// The parameter after one step: what `rule` makes of every element. The states change in place where
 /// nothing else holds them; the parameter does not, so that others may read it meanwhile.

@@ -18,13 +18,15 @@ pub(crate) fn view<T: Element>(x: &Tensor) -> ArrayViewD<'_, T> {
     let mut reversed = Vec::new();
     for (axis, (&size, &stride)) in x.shape().iter().zip(x.strides().iter()).enumerate() {
         if stride < 0 {
-            start += stride * (size as isize - 1);
+            start = start.saturating_add(stride.saturating_mul(size as isize - 1));
             reversed.push(Axis(axis));
         }
         strides.push(stride.unsigned_abs());
     }
-    let reach: usize = x.shape().iter().zip(&strides).map(|(&size, &stride)| (size - 1) * stride).sum();
-    assert!(start >= 0 && (start as usize) + reach < data.len(), "a tensor lies within its storage");
+    // Saturating: a place that overflows lies outside of every slice.
+    let distances = x.shape().iter().zip(&strides).map(|(&size, &stride)| (size - 1).saturating_mul(stride));
+    let last = distances.fold(start as usize, usize::saturating_add);
+    assert!(start >= 0 && last < data.len(), "a tensor lies within its storage");
     // SAFETY: the assertion shows that every element seen through shape and strides lies within
     // `data`, which the view borrows; it is shared, so zero strides may alias.
     let mut view = unsafe {

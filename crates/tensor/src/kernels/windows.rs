@@ -24,7 +24,7 @@ pub(crate) struct Line {
     pub(crate) place_step: isize,
 }
 
-/// A convolution along one axis, as its operation states it.
+/// A convolution along one axis, as [`Axis::new`] has checked it: no place that a window reaches to overflows `isize`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axis {
     pub(crate) input: usize,
@@ -39,6 +39,24 @@ pub(crate) struct Axis {
 pub(crate) type Lines = SmallVec<[Line; 2]>;
 
 impl Axis {
+    /// The axis for which an operation gives these sizes and options; `None` if the windows do not fit into the padded
+    /// input, or a size overflows. The one place where options of a convolution are checked.
+    pub(crate) fn new(
+        input: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        padding: (usize, usize),
+    ) -> Option<Axis> {
+        let output = windows_along(input, kernel, stride, dilation, padding)?;
+        // The distance from one window (or place) to the next means nothing if there is only one: it is cut down so that
+        // products with it are not larger than the padded input.
+        let dilation = if kernel == 1 { 1 } else { dilation };
+        let reach = (kernel - 1).checked_mul(dilation)?.checked_add(1)?;
+        let stride = if output == 1 { stride.min(reach) } else { stride };
+        Some(Axis { input, output, kernel, stride, dilation, before: padding.0 })
+    }
+
     /// The windows over the input.
     pub(crate) fn forward(&self) -> Line {
         Line {
@@ -58,27 +76,46 @@ impl Axis {
     /// remainder of `i` by the stride are equally far apart.
     pub(crate) fn backward(&self) -> Lines {
         let Axis { kernel, stride, dilation, before, .. } = *self;
-        let period = stride / gcd(stride, dilation);
+        // With a stride beyond the input each line has one input, so the distance to the next one is not used.
+        let every = stride.min(self.input.max(1));
+        let common = gcd(stride, dilation);
+        let period = stride / common;
         let line = |first: usize| {
             let suits = |place: &usize| (first + before) % stride == place * dilation % stride;
             let Some(least) = (0..period.min(kernel)).find(suits) else {
-                return Line { first, every: stride, origin: 0, step: 1, taps: 0, spread: 1, place: 0, place_step: 0 };
+                return Line { first, every, origin: 0, step: 1, taps: 0, spread: 1, place: 0, place_step: 0 };
             };
             let taps = (kernel - 1 - least) / period + 1;
             let last = least + (taps - 1) * period;
             Line {
                 first,
-                every: stride,
+                every,
                 origin: ((first + before) as isize - (last * dilation) as isize) / stride as isize,
                 step: 1,
                 taps,
-                spread: period * dilation / stride,
+                spread: if taps == 1 { 1 } else { dilation / common },
                 place: last as isize,
                 place_step: -(period as isize),
             }
         };
-        (0..stride.min(self.input)).map(line).collect()
+        (0..every.min(self.input)).map(line).collect()
     }
+}
+
+/// The number of windows of `kernel` elements along an axis of `input` elements; `None` if there is none, or the sizes
+/// are larger than an index can be.
+pub(crate) fn windows_along(
+    input: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    padding: (usize, usize),
+) -> Option<usize> {
+    let padded = input.checked_add(padding.0)?.checked_add(padding.1)?;
+    let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
+    // Indices into the padded image are signed.
+    let room = isize::try_from(padded).ok()?.checked_sub(isize::try_from(reach).ok()?)?;
+    usize::try_from(room).ok()?.checked_div(stride)?.checked_add(1)
 }
 
 fn gcd(a: usize, b: usize) -> usize {
@@ -137,6 +174,18 @@ fn reach(lines: &[Line], outputs: &Range<usize>) -> Range<isize> {
     reaches.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
 }
 
+/// Elements up to which a padded copy is never too large, and how often it may have the elements of source and target.
+const COPIED: (usize, usize) = (1 << 20, 32);
+
+/// Whether the windows reach so far beyond the source, or lie so far apart, that copying what they reach over would take
+/// far more memory than source and target do.
+pub(super) fn are_sparse<T>(source: &Images<T>, lines: [&[Line]; 2], target: [usize; 2]) -> bool {
+    let area = |[height, width]: [usize; 2]| height.saturating_mul(width).saturating_mul(source.channels);
+    let copied = area([0, 1].map(|k| reach(lines[k], &(0..target[k])).len()));
+    let (least, factor) = COPIED;
+    copied > area(source.size).saturating_add(area(target)).saturating_mul(factor).max(least)
+}
+
 /// Images in row-major order, `[…, height, width, channels]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Images<'a, T> {
@@ -145,11 +194,16 @@ pub(crate) struct Images<'a, T> {
     pub(crate) channels: usize,
 }
 
-impl<T> Images<'_, T> {
+impl<'a, T> Images<'a, T> {
     /// One of them.
     pub(crate) fn image(&self, number: usize) -> Self {
         let length = self.size[0] * self.size[1] * self.channels;
         Images { data: &self.data[number * length..][..length], ..*self }
+    }
+
+    /// The channels at a row and a column of the first, which lie within it.
+    pub(crate) fn element(&self, [row, column]: [isize; 2]) -> &'a [T] {
+        &self.data[(row as usize * self.size[1] + column as usize) * self.channels..][..self.channels]
     }
 }
 

@@ -1,10 +1,10 @@
 //! Methods that arrange elements, composed of the operations of the family [`Movement`], through
 //! which their gradients flow.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::ops::range::whole;
 use crate::ops::{Movement, Range, apply};
-use crate::shape::{IntoAxes, Shape, normalize_axis};
+use crate::shape::{Integer, IntoAxes, Shape, normalize_axis};
 use crate::tensor::Tensor;
 
 impl Tensor {
@@ -12,6 +12,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is out of range or given twice.
+    #[track_caller]
     pub fn flip(&self, axes: impl IntoAxes) -> Result<Tensor> {
         let mut ranges = whole(self.shape());
         for axis in axes.into_axes(self.rank(), "flip")? {
@@ -22,6 +23,7 @@ impl Tensor {
     }
 
     /// Positions `start .. start + count` of one axis, which the caller has checked.
+    #[track_caller]
     fn part(&self, axis: usize, start: usize, count: usize) -> Result<Tensor> {
         let mut ranges = whole(self.shape());
         ranges[axis] = Range { start, count, step: 1 };
@@ -32,17 +34,21 @@ impl Tensor {
     /// the axes of the result): three times `[2, 4]` along axis 1 is `[2, 3, 4]`.
     ///
     /// # Errors
-    /// If there is no tensor, the axis is out of range, or shapes or types differ.
-    pub fn stack(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
-        let first = parts.first().ok_or_else(|| Error::argument("stack", "needs at least one tensor"))?;
+    /// Returns an error if there is no tensor, if the axis is out of range, if shapes or types differ, or if the result
+    /// is larger than memory can address.
+    #[track_caller]
+    pub fn stack(parts: &[&Tensor], axis: impl Integer) -> Result<Tensor> {
+        let Some(first) = parts.first() else {
+            return Err(Error::argument("stack", "needs at least one tensor"));
+        };
         let axis = normalize_axis(axis, first.rank() + 1, "stack")?;
         if let Some(other) = parts.iter().find(|part| part.shape() != first.shape()) {
             let message = format!("{} and {} differ; all shapes must be equal", first.shape(), other.shape());
             return Err(Error::argument("stack", message));
         }
         let parts: Vec<Tensor> =
-            parts.iter().map(|part| part.with_shape(part.shape().inserted(axis, 1))).collect::<Result<_>>()?;
-        Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis as isize)
+            parts.iter().map(|part| part.reshape(part.shape().inserted(axis, 1))).collect::<Result<_>>()?;
+        Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis)
     }
 
     /// The tensor laid side by side with itself, `repeats[k]` times along axis `k`; as in NumPy,
@@ -50,18 +56,20 @@ impl Tensor {
     ///
     /// # Errors
     /// If the result would be larger than memory can address.
-    pub fn tile(&self, repeats: &[usize]) -> Result<Tensor> {
+    #[track_caller]
+    pub fn tile(&self, repeats: impl Into<Shape>) -> Result<Tensor> {
+        let repeats = repeats.into();
         let rank = self.rank().max(repeats.len());
         let aligned = |values: &[usize]| -> Vec<usize> {
             std::iter::repeat_n(1, rank - values.len()).chain(values.iter().copied()).collect()
         };
-        let (sizes, repeats) = (aligned(self.shape()), aligned(repeats));
+        let (sizes, repeats) = (aligned(self.shape()), aligned(&repeats));
         let pairs = || repeats.iter().zip(&sizes);
         let apart: Shape = pairs().flat_map(|(_, &size)| [1, size]).collect();
         let repeated: Shape = pairs().flat_map(|(&repeat, &size)| [repeat, size]).collect();
         repeated.checked_size("tile")?;
         let joined: Shape = pairs().map(|(repeat, size)| repeat * size).collect();
-        self.with_shape(apart)?.expand(repeated)?.with_shape(joined)
+        self.reshape(apart)?.expand(repeated)?.reshape(joined)
     }
 
     /// The elements moved by `shift` positions along an axis; those that leave at one end come in
@@ -69,22 +77,25 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn roll(&self, shift: isize, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn roll(&self, shift: impl Integer, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "roll")?;
         let size = self.shape()[axis];
-        let shift = shift.checked_rem_euclid(size as isize).unwrap_or(0) as usize;
+        let shift = shift.to_isize().checked_rem_euclid(size as isize).unwrap_or(0) as usize;
         if shift == 0 {
             return Ok(self.clone());
         }
         let (end, start) = (self.part(axis, size - shift, shift)?, self.part(axis, 0, size - shift)?);
-        Tensor::concat(&[&end, &start], axis as isize)
+        Tensor::concat(&[&end, &start], axis)
     }
 
     /// All products of an element of this vector with one of the other: `[n]` and `[m]` give
     /// `[n, m]`.
     ///
     /// # Errors
-    /// If an operand is no vector, or the types differ or are bool.
+    /// Returns an error if an operand is not a vector, if the types differ or are bool, or if the result is larger than
+    /// memory can address.
+    #[track_caller]
     pub fn outer(&self, other: &Tensor) -> Result<Tensor> {
         if let Some(wrong) = [self, other].into_iter().find(|x| x.rank() != 1) {
             return Err(Error::shape("outer", wrong.shape(), "needs a vector; `x.flatten()` makes one"));
@@ -96,9 +107,10 @@ impl Tensor {
     ///
     /// # Errors
     /// If two shapes do not broadcast.
+    #[track_caller]
     pub fn broadcast(parts: &[&Tensor]) -> Result<Vec<Tensor>> {
         let scalar = Shape::default();
-        let shape = parts.iter().try_fold(scalar, |shape, part| shape.broadcast(part.shape(), "broadcast"))?;
+        let shape = placed(|| parts.iter().try_fold(scalar, |shape, part| shape.broadcast(part.shape(), "broadcast")))?;
         parts.iter().map(|part| part.expand(&shape)).collect()
     }
 
@@ -107,13 +119,14 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis or the position is out of range.
-    pub fn at(&self, position: isize, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn at(&self, position: impl Integer, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "at")?;
-        let size = self.shape()[axis];
+        let (size, position) = (self.shape()[axis], position.to_isize());
         let index = if position < 0 { position.saturating_add_unsigned(size) } else { position };
         if !(0..size as isize).contains(&index) {
             return Err(Error::index("at", position as i64, size));
         }
-        self.part(axis, index as usize, 1)?.with_shape(self.shape().reduced(&[axis], false))
+        self.part(axis, index as usize, 1)?.reshape(self.shape().reduced(&[axis], false))
     }
 }

@@ -3,9 +3,10 @@
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::elementwise::zip;
+use crate::operand::{Argument, Operand};
 use crate::ops::unary::converted;
 use crate::ops::{Unary, apply, operands, same_dtype};
-use crate::tensor::{Argument, Operand, Tensor};
+use crate::tensor::Tensor;
 
 /// Rows: variant, method, name, documentation.
 macro_rules! binary_table {
@@ -27,6 +28,7 @@ macro_rules! binary_table {
             ///
             /// # Errors
             /// If shapes do not broadcast or element types do not suit.
+            #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
                 self.binary(Binary::$variant, other.argument())
             }
@@ -41,6 +43,10 @@ binary_table! {
     Sub try_sub "sub";
     /// `a · b`; the fallible form of `*`. Integers wrap.
     Mul try_mul "mul";
+    /// `a · b`, and 0 where `b` is 0, even if `a` is infinite or NaN there. TensorFlow's function of that
+    /// name: for factors whose 0 means that the other one does not count. The gradient for `a` is 0
+    /// there as well.
+    MulNoNan multiply_no_nan "multiply_no_nan";
     /// `a / b`; the fallible form of `/`. Integers give float32.
     Div try_div "div";
     /// `aᵇ`. Integers give float32. By convention the derivative for `a` at `0⁰` is 0, and that for
@@ -98,7 +104,7 @@ impl Binary {
                 match a.dtype() {
                     DType::F32 => kernel!(f32, |a, b| a $op b),
                     DType::F64 => kernel!(f64, |a, b| a $op b),
-                    // Bytes and truth values are rarely compared: through int64.
+                    // `u8` and `bool` comparisons are rare, so they go through `i64`.
                     _ => Ok(zip(shape, &converted(a, DType::I64), &converted(b, DType::I64), |a: i64, b: i64| a $op b)),
                 }
             };
@@ -146,6 +152,7 @@ impl Binary {
             Binary::Add => kernel!(|a, b| a + b),
             Binary::Sub => kernel!(|a, b| a - b),
             Binary::Mul => kernel!(|a, b| a * b),
+            Binary::MulNoNan => kernel!(|a, b| if b == T::zero() { T::zero() } else { a * b }),
             Binary::Div => kernel!(|a, b| a / b),
             Binary::Pow => kernel!(|a, b| a.powf(b)),
             Binary::Maximum => kernel!(|a, b| if a > b || a.is_nan() { a } else { b }),
@@ -166,7 +173,7 @@ impl Binary {
         match self {
             Binary::Add => kernel!(|a, b| a.wrapping_add(b)),
             Binary::Sub => kernel!(|a, b| a.wrapping_sub(b)),
-            Binary::Mul => kernel!(|a, b| a.wrapping_mul(b)),
+            Binary::Mul | Binary::MulNoNan => kernel!(|a, b| a.wrapping_mul(b)),
             Binary::Div => kernel!(|a, b| (a as f64 / b as f64) as f32),
             Binary::Pow => kernel!(|a, b| (a as f64).powf(b as f64) as f32),
             Binary::Atan2 => kernel!(|a, b| (a as f64).atan2(b as f64) as f32),
@@ -208,6 +215,7 @@ fn integer_floor_div(a: i64, b: i64) -> i64 {
 }
 
 impl Tensor {
+    #[track_caller]
     pub(crate) fn binary(&self, op: Binary, other: Argument<'_>) -> Result<Tensor> {
         if let (Binary::Pow, Argument::Number(exponent)) = (op, &other) {
             return apply(Unary::Pow { exponent: exponent.to_f64() }, &[self]);
@@ -230,6 +238,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If shapes do not broadcast or types differ.
+    #[track_caller]
     pub fn allclose(&self, other: &Tensor, relative: f64, absolute: f64) -> Result<bool> {
         same_dtype(self, other, "allclose")?;
         let shape = self.shape().broadcast(other.shape(), "allclose")?;

@@ -2,6 +2,7 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// A recurrent cell in the form of Keras and PyTorch; [`Cell::step`] states the formulas.
@@ -58,6 +59,7 @@ impl Cell {
     ///
     /// # Errors
     /// If shapes or types do not suit.
+    #[track_caller]
     pub fn step(
         self,
         x: &Tensor,
@@ -91,6 +93,7 @@ impl Cell {
 ///
 /// # Errors
 /// If shapes or types do not suit.
+#[track_caller]
 pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
     n.try_add(z.try_mul(h.try_sub(n)?)?)
 }
@@ -98,10 +101,12 @@ pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
 /// The states after each step, each `[batch, time, units]`, of a recurrent layer that goes through `[batch,
 /// time, …]` step by step: forwards or `backwards`, from given states. `step` makes the states after
 /// one, each `[batch, units]`, from its number, its input and the states before. Where `mask`, `[batch,
-/// time]` of type bool, is false, a step changes no state. Errors name `operation`.
+/// time]` of type bool, is false, a step changes no state and sees zeros instead of its input, so that NaN or infinity
+/// there has no effect on gradients either. Errors name `operation`.
 ///
 /// # Errors
 /// Those of `step`, and if it gives another number of states, there is no step, or the mask does not suit.
+#[track_caller]
 pub fn unroll(
     operation: &str,
     input: &Tensor,
@@ -110,13 +115,17 @@ pub fn unroll(
     backwards: bool,
     mut step: impl FnMut(usize, &Tensor, &[Tensor]) -> Result<Vec<Tensor>>,
 ) -> Result<Vec<Tensor>> {
-    let inputs = input.unstack(1)?;
-    let masks = match mask {
+    let (inputs, masks) = match mask {
         Some(mask) => {
+            if input.rank() < 2 {
+                return Err(Error::shape(operation, input.shape(), "needs at least two axes, [batch, time, …]"));
+            }
             check_mask(operation, mask, &input.shape()[..2])?;
-            Some(mask.split(&vec![1; inputs.len()], 1)?)
+            let across = mask.shape().iter().copied().chain(std::iter::repeat_n(1, input.rank() - 2));
+            let silenced = mask.reshape(across.collect::<Shape>())?.select(input, 0.0)?;
+            (silenced.unstack(1)?, Some(mask.split(vec![1; input.shape()[1]], 1)?))
         }
-        None => None,
+        None => (input.unstack(1)?, None),
     };
     let mut states = states;
     let mut all = vec![Vec::new(); inputs.len()];

@@ -4,12 +4,13 @@
 //! gradient of `x` is `ConvInput(dy, k)` and that of `k` is `ConvKernel(x, dy)`.
 
 use crate::dtype::with_float;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::kernels::conv::Convolution;
 use crate::kernels::windows::Axis;
+use crate::operand::Operand;
 use crate::ops::{apply, operands, same_dtype};
 use crate::shape::Shape;
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::Tensor;
 
 /// How the windows of a convolution lie, along height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,21 +53,6 @@ names! { Conv:
     Conv::ConvKernel { .. } => "conv_kernel",
 }
 
-/// The number of windows of `kernel` elements along an axis of `input` elements.
-pub(super) fn windows_along(
-    input: usize,
-    kernel: usize,
-    stride: usize,
-    dilation: usize,
-    padding: (usize, usize),
-) -> Option<usize> {
-    let padded = input.checked_add(padding.0)?.checked_add(padding.1)?;
-    let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
-    // Indices into the padded image are signed where they are computed.
-    let room = isize::try_from(padded).ok()?.checked_sub(isize::try_from(reach).ok()?)?;
-    Some(usize::try_from(room).ok()?.checked_div(stride)? + 1)
-}
-
 impl Conv {
     pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let (y, k) = match self {
@@ -75,7 +61,8 @@ impl Conv {
             Conv::ConvKernel { .. } => (inputs[1], &outputs[0]),
         };
         // A multiply-add for each element of the result and each of the kernel that leads to it.
-        2 * (y.size() * k.size().checked_div(k.shape()[3]).unwrap_or(0)) as u64
+        let each = k.size().checked_div(k.shape()[3]).unwrap_or(0) as u64;
+        (y.size() as u64).saturating_mul(each).saturating_mul(2)
     }
 
     fn windows(&self) -> &Windows {
@@ -146,7 +133,7 @@ impl Conv {
         }
         let axis = |k: usize| -> Result<Axis> {
             let ((before, after), side) = (padding[k], ["height", "width"][k]);
-            let output = windows_along(input[k], kernel[k], stride[k], dilation[k], padding[k]).ok_or_else(|| {
+            Axis::new(input[k], kernel[k], stride[k], dilation[k], padding[k]).ok_or_else(|| {
                 if kernel[k] == 0 {
                     return wrong(format!("a kernel of {side} 0 has no elements"));
                 }
@@ -154,8 +141,7 @@ impl Conv {
                     "a kernel of {side} {} with dilation {} does not fit into {} and padding {before} + {after}",
                     kernel[k], dilation[k], input[k]
                 ))
-            })?;
-            Ok(Axis { input: input[k], output, kernel: kernel[k], stride: stride[k], dilation: dilation[k], before })
+            })
         };
         let axes = [axis(0)?, axis(1)?];
         let expected = [images, axes[0].output, axes[1].output, outputs];
@@ -287,8 +273,10 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the kernel is larger than the padded image, a number of channels does not fit, stride,
-    /// dilation or groups are 0, or the types differ or are not floating.
+    /// Returns an error if the kernel is larger than the padded image, if a number of channels does not match, if stride,
+    /// dilation or groups are 0, if the types differ or are not floating, or if the result is larger than memory can
+    /// address. No other option is too large: windows that lie in the padding alone give zeros.
+    #[track_caller]
     pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
         let (input, size) = (sides(self, 1), sides(&kernel, 0));
@@ -302,6 +290,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::conv2d`].
+    #[track_caller]
     pub fn conv1d(&self, kernel: impl Operand, options: ConvOptions<1>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
         if self.rank() != 3 || kernel.rank() != 3 {
@@ -318,8 +307,9 @@ impl Tensor {
     /// with [`Padding::Same`] `input · stride`.
     ///
     /// # Errors
-    /// As [`Tensor::conv2d`], or if `output_padding` is not below the stride, or not 0 with
-    /// [`Padding::Same`].
+    /// Returns an error as [`Tensor::conv2d`] does, if `output_padding` is not below the stride (with [`Padding::Same`]:
+    /// not 0), or if the padding is larger than the result.
+    #[track_caller]
     pub fn conv_transpose2d(
         &self,
         kernel: impl Operand,
@@ -349,7 +339,7 @@ impl Tensor {
                 Error::argument("conv_input", message)
             })
         };
-        let size = [side(0)?, side(1)?];
+        let size = placed(|| Ok([side(0)?, side(1)?]))?;
         apply(Conv::ConvInput { windows, size }, &[self, &kernel])
     }
 
@@ -358,6 +348,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::conv_transpose2d`].
+    #[track_caller]
     pub fn conv_transpose1d(
         &self,
         kernel: impl Operand,
@@ -378,18 +369,20 @@ impl Tensor {
     ///
     /// # Errors
     /// If there are fewer than two axes.
+    #[track_caller]
     pub fn channels_last(&self) -> Result<Tensor> {
-        let order: Vec<isize> = [0].into_iter().chain(2..self.rank() as isize).chain([1]).collect();
-        self.permute(&order)
+        let order: Vec<usize> = [0].into_iter().chain(2..self.rank()).chain([1]).collect();
+        self.permute(order)
     }
 
     /// The last axis moved to the second place: `[n, …, c]` is `[n, c, …]`, as a view.
     ///
     /// # Errors
     /// If there are fewer than two axes.
+    #[track_caller]
     pub fn channels_first(&self) -> Result<Tensor> {
         let last = self.rank() as isize - 1;
         let order: Vec<isize> = [0, last].into_iter().chain(1..last).collect();
-        self.permute(&order)
+        self.permute(order)
     }
 }

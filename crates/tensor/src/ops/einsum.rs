@@ -1,6 +1,6 @@
 //! Sums of products named by letters. Compositions of other operations.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, placed};
 use crate::ops::range::{Range, whole};
 use crate::ops::{Movement, Reduce, Reduction, apply};
 use crate::shape::{Axes, Shape};
@@ -42,9 +42,14 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the formula cannot be read, does not fit the shapes, or sums products of tensors that are not
-    /// floating.
+    /// Returns an error if the formula cannot be read or does not match the shapes, if products of tensors that are not
+    /// floating are to be summed, or if a result is larger than memory can address.
+    #[track_caller]
     pub fn einsum(formula: &str, operands: &[&Tensor]) -> Result<Tensor> {
+        placed(|| Tensor::composed_einsum(formula, operands))
+    }
+
+    fn composed_einsum(formula: &str, operands: &[&Tensor]) -> Result<Tensor> {
         let (terms, output) = parse(formula, operands)?;
         check_sizes(formula, &terms)?;
         let mut terms = terms.into_iter().map(diagonal).collect::<Result<Vec<_>>>()?.into_iter();
@@ -150,8 +155,10 @@ fn diagonal(term: Term) -> Result<Term> {
         let size = tensor.shape()[first];
         let names: Vec<Label> = order.iter().take(labels.len() - 1).map(|&axis| labels[axis]).collect();
         let moved = apply(Movement::Permute { order }, &[&tensor])?;
-        let flat: Shape = moved.shape()[..names.len() - 1].iter().copied().chain([size * size]).collect();
-        let flat = moved.with_shape(flat)?;
+        // Saturating: what memory cannot address is refused.
+        let square = size.saturating_mul(size);
+        let flat: Shape = moved.shape()[..names.len() - 1].iter().copied().chain([square]).collect();
+        let flat = moved.reshape(flat)?;
         let mut ranges = whole(flat.shape());
         ranges[names.len() - 1] = Range { start: 0, count: size, step: size as isize + 1 };
         tensor = apply(Movement::Slice { ranges }, &[&flat])?;
@@ -179,7 +186,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
             let ones = |count: usize| std::iter::repeat_n(1, count);
             let shape: Shape =
                 common.iter().copied().chain(ones(before)).chain(own.iter().copied()).chain(ones(after)).collect();
-            arranged.with_shape(shape)
+            arranged.reshape(shape)
         };
         let product = apart(&a, &left, 0, right.len())?.try_mul(apart(&b, &right, left.len(), 0)?)?;
         return Ok(Term { tensor: product, labels });
@@ -192,10 +199,11 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
         let is_shared = |label: &Label| batch.contains(label) || summed.contains(label);
         let full: Shape =
             order.iter().map(|label| if is_shared(label) { both(label) } else { term.size(label) }).collect();
+        full.checked_size("einsum")?;
         let size = |from: usize, to: usize| full[from..to].iter().product::<usize>();
         let middle = batch.len() + rows.len();
         let flat = [size(0, batch.len()), size(batch.len(), middle), size(middle, order.len())];
-        arranged.expand(&full)?.with_shape(flat)
+        arranged.expand(&full)?.reshape(flat)
     };
     let product = matrices(&a, &left, &summed)?.matmul(matrices(&b, &summed, &right)?)?;
     let sizes = batch
@@ -203,7 +211,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
         .map(both)
         .chain(left.iter().map(|label| a.size(label)))
         .chain(right.iter().map(|label| b.size(label)));
-    Ok(Term { tensor: product.with_shape(sizes.collect::<Shape>())?, labels })
+    Ok(Term { tensor: product.reshape(sizes.collect::<Shape>())?, labels })
 }
 
 impl Term {

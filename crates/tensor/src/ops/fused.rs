@@ -1,12 +1,12 @@
 //! Several steps in one kernel, where that is faster or more exact than the steps.
 
-use crate::dtype::with_float;
+use crate::dtype::{DType, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::softmax;
+use crate::kernels::{masked_softmax, softmax};
 use crate::ops::index::indices_below;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands, same_dtype};
-use crate::shape::normalize_axis;
+use crate::shape::{Integer, normalize_axis};
 use crate::tensor::Tensor;
 
 /// A fused operation.
@@ -16,6 +16,13 @@ pub enum Fused {
     Softmax {
         /// The axis.
         axis: usize,
+    },
+    /// `eˣ / Σ eˣ` along the last axis over the elements that are allowed, and 0 for the others and for all of a row in
+    /// which none is: of `x` and, if there is a second operand, a mask of type bool that broadcasts to `x` and is true
+    /// where an element is allowed. One of minus infinity is not.
+    MaskedSoftmax {
+        /// Whether row `i` along the last axis but one allows the elements up to `i` only.
+        causal: bool,
     },
     /// `x - ln Σ eˣ` along an axis.
     LogSoftmax {
@@ -30,6 +37,9 @@ pub enum Fused {
         /// The axis.
         axis: usize,
     },
+    /// The gradient of [`Fused::MaskedSoftmax`], of the same operands as [`Fused::SoftmaxGradient`]: what is 0 in the
+    /// result has the gradient 0 and counts nothing, whatever stands in `g`.
+    MaskedSoftmaxGradient,
     /// The gradient of the logarithm of a softmax along an axis: of `g`, that of its result, and that
     /// result `y ≤ 0`, `g - eʸ Σ g`.
     LogSoftmaxGradient {
@@ -43,9 +53,11 @@ pub enum Fused {
 
 names! { Fused:
     Fused::Softmax { .. } => "softmax",
+    Fused::MaskedSoftmax { .. } => "masked_softmax",
     Fused::LogSoftmax { .. } => "log_softmax",
     Fused::SoftmaxCrossEntropy => "softmax_cross_entropy",
     Fused::SoftmaxGradient { .. } => "softmax_gradient",
+    Fused::MaskedSoftmaxGradient => "masked_softmax_gradient",
     Fused::LogSoftmaxGradient { .. } => "log_softmax_gradient",
     Fused::SoftmaxCrossEntropyGradient => "softmax_cross_entropy_gradient",
 }
@@ -54,11 +66,11 @@ impl Fused {
     pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
         let each = match self {
             // Compare, subtract, exp, add, multiply; the logarithm subtracts twice in the end.
-            Fused::Softmax { .. } => 5,
+            Fused::Softmax { .. } | Fused::MaskedSoftmax { .. } => 5,
             Fused::LogSoftmax { .. } => 6,
             Fused::SoftmaxCrossEntropy => 4,
             // Multiply (or exp), add, multiply, subtract.
-            Fused::SoftmaxGradient { .. } | Fused::LogSoftmaxGradient { .. } => 4,
+            Fused::SoftmaxGradient { .. } | Fused::MaskedSoftmaxGradient | Fused::LogSoftmaxGradient { .. } => 4,
             // A softmax times the gradient.
             Fused::SoftmaxCrossEntropyGradient => return 6 * inputs[1].size() as u64,
         };
@@ -72,6 +84,11 @@ impl Fused {
                 check_axis(axis, x.rank(), self.name())?;
                 let x = &converted(x, x.dtype().to_float());
                 Ok(with_float!(x.dtype(), T => along([x], axis, |[x]| softmax::softmax::<T>(x)), else unreachable!()))
+            }
+            Fused::MaskedSoftmax { causal } => {
+                let (x, mask) = self.masked(inputs, causal)?;
+                Ok(with_float!(x.dtype(), T => masked_softmax::masked_softmax::<T>(x, mask, causal),
+                    else return Err(Error::dtype(self.name(), x.dtype(), "a floating type"))))
             }
             Fused::LogSoftmax { axis } => {
                 let [x] = operands(inputs, self.name())?;
@@ -90,6 +107,13 @@ impl Fused {
             Fused::SoftmaxGradient { axis } => {
                 let [g, y] = self.gradient_and_result(inputs, axis)?;
                 Ok(with_float!(g.dtype(), T => along([g, y], axis, |[g, y]| softmax::softmax_gradient::<T>(g, y)),
+                    else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
+            }
+            Fused::MaskedSoftmaxGradient => {
+                // A scalar has no last axis.
+                let axis = inputs.last().map_or(0, |y| y.rank().saturating_sub(1));
+                let [g, y] = self.gradient_and_result(inputs, axis)?;
+                Ok(with_float!(g.dtype(), T => masked_softmax::masked_softmax_gradient::<T>(g, y),
                     else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
             }
             Fused::LogSoftmaxGradient { axis } => {
@@ -112,6 +136,29 @@ impl Fused {
                     else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
             }
         }
+    }
+
+    /// The operands of a masked softmax, if they suit.
+    fn masked<'a>(self, inputs: &[&'a Tensor], causal: bool) -> Result<(&'a Tensor, Option<&'a Tensor>)> {
+        let (x, mask) = match *inputs {
+            [x] => (x, None),
+            [x, mask] => (x, Some(mask)),
+            _ => return Err(Error::argument(self.name(), format!("takes 1 or 2 operands, not {}", inputs.len()))),
+        };
+        let least = if causal { 2 } else { 1 };
+        if x.rank() < least {
+            return Err(Error::shape(self.name(), x.shape(), format!("needs {least} axes or more")));
+        }
+        if let Some(mask) = mask {
+            if mask.dtype() != DType::Bool {
+                return Err(Error::dtype(self.name(), mask.dtype(), "bool, as a mask must be"));
+            }
+            if !matches!(x.shape().broadcast(mask.shape(), self.name()), Ok(shape) if shape == *x.shape()) {
+                let message = format!("a mask must broadcast to {}", x.shape());
+                return Err(Error::shape(self.name(), mask.shape(), message));
+            }
+        }
+        Ok((x, mask))
     }
 
     /// Targets as indices of classes, if they suit the logits.
@@ -158,7 +205,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn softmax(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::Softmax { axis: normalize_axis(axis, self.rank(), "softmax")? }, &[self])
     }
 
@@ -166,7 +214,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn log_softmax(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn log_softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::LogSoftmax { axis: normalize_axis(axis, self.rank(), "log_softmax")? }, &[self])
     }
 
@@ -176,6 +225,7 @@ impl Tensor {
     /// # Errors
     /// If the shapes do not fit, a target is not below the number of classes, or the types do not
     /// suit.
+    #[track_caller]
     pub fn softmax_cross_entropy(&self, targets: &Tensor) -> Result<Tensor> {
         apply(Fused::SoftmaxCrossEntropy, &[self, targets])
     }

@@ -4,11 +4,12 @@ use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::index::{gather, nonzero, scatter_add, take, untake};
 use crate::kernels::select::select;
+use crate::operand::{Argument, Operand};
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands, same_dtype};
-use crate::shape::{Shape, normalize_axis};
+use crate::shape::{Integer, Shape, normalize_axis};
 use crate::storage::Buffer;
-use crate::tensor::{Argument, Operand, Tensor};
+use crate::tensor::Tensor;
 
 /// `$body` with `$add` standing for the addition of elements of a type; an error for truth values.
 macro_rules! summed {
@@ -198,6 +199,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If this tensor is not of type bool, types differ, or shapes do not broadcast.
+    #[track_caller]
     pub fn select(&self, a: impl Operand, b: impl Operand) -> Result<Tensor> {
         // A number takes the type of the other value, two numbers are float32.
         let dtype = |argument: &Argument| match argument {
@@ -215,6 +217,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a number is negative or not below `classes`, or the tensor is not of an integer type.
+    #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Result<Tensor> {
         apply(Index::OneHot { classes }, &[self])
     }
@@ -227,7 +230,8 @@ impl Tensor {
     /// # Errors
     /// If the axis is out of range, the shapes do not fit, the index is not of an integer type, or
     /// an index is negative or not below the size of the axis.
-    pub fn gather(&self, index: &Tensor, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn gather(&self, index: &Tensor, axis: impl Integer) -> Result<Tensor> {
         apply(Index::Gather { axis: normalize_axis(axis, self.rank(), "gather")? }, &[self, index])
     }
 
@@ -238,7 +242,8 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::gather`], and if the types differ or are bool.
-    pub fn scatter_add(&self, index: &Tensor, source: &Tensor, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn scatter_add(&self, index: &Tensor, source: &Tensor, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "scatter_add")?;
         apply(Index::ScatterAdd { axis }, &[self, index, source])
     }
@@ -257,7 +262,8 @@ impl Tensor {
     /// # Errors
     /// If the axis is out of range, the index is not of an integer type, or an index is negative or
     /// not below the size of the axis.
-    pub fn take(&self, index: &Tensor, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn take(&self, index: &Tensor, axis: impl Integer) -> Result<Tensor> {
         apply(Index::Take { axis: normalize_axis(axis, self.rank(), "take")? }, &[self, index])
     }
 
@@ -268,7 +274,8 @@ impl Tensor {
     /// # Errors
     /// If the axis is out of range, the shapes do not fit, this tensor is of type bool, the index is
     /// not of an integer type, or an index is negative or not below `size`.
-    pub fn untake(&self, index: &Tensor, axis: isize, size: usize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn untake(&self, index: &Tensor, axis: impl Integer, size: usize) -> Result<Tensor> {
         // Counted in the result, which has one axis in place of those of the index.
         let rank = (self.rank() + 1).saturating_sub(index.rank());
         apply(Index::Untake { axis: normalize_axis(axis, rank, "untake")?, size }, &[self, index])
@@ -279,6 +286,7 @@ impl Tensor {
     /// # Errors
     /// If the mask is not of type bool or does not broadcast to this shape, or the value is of
     /// another type.
+    #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
         let value = value.argument().into_tensor(self.dtype(), "masked_fill")?;
         for operand in [mask, &value] {
@@ -311,6 +319,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the mask is not of type bool or its shape is not that of the leading axes.
+    #[track_caller]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
         if mask.dtype() != DType::Bool {
             return Err(Error::dtype("masked_select", mask.dtype(), "bool, as a mask must be"));
@@ -321,6 +330,6 @@ impl Tensor {
         };
         let index = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(tail).copied().collect();
-        self.with_shape(rows)?.take(&index, 0)
+        self.reshape(rows)?.take(&index, 0)
     }
 }

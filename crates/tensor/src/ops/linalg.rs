@@ -5,13 +5,13 @@
 //! leading axes are a batch. They compute in float64 and round once to the type of their operands.
 
 use crate::error::{Error, Result};
+#[cfg(feature = "linalg")]
+use crate::operand::Operand;
 use crate::ops::matmul::batch_of;
 use crate::ops::{Movement, Outputs, operands, same_dtype};
 #[cfg(feature = "linalg")]
 use crate::ops::{apply, apply_pair};
 use crate::shape::Shape;
-#[cfg(feature = "linalg")]
-use crate::tensor::Operand;
 use crate::tensor::Tensor;
 
 /// An operation of linear algebra, on `[…, rows, columns]`.
@@ -170,6 +170,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a matrix is singular or not square, the shapes do not match, or the types differ.
+    #[track_caller]
     pub fn solve(&self, b: impl Operand) -> Result<Tensor> {
         with_columns(self, b, Linalg::Solve)
     }
@@ -179,6 +180,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If there is a zero on a diagonal, and as [`Tensor::solve`].
+    #[track_caller]
     pub fn solve_triangular(&self, b: impl Operand, lower: bool) -> Result<Tensor> {
         with_columns(self, b, Linalg::SolveTriangular { lower, unit_diagonal: false })
     }
@@ -187,6 +189,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::solve`].
+    #[track_caller]
     pub fn solve_unit_triangular(&self, b: impl Operand, lower: bool) -> Result<Tensor> {
         with_columns(self, b, Linalg::SolveTriangular { lower, unit_diagonal: true })
     }
@@ -196,6 +199,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a matrix is singular or not square, or the type is not floating.
+    #[track_caller]
     pub fn inverse(&self) -> Result<Tensor> {
         let [.., rows, _] = self.shape()[..] else {
             return Err(Error::shape("inverse", self.shape(), "expected square matrices, […, n, n]"));
@@ -208,6 +212,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a matrix is not positive definite or not square, or the type is not floating.
+    #[track_caller]
     pub fn cholesky(&self) -> Result<Tensor> {
         apply(Linalg::Cholesky, &[self])
     }
@@ -218,6 +223,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the matrices are not square or not floating.
+    #[track_caller]
     pub fn det(&self) -> Result<Tensor> {
         apply(Linalg::Det, &[self])
     }
@@ -228,6 +234,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the matrices are not square or not floating.
+    #[track_caller]
     pub fn slogdet(&self) -> Result<(Tensor, Tensor)> {
         apply_pair(Linalg::Slogdet, self)
     }
@@ -241,6 +248,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the matrices are not square, not floating or not finite.
+    #[track_caller]
     pub fn eigh(&self) -> Result<(Tensor, Tensor)> {
         apply_pair(Linalg::Eigh, self)
     }
@@ -251,11 +259,12 @@ impl Tensor {
     ///
     /// # Errors
     /// If there are no matrices, or the type is not floating.
+    #[track_caller]
     pub fn qr(&self) -> Result<(Tensor, Tensor)> {
         match self.shape()[..] {
             // The first columns determine Q, and the others follow from it.
             [.., rows, columns] if rows < columns => {
-                let parts = self.split(&[rows, columns - rows], -1)?;
+                let parts = self.split([rows, columns - rows], -1)?;
                 let (q, r) = apply_pair(Linalg::Qr, &parts[0])?;
                 let rest = q.t()?.matmul(&parts[1])?;
                 Ok((q, Tensor::concat(&[&r, &rest], -1)?))
@@ -267,6 +276,7 @@ impl Tensor {
 
 /// Solves for a right side that may be a vector.
 #[cfg(feature = "linalg")]
+#[track_caller]
 fn with_columns(a: &Tensor, b: impl Operand, op: Linalg) -> Result<Tensor> {
     let b = b.argument().into_tensor(a.dtype(), op.name())?;
     if b.rank() == 1 { apply(op, &[a, &b.expand_dims(-1)?])?.squeeze(-1) } else { apply(op, &[a, &b]) }

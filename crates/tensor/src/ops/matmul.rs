@@ -3,23 +3,50 @@
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::gemm::{Matrices, gemm};
+use crate::kernels::sparse::{Sparse, without_zeros};
 use crate::kernels::strided::Walk;
 use crate::kernels::tile::Tiled;
+use crate::operand::Operand;
 use crate::ops::{apply, operands, same_dtype};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
-use crate::tensor::{Operand, Tensor};
+use crate::tensor::Tensor;
 
-/// The matrix product by NumPy's rules.
+/// The matrix product by NumPy's rules. The variants differ in how they treat `0 · NaN` and `0 · ∞`, which are NaN: for
+/// finite operands all of them give the same result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Matmul;
+pub enum Matmul {
+    /// All products count, as in NumPy.
+    Dense,
+    /// Zeros of the left operand are absent, as in a sparse matrix: they add nothing, whatever they stand beside.
+    SparseLeft,
+    /// The same for zeros of the right operand.
+    SparseRight,
+    /// As [`Matmul::Dense`], but the gradient of the result is sparse: an element whose gradient is 0 adds nothing to
+    /// the gradients of the operands, even if they are NaN or infinite. The counterpart of the sparse products: it computes
+    /// all elements of the result, for a reader that uses only some of them.
+    Sampled,
+}
 
-names! { Matmul: Matmul => "matmul" }
+names! { Matmul:
+    Matmul::Dense => "matmul",
+    Matmul::SparseLeft => "sparse_matmul",
+    Matmul::SparseRight => "matmul_sparse",
+    Matmul::Sampled => "sampled_matmul",
+}
 
 impl Matmul {
+    fn sparse(self) -> Option<Sparse> {
+        match self {
+            Matmul::Dense | Matmul::Sampled => None,
+            Matmul::SparseLeft => Some(Sparse::Left),
+            Matmul::SparseRight => Some(Sparse::Right),
+        }
+    }
+
     pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let inner = inputs[0].shape().last().copied().unwrap_or(0);
-        2 * (inner * outputs[0].size()) as u64
+        (inner as u64).saturating_mul(outputs[0].size() as u64).saturating_mul(2)
     }
 
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
@@ -40,15 +67,19 @@ impl Matmul {
         let batch = batch_of(&left).broadcast(&batch_of(&right), self.name()).map_err(|_| {
             wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
         })?;
-        batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
+        let size = batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
+        let shape: Shape =
+            batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
+        if size == 0 && a.dtype().is_float() {
+            // No operand is read, so the number of matrices does not matter.
+            return Ok(Tensor::full_of(shape, 0.0, a.dtype()));
+        }
         let (left, batch_left, rows) = match folded(&left, &right) {
             Some(left) => (left, Shape::default(), batch.size() * m),
             None => (left, batch.clone(), m),
         };
-        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k]),
+        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k], self.sparse()),
             else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
-        let shape: Shape =
-            batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
         Ok(product.reshaped(shape))
     }
 }
@@ -79,11 +110,15 @@ fn strides_inserted(x: &Tensor, axis: usize) -> Strides {
     strides.into_iter().collect()
 }
 
-fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3]) -> Tensor {
+fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3], sparse: Option<Sparse>) -> Tensor {
     let [m, n, _] = sizes;
     let shape: Shape = batch.iter().copied().chain([m, n]).collect();
     let mut out = Buffer::new::<T>(shape.size());
-    gemm(sizes, &matrices::<T>(a, batch), &matrices::<T>(b, batch), out.as_mut_slice());
+    let (a, b) = (matrices::<T>(a, batch), matrices::<T>(b, batch));
+    gemm(sizes, &a, &b, out.as_mut_slice());
+    if let Some(sparse) = sparse {
+        without_zeros(sizes, &a, &b, sparse, out.as_mut_slice());
+    }
     Tensor::from_buffer(out, shape)
 }
 
@@ -109,8 +144,39 @@ impl Tensor {
     /// # Errors
     /// If the inner sizes differ, the leading axes do not broadcast, an operand is a scalar or not
     /// floating, or the types differ.
+    #[track_caller]
     pub fn matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "matmul")?;
-        apply(Matmul, &[self, &other])
+        apply(Matmul::Dense, &[self, &other])
+    }
+
+    /// [`Tensor::matmul`] in which zeros of this tensor are absent, as in a sparse matrix: they add nothing, whatever
+    /// they stand beside.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let (weights, values) = (tensor![[1.0, 0.0]], tensor![[3.0], [f64::NAN]]);
+    /// assert_eq!(weights.sparse_matmul(&values)?.item()?, 3.0);
+    /// assert!(weights.matmul(&values)?.item()?.is_nan());
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Tensor::matmul`].
+    #[track_caller]
+    pub fn sparse_matmul(&self, other: impl Operand) -> Result<Tensor> {
+        let other = other.argument().into_tensor(self.dtype(), "sparse_matmul")?;
+        apply(Matmul::SparseLeft, &[self, &other])
+    }
+
+    /// [`Tensor::matmul`] for a result of which only some elements are used. An element whose gradient is 0 adds nothing to
+    /// the gradients of the operands, even if they are NaN or infinite there. For products that are masked afterwards.
+    ///
+    /// # Errors
+    /// As [`Tensor::matmul`].
+    #[track_caller]
+    pub fn sampled_matmul(&self, other: impl Operand) -> Result<Tensor> {
+        let other = other.argument().into_tensor(self.dtype(), "sampled_matmul")?;
+        apply(Matmul::Sampled, &[self, &other])
     }
 }

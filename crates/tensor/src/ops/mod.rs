@@ -24,6 +24,7 @@ macro_rules! names {
 mod arrange;
 mod attention;
 mod binary;
+mod bytes;
 mod cell;
 mod conv;
 mod einsum;
@@ -38,12 +39,14 @@ mod pool;
 mod range;
 mod recurrent;
 mod reduce;
+mod repeated;
 mod scan;
 mod split;
 mod unary;
 mod unary_gradient;
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -57,7 +60,7 @@ pub use index::Index;
 pub use linalg::Linalg;
 pub use matmul::Matmul;
 pub use movement::Movement;
-pub use normalize::Normalize;
+pub use normalize::{Normalize, magnitudes};
 pub use pool::{Cells, Pool, PoolOptions};
 pub use range::{IntoRange, IntoRanges, Range};
 pub use recurrent::{Recurrent, Sequence, SequenceOperands};
@@ -218,9 +221,12 @@ families! {
 ///
 /// # Errors
 /// Names the operation, the shapes or values concerned, and what would be right.
+#[track_caller]
 pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     let op = op.into();
-    let mut outputs = profile::observed(&op, inputs, || op.forward(inputs), |outputs| outputs)?;
+    let place = Location::caller();
+    let outputs = profile::observed(&op, inputs, || op.forward(inputs), |outputs| outputs);
+    let mut outputs = outputs.map_err(|error| error.at(place))?;
     record::offer(&op, inputs, &mut outputs);
     Ok(outputs)
 }
@@ -229,18 +235,22 @@ pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
 ///
 /// # Errors
 /// As [`apply_all`].
+#[track_caller]
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
     let op = op.into();
     if op.has_several_outputs() {
         return apply_all(op, inputs).map(|mut outputs| outputs.swap_remove(0));
     }
+    let place = Location::caller();
     // Without the list that `apply_all` returns: this is the path of nearly every operation.
-    let mut output = profile::observed(&op, inputs, || op.forward_one(inputs), std::slice::from_ref)?;
+    let output = profile::observed(&op, inputs, || op.forward_one(inputs), std::slice::from_ref);
+    let mut output = output.map_err(|error| error.at(place))?;
     record::offer(&op, inputs, std::slice::from_mut(&mut output));
     Ok(output)
 }
 
 /// The two outputs of an operation that has two.
+#[track_caller]
 fn apply_pair(op: impl Into<Op>, x: &Tensor) -> Result<(Tensor, Tensor)> {
     let mut outputs = apply_all(op, &[x])?;
     let second = outputs.remove(1);
@@ -248,17 +258,20 @@ fn apply_pair(op: impl Into<Op>, x: &Tensor) -> Result<(Tensor, Tensor)> {
 }
 
 /// An error unless `axis` is below `rank`: operations are public data, and may come from anywhere.
+#[track_caller]
 fn check_axis(axis: usize, rank: usize, operation: &str) -> Result<()> {
-    normalize_axis(isize::try_from(axis).unwrap_or(isize::MAX), rank, operation).map(drop)
+    normalize_axis(axis, rank, operation).map(drop)
 }
 
 /// The operands of an operation that takes exactly `N`.
+#[track_caller]
 fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Result<[&'a Tensor; N]> {
     <[&Tensor; N]>::try_from(inputs)
         .map_err(|_| Error::argument(operation, format!("takes {N} operands, not {}", inputs.len())))
 }
 
 /// An error unless both operands have the same element type.
+#[track_caller]
 fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
     match (a.dtype(), b.dtype()) {
         (a, b) if a == b => Ok(()),

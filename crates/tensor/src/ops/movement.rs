@@ -2,11 +2,12 @@
 
 use crate::dtype::{Element, with_dtype};
 use crate::error::{Error, Result};
+use crate::operand::Number;
 use crate::ops::range::{self, IntoRanges, Range, cut, sliced, whole};
 use crate::ops::{apply, check_axis, operands, same_dtype};
-use crate::shape::{Axes, IntoAxes, Shape, normalize_axis};
+use crate::shape::{Axes, Integer, IntoAxes, IntoShape, Shape, normalize_axis};
 use crate::storage::Buffer;
-use crate::tensor::{Number, Tensor};
+use crate::tensor::Tensor;
 
 /// An operation that moves elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -205,7 +206,10 @@ fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {
             return Err(Error::argument("concat", message));
         }
     }
-    let shape = first.shape().with(axis, parts.iter().map(|part| part.shape()[axis]).sum());
+    // Saturating: what memory cannot address is refused.
+    let size = parts.iter().fold(0usize, |size, part| size.saturating_add(part.shape()[axis]));
+    let shape = first.shape().with(axis, size);
+    shape.checked_size("concat")?;
     Ok(with_dtype!(first.dtype(), T => {
         let mut buffer = Buffer::new::<T>(shape.size());
         let mut start = 0;
@@ -223,44 +227,30 @@ impl Tensor {
     /// The same elements in row-major order under another shape; one size may be -1 and is then
     /// what the others leave. A view where the elements lie in order.
     ///
-    /// # Errors
-    /// If the sizes' product is not the number of elements.
-    pub fn reshape<const N: usize>(&self, shape: [isize; N]) -> Result<Tensor> {
-        self.reshape_to(&shape)
-    }
-
-    /// As [`Tensor::reshape`], for a rank that is not known at compile time.
+    /// ```
+    /// # use tensor::Tensor;
+    /// let x = Tensor::zeros([4, 6]);
+    /// let (rows, columns) = (x.shape()[0], x.shape()[1]);
+    /// assert_eq!(x.reshape([2, -1])?.shape(), &[2, 12]);
+    /// assert_eq!(x.reshape([rows * columns, 1])?.shape(), &[24, 1]);
+    /// assert_eq!(x.reshape([rows as isize, 3, -1])?.shape(), &[4, 3, 2]);
+    /// assert_eq!(x.slice((..1, ..1))?.reshape(())?.rank(), 0);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`Tensor::reshape`].
-    pub fn reshape_to(&self, shape: &[isize]) -> Result<Tensor> {
-        let wrong = |reason: &str| Error::argument("reshape", format!("{} → {shape:?}: {reason}", self.shape()));
-        let known = shape.iter().filter(|&&n| n != -1).try_fold(1usize, |product, &n| {
-            usize::try_from(n).ok().and_then(|n| product.checked_mul(n)).ok_or_else(|| wrong("no such size"))
-        })?;
-        let open = shape.iter().filter(|&&n| n == -1).count();
-        let rest = match open {
-            0 => 0,
-            1 if known > 0 && self.size().is_multiple_of(known) => self.size() / known,
-            1 => return Err(wrong("the open size would not be a whole number")),
-            _ => return Err(wrong("only one size may be -1")),
-        };
-        let shape: Shape = shape.iter().map(|&n| if n == -1 { rest } else { n as usize }).collect();
+    /// Returns an error if the product of the sizes is not the number of elements.
+    #[track_caller]
+    pub fn reshape(&self, shape: impl IntoShape) -> Result<Tensor> {
+        let shape = shape.into_shape(self.shape())?;
         apply(Movement::Reshape { shape }, &[self])
-    }
-
-    /// This tensor under a given shape of the same size.
-    ///
-    /// # Errors
-    /// If the sizes' product is not the number of elements.
-    pub fn with_shape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
-        apply(Movement::Reshape { shape: shape.into() }, &[self])
     }
 
     /// The matrix with its last two axes exchanged; a view.
     ///
     /// # Errors
     /// If the rank is below 2.
+    #[track_caller]
     pub fn t(&self) -> Result<Tensor> {
         if self.rank() < 2 {
             return Err(Error::shape("transpose", self.shape(), "needs at least two axes"));
@@ -272,7 +262,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is out of range.
-    pub fn transpose(&self, first: isize, second: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn transpose(&self, first: impl Integer, second: impl Integer) -> Result<Tensor> {
         let mut order: Axes = (0..self.rank()).collect();
         let first = normalize_axis(first, self.rank(), "transpose")?;
         let second = normalize_axis(second, self.rank(), "transpose")?;
@@ -281,19 +272,20 @@ impl Tensor {
     }
 
     /// The axes in another order, each named once, counted from the end where negative; a view.
-    /// `x.permute(&[0, 3, 1, 2])` makes `[n, c, h, w]` of `[n, h, w, c]`.
+    /// `x.permute([0, 3, 1, 2])` makes `[n, c, h, w]` of `[n, h, w, c]`.
     ///
     /// # Errors
-    /// If an axis is out of range, missing, or named twice.
-    pub fn permute(&self, order: &[isize]) -> Result<Tensor> {
-        let order = order.iter().map(|&axis| normalize_axis(axis, self.rank(), "permute")).collect::<Result<Axes>>()?;
+    /// Returns an error if an axis is out of range, missing, or named twice.
+    #[track_caller]
+    pub fn permute(&self, order: impl IntoAxes) -> Result<Tensor> {
+        let order = order.into_axes(self.rank(), "permute")?;
         apply(Movement::Permute { order }, &[self])
     }
 
     /// The elements in row-major order as a vector, `[size]`; a view where they lie in order.
     #[must_use]
     pub fn flatten(&self) -> Tensor {
-        self.with_shape([self.size()]).expect("the same number of elements")
+        self.reshape([self.size()]).expect("the same number of elements")
     }
 
     /// A margin of `value` around the tensor: for each axis, how many elements to put before and
@@ -301,8 +293,9 @@ impl Tensor {
     ///
     /// # Errors
     /// If there is not one pair for each axis, or the element type does not hold `value`.
-    pub fn pad(&self, pads: &[(usize, usize)], value: f64) -> Result<Tensor> {
-        apply(Movement::Pad { pads: pads.into(), value }, &[self])
+    #[track_caller]
+    pub fn pad(&self, pads: impl AsRef<[(usize, usize)]>, value: f64) -> Result<Tensor> {
+        apply(Movement::Pad { pads: pads.as_ref().into(), value }, &[self])
     }
 
     /// The lower triangle of each matrix along the last two axes: zeros above the diagonal `k`
@@ -310,22 +303,25 @@ impl Tensor {
     ///
     /// # Errors
     /// If the rank is below 2.
-    pub fn tril(&self, k: isize) -> Result<Tensor> {
-        apply(Movement::Band { lower: None, upper: Some(k) }, &[self])
+    #[track_caller]
+    pub fn tril(&self, k: impl Integer) -> Result<Tensor> {
+        apply(Movement::Band { lower: None, upper: Some(k.to_isize()) }, &[self])
     }
 
     /// The upper triangle of each matrix along the last two axes: zeros below the diagonal `k`.
     ///
     /// # Errors
     /// If the rank is below 2.
-    pub fn triu(&self, k: isize) -> Result<Tensor> {
-        apply(Movement::Band { lower: Some(k), upper: None }, &[self])
+    #[track_caller]
+    pub fn triu(&self, k: impl Integer) -> Result<Tensor> {
+        apply(Movement::Band { lower: Some(k.to_isize()), upper: None }, &[self])
     }
 
     /// Repetition by NumPy's broadcasting: along axes of size 1 and new leading ones; a view.
     ///
     /// # Errors
     /// If the shapes do not allow it.
+    #[track_caller]
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         apply(Movement::Expand { shape: shape.into() }, &[self])
     }
@@ -342,6 +338,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a position is out of range or there are more ranges than axes.
+    #[track_caller]
     pub fn slice(&self, ranges: impl IntoRanges) -> Result<Tensor> {
         let ranges = ranges.into_ranges(self.shape())?;
         apply(Movement::Slice { ranges }, &[self])
@@ -350,8 +347,10 @@ impl Tensor {
     /// Tensors one after the other along an axis; all other sizes must be equal.
     ///
     /// # Errors
-    /// If there is no tensor, or shapes or types do not suit.
-    pub fn concat(parts: &[&Tensor], axis: isize) -> Result<Tensor> {
+    /// Returns an error if there is no tensor, if shapes or types do not match, or if the result is larger than memory
+    /// can address.
+    #[track_caller]
+    pub fn concat(parts: &[&Tensor], axis: impl Integer) -> Result<Tensor> {
         let rank = parts.first().map_or(1, |part| part.rank());
         let axis = normalize_axis(axis, rank, "concat")?;
         apply(Movement::Concat { axis }, parts)
@@ -361,15 +360,17 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn expand_dims(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn expand_dims(&self, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank() + 1, "expand_dims")?;
-        self.with_shape(self.shape().inserted(axis, 1))
+        self.reshape(self.shape().inserted(axis, 1))
     }
 
     /// The given axes, which must have size 1, taken out; `..` takes out all that have it.
     ///
     /// # Errors
     /// If an axis is out of range or has another size than 1.
+    #[track_caller]
     pub fn squeeze(&self, axes: impl IntoAxes) -> Result<Tensor> {
         let all = axes.is_all();
         let axes = axes.into_axes(self.rank(), "squeeze")?;
@@ -378,6 +379,6 @@ impl Tensor {
             return Err(Error::shape("squeeze", self.shape(), message));
         }
         let axes: Axes = axes.into_iter().filter(|&axis| self.shape()[axis] == 1).collect();
-        self.with_shape(self.shape().reduced(&axes, false))
+        self.reshape(self.shape().reduced(&axes, false))
     }
 }

@@ -4,8 +4,11 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::dtype::{Element, with_float};
 use crate::error::{Error, Result};
+use crate::kernels::elementwise::zip;
 use crate::kernels::normalize::{Groups, Statistics};
-use crate::ops::{Outputs, Reduce, Reduction, apply, apply_all, operands, same_dtype};
+use crate::kernels::reduce::by_row;
+use crate::kernels::scaled::{is_ordinary, magnitude};
+use crate::ops::{Outputs, Reduce, Reduction, apply, apply_all, check_axis, operands, same_dtype};
 use crate::shape::{Axes, IntoAxes, Shape};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
@@ -15,7 +18,8 @@ use crate::tensor::Tensor;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Normalize {
     /// Of `x`, `gamma` and `beta`, which broadcast to `[groups, columns]`:
-    /// `(x - mean) / √(variance + epsilon) · gamma + beta`, the mean and the variance (divisor `n`).
+    /// `(x - mean) / √(variance + epsilon) · gamma + beta`, the mean and the variance (divisor `n`). Groups whose
+    /// squares leave the range of the element type are scaled first; a variance that the type does not hold is infinite.
     Normalize {
         /// What is added to the variance.
         epsilon: f64,
@@ -60,13 +64,14 @@ impl Normalize {
                 }
                 with_float!(x.dtype(), T => {
                     let (x, gamma, beta) = (x.elements::<T>(), gamma.elements::<T>(), beta.elements::<T>());
-                    let statistics = groups.statistics(&x);
+                    let (x, statistics) = groups.in_range(&x, groups.statistics(&x), epsilon);
                     let y = groups.forward(&x, [&gamma, &beta], &statistics, epsilon);
+                    let [mean, variance] = statistics.of_elements();
                     let numbers = |values: Vec<f64>| Buffer::from_vec(values.into_iter().map(T::from_f64).collect());
                     Ok(smallvec![
                         Tensor::from_buffer(y, inputs[0].shape().clone()),
-                        Tensor::from_buffer(numbers(statistics.mean), small.clone()),
-                        Tensor::from_buffer(numbers(statistics.variance), small),
+                        Tensor::from_buffer(numbers(mean), small.clone()),
+                        Tensor::from_buffer(numbers(variance), small),
                     ])
                 }, else Err(Error::dtype(name, x.dtype(), "a floating type; cast the tensor first")))
             }
@@ -85,13 +90,16 @@ impl Normalize {
                 let places = Shape::from([groups.groups, groups.columns]);
                 with_float!(x.dtype(), T => {
                     let numbers = |values: &Tensor| values.elements::<T>().iter().map(|x| x.to_f64()).collect();
-                    let statistics = Statistics { mean: numbers(mean), variance: numbers(variance) };
+                    let statistics = Statistics::new(numbers(mean), numbers(variance));
                     let (g, x, gamma) = (g.elements::<T>(), x.elements::<T>(), gamma.elements::<T>());
                     let parts = if x.is_empty() {
                         let zeros = || Buffer::filled(places.size(), T::from_f64(0.0));
                         [Buffer::new::<T>(0), zeros(), zeros()]
                     } else {
-                        groups.gradient([&g, &x], &gamma, &statistics, epsilon)
+                        let (x, statistics) = groups.in_range(&x, statistics, epsilon);
+                        let mut parts = groups.gradient([&g, &x], &gamma, &statistics, epsilon);
+                        groups.multiply(parts[0].as_mut_slice::<T>(), &statistics.factors);
+                        parts
                     };
                     let shapes = [inputs[1].shape(), &places, &places];
                     Ok(parts.into_iter().zip(shapes).map(|(part, shape)| Tensor::from_buffer(part, shape.clone())).collect())
@@ -125,6 +133,7 @@ fn line(weight: &Tensor, x: &Tensor, groups: &Groups, operation: &str) -> Result
     Ok(weight.restrided(places, strides, weight.offset()))
 }
 
+#[track_caller]
 fn check_epsilon(epsilon: f64, operation: &str) -> Result<()> {
     if epsilon >= 0.0 && epsilon.is_finite() {
         return Ok(());
@@ -146,25 +155,26 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    #[track_caller]
     pub fn normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "normalize")?;
         let [one, zero] = [1.0, 0.0].map(|value| Tensor::full_of(Shape::from([]), value, self.dtype()));
         let normalized = |x: &Tensor, grouped: [usize; 4]| {
-            let [y, ..] = x.with_shape(grouped)?.normalize_groups(&one, &zero, epsilon)?;
-            y.with_shape(x.shape())
+            let [y, ..] = x.reshape(grouped)?.normalize_groups(&one, &zero, epsilon)?;
+            y.reshape(x.shape())
         };
         if let Some(grouped) = grouped(self.shape(), &axes) {
             return normalized(self, grouped);
         }
         // The axes to normalize along last.
         let kept = (0..self.rank()).filter(|axis| !axes.contains(axis));
-        let order: SmallVec<[isize; 8]> = kept.chain(axes.iter().copied()).map(|axis| axis as isize).collect();
-        let mut inverse: SmallVec<[isize; 8]> = smallvec![0; order.len()];
-        (0..).zip(&order).for_each(|(place, &axis)| inverse[axis as usize] = place);
-        let moved = self.permute(&order)?;
-        let count = axes.iter().map(|&axis| self.shape()[axis]).product();
-        let rows = moved.shape()[..self.rank() - axes.len()].iter().product();
-        normalized(&moved, [rows, 1, 1, count])?.permute(&inverse)
+        let order: SmallVec<[usize; 8]> = kept.chain(axes.iter().copied()).collect();
+        let mut inverse: SmallVec<[usize; 8]> = smallvec![0; order.len()];
+        (0..).zip(&order).for_each(|(place, &axis)| inverse[axis] = place);
+        let moved = self.permute(&order[..])?;
+        let count = self.shape().product(axes.iter().copied());
+        let rows = moved.shape().product(0..self.rank() - axes.len());
+        normalized(&moved, [rows, 1, 1, count])?.permute(&inverse[..])
     }
 
     /// Numbers `[outer, rows, groups, columns]` normalized along the axes 1 and 3, times `gamma` plus `beta`, which broadcast
@@ -174,7 +184,7 @@ impl Tensor {
     ///
     /// ```
     /// # use tensor::tensor;
-    /// let x = tensor![[1.0, 4.0], [3.0, 8.0]].with_shape([1, 2, 2, 1])?;
+    /// let x = tensor![[1.0, 4.0], [3.0, 8.0]].reshape([1, 2, 2, 1])?;
     /// let [y, mean, variance] = x.normalize_groups(&tensor![[1.0], [2.0]], &tensor![[0.0], [5.0]], 0.0)?;
     /// assert_eq!(y.to_vec::<f32>()?, [-1.0, 3.0, 1.0, 7.0]);
     /// assert_eq!((mean.to_vec::<f32>()?, variance.to_vec::<f32>()?), (vec![2.0, 6.0], vec![1.0, 4.0]));
@@ -183,40 +193,76 @@ impl Tensor {
     ///
     /// # Errors
     /// If a shape does not suit, the types differ or are not floating, or `epsilon` is not a number from 0 on.
+    #[track_caller]
     pub fn normalize_groups(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Result<[Tensor; 3]> {
         let outputs = apply_all(Normalize::Normalize { epsilon }, &[self, gamma, beta])?;
         Ok(<[Tensor; 3]>::try_from(outputs.into_vec()).expect("three outputs"))
     }
 
-    /// `x / √(mean x² + epsilon)` with the mean along axes (Zhang & Sennrich 2019).
+    /// `x / √(mean x² + epsilon)` with the mean along axes (Zhang & Sennrich 2019). Neither over- nor underflows: the
+    /// elements are scaled first where their squares leave the range of the element type.
     ///
     /// # Errors
     /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    #[track_caller]
     pub fn rms_normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "rms_normalize")?;
         let mean = Reduce { reduction: Reduction::Mean, axes, keepdims: true };
-        self.try_mul(apply(mean, &[&self.square()])?.try_add(epsilon)?.rsqrt())
+        let squares = apply(mean.clone(), &[&self.square()])?;
+        let Some(magnitudes) = magnitudes(self, &squares, &mean.axes, epsilon)? else {
+            return self.try_mul(squares.try_add(epsilon)?.rsqrt());
+        };
+        let scaled = self.try_div(&magnitudes)?;
+        let epsilon = magnitudes.reciprocal().try_mul(epsilon)?.try_div(&magnitudes)?;
+        scaled.try_mul(apply(mean, &[&scaled.square()])?.try_add(epsilon)?.rsqrt())
     }
+}
+
+/// By what to divide the elements of `x` for means of their squares to stay in the range of the element type: `None` if
+/// `mean_squares`, the means along `axes` (kept, with size 1), show that all are in it, else the largest absolute value
+/// where they are not, and 1 where they are. It is a constant. `epsilon` is what is added to the means.
+///
+/// # Errors
+/// Returns an error if an axis is out of range, if the shapes do not match, or if the types are not floating.
+#[track_caller]
+pub fn magnitudes(x: &Tensor, mean_squares: &Tensor, axes: &[usize], epsilon: f64) -> Result<Option<Tensor>> {
+    axes.iter().try_for_each(|&axis| check_axis(axis, x.rank(), "magnitudes"))?;
+    same_dtype(x, mean_squares, "magnitudes")?;
+    let shape = x.shape().reduced(axes, true);
+    if *mean_squares.shape() != shape {
+        return Err(Error::shape("magnitudes", mean_squares.shape(), format!("must be {shape}")));
+    }
+    with_float!(x.dtype(), T => {
+        let is_ordinary = |square: T| is_ordinary::<T>(square.to_f64(), epsilon);
+        if mean_squares.elements::<T>().iter().all(|&square| is_ordinary(square)) {
+            return Ok(None);
+        }
+        let largest = by_row::<T, T>(x, axes, true, magnitude);
+        let pick = |square: T, largest: T| if is_ordinary(square) { T::from_f64(1.0) } else { largest };
+        Ok(Some(zip(shape, mean_squares, &largest, pick)))
+    }, else Err(Error::dtype("magnitudes", x.dtype(), "a floating type; cast it first")))
 }
 
 /// A shape in which these axes are joined to the axes 1 and 3, and all others to 0 and 2, if their order allows it.
 fn grouped(shape: &Shape, axes: &Axes) -> Option<[usize; 4]> {
-    let mut sizes = [1; 4];
+    let mut sizes = [1usize; 4];
     let mut place = 0;
     for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
         // Axes of one kind go to odd places.
         if (place % 2 == 1) != axes.contains(&axis) {
             place += 1;
         }
-        *sizes.get_mut(place)? *= size;
+        let joined = sizes.get_mut(place)?;
+        *joined = joined.saturating_mul(size);
     }
     Some(sizes)
 }
 
+#[track_caller]
 fn checked(x: &Tensor, axes: impl IntoAxes, epsilon: f64, operation: &str) -> Result<Axes> {
     if !x.dtype().is_float() {
         return Err(Error::dtype(operation, x.dtype(), "a floating type; cast the tensor first"));
     }
     check_epsilon(epsilon, operation)?;
-    axes.into_axes(x.rank(), operation)
+    axes.into_sorted_axes(x.rank(), operation)
 }

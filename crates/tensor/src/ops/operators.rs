@@ -4,8 +4,9 @@
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::operand::{Number, Operand};
 use crate::ops::{Binary, Unary, apply};
-use crate::tensor::{Number, Operand, Tensor};
+use crate::tensor::Tensor;
 
 /// The result of an operator, or a panic with the message of the error.
 #[track_caller]
@@ -70,6 +71,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If the tensor is of type bool.
+    #[track_caller]
     pub fn try_neg(&self) -> crate::Result<Tensor> {
         apply(Unary::Neg, &[self])
     }

@@ -2,10 +2,11 @@
 
 use smallvec::SmallVec;
 
-use crate::dtype::with_float;
+use crate::dtype::{DType, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::pool::{Pooling, Span, Spans};
-use crate::ops::conv::{Padding, halved, reach, same_padding, sides, windows_along};
+use crate::kernels::windows::windows_along;
+use crate::ops::conv::{Padding, halved, reach, same_padding, sides};
 use crate::ops::{apply, operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
@@ -66,13 +67,39 @@ names! { Pool:
 }
 
 impl Cells {
-    /// The windows over an axis of `input` elements.
-    fn spans(self, input: usize, count_padding: bool, side: &str) -> std::result::Result<Spans, String> {
-        match self {
-            Cells::Adaptive(count) => {
-                if input == 0 {
-                    return Err(format!("a {side} of 0 elements cannot be divided into cells"));
+    /// The number of windows over an axis of `input` elements, if the options suit it. The one place where they are checked.
+    fn count(self, input: usize, side: &str) -> std::result::Result<usize, String> {
+        let count = match self {
+            Cells::Adaptive(_) if input == 0 => {
+                return Err(format!("a {side} of 0 elements cannot be divided into cells"));
+            }
+            Cells::Adaptive(count) => count,
+            Cells::Windows { size, stride, dilation, padding } => {
+                for (option, value) in [("size", size), ("stride", stride), ("dilation", dilation)] {
+                    if value == 0 {
+                        return Err(format!("{option} 0: must be at least 1"));
+                    }
                 }
+                let (before, after) = padding;
+                windows_along(input, size, stride, dilation, padding).ok_or_else(|| {
+                    format!(
+                        "a window of {side} {size} with dilation {dilation} does not fit into {input} and padding \
+                         {before} + {after}"
+                    )
+                })?
+            }
+        };
+        // The windows along an axis are listed.
+        match count <= isize::MAX as usize / (2 * size_of::<Span>()) {
+            true => Ok(count),
+            false => Err(format!("{count} windows along the {side} are more than memory can hold")),
+        }
+    }
+
+    /// The windows, `count` of them, over an axis of `input` elements.
+    fn spans(self, input: usize, count: usize, count_padding: bool, side: &str) -> std::result::Result<Spans, String> {
+        match self {
+            Cells::Adaptive(_) => {
                 // In 128 bits, where no product of two sizes overflows.
                 let wide = |k: usize| k as u128 * input as u128;
                 let span = |k: usize| {
@@ -82,32 +109,32 @@ impl Cells {
                 };
                 Ok(Spans { input, step: 1, spans: (0..count).map(span).collect() })
             }
-            Cells::Windows { size, stride, dilation, padding } => {
-                for (option, value) in [("size", size), ("stride", stride), ("dilation", dilation)] {
-                    if value == 0 {
-                        return Err(format!("{option} 0: must be at least 1"));
-                    }
-                }
-                let (before, after) = padding;
-                let outputs = windows_along(input, size, stride, dilation, padding).ok_or_else(|| {
-                    format!(
-                        "a window of {side} {size} with dilation {dilation} does not fit into {input} and padding \
-                         {before} + {after}"
-                    )
-                })?;
+            Cells::Windows { size, stride, dilation, padding: (before, after) } => {
+                // No place overflows: all lie in the padded axis, whose size `count` has checked. The distance of places
+                // means nothing if there is only one.
+                let dilation = if size == 1 { 1 } else { dilation };
                 let span = |output: usize| {
                     let first = output * stride;
                     let skipped = before.saturating_sub(first).div_ceil(dilation).min(size);
-                    let start = (first + skipped * dilation).saturating_sub(before);
+                    let start = first.saturating_add(skipped.saturating_mul(dilation)).saturating_sub(before);
                     let inside = input.saturating_sub(start).div_ceil(dilation).min(size - skipped);
-                    Span { start, count: inside, divisor: if count_padding { size } else { inside } }
+                    let span = Span { start, count: inside, divisor: if count_padding { size } else { inside } };
+                    (inside > 0).then_some(span)
                 };
-                let spans: SmallVec<[Span; 16]> = (0..outputs).map(span).collect();
-                if spans.iter().any(|span| span.count == 0) {
-                    return Err(format!(
+                let padding_alone = || {
+                    format!(
                         "with {input} elements and padding {before} + {after} a window of {side} {size} lies in the \
                          padding alone"
-                    ));
+                    )
+                };
+                // The last one first: most windows that are too many to be listed lie in the padding.
+                span(count - 1).ok_or_else(padding_alone)?;
+                let mut spans = SmallVec::new();
+                if spans.try_reserve_exact(count).is_err() {
+                    return Err(format!("there is no memory for {count} windows along the {side}"));
+                }
+                for output in 0..count {
+                    spans.push(span(output).ok_or_else(padding_alone)?);
                 }
                 Ok(Spans { input, step: dilation, spans })
             }
@@ -132,7 +159,7 @@ impl Pool {
             Cells::Windows { size, .. } => size,
             Cells::Adaptive(count) => large.shape()[1 + axis].div_ceil(count.max(1)),
         };
-        (small.size() * window(0) * window(1)) as u64
+        [window(0), window(1)].iter().fold(small.size() as u64, |flops, &window| flops.saturating_mul(window as u64))
     }
 
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
@@ -153,13 +180,14 @@ impl Pool {
             Pool::Average { cells, count_padding } => (cells, count_padding, [height, width]),
             Pool::AverageInput { cells, count_padding, size } => (cells, count_padding, size),
         };
-        let spans = |k: usize| {
-            let spans = cells[k].spans(size[k], count_padding, ["height", "width"][k]);
-            spans.map_err(|message| Error::shape(name, first.shape(), message))
-        };
-        let pooling = Pooling { images, channels, axes: [spans(0)?, spans(1)?] };
+        const SIDES: [&str; 2] = ["height", "width"];
+        let wrong = |message: String| Error::shape(name, first.shape(), message);
+        let count = |k: usize| cells[k].count(size[k], SIDES[k]).map_err(wrong);
+        let counts = [count(0)?, count(1)?];
         let input = Shape::from([images, size[0], size[1], channels]);
-        let output = Shape::from([images, pooling.axes[0].spans.len(), pooling.axes[1].spans.len(), channels]);
+        let output = Shape::from([images, counts[0], counts[1], channels]);
+        input.checked_size(name)?;
+        let outputs = output.checked_size(name)?;
         let check = |x: &Tensor, expected: &Shape| match x.shape() == expected {
             true => Ok(()),
             false => Err(Error::shape(name, x.shape(), format!("these windows need the shape {expected}"))),
@@ -179,7 +207,15 @@ impl Pool {
                 input
             }
         };
-        shape.checked_size(name)?;
+        if outputs == 0 {
+            // Without windows the result is empty, and so is every sum of gradients.
+            return match first.dtype().is_float() {
+                true => Ok(Tensor::full_of(shape, 0.0, first.dtype())),
+                false => Err(not_floating(name, first.dtype())),
+            };
+        }
+        let spans = |k: usize| cells[k].spans(size[k], counts[k], count_padding, SIDES[k]).map_err(wrong);
+        let pooling = Pooling { images, channels, axes: [spans(0)?, spans(1)?] };
         let buffer = with_float!(first.dtype(), T => {
             let (x, other) = (first.elements::<T>(), second.map(Tensor::elements::<T>));
             let other = other.as_deref().unwrap_or(&[]);
@@ -190,9 +226,13 @@ impl Pool {
                 Pool::Average { .. } => pooling.average(&x),
                 Pool::AverageInput { .. } => pooling.average_input(&x),
             }
-        }, else return Err(Error::dtype(name, first.dtype(), "a floating type; cast it first")));
+        }, else return Err(not_floating(name, first.dtype())));
         Ok(Tensor::from_buffer(buffer, shape))
     }
+}
+
+fn not_floating(operation: &str, found: DType) -> Error {
+    Error::dtype(operation, found, "a floating type; cast it first")
 }
 
 /// The options of a pooling along `N` axes.
@@ -255,8 +295,9 @@ impl Tensor {
     /// gradient goes to the first of equal elements, in row-major order.
     ///
     /// # Errors
-    /// If the windows do not fit or one lies in the padding alone, size, stride or dilation are 0, or
-    /// this tensor is not floating.
+    /// Returns an error if the windows do not fit, if one has no element of the image, if size, stride or dilation are 0,
+    /// if this tensor is not floating, or if there are more windows than memory can hold.
+    #[track_caller]
     pub fn max_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Max(options.both(self)), &[self])
     }
@@ -265,6 +306,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::max_pool2d`].
+    #[track_caller]
     pub fn average_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Average { cells: options.both(self), count_padding: options.count_padding }, &[self])
     }
@@ -273,6 +315,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::max_pool2d`].
+    #[track_caller]
     pub fn max_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         apply(Pool::Max(flat(self, &options)), &[&self.expand_dims(1)?])?.squeeze(1)
     }
@@ -281,6 +324,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::max_pool2d`].
+    #[track_caller]
     pub fn average_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         let pool = Pool::Average { cells: flat(self, &options), count_padding: options.count_padding };
         apply(pool, &[&self.expand_dims(1)?])?.squeeze(1)
@@ -291,7 +335,9 @@ impl Tensor {
     /// `[1, 1]` it is a global pooling.
     ///
     /// # Errors
-    /// If the image has no elements or is not `[images, height, width, channels]`, floating.
+    /// Returns an error if the image has no elements, if this tensor is not `[images, height, width, channels]` and
+    /// floating, or if there are more windows than memory can hold.
+    #[track_caller]
     pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Max(size.map(Cells::Adaptive)), &[self])
     }
@@ -300,6 +346,7 @@ impl Tensor {
     ///
     /// # Errors
     /// As [`Tensor::adaptive_max_pool2d`].
+    #[track_caller]
     pub fn adaptive_average_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Average { cells: size.map(Cells::Adaptive), count_padding: false }, &[self])
     }

@@ -18,6 +18,7 @@ pub struct Range {
 impl Range {
     /// This range, if its positions lie on an axis of `size`; ranges of fewer than two positions
     /// get the step 1, whatever it was, so that no stride is computed from it.
+    #[track_caller]
     fn checked(self, size: usize, operation: &str) -> Result<Range> {
         let Range { start, count, step } = self;
         if step == 0 {
@@ -72,6 +73,7 @@ pub trait IntoRange {
     ///
     /// # Errors
     /// If a position is out of range or the step is 0.
+    #[track_caller]
     fn into_range(self, size: usize) -> Result<Range>;
 }
 
@@ -81,10 +83,12 @@ pub trait IntoRanges {
     ///
     /// # Errors
     /// If a position is out of range, a step is 0, or there are more ranges than axes.
+    #[track_caller]
     fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>>;
 }
 
 /// A bound counted from the end where negative; it must lie in `0..=size`.
+#[track_caller]
 fn bound(position: i128, size: usize) -> Result<usize> {
     let index = if position < 0 { position + size as i128 } else { position };
     if (0..=size as i128).contains(&index) {
@@ -96,27 +100,34 @@ fn bound(position: i128, size: usize) -> Result<usize> {
 }
 
 /// A range between two bounds; nothing where the end lies before the start.
+#[track_caller]
 fn between(start: Option<i128>, end: Option<i128>, size: usize) -> Result<Range> {
     let start = bound(start.unwrap_or(0), size)?;
-    let end = end.map_or(Ok(size), |end| bound(end, size))?;
+    let end = match end {
+        Some(end) => bound(end, size)?,
+        None => size,
+    };
     Ok(Range { start, count: end.saturating_sub(start), step: 1 })
 }
 
 macro_rules! std_ranges {
     ($($integer:ty),*) => {$(
         impl IntoRange for std::ops::Range<$integer> {
+            #[track_caller]
             fn into_range(self, size: usize) -> Result<Range> {
                 between(Some(self.start as i128), Some(self.end as i128), size)
             }
         }
 
         impl IntoRange for std::ops::RangeFrom<$integer> {
+            #[track_caller]
             fn into_range(self, size: usize) -> Result<Range> {
                 between(Some(self.start as i128), None, size)
             }
         }
 
         impl IntoRange for std::ops::RangeTo<$integer> {
+            #[track_caller]
             fn into_range(self, size: usize) -> Result<Range> {
                 between(None, Some(self.end as i128), size)
             }
@@ -125,9 +136,10 @@ macro_rules! std_ranges {
 }
 
 // `i32` is what the compiler takes for a literal that nothing else determines.
-std_ranges!(i32, isize, usize);
+std_ranges!(i32, i64, isize, usize);
 
 impl IntoRange for std::ops::RangeFull {
+    #[track_caller]
     fn into_range(self, size: usize) -> Result<Range> {
         between(None, None, size)
     }
@@ -135,6 +147,7 @@ impl IntoRange for std::ops::RangeFull {
 
 /// Python's `start:end:step`, whose bounds are cut to the axis.
 impl IntoRange for (Option<isize>, Option<isize>, isize) {
+    #[track_caller]
     fn into_range(self, size: usize) -> Result<Range> {
         let (start, end, step) = self;
         let (n, wide) = (size as i128, step as i128);
@@ -151,12 +164,14 @@ impl IntoRange for (Option<isize>, Option<isize>, isize) {
 }
 
 impl IntoRange for Range {
+    #[track_caller]
     fn into_range(self, size: usize) -> Result<Range> {
         self.checked(size, "slice")
     }
 }
 
 impl<R: IntoRange> IntoRanges for R {
+    #[track_caller]
     fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>> {
         (self,).into_ranges(shape)
     }
@@ -166,6 +181,7 @@ macro_rules! range_tuples {
     ($($count:literal: $($name:ident)+;)*) => {$(
         impl<$($name: IntoRange),+> IntoRanges for ($($name,)+) {
             #[allow(non_snake_case)]
+            #[track_caller]
             fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>> {
                 if shape.rank() < $count {
                     return Err(Error::shape("slice", shape, concat!("has fewer axes than the ", $count, " ranges")));

@@ -22,7 +22,7 @@ pub enum Recurrent {
     /// | the recurrent kernel | `[units, gates · units]` |
     /// | the bias of the product with the state | `[gates · units]` |
     /// | the states before the first step | `[batch, units]` each |
-    /// | if wanted, a mask: where false, a step changes no state | `[batch, time]`, bool |
+    /// | if wanted, a mask: where false, a step changes no state, whatever its input | `[batch, time]`, bool |
     States(Sequence),
     /// The gradients of the projected inputs and of the initial states, and of a GRU also that of the
     /// product with the recurrent kernel at each step (of the others it is that of the projected inputs).
@@ -81,6 +81,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If shapes or types do not suit the cell.
+    #[track_caller]
     pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = operands;
         if states.len() != self.cell.states() {
@@ -98,6 +99,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If there are too few or too many.
+    #[track_caller]
     pub fn operands<'a, T>(&self, list: &'a [T]) -> Result<SequenceOperands<'a, T>> {
         let least = 3 + self.cell.states();
         match list {
@@ -119,6 +121,7 @@ impl Sequence {
     ///
     /// # Errors
     /// If shapes or types do not suit.
+    #[track_caller]
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
         let biases = bias.expand(projected.shape())?.unstack(1)?;
@@ -170,7 +173,8 @@ impl Recurrent {
             Recurrent::States(_) => (inputs[1], inputs[0].size()),
             Recurrent::Gradient(_) => (inputs[sequence.cell.states() + 1], outputs[0].size()),
         };
-        (2 * kernel.shape()[0] * elements + elements) as u64
+        let each = (kernel.shape()[0] as u64).saturating_mul(2).saturating_add(1);
+        each.saturating_mul(elements as u64)
     }
 
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Outputs> {
@@ -190,7 +194,8 @@ impl Recurrent {
         let operands = sequence.operands(operands)?;
         let sizes = sequence.check(&operands, self.name())?;
         let [batch, time, units] = sizes;
-        let columns = |k: usize| if k == states { saved_parts(sequence.cell) * units } else { units };
+        // Saturating: what memory cannot address is refused.
+        let columns = |k: usize| if k == states { saved_parts(sequence.cell).saturating_mul(units) } else { units };
         for (k, given) in gradients.iter().enumerate().chain(after.iter().enumerate()) {
             same_dtype(operands.projected, given, self.name())?;
             if given.shape()[..] != [batch, time, columns(k)] {
@@ -200,6 +205,7 @@ impl Recurrent {
         }
         let dtype = operands.projected.dtype();
         let shapes = |k: usize| Shape::from([batch, time, columns(k)]);
+        shapes(states).checked_size(self.name())?;
         Ok(with_float!(dtype, T => {
             let (projected, kernel) = (operands.projected.elements::<T>(), operands.kernel.elements::<T>());
             let (initial, mask) = (elements::<T>(operands.states), operands.mask.map(|mask| mask.elements::<bool>()));

@@ -2,9 +2,12 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
+use crate::kernels::elementwise::{map, zip};
 use crate::kernels::fold::{Fold, larger, largest, smallest, sum, sum_of};
 use crate::kernels::reduce::by_row;
+use crate::kernels::scaled::{is_ordinary, magnitude};
 use crate::kernels::softmax::log_sum_exp;
+use crate::ops::repeated::once;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
@@ -98,49 +101,79 @@ impl Reduce {
                 return Err(Error::argument(self.name(), format!("axes {:?} are not ascending", &self.axes[..])));
             }
         }
-        let empty = self.axes.iter().any(|&axis| x.shape()[axis] == 0);
+        match self.reduction {
+            Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin if self.count(x) == 0 => {
+                return Err(Error::shape(self.name(), x.shape(), "needs at least one element along the axes"));
+            }
+            Reduction::Any | Reduction::All if x.dtype() != DType::Bool => {
+                return Err(Error::dtype(self.name(), x.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
+            }
+            _ => {}
+        }
+        if x.size() == 0 {
+            x.shape().reduced(&self.axes, self.keepdims).checked_size(self.name())?;
+        }
+        Ok(match once(x) {
+            Some(once) => self.of_repeated(x, &once, |reduce| reduce.computed(&once)),
+            None => self.computed(x),
+        })
+    }
+
+    /// How many elements make one of the result.
+    pub(super) fn count(&self, x: &Tensor) -> usize {
+        x.shape().product(self.axes.iter().copied())
+    }
+
+    /// The reduction of a tensor that it takes.
+    fn computed(&self, x: &Tensor) -> Tensor {
         let (axes, keep) = (&self.axes[..], self.keepdims);
         match self.reduction {
             Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin => {
-                if empty {
-                    return Err(Error::shape(self.name(), x.shape(), "needs at least one element along the axes"));
-                }
-                Ok(with_dtype!(x.dtype(), T => self.order::<T>(x)))
+                with_dtype!(x.dtype(), T => self.order::<T>(x))
             }
             Reduction::Any | Reduction::All => {
-                if x.dtype() != DType::Bool {
-                    return Err(Error::dtype(self.name(), x.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
-                }
                 let any = self.reduction == Reduction::Any;
                 let combine = move |a: bool, b: bool| if any { a | b } else { a & b };
-                Ok(Fold { neutral: !any, lift: |x: bool| x, combine }.over(x, axes, keep))
-            }
-            Reduction::Sum | Reduction::Prod if !x.dtype().is_float() => {
-                let x = converted(x, DType::I64);
-                Ok(if self.reduction == Reduction::Sum {
-                    Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }.over(&x, axes, keep)
-                } else {
-                    Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }.over(&x, axes, keep)
-                })
+                Fold { neutral: !any, lift: |x: bool| x, combine }.over(x, axes, keep)
             }
             _ => match x.dtype() {
-                DType::F32 => Ok(self.float::<f32>(x)),
-                DType::F64 => Ok(self.float::<f64>(x)),
-                // Only the result is rounded to float32: large integers differ by less than that holds.
-                _ => Ok(converted(&self.float::<f64>(&converted(x, DType::F64)), DType::F32).into_owned()),
+                DType::F32 => self.float::<f32>(x),
+                DType::F64 => self.float::<f64>(x),
+                DType::U8 | DType::Bool => self.of_bytes(x),
+                DType::I64 => match self.reduction {
+                    Reduction::Sum => {
+                        Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }.over(x, axes, keep)
+                    }
+                    Reduction::Prod => {
+                        Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }.over(x, axes, keep)
+                    }
+                    // Only the result is rounded to float32: large integers differ by less than that holds.
+                    _ => converted(&self.float::<f64>(&converted(x, DType::F64)), DType::F32).into_owned(),
+                },
             },
         }
     }
 
     fn float<T: Float>(&self, x: &Tensor) -> Tensor {
         let (axes, keep) = (&self.axes[..], self.keepdims);
-        let count: usize = axes.iter().map(|&axis| x.shape()[axis]).product();
+        let count = self.count(x);
         match self.reduction {
             Reduction::Sum => sum::<T>().over::<T>(x, axes, keep),
             Reduction::Mean => {
-                let count = T::from_f64(count as f64);
+                let divisor = T::from_f64(count as f64);
                 let sums = sum::<T>().over::<T>(x, axes, keep);
-                crate::kernels::elementwise::map(&sums, move |x: T| x / count)
+                if sums.elements::<T>().iter().fold(true, |all, sum| all & sum.is_finite()) {
+                    return map(&sums, move |sum: T| sum / divisor);
+                }
+                let means = by_row(x, axes, keep, scaled_mean::<T>);
+                zip(
+                    sums.shape().clone(),
+                    &sums,
+                    &means,
+                    move |sum: T, mean: T| {
+                        if sum.is_finite() { sum / divisor } else { mean }
+                    },
+                )
             }
             Reduction::Prod => {
                 Fold { neutral: T::one(), lift: |x: T| x, combine: |a: T, b: T| a * b }.over(x, axes, keep)
@@ -149,7 +182,12 @@ impl Reduce {
                 let divisor = T::from_f64((count as f64 - correction).max(0.0));
                 by_row(x, axes, keep, |row: &[T]| {
                     let mean = sum().row(row) / T::from_f64(row.len() as f64);
-                    sum_of(move |x: T| (x - mean) * (x - mean)).row(row) / divisor
+                    let squares = sum_of(move |x: T| (x - mean) * (x - mean)).row(row);
+                    let are_equal = || row.iter().all(|&x| x == row[0]);
+                    if is_ordinary::<T>(squares.to_f64(), 0.0) || (squares == T::zero() && are_equal()) {
+                        return squares / divisor;
+                    }
+                    scaled_variance(row, divisor)
                 })
             }
             Reduction::LogSumExp => log_sum_exp::<T>(x, axes, keep),
@@ -158,10 +196,12 @@ impl Reduce {
                 // The sums of squares are the answer unless some over- or underflowed.
                 let safe = T::from_f64(1e-20)..T::from_f64(1e30);
                 if squares.elements::<T>().iter().all(|square| safe.contains(square)) {
-                    crate::kernels::elementwise::map(&squares, |x: T| x.sqrt())
-                } else {
-                    Self::scaled_norms::<T>(x, axes, keep)
+                    return map(&squares, |x: T| x.sqrt());
                 }
+                let norms = by_row(x, axes, keep, scaled_norm::<T>);
+                zip(squares.shape().clone(), &squares, &norms, move |squares: T, norm: T| {
+                    if safe.contains(&squares) { squares.sqrt() } else { norm }
+                })
             }
             Reduction::Max
             | Reduction::Min
@@ -170,18 +210,6 @@ impl Reduce {
             | Reduction::Any
             | Reduction::All => unreachable!("{} needs no floats", self.name()),
         }
-    }
-
-    /// Euclidean norms of elements divided by the largest of them, whose squares do not over- or
-    /// underflow.
-    fn scaled_norms<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> Tensor {
-        by_row(x, axes, keep, |row: &[T]| {
-            let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
-            if largest == T::zero() || !largest.is_finite() {
-                return largest;
-            }
-            largest * sum_of(move |x: T| (x / largest) * (x / largest)).row(row).sqrt()
-        })
     }
 
     fn order<T: Element>(&self, x: &Tensor) -> Tensor {
@@ -193,6 +221,30 @@ impl Reduce {
             _ => smallest::<T>().over::<T>(x, axes, keep),
         }
     }
+}
+
+/// The Euclidean norm, from elements divided by the largest of them, whose squares do not over- or underflow.
+fn scaled_norm<T: Float>(row: &[T]) -> T {
+    let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
+    if largest == T::zero() || !largest.is_finite() {
+        return largest;
+    }
+    largest * sum_of(move |x: T| (x / largest) * (x / largest)).row(row).sqrt()
+}
+
+/// The mean, from elements divided by the largest of them, whose sum does not overflow.
+fn scaled_mean<T: Float>(row: &[T]) -> T {
+    let (largest, count) = (magnitude(row), T::from_f64(row.len() as f64));
+    largest * (sum_of(move |x: T| x / largest).row(row) / count)
+}
+
+/// The sum of squared deviations from the mean, divided by `divisor`, from elements divided by the largest of them. It
+/// overflows only if the result does.
+fn scaled_variance<T: Float>(row: &[T], divisor: T) -> T {
+    let (largest, count) = (magnitude(row), T::from_f64(row.len() as f64));
+    let mean = sum_of(move |x: T| x / largest).row(row) / count;
+    let squares = sum_of(move |x: T| (x / largest - mean) * (x / largest - mean)).row(row);
+    squares / divisor * largest * largest
 }
 
 /// Index of the first element that no other beats, or of the first NaN.
@@ -216,8 +268,9 @@ impl Tensor {
     /// # Errors
     /// If an axis is out of range or given twice, the element type does not suit, or the extreme of
     /// nothing is asked for.
+    #[track_caller]
     pub fn reduce(&self, reduction: Reduction, axes: impl IntoAxes, keepdims: bool) -> Result<Tensor> {
-        let axes = axes.into_axes(self.rank(), reduction.name())?;
+        let axes = axes.into_sorted_axes(self.rank(), reduction.name())?;
         apply(Reduce { reduction, axes, keepdims }, &[self])
     }
 
@@ -237,6 +290,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong.
+    #[track_caller]
     pub fn var_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
         self.reduce(Reduction::Var { correction }, axes, keepdims)
     }
@@ -247,9 +301,10 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong.
+    #[track_caller]
     pub fn std_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
-        let axes = axes.into_axes(self.rank(), "std")?;
-        let count = axes.iter().map(|&axis| self.shape()[axis]).product::<usize>() as f64;
+        let axes = axes.into_sorted_axes(self.rank(), "std")?;
+        let count = self.shape().product(axes.iter().copied()) as f64;
         // Only the result is rounded to float32, as that of the variance.
         let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::F64) };
         let reduce = |x: &Tensor, reduction, keepdims| apply(Reduce { reduction, axes: axes.clone(), keepdims }, &[x]);
@@ -263,6 +318,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If an axis is wrong.
+    #[track_caller]
     pub fn std_axes(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, false, 0.0)
     }
@@ -283,6 +339,7 @@ macro_rules! along_axes {
             ///
             /// # Errors
             /// If an axis is out of range or given twice, or type or size do not suit.
+            #[track_caller]
             pub fn $drop(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, false)
             }
@@ -291,6 +348,7 @@ macro_rules! along_axes {
             ///
             /// # Errors
             #[doc = concat!("As [`Tensor::", stringify!($drop), "`].")]
+            #[track_caller]
             pub fn $keep(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, true)
             }
@@ -333,6 +391,7 @@ macro_rules! over_all {
             ///
             /// # Errors
             /// If type or size do not suit.
+            #[track_caller]
             pub fn $name(&self) -> Result<Tensor> {
                 self.reduce($reduction, .., false)
             }

@@ -8,7 +8,7 @@ use crate::kernels::index::gather;
 use crate::kernels::scan::{cumulate, order};
 use crate::ops::unary::converted;
 use crate::ops::{Outputs, apply, apply_pair, check_axis, operands};
-use crate::shape::normalize_axis;
+use crate::shape::{Integer, normalize_axis};
 use crate::tensor::Tensor;
 
 /// An operation along one axis, which keeps its place.
@@ -103,7 +103,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn cumsum(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn cumsum(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Scan::CumSum { axis: normalize_axis(axis, self.rank(), "cumsum")? }, &[self])
     }
 
@@ -112,7 +113,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn cumprod(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn cumprod(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Scan::CumProd { axis: normalize_axis(axis, self.rank(), "cumprod")? }, &[self])
     }
 
@@ -129,7 +131,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn sort(&self, axis: isize) -> Result<(Tensor, Tensor)> {
+    #[track_caller]
+    pub fn sort(&self, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         self.sort_by(axis, false)
     }
 
@@ -137,11 +140,13 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn sort_descending(&self, axis: isize) -> Result<(Tensor, Tensor)> {
+    #[track_caller]
+    pub fn sort_descending(&self, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         self.sort_by(axis, true)
     }
 
-    fn sort_by(&self, axis: isize, descending: bool) -> Result<(Tensor, Tensor)> {
+    #[track_caller]
+    fn sort_by(&self, axis: impl Integer, descending: bool) -> Result<(Tensor, Tensor)> {
         apply_pair(Scan::Sort { axis: normalize_axis(axis, self.rank(), "sort")?, descending }, self)
     }
 
@@ -150,7 +155,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn argsort(&self, axis: isize) -> Result<Tensor> {
+    #[track_caller]
+    pub fn argsort(&self, axis: impl Integer) -> Result<Tensor> {
         Ok(self.sort(axis)?.1)
     }
 
@@ -159,7 +165,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range or has fewer than `k` elements.
-    pub fn topk(&self, k: usize, axis: isize) -> Result<(Tensor, Tensor)> {
+    #[track_caller]
+    pub fn topk(&self, k: usize, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: true }, self)
     }
 
@@ -167,7 +174,8 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range or has fewer than `k` elements.
-    pub fn bottomk(&self, k: usize, axis: isize) -> Result<(Tensor, Tensor)> {
+    #[track_caller]
+    pub fn bottomk(&self, k: usize, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: false }, self)
     }
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::ops::range::{Range, cut, whole};
 use crate::ops::{Outputs, apply_all, check_axis, operands};
-use crate::shape::normalize_axis;
+use crate::shape::{Integer, Shape, normalize_axis};
 use crate::tensor::Tensor;
 
 /// Pieces of given sizes along one axis, in order: one output each. Slices would give the same, but
@@ -27,6 +27,7 @@ impl Split {
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
         let [x] = operands(inputs, self.name())?;
         check_axis(self.axis, x.rank(), self.name())?;
+        check_count(self.sizes.len(), x, self.name())?;
         let total = self.sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
         if total != Some(x.shape()[self.axis]) || self.sizes.is_empty() {
             let message =
@@ -44,31 +45,44 @@ impl Split {
     }
 }
 
+/// An error if so many pieces are more than a list can hold.
+#[track_caller]
+fn check_count(count: usize, x: &Tensor, operation: &str) -> Result<()> {
+    if count <= isize::MAX as usize / (2 * size_of::<Tensor>()) {
+        return Ok(());
+    }
+    Err(Error::shape(operation, x.shape(), format!("{count} pieces are more than memory can hold")))
+}
+
 impl Tensor {
     /// Pieces of the given sizes along an axis, in order; views.
     ///
     /// # Errors
     /// If the axis is out of range, or the sizes do not add up to that of the axis.
-    pub fn split(&self, sizes: &[usize], axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn split(&self, sizes: impl Into<Shape>, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split")?;
+        let sizes = sizes.into();
         if sizes.is_empty() && self.shape()[axis] == 0 {
             return Ok(Vec::new());
         }
-        apply_all(Split { axis, sizes: sizes.into() }, &[self]).map(|pieces| pieces.into_vec())
+        apply_all(Split { axis, sizes: sizes.to_vec() }, &[self]).map(|pieces| pieces.into_vec())
     }
 
     /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
     ///
     /// # Errors
     /// If the axis is out of range, or its size is no multiple of `count`.
-    pub fn split_equal(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn split_equal(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split_equal")?;
         let size = self.shape()[axis];
         if count == 0 || count > size.max(1) || !size.is_multiple_of(count) {
             let message = format!("axis {axis} cannot be split into {count} equal pieces");
             return Err(Error::shape("split_equal", self.shape(), message));
         }
-        self.split(&vec![size / count; count], axis as isize)
+        check_count(count, self, "split_equal")?;
+        self.split(vec![size / count; count], axis)
     }
 
     /// At most `count` pieces along an axis, all of the size `⌈n / count⌉` but the last, which may be
@@ -76,25 +90,29 @@ impl Tensor {
     ///
     /// # Errors
     /// If the axis is out of range or `count` is 0.
-    pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn chunk(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "chunk")?;
         if count == 0 {
             return Err(Error::argument("chunk", "needs a count of at least 1, not 0"));
         }
         let size = self.shape()[axis];
         let length = size.div_ceil(count).max(1);
+        check_count(size.div_ceil(length), self, "chunk")?;
         let sizes: Vec<usize> = (0..size.max(1)).step_by(length).map(|start| length.min(size - start)).collect();
-        self.split(&sizes, axis as isize)
+        self.split(sizes, axis)
     }
 
     /// The entries along an axis, which vanishes, in order; views.
     ///
     /// # Errors
     /// If the axis is out of range.
-    pub fn unstack(&self, axis: isize) -> Result<Vec<Tensor>> {
+    #[track_caller]
+    pub fn unstack(&self, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "unstack")?;
         let shape = self.shape().reduced(&[axis], false);
-        let pieces = self.split(&vec![1; self.shape()[axis]], axis as isize)?;
-        pieces.iter().map(|piece| piece.with_shape(&shape)).collect()
+        check_count(self.shape()[axis], self, "unstack")?;
+        let pieces = self.split(vec![1; self.shape()[axis]], axis)?;
+        pieces.iter().map(|piece| piece.reshape(&shape)).collect()
     }
 }

@@ -6,8 +6,9 @@ use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::copy::row_major;
 use crate::kernels::elementwise::{Function, map, map_long};
+use crate::kernels::finite::all_finite;
 use crate::kernels::math;
-use crate::kernels::view::view;
+use crate::ops::repeated::once;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
@@ -409,13 +410,16 @@ impl Tensor {
     /// Whether no element is infinite or NaN. No operation: nothing is recorded.
     #[must_use]
     pub fn all_finite(&self) -> bool {
-        with_float!(self.dtype(), T => view::<T>(self).iter().all(|x| x.is_finite()), else true)
+        let x = once(self);
+        let x = x.as_ref().unwrap_or(self);
+        with_float!(x.dtype(), T => x.size() == 0 || all_finite::<T>(x), else true)
     }
 
     /// The opposite of each truth value.
     ///
     /// # Errors
     /// If the tensor is not of type bool.
+    #[track_caller]
     pub fn logical_not(&self) -> Result<Tensor> {
         apply(Unary::Not, &[self])
     }
@@ -425,6 +429,7 @@ impl Tensor {
     ///
     /// # Errors
     /// If a bound is NaN or `min` is above `max`, or the tensor is of type bool.
+    #[track_caller]
     pub fn clamp(&self, min: impl Into<Option<f64>>, max: impl Into<Option<f64>>) -> Result<Tensor> {
         let (min, max) = (min.into(), max.into());
         let nan = min.into_iter().chain(max).any(f64::is_nan);

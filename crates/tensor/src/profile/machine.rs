@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::kernels::gemm::{Matrices, gemm};
-use crate::kernels::threads::for_chunks;
+use crate::kernels::threads::{for_chunks, thread_count};
 
 /// The peaks of a machine with the threads of the current pool, which bound every operation from
 /// above: that of arithmetic, and that of moving data, which depends on how much there is: a little
@@ -51,7 +51,7 @@ const SIDE: usize = 768;
 pub(super) fn measured() -> Machine {
     static KNOWN: Mutex<BTreeMap<usize, Machine>> = Mutex::new(BTreeMap::new());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let threads = rayon::current_num_threads();
+    let threads = thread_count();
     if let Some(machine) = known().get(&threads) {
         return *machine;
     }

@@ -1,10 +1,12 @@
 //! Ending a training in time.
 
 use autograd::Variable;
+use data::escaped;
+use nn::Loading;
 use tensor::Tensor;
 
 use super::{Callback, Monitor};
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::state::Entries;
 use crate::training::Training;
 
@@ -98,7 +100,7 @@ impl Callback for EarlyStopping {
     fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
         self.monitor.check()?;
         if self.min_delta.is_nan() || self.min_delta < 0.0 {
-            return Err(Error::Trainer(format!("min_delta is {}; it must be at least 0", self.min_delta)));
+            return Err(TrainError::trainer(format!("min_delta is {}; it must be at least 0", self.min_delta)));
         }
         if training.history.epochs() == 0 {
             (self.best, self.wait) = (None, 0);
@@ -122,7 +124,7 @@ impl Callback for EarlyStopping {
             }
         }
         if self.wait >= self.patience && training.epoch > 0 {
-            let name = self.monitor.name();
+            let name = escaped(self.monitor.name());
             training.stop(match &self.best {
                 Some(best) => format!("early_stopping: {name} was best in epoch {}, {}", best.epoch, best.value),
                 None => format!("early_stopping: {name} was never a number"),
@@ -133,9 +135,7 @@ impl Callback for EarlyStopping {
 
     fn on_end(&mut self, training: &mut Training<'_>) -> Result<()> {
         let Some(best) = self.best.as_ref().filter(|_| self.restores) else { return Ok(()) };
-        for (path, value) in &best.weights {
-            training.model.weight(path)?.assign(value)?;
-        }
+        Loading::new().allow_missing().load(training.model, best.weights.clone())?;
         Ok(())
     }
 

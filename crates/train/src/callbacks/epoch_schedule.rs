@@ -31,10 +31,10 @@ impl Callback for EpochSchedule {
     }
 
     fn on_begin(&mut self, _training: &mut Training<'_>) -> Result<()> {
-        Ok(self.0.validate()?)
+        self.0.validate()
     }
 
     fn on_epoch_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
-        Ok(training.optimizer.set_learning_rate(self.0.rate(training.epoch as u64))?)
+        training.optimizer.set_learning_rate(self.0.rate(training.epoch as u64))
     }
 }

@@ -7,18 +7,18 @@ use crate::json_lines::JsonLines;
 use crate::tensorboard::TensorBoard;
 use crate::training::Training;
 
-/// The row of an epoch, with the learning rate. A training that goes on from a checkpoint logs epochs again that came
-/// after it; files forget them first.
+/// The row of an epoch, with the learning rate. A training that is resumed logs the epochs after its checkpoint again, so
+/// the log forgets them first.
 macro_rules! logs {
-    ($($log:ty: $name:literal $(, $rewind:ident)?;)*) => {$(
+    ($($log:ty: $name:literal;)*) => {$(
         impl Callback for $log {
             fn name(&self) -> &str {
                 $name
             }
 
-            $(fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
-                if training.resumed { self.$rewind(training.epoch()) } else { Ok(()) }
-            })?
+            fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+                if training.resumed { self.rewind(training.epoch()) } else { Ok(()) }
+            }
 
             fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
                 let rate = ("learning_rate", training.optimizer.learning_rate());
@@ -29,5 +29,4 @@ macro_rules! logs {
     )*};
 }
 
-// TensorBoard itself drops events of a step that comes again.
-logs!(CsvLog: "csv_log", rewind; JsonLines: "json_lines", rewind; TensorBoard: "tensorboard";);
+logs!(CsvLog: "csv_log"; JsonLines: "json_lines"; TensorBoard: "tensorboard";);

@@ -1,7 +1,9 @@
 //! A value that callbacks watch.
 
-use crate::error::{Error, Result};
-use crate::history::History;
+use data::escaped;
+
+use crate::error::{Result, TrainError};
+use crate::history::{History, listed};
 
 /// A value of the history, such as `val_loss`, and whether it becomes better by growing or by falling.
 ///
@@ -36,9 +38,9 @@ impl Monitor {
         if self.grows.is_some() {
             return Ok(());
         }
-        Err(Error::Trainer(format!(
+        Err(TrainError::trainer(format!(
             "whether {} is to grow or to fall does not follow from its name; say Monitor::growing or Monitor::falling",
-            self.name
+            escaped(&self.name)
         )))
     }
 
@@ -55,9 +57,9 @@ impl Monitor {
         match values.iter().find(|(name, _)| *name == self.name) {
             Some((_, value)) => Ok(*value),
             None => {
-                let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
-                let message = format!("there is no {}; an epoch has {}", self.name, names.join(", "));
-                Err(Error::Trainer(message))
+                let names = listed(values.iter().map(|(name, _)| name.as_str()));
+                let message = format!("there is no {}; an epoch has {names}", escaped(&self.name));
+                Err(TrainError::trainer(message))
             }
         }
     }
@@ -70,12 +72,6 @@ impl Monitor {
         self.value(
             &history.names().map(|name| (name.to_owned(), history.last(name).unwrap_or(f64::NAN))).collect::<Vec<_>>(),
         )
-    }
-
-    /// Its best value in all epochs but the last.
-    pub(crate) fn best_before_last(&self, history: &History) -> f64 {
-        let values = history.get(&self.name).and_then(<[f64]>::split_last).map_or(&[][..], |(_, before)| before);
-        values.iter().fold(self.worst(), |best, &value| if self.is_better(value, best, 0.0) { value } else { best })
     }
 
     /// Whether `value` is better than `best` by more than `delta`. NaN is better than nothing.

@@ -37,12 +37,12 @@ impl Callback for Plateau {
     }
 
     fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
-        Ok(training.optimizer.set_learning_rate(self.rate.rate())?)
+        training.optimizer.set_learning_rate(self.rate.rate())
     }
 
     fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
         let rate = self.rate.report(self.monitor.value(values)?)?;
-        Ok(training.optimizer.set_learning_rate(rate)?)
+        training.optimizer.set_learning_rate(rate)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {
@@ -60,11 +60,11 @@ impl Callback for Plateau {
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         let state = Entries::from(state);
         let best = if state.has("best") { Some(state.get_number("best")?) } else { None };
-        Ok(self.rate.restore(PlateauState {
+        self.rate.restore(PlateauState {
             learning_rate: state.get_number("learning_rate")?,
             best,
             wait: state.get_count("wait")? as u64,
             cooldown: state.get_count("cooldown")? as u64,
-        })?)
+        })
     }
 }

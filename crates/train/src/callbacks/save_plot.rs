@@ -4,7 +4,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Callback;
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 use crate::training::Training;
 
 /// Draws the history into an SVG or PNG file after each epoch, in place of the picture before: loss and metrics, of
@@ -46,7 +46,7 @@ impl Callback for SavePlot {
         if folder.is_dir() {
             return Ok(());
         }
-        Err(Error::file(&self.path, IoError::new(ErrorKind::NotFound, "its folder does not exist")))
+        Err(TrainError::file(&self.path, IoError::new(ErrorKind::NotFound, "its folder does not exist")))
     }
 
     fn on_epoch_end(&mut self, training: &mut Training<'_>, _values: &[(String, f64)]) -> Result<()> {

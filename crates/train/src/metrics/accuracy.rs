@@ -4,6 +4,7 @@ use tensor::{DType, Tensor};
 
 use crate::error::Result;
 use crate::metrics::classes::classes;
+use crate::metrics::threshold::Threshold;
 use crate::metrics::{Metric, Running};
 
 /// The share of samples that are predicted right. What that means follows from the shapes, as in
@@ -19,24 +20,19 @@ use crate::metrics::{Metric, Running};
 /// Keras' `BinaryAccuracy`, `CategoricalAccuracy` or `SparseCategoricalAccuracy`, as `"accuracy"`
 /// is there; for several yes-or-no decisions a sample see
 /// [`BinaryAccuracy`](crate::metrics::BinaryAccuracy).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Accuracy {
-    threshold: f64,
+    threshold: Threshold,
     running: Running,
 }
 
 impl Accuracy {
-    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities
-    /// (for logits it is 0).
+    /// Sets the threshold for predictions of one number, which are compared with it as they are. The default is 0.5,
+    /// or 0 if predictions are [logits](Metric::set_logits).
     #[must_use]
-    pub fn threshold(self, threshold: f64) -> Accuracy {
-        Accuracy { threshold, ..self }
-    }
-}
-
-impl Default for Accuracy {
-    fn default() -> Accuracy {
-        Accuracy { threshold: 0.5, running: Running::default() }
+    pub fn threshold(mut self, threshold: f64) -> Accuracy {
+        self.threshold.state(threshold);
+        self
     }
 }
 
@@ -46,20 +42,21 @@ impl Metric for Accuracy {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        let (targets, chosen) = classes(self.name(), targets, predictions, self.threshold)?;
+        let (targets, chosen) = classes(self.name(), targets, predictions, self.threshold.value())?;
         // Labels are compared as they are: 2.5 is no class, and 300 none that fits into a byte.
         let matches = if targets.dtype().is_float() {
             chosen.cast(targets.dtype()).equal(&targets)?
         } else {
             chosen.equal(targets.cast(DType::I64))?
         };
-        Ok(self.running.add_values(&matches, weights).map_err(|error| error.context("accuracy"))?)
+        self.running.add_values(&matches, weights).map_err(|error| error.context("accuracy"))
     }
 
     fn result(&self) -> f64 {
         self.running.mean()
     }
 
+    threshold_in!(threshold);
     gathered_in!(running);
 }
 

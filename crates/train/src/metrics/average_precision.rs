@@ -51,7 +51,7 @@ impl Metric for AveragePrecision {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.rankings.update("average_precision", targets, predictions, weights)?)
+        self.rankings.update("average_precision", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {

@@ -3,7 +3,8 @@
 use tensor::{DType, Tensor};
 
 use crate::error::Result;
-use crate::metrics::classes::arranged;
+use crate::metrics::classes::{above, arranged};
+use crate::metrics::threshold::Threshold;
 use crate::metrics::{Metric, Running};
 
 /// The share of predictions on the right side of a threshold, each number being a decision of its
@@ -21,24 +22,19 @@ use crate::metrics::{Metric, Running};
 /// assert_eq!(accuracy.result(), 5.0 / 6.0);
 /// # Ok::<(), train::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BinaryAccuracy {
-    threshold: f64,
+    threshold: Threshold,
     running: Running,
 }
 
 impl BinaryAccuracy {
-    /// Sets the threshold, above which a prediction stands for 1; 0.5 by default, which suits
-    /// probabilities (for logits it is 0).
+    /// Sets the threshold above which a prediction stands for 1; predictions are compared with it as they are. The
+    /// default is 0.5, or 0 if predictions are [logits](Metric::set_logits).
     #[must_use]
-    pub fn threshold(self, threshold: f64) -> BinaryAccuracy {
-        BinaryAccuracy { threshold, ..self }
-    }
-}
-
-impl Default for BinaryAccuracy {
-    fn default() -> BinaryAccuracy {
-        BinaryAccuracy { threshold: 0.5, running: Running::default() }
+    pub fn threshold(mut self, threshold: f64) -> BinaryAccuracy {
+        self.threshold.state(threshold);
+        self
     }
 }
 
@@ -49,13 +45,14 @@ impl Metric for BinaryAccuracy {
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         let targets = arranged(self.name(), targets, predictions.shape(), predictions.shape())?.cast(DType::F64);
-        let matches = predictions.greater(self.threshold)?.cast(DType::F64).equal(&targets)?;
-        Ok(self.running.add_values(&matches, weights).map_err(|error| error.context("binary_accuracy"))?)
+        let matches = above(self.name(), predictions, self.threshold.value())?.cast(DType::F64).equal(&targets)?;
+        self.running.add_values(&matches, weights).map_err(|error| error.context("binary_accuracy"))
     }
 
     fn result(&self) -> f64 {
         self.running.mean()
     }
 
+    threshold_in!(threshold);
     gathered_in!(running);
 }

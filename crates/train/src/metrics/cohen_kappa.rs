@@ -56,8 +56,8 @@ impl CohenKappa {
         CohenKappa { disagreement, ..self }
     }
 
-    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities
-    /// (for logits it is 0).
+    /// Sets the threshold for predictions of one number, which are compared with it as they are. The default is 0.5,
+    /// or 0 if predictions are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(self, threshold: f64) -> CohenKappa {
         CohenKappa { matrix: self.matrix.threshold(threshold), ..self }
@@ -70,7 +70,7 @@ impl Metric for CohenKappa {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.matrix.add("cohen_kappa", targets, predictions, weights)?)
+        self.matrix.add("cohen_kappa", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {
@@ -87,5 +87,6 @@ impl Metric for CohenKappa {
         1.0 - found * total / by_chance
     }
 
+    threshold_in!(matrix);
     gathered_in!(matrix);
 }

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::metrics::classes::Decisions;
 use crate::metrics::not_the_state;
 use crate::metrics::positives::{Average, Count};
+use crate::metrics::threshold::Threshold;
 
 /// The most classes that a matrix may have, for which it takes 128 MiB.
 const MOST_CLASSES: usize = 4096;
@@ -33,9 +34,9 @@ const MOST_CLASSES: usize = 4096;
 /// );
 /// # Ok::<(), train::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ConfusionMatrix {
-    threshold: f64,
+    threshold: Threshold,
     names: Vec<String>,
     classes: usize,
     /// Row by row, one a class of the targets.
@@ -43,11 +44,17 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities
-    /// (for logits it is 0).
+    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities. For logits state 0:
+    /// unlike a [`Metric`](crate::Metric), a matrix does not learn from a trainer what predictions are.
     #[must_use]
-    pub fn threshold(self, threshold: f64) -> ConfusionMatrix {
-        ConfusionMatrix { threshold, ..self }
+    pub fn threshold(mut self, threshold: f64) -> ConfusionMatrix {
+        self.threshold.state(threshold);
+        self
+    }
+
+    /// [`Metric::set_logits`](crate::Metric::set_logits) of a metric that is made of this matrix.
+    pub(super) fn set_logits(&mut self, logits: bool) {
+        self.threshold.set_logits(logits);
     }
 
     /// Names the classes in tables, where they are numbers otherwise, as is each that has no name.
@@ -62,7 +69,7 @@ impl ConfusionMatrix {
     /// If shapes do not suit or are of another number of classes than before, a target is no class,
     /// there are more than 4096 classes, or a weight is negative or not finite.
     pub fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.add("confusion_matrix", targets, predictions, weights)?)
+        self.add("confusion_matrix", targets, predictions, weights)
     }
 
     /// [`ConfusionMatrix::update`] on behalf of a metric.
@@ -72,8 +79,9 @@ impl ConfusionMatrix {
         targets: &Tensor,
         predictions: &Tensor,
         weights: Option<&Tensor>,
-    ) -> tensor::Result<()> {
-        let Decisions { classes, samples } = Decisions::new(metric, self.threshold, targets, predictions, weights)?;
+    ) -> Result<()> {
+        let threshold = self.threshold.value();
+        let Decisions { classes, samples } = Decisions::new(metric, threshold, targets, predictions, weights)?;
         if classes > MOST_CLASSES {
             return Err(Error::argument(metric, format!("{classes} classes are more than {MOST_CLASSES}")));
         }
@@ -160,12 +168,6 @@ impl ConfusionMatrix {
 
     fn name(&self, class: usize) -> String {
         self.names.get(class).cloned().unwrap_or_else(|| class.to_string())
-    }
-}
-
-impl Default for ConfusionMatrix {
-    fn default() -> ConfusionMatrix {
-        ConfusionMatrix { threshold: 0.5, names: Vec::new(), classes: 0, counts: Vec::new() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tensor::Tensor;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::Metric;
 use crate::metrics::positives::{Average, Positives};
 
@@ -45,11 +45,12 @@ impl FBeta {
         self
     }
 
-    /// Sets the threshold above which a prediction is positive. With it, predictions of several
-    /// numbers are several labels rather than classes of which one is chosen.
+    /// Sets the threshold above which a prediction is positive; predictions are compared with it as they are. With it,
+    /// predictions of several numbers are several labels rather than classes of which one is chosen. Without it,
+    /// predictions of one number are cut at 0.5, or at 0 if they are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> FBeta {
-        self.positives.threshold = Some(threshold);
+        self.positives.threshold.state(threshold);
         self
     }
 }
@@ -71,14 +72,15 @@ impl Metric for FBeta {
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         if !(self.beta > 0.0 && self.beta.is_finite()) {
-            return Err(tensor::Error::argument("fbeta_score", format!("beta {:?} must be positive", self.beta)).into());
+            return Err(Error::argument("fbeta_score", format!("beta {:?} must be positive", self.beta)));
         }
-        Ok(self.positives.update(name(self.beta), targets, predictions, weights)?)
+        self.positives.update(name(self.beta), targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {
         self.positives.average(|count| count.f_beta(self.beta))
     }
 
+    threshold_in!(positives);
     gathered_in!(positives);
 }

@@ -26,8 +26,8 @@ pub struct MatthewsCorrelation {
 }
 
 impl MatthewsCorrelation {
-    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities
-    /// (for logits it is 0).
+    /// Sets the threshold for predictions of one number, which are compared with it as they are. The default is 0.5,
+    /// or 0 if predictions are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(self, threshold: f64) -> MatthewsCorrelation {
         MatthewsCorrelation { matrix: self.matrix.threshold(threshold) }
@@ -40,7 +40,7 @@ impl Metric for MatthewsCorrelation {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.matrix.add("matthews_corrcoef", targets, predictions, weights)?)
+        self.matrix.add("matthews_corrcoef", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {
@@ -58,5 +58,6 @@ impl Metric for MatthewsCorrelation {
         if scale > 0.0 { covariance / scale } else { 0.0 }
     }
 
+    threshold_in!(matrix);
     gathered_in!(matrix);
 }

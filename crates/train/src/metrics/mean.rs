@@ -40,7 +40,7 @@ impl Mean {
     /// The mean of `function(targets, predictions)` under this name.
     pub fn of(
         name: impl Into<String>,
-        function: impl Fn(&Tensor, &Tensor) -> tensor::Result<Tensor> + Send + Sync + 'static,
+        function: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
     ) -> Mean {
         Mean { name: name.into(), loss: Box::new(function), running: Running::default() }
     }
@@ -67,7 +67,7 @@ impl Metric for Mean {
             let counted = self.loss.counted(targets, &values)?;
             self.running.add_counted(&values, counted.as_ref(), weights)
         });
-        Ok(values.map_err(|error| error.context(self.name.as_str()))?)
+        values.map_err(|error| error.context(self.name.as_str()))
     }
 
     fn result(&self) -> f64 {

@@ -31,6 +31,15 @@ macro_rules! gathered_in {
     };
 }
 
+/// [`Metric::set_logits`] of a metric whose threshold lies in one field.
+macro_rules! threshold_in {
+    ($field:ident) => {
+        fn set_logits(&mut self, logits: bool) {
+            self.$field.set_logits(logits);
+        }
+    };
+}
+
 mod accuracy;
 mod average_precision;
 mod binary_accuracy;
@@ -51,6 +60,7 @@ mod roc_auc;
 mod root_mean_squared_error;
 mod running;
 mod scores;
+mod threshold;
 mod top_k_categorical_accuracy;
 mod weights;
 
@@ -75,7 +85,7 @@ pub use top_k_categorical_accuracy::TopKCategoricalAccuracy;
 
 use tensor::Tensor;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TrainError};
 
 /// A number that sums up how predictions compare with targets, gathered batch by batch.
 ///
@@ -89,9 +99,31 @@ use crate::error::{Error, Result};
 /// assert_eq!(accuracy.result(), 2.0 / 3.0);
 /// # Ok::<(), train::Error>(())
 /// ```
-pub trait Metric {
+///
+/// `docs/metrics.md` shows how to write a metric.
+pub trait Metric: Send + Sync {
     /// The name in histories and scores.
     fn name(&self) -> &str;
+
+    /// Says before the first batch whether predictions are logits: by default they are probabilities. Metrics that compare
+    /// predictions with a threshold then take 0 in place of 0.5, unless a threshold was stated; most metrics ignore it.
+    ///
+    /// A [`Trainer`](crate::Trainer) says it to its metrics, as it knows [its loss](nn::Loss::takes_logits). A loop of
+    /// your own says it itself:
+    ///
+    /// ```
+    /// use tensor::tensor;
+    /// use train::{Metric, metrics::BinaryAccuracy};
+    ///
+    /// let mut accuracy = BinaryAccuracy::default();
+    /// accuracy.set_logits(true);
+    /// accuracy.update(&tensor![1, 1, 0], &tensor![2.0, 0.3, -1.0], None)?;
+    /// assert_eq!(accuracy.result(), 1.0);
+    /// # Ok::<(), train::Error>(())
+    /// ```
+    fn set_logits(&mut self, logits: bool) {
+        let _ = logits;
+    }
 
     /// Takes a batch into account. The first axis of both counts samples. Weights, Keras'
     /// `sample_weight`, have the shape of what is counted (`[batch]` mostly, `[batch, time]` for
@@ -136,6 +168,10 @@ impl<M: Metric + ?Sized> Metric for &mut M {
         (**self).name()
     }
 
+    fn set_logits(&mut self, logits: bool) {
+        (**self).set_logits(logits);
+    }
+
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         (**self).update(targets, predictions, weights)
     }
@@ -159,5 +195,5 @@ impl<M: Metric + ?Sized> Metric for &mut M {
 
 /// The error of a metric for numbers that are not its state.
 fn not_the_state(metric: &str, state: &[f64]) -> Error {
-    Error::Trainer(format!("{} numbers are no state of {metric}", state.len()))
+    TrainError::trainer(format!("{} numbers are no state of {metric}", state.len()))
 }

@@ -41,5 +41,6 @@ impl<M: Metric> Metric for Named<M> {
         self.metric.result()
     }
 
+    threshold_in!(metric);
     gathered_in!(metric);
 }

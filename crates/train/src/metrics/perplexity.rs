@@ -24,10 +24,13 @@ use crate::metrics::{Mean, Metric};
 #[derive(Debug)]
 pub struct Perplexity {
     crossentropy: Mean,
+    /// Whether the user said what predictions are.
+    stated: bool,
 }
 
 impl Perplexity {
-    /// For predictions that are logits; by default they are probabilities.
+    /// For predictions that are logits. [`Perplexity::default`] takes probabilities, unless a trainer says that they are
+    /// [logits](Metric::set_logits).
     pub fn from_logits() -> Perplexity {
         Perplexity::of(SparseCategoricalCrossentropy::from_logits())
     }
@@ -41,19 +44,26 @@ impl Perplexity {
     /// let perplexity = Perplexity::of(SparseCategoricalCrossentropy::from_logits().ignore_class(padding));
     /// ```
     pub fn of(crossentropy: SparseCategoricalCrossentropy) -> Perplexity {
-        Perplexity { crossentropy: Mean::loss(crossentropy) }
+        Perplexity { crossentropy: Mean::loss(crossentropy), stated: true }
     }
 }
 
 impl Default for Perplexity {
     fn default() -> Perplexity {
-        Perplexity::of(SparseCategoricalCrossentropy::default())
+        Perplexity { crossentropy: Mean::loss(SparseCategoricalCrossentropy::default()), stated: false }
     }
 }
 
 impl Metric for Perplexity {
     fn name(&self) -> &str {
         "perplexity"
+    }
+
+    fn set_logits(&mut self, logits: bool) {
+        if !self.stated {
+            *self = if logits { Perplexity::from_logits() } else { Perplexity::default() };
+            self.stated = false;
+        }
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {

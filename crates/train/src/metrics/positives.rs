@@ -3,8 +3,9 @@
 use tensor::{DType, Error, Tensor};
 
 use crate::error::Result;
-use crate::metrics::classes::{Decisions, arranged};
+use crate::metrics::classes::{Decisions, above, arranged, place};
 use crate::metrics::not_the_state;
+use crate::metrics::threshold::Threshold;
 use crate::metrics::weights::weights_of;
 
 /// How the numbers of several classes become one, under scikit-learn's names.
@@ -91,7 +92,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Positives {
     pub(super) average: Average,
-    pub(super) threshold: Option<f64>,
+    pub(super) threshold: Threshold,
     counts: Vec<Count>,
 }
 
@@ -102,12 +103,12 @@ impl Positives {
         targets: &Tensor,
         predictions: &Tensor,
         weights: Option<&Tensor>,
-    ) -> tensor::Result<()> {
+    ) -> Result<()> {
         let several = predictions.rank() > 1 && predictions.shape().last() != Some(&1);
-        match self.threshold {
+        match self.threshold.stated() {
             Some(threshold) if several => self.add_labels(metric, threshold, targets, predictions, weights),
-            threshold => {
-                let decisions = Decisions::new(metric, threshold.unwrap_or(0.5), targets, predictions, weights)?;
+            _ => {
+                let decisions = Decisions::new(metric, self.threshold.value(), targets, predictions, weights)?;
                 self.start(metric, decisions.classes)?;
                 for (target, predicted, weight) in decisions.samples {
                     if target == predicted {
@@ -130,11 +131,11 @@ impl Positives {
         targets: &Tensor,
         predictions: &Tensor,
         weights: Option<&Tensor>,
-    ) -> tensor::Result<()> {
+    ) -> Result<()> {
         let targets = arranged(metric, targets, predictions.shape(), predictions.shape())?;
         let weights = weights_of(weights, predictions.shape()).map_err(|error| error.context(metric))?;
         let targets = truths(metric, &targets, &weights)?;
-        let predictions = predictions.greater(threshold)?;
+        let predictions = above(metric, predictions, threshold)?;
         let labels = predictions.shape()[predictions.rank() - 1];
         self.start(metric, labels)?;
         for (place, (predicted, weight)) in predictions.to_vec::<bool>()?.into_iter().zip(weights).enumerate() {
@@ -150,7 +151,7 @@ impl Positives {
     }
 
     /// Makes sure that the counts are of so many classes, and that these suit the average.
-    fn start(&mut self, metric: &str, classes: usize) -> tensor::Result<()> {
+    fn start(&mut self, metric: &str, classes: usize) -> Result<()> {
         let wrong = match self.average {
             Average::Binary if classes != 2 => {
                 format!("predictions of {classes} classes need an average: Macro, Micro, Weighted or Class(…)")
@@ -173,6 +174,10 @@ impl Positives {
             return f64::NAN;
         }
         self.average.of(&self.counts, of)
+    }
+
+    pub(super) fn set_logits(&mut self, logits: bool) {
+        self.threshold.set_logits(logits);
     }
 
     pub(super) fn reset(&mut self) {
@@ -202,14 +207,15 @@ impl Positives {
 }
 
 /// Targets as truth values; where a weight is 0 they do not count, and may be anything.
-pub(super) fn truths(metric: &str, targets: &Tensor, weights: &[f64]) -> tensor::Result<Vec<bool>> {
+pub(super) fn truths(metric: &str, targets: &Tensor, weights: &[f64]) -> Result<Vec<bool>> {
+    let shape = targets.shape();
     let targets = targets.cast(DType::F64).to_vec::<f64>()?;
-    let truth = |(&target, &weight): (&f64, &f64)| match target {
+    let truth = |(k, (&target, &weight)): (usize, (&f64, &f64))| match target {
         0.0 | 1.0 => Ok(target == 1.0),
         _ if weight == 0.0 => Ok(false),
-        _ => Err(Error::argument(metric, format!("the target {target} is neither 0 nor 1"))),
+        _ => Err(Error::argument(metric, format!("the target {target} {} is neither 0 nor 1", place(shape, k)))),
     };
-    targets.iter().zip(weights).map(truth).collect()
+    targets.iter().zip(weights).enumerate().map(truth).collect()
 }
 
 #[cfg(test)]
@@ -239,10 +245,11 @@ mod tests {
 
     #[test]
     fn several_labels_must_be_true_or_false() {
-        let mut positives = Positives { average: Average::Micro, threshold: Some(0.5), ..Positives::default() };
+        let mut positives = Positives { average: Average::Micro, ..Positives::default() };
+        positives.threshold.state(0.5);
         let predictions = tensor![[0.9, 0.9, 0.1], [0.1, 0.6, 0.7]];
         let error = positives.update("recall", &tensor![[1, 0, 2], [0, 0, 1]], &predictions, None).unwrap_err();
-        assert_eq!(error.to_string(), "recall: the target 2 is neither 0 nor 1");
+        assert_eq!(error.to_string(), "recall: the target 2 at [0, 2] is neither 0 nor 1");
         let weights = tensor![[1.0, 2.0, 0.0], [1.0, 4.0, 8.0]];
         positives.update("recall", &tensor![[1, 0, 2], [1, 0, 1]], &predictions, Some(&weights)).unwrap();
         assert_eq!(positives.average(Count::recall), 9.0 / 10.0);

@@ -11,7 +11,7 @@ use crate::metrics::positives::{Average, Count, Positives};
 ///
 /// | predictions | targets | positive is |
 /// |---|---|---|
-/// | `[batch, …, 1]`, or `[batch]` | 0 or 1, of that shape or without the last axis | what is above the threshold, 0.5 by default |
+/// | `[batch, …, 1]`, or `[batch]` | 0 or 1, of that shape or without the last axis | what is above the threshold: 0.5, or 0 for logits, by default |
 /// | `[batch, …, classes]` | classes `[batch, …]`, or one-hot rows | the class of the greatest prediction |
 /// | `[batch, …, labels]`, with a threshold | 0 or 1, of the same shape | each label above the threshold |
 ///
@@ -44,11 +44,12 @@ impl Precision {
         self
     }
 
-    /// Sets the threshold above which a prediction is positive. With it, predictions of several
-    /// numbers are several labels rather than classes of which one is chosen.
+    /// Sets the threshold above which a prediction is positive; predictions are compared with it as they are. With it,
+    /// predictions of several numbers are several labels rather than classes of which one is chosen. Without it,
+    /// predictions of one number are cut at 0.5, or at 0 if they are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Precision {
-        self.positives.threshold = Some(threshold);
+        self.positives.threshold.state(threshold);
         self
     }
 }
@@ -59,12 +60,13 @@ impl Metric for Precision {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.positives.update("precision", targets, predictions, weights)?)
+        self.positives.update("precision", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {
         self.positives.average(Count::precision)
     }
 
+    threshold_in!(positives);
     gathered_in!(positives);
 }

@@ -95,12 +95,12 @@ impl Metric for R2Score {
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         let Some((&last, rest)) = predictions.shape().split_last() else {
             let expected = "needs predictions with a first axis that counts samples";
-            return Err(Error::shape("r2_score", predictions.shape(), expected).into());
+            return Err(Error::shape("r2_score", predictions.shape(), expected));
         };
         let outputs = if rest.is_empty() { 1 } else { last };
         if !self.outputs.is_empty() && self.outputs.len() != outputs {
             let message = format!("predictions of {outputs} outputs after some of {}", self.outputs.len());
-            return Err(Error::argument("r2_score", message).into());
+            return Err(Error::argument("r2_score", message));
         }
         let targets = arranged("r2_score", targets, predictions.shape(), predictions.shape())?;
         let weights = weights_of(weights, predictions.shape()).map_err(|error| error.context("r2_score"))?;

@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Tensor};
 
 use crate::error::Result;
-use crate::metrics::classes::arranged;
+use crate::metrics::classes::{arranged, no_class};
 use crate::metrics::not_the_state;
 use crate::metrics::positives::{Average, truths};
 use crate::metrics::scores::Scores;
@@ -39,7 +39,7 @@ impl Rankings {
         targets: &Tensor,
         predictions: &Tensor,
         weights: Option<&Tensor>,
-    ) -> tensor::Result<()> {
+    ) -> Result<()> {
         let Some((&last, rest)) = predictions.shape().split_last() else {
             let expected = "needs predictions with a first axis that counts samples";
             return Err(Error::shape(metric, predictions.shape(), expected));
@@ -73,7 +73,7 @@ impl Rankings {
     }
 
     /// Makes sure that the scores are of so many classes, and that these suit the average.
-    fn start(&mut self, metric: &str, classes: usize) -> tensor::Result<()> {
+    fn start(&mut self, metric: &str, classes: usize) -> Result<()> {
         let wrong = match self.average {
             Average::Binary if !(1..=2).contains(&classes) => {
                 format!("predictions of {classes} classes need an average: Macro, Micro, Weighted or Class(…)")
@@ -142,15 +142,14 @@ impl Rankings {
 }
 
 /// Whether each class of each sample is its target.
-fn one_hot(metric: &str, labels: &Tensor, classes: usize, weights: &[f64]) -> tensor::Result<Vec<bool>> {
+fn one_hot(metric: &str, labels: &Tensor, classes: usize, weights: &[f64]) -> Result<Vec<bool>> {
     let mut truths = vec![false; weights.len()];
     for (sample, label) in labels.cast(DType::F64).to_vec::<f64>()?.into_iter().enumerate() {
         let counts = weights[sample * classes..][..classes].iter().any(|weight| *weight > 0.0);
         if label.fract() == 0.0 && (0.0..classes as f64).contains(&label) {
             truths[sample * classes + label as usize] = true;
         } else if counts {
-            let message = format!("the target {label} is none of the classes 0 to {}", classes - 1);
-            return Err(Error::argument(metric, message));
+            return Err(no_class(metric, label, labels.shape(), sample, classes));
         }
     }
     Ok(truths)

@@ -34,11 +34,12 @@ impl Recall {
         self
     }
 
-    /// Sets the threshold above which a prediction is positive. With it, predictions of several
-    /// numbers are several labels rather than classes of which one is chosen.
+    /// Sets the threshold above which a prediction is positive; predictions are compared with it as they are. With it,
+    /// predictions of several numbers are several labels rather than classes of which one is chosen. Without it,
+    /// predictions of one number are cut at 0.5, or at 0 if they are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Recall {
-        self.positives.threshold = Some(threshold);
+        self.positives.threshold.state(threshold);
         self
     }
 }
@@ -49,12 +50,13 @@ impl Metric for Recall {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.positives.update("recall", targets, predictions, weights)?)
+        self.positives.update("recall", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {
         self.positives.average(Count::recall)
     }
 
+    threshold_in!(positives);
     gathered_in!(positives);
 }

@@ -68,7 +68,7 @@ impl Metric for RocAuc {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
-        Ok(self.rankings.update("auc", targets, predictions, weights)?)
+        self.rankings.update("auc", targets, predictions, weights)
     }
 
     fn result(&self) -> f64 {
@@ -93,9 +93,9 @@ mod tests {
         let needs = "auc: predictions of 3 classes need an average: Macro, Micro, Weighted or Class(…)";
         assert_eq!(message(Average::Binary, tensor![0], three()), needs);
         assert_eq!(message(Average::Class(3), tensor![0], three()), "auc: there is no class 3 among 3");
-        let none = "auc: the target 3 is none of the classes 0 to 2";
+        let none = "auc: the target 3 of sample 0 is none of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
         assert_eq!(message(Average::Macro, tensor![3], three()), none);
-        let neither = "auc: the target 2 is neither 0 nor 1";
+        let neither = "auc: the target 2 of sample 0 is neither 0 nor 1";
         assert_eq!(message(Average::Binary, tensor![2], tensor![0.5]), neither);
         let nan = "auc: a prediction of sample 1 is NaN";
         assert_eq!(message(Average::Binary, tensor![1, 0], tensor![0.5, f64::NAN]), nan);

@@ -24,7 +24,7 @@ impl Running {
     }
 
     /// Adds values with the weights of their samples.
-    pub(super) fn add_values(&mut self, values: &Tensor, weights: Option<&Tensor>) -> tensor::Result<()> {
+    pub(super) fn add_values(&mut self, values: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         self.add_counted(values, None, weights)
     }
 
@@ -34,7 +34,7 @@ impl Running {
         values: &Tensor,
         counted: Option<&Tensor>,
         weights: Option<&Tensor>,
-    ) -> tensor::Result<()> {
+    ) -> Result<()> {
         let mut weights = weights_of(weights, values.shape())?;
         if let Some(counted) = counted {
             let counted = counted.to_vec::<bool>()?;

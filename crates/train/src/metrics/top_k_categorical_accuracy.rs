@@ -62,7 +62,7 @@ impl Metric for TopKCategoricalAccuracy {
         let name = "top_k_categorical_accuracy";
         let Some((&classes, rest @ [_, ..])) = predictions.shape().split_last() else {
             let expected = "of the predictions must be [batch, …, classes]";
-            return Err(Error::shape(name, predictions.shape(), expected).into());
+            return Err(Error::shape(name, predictions.shape(), expected));
         };
         let labels = if targets.shape() == predictions.shape() && classes > 0 {
             targets.argmax(-1)?
@@ -76,7 +76,7 @@ impl Metric for TopKCategoricalAccuracy {
         let found = labels.iter().zip(rows.chain(std::iter::repeat(&[][..])));
         let found = found.map(|(label, row)| is_among(row, *label, self.k)).collect();
         let found = Tensor::from_vec(found, rest)?;
-        Ok(self.running.add_values(&found, weights).map_err(|error| error.context(name))?)
+        self.running.add_values(&found, weights).map_err(|error| error.context(name))
     }
 
     fn result(&self) -> f64 {

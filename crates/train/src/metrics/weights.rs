@@ -1,11 +1,13 @@
 //! Weights of samples.
 
-use tensor::{DType, Error, Shape, Tensor};
+use tensor::{DType, Error, Result, Shape, Tensor};
+
+use crate::metrics::classes::place;
 
 /// The weight of each of the values of this shape, in their order: 1 without weights. Weights have
 /// that shape or that of its leading axes, and then count for all values below; last axes of size
 /// 1 are ignored.
-pub(super) fn weights_of(weights: Option<&Tensor>, shape: &Shape) -> tensor::Result<Vec<f64>> {
+pub(super) fn weights_of(weights: Option<&Tensor>, shape: &Shape) -> Result<Vec<f64>> {
     let Some(weights) = weights else {
         return Ok(vec![1.0; shape.size()]);
     };
@@ -15,9 +17,11 @@ pub(super) fn weights_of(weights: Option<&Tensor>, shape: &Shape) -> tensor::Res
         let expected = format!("must be that of what is counted, {shape}, or of its leading axes");
         return Err(Error::shape("weights", weights.shape(), expected));
     }
+    let given = weights.shape();
     let weights = weights.cast(DType::F64).to_vec::<f64>()?;
-    if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
-        return Err(Error::argument("weights", format!("{weight:?} must be finite and not negative")));
+    if let Some((k, weight)) = weights.iter().enumerate().find(|(_, weight)| !(weight.is_finite() && **weight >= 0.0)) {
+        let place = place(given, k);
+        return Err(Error::argument("weights", format!("{weight:?} {place} must be finite and not negative")));
     }
     let below: usize = shape[significant..].iter().product();
     Ok(weights.into_iter().flat_map(|weight| std::iter::repeat_n(weight, below)).collect())
@@ -41,7 +45,7 @@ mod tests {
         );
         assert_eq!(
             of(tensor![1.0, -2.0], &[2]).unwrap_err().to_string(),
-            "weights: -2.0 must be finite and not negative"
+            "weights: -2.0 of sample 1 must be finite and not negative"
         );
         assert!(of(tensor![1.0, f64::NAN], &[2]).is_err());
     }

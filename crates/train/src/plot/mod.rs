@@ -10,8 +10,8 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use self::panel::{HEADER, PANEL, Panel, draw};
-use crate::error::{Error, Result};
-use crate::history::History;
+use crate::error::{Result, TrainError};
+use crate::history::{History, listed};
 
 /// A picture of a [`History`]: a panel for the loss and one for each metric, with a line for the
 /// training and one for the validation over the epochs. Where a value is NaN or infinite, or not
@@ -55,12 +55,12 @@ impl Plot<'_> {
                 #[cfg(feature = "png")]
                 let bytes = self.to_png()?;
                 #[cfg(not(feature = "png"))]
-                let bytes = Err(Error::Trainer(format!("plot: {}: PNG needs the feature `png`", path.display())))?;
+                let bytes = Err(TrainError::trainer(format!("plot: {}: PNG needs the feature `png`", path.display())))?;
                 bytes
             }
             _ => self.to_svg()?.into_bytes(),
         };
-        Ok(data::write_atomically(path, |file| file.write_all(&bytes))?)
+        data::write_atomically(path, |file| file.write_all(&bytes))
     }
 
     /// The picture as the text of an SVG file.
@@ -77,11 +77,11 @@ impl Plot<'_> {
     /// The panels and how they lie.
     fn sheet(&self) -> Result<Sheet<'_>> {
         if self.history.epochs() == 0 {
-            return Err(Error::Trainer("plot: the history has no epochs".into()));
+            return Err(TrainError::trainer("plot: the history has no epochs".into()));
         }
         if let Some(name) = self.logarithmic.iter().find(|name| self.history.get(name).is_none()) {
-            let names: Vec<&str> = self.history.names().collect();
-            return Err(Error::Trainer(format!("plot: there is no {name} in the history, only {}", names.join(", "))));
+            let (name, names) = (data::escaped(name), listed(self.history.names()));
+            return Err(TrainError::trainer(format!("plot: there is no {name} in the history, only {names}")));
         }
         let panels = self.panels();
         let columns = panels.len().min(2);
@@ -122,7 +122,7 @@ impl Sheet<'_> {
     fn draw(&self, surface: impl DrawingBackend) -> Result<()> {
         // Drawing into memory fails only if a panel had no area.
         draw(&surface.into_drawing_area(), &self.panels, (self.rows, self.columns))
-            .map_err(|error| Error::Trainer(format!("plot: {error}")))
+            .map_err(|error| TrainError::trainer(format!("plot: {error}")))
     }
 }
 

@@ -92,7 +92,7 @@ impl Panel<'_> {
             .x_labels(8)
             .y_labels(ticks)
             .x_desc("epoch")
-            .y_desc(self.name)
+            .y_desc(data::escaped(self.name).to_string())
             .y_label_formatter(&|place| tick(if self.logarithmic { 10f64.powf(*place) } else { *place }))
             .axis_desc_style(("sans-serif", 15))
             .label_style(("sans-serif", 13))

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 use super::Plot;
-use crate::error::{Error, Result};
+use crate::error::{Result, TrainError};
 
 impl Plot<'_> {
     /// The picture as the bytes of a PNG file. Needs the feature `png`.
@@ -23,7 +23,7 @@ impl Plot<'_> {
         let (width, height) = sheet.size();
         let mut pixels = vec![0; 3 * width as usize * height as usize];
         sheet.draw(BitMapBackend::with_buffer(&mut pixels, (width, height)))?;
-        encode(&pixels, width, height).map_err(|error| Error::Trainer(format!("plot: {error}")))
+        encode(&pixels, width, height).map_err(|error| TrainError::trainer(format!("plot: {error}")))
     }
 }
 

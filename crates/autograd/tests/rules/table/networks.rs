@@ -16,24 +16,23 @@ fn epsilon(attrs: &Value) -> f64 {
 fn by_channel(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let mut shape = vec![1; x.rank()];
     shape[1] = x.shape()[1];
-    x.try_mul(weight.with_shape(&shape[..])?)?.try_add(bias.with_shape(&shape[..])?)
+    x.try_mul(weight.reshape(&shape[..])?)?.try_add(bias.reshape(&shape[..])?)
 }
 
 fn layer_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     let (shape, features) = (x[0].shape(), x[1].size());
     let rows = shape[..shape.rank() - x[1].rank()].iter().product();
-    let weights = [x[1].with_shape([1, features])?, x[2].with_shape([1, features])?];
-    let [y, ..] =
-        x[0].with_shape([rows, 1, 1, features])?.normalize_groups(&weights[0], &weights[1], epsilon(attrs))?;
-    y.with_shape(shape)
+    let weights = [x[1].reshape([1, features])?, x[2].reshape([1, features])?];
+    let [y, ..] = x[0].reshape([rows, 1, 1, features])?.normalize_groups(&weights[0], &weights[1], epsilon(attrs))?;
+    y.reshape(shape)
 }
 
 fn batch_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     let (shape, channels) = (x[0].shape(), x[1].size());
-    let grouped = x[0].with_shape([1, shape[0], channels, shape[2..].iter().product()])?;
-    let weights = [x[1].with_shape([channels, 1])?, x[2].with_shape([channels, 1])?];
+    let grouped = x[0].reshape([1, shape[0], channels, shape[2..].iter().product()])?;
+    let weights = [x[1].reshape([channels, 1])?, x[2].reshape([channels, 1])?];
     let [y, ..] = grouped.normalize_groups(&weights[0], &weights[1], epsilon(attrs))?;
-    y.with_shape(shape)
+    y.reshape(shape)
 }
 
 /// All outputs of `normalize_groups`, in one sum.
@@ -46,8 +45,8 @@ fn group_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     let (batch, channels) = (x[0].shape()[0], x[0].shape()[1]);
     let groups = attrs["groups"].as_u64().expect("a number") as usize;
     let rest: usize = x[0].shape()[2..].iter().product();
-    let grouped = x[0].with_shape([batch, groups, channels / groups * rest])?;
-    by_channel(&grouped.normalize(-1, epsilon(attrs))?.with_shape(x[0].shape())?, &x[1], &x[2])
+    let grouped = x[0].reshape([batch, groups, channels / groups * rest])?;
+    by_channel(&grouped.normalize(-1, epsilon(attrs))?.reshape(x[0].shape())?, &x[1], &x[2])
 }
 
 fn attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {

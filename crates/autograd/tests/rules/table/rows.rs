@@ -135,6 +135,7 @@ fn binary() -> Vec<Row> {
         row("add", |x, _| x[0].try_add(&x[1]), pair),
         row("sub", |x, _| x[0].try_sub(&x[1]), pair),
         row("mul", |x, _| x[0].try_mul(&x[1]), pair),
+        row("multiply_no_nan", |x, _| x[0].multiply_no_nan(&x[1]), pair),
         row("div", |x, _| x[0].try_div(&x[1]), quotient),
         row("pow", |x, _| x[0].pow(&x[1]), positive_pair),
         row("maximum", |x, _| x[0].maximum(&x[1]), unequal_pair),
@@ -219,10 +220,10 @@ fn scans() -> Vec<Row> {
 
 fn movement() -> Vec<Row> {
     vec![
-        row("reshape", |x, a| x[0].reshape_to(&integers(&a["shape"])), reshaped),
+        row("reshape", |x, a| x[0].reshape(integers(&a["shape"])), reshaped),
         row("expand", |x, a| x[0].expand(sizes(&a["shape"])), expanded),
         row("transpose", |x, a| x[0].transpose(integer(&a["axes"][0]), integer(&a["axes"][1])), two_axes),
-        row("permute", |x, a| x[0].permute(&integers(&a["axes"])), order),
+        row("permute", |x, a| x[0].permute(integers(&a["axes"])), order),
         row("flip", |x, a| x[0].flip(&integers(&a["axes"])[..]), some_axes),
         row(
             "slice",
@@ -245,7 +246,7 @@ fn movement() -> Vec<Row> {
                     let pair = sizes(pair);
                     (pair[0], pair[1])
                 });
-                x[0].pad(&pads.collect::<Vec<_>>(), real(a, "value"))
+                x[0].pad(pads.collect::<Vec<_>>(), real(a, "value"))
             },
             padding,
         ),
@@ -253,7 +254,7 @@ fn movement() -> Vec<Row> {
         row("stack", |x, a| Tensor::stack(&x.iter().collect::<Vec<_>>(), axis(a)), equal_parts),
         row(
             "split",
-            |x, a| Ok(x[0].split(&sizes(&a["sizes"]), axis(a))?.swap_remove(integer(&a["index"]) as usize)),
+            |x, a| Ok(x[0].split(sizes(&a["sizes"]), axis(a))?.swap_remove(integer(&a["index"]) as usize)),
             cuts,
         ),
         row("squeeze", |x, a| if a["axis"].is_null() { x[0].squeeze(..) } else { x[0].squeeze(axis(a)) }, singleton),
@@ -267,7 +268,7 @@ fn movement() -> Vec<Row> {
         ),
         row(
             "tile",
-            |x, a| x[0].tile(&sizes(&a["reps"])),
+            |x, a| x[0].tile(sizes(&a["reps"])),
             |s| {
                 let reps: Vec<usize> = s.shape.clone().iter().map(|_| s.below(3)).collect();
                 with(any(s), json!({"reps": reps}))

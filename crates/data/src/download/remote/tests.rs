@@ -25,6 +25,10 @@ enum Reply {
     /// So many bytes of what is asked for, by its range, then nothing, until the client is gone.
     Stall(usize),
     Status(u16),
+    /// A byte ten times a second, until the client is gone.
+    Drip,
+    /// Bytes without end, until the client is gone.
+    Endless,
 }
 
 /// Answers one request after the other as it is told, and gives the ranges that were asked for.
@@ -69,6 +73,16 @@ fn serve(replies: Vec<Reply>) -> (String, JoinHandle<Vec<Option<usize>>>) {
                 drop(stream.read(&mut [0]));
             }
             Reply::Status(status) => respond(&format!("{status} No"), "", 0, b""),
+            Reply::Drip => {
+                respond("200 OK", "", size, b"");
+                while stream.get_ref().write_all(b"x").is_ok() {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+            Reply::Endless => {
+                let _ = stream.get_ref().write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+                while stream.get_ref().write_all(&[b'x'; 1 << 16]).is_ok() {}
+            }
         }
         range
     };
@@ -81,8 +95,12 @@ fn folder(test: &str) -> PathBuf {
     folder
 }
 
+fn client() -> Client {
+    Client::new(Duration::from_secs(2), None)
+}
+
 fn fetch(remote: &Remote, folder: &Path) -> Result<PathBuf> {
-    remote.fetch_with(&agent(Duration::from_secs(2), None), folder)
+    remote.fetch_with(&client(), folder)
 }
 
 /// Fetches from a server with these replies; gives the ranges that were asked for.
@@ -145,7 +163,7 @@ fn what_is_there_and_wrong_is_fetched_anew() {
         assert_eq!(server.join().unwrap(), [None]);
     }
 
-    // What cannot be had anew stays, and is named.
+    // A file that cannot be fetched again stays, and is named.
     let message = |remote: Remote, kept: &[u8]| {
         fs::write(&path, kept).unwrap();
         let (url, server) = serve(vec![Reply::Status(404); ROUNDS]);
@@ -184,16 +202,80 @@ fn of_several_that_want_a_file_one_fetches_it() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_no_fault_of_the_mirror() {
-    let folder = folder("full");
-    fs::create_dir_all(&folder).unwrap();
-    let part = folder.join("file.part");
-    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    let full = Path::new("/dev/full");
+    let mut file = OpenOptions::new().write(true).open(full).unwrap();
     // Asked once: the second mirror is not tried.
     let (url, server) = serve(vec![Reply::Whole]);
     let remote = Remote::new("file").mirror(&url).mirror(url);
-    let message = fetch(&remote, &folder).unwrap_err().to_string();
-    assert_eq!(message, format!("{}: cannot write: No space left on device (os error 28)", part.display()));
+    let error = remote.fetch_into(&client(), &mut file, full, &mut [String::new(), String::new()]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     server.join().unwrap();
+}
+
+#[test]
+fn names_that_leave_the_folder_are_refused() {
+    let folder = folder("names");
+    for name in [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "x/",
+        "/tmp/x",
+        ".lock",
+        ".LOCK",
+        "x.part",
+        "x\ny",
+        if cfg!(windows) { "c:x" } else { "/" },
+    ] {
+        let message = fetch(&Remote::new(name).mirror("http://127.0.0.1:1/"), &folder).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("{name:?} is no name for a download; it must be")), "{message}");
+    }
+    assert!(!folder.exists(), "nothing is made for a name that is refused");
+    let message = fetch(&Remote::new("file"), &folder).unwrap_err().to_string();
+    assert_eq!(message, "file: cannot be downloaded: no mirror was stated; `Remote::mirror` adds one");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_in_the_folder_are_not_followed() {
+    let folder = folder("links");
+    fs::create_dir_all(&folder).unwrap();
+    let others = folder.join("others");
+    for link in ["file.part", ".lock"] {
+        fs::write(&others, "not to be changed").unwrap();
+        let _ = fs::remove_file(folder.join(link));
+        std::os::unix::fs::symlink(&others, folder.join(link)).unwrap();
+        let (url, server) = serve(vec![Reply::Whole]);
+        let path = fetch(&Remote::new("file").mirror(url).sha256(SUM), &folder).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), CONTENT);
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read_to_string(&others).unwrap(), "not to be changed");
+        server.join().unwrap();
+        fs::remove_file(&path).unwrap();
+    }
+    fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_server_that_is_too_slow_or_never_ends_is_given_up() {
+    let folder = folder("slow");
+    let part = folder.join("file.part");
+    let message = |reply, size: u64| {
+        let (url, server) = serve(vec![reply; ROUNDS]);
+        let client = Client::new(Duration::from_secs(1), None);
+        let remote = Remote::new("file").mirror(&url).size(size);
+        let message = remote.fetch_with(&client, &folder).unwrap_err().to_string();
+        server.join().unwrap();
+        message.strip_prefix(&format!("file: cannot be downloaded: {url}: ")).unwrap().to_string()
+    };
+    let slow = message(Reply::Drip, CONTENT.len() as u64);
+    assert!(slow.ends_with(" bytes a second came; 1024 are expected at least"), "{slow}");
+    assert!(fs::metadata(&part).unwrap().len() < CONTENT.len() as u64);
+    fs::remove_file(&part).unwrap();
+    assert_eq!(message(Reply::Endless, 100_000), "the file has more than 100000 bytes");
+    assert_eq!(fs::metadata(&part).unwrap().len(), 0, "what is wrong does not stay on the disk");
     fs::remove_dir_all(&folder).unwrap();
 }
 
@@ -202,14 +284,15 @@ fn a_folder_that_cannot_be_locked_is_named() {
     let folder = folder("lock");
     let lock = folder.join(".lock");
     fs::create_dir_all(&lock).unwrap();
-    let message = fetch(&Remote::new("file"), &folder).unwrap_err().to_string();
+    let remote = || Remote::new("file").mirror("http://127.0.0.1:1/");
+    let message = fetch(&remote(), &folder).unwrap_err().to_string();
     assert!(message.starts_with(&format!("{}: cannot lock: ", lock.display())), "{message}");
     // What is there is good without a lock, as in a folder that is only to be read; or it is named as well.
     let path = folder.join("file");
     fs::write(&path, CONTENT).unwrap();
-    assert_eq!(fetch(&Remote::new("file").sha256(SUM), &folder).unwrap(), path);
-    let message = fetch(&Remote::new("file").size(22), &folder).unwrap_err().to_string();
-    let start = format!("{}: the file ends after 21 of 22 bytes; it cannot be fetched anew: ", path.display());
+    assert_eq!(fetch(&remote().sha256(SUM), &folder).unwrap(), path);
+    let message = fetch(&remote().size(22), &folder).unwrap_err().to_string();
+    let start = format!("{}: the file ends after 21 of 22 bytes; it cannot be fetched again: ", path.display());
     assert!(message.starts_with(&format!("{start}{}: cannot lock: ", lock.display())), "{message}");
     fs::remove_dir_all(&folder).unwrap();
 }

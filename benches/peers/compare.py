@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""Times this library and its peers side by side on the same workloads, in one run.
+
+usage: python3 benches/peers/compare.py [--peers torch,torch-tuned,torch-compile,compile-tuned,jax,candle,burn]
+           [--rounds 3] [--seconds 2] [--threads 2] [--environments DIR] [--rust-target DIR] [--ours COMMAND] [workload ...]
+
+Every contender runs each workload in turn, `rounds` times, in a process of its own. The table shows the lowest of its
+medians in milliseconds. The last column is the best peer's time divided by ours: above 1, this library is faster. Compare
+only such ratios; the milliseconds change from machine to machine and from hour to hour.
+"""
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.join(HERE, "..", "..")
+MNIST = os.path.join(ROOT, "crates/data/assets/mnist")
+CACHE = os.path.expanduser("~/.cache/peers")
+WORKLOADS = "mlp mlp_small convnet resnet20 chargpt lstm tape infer gemm64 gemm128 gemm256 gemm512 gemm1024 gemm2048".split()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Times this library beside others.")
+    parser.add_argument("--peers", default="torch,torch-tuned,torch-compile,compile-tuned,jax,candle")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--environments", default=CACHE, help="where setup.sh made the Python environments")
+    parser.add_argument("--rust-target", default=os.path.join(CACHE, "rust-target"))
+    parser.add_argument("--ours", default="cargo bench -q --bench workloads --")
+    parser.add_argument("workloads", nargs="*", default=[])
+    return parser.parse_args()
+
+
+def commands(args):
+    """The command of each contender, without the options that all share."""
+    torch = [f"{args.environments}/torch/bin/python", f"{HERE}/peer_torch.py"]
+    return {
+        "ours": shlex.split(args.ours),
+        "torch": torch,
+        "torch-tuned": [*torch, "--tuned"],
+        "torch-compile": [*torch, "--compile"],
+        "compile-tuned": [*torch, "--compile", "--tuned"],
+        "jax": [f"{args.environments}/jax/bin/python", f"{HERE}/peer_jax.py"],
+        "candle": [f"{args.rust_target}/release/peer_candle"],
+        "burn": [f"{args.rust_target}/release/peer_burn", "--backend", "flex"],
+    }
+
+
+def run(command, workload, args):
+    """The median step of one run in milliseconds, or None if it failed."""
+    options = ["--threads", str(args.threads), "--seconds", str(args.seconds), "--mnist", MNIST, workload]
+    try:
+        done = subprocess.run(command + options, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        print(f"# {command[0]} {workload}: {error}", file=sys.stderr)
+        return None
+    for line in done.stdout.splitlines():
+        if line.startswith("{") and json.loads(line).get("workload") == workload:
+            return json.loads(line)["median_ms"]
+    return None
+
+
+def main():
+    args = arguments()
+    contenders = ["ours"] + [peer for peer in args.peers.split(",") if peer]
+    command = commands(args)
+    print("workload".ljust(10), *(name.rjust(14) for name in contenders), "best/ours".rjust(10))
+    for workload in args.workloads or WORKLOADS:
+        best = {}
+        for _ in range(args.rounds):
+            for name in contenders:
+                value = run(command[name], workload, args)
+                if value is not None:
+                    best[name] = min(value, best.get(name, value))
+        peers = [best[name] for name in contenders[1:] if name in best]
+        ratio = f"{min(peers) / best['ours']:.2f}" if peers and "ours" in best else "-"
+        row = [(f"{best[name]:.4f}" if name in best else "-").rjust(14) for name in contenders]
+        print(workload.ljust(10), *row, ratio.rjust(10), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,316 @@
+//! The benchmark workloads in Candle (CPU), one JSON line a workload.
+//!
+//! usage: peer_candle [--threads N] [--seconds S] [--mnist DIR] [workload ...]
+//!
+//! `../../peer_torch.py` defines the workloads: each line is the median
+//! milliseconds of one training step on float32 data held in memory.
+use candle_core::{D, DType, Device, Result, Tensor, Var, backprop::GradStore};
+use candle_nn::{
+    Conv2d, Embedding, LayerNorm, Linear, Module, Optimizer, RNN, VarBuilder, VarMap, loss, ops,
+};
+use std::{env, fs::File, io::Read, time::Instant};
+
+const CPU: Device = Device::Cpu;
+const ALL: &str = "mlp mlp_small convnet chargpt lstm tape infer gemm64 gemm128 gemm256 gemm512 gemm1024 gemm2048";
+
+type Step = Box<dyn FnMut() -> Result<()>>;
+
+struct Args {
+    threads: usize,
+    seconds: f64,
+    mnist: String,
+    workloads: Vec<String>,
+}
+
+fn arguments() -> Args {
+    let mnist = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../crates/data/assets/mnist");
+    let mut args = Args { threads: 2, seconds: 4.0, mnist: mnist.into(), workloads: vec![] };
+    let mut words = env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--threads" => args.threads = words.next().expect("a count").parse().expect("a count"),
+            "--seconds" => args.seconds = words.next().expect("seconds").parse().expect("seconds"),
+            "--mnist" => args.mnist = words.next().expect("a directory"),
+            "--bench" => {}
+            _ => args.workloads.push(word),
+        }
+    }
+    if args.workloads.is_empty() {
+        args.workloads = ALL.split(' ').map(String::from).collect();
+    }
+    args
+}
+
+/// The version of `package` in the lock file this program was built from.
+fn version(package: &str) -> &'static str {
+    let lock = include_str!("../../Cargo.lock");
+    let head = format!("name = \"{package}\"\nversion = \"");
+    lock.split(&head).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("?")
+}
+
+fn measure(args: &Args, workload: &str, flops: Option<f64>, step: &mut Step) -> Result<()> {
+    for _ in 0..5 {
+        step()?;
+    }
+    let (mut times, start) = (vec![], Instant::now());
+    while start.elapsed().as_secs_f64() < args.seconds || times.len() < 5 {
+        let begin = Instant::now();
+        step()?;
+        times.push(begin.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    let (steps, median) = (times.len(), (times[times.len() / 2] + times[(times.len() - 1) / 2]) / 2.0);
+    let gflops = flops.map_or(String::new(), |f| format!(", \"gflops\": {:.1}", f / median / 1e9));
+    println!(
+        "{{\"framework\": \"candle\", \"version\": \"{}\", \"workload\": \"{workload}\", \"threads\": {}, \
+         \"median_ms\": {:.5}, \"steps\": {steps}{gflops}}}",
+        version("candle-core"), args.threads, median * 1e3
+    );
+    Ok(())
+}
+
+/// The images as [60000, 784] in 0..1 and the labels as [60000].
+fn mnist(dir: &str) -> Result<(Tensor, Tensor)> {
+    let idx = |name: &str, header: usize| -> Result<Vec<u8>> {
+        let mut bytes = vec![];
+        flate2::read::GzDecoder::new(File::open(format!("{dir}/{name}"))?).read_to_end(&mut bytes)?;
+        Ok(bytes.split_off(header))
+    };
+    let pixels: Vec<f32> = idx("train-images-idx3-ubyte.gz", 16)?.iter().map(|&b| b as f32 / 255.0).collect();
+    let labels: Vec<u32> = idx("train-labels-idx1-ubyte.gz", 8)?.iter().map(|&b| b as u32).collect();
+    Ok((Tensor::from_vec(pixels, (60000, 784), &CPU)?, Tensor::from_vec(labels, 60000, &CPU)?))
+}
+
+/// One training step: forward, loss, backward, update, reading the loss back.
+fn trainer(mut optimizer: impl Optimizer + 'static, loss_of: impl Fn(usize) -> Result<Tensor> + 'static) -> Step {
+    let mut i = 0;
+    Box::new(move || {
+        let loss = loss_of(i)?;
+        i += 1;
+        optimizer.backward_step(&loss)?;
+        std::hint::black_box(loss.to_scalar::<f32>()?);
+        Ok(())
+    })
+}
+
+fn variables() -> (VarMap, VarBuilder<'static>) {
+    let vars = VarMap::new();
+    let vb = VarBuilder::from_varmap(&vars, DType::F32, &CPU);
+    (vars, vb)
+}
+
+fn adam(vars: &VarMap, weight_decay: f64) -> Result<candle_nn::AdamW> {
+    candle_nn::AdamW::new(vars.all_vars(), candle_nn::ParamsAdamW { weight_decay, ..Default::default() })
+}
+
+fn mlp<O: Optimizer + 'static>(dir: &str, hidden: usize, batch: usize, optimizer: fn(&VarMap) -> Result<O>) -> Result<Step> {
+    let (images, labels) = mnist(dir)?;
+    let (vars, vb) = variables();
+    let l1 = candle_nn::linear(784, hidden, vb.pp("l1"))?;
+    let l2 = candle_nn::linear(hidden, 10, vb.pp("l2"))?;
+    Ok(trainer(optimizer(&vars)?, move |i| {
+        let at = i % (60000 / batch) * batch;
+        let logits = l2.forward(&l1.forward(&images.narrow(0, at, batch)?)?.relu()?)?;
+        loss::cross_entropy(&logits, &labels.narrow(0, at, batch)?)
+    }))
+}
+
+/// Candle has no RMSprop: the one of PyTorch, without momentum.
+struct RmsProp(Vec<(Var, Var)>, f64);
+
+impl Optimizer for RmsProp {
+    type Config = f64;
+
+    fn new(vars: Vec<Var>, lr: f64) -> Result<Self> {
+        let pairs: Result<_> = vars.into_iter().map(|v| Ok((v.clone(), Var::from_tensor(&v.zeros_like()?)?))).collect();
+        Ok(Self(pairs?, lr))
+    }
+
+    fn step(&mut self, grads: &GradStore) -> Result<()> {
+        for (var, square) in &self.0 {
+            let Some(grad) = grads.get(var) else { continue };
+            square.set(&((square.as_tensor() * 0.99)? + (grad.sqr()? * 0.01)?)?)?;
+            var.set(&(var.as_tensor() - ((grad / (square.sqrt()? + 1e-8)?)? * self.1)?)?)?;
+        }
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.1
+    }
+
+    fn set_learning_rate(&mut self, lr: f64) {
+        self.1 = lr;
+    }
+}
+
+struct Convnet {
+    c1: Conv2d,
+    c2: Conv2d,
+    c3: Conv2d,
+    out: Linear,
+}
+
+impl Module for Convnet {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.c1.forward(x)?.relu()?.max_pool2d(2)?;
+        let x = self.c2.forward(&x)?.relu()?;
+        // The gradient of max_pool2d comes back a quarter of its size (RMSprop
+        // takes no notice), and at the wrong places where the window leaves a
+        // remainder (11 by 2): so the last row and column go first.
+        let x = x.narrow(2, 0, 10)?.narrow(3, 0, 10)?.max_pool2d(2)?;
+        self.out.forward(&self.c3.forward(&x)?.relu()?.flatten_from(1)?)
+    }
+}
+
+fn convnet(dir: &str) -> Result<Step> {
+    let (images, labels) = mnist(dir)?;
+    let images = images.reshape((60000, 1, 28, 28))?;
+    let (vars, vb) = variables();
+    let conv = |cin, cout, name| candle_nn::conv2d(cin, cout, 3, Default::default(), vb.pp(name));
+    let model = Convnet {
+        c1: conv(1, 32, "c1")?,
+        c2: conv(32, 64, "c2")?,
+        c3: conv(64, 128, "c3")?,
+        out: candle_nn::linear(128 * 3 * 3, 10, vb.pp("out"))?,
+    };
+    Ok(trainer(RmsProp::new(vars.all_vars(), 1e-3)?, move |i| {
+        let at = i % 937 * 64;
+        loss::cross_entropy(&model.forward(&images.narrow(0, at, 64)?)?, &labels.narrow(0, at, 64)?)
+    }))
+}
+
+/// LayerNorm::forward runs a fused kernel through which no gradient passes, silently.
+fn norm(layer: &LayerNorm, x: &Tensor) -> Result<Tensor> {
+    ops::layer_norm_slow(x, layer.weight(), layer.bias().unwrap(), 1e-5)
+}
+
+struct Block {
+    n1: LayerNorm,
+    n2: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    up: Linear,
+    down: Linear,
+    mask: Tensor,
+}
+
+impl Block {
+    fn new(width: usize, mask: Tensor, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            n1: candle_nn::layer_norm(width, 1e-5, vb.pp("n1"))?,
+            n2: candle_nn::layer_norm(width, 1e-5, vb.pp("n2"))?,
+            qkv: candle_nn::linear(width, 3 * width, vb.pp("qkv"))?,
+            proj: candle_nn::linear(width, width, vb.pp("proj"))?,
+            up: candle_nn::linear(width, 4 * width, vb.pp("up"))?,
+            down: candle_nn::linear(4 * width, width, vb.pp("down"))?,
+            mask,
+        })
+    }
+}
+
+impl Module for Block {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (b, t, c) = x.dims3()?;
+        let qkv = self.qkv.forward(&norm(&self.n1, x)?)?;
+        let part = |i| qkv.narrow(2, i * c, c)?.reshape((b, t, 4, c / 4))?.transpose(1, 2)?.contiguous();
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let scores = (q.matmul(&k.t()?)? * (4.0 / c as f64).sqrt())?.broadcast_add(&self.mask)?;
+        let y = ops::softmax(&scores, D::Minus1)?.matmul(&v)?.transpose(1, 2)?.reshape((b, t, c))?;
+        let x = (x + self.proj.forward(&y)?)?;
+        &x + self.down.forward(&self.up.forward(&norm(&self.n2, &x)?)?.gelu_erf()?)?
+    }
+}
+
+fn chargpt() -> Result<Step> {
+    let (vocab, width, context) = (65, 128, 64);
+    let (vars, vb) = variables();
+    let tok: Embedding = candle_nn::embedding(vocab, width, vb.pp("tok"))?;
+    let pos: Embedding = candle_nn::embedding(context, width, vb.pp("pos"))?;
+    let hidden = |i, j| if j > i { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..context).flat_map(|i| (0..context).map(move |j| hidden(i, j))).collect();
+    let mask = Tensor::from_vec(mask, (context, context), &CPU)?;
+    let blocks = (0..4).map(|i| Block::new(width, mask.clone(), vb.pp(i))).collect::<Result<Vec<_>>>()?;
+    let last = candle_nn::layer_norm(width, 1e-5, vb.pp("norm"))?;
+    let head = candle_nn::linear_no_bias(width, vocab, vb.pp("head"))?;
+    let positions = Tensor::arange(0u32, context as u32, &CPU)?;
+    let [x, y] = [0, 1].map(|_| Tensor::rand(0f32, vocab as f32, (12, context), &CPU)?.to_dtype(DType::U32));
+    let (x, y) = (x?, y?.flatten_all()?);
+    Ok(trainer(adam(&vars, 0.01)?, move |_| {
+        let mut h = tok.forward(&x)?.broadcast_add(&pos.forward(&positions)?)?;
+        for block in &blocks {
+            h = block.forward(&h)?;
+        }
+        loss::cross_entropy(&head.forward(&norm(&last, &h)?)?.flatten_to(1)?, &y)
+    }))
+}
+
+fn lstm() -> Result<Step> {
+    let (vars, vb) = variables();
+    let embedding = candle_nn::embedding(10000, 128, vb.pp("emb"))?;
+    let lstm = candle_nn::lstm(128, 128, Default::default(), vb.pp("lstm"))?;
+    let out = candle_nn::linear(128, 1, vb.pp("out"))?;
+    let x = Tensor::rand(0f32, 10000f32, (32, 100), &CPU)?.to_dtype(DType::U32)?;
+    let y = Tensor::rand(0f32, 2f32, 32, &CPU)?.floor()?;
+    Ok(trainer(adam(&vars, 0.0)?, move |_| {
+        let states = lstm.seq(&embedding.forward(&x)?)?;
+        loss::binary_cross_entropy_with_logit(&out.forward(states[99].h())?.squeeze(1)?, &y)
+    }))
+}
+
+fn gemm(n: usize) -> Result<Step> {
+    let (a, b) = (Tensor::randn(0f32, 1f32, (n, n), &CPU)?, Tensor::randn(0f32, 1f32, (n, n), &CPU)?);
+    Ok(Box::new(move || a.matmul(&b).map(|c| drop(std::hint::black_box(c)))))
+}
+
+fn tape() -> Result<Step> {
+    let x = Var::zeros((), DType::F32, &CPU)?;
+    Ok(Box::new(move || {
+        let y = ((x.as_tensor() * 2.0)? + 3.0)?;
+        y.backward().map(|grads| drop(std::hint::black_box(grads)))
+    }))
+}
+
+fn infer() -> Result<Step> {
+    let (_, vb) = variables();
+    // Detached, so that the forward pass records nothing.
+    let linear = |cin, cout, name| {
+        let layer = candle_nn::linear(cin, cout, vb.pp(name))?;
+        Ok::<_, candle_core::Error>(Linear::new(layer.weight().detach(), layer.bias().map(|b| b.detach())))
+    };
+    let (l1, l2) = (linear(784, 512, "l1")?, linear(512, 10, "l2")?);
+    let x = Tensor::rand(0f32, 1f32, (1, 784), &CPU)?;
+    Ok(Box::new(move || {
+        let y = ops::softmax_last_dim(&l2.forward(&l1.forward(&x)?.relu()?)?)?;
+        Ok(drop(std::hint::black_box(y)))
+    }))
+}
+
+fn main() -> Result<()> {
+    let args = arguments();
+    for name in ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"] {
+        // SAFETY: the first lines of main, while there is one thread.
+        unsafe { env::set_var(name, args.threads.to_string()) };
+    }
+    for name in &args.workloads {
+        let size = name.strip_prefix("gemm").and_then(|n| n.parse::<usize>().ok());
+        let mut step = match name.as_str() {
+            "mlp" => mlp(&args.mnist, 512, 128, |vars| candle_nn::SGD::new(vars.all_vars(), 1e-3))?,
+            "mlp_small" => mlp(&args.mnist, 128, 32, |vars| adam(vars, 0.0))?,
+            "convnet" => convnet(&args.mnist)?,
+            "chargpt" => chargpt()?,
+            "lstm" => lstm()?,
+            "tape" => tape()?,
+            "infer" => infer()?,
+            _ => match size {
+                Some(n) => gemm(n)?,
+                None => {
+                    eprintln!("# no workload {name}");
+                    continue;
+                }
+            },
+        };
+        measure(&args, name, size.map(|n| 2.0 * (n as f64).powi(3)), &mut step)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Reductions of views that repeat elements: each element is read once, however often it is repeated.
+
+use crate::dtype::{DType, Float};
+use crate::kernels::elementwise::map;
+use crate::ops::{Reduce, Reduction};
+use crate::tensor::Tensor;
+
+/// Whether the elements along an axis are one element, again and again.
+fn is_repeated(x: &Tensor, axis: usize) -> bool {
+    x.strides()[axis] == 0 && x.shape()[axis] > 1
+}
+
+/// The elements of a view that repeats some, each once: the axes along which they are repeated have size 1. `None` if there
+/// is no such axis.
+pub(super) fn once(x: &Tensor) -> Option<Tensor> {
+    if x.size() == 0 || !(0..x.rank()).any(|axis| is_repeated(x, axis)) {
+        return None;
+    }
+    let size = |axis: usize| if is_repeated(x, axis) { 1 } else { x.shape()[axis] };
+    Some(x.restrided((0..x.rank()).map(size).collect(), x.strides().clone(), x.offset()))
+}
+
+impl Reduce {
+    /// The reduction of `x`, given its elements [`once`], and how to reduce these.
+    pub(super) fn of_repeated(&self, x: &Tensor, once: &Tensor, reduce: impl Fn(&Reduce) -> Tensor) -> Tensor {
+        let repeated = self.axes.iter().filter(|&&axis| is_repeated(x, axis));
+        let times: usize = repeated.map(|&axis| x.shape()[axis]).product();
+        let reduction = match self.reduction {
+            // `times · S / (times · n - correction)`
+            Reduction::Var { correction } => Reduction::Var { correction: correction / times as f64 },
+            other => other,
+        };
+        let reduced = reduce(&Reduce { reduction, axes: self.axes.clone(), keepdims: true });
+        let reduced = match reduced.dtype() {
+            DType::F32 => self.float_times::<f32>(reduced, times),
+            DType::F64 => self.float_times::<f64>(reduced, times),
+            _ => self.integer_times(reduced, times, x, once),
+        };
+        // What is repeated along the axes that stay is repeated in the result.
+        let kept = x.shape().reduced(&self.axes, true);
+        let strides = reduced.strides().broadcast(reduced.shape(), &kept).expect("axes of size 1 grow");
+        let kept = reduced.restrided(kept, strides, reduced.offset());
+        if self.keepdims { kept } else { kept.reshaped(x.shape().reduced(&self.axes, false)) }
+    }
+
+    /// The reduction of as many repetitions, given that of one.
+    fn float_times<T: Float>(&self, reduced: Tensor, times: usize) -> Tensor {
+        let count = times as f64;
+        let scaled = |factor: f64| {
+            let factor = T::from_f64(factor);
+            map(&reduced, move |x: T| x * factor)
+        };
+        match self.reduction {
+            Reduction::Sum => scaled(count),
+            Reduction::Norm => scaled(count.sqrt()),
+            Reduction::LogSumExp => {
+                let logarithm = T::from_f64(count.ln());
+                map(&reduced, move |x: T| x + logarithm)
+            }
+            Reduction::Prod => map(&reduced, move |x: T| T::from_f64(x.to_f64().powf(count))),
+            _ => reduced,
+        }
+    }
+
+    /// As [`Reduce::float_times`] for results that are integers or truth values.
+    fn integer_times(&self, reduced: Tensor, times: usize, x: &Tensor, once: &Tensor) -> Tensor {
+        match self.reduction {
+            Reduction::Sum => map(&reduced, move |x: i64| x.wrapping_mul(times as i64)),
+            Reduction::Prod => map(&reduced, move |x: i64| power(x, times)),
+            Reduction::ArgMax | Reduction::ArgMin if self.axes.len() > 1 => {
+                // The first of equal ones has the index 0 along every axis that repeats.
+                let place = |index: i64| {
+                    let (mut rest, mut place, mut step) = (index, 0, 1);
+                    for &axis in self.axes.iter().rev() {
+                        let size = once.shape()[axis] as i64;
+                        place += rest % size * step;
+                        rest /= size;
+                        step *= x.shape()[axis] as i64;
+                    }
+                    place
+                };
+                map(&reduced, place)
+            }
+            _ => reduced,
+        }
+    }
+}
+
+/// `xⁿ`, which wraps.
+fn power(x: i64, mut n: usize) -> i64 {
+    let (mut square, mut power) = (x, 1i64);
+    while n > 0 {
+        if n % 2 == 1 {
+            power = power.wrapping_mul(square);
+        }
+        square = square.wrapping_mul(square);
+        n /= 2;
+    }
+    power
+}
