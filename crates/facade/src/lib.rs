@@ -42,7 +42,7 @@ pub mod prelude {
     pub use optim::schedules::{self, Schedule};
     pub use optim::{
         Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Clip, GradientAccumulator, Group, Lamb, Lion, Muon, Nadam,
-        Optimizer, RmsProp, Sgd, WeightAverage,
+        Norm, Optimizer, RmsProp, Sgd, WeightAverage,
     };
     pub use tensor::ops::Padding;
     pub use tensor::profile::{Phase, Profile, Profiler};

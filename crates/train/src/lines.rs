@@ -19,14 +19,17 @@ pub(crate) struct Lines {
     file: File,
     /// What stands before the number of the epoch in a line.
     before_epoch: &'static str,
+    /// Whether the lines that are there are still to be removed.
+    is_replaced: bool,
 }
 
 impl Lines {
-    /// A new file, in place of one that may be there.
+    /// A new file, in place of one that may be there: its lines are removed when the first one is written or forgotten, so
+    /// that a training which is refused changes nothing.
     pub(crate) fn create(path: &Path, before_epoch: &'static str) -> Result<Lines> {
-        // Readable too: a resumed training looks for epochs to forget in any log.
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
-        Ok(Lines { path: path.to_owned(), file: file.map_err(|error| TrainError::file(path, error))?, before_epoch })
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| TrainError::file(path, error))?;
+        Ok(Lines { path: path.to_owned(), file, before_epoch, is_replaced: true })
     }
 
     /// A file to which lines are added after those that are there, if it exists. It must begin with `start`. A last line
@@ -38,7 +41,7 @@ impl Lines {
             return Err(failed(IoError::other("is not a regular file, to which lines can be added")));
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut lines = Lines { path: path.to_owned(), file: file.map_err(failed)?, before_epoch };
+        let mut lines = Lines { path: path.to_owned(), file: file.map_err(failed)?, before_epoch, is_replaced: false };
         let mut begin = Vec::new();
         (&lines.file).take(start.len() as u64).read_to_end(&mut begin).map_err(failed)?;
         if !start.as_bytes().starts_with(&begin) {
@@ -72,6 +75,7 @@ impl Lines {
 
     /// Cuts off all from the line on in which the last training in the file reaches this epoch, and what has no end.
     fn cut(&mut self, epoch: Option<usize>) -> Result<()> {
+        self.replace()?;
         let end = self.end(epoch).and_then(|end| {
             self.file.set_len(end)?;
             self.file.seek(SeekFrom::Start(end))
@@ -114,7 +118,15 @@ impl Lines {
 
     /// Writes a line, which has its end.
     pub(crate) fn write(&mut self, line: &[u8]) -> Result<()> {
+        self.replace()?;
         self.file.write_all(line).map_err(|error| self.error(error))
+    }
+
+    fn replace(&mut self) -> Result<()> {
+        match std::mem::take(&mut self.is_replaced) {
+            true => self.file.set_len(0).map_err(|error| self.error(error)),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn error(&self, error: IoError) -> Error {

@@ -28,7 +28,7 @@ impl Outcome {
     /// That of a loop written by hand, of whose model it is not known what becomes of the mask.
     pub(crate) fn of(batch: &Batch, predictions: &Tensor, loss: f64) -> Result<Outcome> {
         let mask = batch.mask.as_ref().filter(|mask| predictions.shape().starts_with(mask.shape()));
-        let weights = counted(batch.weights.as_ref(), of_steps(mask, &batch.targets).as_ref())?;
+        let weights = counted(batch.weights.as_ref(), of_steps(mask, &batch.targets), predictions.dtype())?;
         Ok(Outcome { loss, predictions: predictions.clone(), weights })
     }
 }
@@ -84,8 +84,8 @@ impl Objective<'_> {
     fn forward(&self, batch: &Batch, mode: Mode) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         let (predictions, mask) = self.model.forward_masked(&batch.features, batch.mask.as_ref(), mode)?;
         let mask = of_steps(mask.as_ref(), &batch.targets);
-        let weights = counted(batch.weights.as_ref(), mask.as_ref())?;
-        let scaled = match (&mask, &weights, self.reduction) {
+        let weights = counted(batch.weights.as_ref(), mask, predictions.dtype())?;
+        let scaled = match (mask, &weights, self.reduction) {
             (Some(mask), Some(weights), Reduction::SumOverBatchSize) => Some(over_steps(weights, mask)?),
             _ => weights.clone(),
         };
@@ -112,22 +112,23 @@ fn states(model: &dyn Layer) -> Vec<(Variable, Tensor)> {
     states
 }
 
-/// The mask as numbers, if there is a target for each step.
-fn of_steps(mask: Option<&Tensor>, targets: &Tensor) -> Option<Tensor> {
-    mask.filter(|mask| targets.shape().starts_with(mask.shape())).map(|mask| mask.cast(DType::F32))
+/// The mask, if there is a target for each step.
+fn of_steps<'a>(mask: Option<&'a Tensor>, targets: &Tensor) -> Option<&'a Tensor> {
+    mask.filter(|mask| targets.shape().starts_with(mask.shape()))
 }
 
-/// How much each loss counts. Where the predictions have a mask and there is a target for each step,
-/// `[batch, time, …]`, steps that are left out count nothing.
-fn counted(weights: Option<&Tensor>, mask: Option<&Tensor>) -> Result<Option<Tensor>> {
+/// How much each loss counts, in the type of the predictions if that is floating. Where these have a mask and there is a
+/// target for each step, `[batch, time, …]`, steps that are left out count nothing.
+fn counted(weights: Option<&Tensor>, mask: Option<&Tensor>, dtype: DType) -> Result<Option<Tensor>> {
+    let dtype = if dtype.is_float() { dtype } else { DType::F32 };
     Ok(match (weights, mask) {
-        (Some(weights), Some(mask)) => Some(weights.cast(DType::F32).expand_dims(-1)?.try_mul(mask)?),
-        (weights, mask) => weights.or(mask).cloned(),
+        (Some(weights), Some(mask)) => Some(weights.cast(dtype).expand_dims(-1)?.try_mul(mask.cast(dtype))?),
+        (weights, mask) => weights.or(mask).map(|weights| weights.cast(dtype)),
     })
 }
 
 /// The same, larger, so that a mean over all steps is one over the steps that there are, as in Keras.
 fn over_steps(weights: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    let share = mask.mean().item()?;
+    let share = mask.cast(DType::F64).mean().item()?;
     if share > 0.0 { Ok(weights.try_div(share)?) } else { Ok(weights.clone()) }
 }

@@ -12,7 +12,7 @@ use tensor::{Tensor, no_record};
 use crate::callbacks::Callback;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoints::Checkpoints;
-use crate::error::{Result, TrainError};
+use crate::error::{Error, Result, TrainError};
 use crate::fit::{BatchEnd, Fit};
 use crate::history::{History, Score};
 use crate::meter::{Meter, no_samples};
@@ -203,9 +203,23 @@ impl<'a> Training<'a> {
     /// What the optimizer reports, with epoch and batch in front: infinite and NaN gradients among others, of which the
     /// loss may show nothing, and which are never applied. Those of [`GradientAccumulator::add`].
     pub fn apply(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
+        self.accumulated(weights, gradients)
+            .map_err(|error| error.context(format!("epoch {}, batch {}", self.epoch, self.batch)))
+    }
+
+    /// Adds the gradients, and makes a step if there are enough.
+    fn accumulated(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
+        if self.accumulator.batches() > 1 {
+            // Sums would carry such an element into checkpoints, and an error at their step would name another batch.
+            let spoilt = weights.iter().zip(gradients).find(|(_, gradient)| !gradient.all_finite());
+            if let Some((weight, _)) = spoilt {
+                let message =
+                    "the gradient has infinite or NaN elements; it was not added, and no variable was changed";
+                return Err(Error::argument("accumulate", message).context(weight.name()));
+            }
+        }
         match self.accumulator.add(gradients)? {
-            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients)
-                .map_err(|error| error.context(format!("epoch {}, batch {}", self.epoch, self.batch))),
+            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients),
             None => Ok(()),
         }
     }

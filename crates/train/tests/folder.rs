@@ -10,8 +10,8 @@ use std::time::Duration;
 use data::ArrayDataset;
 use nn::{Dense, MeanSquaredError, Sequential};
 use optim::Sgd;
-use tensor::Tensor;
-use train::{Checkpoints, Fit, History, Result, Trainer, Training, Verbose};
+use tensor::{Tensor, tensor};
+use train::{Checkpoints, CsvLog, Fit, History, Result, Trainer, Training, Verbose};
 
 /// Where the child finds its folder; without it the child's test does nothing.
 const FOLDER: &str = "TRAIN_TEST_FOLDER";
@@ -197,4 +197,25 @@ fn a_link_in_place_of_the_lock_is_not_followed() {
     let message = refused(fit(into(&folder.0)), &folder.0);
     assert_eq!(message, "F: .lock is not a regular file; remove it, or use another folder");
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "all of it");
+}
+
+#[test]
+fn a_training_that_is_refused_changes_no_log() {
+    let folder = std::env::temp_dir().join(format!("refused-log-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let log = folder.join("log.csv");
+    let samples = ArrayDataset::from_tensors(&tensor![[1.0], [2.0]], &tensor![[1.0], [2.0]]).unwrap();
+    let model = Sequential::new().add(Dense::new(1, 1));
+    let go = || {
+        let fit = Fit::epochs(2).verbose(Verbose::Silent).callback(CsvLog::create(&log)?);
+        let fit = fit.checkpoints(Checkpoints::in_folder(folder.join("run")));
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.01)).fit(&samples, fit)
+    };
+    go().unwrap();
+    let written = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(written.lines().count(), 3);
+    let message = go().unwrap_err().to_string();
+    assert!(message.contains("of a training that is further than this one"), "{message}");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), written);
+    std::fs::remove_dir_all(&folder).unwrap();
 }

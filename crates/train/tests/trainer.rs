@@ -9,7 +9,7 @@ use nn::{
     Loss, MeanSquaredError, Mode, Sequential, SparseCategoricalCrossentropy, Visitor, mean_absolute_error,
 };
 use optim::{Adam, Sgd};
-use tensor::{Tensor, tensor};
+use tensor::{DType, Tensor, tensor};
 use train::metrics::{BinaryAccuracy, CohenKappa, FBeta, MatthewsCorrelation, Perplexity, Precision, Recall};
 use train::{Accuracy, Fit, Mean, Metric, Trainer, Verbose};
 
@@ -311,11 +311,28 @@ fn a_gradient_that_is_no_number_is_not_applied() {
     assert!(trainer.train_on_batch(&samples.range(0, 0..1).unwrap()).unwrap().is_finite());
     assert!(model.w() < 0.7);
 
-    // The last step of an epoch, with the gradients that are left over, has no batch.
+    // Among accumulated gradients, too, it is the batch that has it which is named.
     let model = Scale::new(1.0);
     let mut trainer = Trainer::new(&model, loss, Adam::new(0.25));
-    let message = trainer.fit(&lines(&[4.0, 4.0, 0.0], 0.0), quiet(1, 1).accumulate(2)).unwrap_err().to_string();
-    assert!(message.starts_with("end of epoch 0: adam: w: apply: the gradient has infinite"), "{message}");
+    let message = trainer.fit(&lines(&[4.0, 4.0, 0.0, 4.0], 0.0), quiet(1, 1).accumulate(2)).unwrap_err().to_string();
+    assert!(message.starts_with("epoch 0, batch 2: w: accumulate: the gradient has infinite"), "{message}");
+}
+
+#[test]
+fn weights_and_masks_suit_a_model_of_float64() {
+    let fitted = |dtype: DType| {
+        let model = Sequential::new()
+            .add(Dense::new(2, 3).kernel_initializer(Initializer::Ones))
+            .add(Dense::new(3, 1).kernel_initializer(Initializer::Ones));
+        model.cast(dtype).unwrap();
+        let x = Tensor::linspace(0.0, 1.0, 12).reshape([2, 3, 2]).unwrap().cast(dtype);
+        let y = Tensor::linspace(0.0, 1.0, 6).reshape([2, 3, 1]).unwrap().cast(dtype);
+        let mask = Tensor::from([[true, true, false], [true, false, false]]);
+        let batch = Batch { mask: Some(mask), weights: Some(tensor![1.0, 2.0]), ..Batch::new(&x, &y).unwrap() };
+        Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).train_on_batch(&batch).unwrap()
+    };
+    let (narrow, wide) = (fitted(DType::F32), fitted(DType::F64));
+    assert!((narrow - wide).abs() < 1e-5, "{narrow} {wide}");
 }
 
 #[test]

@@ -46,7 +46,6 @@ impl Layer for Masking {
         check_input("masking", input, 3, "[batch, time, features]")?;
         let other = if self.value.is_nan() { input.isnan().logical_not()? } else { input.not_equal(self.value)? };
         let found = other.any_axes(-1)?;
-        let output = found.expand_dims(-1)?.select(input, 0.0)?;
         let mask = match mask {
             Some(mask) => {
                 check_mask("masking", mask, input)?;
@@ -54,7 +53,7 @@ impl Layer for Masking {
             }
             None => found,
         };
-        Ok((output, Some(mask)))
+        Ok((mask.expand_dims(-1)?.select(input, 0.0)?, Some(mask)))
     }
 
     fn describe(&self) -> String {
