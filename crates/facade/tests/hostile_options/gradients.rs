@@ -135,3 +135,11 @@ fn movements_and_selections_have_right_gradients_or_are_errors() {
     let y = one.expand([1 << 31]).unwrap().sum();
     assert_eq!(tape.gradient(&y, &one).unwrap().item().unwrap(), (1u64 << 31) as f64);
 }
+
+#[test]
+fn both_axes_of_a_depthwise_convolution_may_be_hostile() {
+    let (x, kernel) = (integers(&[2, 1, 4, 20], 1), integers(&[3, 2, 1, 20], 2));
+    let padding = Padding::Explicit([(12, 0), ((1 << 62) - 2, 0)]);
+    let options = ConvOptions { stride: [isize::MAX as usize, 2], dilation: [5, 1 << 62], padding, groups: 20 };
+    assert!(check("depthwise", &[&x, &kernel], |operands| operands[0].conv2d(operands[1], options)));
+}

@@ -57,7 +57,9 @@ impl<T: Float> Row<'_, T> {
     fn sums<const N: usize, const L: usize>(&self, taps: &Taps, channel: usize) -> [[T; L]; N] {
         let Images { data, size: [_, width], channels } = self.image;
         let [y, x] = self.lines;
-        let (line_step, tap_step, step) = (y.spread * width * channels, x.spread * channels, x.step * channels);
+        // A distance between taps that overflows has only one tap inside, so what it is added to is never read.
+        let line_step = y.spread.wrapping_mul(width * channels);
+        let (tap_step, step) = (x.spread.wrapping_mul(channels), x.step * channels);
         let mut sums = [[T::zero(); L]; N];
         let (mut line, mut row) = (taps.element + channel, taps.row * channels + channel);
         for _ in 0..taps.ys {
@@ -70,10 +72,10 @@ impl<T: Float> Row<'_, T> {
                     // overflow: `run` checks that for `WINDOWS`, which `N` is at most.
                     add_products(sums, unsafe { lanes(windows.as_ptr().add(n * step)) }, factor);
                 }
-                element += tap_step;
+                element = element.wrapping_add(tap_step);
                 place += channels;
             }
-            line += line_step;
+            line = line.wrapping_add(line_step);
             row += x.taps * channels;
         }
         sums
