@@ -114,3 +114,11 @@ fn normalizations_do_not_overflow() {
     // Beside a large epsilon nothing is left of tiny numbers.
     assert_close(&rows(&[1e-30], DType::F32).normalize(1, 1.0).unwrap(), &[1e-30, -1e-30, 2e-30, -2e-30]);
 }
+
+#[test]
+fn constant_rows_of_the_largest_numbers_become_zero() {
+    for (columns, value) in [(2, f32::MAX), (3, -f32::MAX), (100, f32::MAX)] {
+        let y = Tensor::full([2, columns], value).normalize(-1, 1e-3).unwrap();
+        assert_eq!(y.to_vec::<f32>().unwrap(), vec![0.0; 2 * columns], "{columns} times {value}");
+    }
+}

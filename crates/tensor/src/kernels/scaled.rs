@@ -47,7 +47,7 @@ impl Groups {
             true => (-largest.log2().floor()).clamp(-1000.0, 1000.0).exp2(),
             false => 1.0,
         };
-        let factors: Vec<f64> = largest.iter().map(factor).collect();
+        let mut factors: Vec<f64> = largest.iter().map(factor).collect();
         let mut scaled = x.to_vec();
         self.for_columns(|group, columns| {
             if factors[group] != 1.0 {
@@ -58,6 +58,18 @@ impl Groups {
         for group in (0..wrong.len()).filter(|&group| !wrong[group]) {
             of_scaled.mean[group] = statistics.mean[group];
             of_scaled.variance[group] = statistics.variance[group];
+        }
+        // A constant group stays as it is: its deviations are 0, and its scale would leave the range.
+        let constant: Vec<bool> =
+            (0..wrong.len()).map(|group| wrong[group] && of_scaled.variance[group] == 0.0).collect();
+        self.for_columns(|group, columns| {
+            if constant[group] {
+                scaled[columns.clone()].copy_from_slice(&x[columns]);
+            }
+        });
+        for group in (0..wrong.len()).filter(|&group| constant[group]) {
+            of_scaled.mean[group] /= factors[group];
+            factors[group] = 1.0;
         }
         (Cow::Owned(scaled), Statistics { factors, ..of_scaled })
     }
