@@ -107,7 +107,7 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// The norm; 0 of nothing, and NaN if an element is. It may be beyond the elements' type. The parts are added in the order
+    /// The norm; 0 for no elements, NaN if an element is NaN. It may be beyond the elements' type. The parts are added in the order
     /// given, so that the result is the same on every run.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ impl<'m> Trainer<'m> {
         Trainer { objective, optimizer, meter, batch_size: 128, untrained }
     }
 
-    /// Measures one more quantity. The metric is told whether the loss takes [logits](Loss::takes_logits), so that
+    /// Measures one more quantity. The metric learns whether the loss takes [logits](Loss::takes_logits), so that
     /// metrics with a threshold cut where the loss does.
     #[must_use]
     pub fn metric(mut self, mut metric: impl Metric + 'static) -> Trainer<'m> {
