@@ -22,9 +22,9 @@ fn elements(c: &mut Criterion) {
     group.bench_function("relu", |b| b.iter(|| x.relu()));
     group.bench_function("softmax of rows", |b| b.iter(|| x.softmax(-1)));
     group.bench_function("sum of all", |b| b.iter(|| x.sum()));
-    group.bench_function("sum of rows", |b| b.iter(|| x.sum_axes(-1)));
-    group.bench_function("sum of columns", |b| b.iter(|| x.sum_axes(0)));
-    group.bench_function("max of rows", |b| b.iter(|| x.max_axes(-1)));
+    group.bench_function("sum of rows", |b| b.iter(|| x.sum_axis(-1)));
+    group.bench_function("sum of columns", |b| b.iter(|| x.sum_axis(0)));
+    group.bench_function("max of rows", |b| b.iter(|| x.max_axis(-1)));
     group.finish();
 }
 
@@ -33,13 +33,13 @@ fn memory(c: &mut Criterion) {
     type Operation = fn(&Tensor) -> Result<Tensor>;
     let operations: [(&str, Operation, usize); 12] = [
         ("sum of all", |x| Ok(x.sum()), 1),
-        ("sum of rows", |x| x.sum_axes(-1), 1),
-        ("sum of columns", |x| x.sum_axes(0), 1),
+        ("sum of rows", |x| x.sum_axis(-1), 1),
+        ("sum of columns", |x| x.sum_axis(0), 1),
         ("max of all", |x| x.max(), 1),
-        ("max of rows", |x| x.max_axes(-1), 1),
-        ("max of columns", |x| x.max_axes(0), 1),
-        ("variance of rows", |x| x.var_axes(-1), 1),
-        ("logsumexp of rows", |x| x.logsumexp_axes(-1), 1),
+        ("max of rows", |x| x.max_axis(-1), 1),
+        ("max of columns", |x| x.max_axis(0), 1),
+        ("variance of rows", |x| x.var_axis(-1), 1),
+        ("logsumexp of rows", |x| x.logsumexp_axis(-1), 1),
         ("softmax of rows", |x| x.softmax(-1), 2),
         ("log_softmax of rows", |x| x.log_softmax(-1), 2),
         ("cumsum of rows", |x| x.cumsum(-1), 2),

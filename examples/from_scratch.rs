@@ -163,7 +163,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
     fit(&model, &train_images, &train_labels, options)?;
 
     let predictions = model.call(&scaled(&test_images)?)?;
-    let predicted_labels = predictions.argmax(1)?;
+    let predicted_labels = predictions.argmax_axis(1)?;
     let matches = predicted_labels.equal(test_labels.cast(DType::I64))?;
     say!("test accuracy {:.4}", matches.mean().item()?);
     Ok(())

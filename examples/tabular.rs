@@ -112,7 +112,7 @@ fn predict(options: &Options, file: &Path) -> Result<()> {
     let penguins = Csv::new(file).columns(preprocessing.columns()).read()?;
     say!("{penguins}\n");
     let chances = model.forward(&preprocessing.transform(&penguins)?, Mode::Inference)?;
-    let (likeliest, species) = (chances.max_axes(1)?.to_vec::<f32>()?, chances.argmax(1)?.to_vec::<i64>()?);
+    let (likeliest, species) = (chances.max_axis(1)?.to_vec::<f32>()?, chances.argmax_axis(1)?.to_vec::<i64>()?);
     for (row, (chance, species)) in likeliest.iter().zip(species).enumerate() {
         say!("row {row}: {}, {:.1} %", preprocessing.classes()[species as usize], 100.0 * chance);
     }

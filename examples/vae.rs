@@ -94,7 +94,7 @@ fn loss(encoder: &Sequential, decoder: &Sequential, x: &Tensor, noise: &mut Gene
     // Drawn as mean + deviation · noise, so that gradients reach mean and deviation.
     let drawn = mean + (log_variance * 0.5).exp() * noise.normal(mean.shape().clone(), 0.0, 1.0)?;
     let pixels = cross_entropy(x, &decoder.forward(&drawn, Mode::Training)?)?;
-    let divergence = (mean.square() + log_variance.exp() - log_variance - 1.0).sum_axes(-1)?.mean() * 0.5;
+    let divergence = (mean.square() + log_variance.exp() - log_variance - 1.0).sum_axis(-1)?.mean() * 0.5;
     Ok(pixels + divergence)
 }
 
@@ -106,7 +106,7 @@ fn cross_entropy(x: &Tensor, logits: &Tensor) -> Result<Tensor> {
 /// The cross-entropy of `test` if each pixel is taken to have its mean in `train`, which is limited
 /// to 1e-4 and 1 - 1e-4 so that none is impossible.
 fn mean_image_loss(train: &Tensor, test: &Tensor) -> Result<f64> {
-    let mean = (train.mean_axes(0)? / 255.0).clamp(1e-4, 1.0 - 1e-4)?;
+    let mean = (train.mean_axis(0)? / 255.0).clamp(1e-4, 1.0 - 1e-4)?;
     let logits = (&mean / (1.0 - &mean)).log();
     cross_entropy(test, &(test.zeros_like() + logits))?.item()
 }

@@ -33,7 +33,7 @@ impl Layer for ResNet {
         for (number, block) in self.blocks.iter().enumerate() {
             x = block.call(&format!("blocks.{number}"), &x, mode)?;
         }
-        self.head.call("head", &x.mean_axes([1, 2])?, mode)
+        self.head.call("head", &x.mean_axis([1, 2])?, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tensor::ops::{CustomOp, apply};
-use tensor::record::{self, Recorder};
-use tensor::{Error, Op, Result, Tensor};
+use tensor::recorder::{self, Recorder};
+use tensor::{Error, Op, Result, TaskLocal, Tensor, value_id};
 
 use crate::gradients::{Differentiable, GradientOptions, Source, Unconnected};
 use crate::tape::GradientTape;
@@ -81,10 +81,10 @@ pub fn checkpoint(
     segment: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
     inputs: &[&Tensor],
 ) -> Result<Tensor> {
-    let dependencies = Rc::new(Dependencies { first: record::upcoming_id(), found: RefCell::default() });
+    let dependencies = Rc::new(Dependencies { first: value_id::upcoming_number(), found: RefCell::default() });
     let inside: Vec<Tensor> = inputs.iter().map(|input| input.stop_gradient()).collect();
     // No tape sees the segment, so what it depends on is noted.
-    let output = record::unrecorded(|| {
+    let output = recorder::unrecorded(|| {
         let _pass = Passing::start(CheckpointPass::First);
         let _listening = Listening::start(dependencies.clone());
         segment(&inside)
@@ -92,13 +92,13 @@ pub fn checkpoint(
     // A segment that returns what it read or captured applies no operation to it.
     dependencies.note(&output);
     let Found { reads, mut captured, .. } = dependencies.found.take();
-    let variable = |read: Tensor| find(read.trace().leaf()?.0).map(|variable| (read, variable));
+    let variable = |read: Tensor| find(read.value_id().leaf()?.0).map(|variable| (read, variable));
     let (reads, variables): (Vec<Tensor>, Vec<Variable>) = reads.into_iter().filter_map(variable).unzip();
     // The rest are constants, also for a tape of another thread.
-    captured.retain(|value| value.trace().origin().is_some() || record::is_watched(value));
+    captured.retain(|value| value.value_id().origin().is_some() || recorder::is_watched(value));
     let operation = Checkpoint {
         segment: Box::new(segment),
-        watched: inputs.iter().map(|input| input.dtype().is_float() && record::is_watched(input)).collect(),
+        watched: inputs.iter().map(|input| input.dtype().is_float() && recorder::is_watched(input)).collect(),
         variables,
         output: output.stop_gradient(),
     };
@@ -116,32 +116,28 @@ pub enum CheckpointPass {
     Again,
 }
 
-thread_local! {
-    /// The pass that this thread is in, and the thread's number at that time: a task that it runs for another caller
-    /// while it waits has another number.
-    static PASS: Cell<Option<(CheckpointPass, u64)>> = const { Cell::new(None) };
-}
+/// The pass that the running task is in.
+static PASS: TaskLocal<Cell<Option<CheckpointPass>>> = TaskLocal::new(Cell::default);
 
 /// In which pass of a [`checkpoint`]'s segment the caller is, if it is in any. Of a segment inside another that runs
 /// again each pass is [`CheckpointPass::Again`].
 pub fn checkpoint_pass() -> Option<CheckpointPass> {
-    let (pass, thread) = PASS.get()?;
-    (thread == record::thread()).then_some(pass)
+    PASS.get_if_set()?.get()
 }
 
 /// The pass until this is dropped, also by a panic.
-struct Passing(Option<(CheckpointPass, u64)>);
+struct Passing(Option<CheckpointPass>);
 
 impl Passing {
     fn start(pass: CheckpointPass) -> Passing {
         let pass = if checkpoint_pass() == Some(CheckpointPass::Again) { CheckpointPass::Again } else { pass };
-        Passing(PASS.replace(Some((pass, record::thread()))))
+        Passing(PASS.get().replace(Some(pass)))
     }
 }
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        PASS.set(self.0);
+        PASS.get().set(self.0);
     }
 }
 
@@ -167,13 +163,13 @@ impl Dependencies {
         if !value.dtype().is_float() {
             return;
         }
-        let trace = value.trace();
+        let id = value.value_id();
         let Found { reads, captured, seen } = &mut *self.found.borrow_mut();
         if self.is_outside(value) {
-            if seen.1.insert(trace.id()) {
+            if seen.1.insert(id.number()) {
                 captured.push(value.clone());
             }
-        } else if let Some((variable, _)) = trace.leaf()
+        } else if let Some((variable, _)) = id.leaf()
             && seen.0.insert(variable)
         {
             reads.push(value.clone());
@@ -181,8 +177,8 @@ impl Dependencies {
     }
 
     fn is_outside(&self, value: &Tensor) -> bool {
-        let trace = value.trace();
-        trace.id() < self.first || trace.thread() != record::thread_of(self.first)
+        let id = value.value_id();
+        id.number() < self.first || id.task() != value_id::task_of(self.first)
     }
 }
 
@@ -205,14 +201,14 @@ struct Listening(Rc<dyn Recorder>);
 
 impl Listening {
     fn start(recorder: Rc<dyn Recorder>) -> Listening {
-        record::start(recorder.clone());
+        recorder::start(recorder.clone());
         Listening(recorder)
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        record::stop(&self.0);
+        recorder::stop(&self.0);
     }
 }
 

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 use tensor::profile::{Phase, phase};
-use tensor::record::{self, Recorder, Trace};
-use tensor::{Argument, Error, Op, Operand, Result, Tensor};
+use tensor::recorder::{self, Recorder};
+use tensor::{Argument, Error, Op, Operand, Result, Tensor, ValueId, value_id};
 
 use crate::gradients::{Differentiable, GradientOptions, Source, Sources};
 use crate::rules::{self, Needs};
@@ -71,7 +71,7 @@ const SPARE_CAPACITY: usize = 1 << 14;
 pub(crate) struct Tape {
     /// The first identity of a value made after the tape was started, on its thread.
     base: u64,
-    /// When it was started, on the clock of [`record::tick`].
+    /// When it was started, on the clock of [`value_id::tick`].
     started: u64,
     stopped: Cell<bool>,
     pub(crate) record: RefCell<Record>,
@@ -81,9 +81,9 @@ impl Tape {
     fn start() -> Rc<Tape> {
         let mut tape = SPARE.take().unwrap_or_default();
         let fields = Rc::get_mut(&mut tape).expect("nobody else holds a spare tape");
-        (fields.base, fields.started) = (record::upcoming_id(), record::tick());
+        (fields.base, fields.started) = (value_id::upcoming_number(), value_id::tick());
         fields.stopped.set(false);
-        record::start(tape.clone());
+        recorder::start(tape.clone());
         tape
     }
 
@@ -102,14 +102,14 @@ impl Tape {
     /// Wherever it is listed: inside `no_record` the list of this thread is put aside.
     fn stop(self: &Rc<Tape>) -> bool {
         self.stopped.set(true);
-        record::stop(&(self.clone() as Rc<dyn Recorder>))
+        recorder::stop(&(self.clone() as Rc<dyn Recorder>))
     }
 
     /// Whether a value was read or computed on another thread while this tape ran, and from which
     /// variable that it watches. Values that are older than the tape are constants.
-    pub(crate) fn foreign(&self, record: &Record, trace: Trace) -> Option<u32> {
-        let (variable, trainable) = trace.origin()?;
-        let elsewhere = trace.time() >= self.started && !self.is_local(trace);
+    pub(crate) fn foreign(&self, record: &Record, id: ValueId) -> Option<u32> {
+        let (variable, trainable) = id.origin()?;
+        let elsewhere = id.time() >= self.started && !self.is_local(id);
         (elsewhere && (trainable || record.watched.contains(&variable))).then_some(variable)
     }
 
@@ -118,9 +118,9 @@ impl Tape {
         match source {
             Source::Variable(variable) => record.watched.push(variable.id()),
             Source::Tensor(tensor) => {
-                if self.node(record, tensor.trace()) == CONSTANT {
-                    let late = record::upcoming_id() != self.base;
-                    record.add_leaf(self.base, tensor.trace(), Leaf::Tensor { late });
+                if self.node(record, tensor.value_id()) == CONSTANT {
+                    let late = value_id::upcoming_number() != self.base;
+                    record.add_leaf(self.base, tensor.value_id(), Leaf::Tensor { late });
                 }
             }
         }
@@ -130,7 +130,7 @@ impl Tape {
     /// were first used.
     fn trainable_variables(&self, target: &Tensor) -> Vec<Variable> {
         let record = &mut *self.record.borrow_mut();
-        let target = self.node(record, target.trace());
+        let target = self.node(record, target.value_id());
         let mut leads_there = vec![false; record.nodes as usize];
         if target != CONSTANT {
             leads_there[target as usize] = true;
@@ -151,23 +151,23 @@ impl Tape {
         record.leaves.iter().filter_map(variable).filter(Variable::is_trainable).collect()
     }
 
-    fn is_local(&self, trace: Trace) -> bool {
-        trace.thread() == record::thread_of(self.base)
+    fn is_local(&self, id: ValueId) -> bool {
+        id.task() == value_id::task_of(self.base)
     }
 
     /// The node of a value; reads of variables become leaves when they are first met.
-    pub(crate) fn node(&self, record: &mut Record, trace: Trace) -> Node {
-        let node = record.find(self.base, trace);
+    pub(crate) fn node(&self, record: &mut Record, id: ValueId) -> Node {
+        let node = record.find(self.base, id);
         if node != CONSTANT {
             return node;
         }
-        match trace.leaf() {
+        match id.leaf() {
             Some((variable, trainable))
                 if (trainable || record.watched.contains(&variable))
-                    && self.is_local(trace)
-                    && trace.id() >= self.base =>
+                    && self.is_local(id)
+                    && id.number() >= self.base =>
             {
-                record.add_leaf(self.base, trace, Leaf::Variable(variable))
+                record.add_leaf(self.base, id, Leaf::Variable(variable))
             }
             _ => CONSTANT,
         }
@@ -181,8 +181,8 @@ impl Recorder for Tape {
         // Loops rather than `collect`, which costs more than the rest of this function.
         let mut nodes: SmallVec<[Node; 2]> = SmallVec::new();
         for input in inputs {
-            nodes.push(self.node(record, input.trace()));
-            foreign = foreign.or(self.foreign(record, input.trace()));
+            nodes.push(self.node(record, input.value_id()));
+            foreign = foreign.or(self.foreign(record, input.value_id()));
         }
         if foreign.is_none() && nodes.iter().all(|&node| node == CONSTANT) {
             return;
@@ -221,12 +221,12 @@ impl Recorder for Tape {
         let entry = Entry { op: op.clone(), inputs: kept_inputs, first, outputs: kept_outputs, foreign };
         record.entries.push(entry);
         for output in outputs {
-            record.add(self.base, output.trace());
+            record.add(self.base, output.value_id());
         }
     }
 
     fn is_watching(&self, value: &Tensor) -> bool {
-        self.node(&mut self.record.borrow_mut(), value.trace()) != CONSTANT
+        self.node(&mut self.record.borrow_mut(), value.value_id()) != CONSTANT
     }
 
     fn is_stopped(&self) -> bool {
@@ -265,19 +265,19 @@ impl Record {
         self.entries.iter().flat_map(kept).collect::<HashMap<usize, usize>>().values().sum()
     }
 
-    fn find(&self, base: u64, trace: Trace) -> Node {
-        match trace.id().checked_sub(base) {
+    fn find(&self, base: u64, id: ValueId) -> Node {
+        match id.number().checked_sub(base) {
             Some(place) if place < self.recent.len() as u64 => self.recent[place as usize],
             Some(_) if self.older.is_empty() => CONSTANT,
-            _ => self.older.get(&trace.id()).copied().unwrap_or(CONSTANT),
+            _ => self.older.get(&id.number()).copied().unwrap_or(CONSTANT),
         }
     }
 
-    fn add(&mut self, base: u64, trace: Trace) -> Node {
+    fn add(&mut self, base: u64, id: ValueId) -> Node {
         let node = self.nodes;
         self.nodes += 1;
-        match trace.id().checked_sub(base) {
-            Some(place) if record::thread_of(base) == trace.thread() => {
+        match id.number().checked_sub(base) {
+            Some(place) if value_id::task_of(base) == id.task() => {
                 let place = place as usize;
                 if place >= self.recent.len() {
                     self.recent.resize(place + 1, CONSTANT);
@@ -285,14 +285,14 @@ impl Record {
                 self.recent[place] = node;
             }
             _ => {
-                self.older.insert(trace.id(), node);
+                self.older.insert(id.number(), node);
             }
         }
         node
     }
 
-    fn add_leaf(&mut self, base: u64, trace: Trace, leaf: Leaf) -> Node {
-        let node = self.add(base, trace);
+    fn add_leaf(&mut self, base: u64, id: ValueId, leaf: Leaf) -> Node {
+        let node = self.add(base, id);
         self.leaves.push((node, leaf));
         node
     }
@@ -418,7 +418,7 @@ impl PersistentTape {
         let list = sources.sources();
         let (mut walk, nodes) = Walk::prepare(&self.0, &target, &list, &options)?;
         let recorder = self.0.clone() as Rc<dyn Recorder>;
-        record::without(&recorder, || {
+        recorder::without(&recorder, || {
             let record = self.0.record.borrow();
             record.entries.iter().rev().try_for_each(|entry| walk.step(entry))?;
             walk.collect(&record, &list, &nodes, &options).and_then(S::arrange)

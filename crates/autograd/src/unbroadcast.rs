@@ -24,5 +24,5 @@ pub(crate) fn unbroadcast(gradient: Tensor, to: &Shape, dtype: DType) -> Result<
     let lead = from.rank() - to.rank();
     let repeated = |axis: &usize| *axis < lead || (to[axis - lead] == 1 && from[*axis] != 1);
     let axes: Vec<usize> = (0..from.rank()).filter(repeated).collect();
-    gradient.sum_axes(&axes[..])?.reshape(to)
+    gradient.sum_axis(&axes[..])?.reshape(to)
 }

@@ -7,7 +7,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 
-use tensor::record::Trace;
+use tensor::recorder;
 use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Update, no_record, update};
 
 /// A value that training changes: a tensor in a place with an identity.
@@ -115,8 +115,8 @@ impl Variable {
 
     /// Reads the value: on every tape of this thread a leaf of this variable.
     pub fn value(&self) -> Tensor {
-        let trace = Trace::read(self.0.number, self.is_trainable());
-        self.read().with_trace(trace)
+        let id = recorder::read_variable(self.0.number, self.is_trainable());
+        self.read().with_value_id(id)
     }
 
     /// The shape of the value.
@@ -196,7 +196,7 @@ impl Variable {
         loop {
             let now = {
                 let mut value = self.write();
-                if value.trace().id() == before.trace().id() {
+                if value.value_id().number() == before.value_id().number() {
                     *value = after;
                     return Ok(());
                 }
@@ -221,7 +221,7 @@ impl Variable {
             let after = no_record(|| before.cast(dtype));
             let mut value = self.write();
             // Unless another thread changed it meanwhile.
-            if value.trace().id() == before.trace().id() {
+            if value.value_id().number() == before.value_id().number() {
                 *value = after;
                 return Ok(());
             }

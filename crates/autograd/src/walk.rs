@@ -106,7 +106,7 @@ impl Walk {
         if !dtype.is_float() {
             return Err(Error::gradient(format!("the target is of type {dtype}; only floating types have gradients")));
         }
-        if let Some(variable) = tape.foreign(record, target.trace()) {
+        if let Some(variable) = tape.foreign(record, target.value_id()) {
             return Err(Error::gradient(format!(
                 "the target was computed from {} on another thread, which this tape does not see",
                 name_of(variable)
@@ -115,7 +115,7 @@ impl Walk {
         if let Some(Some(first)) = &record.anomalies {
             return Err(Error::gradient(format!("anomaly: {first} is the first with NaN or infinite elements")));
         }
-        let target = tape.node(record, target.trace());
+        let target = tape.node(record, target.value_id());
         let mut nodes = SmallVec::with_capacity(sources.len());
         for (k, source) in sources.iter().enumerate() {
             nodes.push(match source {
@@ -134,7 +134,7 @@ impl Walk {
                             format!("source {k} is of type {}; only floating types have gradients", tensor.dtype());
                         return Err(Error::gradient(message));
                     }
-                    match tape.node(record, tensor.trace()) {
+                    match tape.node(record, tensor.value_id()) {
                         CONSTANT => {
                             return Err(Error::gradient(format!(
                                 "source {k}, a tensor of shape {}, was never watched; make it a variable \

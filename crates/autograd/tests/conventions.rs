@@ -76,8 +76,8 @@ fn repeated_indices_add_up() -> Result<()> {
 fn reductions_of_nothing() -> Result<()> {
     let nothing = Tensor::zeros([0, 2]);
     assert_eq!(twice(&nothing, |x| Ok(x.sum()))?[0], Vec::<f64>::new());
-    assert_eq!(twice(&nothing, |x| x.sum_axes(0))?[0], Vec::<f64>::new());
-    assert_eq!(nothing.sum_axes(0)?.to_vec::<f32>()?, [0.0, 0.0]);
+    assert_eq!(twice(&nothing, |x| x.sum_axis(0))?[0], Vec::<f64>::new());
+    assert_eq!(nothing.sum_axis(0)?.to_vec::<f32>()?, [0.0, 0.0]);
     assert!(nothing.mean().item()?.is_nan());
     assert!(nothing.max().is_err());
     Ok(())

@@ -158,7 +158,7 @@ fn the_first_anomaly_is_named() -> Result<()> {
 fn the_operation_at_which_a_path_ends_is_named() -> Result<()> {
     let x = Variable::new(tensor![1.0, 3.0]).named("scores");
     let tape = GradientTape::new();
-    let y = x.value().argmax(0)?.one_hot(2)? * 2.0;
+    let y = x.value().argmax_axis(0)?.one_hot(2)? * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &x)),
         "gradient: scores has no part in the target but through argmax, which passes no gradient on, so it has no \

@@ -154,8 +154,8 @@ fn batch_jacobians_are_the_diagonal_blocks() -> Result<()> {
     }
     // More axes, and none, on either side.
     let x = Tensor::normal([2, 3, 4], 0.0, 1.0)?;
-    assert_eq!(batch_jacobian(|x| x.square().sum_axes(1), &x)?.shape(), &[2, 4, 3, 4]);
-    let sums = batch_jacobian(|x| x.square().sum_axes([1, 2]), &x)?;
+    assert_eq!(batch_jacobian(|x| x.square().sum_axis(1), &x)?.shape(), &[2, 4, 3, 4]);
+    let sums = batch_jacobian(|x| x.square().sum_axis([1, 2]), &x)?;
     close(&sums, &(2.0 * &x), 1e-6)?;
     let column = batch_jacobian(|x| Ok(x.square()), &tensor![1.0, 2.0])?;
     assert_eq!(column.to_vec::<f32>()?, [2.0, 4.0]);
@@ -291,9 +291,9 @@ fn errors_say_what_would_be_right() -> Result<()> {
     assert_eq!(message(jacobian(square, &tensor![1])), format!("jacobian: {}", floating(0)));
     assert_eq!(message(jvp(square, &tensor![1], &tensor![1])), format!("jvp: {}", floating(0)));
     let target = "gradient: the target is of type int64; only floating types have gradients";
-    assert_eq!(message(jacobian(|x| x.argmax(0), &x)), format!("jacobian: {target}"));
-    assert_eq!(message(jvp(|x| x.argmax(0), &x, &x)), format!("jvp: {target}"));
-    assert_eq!(message(grad(|x| x.argmax(0), &x)), format!("grad: {target}"));
+    assert_eq!(message(jacobian(|x| x.argmax_axis(0), &x)), format!("jacobian: {target}"));
+    assert_eq!(message(jvp(|x| x.argmax_axis(0), &x, &x)), format!("jvp: {target}"));
+    assert_eq!(message(grad(|x| x.argmax_axis(0), &x)), format!("grad: {target}"));
 
     assert_eq!(message(jvp(square, &x, &tensor![1.0])), "jvp: vector 0 is float32 [1], its input float32 [2]");
     assert_eq!(message(hvp(square, &x, &x.cast(DType::F64))), "hvp: vector 0 is float64 [2], its input float32 [2]");
@@ -369,7 +369,7 @@ fn a_gradient_penalty_trains() -> Result<()> {
     for _ in 0..50 {
         let tape = GradientTape::new();
         let slopes = grad(|x| Ok(f(x)?.sum()), &x)?;
-        let penalty = (slopes.norm_axes(-1)? - 1.0).square().mean();
+        let penalty = (slopes.norm_axis(-1)? - 1.0).square().mean();
         let loss = f(&x)?.square().mean() + &penalty;
         let gradients = tape.gradient(&loss, [w1, b1, w2])?;
         for (weight, gradient) in weights.iter().zip(gradients) {

@@ -121,7 +121,7 @@ fn a_density_by_cholesky_has_the_gradient_of_one_by_inverse() -> Result<()> {
     let x = tensor![0.3, -1.2, 0.7].cast(DType::F64);
     let by_cholesky = |a: &Tensor| {
         let l = a.cholesky()?;
-        let diagonal = (&l * Tensor::eye(3).cast(DType::F64)).sum_axes(-1)?;
+        let diagonal = (&l * Tensor::eye(3).cast(DType::F64)).sum_axis(-1)?;
         Ok(l.solve_triangular(&x, true)?.square().sum() * -0.5 - diagonal.log().sum())
     };
     let by_inverse = |a: &Tensor| Ok(x.matmul(a.inverse()?.matmul(&x)?)? * -0.5 - a.slogdet()?.1 * 0.5);

@@ -34,9 +34,9 @@ fn gradients_of_first_and_second_order_do_not_overflow() -> Result<()> {
         y.reshape(x.shape())
     };
     let functions: [(&str, Function); 7] = [
-        ("mean", &|x| x.mean_axes(1)),
-        ("std", &|x| x.std_axes(1)),
-        ("norm", &|x| x.norm_axes(1)),
+        ("mean", &|x| x.mean_axis(1)),
+        ("std", &|x| x.std_axis(1)),
+        ("norm", &|x| x.norm_axis(1)),
         ("normalize", &|x| x.normalize(1, 0.0)),
         ("rms_normalize", &|x| x.rms_normalize(1, 0.0)),
         ("layer normalization", &|x| normalized(x, [3, 1, 1, 4])),

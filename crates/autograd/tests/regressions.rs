@@ -245,7 +245,7 @@ fn the_gradients_of_a_product_that_under_or_overflows() -> Result<()> {
     // A subnormal product has lost digits.
     assert_eq!(of_one(tensor![1e-20, 2e-20], |x| Ok(x.prod()))?, [2e-20f32 as f64, 1e-20f32 as f64]);
     // One row leaves float32, the other does not.
-    let rows = of_one(tensor![[1e-30, 1e-20, 1e30], [2.0, 3.0, 4.0]], |x| x.prod_axes(1))?;
+    let rows = of_one(tensor![[1e-30, 1e-20, 1e30], [2.0, 3.0, 4.0]], |x| x.prod_axis(1))?;
     close(&rows, &[1e10, 1.0, 1e-50, 12.0, 8.0, 6.0].map(|x: f64| x as f32 as f64), 2e-7);
     // x₀ + x₀x₁ + x₀x₁x₂.
     let running = of_one(tensor![1e-30, 1e-20, 3e30], |x| x.cumprod(0))?;
@@ -273,7 +273,7 @@ fn the_gradients_of_a_long_product_take_memory_in_proportion() -> Result<()> {
 #[test]
 fn the_gradient_of_a_standard_deviation() -> Result<()> {
     assert_eq!(of_one(tensor![2.0, 2.0, 2.0], |x| Ok(x.std()))?, [0.0; 3]);
-    close(&of_one(tensor![[2.0, 2.0], [1.0, 3.0]], |x| x.std_axes(1))?, &[0.0, 0.0, -0.5, 0.5], 2e-7);
+    close(&of_one(tensor![[2.0, 2.0], [1.0, 3.0]], |x| x.std_axis(1))?, &[0.0, 0.0, -0.5, 0.5], 2e-7);
     let x = Variable::new(tensor![2.0, 2.0]);
     let outer = GradientTape::new();
     let inner = GradientTape::new();

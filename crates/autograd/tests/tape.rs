@@ -119,7 +119,7 @@ fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
         "gradient: source 0, a tensor of shape [1], was never watched; make it a variable (`Variable::new`), or call \
          `tape.watch(&x)` before it is used"
     );
-    let class = y.argmax(0)?;
+    let class = y.argmax_axis(0)?;
     assert!(message(tape.gradient(&class, &x)).contains("the target is of type int64"));
     let counts = Variable::new(tensor![1, 2]).named("counts");
     assert_eq!(

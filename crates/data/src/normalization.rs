@@ -191,7 +191,7 @@ mod tests {
             .try_add(tensor![0.0, 1e6, -5.0].cast(DType::F64))
             .unwrap();
         let fitted = Normalization::fit(&of(&x)).unwrap();
-        close(fitted.mean(), &x.mean_axes(0).unwrap(), 1e-12);
+        close(fitted.mean(), &x.mean_axis(0).unwrap(), 1e-12);
         close(fitted.variance(), &x.var_corrected(0, false, 0.0).unwrap(), 1e-9);
         // The same from chunks of any sizes.
         let chunked = x.clone();
@@ -201,8 +201,8 @@ mod tests {
         });
         close(Normalization::fit(&stream).unwrap().variance(), fitted.variance(), 0.0);
         let normalized = fitted.apply(&x).unwrap();
-        close(&normalized.mean_axes(0).unwrap(), &Tensor::zeros([3]).cast(DType::F64), 1e-9);
-        close(&normalized.std_axes(0).unwrap(), &Tensor::ones([3]).cast(DType::F64), 1e-3);
+        close(&normalized.mean_axis(0).unwrap(), &Tensor::zeros([3]).cast(DType::F64), 1e-9);
+        close(&normalized.std_axis(0).unwrap(), &Tensor::ones([3]).cast(DType::F64), 1e-3);
         close(&fitted.invert(&normalized).unwrap(), &x, 1e-12);
     }
 

@@ -58,7 +58,7 @@ fn add(one: Batch, other: Batch) -> data::Result<Batch> {
 
 /// Whether the sum of a sample is not divisible by 3.
 fn keeps(batch: &Batch) -> tensor::Result<Tensor> {
-    let sums = batch.features.reshape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axes(1)?;
+    let sums = batch.features.reshape([batch.len(), batch.features.size() / batch.len().max(1)])?.sum_axis(1)?;
     sums.try_sub(sums.try_div(3.0)?.floor().try_mul(3.0)?)?.not_equal(0.0)
 }
 

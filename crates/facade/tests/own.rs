@@ -38,7 +38,7 @@ struct Cubic;
 
 impl Loss for Cubic {
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        predictions.try_sub(targets)?.abs().pow(3.0)?.mean_axes(-1)
+        predictions.try_sub(targets)?.abs().pow(3.0)?.mean_axis(-1)
     }
 
     fn name(&self) -> &str {
@@ -56,7 +56,7 @@ impl Metric for LargestError {
     }
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, _weights: Option<&Tensor>) -> Result<()> {
-        self.0 = self.0.max(predictions.try_sub(targets)?.abs().max_axes(..)?.item()?);
+        self.0 = self.0.max(predictions.try_sub(targets)?.abs().max_axis(..)?.item()?);
         Ok(())
     }
 

@@ -3,31 +3,28 @@
 use std::cell::Cell;
 
 use autograd::Variable;
-use tensor::{Error, GeneratorState, Result, Shape, Tensor, no_record, record};
+use tensor::{Error, GeneratorState, Result, Shape, TaskLocal, Tensor, no_record};
 
 use crate::layer::{Layer, Mode};
 use crate::mask::silenced_by;
 use crate::penalty::KeptPenalties;
 use crate::stream::RandomStream;
 
-thread_local! {
-    /// The number of the thread on which the outputs of layers are checked, or 0. Tasks that this thread runs for
-    /// other callers while it waits have another number.
-    static SEARCHED: Cell<u64> = const { Cell::new(0) };
-}
+/// Whether the outputs of layers are checked in the running task.
+static SEARCHED: TaskLocal<Cell<bool>> = TaskLocal::new(Cell::default);
 
-/// A search on this thread until this is dropped, also by a panic.
-struct Searching(u64);
+/// A search in this task until this is dropped, also by a panic.
+struct Searching(bool);
 
 impl Searching {
     fn start() -> Searching {
-        Searching(SEARCHED.replace(record::thread()))
+        Searching(SEARCHED.get().replace(true))
     }
 }
 
 impl Drop for Searching {
     fn drop(&mut self) {
-        SEARCHED.set(self.0);
+        SEARCHED.get().set(self.0);
     }
 }
 
@@ -75,8 +72,8 @@ pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>
 
 /// Ends the search at the output of a layer that is not finite.
 pub(crate) fn check(output: &Tensor) -> Result<()> {
-    let searched = SEARCHED.get();
-    if searched != 0 && searched == record::thread() && !output.all_finite() {
+    let is_searched = SEARCHED.get_if_set().is_some_and(|searched| searched.get());
+    if is_searched && !output.all_finite() {
         return Err(not_finite("output", output.shape()));
     }
     Ok(())

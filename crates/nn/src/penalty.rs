@@ -4,18 +4,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use tensor::{Tensor, record};
+use tensor::{TaskLocal, Tensor};
 
 use crate::layer::{Layer, Part, Visitor};
 
-/// The number of the thread that set a penalty, and the address of the penalty's owner.
-type Key = (u64, usize);
+/// Penalties by the address of their owner. The weak reference keeps the address from being reused.
+type Waiting = RefCell<HashMap<usize, (Weak<()>, Tensor)>>;
 
-thread_local! {
-    /// The penalties that were set on this thread and not taken. Tasks that this thread runs for other callers while it
-    /// waits have other numbers. The weak reference keeps the address from being reused.
-    static WAITING: RefCell<HashMap<Key, (Weak<()>, Tensor)>> = RefCell::default();
-}
+/// The penalties that the running task has set and not taken.
+static WAITING: TaskLocal<Waiting> = TaskLocal::new(RefCell::default);
 
 /// The penalty of a layer's last call, until it is taken. Each thread, and each task of a parallel loop, has its own,
 /// as it has its own tapes, so several may use one layer at the same time. Clones are the same penalty.
@@ -28,19 +25,20 @@ pub struct Penalty(Arc<()>);
 impl Penalty {
     /// Puts a scalar in the place of this thread's last one.
     pub fn set(&self, penalty: Tensor) {
-        WAITING.with_borrow_mut(|waiting| {
-            waiting.retain(|_, (owner, _)| owner.strong_count() > 0);
-            waiting.insert(self.key(), (Arc::downgrade(&self.0), penalty));
-        });
+        let waiting = WAITING.get();
+        let mut waiting = waiting.borrow_mut();
+        waiting.retain(|_, (owner, _)| owner.strong_count() > 0);
+        waiting.insert(self.address(), (Arc::downgrade(&self.0), penalty));
     }
 
     /// What this thread set, once.
     pub fn take(&self) -> Option<Tensor> {
-        WAITING.with_borrow_mut(|waiting| waiting.remove(&self.key())).map(|(_, penalty)| penalty)
+        let taken = WAITING.get_if_set()?.borrow_mut().remove(&self.address());
+        taken.map(|(_, penalty)| penalty)
     }
 
-    fn key(&self) -> Key {
-        (record::thread(), Arc::as_ptr(&self.0) as usize)
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
     }
 }
 

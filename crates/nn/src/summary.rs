@@ -1,12 +1,12 @@
 //! What a model does with an input, as a table.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
 use autograd::Variable;
 use tensor::profile::unobserved;
-use tensor::{DType, ErrorKind, Result, Shape, Tensor, no_record, record};
+use tensor::{DType, ErrorKind, Result, Shape, TaskLocal, Tensor, no_record};
 
 use crate::layer::{Layer, Mode};
 use crate::penalty::KeptPenalties;
@@ -237,18 +237,12 @@ pub(crate) fn without_shapes<'l>(
     Summary::of(model, layers.map(row).collect()).table(f, |_| "?".into())
 }
 
-thread_local! {
-    /// Whether somebody listens on this thread, which each call of a layer asks.
-    static LISTENS: Cell<bool> = const { Cell::new(false) };
-    static CALLS: RefCell<Calls> = RefCell::default();
-}
+/// The calls of layers that are recorded in the running task, if any are.
+static CALLS: TaskLocal<RefCell<Option<Calls>>> = TaskLocal::new(RefCell::default);
 
-/// The calls that were heard.
+/// The calls that were recorded.
 #[derive(Default)]
 struct Calls {
-    /// The number of the thread that listens. A task that this thread runs for another caller while it waits has
-    /// another number.
-    thread: u64,
     /// In the order in which they began; those that failed stay empty.
     rows: Vec<Option<SummaryRow>>,
     /// The path of the call that runs.
@@ -257,67 +251,52 @@ struct Calls {
     covered: HashSet<u32>,
 }
 
-impl Calls {
-    fn is_of_this_task(&self) -> bool {
-        self.thread == record::thread()
-    }
-}
-
-/// Hears calls until it is ended or dropped. What listened before goes on after it.
+/// Records calls until it is ended or dropped. What recorded before continues after it.
 struct Listening {
-    before: Option<(bool, Calls)>,
+    before: Option<Calls>,
+    ended: bool,
 }
 
 impl Listening {
     fn start() -> Listening {
-        let calls = Calls { thread: record::thread(), ..Calls::default() };
-        Listening { before: Some((LISTENS.replace(true), CALLS.replace(calls))) }
+        Listening { before: CALLS.get().replace(Some(Calls::default())), ended: false }
     }
 
     fn end(mut self) -> Calls {
-        self.stop()
-    }
-
-    fn stop(&mut self) -> Calls {
-        let Some((listens, before)) = self.before.take() else { return Calls::default() };
-        LISTENS.set(listens);
-        CALLS.replace(before)
+        self.ended = true;
+        CALLS.get().replace(self.before.take()).unwrap_or_default()
     }
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.stop();
+        if !self.ended {
+            CALLS.get().replace(self.before.take());
+        }
     }
 }
 
-/// A call that is heard, until this is dropped.
+/// A call that is recorded, until this is dropped.
 pub(crate) struct Call {
     place: usize,
 }
 
 impl Call {
-    /// The call of a layer under a name, if somebody listens.
+    /// The call of a layer under a name, if calls are recorded.
     #[inline]
     pub(crate) fn start(name: &str) -> Option<Call> {
-        if LISTENS.get() { Call::heard(name) } else { None }
-    }
-
-    #[cold]
-    fn heard(name: &str) -> Option<Call> {
-        CALLS.with_borrow_mut(|calls| {
-            calls.is_of_this_task().then(|| {
-                calls.path.push(name.into());
-                calls.rows.push(None);
-                Call { place: calls.rows.len() - 1 }
-            })
-        })
+        let calls = CALLS.get_if_set()?;
+        let mut calls = calls.borrow_mut();
+        let calls = calls.as_mut()?;
+        calls.path.push(name.into());
+        calls.rows.push(None);
+        Some(Call { place: calls.rows.len() - 1 })
     }
 
     /// The layer gave an output.
     pub(crate) fn gave<L: Layer + ?Sized>(&self, layer: &L, output: &Tensor) {
         let (description, weights) = (layer.describe(), layer.weights());
-        CALLS.with_borrow_mut(|calls| {
+        if let Some(calls) = CALLS.get().borrow_mut().as_mut() {
             if calls.path.len() == 1 {
                 calls.covered.extend(weights.iter().map(Variable::id));
             }
@@ -326,13 +305,15 @@ impl Call {
             if let Some(place) = calls.rows.get_mut(self.place) {
                 *place = Some(row);
             }
-        });
+        }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        CALLS.with_borrow_mut(|calls| calls.path.pop());
+        if let Some(calls) = CALLS.get().borrow_mut().as_mut() {
+            calls.path.pop();
+        }
     }
 }
 

@@ -394,7 +394,7 @@ proptest! {
             // The constant 1e-7 in the logarithm of `poisson` shifts its minimum.
             prop_assert!(excess.min().unwrap().item().unwrap() > -2e-7);
         }
-        let certain = t.argmax(-1).unwrap().one_hot(classes).unwrap().cast(DType::F64);
+        let certain = t.argmax_axis(-1).unwrap().one_hot(classes).unwrap().cast(DType::F64);
         let exact: [&Function; 4] = [
             &dice,
             &|t, p| tversky(t, p, 0.3, 0.9),

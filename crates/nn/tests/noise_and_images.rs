@@ -23,7 +23,7 @@ fn gaussian_layers_have_the_stated_moments() -> Result<()> {
 #[test]
 fn spatial_dropout_drops_whole_channels_at_its_rate() -> Result<()> {
     let y = SpatialDropout2d::new(0.25).seed(3).forward(&Tensor::ones([40, 2, 3, 50]), Mode::Training)?;
-    let by_channel = y.mean_axes([1, 2])?.to_vec::<f32>()?;
+    let by_channel = y.mean_axis([1, 2])?.to_vec::<f32>()?;
     assert!(by_channel.iter().all(|&mean| mean == 0.0 || (mean - 1.0 / 0.75).abs() < 1e-6));
     let dropped = by_channel.iter().filter(|&&mean| mean == 0.0).count() as f64 / 2000.0;
     // Five standard errors.

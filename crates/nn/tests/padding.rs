@@ -178,8 +178,8 @@ proptest! {
         let by_head = if three { mask.expand_dims(1)? } else { mask.clone() };
         let earlier = Tensor::full_of([queries, keys], 1.0, DType::Bool);
         let earlier = if causal { earlier.tril(0)? } else { earlier };
-        let allowed = by_head.expand(all)?.logical_and(&earlier)?.any_axes(1)?;
-        let has = [allowed.any_axes(2)?, allowed.any_axes(1)?, allowed.any_axes(1)?];
+        let allowed = by_head.expand(all)?.logical_and(&earlier)?.any_axis(1)?;
+        let has = [allowed.any_axis(2)?, allowed.any_axis(1)?, allowed.any_axis(1)?];
         let mask = if floating { mask.select(0.5, f64::NEG_INFINITY)?.cast(DType::F64) } else { mask };
         let results = |with: f64| -> Result<Vec<Tensor>> {
             let x: Vec<Tensor> = inputs.iter().zip(&has).map(|(x, has)| has.expand_dims(-1)?.select(x, with)).collect::<Result<_>>()?;

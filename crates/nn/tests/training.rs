@@ -22,7 +22,7 @@ fn the_chapters_model_learns_which_of_three_sums_is_largest() -> Result<()> {
     random::seed(1);
     let mut generator = Generator::new(2);
     let images = generator.uniform([96, 12], 0.0..1.0)?;
-    let labels = images.reshape([96, 3, 4])?.sum_axes(-1)?.argmax(-1)?;
+    let labels = images.reshape([96, 3, 4])?.sum_axis(-1)?.argmax_axis(-1)?;
     let model = Sequential::new()
         .add(Dense::new(12, 32).activation(Activation::Relu))
         .add(Dense::new(32, 3).activation(Activation::Softmax));
@@ -37,7 +37,7 @@ fn the_chapters_model_learns_which_of_three_sums_is_largest() -> Result<()> {
     assert!((0.9..1.5).contains(&losses[0]), "begins near ln 3: {}", losses[0]);
     assert!(losses[199] < 0.3, "ends at {}", losses[199]);
     let predictions = model.forward(&images, Mode::Inference)?;
-    let right = predictions.argmax(-1)?.equal(&labels)?.mean().item()?;
+    let right = predictions.argmax_axis(-1)?.equal(&labels)?.mean().item()?;
     assert!(right > 0.93, "{right}");
     Ok(())
 }

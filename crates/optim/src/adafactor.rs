@@ -99,8 +99,8 @@ impl Optimizer for Adafactor {
         let (gradient, squares) = (step.gradient, step.gradient.square().try_add(self.epsilon_1)?);
         let direction = match &mut *step.states {
             [row, column] => {
-                follow(row, &squares.mean_axes([-1])?)?;
-                follow(column, &squares.mean_axes([-2])?)?;
+                follow(row, &squares.mean_axis([-1])?)?;
+                follow(column, &squares.mean_axis([-2])?)?;
                 let row = row.try_div(row.mean_keepdims([-1])?)?.rsqrt().expand_dims(-1)?;
                 gradient.try_mul(row)?.try_mul(column.rsqrt().expand_dims(-2)?)?
             }

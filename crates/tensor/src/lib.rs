@@ -6,33 +6,38 @@
 //! | [`Shape`], [`DType`] | sizes of axes and broadcasting; element types |
 //! | [`ops`] | the operations: [`Op`] and the methods that build and apply it |
 //! | [`random`] | seekable generators and what they draw |
-//! | [`record`] | the hook for a gradient tape |
+//! | [`ValueId`], [`recorder`] | identities of values, and the hook for a gradient tape |
+//! | [`TaskLocal`] | state that belongs to running code, and not to its thread |
 //! | [`profile`] | where the time goes |
 //! | [`Error`] | the one error type of the workspace |
 //! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
 //!
 //! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
-//! an op and applies it, which checks shapes and types, runs a kernel, and offers the result to
-//! whoever is recording.
+//! an op and applies it, which checks shapes and types, runs a kernel, and notifies the
+//! recorders.
 //!
 //! The feature `linalg` adds factors of matrices and what is computed from them, such as
 //! `Tensor::solve`, `Tensor::cholesky` and `Tensor::eigh`.
 
+mod context;
 mod dtype;
 mod error;
 mod escaped;
 mod format;
 mod kernels;
 mod literal;
+mod op;
 mod operand;
 pub mod ops;
 pub mod profile;
 pub mod random;
-pub mod record;
+pub mod recorder;
 mod shape;
 mod storage;
 mod tensor;
+pub mod value_id;
 
+pub use context::TaskLocal;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind, OtherError, Result};
 pub use escaped::{Escaped, escaped};
@@ -40,12 +45,13 @@ pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_
 pub use kernels::threads::{parallel_map, parallel_section};
 pub use kernels::update::{Update, update};
 pub use literal::{Literal, ScalarLiteral};
+pub use op::Op;
 pub use operand::{Argument, Number, Operand};
-pub use ops::Op;
 pub use random::{Generator, GeneratorState};
-pub use record::no_record;
+pub use recorder::no_record;
 pub use shape::{Axes, Integer, IntoAxes, IntoIntegers, IntoShape, Shape, normalize_axis};
 pub use tensor::Tensor;
+pub use value_id::ValueId;
 
 /// Whether this crate was compiled with optimization. Without it, kernels take hundreds of times as long.
 pub const OPTIMIZED: bool = !cfg!(unoptimized);

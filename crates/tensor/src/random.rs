@@ -20,6 +20,7 @@ use chacha20::ChaCha8Rng;
 use chacha20::rand_core::{Rng, SeedableRng, TryRng};
 use rand::rngs::SysRng;
 
+use crate::context::TaskLocal;
 use crate::dtype::Element;
 use crate::error::{Error, Result, placed};
 use crate::kernels::threads::{CHUNK, for_chunks};
@@ -252,9 +253,7 @@ fn below(random: u64, bound: u64) -> u64 {
     ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
 
-thread_local! {
-    static DEFAULT: Cell<Option<GeneratorState>> = const { Cell::new(None) };
-}
+static DEFAULT: TaskLocal<Cell<Option<GeneratorState>>> = TaskLocal::new(Cell::default);
 
 /// Draws from the thread's generator.
 fn with_default<T>(draw: impl FnOnce(&mut Generator) -> T) -> T {
@@ -269,14 +268,8 @@ struct Restore(Option<GeneratorState>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
-        DEFAULT.set(self.0);
+        DEFAULT.get().set(self.0);
     }
-}
-
-/// Runs `f` while the thread's generator is put aside: `f` may run tasks of other callers.
-pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
-    let _restore = Restore(DEFAULT.take());
-    f()
 }
 
 /// Runs `f` with `generator` in the place of the calling thread's generator. Afterwards `generator` stands where `f` left
@@ -292,7 +285,7 @@ pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub fn with_generator<R>(generator: &mut Generator, f: impl FnOnce() -> R) -> R {
-    let _restore = Restore(DEFAULT.replace(Some(generator.state)));
+    let _restore = Restore(DEFAULT.get().replace(Some(generator.state)));
     let result = f();
     generator.state = state();
     result
@@ -321,18 +314,18 @@ pub fn fork(name: &str) -> Generator {
 /// The state of the calling thread's generator, which is seeded by the operating system if nothing
 /// has seeded it before.
 pub fn state() -> GeneratorState {
-    DEFAULT.get().unwrap_or_else(|| {
+    DEFAULT.get().get().unwrap_or_else(|| {
         // The hash keys of the standard library are random too, should the first source fail.
         let seed = SysRng.try_next_u64().unwrap_or_else(|_| RandomState::new().build_hasher().finish());
         let state = Generator::new(seed).state;
-        DEFAULT.set(Some(state));
+        DEFAULT.get().set(Some(state));
         state
     })
 }
 
 /// Puts the calling thread's generator into a state that [`state`] returned.
 pub fn restore(state: GeneratorState) {
-    DEFAULT.set(Some(state));
+    DEFAULT.get().set(Some(state));
 }
 
 /// Random tensors, from the generator of the calling thread: see [`random`](crate::random).

@@ -372,7 +372,7 @@ pub fn normalize_axis(axis: impl Integer, rank: usize, operation: &str) -> Resul
 
 /// The axes an operation works on: one or several [integers](IntoIntegers), or `..` for all of them.
 ///
-/// `x.sum_axes(1)`, `x.sum_axes([0, -1])`, `x.permute([0, 2, 1])`, `x.sum_axes(..)`.
+/// `x.sum_axis(1)`, `x.sum_axis([0, -1])`, `x.permute([0, 2, 1])`, `x.sum_axis(..)`.
 pub trait IntoAxes {
     /// The axes in the order given.
     ///

@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::kernels;
 use crate::literal::ScalarLiteral;
 use crate::operand::Number;
-use crate::record::Trace;
 use crate::shape::{Shape, Strides};
 use crate::storage::{Buffer, Storage};
+use crate::value_id::ValueId;
 
 /// An n-dimensional array of one element type.
 ///
@@ -37,7 +37,7 @@ pub struct Tensor {
     offset: usize,
     shape: Shape,
     strides: Strides,
-    pub(crate) trace: Trace,
+    pub(crate) id: ValueId,
 }
 
 /// Making tensors.
@@ -183,7 +183,7 @@ impl Tensor {
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Tensor {
         assert_eq!(buffer.len(), shape.size(), "a buffer has as many elements as its shape");
         let strides = shape.strides();
-        Tensor { storage: Arc::new(buffer), offset: 0, shape, strides, trace: Trace::fresh() }
+        Tensor { storage: Arc::new(buffer), offset: 0, shape, strides, id: ValueId::fresh() }
     }
 }
 
@@ -216,14 +216,14 @@ impl Tensor {
     }
 
     /// Who this value is, for a tape.
-    pub fn trace(&self) -> Trace {
-        self.trace
+    pub fn value_id(&self) -> ValueId {
+        self.id
     }
 
     /// This value under another identity. Only what defines leaves of a tape needs it.
     #[must_use]
-    pub fn with_trace(&self, trace: Trace) -> Tensor {
-        Tensor { trace, ..self.clone() }
+    pub fn with_value_id(&self, id: ValueId) -> Tensor {
+        Tensor { id, ..self.clone() }
     }
 
     /// The same value as a constant: no gradient flows through it, on any tape.
@@ -236,7 +236,7 @@ impl Tensor {
     /// ```
     #[must_use]
     pub fn stop_gradient(&self) -> Tensor {
-        self.with_trace(Trace::fresh())
+        self.with_value_id(ValueId::fresh())
     }
 
     /// The value of a tensor of one element.
@@ -294,12 +294,12 @@ impl Tensor {
             Ok(buffer) if whole => buffer.into_vec(),
             Ok(buffer) => {
                 let storage = Arc::new(buffer);
-                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, trace: self.trace }
+                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, id: self.id }
                     .elements()
                     .to_vec()
             }
             Err(storage) => {
-                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, trace: self.trace }
+                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, id: self.id }
                     .elements()
                     .to_vec()
             }
@@ -368,7 +368,7 @@ impl Tensor {
         if !self.is_contiguous() || self.storage.len() != self.size() {
             *self = kernels::copy::row_major::<T>(self);
         }
-        self.trace = Trace::fresh();
+        self.id = ValueId::fresh();
         Arc::make_mut(&mut self.storage).as_mut_slice()
     }
 
@@ -379,7 +379,7 @@ impl Tensor {
 
     /// Another view of the same storage, as a new value.
     pub(crate) fn restrided(&self, shape: Shape, strides: Strides, offset: usize) -> Tensor {
-        Tensor { storage: self.storage.clone(), offset, shape, strides, trace: Trace::fresh() }
+        Tensor { storage: self.storage.clone(), offset, shape, strides, id: ValueId::fresh() }
     }
 
     /// The elements in row-major order under another shape of the same size.

@@ -166,7 +166,7 @@ fn many_float32_are_added_without_drift() {
         (Tensor::full([1_000, 2, 500], 0.1), &[0, 2]),
         (Tensor::full([2, 500_000], 0.1), &[1]),
     ] {
-        for sum in x.sum_axes(axes).unwrap().to_vec::<f32>().unwrap() {
+        for sum in x.sum_axis(axes).unwrap().to_vec::<f32>().unwrap() {
             assert!((sum as f64 - tenth * 5e5).abs() < 0.03, "{sum}");
         }
     }
@@ -204,7 +204,7 @@ fn not_a_number_is_not_hidden() {
     for result in [x.max().unwrap(), x.min().unwrap(), x.sum(), x.mean(), x.var(), x.logsumexp(), x.norm()] {
         assert!(result.item().unwrap().is_nan());
     }
-    assert_eq!(x.argmax(0).unwrap().item().unwrap(), 1.0);
+    assert_eq!(x.argmax_axis(0).unwrap().item().unwrap(), 1.0);
     assert_eq!(x.isnan().to_vec::<bool>().unwrap(), [false, true, false]);
     assert!(x.maximum(2).unwrap().to_vec::<f32>().unwrap()[1].is_nan());
     assert!(x.softmax(0).unwrap().to_vec::<f32>().unwrap().iter().all(|x| x.is_nan()));

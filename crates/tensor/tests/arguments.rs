@@ -56,12 +56,12 @@ fn permute_and_reductions_take_axes_in_one_form() -> Result<()> {
         assert_eq!(y.shape(), &[2, 4, 3]);
         assert_eq!(y.at(1, 0)?.at(0, 0)?.to_vec::<i64>()?, [12, 16, 20]);
     }
-    for y in [x.sum_axes([1, 2])?, x.sum_axes(vec![2, 1])?, x.sum_axes([last, 1])?, x.sum_axes(&[-1, 1][..])?] {
+    for y in [x.sum_axis([1, 2])?, x.sum_axis(vec![2, 1])?, x.sum_axis([last, 1])?, x.sum_axis(&[-1, 1][..])?] {
         assert_eq!(y.to_vec::<i64>()?, [66, 210]);
     }
-    assert_eq!(x.sum_axes(last)?.to_vec::<i64>()?, x.sum_axes(-1)?.to_vec::<i64>()?);
-    assert_eq!(x.sum_axes(())?.shape(), x.shape());
-    assert_eq!(x.sum_axes(..)?.item()?, 276.0);
+    assert_eq!(x.sum_axis(last)?.to_vec::<i64>()?, x.sum_axis(-1)?.to_vec::<i64>()?);
+    assert_eq!(x.sum_axis(())?.shape(), x.shape());
+    assert_eq!(x.sum_axis(..)?.item()?, 276.0);
     Ok(())
 }
 
@@ -104,8 +104,8 @@ fn what_no_tensor_has_is_an_error_in_every_type() {
     let x = Tensor::zeros([2, 3]);
     let message = |result: Result<Tensor>| result.unwrap_err().to_string();
     let axis = "sum: axis 2 is out of range for a tensor of rank 2, whose axes are -2 to 1";
-    assert_eq!(message(x.sum_axes(2)), axis);
-    assert_eq!(message(x.sum_axes([0, 2_usize])), axis);
+    assert_eq!(message(x.sum_axis(2)), axis);
+    assert_eq!(message(x.sum_axis([0, 2_usize])), axis);
     assert_eq!(message(x.reshape([7_usize, 2])), "reshape: [2, 3] → [7, 2]: 6 elements cannot become 14");
     assert_eq!(message(x.reshape(-7_i64)), "reshape: [2, 3] → [-7]: a size is negative");
     assert_eq!(message(x.at(3_usize, 1)), "at: index 3 is out of range for an axis of size 3");

@@ -82,7 +82,7 @@ fn ellipses_and_results_that_are_not_named() {
     equal("...ij,...jk", &[&a, &b], a.matmul(&b).unwrap());
     equal("...ij,...jk->ik...", &[&a, &b], a.matmul(&b).unwrap().permute([2, 3, 0, 1]).unwrap());
     equal("...ji", &[&b], b.permute([0, 2, 1]).unwrap());
-    equal("i...->...", &[&b], b.sum_axes(0).unwrap());
+    equal("i...->...", &[&b], b.sum_axis(0).unwrap());
     let (m, n) = (draw(3, &[2, 3]), draw(4, &[3, 2]));
     equal("ij , jk", &[&m, &n], m.matmul(&n).unwrap());
     // In alphabetical order.

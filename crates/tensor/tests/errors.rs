@@ -80,11 +80,11 @@ fn every_wrong_call_says_what_is_wrong() {
             "clamp: bounds Some(2.0) and Some(1.0): need numbers, the first not above the second",
         ),
         // Reductions.
-        (message(x.sum_axes(2)), "sum: axis 2 is out of range for a tensor of rank 2, whose axes are -2 to 1"),
-        (message(scalar.mean_axes(0)), "mean: axis 0 is out of range for a tensor of rank 0, which has no axes"),
-        (message(x.prod_axes([0, -2])), "prod: axis 0 is given twice"),
+        (message(x.sum_axis(2)), "sum: axis 2 is out of range for a tensor of rank 2, whose axes are -2 to 1"),
+        (message(scalar.mean_axis(0)), "mean: axis 0 is out of range for a tensor of rank 0, which has no axes"),
+        (message(x.prod_axis([0, -2])), "prod: axis 0 is given twice"),
         (message(empty.max()), "max: shape [2, 0]: needs at least one element along the axes"),
-        (message(empty.argmin(1)), "argmin: shape [2, 0]: needs at least one element along the axes"),
+        (message(empty.argmin_axis(1)), "argmin: shape [2, 0]: needs at least one element along the axes"),
         (message(x.any()), "any: float32 is not bool; compare first, as in `x.not_equal(0)`"),
         // Matrix products.
         (message(x.matmul(&y)), "matmul: [2, 3] × [2, 4]: the inner sizes 3 and 2 differ"),
@@ -139,7 +139,7 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(v.squeeze(0)), "squeeze: shape [3]: axis 0 has size 3, not 1"),
         (message(x.pad([(1, 1)], 0.0)), "pad: shape [2, 3]: needs 2 pairs of sizes, one for each axis, not 1"),
         (message(labels.pad([(1, 1)], 0.5)), "pad: 0.5 is not a value of int64; cast the tensor first"),
-        (message(v.tril(0)), "band: shape [3]: needs at least two axes"),
+        (message(v.tril(0)), "band_part: shape [3]: needs at least two axes"),
         (message(x.split([1, 1], 1)), "split: shape [2, 3]: sizes [1, 1] must add up to 3, that of axis 1"),
         (message(x.split_equal(2, 1)), "split_equal: shape [2, 3]: axis 1 cannot be split into 2 equal pieces"),
         (message(x.chunk(0, 1)), "chunk: needs a count of at least 1, not 0"),
@@ -157,7 +157,10 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(x.one_hot(3)), "one_hot: float32 is not int64 or uint8, as indices must be"),
         (message(x.take(&tensor![2], 0)), "take: index 2 is out of range for an axis of size 2"),
         (message(x.take(&tensor![-1], 0)), "take: index -1 is out of range for an axis of size 2"),
-        (message(x.untake(&labels, 1, 2)), "untake: shape [2, 3]: needs the sizes [2] of the index from axis 1 on"),
+        (
+            message(x.index_add(&labels, 1, 2)),
+            "index_add: shape [2, 3]: needs the sizes [2] of the index from axis 1 on",
+        ),
         (
             message(x.gather(&tensor![[0], [1], [0]], 1)),
             "gather: shape [3, 1]: an index must have the rank of [2, 3] and lie within it except along axis 1",
@@ -196,7 +199,8 @@ fn every_wrong_call_says_what_is_wrong() {
 fn operations_made_by_hand_are_checked_too() {
     let x = Tensor::zeros([2, 3]);
     let whole = |count| tensor::ops::Range { start: 0, count, step: 1 };
-    let unslice = |ranges: &[tensor::ops::Range]| Movement::Unslice { shape: [4, 3].into(), ranges: ranges.into() };
+    let slice_backward =
+        |ranges: &[tensor::ops::Range]| Movement::SliceBackward { shape: [4, 3].into(), ranges: ranges.into() };
     let reduce = |axes: &[usize]| Reduce { reduction: Reduction::Sum, axes: axes.into(), keepdims: false };
     let ops: Vec<(Op, &str)> = vec![
         (reduce(&[5]).into(), "sum: axis 5 is out of range for a tensor of rank 2, whose axes are -2 to 1"),
@@ -218,7 +222,7 @@ fn operations_made_by_hand_are_checked_too() {
             Movement::Slice { ranges: [whole(2), whole(4)].as_slice().into() }.into(),
             "slice: index 3 is out of range for an axis of size 3",
         ),
-        (unslice(&[whole(4), whole(3)]).into(), "unslice: shape [2, 3]: the ranges have room for [4, 3]"),
+        (slice_backward(&[whole(4), whole(3)]).into(), "slice_backward: shape [2, 3]: the ranges have room for [4, 3]"),
         (Index::Gather { axis: 0 }.into(), "gather: takes 2 operands, not 1"),
     ];
     for (op, expected) in ops {

@@ -25,7 +25,7 @@ fn variances_and_their_roots_overflow_only_where_they_must() {
     // 2.5e38 is a float32, though the sum 1e39 of the squares is none.
     let x = rows(&[1e19, 1e-21, 1.0, 0.0, 1e30], DType::F32);
     let variances = [2.5e38, 2.5e-42, 2.5, 0.0, f64::INFINITY];
-    let found = x.var_axes(1).unwrap().to_vec::<f32>().unwrap();
+    let found = x.var_axis(1).unwrap().to_vec::<f32>().unwrap();
     for (found, expected) in found.into_iter().zip(variances) {
         // Of 2.5e-42 float32 has three digits.
         let error = if expected > 0.0 && expected < 1e-38 { 1e-3 } else { 1e-6 };
@@ -33,24 +33,24 @@ fn variances_and_their_roots_overflow_only_where_they_must() {
         assert!(found == expected || (found - expected).abs() <= error * expected, "{found}, not {expected}");
     }
     let root = 2.5f64.sqrt();
-    assert_close(&x.std_axes(1).unwrap(), &[root * 1e19, root * 1e-21, root, 0.0, root * 1e30]);
-    assert_close(&x.norm_axes(1).unwrap(), &[1e19, 1e-21, 1.0, 0.0, 1e30].map(|scale| 10f64.sqrt() * scale));
+    assert_close(&x.std_axis(1).unwrap(), &[root * 1e19, root * 1e-21, root, 0.0, root * 1e30]);
+    assert_close(&x.norm_axis(1).unwrap(), &[1e19, 1e-21, 1.0, 0.0, 1e30].map(|scale| 10f64.sqrt() * scale));
     // Along columns, and of float64.
-    assert_close(&x.slice(..1).unwrap().t().unwrap().var_axes(0).unwrap(), &[2.5e38]);
+    assert_close(&x.slice(..1).unwrap().t().unwrap().var_axis(0).unwrap(), &[2.5e38]);
     let wide = rows(&[1e153, 1e-160, 1.0, 1e154], DType::F64);
-    let found = wide.var_axes(1).unwrap().to_vec::<f64>().unwrap();
+    let found = wide.var_axis(1).unwrap().to_vec::<f64>().unwrap();
     assert!((found[0] - 2.5e306).abs() < 1e300 && (found[1] - 2.5e-320).abs() < 1e-322 && found[2] == 2.5);
     assert_eq!(found[3], f64::INFINITY);
     // Equal numbers have no variance, however large, and what is not finite has none that is a number.
-    assert_close(&Tensor::full([2, 3], 3e38).var_axes(1).unwrap(), &[0.0, 0.0]);
+    assert_close(&Tensor::full([2, 3], 3e38).var_axis(1).unwrap(), &[0.0, 0.0]);
     assert!(tensor![1.0, f64::INFINITY].var().item().unwrap().is_nan());
 }
 
 #[test]
 fn means_overflow_only_where_they_must() {
     let x = tensor![[3e38, 3e38, -1e38], [1.0, 2.0, 6.0], [3e38, 3.2e38, 3.4e38]];
-    assert_close(&x.mean_axes(1).unwrap(), &[5e38 / 3.0, 3.0, 3.2e38]);
-    assert_close(&x.t().unwrap().mean_axes(0).unwrap(), &[5e38 / 3.0, 3.0, 3.2e38]);
+    assert_close(&x.mean_axis(1).unwrap(), &[5e38 / 3.0, 3.0, 3.2e38]);
+    assert_close(&x.t().unwrap().mean_axis(0).unwrap(), &[5e38 / 3.0, 3.0, 3.2e38]);
     assert_eq!(tensor![f64::INFINITY, 1.0].mean().item().unwrap(), f64::INFINITY);
     assert!(tensor![f64::INFINITY, f64::NEG_INFINITY].mean().item().unwrap().is_nan());
 }
@@ -68,9 +68,9 @@ fn a_row_out_of_range_leaves_the_bits_of_others_alone() {
     };
     type Function<'a> = &'a dyn Fn(&Tensor) -> tensor::Result<Tensor>;
     let functions: [Function; 6] = [
-        &|x| x.var_axes(1),
-        &|x| x.norm_axes(1),
-        &|x| x.mean_axes(1),
+        &|x| x.var_axis(1),
+        &|x| x.norm_axis(1),
+        &|x| x.mean_axis(1),
         &|x| x.rms_normalize(1, 1e-5),
         &|x| x.normalize(1, 1e-5),
         &normalized,

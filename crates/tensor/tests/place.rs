@@ -30,7 +30,7 @@ fn checks_of_all_kinds_know_it() {
     let x = Tensor::zeros([2, 3]);
     for (line, error) in [
         line_of!(x.softmax(7)),
-        line_of!(x.sum_axes([1, 1])),
+        line_of!(x.sum_axis([1, 1])),
         line_of!(x.reshape([4, 4])),
         line_of!(x.reshape([-1, -1])),
         line_of!(x.slice(5..9)),

@@ -217,7 +217,7 @@ proptest! {
         // Rows and columns of all operands as matrices in one batch.
         let a = if left { x.expand_dims(0).unwrap() } else { x.clone() };
         let b = if right { y.expand_dims(1).unwrap() } else { y.clone() };
-        let product = (&a.expand_dims(-1).unwrap() * &b.expand_dims(-3).unwrap()).sum_axes(-2).unwrap();
+        let product = (&a.expand_dims(-1).unwrap() * &b.expand_dims(-3).unwrap()).sum_axis(-2).unwrap();
         let expected = product.reshape(found.shape()).unwrap();
         check(&found, &array(&expected));
         check(&x.cast(DType::F32).matmul(y.cast(DType::F32)).unwrap(), &array(&expected));
@@ -323,7 +323,7 @@ proptest! {
         for place in positions(&target) {
             sums[&source(&place)[..]] += array(&taken)[&place[..]];
         }
-        check(&taken.untake(&picks, along, size).unwrap(), &sums);
+        check(&taken.index_add(&picks, along, size).unwrap(), &sums);
 
         // An index as long as the tensor, but one shorter on the first axis.
         let mut short = shape.clone();
@@ -423,7 +423,7 @@ fn work_split_over_tasks() {
     let total: f64 = x.to_vec::<f64>().unwrap().iter().sum();
     assert!((x.sum().item().unwrap() - total).abs() < 1e-9);
     for axes in [[0, 1], [0, 2], [1, 2]] {
-        let sums = x.sum_axes(axes).unwrap();
+        let sums = x.sum_axis(axes).unwrap();
         assert!((sums.sum().item().unwrap() - total).abs() < 1e-9, "{axes:?}");
     }
     let y = x.permute([2, 0, 1]).unwrap();

@@ -44,11 +44,11 @@ fn rows_of_every_width_agree_with_float64() -> Result<()> {
 
         let (x, g) = (tensor(&x, width)?, tensor(&g, width)?);
         let indices = Tensor::from(targets.iter().map(|&k| k as i64).collect::<Vec<_>>());
-        check("max", width, &x.max_axes(-1)?, &most, 0.0, true);
-        check("min", width, &x.min_axes(-1)?, &least, 0.0, true);
+        check("max", width, &x.max_axis(-1)?, &most, 0.0, true);
+        check("min", width, &x.min_axis(-1)?, &least, 0.0, true);
         // A difference to the largest element, up to 10, is rounded by up to 8 units.
         check("softmax", width, &x.softmax(-1)?, &y, 24.0, true);
-        check("logsumexp", width, &x.logsumexp_axes(-1)?, &logs, 6.0, false);
+        check("logsumexp", width, &x.logsumexp_axis(-1)?, &logs, 6.0, false);
         check("log_softmax", width, &x.log_softmax(-1)?, &y.iter().map(|y| y.ln()).collect::<Vec<_>>(), 6.0, false);
         check("cross_entropy", width, &x.softmax_cross_entropy(&indices)?, &losses, 6.0, false);
 
@@ -113,11 +113,11 @@ fn nan_is_found_wherever_it_stands() -> Result<()> {
             values[width + place] = f32::NAN;
             let x = tensor(&values, width)?;
             for (what, found) in [
-                ("max", x.max_axes(-1)?),
-                ("min", x.min_axes(-1)?),
-                ("logsumexp", x.logsumexp_axes(-1)?),
-                ("softmax", x.softmax(-1)?.sum_axes(-1)?),
-                ("log_softmax", x.log_softmax(-1)?.sum_axes(-1)?),
+                ("max", x.max_axis(-1)?),
+                ("min", x.min_axis(-1)?),
+                ("logsumexp", x.logsumexp_axis(-1)?),
+                ("softmax", x.softmax(-1)?.sum_axis(-1)?),
+                ("log_softmax", x.log_softmax(-1)?.sum_axis(-1)?),
             ] {
                 let nan: Vec<bool> = found.to_vec::<f32>()?.iter().map(|x| x.is_nan()).collect();
                 assert_eq!(nan, [false, true, false], "{what}, width {width}, place {place}");
@@ -152,22 +152,22 @@ fn infinities_and_ties_have_their_logarithms() -> Result<()> {
     for width in [3, 16, 40, 5000] {
         let row = |first: f32, rest: f32| [vec![first], vec![rest; width - 1]].concat();
         let rows = [row(-infinity, -infinity), row(infinity, 0.0), row(infinity, -infinity), row(0.0, -infinity)];
-        let found = tensor(&rows.concat(), width)?.logsumexp_axes(-1)?;
+        let found = tensor(&rows.concat(), width)?.logsumexp_axis(-1)?;
         assert_eq!(found.to_vec::<f32>()?, [-infinity, infinity, infinity, 0.0], "width {width}");
-        let found = tensor(&row(f32::NAN, infinity), width)?.logsumexp_axes(-1)?;
+        let found = tensor(&row(f32::NAN, infinity), width)?.logsumexp_axis(-1)?;
         assert!(found.to_vec::<f32>()?[0].is_nan(), "width {width}");
         // All are the largest.
         check(
             "ties",
             width,
-            &tensor(&row(2.0, 2.0), width)?.logsumexp_axes(-1)?,
+            &tensor(&row(2.0, 2.0), width)?.logsumexp_axis(-1)?,
             &[2.0 + (width as f64).ln()],
             2.0,
             false,
         );
         // The rest is far below 1, and is not lost.
         let expected = [(f64::from(width as u32 - 1) * (-30f64).exp()).ln_1p()];
-        check("tail", width, &tensor(&row(0.0, -30.0), width)?.logsumexp_axes(-1)?, &expected, 40.0, true);
+        check("tail", width, &tensor(&row(0.0, -30.0), width)?.logsumexp_axis(-1)?, &expected, 40.0, true);
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ fn all(x: &Tensor, g: &Tensor, targets: &Tensor) -> Result<[(&'static str, Tenso
         ("log_softmax_gradient", apply(Fused::LogSoftmaxGradient { axis }, &[g, &log])?),
         ("softmax", y),
         ("log_softmax", log),
-        ("logsumexp", x.logsumexp_axes(-1)?),
+        ("logsumexp", x.logsumexp_axis(-1)?),
         ("softmax_cross_entropy_gradient", of_loss),
         ("softmax_cross_entropy", loss),
     ])

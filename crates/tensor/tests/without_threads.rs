@@ -12,7 +12,7 @@ fn large_operations() {
     let x = Tensor::arange(0, 1 << 20, 1).unwrap().cast(tensor::DType::F32).reshape([1024, 1024]).unwrap();
     assert_eq!((&x + 1.0).max().unwrap().item().unwrap(), f64::from(1 << 20));
     assert_eq!(Tensor::eye(1024).matmul(&x).unwrap().to_vec::<f32>().unwrap(), x.to_vec::<f32>().unwrap());
-    assert_eq!(x.max_axes(1).unwrap().at(7, 0).unwrap().item().unwrap(), 8191.0);
+    assert_eq!(x.max_axis(1).unwrap().at(7, 0).unwrap().item().unwrap(), 8191.0);
     assert_eq!(Tensor::uniform([1 << 20], 0.0..1.0).unwrap().less(1.0).unwrap().all().unwrap().item().unwrap(), 1.0);
 }
 

@@ -58,7 +58,7 @@ pub(super) fn backward(op: &Fused, site: &Site, g: &Tensor) -> Result<Parts> {
             let y = logits.softmax(-1)?;
             let first = || {
                 let one_hot = targets.one_hot(logits.shape()[logits.rank() - 1])?.cast(logits.dtype());
-                g.try_mul(y.try_sub(one_hot)?)?.sum_axes(-1)
+                g.try_mul(y.try_sub(one_hot)?)?.sum_axis(-1)
             };
             let of_logits = || {
                 let gradient = apply(Fused::SoftmaxGradient { axis: logits.rank() - 1 }, &[g, &y])?;

@@ -10,7 +10,7 @@ use crate::site::Site;
 pub(super) fn needs(op: &Index) -> Needs {
     match op {
         Index::Where | Index::Gather { .. } | Index::ScatterAdd { .. } => Needs::Selectors,
-        Index::Take { .. } | Index::Untake { .. } => Needs::Selectors,
+        Index::Take { .. } | Index::IndexAdd { .. } => Needs::Selectors,
         Index::OneHot { .. } | Index::Nonzero => Needs::Nothing,
     }
 }
@@ -35,14 +35,14 @@ pub(super) fn backward(op: &Index, site: &Site, g: &Tensor) -> Result<Parts> {
                     return Ok(taken);
                 }
                 let ranges = taken.shape().iter().map(|&count| Range { start: 0, count, step: 1 }).collect();
-                apply(Movement::Unslice { shape, ranges }, &[&taken])
+                apply(Movement::SliceBackward { shape, ranges }, &[&taken])
             };
             smallvec![Some(g.clone()), None, part(2, &source)?]
         }
         Index::Take { axis } => {
-            smallvec![Some(g.untake(site.input(1), axis, site.shape(0)[axis])?), None]
+            smallvec![Some(g.index_add(site.input(1), axis, site.shape(0)[axis])?), None]
         }
-        Index::Untake { axis, .. } => smallvec![Some(g.take(site.input(1), axis)?), None],
+        Index::IndexAdd { axis, .. } => smallvec![Some(g.take(site.input(1), axis)?), None],
         // The operand is of integers, or the result is.
         Index::OneHot { .. } | Index::Nonzero => smallvec![None],
     })

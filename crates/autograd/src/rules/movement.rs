@@ -22,15 +22,15 @@ pub(super) fn backward(op: &Movement, site: &Site, g: &Tensor) -> Result<Parts> 
         }
         Movement::Expand { .. } => unbroadcast(g.clone(), site.shape(0), site.dtype(0))?,
         Movement::Slice { ranges } => {
-            apply(Movement::Unslice { shape: site.shape(0).clone(), ranges: ranges.clone() }, &[g])?
+            apply(Movement::SliceBackward { shape: site.shape(0).clone(), ranges: ranges.clone() }, &[g])?
         }
-        Movement::Unslice { ranges, .. } => apply(Movement::Slice { ranges: ranges.clone() }, &[g])?,
+        Movement::SliceBackward { ranges, .. } => apply(Movement::Slice { ranges: ranges.clone() }, &[g])?,
         Movement::Pad { pads, .. } => {
             let inside = pads.iter().zip(site.shape(0).iter());
             let ranges = inside.map(|(&(before, _), &count)| Range { start: before, count, step: 1 }).collect();
             apply(Movement::Slice { ranges }, &[g])?
         }
-        Movement::Band { .. } => apply(op.clone(), &[g])?,
+        Movement::BandPart { .. } => apply(op.clone(), &[g])?,
         Movement::Concat { axis } => return pieces(site, g, *axis),
     })])
 }

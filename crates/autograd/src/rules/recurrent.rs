@@ -47,7 +47,7 @@ fn states(sequence: &Sequence, site: &Site, gradients: &[Option<Tensor>]) -> Res
         };
         kernel = Some(rows(&before)?.t()?.matmul(&rows(of_product)?)?);
     }
-    let bias = if site.wants(2) { Some(of_product.sum_axes([0, 1])?) } else { None };
+    let bias = if site.wants(2) { Some(of_product.sum_axis([0, 1])?) } else { None };
     let mut parts = parts.into_iter().map(Some);
     let projected = parts.next().flatten();
     Ok([projected, kernel, bias].into_iter().chain(parts).chain(named.mask.map(|_| None)).collect())

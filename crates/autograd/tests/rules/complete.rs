@@ -28,8 +28,8 @@ fn without_derivative(x: &Tensor, y: &Tensor) -> Result<()> {
     x.equal(y)?;
     x.not_equal(y)?;
     let _ = (x.isnan(), x.isfinite(), x.nonzero());
-    x.argmax(0)?;
-    x.argmin(0)?;
+    x.argmax_axis(0)?;
+    x.argmin_axis(0)?;
     Ok(())
 }
 

@@ -134,7 +134,7 @@ fn all_kinds_of_jpeg_are_decoded_as_pillow_does() {
     for (name, size, means) in PICTURES {
         let pixels = read("kinds", &picture(name), Ok).unwrap();
         assert_eq!(pixels.shape(), &[1, size[0], size[1], 3], "{name}");
-        let found = pixels.cast(tensor::DType::F64).mean_axes([0, 1, 2]).unwrap().to_vec::<f64>().unwrap();
+        let found = pixels.cast(tensor::DType::F64).mean_axis([0, 1, 2]).unwrap().to_vec::<f64>().unwrap();
         let near = found.iter().zip(means).all(|(found, mean)| (found - mean).abs() < 1.0);
         assert!(near, "{name}: {found:?}, not {means:?}");
     }

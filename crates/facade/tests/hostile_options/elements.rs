@@ -37,7 +37,7 @@ fn a_slice_has_the_elements_that_its_ranges_name_or_is_an_error() {
                 let all = Range { start: 0, count: 2, step: 1 };
                 for (ranges, axis) in [(vec![all, range], 1), (vec![range, all], 0)] {
                     read(range, || apply(Movement::Slice { ranges: ranges.clone() }, &[&x]));
-                    let put = Movement::Unslice { shape: [3, 3].into(), ranges };
+                    let put = Movement::SliceBackward { shape: [3, 3].into(), ranges };
                     let small = if axis == 1 { x.slice((.., ..count.min(3))) } else { x.slice((..count.min(2), ..2)) };
                     read(range, || apply(put, &[&small.unwrap()]));
                 }
@@ -76,7 +76,7 @@ fn margins_and_repetitions_have_sizes_or_are_errors() {
                 let _ = called(&shape, || x.reshape(shape.clone()));
                 let _ = called(&shape, || Tensor::from_vec(vec![0u8; 6], shape.clone()));
                 if let Ok(view) = called(&shape, || x.expand(shape.clone())) {
-                    assert_eq!(view.sum_axes(..).unwrap().rank(), 0);
+                    assert_eq!(view.sum_axis(..).unwrap().rank(), 0);
                 }
             }
         }
@@ -88,9 +88,9 @@ fn margins_and_repetitions_have_sizes_or_are_errors() {
             read((a, b), || x.transpose(a, b));
             read((a, b), || x.permute([a, b]));
             read((a, b), || x.flip([a, b]));
-            read((a, b), || x.sum_axes([a, b]));
+            read((a, b), || x.sum_axis([a, b]));
             read((a, b), || x.tril(a)?.triu(b));
-            let band = Movement::Band { lower: Some(a), upper: Some(b) };
+            let band = Movement::BandPart { lower: Some(a), upper: Some(b) };
             read((a, b), || apply(band, &[&x]));
         }
     }
@@ -104,7 +104,7 @@ fn axes_and_counts_are_checked() {
             read(axis, || x.squeeze(axis));
             read(axis, || x.cumsum(axis));
             read(axis, || x.argsort(axis));
-            read(axis, || x.argmax(axis));
+            read(axis, || x.argmax_axis(axis));
             read(axis, || Tensor::concat(&[&x, &x], axis));
             read(axis, || Tensor::stack(&[&x, &x], axis));
             let _ = called(axis, || x.unstack(axis));
@@ -147,7 +147,7 @@ fn indices_are_checked() {
             read((a, b, axis), || x.gather(&index, axis));
             read((a, b, axis), || x.scatter_add(&index, &x, axis));
             for size in SIZES {
-                read((a, b, axis, size), || x.untake(&Tensor::from([a, b]), axis, size));
+                read((a, b, axis, size), || x.index_add(&Tensor::from([a, b]), axis, size));
             }
         }
         for size in SIZES {
@@ -160,9 +160,9 @@ fn indices_are_checked() {
         let none = Tensor::zeros([2, 0]).cast(tensor::DType::I64);
         let index = Tensor::from([0i64, 1]);
         read((axis, size), || apply(Index::Take { axis }, &[&x, &index]));
-        read((axis, size), || apply(Index::Untake { axis, size }, &[&x, &index]));
+        read((axis, size), || apply(Index::IndexAdd { axis, size }, &[&x, &index]));
         read((axis, size), || apply(Index::Gather { axis }, &[&x, &none]));
-        read((axis, size), || apply(Index::Untake { axis, size }, &[&none, &none]));
+        read((axis, size), || apply(Index::IndexAdd { axis, size }, &[&none, &none]));
     }
 }
 

@@ -114,13 +114,13 @@ fn movements_and_selections_have_right_gradients_or_are_errors() {
         if (a <= 3 && b <= 3) || a.max(b) >= 1 << 59 {
             check((a, b), &[&x], |x| x[0].pad([(a, b), (0, 1)], 0.0));
             check((a, b), &[&x], |x| x[0].tile([a, b]));
-            check((a, b), &[&x], |x| x[0].untake(&Tensor::from([0i64, 1]), i, b));
+            check((a, b), &[&x], |x| x[0].index_add(&Tensor::from([0i64, 1]), i, b));
         }
         check((a, b), &[&x], |x| x[0].roll(i, j));
         check((a, b), &[&x], |x| x[0].at(i, j));
         check((a, b), &[&x], |x| x[0].transpose(i, j));
         check((a, b), &[&x], |x| x[0].tril(i)?.triu(j));
-        check((a, b), &[&x], |x| x[0].sum_axes([i, j]));
+        check((a, b), &[&x], |x| x[0].sum_axis([i, j]));
         check((a, b), &[&x], |x| x[0].take(&Tensor::from([i as i64, 1]), j));
         check((a, b), &[&x], |x| Ok(x[0].topk(a, j)?.0));
         check((a, b), &[&x], |x| Tensor::concat(&[x[0], x[0]], i));

@@ -213,7 +213,7 @@ impl Layer for BatchNorm {
         let kept = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(&input.shape()[2..]).copied().collect();
         let normal = self.normalized(&input.reshape(rows)?.take(&kept, 0)?, axis - 1, mode)?;
-        Ok((normal.untake(&kept, 0, mask.size())?.reshape(input.shape())?, Some(mask.clone())))
+        Ok((normal.index_add(&kept, 0, mask.size())?.reshape(input.shape())?, Some(mask.clone())))
     }
 
     fn visit(&self, visitor: &mut Visitor) {

@@ -64,14 +64,14 @@ fn masked_largest(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<T
     check_input(kind, input, 3, "[batch, steps, channels]")?;
     check_mask(kind, mask, input)?;
     let kept = mask.expand_dims(-1)?;
-    let largest = kept.select(input, f64::NEG_INFINITY)?.max_axes(1)?;
-    kept.any_axes(1)?.select(largest, 0.0)
+    let largest = kept.select(input, f64::NEG_INFINITY)?.max_axis(1)?;
+    kept.any_axis(1)?.select(largest, 0.0)
 }
 
 /// The averages of the steps that the mask keeps.
 fn masked_average(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
     check_input(kind, input, 3, "[batch, steps, channels]")?;
-    let sum = silenced(kind, input, mask)?.sum_axes(1)?;
+    let sum = silenced(kind, input, mask)?.sum_axis(1)?;
     let count = mask.cast(sum.dtype()).sum_keepdims(1)?.maximum(1)?;
     sum.try_div(count)
 }

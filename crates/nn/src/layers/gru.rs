@@ -1,6 +1,6 @@
 //! The gated recurrent unit.
 
-use tensor::ops::{Cell, mixed};
+use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
 use super::recurrent::{Recurrent, RecurrentCell, Step};
@@ -77,7 +77,7 @@ impl RecurrentCell for GruCell {
         let gates = gate.apply(&x[0].try_add(step.product(h, 0..2)?)?)?.split_equal(2, -1)?;
         let reset = gates[1].try_mul(h)?;
         let candidate = activation.apply(&x[1].try_add(step.product(&reset, 2..3)?)?)?;
-        Ok(vec![mixed(&gates[0], h, &candidate)?])
+        Ok(vec![candidate.lerp(h, &gates[0])?])
     }
 
     fn fused(&self, activation: Activation) -> Option<Cell> {

@@ -45,7 +45,7 @@ impl Layer for Masking {
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         check_input("masking", input, 3, "[batch, time, features]")?;
         let other = if self.value.is_nan() { input.isnan().logical_not()? } else { input.not_equal(self.value)? };
-        let found = other.any_axes(-1)?;
+        let found = other.any_axis(-1)?;
         let mask = match mask {
             Some(mask) => {
                 check_mask("masking", mask, input)?;

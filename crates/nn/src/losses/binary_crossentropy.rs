@@ -36,7 +36,7 @@ fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     let p = predictions.clamp(EPSILON, 1.0 - EPSILON)?;
     let yes = targets.try_mul(p.log())?;
     let no = (1.0 - targets).try_mul((1.0 - &p).log())?;
-    yes.try_add(no)?.mean_axes(-1)?.try_neg()
+    yes.try_add(no)?.mean_axis(-1)?.try_neg()
 }
 
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
@@ -44,7 +44,7 @@ fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     // smooth, which the usual max(x, 0) - x t + ln(1 + exp(-|x|)) is not for a tape.
     let yes = logits.try_neg()?.softplus().multiply_no_nan(targets)?;
     let no = logits.softplus().multiply_no_nan(1.0 - targets)?;
-    yes.try_add(no)?.mean_axes(-1)
+    yes.try_add(no)?.mean_axis(-1)
 }
 
 /// [`binary_crossentropy`] as a [`Loss`]: of probabilities by default.

@@ -85,7 +85,7 @@ impl Loss for BinaryFocalCrossentropy {
             if let Some(alpha) = self.alpha {
                 losses = yes.try_mul(alpha)?.try_add(no.try_mul(1.0 - alpha)?)?.try_mul(losses)?;
             }
-            losses.mean_axes(-1)
+            losses.mean_axis(-1)
         })
     }
 

@@ -35,11 +35,11 @@ pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -
 fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     let probabilities = predictions.try_div(predictions.sum_keepdims(-1)?)?;
     let logarithms = probabilities.clamp(EPSILON, 1.0 - EPSILON)?.log();
-    targets.try_mul(logarithms)?.sum_axes(-1)?.try_neg()
+    targets.try_mul(logarithms)?.sum_axis(-1)?.try_neg()
 }
 
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    logits.log_softmax(-1)?.multiply_no_nan(targets)?.sum_axes(-1)?.try_neg()
+    logits.log_softmax(-1)?.multiply_no_nan(targets)?.sum_axis(-1)?.try_neg()
 }
 
 /// [`categorical_crossentropy`] as a [`Loss`]: of probabilities by default.

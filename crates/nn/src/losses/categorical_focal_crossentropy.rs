@@ -83,7 +83,7 @@ impl Loss for CategoricalFocalCrossentropy {
                 (p, logarithms)
             };
             let crossentropies = logarithms.multiply_no_nan(targets)?;
-            power(&(1.0 - p), self.gamma)?.try_mul(crossentropies)?.sum_axes(-1)?.try_mul(-self.alpha)
+            power(&(1.0 - p), self.gamma)?.try_mul(crossentropies)?.sum_axis(-1)?.try_mul(-self.alpha)
         })
     }
 

@@ -39,7 +39,7 @@ pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> 
         let to_positive = distances.square().try_sub(margin * margin)?;
         let to_negative = (1.0 + margin - &distances).relu().try_mul(1.0 - margin - &distances)?;
         let strength = |exponents: Tensor, mask: &Tensor| {
-            mask.select(exponents.try_mul(gamma)?, f64::NEG_INFINITY)?.logsumexp_axes(-1)
+            mask.select(exponents.try_mul(gamma)?, f64::NEG_INFINITY)?.logsumexp_axis(-1)
         };
         Ok(strength(to_positive, &positive)?.try_add(strength(to_negative, &negative)?)?.softplus())
     })

@@ -8,7 +8,7 @@ use super::plain::plain_losses;
 plain_losses! {
     /// `-t · p / (‖t‖ ‖p‖)` over the last axis: from -1, where directions agree, to 1, where they are
     /// opposite. A vector shorter than 1e-7 is divided by 1e-7 instead of its length.
-    cosine_similarity CosineSimilarity |t, p| unit(t)?.try_mul(unit(p)?)?.sum_axes(-1)?.try_neg();
+    cosine_similarity CosineSimilarity |t, p| unit(t)?.try_mul(unit(p)?)?.sum_axis(-1)?.try_neg();
 }
 
 /// Vectors along the last axis, of length 1.

@@ -196,7 +196,7 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
         let stay = reached.slice((.., 2..))?;
         let step = reached.slice((.., 1..count + 1))?;
         let leap = reached.slice((.., ..count))?.try_add(&leaps)?;
-        let ways = Tensor::stack(&[&stay, &step, &leap], 0)?.logsumexp_axes(0)?;
+        let ways = Tensor::stack(&[&stay, &step, &leap], 0)?.logsumexp_axis(0)?;
         let next = ways.try_add(emission)?.pad([(0, 0), (2, 0)], f64::NEG_INFINITY)?;
         reached = if frames.iter().all(|&frames| frame < frames) {
             next
@@ -209,7 +209,7 @@ fn negative_log_probabilities(labels: &[&[i64]], logits: &Tensor, frames: &[usiz
     // The last label or the blank after it; without labels, that blank or a column never reached.
     let ends = labels.iter().flat_map(|labels| [2 * labels.len() as i64 + 1, 2 * labels.len() as i64 + 2]).collect();
     let ends = reached.gather(&Tensor::from_vec(ends, [batch, 2])?, -1)?;
-    Ok(ends.logsumexp_axes(-1)?.try_neg()?.cast(logits.dtype()))
+    Ok(ends.logsumexp_axis(-1)?.try_neg()?.cast(logits.dtype()))
 }
 
 /// The entries along the first axis, cut by halves: the gradient of a slice is as large as what it is

@@ -32,11 +32,11 @@ pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     }
     let difference = a.try_sub(b)?.try_add(DISTANCE_EPSILON)?;
     if p == 2.0 {
-        difference.norm_axes(-1)
+        difference.norm_axis(-1)
     } else if p == f64::INFINITY {
-        difference.abs().max_axes(-1)
+        difference.abs().max_axis(-1)
     } else if p >= 1.0 {
-        power(&difference.abs().pow(p)?.sum_axes(-1)?, 1.0 / p)
+        power(&difference.abs().pow(p)?.sum_axis(-1)?, 1.0 / p)
     } else {
         Err(Error::argument(NAME, format!("p = {p:?} gives no distance; it must be at least 1")))
     }

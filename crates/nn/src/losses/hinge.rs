@@ -8,15 +8,15 @@ plain_losses! {
     /// The mean of `max(1 - t p, 0)` over the last axis, for targets -1 and 1; its derivative at the
     /// margin is 0. As in Keras, targets are taken for truth values, and mapped to -1 and 1, if all
     /// of them are 0 or 1.
-    hinge Hinge |t, p| shortfall(t, p)?.mean_axes(-1), logits: true;
+    hinge Hinge |t, p| shortfall(t, p)?.mean_axis(-1), logits: true;
     /// The mean of `max(1 - t p, 0)²` over the last axis; targets as [`hinge`].
-    squared_hinge SquaredHinge |t, p| shortfall(t, p)?.square().mean_axes(-1), logits: true;
+    squared_hinge SquaredHinge |t, p| shortfall(t, p)?.square().mean_axis(-1), logits: true;
     /// `max(1 + max((1 - t) p) - Σ t p, 0)` for each sample, t being a one-hot row: how far the score of
     /// the right class is from being larger by 1 than that of any other (Crammer & Singer 2001).
     /// Keras' formula counts 0 among the others' scores, at the place of the right class.
     categorical_hinge CategoricalHinge |t, p| {
-        let right = p.multiply_no_nan(t)?.sum_axes(-1)?;
-        let other = p.multiply_no_nan(1.0 - t)?.max_axes(-1)?;
+        let right = p.multiply_no_nan(t)?.sum_axis(-1)?;
+        let other = p.multiply_no_nan(1.0 - t)?.max_axis(-1)?;
         Ok(other.try_sub(right)?.try_add(1.0)?.relu())
     };
 }

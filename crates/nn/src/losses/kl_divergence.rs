@@ -18,6 +18,6 @@ plain_losses! {
     /// ```
     kl_divergence KlDivergence |t, p| {
         let (t, p) = (t.clamp(EPSILON, 1.0)?, p.clamp(EPSILON, 1.0)?);
-        t.try_mul(t.log().try_sub(p.log())?)?.sum_axes(-1)
+        t.try_mul(t.log().try_sub(p.log())?)?.sum_axis(-1)
     };
 }

@@ -105,7 +105,7 @@ impl Loss for Tversky {
 /// The sum over some axes, or over all.
 fn sum_over(x: &Tensor, axes: Option<&[isize]>) -> Result<Tensor> {
     match axes {
-        Some(axes) => x.sum_axes(axes),
+        Some(axes) => x.sum_axis(axes),
         None => Ok(x.sum()),
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn of_classes(
                     let message = format!("targets of {width} classes need as many weights, not {classes}");
                     return Err(Error::argument(CLASS_WEIGHTS, message));
                 }
-                targets.argmax(-1)?
+                targets.argmax_axis(-1)?
             }
             _ => {
                 let expected = format!("must be {} for class numbers, or that and {classes} for rows", losses.shape());

@@ -7,32 +7,32 @@ use super::{EPSILON, Loss, alike, named};
 
 plain_losses! {
     /// The mean of `(p - t)²` over the last axis.
-    mean_squared_error MeanSquaredError |t, p| p.try_sub(t)?.square().mean_axes(-1);
+    mean_squared_error MeanSquaredError |t, p| p.try_sub(t)?.square().mean_axis(-1);
     /// The mean of `|p - t|` over the last axis; its derivative where both are equal is 0.
-    mean_absolute_error MeanAbsoluteError |t, p| p.try_sub(t)?.abs().mean_axes(-1);
+    mean_absolute_error MeanAbsoluteError |t, p| p.try_sub(t)?.abs().mean_axis(-1);
     /// The mean of `100 |p - t| / max(|t|, 1e-7)` over the last axis, in percent; its derivative where
     /// both are equal is 0.
     mean_absolute_percentage_error MeanAbsolutePercentageError |t, p| {
         let relative = p.try_sub(t)?.abs().try_div(t.abs().clamp(EPSILON, None)?)?;
-        relative.mean_axes(-1)?.try_mul(100.0)
+        relative.mean_axis(-1)?.try_mul(100.0)
     };
     /// The mean of `(ln(1 + p) - ln(1 + t))²` over the last axis. As in Keras, both are raised to 1e-7
     /// first, negative ones in particular; what was raised gets no gradient.
     mean_squared_logarithmic_error MeanSquaredLogarithmicError |t, p| {
         let logarithm = |x: &Tensor| Ok::<_, Error>(x.clamp(EPSILON, None)?.log1p());
-        logarithm(p)?.try_sub(logarithm(t)?)?.square().mean_axes(-1)
+        logarithm(p)?.try_sub(logarithm(t)?)?.square().mean_axis(-1)
     };
     /// The mean of `ln cosh(p - t)` over the last axis: `d²/2` for small differences d and
     /// `|d| - ln 2` for large ones, without overflow.
     log_cosh LogCosh |t, p| {
         // ln cosh d = d + softplus(-2d) - ln 2
         let d = p.try_sub(t)?;
-        d.try_add(d.try_mul(-2)?.softplus())?.try_sub(std::f64::consts::LN_2)?.mean_axes(-1)
+        d.try_add(d.try_mul(-2)?.softplus())?.try_sub(std::f64::consts::LN_2)?.mean_axis(-1)
     };
     /// The mean of `p - t ln(p + 1e-7)` over the last axis: counts t against the rates p of Poisson
     /// distributions, but for the term `ln t!`, so that it may be negative. It is NaN for negative
     /// rates.
-    poisson Poisson |t, p| p.try_sub(t.try_mul(p.try_add(EPSILON)?.log())?)?.mean_axes(-1);
+    poisson Poisson |t, p| p.try_sub(t.try_mul(p.try_add(EPSILON)?.log())?)?.mean_axis(-1);
 }
 
 /// The mean of `d²/2` where `|d| < delta` and `delta (|d| - delta/2)` elsewhere, d being prediction
@@ -50,7 +50,7 @@ pub fn huber(targets: &Tensor, predictions: &Tensor, delta: f64) -> Result<Tenso
         let d = predictions.try_sub(&alike(targets, predictions)?)?;
         let size = d.abs();
         let linear = size.try_sub(delta / 2.0)?.try_mul(delta)?;
-        size.less(delta)?.select(d.square().try_mul(0.5)?, linear)?.mean_axes(-1)
+        size.less(delta)?.select(d.square().try_mul(0.5)?, linear)?.mean_axis(-1)
     })
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn take<T: Element>(x: &Tensor, indices: &[usize], axis: usize, shape
 /// Zeros of `shape` to whose entry along `axis` that each of `indices` names the entry of `source`
 /// was added, one after the other. Of long entries into many places each task takes some places, and
 /// reads all indices.
-pub(crate) fn untake<T: Element>(
+pub(crate) fn index_add<T: Element>(
     source: &Tensor,
     indices: &[usize],
     axis: usize,

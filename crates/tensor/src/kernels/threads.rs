@@ -11,15 +11,16 @@ use std::sync::OnceLock;
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
-use crate::{profile, random, record};
+use crate::context;
 
 /// Elements of an elementwise operation that one task takes. Below two tasks nothing is handed to
 /// another thread, which costs some 5 µs.
 pub(crate) const CHUNK: usize = 32 << 10;
 
 /// Runs `f`, which hands work to a rayon pool and waits for it. A waiting worker thread runs other tasks of
-/// the pool, which may belong to other callers, so the state that belongs to the calling code is put aside
-/// until `f` returns: tapes, the default generator, and the phase and scope of a profile.
+/// the pool, which may belong to other callers, so the state that belongs to the calling code (every
+/// [`TaskLocal`](crate::TaskLocal)) is put aside until `f` returns: tapes, the default generator, the phase and scope of a
+/// profile.
 ///
 /// Every kernel that runs in parallel does this. Use it around your own parallel loops inside code that
 /// draws from the default generator or that a tape records. A tape does not see the operations in `f`, as if
@@ -38,7 +39,7 @@ pub(crate) const CHUNK: usize = 32 << 10;
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub fn parallel_section<R>(f: impl FnOnce() -> R) -> R {
-    random::suspended(|| record::suspended(|| profile::suspended(f)))
+    context::suspended(f)
 }
 
 /// Whether so many tasks are better done by the calling thread: there are no other threads, or a pool of one thread would

@@ -86,7 +86,7 @@ binary_table! {
 }
 
 impl Binary {
-    pub(super) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
         outputs[0].size() as u64
     }
 
@@ -231,6 +231,22 @@ impl Tensor {
             return apply(op, &[&self.cast(beside), &other]);
         }
         apply(op, &[self, &other])
+    }
+
+    /// The linear interpolation `self + weight · (end - self)`, elementwise, as in PyTorch. The three broadcast.
+    ///
+    /// ```
+    /// # use tensor::tensor;
+    /// let x = tensor![0.0, 10.0].lerp(&tensor![4.0, 20.0], &tensor![0.5, 0.25])?;
+    /// assert_eq!(x.to_vec::<f32>()?, [2.0, 12.5]);
+    /// # Ok::<(), tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns an error if shapes do not broadcast or types differ.
+    #[track_caller]
+    pub fn lerp(&self, end: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        self.try_add(weight.try_mul(end.try_sub(self)?)?)
     }
 
     /// Whether every element of the two tensors, broadcast, satisfies

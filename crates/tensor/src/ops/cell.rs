@@ -82,20 +82,11 @@ impl Cell {
                 let (x, p) = (x.split_equal(3, -1)?, p.split_equal(3, -1)?);
                 let gate = |k: usize| recurrent_activation(&x[k].try_add(&p[k])?);
                 let candidate = activation(&x[2].try_add(gate(1)?.try_mul(&p[2])?)?)?;
-                Ok(vec![mixed(&gate(0)?, h, &candidate)?])
+                Ok(vec![candidate.lerp(h, &gate(0)?)?])
             }
             _ => Err(Error::argument("step", format!("a {self:?} has {} states, not {}", self.states(), states.len()))),
         }
     }
-}
-
-/// `z h + (1 - z) n`, with one product less.
-///
-/// # Errors
-/// If shapes or types do not suit.
-#[track_caller]
-pub fn mixed(z: &Tensor, h: &Tensor, n: &Tensor) -> Result<Tensor> {
-    n.try_add(z.try_mul(h.try_sub(n)?)?)
 }
 
 /// The states after each step, each `[batch, time, units]`, of a recurrent layer that goes through `[batch,

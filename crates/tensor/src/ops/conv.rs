@@ -54,7 +54,7 @@ names! { Conv:
 }
 
 impl Conv {
-    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let (y, k) = match self {
             Conv::Conv(_) => (&outputs[0], inputs[1]),
             Conv::ConvInput { .. } => (inputs[0], inputs[1]),

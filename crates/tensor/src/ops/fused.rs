@@ -63,7 +63,7 @@ names! { Fused:
 }
 
 impl Fused {
-    pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
         let each = match self {
             // Compare, subtract, exp, add, multiply; the logarithm subtracts twice in the end.
             Fused::Softmax { .. } | Fused::MaskedSoftmax { .. } => 5,

@@ -2,7 +2,7 @@
 
 use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::index::{gather, nonzero, scatter_add, take, untake};
+use crate::kernels::index::{gather, index_add, nonzero, scatter_add, take};
 use crate::kernels::select::select;
 use crate::operand::{Argument, Operand};
 use crate::ops::unary::converted;
@@ -68,7 +68,7 @@ pub enum Index {
     },
     /// Of `source` and `index`: the adjoint of [`Index::Take`], zeros to which the entries of
     /// `source` are added, one after the other in row-major order, where `index` says.
-    Untake {
+    IndexAdd {
         /// The axis.
         axis: usize,
         /// The size of the axis in the result.
@@ -84,15 +84,15 @@ names! { Index:
     Index::Gather { .. } => "gather",
     Index::ScatterAdd { .. } => "scatter_add",
     Index::Take { .. } => "take",
-    Index::Untake { .. } => "untake",
+    Index::IndexAdd { .. } => "index_add",
     Index::Nonzero => "nonzero",
 }
 
 impl Index {
-    pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
         match self {
             Index::ScatterAdd { .. } => inputs[1].size() as u64,
-            Index::Untake { .. } => inputs[0].size() as u64,
+            Index::IndexAdd { .. } => inputs[0].size() as u64,
             Index::Where | Index::OneHot { .. } | Index::Gather { .. } | Index::Take { .. } | Index::Nonzero => 0,
         }
     }
@@ -146,18 +146,18 @@ impl Index {
                 shape.checked_size("take")?;
                 Ok(with_dtype!(x.dtype(), T => take::<T>(x, &indices, axis, shape)))
             }
-            Index::Untake { axis, size } => {
-                let [source, index] = operands(inputs, "untake")?;
+            Index::IndexAdd { axis, size } => {
+                let [source, index] = operands(inputs, "index_add")?;
                 let end = axis.checked_add(index.rank()).filter(|&end| end <= source.rank());
                 let Some(end) = end.filter(|&end| source.shape()[axis..end] == index.shape()[..]) else {
                     let message = format!("needs the sizes {} of the index from axis {axis} on", index.shape());
-                    return Err(Error::shape("untake", source.shape(), message));
+                    return Err(Error::shape("index_add", source.shape(), message));
                 };
-                let indices = indices_below(index, size, "untake")?;
+                let indices = indices_below(index, size, "index_add")?;
                 let (lead, tail) = (&source.shape()[..axis], &source.shape()[end..]);
                 let shape: Shape = lead.iter().chain([&size]).chain(tail).copied().collect();
-                shape.checked_size("untake")?;
-                summed!(source.dtype(), "untake", add => untake(source, &indices, axis, shape, add))
+                shape.checked_size("index_add")?;
+                summed!(source.dtype(), "index_add", add => index_add(source, &indices, axis, shape, add))
             }
             Index::Nonzero => {
                 let [x] = operands(inputs, "nonzero")?;
@@ -275,10 +275,10 @@ impl Tensor {
     /// If the axis is out of range, the shapes do not fit, this tensor is of type bool, the index is
     /// not of an integer type, or an index is negative or not below `size`.
     #[track_caller]
-    pub fn untake(&self, index: &Tensor, axis: impl Integer, size: usize) -> Result<Tensor> {
+    pub fn index_add(&self, index: &Tensor, axis: impl Integer, size: usize) -> Result<Tensor> {
         // Counted in the result, which has one axis in place of those of the index.
         let rank = (self.rank() + 1).saturating_sub(index.rank());
-        apply(Index::Untake { axis: normalize_axis(axis, rank, "untake")?, size }, &[self, index])
+        apply(Index::IndexAdd { axis: normalize_axis(axis, rank, "index_add")?, size }, &[self, index])
     }
 
     /// `value` where the mask holds and this tensor elsewhere; the mask is broadcast.

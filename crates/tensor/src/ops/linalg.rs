@@ -51,7 +51,7 @@ names! { Linalg:
 impl Linalg {
     /// The leading terms that Golub and Van Loan, "Matrix Computations", give for the usual methods;
     /// both factors count, and eigenvectors do.
-    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let matrices = match self {
             Linalg::Solve | Linalg::SolveTriangular { .. } => batch_of(&outputs[0]).size(),
             _ => batch_of(inputs[0]).size(),

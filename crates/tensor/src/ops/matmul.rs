@@ -44,7 +44,7 @@ impl Matmul {
         }
     }
 
-    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let inner = inputs[0].shape().last().copied().unwrap_or(0);
         (inner as u64).saturating_mul(outputs[0].size() as u64).saturating_mul(2)
     }

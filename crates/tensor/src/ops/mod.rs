@@ -45,15 +45,13 @@ mod split;
 mod unary;
 mod unary_gradient;
 
-use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 pub use attention::AttentionOptions;
 pub use binary::Binary;
-pub use cell::{Cell, CellActivation, mixed, unroll};
+pub use cell::{Cell, CellActivation, unroll};
 pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
@@ -71,153 +69,74 @@ pub use unary::Unary;
 pub use unary_gradient::UnaryGradient;
 
 use crate::error::{Error, Result};
+pub use crate::op::{CustomOp, Op, Outputs};
 use crate::profile;
-use crate::record;
+use crate::recorder;
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
-/// An operation with all its attributes: what, applied to tensors, gives tensors.
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// One operand, element by element.
-    Unary(Unary),
-    /// Gradients of those, element by element.
-    UnaryGradient(UnaryGradient),
-    /// Two broadcast operands, element by element.
-    Binary(Binary),
-    /// Along one or several axes, which vanish or become 1.
-    Reduce(Reduce),
-    /// Along one axis, which keeps its place: cumulative sums, sorting.
-    Scan(Scan),
-    /// Products of matrices.
-    Matmul(Matmul),
-    /// Convolutions.
-    Conv(Conv),
-    /// Maxima and averages over windows.
-    Pool(Pool),
-    /// Elements moved, repeated or cut out, but not computed with.
-    Movement(Movement),
-    /// Pieces along one axis.
-    Split(Split),
-    /// Elements selected by other tensors.
-    Index(Index),
-    /// Numbers brought to mean 0 and variance 1.
-    Normalize(Normalize),
-    /// Several steps in one kernel.
-    Fused(Fused),
-    /// Whole sequences of recurrent layers.
-    Recurrent(Recurrent),
-    /// Factors of matrices.
-    Linalg(Linalg),
-    /// An operation defined elsewhere.
-    Custom(Arc<dyn CustomOp>),
+/// Computes the outputs of an operation; nobody is notified.
+fn forward(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
+    Ok(match op {
+        Op::Scan(op) => op.forward(inputs)?,
+        Op::Split(op) => op.forward(inputs)?,
+        Op::Normalize(op) => op.forward(inputs)?,
+        Op::Recurrent(op) => op.forward(inputs)?,
+        Op::Linalg(op) => op.forward(inputs)?,
+        Op::Unary(_)
+        | Op::UnaryGradient(_)
+        | Op::Binary(_)
+        | Op::Reduce(_)
+        | Op::Matmul(_)
+        | Op::Conv(_)
+        | Op::Pool(_)
+        | Op::Movement(_)
+        | Op::Index(_)
+        | Op::Fused(_)
+        | Op::Custom(_) => SmallVec::from_buf([forward_one(op, inputs)?]),
+    })
 }
 
-/// The outputs of an operation; nearly all have one.
-pub type Outputs = SmallVec<[Tensor; 1]>;
-
-/// An operation that a user defines.
-pub trait CustomOp: fmt::Debug + Send + Sync {
-    /// The name under which tapes and errors show it.
-    fn name(&self) -> &str;
-
-    /// The result. What is computed in here is not recorded.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the inputs.
-    fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor>;
-
-    /// The gradient for each input (`None` where there is none), given inputs, output and the
-    /// gradient of the output, in operations that can be differentiated again.
-    ///
-    /// # Errors
-    /// By default that the operation has no derivative.
-    fn backward(&self, inputs: &[Tensor], output: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
-        let _ = (inputs, output, gradient);
-        Err(Error::gradient(format!("{} has no derivative", self.name())))
+/// The output of an operation that has one; the first output of one that has several.
+fn forward_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
+    match op {
+        Op::Unary(op) => op.forward(inputs),
+        Op::UnaryGradient(op) => op.forward(inputs),
+        Op::Binary(op) => op.forward(inputs),
+        Op::Reduce(op) => op.forward(inputs),
+        Op::Matmul(op) => op.forward(inputs),
+        Op::Conv(op) => op.forward(inputs),
+        Op::Pool(op) => op.forward(inputs),
+        Op::Movement(op) => op.forward(inputs),
+        Op::Index(op) => op.forward(inputs),
+        Op::Fused(op) => op.forward(inputs),
+        Op::Custom(op) => recorder::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
+        Op::Scan(_) | Op::Split(_) | Op::Normalize(_) | Op::Recurrent(_) | Op::Linalg(_) => {
+            forward(op, inputs).map(|mut outputs| outputs.swap_remove(0))
+        }
     }
 }
 
-/// What is asked of every family, from one list, so that none is left out: those whose operations have
-/// one output, and those with several.
-macro_rules! families {
-    (one output: $($one:ident),+; several: $($several:ident),+;) => {
-        families!(all: $($one),+, $($several),+);
-
-        impl Op {
-            /// Computes the outputs without offering them to anybody.
-            fn forward(&self, inputs: &[&Tensor]) -> Result<Outputs> {
-                match self {
-                    $(Op::$several(op) => op.forward(inputs),)+
-                    _ => self.forward_one(inputs).map(|output| SmallVec::from_buf([output])),
-                }
-            }
-
-            /// As `forward`, for all families whose operations have one output; the first of several.
-            fn forward_one(&self, inputs: &[&Tensor]) -> Result<Tensor> {
-                match self {
-                    $(Op::$one(op) => op.forward(inputs),)+
-                    $(Op::$several(op) => op.forward(inputs).map(|mut outputs| outputs.swap_remove(0)),)+
-                    Op::Custom(op) => record::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
-                }
-            }
-
-            /// Whether there may be several outputs.
-            fn has_several_outputs(&self) -> bool {
-                matches!(self, $(Op::$several(_))|+)
-            }
-        }
-    };
-    (all: $($family:ident),+) => {
-        $(
-            impl From<$family> for Op {
-                fn from(op: $family) -> Op {
-                    Op::$family(op)
-                }
-            }
-        )+
-
-        impl Op {
-            /// The operation's name, as errors and tapes print it.
-            pub fn name(&self) -> &str {
-                match self {
-                    $(Op::$family(op) => op.name(),)+
-                    Op::Custom(op) => op.name(),
-                }
-            }
-
-            /// The name of its family.
-            pub(crate) fn family(&self) -> &'static str {
-                match self {
-                    $(Op::$family(_) => stringify!($family),)+
-                    Op::Custom(_) => "Custom",
-                }
-            }
-
-            /// The count of its arithmetic, as the module [`profile`](crate::profile) states it.
-            pub(crate) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
-                match self {
-                    $(Op::$family(op) => op.flops(inputs, outputs),)+
-                    Op::Custom(_) => 0,
-                }
-            }
-
-            /// The families, and the names of all their operations: every one there is but those
-            /// that users define. A test that wants to cover all of them compares with this.
-            pub fn families() -> Vec<(&'static str, &'static [&'static str])> {
-                vec![$((stringify!($family), $family::NAMES)),+]
-            }
-        }
-    };
+/// Whether an operation may have several outputs.
+fn has_several_outputs(op: &Op) -> bool {
+    match op {
+        Op::Scan(_) | Op::Split(_) | Op::Normalize(_) | Op::Recurrent(_) | Op::Linalg(_) => true,
+        Op::Unary(_)
+        | Op::UnaryGradient(_)
+        | Op::Binary(_)
+        | Op::Reduce(_)
+        | Op::Matmul(_)
+        | Op::Conv(_)
+        | Op::Pool(_)
+        | Op::Movement(_)
+        | Op::Index(_)
+        | Op::Fused(_)
+        | Op::Custom(_) => false,
+    }
 }
 
-families! {
-    one output: Unary, UnaryGradient, Binary, Reduce, Matmul, Conv, Pool, Movement, Index, Fused;
-    several: Scan, Split, Normalize, Recurrent, Linalg;
-}
-
-/// Applies an operation: checks shapes and types, runs the kernel, and offers the outputs to the
-/// recorders of this thread.
+/// Applies an operation: checks shapes and types, runs the kernel, and notifies the recorders of the running
+/// task.
 ///
 /// # Errors
 /// Names the operation, the shapes or values concerned, and what would be right.
@@ -225,9 +144,9 @@ families! {
 pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     let op = op.into();
     let place = Location::caller();
-    let outputs = profile::observed(&op, inputs, || op.forward(inputs), |outputs| outputs);
+    let outputs = profile::observed(&op, inputs, || forward(&op, inputs), |outputs| outputs);
     let mut outputs = outputs.map_err(|error| error.at(place))?;
-    record::offer(&op, inputs, &mut outputs);
+    recorder::notify(&op, inputs, &mut outputs);
     Ok(outputs)
 }
 
@@ -238,14 +157,14 @@ pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
 #[track_caller]
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
     let op = op.into();
-    if op.has_several_outputs() {
+    if has_several_outputs(&op) {
         return apply_all(op, inputs).map(|mut outputs| outputs.swap_remove(0));
     }
     let place = Location::caller();
     // Without the list that `apply_all` returns: this is the path of nearly every operation.
-    let output = profile::observed(&op, inputs, || op.forward_one(inputs), std::slice::from_ref);
+    let output = profile::observed(&op, inputs, || forward_one(&op, inputs), std::slice::from_ref);
     let mut output = output.map_err(|error| error.at(place))?;
-    record::offer(&op, inputs, std::slice::from_mut(&mut output));
+    recorder::notify(&op, inputs, std::slice::from_mut(&mut output));
     Ok(output)
 }
 

@@ -33,7 +33,7 @@ pub enum Movement {
         ranges: Vec<Range>,
     },
     /// The adjoint of a slice: the operand put at those positions of a tensor of zeros.
-    Unslice {
+    SliceBackward {
         /// The shape of the result.
         shape: Shape,
         /// Where the operand's elements go.
@@ -53,7 +53,7 @@ pub enum Movement {
     },
     /// The matrices along the last two axes with zeros outside a band: what stays is the elements
     /// in row `i` and column `j` with `lower ≤ j - i ≤ upper`.
-    Band {
+    BandPart {
         /// The lowest diagonal that stays; all below the upper one if `None`.
         lower: Option<isize>,
         /// The highest diagonal that stays; all above the lower one if `None`.
@@ -66,14 +66,14 @@ names! { Movement:
     Movement::Permute { .. } => "permute",
     Movement::Expand { .. } => "expand",
     Movement::Slice { .. } => "slice",
-    Movement::Unslice { .. } => "unslice",
+    Movement::SliceBackward { .. } => "slice_backward",
     Movement::Concat { .. } => "concat",
     Movement::Pad { .. } => "pad",
-    Movement::Band { .. } => "band",
+    Movement::BandPart { .. } => "band_part",
 }
 
 impl Movement {
-    pub(super) fn flops(&self, _: &[&Tensor], _: &[Tensor]) -> u64 {
+    pub(crate) fn flops(&self, _: &[&Tensor], _: &[Tensor]) -> u64 {
         0
     }
 
@@ -115,12 +115,16 @@ impl Movement {
                 Ok(x.restrided(shape.clone(), strides, x.offset()))
             }
             Movement::Slice { ranges } => Ok(cut(x, &range::checked(ranges, x.shape(), "slice")?)),
-            Movement::Unslice { shape, ranges } => {
-                shape.checked_size("unslice")?;
-                let ranges = range::checked(ranges, shape, "unslice")?;
+            Movement::SliceBackward { shape, ranges } => {
+                shape.checked_size("slice_backward")?;
+                let ranges = range::checked(ranges, shape, "slice_backward")?;
                 if !ranges.iter().map(|range| range.count).eq(x.shape().iter().copied()) {
                     let counts: Shape = ranges.iter().map(|range| range.count).collect();
-                    return Err(Error::shape("unslice", x.shape(), format!("the ranges have room for {counts}")));
+                    return Err(Error::shape(
+                        "slice_backward",
+                        x.shape(),
+                        format!("the ranges have room for {counts}"),
+                    ));
                 }
                 Ok(with_dtype!(x.dtype(), T => put::<T>(x, shape, &ranges, T::default())))
             }
@@ -129,11 +133,11 @@ impl Movement {
                 let value = Number::Float(*value).to_tensor(x.dtype(), "pad")?;
                 Ok(with_dtype!(x.dtype(), T => put::<T>(x, &shape, &ranges, value.first())))
             }
-            Movement::Band { lower, upper } => {
+            Movement::BandPart { lower, upper } => {
                 if x.rank() < 2 {
-                    return Err(Error::shape("band", x.shape(), "needs at least two axes"));
+                    return Err(Error::shape("band_part", x.shape(), "needs at least two axes"));
                 }
-                Ok(with_dtype!(x.dtype(), T => band::<T>(x, *lower, *upper)))
+                Ok(with_dtype!(x.dtype(), T => band_part::<T>(x, *lower, *upper)))
             }
             Movement::Concat { .. } => unreachable!("handled above"),
         }
@@ -162,7 +166,7 @@ fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, Vec<Range>)>
 }
 
 /// The elements of each matrix whose column less row lies between the bounds, and zeros.
-fn band<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>) -> Tensor {
+fn band_part<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>) -> Tensor {
     let mut out = x.clone();
     let values = out.as_mut_slice::<T>();
     let (rows, columns) = (x.shape()[x.rank() - 2], x.shape()[x.rank() - 1]);
@@ -305,7 +309,7 @@ impl Tensor {
     /// If the rank is below 2.
     #[track_caller]
     pub fn tril(&self, k: impl Integer) -> Result<Tensor> {
-        apply(Movement::Band { lower: None, upper: Some(k.to_isize()) }, &[self])
+        apply(Movement::BandPart { lower: None, upper: Some(k.to_isize()) }, &[self])
     }
 
     /// The upper triangle of each matrix along the last two axes: zeros below the diagonal `k`.
@@ -314,7 +318,7 @@ impl Tensor {
     /// If the rank is below 2.
     #[track_caller]
     pub fn triu(&self, k: impl Integer) -> Result<Tensor> {
-        apply(Movement::Band { lower: Some(k.to_isize()), upper: None }, &[self])
+        apply(Movement::BandPart { lower: Some(k.to_isize()), upper: None }, &[self])
     }
 
     /// Repetition by NumPy's broadcasting: along axes of size 1 and new leading ones; a view.

@@ -39,7 +39,7 @@ names! { Normalize:
 }
 
 impl Normalize {
-    pub(super) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let (x, each) = match self {
             // Add; subtract, square, add; subtract, scale, shift.
             Normalize::Normalize { .. } => (inputs[0], 7),

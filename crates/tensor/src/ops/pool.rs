@@ -143,7 +143,7 @@ impl Cells {
 }
 
 impl Pool {
-    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         // One for each element of each window, as nearly as adaptive windows allow.
         let (large, small) = match self {
             Pool::Max(_) | Pool::Average { .. } => (inputs[0], &outputs[0]),

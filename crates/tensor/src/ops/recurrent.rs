@@ -166,7 +166,7 @@ impl Sequence {
 }
 
 impl Recurrent {
-    pub(super) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         // One product of the recurrent kernel with each step, and the formula of the cell.
         let (Recurrent::States(sequence) | Recurrent::Gradient(sequence)) = self;
         let (kernel, elements) = match self {

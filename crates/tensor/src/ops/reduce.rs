@@ -80,7 +80,7 @@ impl Reduce {
         self.reduction.name()
     }
 
-    pub(super) fn flops(&self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+    pub(crate) fn flops(&self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
         let each = match self.reduction {
             // The sum, then subtract, square, add.
             Reduction::Var { .. } => 4,
@@ -286,7 +286,7 @@ impl Tensor {
         self.reduce(Reduction::Mean, .., false).expect("defined for every tensor")
     }
 
-    /// The variance with divisor `n - correction`; [`Tensor::var_axes`] takes the correction 0.
+    /// The variance with divisor `n - correction`; [`Tensor::var_axis`] takes the correction 0.
     ///
     /// # Errors
     /// If an axis is wrong.
@@ -295,7 +295,7 @@ impl Tensor {
         self.reduce(Reduction::Var { correction }, axes, keepdims)
     }
 
-    /// The standard deviation, `‖x - mean‖ / √(n - correction)`; [`Tensor::std_axes`] takes the
+    /// The standard deviation, `‖x - mean‖ / √(n - correction)`; [`Tensor::std_axis`] takes the
     /// correction 0. Integers and truth values give float32. By convention its gradient where all
     /// elements are equal is 0.
     ///
@@ -319,14 +319,23 @@ impl Tensor {
     /// # Errors
     /// If an axis is wrong.
     #[track_caller]
-    pub fn std_axes(&self, axes: impl IntoAxes) -> Result<Tensor> {
+    pub fn std_axis(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, false, 0.0)
+    }
+
+    /// As [`Tensor::std_axis`]; the axes stay, with size 1.
+    ///
+    /// # Errors
+    /// If an axis is wrong.
+    #[track_caller]
+    pub fn std_keepdims(&self, axes: impl IntoAxes) -> Result<Tensor> {
+        self.std_corrected(axes, true, 0.0)
     }
 
     /// The standard deviation of all elements (divisor `n`); where they are equal its gradient is 0.
     #[must_use]
     pub fn std(&self) -> Tensor {
-        self.std_axes(..).expect("defined for every tensor")
+        self.std_axis(..).expect("defined for every tensor")
     }
 }
 
@@ -358,29 +367,29 @@ macro_rules! along_axes {
 
 along_axes! {
     /// Sums, accumulated pairwise. Integers and truth values give int64.
-    Reduction::Sum, sum_axes sum_keepdims;
+    Reduction::Sum, sum_axis sum_keepdims;
     /// Products. Integers and truth values give int64. The gradient is exact at zeros.
-    Reduction::Prod, prod_axes prod_keepdims;
+    Reduction::Prod, prod_axis prod_keepdims;
     /// Means; NaN of nothing. Integers and truth values give float32.
-    Reduction::Mean, mean_axes mean_keepdims;
+    Reduction::Mean, mean_axis mean_keepdims;
     /// Variances with divisor `n`.
-    Reduction::Var { correction: 0.0 }, var_axes var_keepdims;
+    Reduction::Var { correction: 0.0 }, var_axis var_keepdims;
     /// Largest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
-    Reduction::Max, max_axes max_keepdims;
+    Reduction::Max, max_axis max_keepdims;
     /// Smallest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
-    Reduction::Min, min_axes min_keepdims;
+    Reduction::Min, min_axis min_keepdims;
     /// `ln Σ eˣ`, without overflow; -∞ of nothing.
-    Reduction::LogSumExp, logsumexp_axes logsumexp_keepdims;
+    Reduction::LogSumExp, logsumexp_axis logsumexp_keepdims;
     /// Euclidean norms. The gradient at zero is zero.
-    Reduction::Norm, norm_axes norm_keepdims;
+    Reduction::Norm, norm_axis norm_keepdims;
     /// Indices of the (first) largest, int64; over several axes counted in row-major order.
-    Reduction::ArgMax, argmax argmax_keepdims;
+    Reduction::ArgMax, argmax_axis argmax_keepdims;
     /// Indices of the (first) smallest, int64.
-    Reduction::ArgMin, argmin argmin_keepdims;
+    Reduction::ArgMin, argmin_axis argmin_keepdims;
     /// Whether any is true; of truth values only.
-    Reduction::Any, any_axes any_keepdims;
+    Reduction::Any, any_axis any_keepdims;
     /// Whether all are true; of truth values only.
-    Reduction::All, all_axes all_keepdims;
+    Reduction::All, all_axis all_keepdims;
 }
 
 /// Rows: methods over all elements that return a `Result`.
@@ -400,10 +409,14 @@ macro_rules! over_all {
 }
 
 over_all! {
-    /// The largest element, as a scalar; its gradient is that of [`Tensor::max_axes`].
+    /// The largest element, as a scalar; its gradient is that of [`Tensor::max_axis`].
     Reduction::Max, max;
-    /// The smallest element, as a scalar; its gradient is that of [`Tensor::min_axes`].
+    /// The smallest element, as a scalar; its gradient is that of [`Tensor::min_axis`].
     Reduction::Min, min;
+    /// The index (int64) of the first largest element, counted in row-major order.
+    Reduction::ArgMax, argmax;
+    /// The index (int64) of the first smallest element, counted in row-major order.
+    Reduction::ArgMin, argmin;
     /// Whether any element is true.
     Reduction::Any, any;
     /// Whether all elements are true.

@@ -51,7 +51,7 @@ names! { Scan:
 }
 
 impl Scan {
-    pub(super) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
         match self {
             Scan::CumSum { .. } | Scan::CumProd { .. } => inputs[0].size() as u64,
             Scan::Sort { .. } | Scan::TopK { .. } => 0,

@@ -241,7 +241,7 @@ fn power<T: Float>(x: &Tensor, exponent: T) -> Tensor {
 }
 
 impl Unary {
-    pub(super) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
         outputs[0].size() as u64
     }
 

@@ -154,7 +154,7 @@ impl<T: Float> PairFunction<T> for Elu<T> {
 }
 
 impl UnaryGradient {
-    pub(super) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
+    pub(crate) fn flops(self, _: &[&Tensor], outputs: &[Tensor]) -> u64 {
         outputs[0].size() as u64
     }
 

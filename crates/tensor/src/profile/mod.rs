@@ -53,8 +53,9 @@ pub use machine::Machine;
 pub use report::{Profile, Row, ScopeRow};
 pub use session::Profiler;
 
+use crate::context::TaskLocal;
 use crate::error::Result;
-use crate::ops::Op;
+use crate::op::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -80,16 +81,24 @@ impl fmt::Display for Phase {
     }
 }
 
-thread_local! {
-    static PHASE: Cell<Phase> = const { Cell::new(Phase::Forward) };
+/// What a profiler needs to know of the running task.
+#[derive(Default)]
+struct Task {
+    phase: Cell<Phase>,
     /// The names of the scopes that are open, outermost first, joined by dots.
-    static PATH: RefCell<String> = const { RefCell::new(String::new()) };
-    /// The time of all calls that ended on this thread, those inside of others counted with these.
+    path: RefCell<String>,
+    /// Whether the task is inside [`unobserved`].
+    unobserved: Cell<bool>,
+    /// The number of calls that have ended.
+    calls: Cell<u64>,
+}
+
+static TASK: TaskLocal<Task> = TaskLocal::new(Task::default);
+
+thread_local! {
+    /// The time of all calls that ended on this thread, also of tasks that it ran for others; calls inside calls count
+    /// with the outer ones. So the time of an operation that waits does not contain that of other tasks.
     static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-    /// Whether this thread is inside [`unobserved`].
-    static UNOBSERVED: Cell<bool> = const { Cell::new(false) };
-    /// The number of calls that ended on this thread.
-    static CALLS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// What a thread is about until this is dropped; made by [`phase`].
@@ -104,7 +113,7 @@ pub struct PhaseGuard {
 /// profiler runs.
 #[inline]
 pub fn phase(phase: Phase) -> PhaseGuard {
-    let before = session::is_running().then(|| PHASE.replace(phase));
+    let before = session::is_running().then(|| TASK.get().phase.replace(phase));
     PhaseGuard { before, _thread: PhantomData }
 }
 
@@ -112,7 +121,7 @@ impl Drop for PhaseGuard {
     #[inline]
     fn drop(&mut self) {
         if let Some(before) = self.before {
-            PHASE.set(before);
+            TASK.get().phase.set(before);
         }
     }
 }
@@ -137,7 +146,7 @@ pub fn scope(name: &str) -> Scope {
 /// Whether what this thread does is told to a profiler.
 #[inline]
 fn is_observed() -> bool {
-    session::is_running() && !UNOBSERVED.get()
+    session::is_running() && !TASK.get().unobserved.get()
 }
 
 /// Runs `f` so that no profiler hears of the operations and scopes in it: for what is computed on trial.
@@ -145,23 +154,23 @@ pub fn unobserved<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
-            UNOBSERVED.set(self.0);
+            TASK.get().unobserved.set(self.0);
         }
     }
-    let _restore = Restore(UNOBSERVED.replace(true));
+    let _restore = Restore(TASK.get().unobserved.replace(true));
     f()
 }
 
 #[cold]
 fn open(name: &str) -> (usize, Instant) {
-    PATH.with_borrow_mut(|path| {
-        let outside = path.len();
-        if outside > 0 {
-            path.push('.');
-        }
-        path.push_str(name);
-        (outside, Instant::now())
-    })
+    let task = TASK.get();
+    let mut path = task.path.borrow_mut();
+    let outside = path.len();
+    if outside > 0 {
+        path.push('.');
+    }
+    path.push_str(name);
+    (outside, Instant::now())
 }
 
 impl Drop for Scope {
@@ -176,34 +185,13 @@ impl Drop for Scope {
 #[cold]
 fn close(outside: usize, start: Instant) {
     let time = start.elapsed();
-    let path = PATH.with_borrow_mut(|path| {
-        let whole = path.clone();
-        // Guards that are dropped out of order leave a path of other scopes.
-        if path.is_char_boundary(outside) {
-            path.truncate(outside);
-        }
-        whole
-    });
-    session::add(start, time, || What::Scope { path: path.clone() });
-}
-
-/// Runs `f`, while this thread waits for others: tasks of somebody else that it runs meanwhile are
-/// in no phase and scope of its own, and their time is not that of the operation which waits.
-pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
-    if !session::is_running() {
-        return f();
+    let task = TASK.get();
+    let whole = task.path.borrow().clone();
+    // Guards that are dropped out of order leave a path of other scopes.
+    if whole.is_char_boundary(outside) {
+        task.path.borrow_mut().truncate(outside);
     }
-    struct Restore(Phase, String, u64, bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            PHASE.set(self.0);
-            PATH.set(std::mem::take(&mut self.1));
-            CALLS.set(self.2);
-            UNOBSERVED.set(self.3);
-        }
-    }
-    let _restore = Restore(PHASE.take(), PATH.take(), CALLS.get(), UNOBSERVED.take());
-    f()
+    session::add(start, time, || What::Scope { path: whole.clone() });
 }
 
 /// What `forward` gives, observed if a profiler runs: an operation on `inputs`, whose `outputs` are
@@ -241,17 +229,17 @@ pub(crate) fn watch() -> Option<Watch> {
 impl Watch {
     #[cold]
     fn begin() -> Watch {
-        Watch { start: Instant::now(), spent: SPENT.get(), calls: CALLS.get() }
+        Watch { start: Instant::now(), spent: SPENT.get(), calls: TASK.get().calls.get() }
     }
 
     /// Ends an operation.
     #[cold]
     fn end(self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
-        let composed = matches!(op, Op::Custom(_)) && CALLS.get() != self.calls;
+        let composed = matches!(op, Op::Custom(_)) && TASK.get().calls.get() != self.calls;
         self.add(|own| Call {
             name: op.name().into(),
             family: op.family(),
-            phase: PHASE.get(),
+            phase: TASK.get().phase.get(),
             own,
             bytes: if composed { 0 } else { cost::bytes(op, inputs, outputs) },
             flops: op.flops(inputs, outputs),
@@ -280,7 +268,8 @@ impl Watch {
         let time = self.start.elapsed();
         let own = time.saturating_sub(SPENT.get() - self.spent);
         SPENT.set(self.spent + time);
-        CALLS.set(CALLS.get() + 1);
+        let calls = &TASK.get().calls;
+        calls.set(calls.get() + 1);
         session::add(self.start, time, || What::Call(call(own)));
     }
 }

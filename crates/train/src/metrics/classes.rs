@@ -23,9 +23,9 @@ pub(super) fn classes(
         let targets = arranged(metric, targets, predictions.shape(), predictions.shape())?;
         return Ok((targets, above(metric, predictions, threshold)?.cast(DType::I64)));
     }
-    let chosen = predictions.argmax(-1)?;
+    let chosen = predictions.argmax_axis(-1)?;
     if targets.shape() == predictions.shape() {
-        return Ok((targets.argmax(-1)?, chosen));
+        return Ok((targets.argmax_axis(-1)?, chosen));
     }
     let targets = arranged(metric, targets, chosen.shape(), predictions.shape())?;
     Ok((targets, chosen))

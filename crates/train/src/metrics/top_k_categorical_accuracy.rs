@@ -65,7 +65,7 @@ impl Metric for TopKCategoricalAccuracy {
             return Err(Error::shape(name, predictions.shape(), expected));
         };
         let labels = if targets.shape() == predictions.shape() && classes > 0 {
-            targets.argmax(-1)?
+            targets.argmax_axis(-1)?
         } else {
             arranged(name, targets, &rest.into(), predictions.shape())?
         };

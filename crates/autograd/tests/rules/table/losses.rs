@@ -86,7 +86,7 @@ pub(super) fn rows() -> Vec<Row> {
             |x, a| {
                 let epsilon = real(a, "epsilon");
                 let q = (&x[0] / x[0].sum_keepdims(-1)?).clamp(epsilon, 1.0 - epsilon)?;
-                Ok(reduced(-(&x[1] * q.log()).sum_axes(-1)?, a))
+                Ok(reduced(-(&x[1] * q.log()).sum_axis(-1)?, a))
             },
             probability_pair,
         ),

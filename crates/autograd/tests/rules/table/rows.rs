@@ -193,8 +193,8 @@ fn reductions() -> Vec<Row> {
             },
         ),
         row("norm", |x, a| reduce(x, a, Reduction::Norm), axes_apart),
-        row("argmax", |x, a| x[0].argmax(axis(a)), one_axis_nonempty),
-        row("argmin", |x, a| x[0].argmin(axis(a)), one_axis_nonempty),
+        row("argmax", |x, a| x[0].argmax_axis(axis(a)), one_axis_nonempty),
+        row("argmin", |x, a| x[0].argmin_axis(axis(a)), one_axis_nonempty),
     ]
 }
 
@@ -338,7 +338,7 @@ fn fused() -> Vec<Row> {
             |x, a| {
                 let smoothing = a["label_smoothing"].as_f64().unwrap_or(0.0);
                 let loss = x[0].softmax_cross_entropy(&x[1])?;
-                let uniform = x[0].log_softmax(-1)?.mean_axes(-1)?;
+                let uniform = x[0].log_softmax(-1)?.mean_axis(-1)?;
                 Ok(reduced(loss * (1.0 - smoothing) - uniform * smoothing, a))
             },
             logits,

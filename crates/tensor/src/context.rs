@@ -1,0 +1,174 @@
+//! The state of the code that runs on a thread.
+//!
+//! A thread that waits for parallel work runs tasks of other callers meanwhile. Such a task must not see the tapes, the
+//! default generator or anything else that the waiting code has set, and must not change it. State that belongs to
+//! running code is therefore not kept in a `thread_local!`, but in a [`TaskLocal`]: all values of a task are put aside
+//! while its thread waits.
+//!
+//! This module knows nothing of what it stores.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::mem;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// The bits of a [number](next_number) that count within one task; those above are the task's own number.
+const SEQUENCE_BITS: u32 = 40;
+
+/// The values of a task, each in the place of its [`TaskLocal`].
+type Values = Vec<Option<Rc<dyn Any>>>;
+
+thread_local! {
+    /// The next number of the task that runs; 0 before its first.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+    static VALUES: RefCell<Values> = const { RefCell::new(Vec::new()) };
+    /// Where the sequences stand that tasks of other callers use while this thread waits.
+    static GUESTS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A value that each task has for itself, as each thread has a `thread_local!` for itself. A task is the code of a
+/// thread, or the code that a thread runs for another caller while it waits in a
+/// [`parallel_section`](crate::parallel_section).
+///
+/// ```
+/// use std::cell::Cell;
+///
+/// use tensor::{TaskLocal, parallel_section};
+///
+/// static DEPTH: TaskLocal<Cell<u32>> = TaskLocal::new(|| Cell::new(0));
+///
+/// DEPTH.get().set(3);
+/// assert_eq!(parallel_section(|| DEPTH.get().get()), 0);
+/// assert_eq!(DEPTH.get().get(), 3);
+/// ```
+pub struct TaskLocal<T> {
+    place: OnceLock<usize>,
+    initial: fn() -> T,
+}
+
+impl<T: 'static> TaskLocal<T> {
+    /// A value that begins as `initial` gives it.
+    pub const fn new(initial: fn() -> T) -> TaskLocal<T> {
+        TaskLocal { place: OnceLock::new(), initial }
+    }
+
+    /// The value of the running task, made at its first use.
+    pub fn get(&self) -> Rc<T> {
+        self.get_if_set().unwrap_or_else(|| self.first())
+    }
+
+    /// The value of the running task, if the task has used it.
+    #[inline]
+    pub fn get_if_set(&self) -> Option<Rc<T>> {
+        let place = *self.place.get()?;
+        // No value is left in a thread that ends.
+        let value = VALUES.try_with(|values| values.borrow().get(place).cloned()).ok()??;
+        value?.downcast().ok()
+    }
+
+    #[cold]
+    fn first(&self) -> Rc<T> {
+        static PLACES: AtomicUsize = AtomicUsize::new(0);
+        let place = *self.place.get_or_init(|| PLACES.fetch_add(1, Relaxed));
+        let value = Rc::new((self.initial)());
+        let _ = VALUES.try_with(|values| {
+            let mut values = values.borrow_mut();
+            if values.len() <= place {
+                values.resize(place + 1, None);
+            }
+            values[place] = Some(value.clone());
+        });
+        value
+    }
+}
+
+/// A number that is unique in the process, and greater than all numbers that the running task has had before.
+#[inline]
+pub(crate) fn next_number() -> u64 {
+    static TASKS: AtomicU64 = AtomicU64::new(1);
+    NEXT.with(|next| {
+        let number = match next.get() {
+            0 => TASKS.fetch_add(1, Relaxed) << SEQUENCE_BITS,
+            number => number,
+        };
+        // A sequence that is used up continues under another task's number.
+        let following = number + 1;
+        next.set(if following.trailing_zeros() >= SEQUENCE_BITS { 0 } else { following });
+        number
+    })
+}
+
+/// The number that [`next_number`] will return.
+pub(crate) fn upcoming_number() -> u64 {
+    let number = next_number();
+    NEXT.set(number);
+    number
+}
+
+/// The number of the task that a [number](next_number) was given to.
+#[inline]
+pub(crate) fn task_of(number: u64) -> u64 {
+    number >> SEQUENCE_BITS
+}
+
+/// Runs `f` as another task, and then continues with the state of the calling one, also after a panic.
+pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
+    struct Resume(u64, Values);
+    impl Drop for Resume {
+        fn drop(&mut self) {
+            let guest = NEXT.replace(self.0);
+            GUESTS.with_borrow_mut(|guests| guests.push(guest));
+            // Dropped when `VALUES` is no longer borrowed: a destructor may use it.
+            let guest = VALUES.replace(mem::take(&mut self.1));
+            drop(guest);
+        }
+    }
+    let guest = GUESTS.with_borrow_mut(Vec::pop).unwrap_or(0);
+    let _resume = Resume(NEXT.replace(guest), VALUES.take());
+    f()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static NAMES: TaskLocal<RefCell<Vec<&'static str>>> = TaskLocal::new(RefCell::default);
+
+    #[test]
+    fn a_suspended_task_finds_its_state_again() {
+        assert!(NAMES.get_if_set().is_none());
+        NAMES.get().borrow_mut().push("outer");
+        let first = next_number();
+        let inside = suspended(|| {
+            assert!(NAMES.get_if_set().is_none());
+            NAMES.get().borrow_mut().push("guest");
+            let deeper = suspended(next_number);
+            (next_number(), deeper)
+        });
+        assert_eq!(*NAMES.get().borrow(), ["outer"]);
+        assert_eq!(next_number(), first + 1);
+        let tasks = [task_of(first), task_of(inside.0), task_of(inside.1)];
+        assert!(tasks[0] != tasks[1] && tasks[1] != tasks[2] && tasks[0] != tasks[2], "{tasks:?}");
+        // A guest's sequence continues, its values do not.
+        assert_eq!(suspended(|| (next_number(), NAMES.get_if_set().is_none())), (inside.0 + 1, true));
+    }
+
+    #[test]
+    fn a_panic_in_a_section_leaves_the_state_as_it_was() {
+        NAMES.get().borrow_mut().push("before");
+        let number = upcoming_number();
+        assert!(std::panic::catch_unwind(|| suspended(|| panic!("on purpose"))).is_err());
+        assert_eq!((NAMES.get().borrow()[0], upcoming_number()), ("before", number));
+    }
+
+    #[test]
+    fn a_sequence_that_is_used_up_continues_in_another() {
+        let last = (next_number() | ((1 << SEQUENCE_BITS) - 1)) - 1;
+        NEXT.set(last);
+        let numbers = [next_number(), next_number(), next_number()];
+        assert_eq!(numbers[..2], [last, last + 1]);
+        assert_ne!(task_of(numbers[2]), task_of(last));
+    }
+}

@@ -1,0 +1,96 @@
+//! Who a value is: an identity, and the variable that the value depends on.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::context;
+
+static TIME: AtomicU64 = AtomicU64::new(1);
+
+/// The identity of a value, and the variable it was read or computed from, if any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueId {
+    number: u64,
+    time: u64,
+    /// 0 where it came from none.
+    variable: u32,
+    /// [`TRAINABLE`] and [`READ`]. Not `bool`: its niche would be used as the discriminant of `Option<Tensor>`, which
+    /// makes moves slower.
+    flags: u32,
+}
+
+/// That variable is trainable.
+const TRAINABLE: u32 = 1;
+/// The value was just read, and not computed with.
+const READ: u32 = 2;
+
+impl ValueId {
+    /// The identity of a new value that depends on no variable.
+    #[inline]
+    pub(crate) fn fresh() -> ValueId {
+        ValueId { number: context::next_number(), time: 0, variable: 0, flags: 0 }
+    }
+
+    /// The identity of a value just read from the variable with this number.
+    pub(crate) fn read(variable: u32, trainable: bool) -> ValueId {
+        let flags = READ | if trainable { TRAINABLE } else { 0 };
+        ValueId { number: context::next_number(), time: now(), variable, flags }
+    }
+
+    /// This identity for a value computed now from the variable with this number.
+    #[inline]
+    pub(crate) fn computed_from(self, variable: u32, trainable: bool) -> ValueId {
+        ValueId { time: now(), variable, flags: if trainable { TRAINABLE } else { 0 }, ..self }
+    }
+
+    /// Unique among all values of the process; ascending in each task.
+    #[inline]
+    pub fn number(self) -> u64 {
+        self.number
+    }
+
+    /// The number of the task that computed the value; see [`TaskLocal`](crate::TaskLocal).
+    #[inline]
+    pub fn task(self) -> u64 {
+        task_of(self.number)
+    }
+
+    /// The number of the variable that the value was just read from, if it was, and whether that variable is trainable.
+    #[inline]
+    pub fn leaf(self) -> Option<(u32, bool)> {
+        self.origin().filter(|_| self.flags & READ != 0)
+    }
+
+    /// The number of the variable that the value was read or computed from, if any, and whether that variable is
+    /// trainable.
+    #[inline]
+    pub fn origin(self) -> Option<(u32, bool)> {
+        (self.variable != 0).then_some((self.variable, self.flags & TRAINABLE != 0))
+    }
+
+    /// When a value with an [`origin`](ValueId::origin) was computed, on the clock of [`tick`].
+    #[inline]
+    pub fn time(self) -> u64 {
+        self.time
+    }
+}
+
+/// The number of the task that computed the value with this [number](ValueId::number).
+#[inline]
+pub fn task_of(number: u64) -> u64 {
+    context::task_of(number)
+}
+
+/// The [number](ValueId::number) of the next new value of the running task.
+pub fn upcoming_number() -> u64 {
+    context::upcoming_number()
+}
+
+/// Advances the process-wide clock and returns the new time. A tape compares it with the times of values that other
+/// tasks computed: they are older or younger than the tape.
+pub fn tick() -> u64 {
+    TIME.fetch_add(1, Relaxed) + 1
+}
+
+fn now() -> u64 {
+    TIME.load(Relaxed)
+}
