@@ -9,7 +9,7 @@ use std::ops::Range;
 use ndarray::{ArrayViewD, Axis};
 
 use crate::dtype::{Element, with_dtype};
-use crate::kernels;
+use crate::kernels::view::array_view;
 use crate::tensor::Tensor;
 
 /// Most decimals shown of a number in an array of them.
@@ -53,7 +53,7 @@ fn text(x: &Tensor, prefix: &str) -> String {
         }
         let elided = x.size() > THRESHOLD;
         let mut shown = Vec::new();
-        collect(kernels::view::view::<T>(x), elided, &mut shown);
+        collect(array_view::<T>(x.typed()), elided, &mut shown);
         let mut layout = Layout { words: T::column(&shown).into_iter(), elided };
         layout.array(x.shape(), &" ".repeat(prefix.len() + 1), LINE_WIDTH)
     })

@@ -25,7 +25,9 @@ mod error;
 mod escaped;
 mod format;
 mod kernels;
+mod layout;
 mod literal;
+mod memory;
 mod op;
 mod operand;
 pub mod ops;
@@ -35,22 +37,23 @@ pub mod recorder;
 mod shape;
 mod storage;
 mod tensor;
+mod update;
 pub mod value_id;
 
 pub use context::TaskLocal;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind, OtherError, Result};
 pub use escaped::{Escaped, escaped};
-pub use kernels::memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
 pub use kernels::threads::{parallel_map, parallel_section};
-pub use kernels::update::{Update, update};
 pub use literal::{Literal, ScalarLiteral};
+pub use memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};
 pub use op::Op;
 pub use operand::{Argument, Number, Operand};
 pub use random::{Generator, GeneratorState};
 pub use recorder::no_record;
 pub use shape::{Axes, Integer, IntoAxes, IntoIntegers, IntoShape, Shape, normalize_axis};
 pub use tensor::Tensor;
+pub use update::{Update, update};
 pub use value_id::ValueId;
 
 /// Whether this crate was compiled with optimization. Without it, kernels take hundreds of times as long.

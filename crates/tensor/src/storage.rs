@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::dtype::{DType, Element, with_dtype};
-use crate::kernels::memory::Memory;
+use crate::memory::Memory;
 
 /// A shared buffer: clones are cheap, and the last holder may write in place.
 pub(crate) type Storage = Arc<Buffer>;

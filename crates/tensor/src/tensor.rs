@@ -1,8 +1,5 @@
 //! The tensor type: construction, access and conversion. Operations are in `ops/`.
 
-use std::borrow::Cow;
-use std::marker::PhantomData;
-use std::ops::Deref;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -10,7 +7,9 @@ use ndarray::{ArrayD, ArrayViewD};
 
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels;
+use crate::kernels::copy::{Elements, elements, row_major};
+use crate::kernels::view::array_view;
+use crate::layout::{Layout, View};
 use crate::literal::ScalarLiteral;
 use crate::operand::Number;
 use crate::shape::{Shape, Strides};
@@ -34,9 +33,7 @@ use crate::value_id::ValueId;
 #[derive(Clone)]
 pub struct Tensor {
     storage: Storage,
-    offset: usize,
-    shape: Shape,
-    strides: Strides,
+    layout: Layout,
     pub(crate) id: ValueId,
 }
 
@@ -108,7 +105,7 @@ impl Tensor {
     /// # Panics
     /// As [`Tensor::zeros`].
     pub fn zeros_like(&self) -> Tensor {
-        Tensor::full_of(&self.shape, 0.0, self.dtype())
+        Tensor::full_of(self.shape(), 0.0, self.dtype())
     }
 
     /// Ones of the shape and type of this tensor.
@@ -116,7 +113,7 @@ impl Tensor {
     /// # Panics
     /// As [`Tensor::zeros`].
     pub fn ones_like(&self) -> Tensor {
-        Tensor::full_of(&self.shape, 1.0, self.dtype())
+        Tensor::full_of(self.shape(), 1.0, self.dtype())
     }
 
     /// The identity matrix, float32, `[size, size]`.
@@ -182,8 +179,7 @@ impl Tensor {
 
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Tensor {
         assert_eq!(buffer.len(), shape.size(), "a buffer has as many elements as its shape");
-        let strides = shape.strides();
-        Tensor { storage: Arc::new(buffer), offset: 0, shape, strides, id: ValueId::fresh() }
+        Tensor { storage: Arc::new(buffer), layout: Layout::row_major(shape), id: ValueId::fresh() }
     }
 }
 
@@ -191,17 +187,17 @@ impl Tensor {
 impl Tensor {
     /// The sizes of the axes; `[]` for a scalar.
     pub fn shape(&self) -> &Shape {
-        &self.shape
+        self.layout.shape()
     }
 
     /// The number of axes.
     pub fn rank(&self) -> usize {
-        self.shape.rank()
+        self.layout.rank()
     }
 
     /// The number of elements.
     pub fn size(&self) -> usize {
-        self.shape.size()
+        self.layout.size()
     }
 
     /// The element type.
@@ -246,7 +242,7 @@ impl Tensor {
     #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.size() != 1 {
-            return Err(Error::shape("item", &self.shape, "needs exactly one element"));
+            return Err(Error::shape("item", self.shape(), "needs exactly one element"));
         }
         Ok(with_dtype!(self.dtype(), T => self.first::<T>().to_f64()))
     }
@@ -276,7 +272,7 @@ impl Tensor {
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         self.check_dtype::<T>("view")?;
         self.check_array("view")?;
-        Ok(kernels::view::view(self))
+        Ok(array_view(self.typed()))
     }
 
     /// The elements as an ndarray array: without a copy if this tensor was made from a vector or
@@ -288,21 +284,12 @@ impl Tensor {
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;
         self.check_array("into_array")?;
-        let shape = self.shape.to_vec();
-        let whole = self.is_contiguous() && self.offset == 0 && self.storage.len() == self.size();
+        let shape = self.shape().to_vec();
+        let whole = self.is_contiguous() && self.offset() == 0 && self.storage.len() == self.size();
         let values = match Arc::try_unwrap(self.storage) {
             Ok(buffer) if whole => buffer.into_vec(),
-            Ok(buffer) => {
-                let storage = Arc::new(buffer);
-                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, id: self.id }
-                    .elements()
-                    .to_vec()
-            }
-            Err(storage) => {
-                Tensor { storage, offset: self.offset, shape: self.shape, strides: self.strides, id: self.id }
-                    .elements()
-                    .to_vec()
-            }
+            Ok(buffer) => elements(View::new(buffer.as_slice(), &self.layout)).to_vec(),
+            Err(storage) => elements(View::new(storage.as_slice(), &self.layout)).to_vec(),
         };
         Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
     }
@@ -310,7 +297,7 @@ impl Tensor {
     /// An error if an ndarray array cannot have this shape: without elements, the other sizes may be too large for it.
     #[track_caller]
     fn check_array(&self, operation: &str) -> Result<()> {
-        if self.size() == 0 { self.shape.checked_size(operation).map(drop) } else { Ok(()) }
+        if self.size() == 0 { self.shape().checked_size(operation).map(drop) } else { Ok(()) }
     }
 
     #[track_caller]
@@ -319,54 +306,39 @@ impl Tensor {
     }
 }
 
-/// For kernels and operations: storage, strides, views.
+/// For operations: storage, layout, views.
 impl Tensor {
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     pub(crate) fn strides(&self) -> &Strides {
-        &self.strides
+        self.layout.strides()
     }
 
     pub(crate) fn offset(&self) -> usize {
-        self.offset
+        self.layout.offset()
     }
 
     /// Whether the elements lie in row-major order without gaps.
     pub(crate) fn is_contiguous(&self) -> bool {
-        let mut step = 1;
-        for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).rev() {
-            if size != 1 && stride != step {
-                return self.size() == 0;
-            }
-            step *= size as isize;
-        }
-        true
+        self.layout.is_contiguous()
     }
 
-    /// The whole storage, of which this tensor may be a part.
-    pub(crate) fn storage_slice<T: Element>(&self) -> &[T] {
-        self.storage.as_slice()
-    }
-
-    /// The elements in row-major order, if they lie so.
-    pub(crate) fn as_slice<T: Element>(&self) -> Option<&[T]> {
-        self.is_contiguous().then(|| match self.size() {
-            0 => &[],
-            size => &self.storage.as_slice()[self.offset..self.offset + size],
-        })
+    /// The elements as kernels read them; `T` must be their type.
+    pub(crate) fn typed<T: Element>(&self) -> View<'_, T> {
+        View::new(self.storage.as_slice(), &self.layout)
     }
 
     /// The elements in row-major order, copied if they do not lie so.
     pub(crate) fn elements<T: Element>(&self) -> Elements<'_, T> {
-        let laid_out = match self.is_contiguous() {
-            true => Cow::Borrowed(self),
-            false => Cow::Owned(kernels::copy::row_major::<T>(self)),
-        };
-        Elements { laid_out, element: PhantomData }
+        elements(self.typed())
     }
 
     /// The elements, to be written in place: copied first if anything else holds them.
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
         if !self.is_contiguous() || self.storage.len() != self.size() {
-            *self = kernels::copy::row_major::<T>(self);
+            *self = self.row_major();
         }
         self.id = ValueId::fresh();
         Arc::make_mut(&mut self.storage).as_mut_slice()
@@ -374,39 +346,25 @@ impl Tensor {
 
     /// The first element of a tensor that has one.
     pub(crate) fn first<T: Element>(&self) -> T {
-        self.storage.as_slice()[self.offset]
+        self.typed().first()
     }
 
     /// Another view of the same storage, as a new value.
-    pub(crate) fn restrided(&self, shape: Shape, strides: Strides, offset: usize) -> Tensor {
-        Tensor { storage: self.storage.clone(), offset, shape, strides, id: ValueId::fresh() }
+    pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
+        Tensor { storage: self.storage.clone(), layout, id: ValueId::fresh() }
     }
 
     /// The elements in row-major order under another shape of the same size.
     pub(crate) fn reshaped(&self, shape: Shape) -> Tensor {
-        if self.is_contiguous() {
-            let strides = shape.strides();
-            return self.restrided(shape, strides, self.offset);
+        match self.layout.reshaped(&shape) {
+            Some(layout) => self.with_layout(layout),
+            None => self.row_major().with_layout(Layout::row_major(shape)),
         }
-        if let Some(strides) = self.strides.reshaped(&self.shape, &shape) {
-            return self.restrided(shape, strides, self.offset);
-        }
-        let copy = with_dtype!(self.dtype(), T => kernels::copy::row_major::<T>(self));
-        copy.reshaped(shape)
     }
-}
 
-/// The elements of a tensor in row-major order; see [`Tensor::elements`].
-pub(crate) struct Elements<'a, T> {
-    laid_out: Cow<'a, Tensor>,
-    element: PhantomData<T>,
-}
-
-impl<T: Element> Deref for Elements<'_, T> {
-    type Target = [T];
-
-    #[inline]
-    fn deref(&self) -> &[T] {
-        self.laid_out.as_slice().expect("`Tensor::elements` has laid them out so")
+    /// A copy whose elements lie in row-major order.
+    pub(crate) fn row_major(&self) -> Tensor {
+        let buffer = with_dtype!(self.dtype(), T => row_major::<T>(self.typed()));
+        Tensor::from_buffer(buffer, self.shape().clone())
     }
 }

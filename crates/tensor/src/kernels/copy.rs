@@ -1,125 +1,56 @@
-//! Copies into row-major order, by tiles where rows and columns change places.
-#![allow(unsafe_code)]
+//! Copies into row-major order.
+
+use std::ops::Deref;
 
 use crate::dtype::Element;
 use crate::kernels::elementwise::map;
-use crate::kernels::strided::Walk;
-use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::kernels::transpose::by_tiles;
+use crate::layout::View;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
-
-/// Rows of the result that are written together: what is read for them is a whole cache line or more.
-const ROWS: usize = 32;
 
 /// A copy of `x` whose elements lie in row-major order.
-pub(crate) fn row_major<T: Element>(x: &Tensor) -> Tensor {
-    by_tiles::<T>(x).unwrap_or_else(|| map(x, |x: T| x))
+pub(crate) fn row_major<T: Element>(x: View<T>) -> Buffer {
+    by_tiles(x).unwrap_or_else(|| map(x, |x: T| x))
 }
 
-/// Such a copy if that is best made by tiles.
-pub(crate) fn by_tiles<T: Element>(x: &Tensor) -> Option<Tensor> {
-    let walk = Walk::new(x.shape(), [(x.strides(), x.offset())]);
-    let (width, step) = (walk.inner, walk.steps[0]);
-    if x.size() == 0 || !walk.is_transposed() || width > CHUNK {
-        return None;
+/// The elements of `x` in row-major order, copied if they do not lie so.
+pub(crate) fn elements<T: Element>(x: View<'_, T>) -> Elements<'_, T> {
+    match x.as_slice() {
+        Some(elements) => Elements::Borrowed(elements),
+        None => Elements::Copied(row_major(x)),
     }
-    let data = x.storage_slice::<T>();
-    let mut out = Buffer::new::<T>(x.size());
-    // Where rows start multiples of 1 KiB apart, many would be in one another's way in the first cache.
-    let rows = if (width * size_of::<T>()).is_multiple_of(1 << 10) { 64 / size_of::<T>() } else { ROWS };
-    let together = (CHUNK / width).next_multiple_of(rows);
-    for_chunks(out.as_mut_slice::<T>(), together * width, |first, out| {
-        let mut runs = walk.runs(first, out.len()).map(|(_, [at], _)| at).peekable();
-        let mut out = out;
-        while let Some(at) = runs.next() {
-            let mut count = 1;
-            while count < rows && runs.next_if_eq(&(at + count as isize)).is_some() {
-                count += 1;
-            }
-            let (rows, rest) = out.split_at_mut(count * width);
-            transpose(data, at, step, rows, width);
-            out = rest;
-        }
-    });
-    Some(Tensor::from_buffer(out, x.shape().clone()))
 }
 
-/// Writes rows of `width` elements: row `i` has in column `j` the element at `at + i + j · step`.
-pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mut [T], width: usize) {
-    let rows = out.len() / width;
-    // Saturating: a place that overflows lies outside of every slice.
-    let reach = step.saturating_mul(width as isize - 1);
-    let (first, last) = (at.saturating_add(reach.min(0)), at.saturating_add(reach.max(0)));
-    assert!(first >= 0 && (last as usize).saturating_add(rows) <= data.len(), "elements of the tensor");
-    let side = side::<T>();
-    let (even_rows, even_columns) = (rows / side * side, width / side * side);
-    for j in (0..even_columns).step_by(side) {
-        for i in (0..even_rows).step_by(side) {
-            // SAFETY: rows `i` and columns `j` up to `side` further lie within the result, and so do the
-            // elements that belong there within the data, as was checked.
-            unsafe {
-                let from = data.as_ptr().offset(at + i as isize + j as isize * step);
-                transpose_tile(from, step, out.as_mut_ptr().add(i * width + j), width);
-            }
-        }
-    }
-    let mut single = |i: usize, j: usize| out[i * width + j] = data[(at + i as isize + j as isize * step) as usize];
-    (even_rows..rows).for_each(|i| (0..even_columns).for_each(|j| single(i, j)));
-    (even_columns..width).for_each(|j| (0..rows).for_each(|i| single(i, j)));
+/// Elements in row-major order; see [`elements`].
+pub(crate) enum Elements<'a, T> {
+    Borrowed(&'a [T]),
+    Copied(Buffer),
 }
 
-/// Rows and columns of a tile that is transposed in registers of 16 bytes, which every x86-64 has.
-const fn side<T>() -> usize {
-    if cfg!(target_arch = "x86_64") && size_of::<T>() >= 4 { 16 / size_of::<T>() } else { 1 }
-}
+impl<T: Element> Deref for Elements<'_, T> {
+    type Target = [T];
 
-/// Writes the columns of a square of [`side`] rows that start `step` apart as rows that start `width` apart.
-///
-/// # Safety
-/// All of the square may be read and its transpose written.
-#[inline(always)]
-unsafe fn transpose_tile<T: Element>(from: *const T, step: isize, to: *mut T, width: usize) {
-    // SAFETY: the caller vouches for the elements; the vectors hold exactly `side` of them, and no
-    // arithmetic is done with their bits.
-    unsafe {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::*;
-
-            if size_of::<T>() == 4 {
-                let row = |k: isize| _mm_loadu_ps(from.offset(k * step).cast());
-                let (mut a, mut b, mut c, mut d) = (row(0), row(1), row(2), row(3));
-                _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
-                for (k, row) in [a, b, c, d].into_iter().enumerate() {
-                    _mm_storeu_ps(to.add(k * width).cast(), row);
-                }
-                return;
-            }
-            if size_of::<T>() == 8 {
-                let row = |k: isize| _mm_loadu_pd(from.offset(k * step).cast());
-                let (a, b) = (row(0), row(1));
-                _mm_storeu_pd(to.cast(), _mm_unpacklo_pd(a, b));
-                _mm_storeu_pd(to.add(width).cast(), _mm_unpackhi_pd(a, b));
-                return;
-            }
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match self {
+            Elements::Borrowed(elements) => elements,
+            Elements::Copied(buffer) => buffer.as_slice(),
         }
-        let _ = (step, width);
-        to.write(from.read());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::Shape;
+    use crate::layout::Layout;
 
     /// Every element of a copy of permuted axes is where an index computed by hand says.
     fn check<T: Element>(sizes: [usize; 3], order: [usize; 3]) {
         let values: Vec<T> = (0..sizes.iter().product::<usize>()).map(|k| T::from_i64(k as i64 % 251)).collect();
-        let x = Tensor::from_vec(values.clone(), sizes).unwrap();
-        let strides = x.strides().clone();
-        let shape: Shape = order.iter().map(|&axis| sizes[axis]).collect();
-        let view = x.restrided(shape.clone(), order.iter().map(|&axis| strides[axis]).collect(), 0);
+        let layout = Layout::row_major(sizes.into());
+        let strides = layout.strides();
+        let permuted = layout.permuted(&order);
+        let shape = permuted.shape();
         let mut expected = Vec::new();
         for i in 0..shape[0] as isize {
             for j in 0..shape[1] as isize {
@@ -129,7 +60,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(row_major::<T>(&view).as_slice::<T>().unwrap(), expected, "{sizes:?} by {order:?}");
+        let copy = row_major(View::new(&values, &permuted));
+        assert_eq!(copy.as_slice::<T>(), expected, "{sizes:?} by {order:?}");
     }
 
     #[test]
@@ -148,10 +80,10 @@ mod tests {
 
     #[test]
     fn a_copy_of_reversed_rows_keeps_their_order() {
-        let x = Tensor::from_vec((0..60).map(|k| k as f32).collect(), [10, 6]).unwrap();
+        let x: Vec<f32> = (0..60).map(|k| k as f32).collect();
         // Columns from the last row upward, and rows as columns.
-        let view = x.restrided([6, 10].into(), [1, -6].into_iter().collect(), 54);
+        let layout = Layout::new([6, 10].into(), [1, -6].into_iter().collect(), 54);
         let expected: Vec<f32> = (0..6).flat_map(|c| (0..10).rev().map(move |r| (r * 6 + c) as f32)).collect();
-        assert_eq!(row_major::<f32>(&view).as_slice::<f32>().unwrap(), expected);
+        assert_eq!(row_major(View::new(&x, &layout)).as_slice::<f32>(), expected);
     }
 }

@@ -3,13 +3,13 @@
 use std::slice;
 
 use crate::dtype::Element;
-use crate::kernels::copy::by_tiles;
+use crate::kernels::loop_nest::LoopNest;
 use crate::kernels::simd::{LoopInto, Set, vectorized_into};
-use crate::kernels::strided::Walk;
 use crate::kernels::threads::{CHUNK, for_chunks};
-use crate::shape::{Shape, Strides};
+use crate::kernels::transpose::by_tiles;
+use crate::layout::{Layout, View};
+use crate::shape::Shape;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
 
 /// A function of one element. Any closure is one; a type of its own is for what is to be compiled
 /// into the loop whatever its size, which the compiler does not promise for closures.
@@ -61,14 +61,14 @@ const LONG: usize = 64;
 /// by side, or the last operand has a number for each row.
 struct Rows<'a, A, const N: usize> {
     operands: [&'a [A]; N],
-    walk: &'a Walk<N>,
+    walk: &'a LoopNest<N>,
     start: usize,
 }
 
 /// `f`, which has no rare elements, of every element of `x`.
-pub(crate) fn map<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
+pub(crate) fn map<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     let f = &f;
-    for_rows(x.shape().clone(), [x], 0, &|[x]| f.of(x), &|rows, out| vectorized_into(Map { rows, f }, out))
+    for_rows(x.shape(), [x], 0, &|[x]| f.of(x), &|rows, out| vectorized_into(Map { rows, f }, out))
 }
 
 struct Map<'a, A, F> {
@@ -91,9 +91,9 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
 }
 
 /// As [`map`], for functions so long that each copy costs time to compile, or with rare elements.
-pub(crate) fn map_long<A: Element, O: Element>(x: &Tensor, f: impl Function<A, O>) -> Tensor {
+pub(crate) fn map_long<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     let one = |[x]: [A; 1]| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
-    for_blocks(x.shape().clone(), [x], &one, &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
+    for_blocks(x.shape(), [x], &one, &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
 }
 
 struct MapLong<'a, A, F> {
@@ -121,11 +121,11 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<[O; BLOCK]> for MapLong
 
 /// `f` of every pair of elements of `a` and `b`, broadcast to `shape`.
 pub(crate) fn zip<A: Element, O: Element>(
-    shape: Shape,
-    a: &Tensor,
-    b: &Tensor,
+    shape: &Shape,
+    a: View<A>,
+    b: View<A>,
     f: impl Fn(A, A) -> O + Sync,
-) -> Tensor {
+) -> Buffer {
     let f = &f;
     for_rows(shape, [a, b], 0, &|[a, b]| f(a, b), &|rows, out| vectorized_into(Zip { rows, f }, out))
 }
@@ -158,7 +158,7 @@ impl<A: Element, O: Element, F: Fn(A, A) -> O> LoopInto<O> for Zip<'_, A, F> {
 }
 
 /// As [`zip`], for long functions.
-pub(crate) fn zip_long<T: Element>(shape: Shape, a: &Tensor, b: &Tensor, f: impl PairFunction<T>) -> Tensor {
+pub(crate) fn zip_long<T: Element>(shape: &Shape, a: View<T>, b: View<T>, f: impl PairFunction<T>) -> Buffer {
     for_blocks(shape, [a, b], &|[a, b]| f.of(a, b), &|[left, right], out| {
         vectorized_into(ZipLong { left, right, f: &f }, out);
     })
@@ -190,15 +190,14 @@ type RowLoop<'a, A, O, const N: usize> = dyn Fn(&Rows<A, N>, &mut [O]) + Sync + 
 /// not for each function. Rows are gathered, some together, if they are shorter than `shortest` or
 /// the loop cannot take them as they lie.
 fn for_rows<A: Element, O: Element, const N: usize>(
-    shape: Shape,
-    operands: [&Tensor; N],
+    shape: &Shape,
+    operands: [View<A>; N],
     shortest: usize,
     one: &dyn Fn([A; N]) -> O,
     many: &RowLoop<A, O, N>,
-) -> Tensor {
+) -> Buffer {
     if shape.size() == 1 {
-        let value = one(operands.map(Tensor::first));
-        return Tensor::from_buffer(Buffer::filled(1, value), shape);
+        return Buffer::filled(1, one(operands.map(View::first)));
     }
     for_several(shape, operands, shortest, many)
 }
@@ -206,85 +205,89 @@ fn for_rows<A: Element, O: Element, const N: usize>(
 /// [`for_rows`] for other than one element.
 #[inline(never)]
 fn for_several<A: Element, O: Element, const N: usize>(
-    shape: Shape,
-    operands: [&Tensor; N],
+    shape: &Shape,
+    operands: [View<A>; N],
     shortest: usize,
     many: &RowLoop<A, O, N>,
-) -> Tensor {
+) -> Buffer {
     let mut out = Buffer::new::<O>(shape.size());
-    if operands.iter().all(|x| x.shape() == &shape && x.is_contiguous()) {
-        let walk = Walk::row(out.len(), operands.map(|x| (1, x.offset())));
+    if operands.iter().all(|x| x.shape() == shape && x.is_contiguous()) {
+        let walk = LoopNest::row(out.len(), operands.map(|x| (1, x.offset())));
         for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
-            many(&Rows { operands: operands.map(Tensor::storage_slice), walk: &walk, start }, out);
+            many(&Rows { operands: operands.map(|x| x.data), walk: &walk, start }, out);
         });
-        return Tensor::from_buffer(out, shape);
+        return out;
     }
-    if let Some(tiled) = tiled::<A, N>(&shape, operands) {
-        return for_several(shape, std::array::from_fn(|n| tiled[n].as_ref().unwrap_or(operands[n])), shortest, many);
+    // Copies of the operands that are best laid out by tiles, if any is.
+    let tiled = operands.map(|x| if x.shape() == shape && !x.is_contiguous() { by_tiles(x) } else { None });
+    if tiled.iter().any(Option::is_some) {
+        let layout = Layout::row_major(shape.clone());
+        let operand = |n: usize| match &tiled[n] {
+            Some(copy) => View::new(copy.as_slice(), &layout),
+            None => operands[n],
+        };
+        return for_several(shape, std::array::from_fn(operand), shortest, many);
     }
-    let layout = Layout::of(&shape, operands);
-    let direct = layout.is_direct(shortest);
+    let operands = Operands::of(shape, operands);
+    let direct = operands.are_direct(shortest);
     for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
         if direct {
-            let operands = operands.map(Tensor::storage_slice);
-            return many(&Rows { operands, walk: &layout.walk, start }, out);
+            return many(&Rows { operands: operands.data(), walk: &operands.walk, start }, out);
         }
-        let mut room = layout.room(out.len().min(GATHERED));
+        let mut room = operands.room(out.len().min(GATHERED));
         for (start, out) in (start..).step_by(GATHERED).zip(out.chunks_mut(GATHERED)) {
-            let operands = layout.gather(start, out.len(), &mut room);
-            many(&Rows { operands, walk: &Walk::row(out.len(), [(1, 0); N]), start: 0 }, out);
+            let operands = operands.gather(start, out.len(), &mut room);
+            many(&Rows { operands, walk: &LoopNest::row(out.len(), [(1, 0); N]), start: 0 }, out);
         }
     });
-    Tensor::from_buffer(out, shape)
+    out
 }
 
-/// Copies of the operands that are best laid out by tiles, if any is.
-fn tiled<A: Element, const N: usize>(shape: &Shape, operands: [&Tensor; N]) -> Option<[Option<Tensor>; N]> {
-    let tiled = operands.map(|x| if x.shape() == shape && !x.is_contiguous() { by_tiles::<A>(x) } else { None });
-    tiled.iter().any(Option::is_some).then_some(tiled)
-}
-
-/// How the elements of operands lie that make a result.
-struct Layout<'a, const N: usize> {
-    operands: [&'a Tensor; N],
+/// The operands of a result, and how their elements lie.
+struct Operands<'a, A, const N: usize> {
+    views: [View<'a, A>; N],
     /// 1 for operands whose elements lie in the order of the result, 0 for numbers.
     steps: [Option<isize>; N],
-    walk: Walk<N>,
+    walk: LoopNest<N>,
 }
 
-impl<'a, const N: usize> Layout<'a, N> {
-    fn of(shape: &Shape, operands: [&'a Tensor; N]) -> Self {
-        let steps = operands.map(|x| match x {
+impl<'a, A: Element, const N: usize> Operands<'a, A, N> {
+    fn of(shape: &Shape, views: [View<'a, A>; N]) -> Self {
+        let steps = views.map(|x| match x {
             x if x.shape() == shape && x.is_contiguous() => Some(1),
             x => (x.size() == 1).then_some(0),
         });
         let walk = if steps.contains(&None) {
-            let strides = operands.map(|x| broadcast_strides(x, shape));
-            Walk::new(shape, std::array::from_fn(|n| (&strides[n], operands[n].offset())))
+            let strides = views.map(|x| x.broadcast_strides(shape));
+            LoopNest::new(shape, std::array::from_fn(|n| (&strides[n], views[n].offset())))
         } else {
-            Walk::row(shape.size(), std::array::from_fn(|n| (steps[n].unwrap_or(0), operands[n].offset())))
+            LoopNest::row(shape.size(), std::array::from_fn(|n| (steps[n].unwrap_or(0), views[n].offset())))
         };
-        Layout { operands, steps, walk }
+        Operands { views, steps, walk }
+    }
+
+    fn data(&self) -> [&'a [A]; N] {
+        self.views.map(|x| x.data)
     }
 
     /// Whether all rows are as [`Rows`] says, and at least as long as `shortest`; numbers are not if that is not 0.
-    fn is_direct(&self, shortest: usize) -> bool {
+    fn are_direct(&self, shortest: usize) -> bool {
         let suits = |n: usize| self.walk.steps[n] == 1 || self.walk.steps[n] == 0 && n > 0 && shortest == 0;
         (self.walk.inner >= shortest || self.walk.is_row()) && (0..N).all(suits)
     }
 
     /// Room to gather `count` elements of each operand, with those of numbers.
-    fn room<A: Element>(&self, count: usize) -> [[A; GATHERED]; N] {
+    fn room(&self, count: usize) -> [[A; GATHERED]; N] {
         let mut room = [[A::default(); GATHERED]; N];
         for n in (0..N).filter(|&n| self.steps[n] == Some(0)) {
-            room[n][..count].fill(self.operands[n].first());
+            room[n][..count].fill(self.views[n].first());
         }
         room
     }
 
     /// The elements of each operand for `count` elements of the result: as they lie, or gathered.
-    fn gather<'b, A: Element>(&'b self, start: usize, count: usize, room: &'b mut [[A; GATHERED]; N]) -> [&'b [A]; N] {
-        let data = self.operands.map(Tensor::storage_slice);
+    fn gather<'b>(&'b self, start: usize, count: usize, room: &'b mut [[A; GATHERED]; N]) -> [&'b [A]; N] {
+        let data = self.data();
         if self.steps.contains(&None) {
             for (position, at, length) in self.walk.runs(start, count) {
                 for n in (0..N).filter(|&n| self.steps[n].is_none()) {
@@ -293,7 +296,7 @@ impl<'a, const N: usize> Layout<'a, N> {
             }
         }
         std::array::from_fn(|n| match self.steps[n] {
-            Some(1) => &data[n][self.operands[n].offset() + start..],
+            Some(1) => &data[n][self.views[n].offset() + start..],
             _ => &room[n],
         })
     }
@@ -307,11 +310,11 @@ type BlockLoop<'a, A, O, const N: usize> = dyn Fn([&Blocks<A>; N], &mut Blocks<O
 /// As [`for_rows`] for loops over blocks. The last elements of a row, if they are no block, are computed a
 /// second time with some before them, or with others that do not count.
 fn for_blocks<A: Element, O: Element, const N: usize>(
-    shape: Shape,
-    operands: [&Tensor; N],
+    shape: &Shape,
+    operands: [View<A>; N],
     one: &dyn Fn([A; N]) -> O,
     many: &BlockLoop<A, O, N>,
-) -> Tensor {
+) -> Buffer {
     for_rows(shape, operands, LONG, one, &|Rows { operands, walk, start }, out| {
         for (position, at, length) in walk.runs(*start, out.len()) {
             let out = &mut out[position..][..length];
@@ -348,15 +351,9 @@ fn gather<A: Element>(data: &[A], first: isize, step: isize, out: &mut [A]) {
     }
 }
 
-/// The strides by which `x` is read as a tensor of `shape`; the caller has checked that it may be.
-pub(super) fn broadcast_strides(x: &Tensor, shape: &Shape) -> Strides {
-    x.strides().broadcast(x.shape(), shape).expect("the operation checks that its operands broadcast")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dtype::DType;
 
     struct Long;
 
@@ -366,40 +363,46 @@ mod tests {
         }
     }
 
+    /// Elements and how they lie.
+    type Operand = (Vec<f32>, Layout);
+
     /// Rows of numbers, other ones for each `seed`, with the elements of a row `step` apart.
-    fn rows([rows, width]: [usize; 2], step: isize, seed: usize) -> Tensor {
+    fn rows([rows, width]: [usize; 2], step: isize, seed: usize) -> Operand {
         let count = rows * width * step.unsigned_abs();
         let values: Vec<f32> = (0..count).map(|k| ((k * 7919 + seed) % 1009) as f32).collect();
         let strides = [width as isize * step.abs(), step].into_iter().collect();
         let first = if step < 0 { (width - 1) * step.unsigned_abs() } else { 0 };
-        Tensor::from_vec(values, [count]).unwrap().restrided([rows, width].into(), strides, first)
+        (values, Layout::new([rows, width].into(), strides, first))
     }
 
     /// Every element of a map and of a zip is what its indices say, whatever way operands lie.
     #[test]
     fn functions_go_over_every_layout() {
         for width in [1, 2, 15, 16, 17, 63, 64, 65, 100, 255, 256, 257, 600] {
-            let (column, number) = (rows([3, 1], 1, 6), Tensor::scalar(7.0).cast(DType::F32));
-            let mut operands = vec![rows([1, width], 1, 5), column, number, rows([width, 3], 1, 8).t().unwrap()];
+            let number = (vec![7.0], Layout::row_major([].into()));
+            let (transposed, layout) = rows([width, 3], 1, 8);
+            let transposed = (transposed, layout.permuted(&[1, 0]));
+            let mut operands = vec![rows([1, width], 1, 5), rows([3, 1], 1, 6), number, transposed];
             operands.extend([1, 2, -1, -3].map(|step| rows([3, width], step, 4)));
             let shape = Shape::from([3, width]);
-            let each = |x: &Tensor| {
-                let (strides, data) = (broadcast_strides(x, &shape), x.storage_slice::<f32>());
+            let each = |x: View<f32>| {
+                let strides = x.broadcast_strides(&shape);
                 let at = |k: usize| (k / width) as isize * strides[0] + (k % width) as isize * strides[1];
-                (0..3 * width).map(|k| data[(x.offset() as isize + at(k)) as usize]).collect::<Vec<f32>>()
+                (0..3 * width).map(|k| x.data[(x.offset() as isize + at(k)) as usize]).collect::<Vec<f32>>()
             };
-            for a in &operands {
+            let views: Vec<View<f32>> = operands.iter().map(|(data, layout)| View::new(data, layout)).collect();
+            for &a in &views {
                 let of_a = each(a);
                 if a.shape() == &shape {
                     let expected: Vec<f32> = of_a.iter().map(|x| x * 0.5 + 1.0).collect();
-                    assert_eq!(map_long(a, Long).to_vec::<f32>().unwrap(), expected, "{width}");
-                    assert_eq!(map(a, Long).to_vec::<f32>().unwrap(), expected, "{width}");
+                    assert_eq!(map_long::<f32, f32>(a, Long).as_slice::<f32>(), expected, "{width}");
+                    assert_eq!(map::<f32, f32>(a, Long).as_slice::<f32>(), expected, "{width}");
                 }
-                for b in &operands {
+                for &b in &views {
                     let expected: Vec<f32> = of_a.iter().zip(each(b)).map(|(a, b)| a - 2.0 * b).collect();
                     let f = |a: f32, b: f32| a - 2.0 * b;
-                    assert_eq!(zip(shape.clone(), a, b, f).to_vec::<f32>().unwrap(), expected, "{width}");
-                    assert_eq!(zip_long(shape.clone(), a, b, f).to_vec::<f32>().unwrap(), expected, "{width}");
+                    assert_eq!(zip(&shape, a, b, f).as_slice::<f32>(), expected, "{width}");
+                    assert_eq!(zip_long(&shape, a, b, f).as_slice::<f32>(), expected, "{width}");
                 }
             }
         }

@@ -6,20 +6,17 @@ use crate::dtype::Float;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_each;
 use crate::kernels::update::CHUNK;
-use crate::kernels::view::view;
-use crate::tensor::Tensor;
+use crate::kernels::view::array_view;
+use crate::layout::View;
 
 /// Partial results kept side by side: enough vectors for no addition to wait for the one before.
 const LANES: usize = 64;
 
-/// Whether no element of `x`, whose type must be `T`, is infinite or NaN. A tensor whose elements lie apart is not
-/// copied.
-pub(crate) fn all_finite<T: Float>(x: &Tensor) -> bool {
-    if !x.is_contiguous() {
-        return view::<T>(x).iter().all(|x| x.is_finite());
-    }
-    let elements = x.elements::<T>();
-    let elements: &[T] = &elements;
+/// Whether no element of `x` is infinite or NaN. Elements that lie apart are not copied.
+pub(crate) fn all_finite<T: Float>(x: View<T>) -> bool {
+    let Some(elements) = x.as_slice() else {
+        return array_view(x).iter().all(|x| x.is_finite());
+    };
     let finite = AtomicBool::new(true);
     // Gradients are checked before an update. Its tasks are the same, so most find in their core's cache what was checked.
     for_each(elements.len().div_ceil(CHUNK), &|k| {
@@ -61,23 +58,29 @@ impl<T: Float> Loop for Finite<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::Layout;
+
+    /// A row that is read twice.
+    fn repeated(length: usize) -> Layout {
+        Layout::new([2, length].into(), [0, 1].into_iter().collect(), 0)
+    }
 
     #[test]
     fn one_element_that_is_not_finite_is_found_wherever_it_is() {
         for length in [1, LANES - 1, LANES, 3 * LANES + 5, CHUNK + 1] {
             let numbers: Vec<f32> = (0..length).map(|k| [f32::MAX, -1.0, 1e-40, 0.0][k % 4]).collect();
-            assert!(all_finite::<f32>(&Tensor::from(numbers.clone())), "{length}");
+            let layouts = [Layout::row_major([length].into()), repeated(length)];
+            assert!(all_finite(View::new(&numbers, &layouts[0])), "{length}");
             for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                 for place in [0, length / 2, length - 1] {
                     let mut numbers = numbers.clone();
                     numbers[place] = bad;
-                    let x = Tensor::from(numbers);
-                    assert!(!all_finite::<f32>(&x), "{bad} at {place} of {length}");
-                    let repeated = x.expand([2, length]).unwrap();
-                    assert!(!all_finite::<f32>(&repeated), "{bad} at {place} of {length}, repeated");
+                    for layout in &layouts {
+                        assert!(!all_finite(View::new(&numbers, layout)), "{bad} at {place} of {length}");
+                    }
                 }
             }
         }
-        assert!(all_finite::<f64>(&Tensor::from(Vec::<f64>::new())));
+        assert!(all_finite::<f64>(View::new(&[], &Layout::row_major([0].into()))));
     }
 }

@@ -1,8 +1,9 @@
 //! Products of a row and a matrix, which wait for the matrix: read once, from one end to the other.
 
 use crate::dtype::Float;
-use crate::kernels::gemm::{DEPTH, Matrix};
+use crate::kernels::matrices::Matrix;
 use crate::kernels::simd::{Loop, Set, vectorized};
+use crate::kernels::tile::DEPTH;
 use crate::storage::Buffer;
 
 /// Sums of one product that are kept side by side.

@@ -2,58 +2,55 @@
 
 use nalgebra::DMatrix;
 use nalgebra::linalg::{Cholesky, LU, QR, SymmetricEigen};
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
+use crate::kernels::copy::elements;
 use crate::kernels::threads;
-use crate::ops::Outputs;
+use crate::layout::View;
 use crate::shape::Shape;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
 
 pub(crate) type Matrix = DMatrix<f64>;
 
-/// The results for one matrix of a batch, vectors and numbers being matrices too; or what is wrong
-/// with it.
-pub(crate) type Parts = std::result::Result<SmallVec<[Matrix; 2]>, &'static str>;
+/// The `N` results for one matrix, vectors and numbers being matrices too; or what is wrong with the matrix.
+pub(crate) type Factors<const N: usize> = std::result::Result<[Matrix; N], &'static str>;
 
-/// Calls `f` with the matrices at every place of the batch, and puts its results together, whose
-/// shapes at one place are `shapes`.
+/// Calls `f` with the matrices at every place of the batch. A result has `sizes` elements at one place; those of all places
+/// follow one another.
 ///
 /// A matrix is the work of one thread, so that the number of threads does not matter.
 ///
 /// # Errors
-/// What `f` finds wrong, with the place.
-pub(crate) fn each(
+/// Returns an error that names the place if `f` does.
+pub(crate) fn for_each_matrix<const N: usize>(
     operation: &str,
-    inputs: &[&Tensor],
+    inputs: &[View<f64>],
     batch: &Shape,
-    shapes: &[&[usize]],
-    f: &(dyn Fn(&[Matrix]) -> Parts + Sync),
-) -> Result<Outputs> {
-    let elements: Vec<_> = inputs.iter().map(|x| x.elements::<f64>()).collect();
+    sizes: [usize; N],
+    f: impl Fn(&[Matrix]) -> Factors<N> + Sync,
+) -> Result<[Buffer; N]> {
+    let all: Vec<_> = inputs.iter().map(|&x| elements(x)).collect();
     let results = threads::parallel_map(batch.size(), &|place| {
         let matrix = |k: usize| {
-            let [.., rows, columns] = inputs[k].shape()[..] else { unreachable!("the operation checks the ranks") };
-            Matrix::from_row_slice(rows, columns, &elements[k][place * rows * columns..][..rows * columns])
+            let &[rows, columns] = inputs[k].shape().last_chunk().expect("the operation checks the ranks");
+            Matrix::from_row_slice(rows, columns, &all[k][place * rows * columns..][..rows * columns])
         };
         f(&(0..inputs.len()).map(matrix).collect::<SmallVec<[Matrix; 2]>>())
     });
-    let full = |shape: &&[usize]| batch.iter().chain(*shape).copied().collect::<Shape>();
-    let shapes: Vec<Shape> = shapes.iter().map(full).collect();
-    let mut buffers: Vec<Buffer> = shapes.iter().map(|shape| Buffer::new::<f64>(shape.size())).collect();
-    for (place, parts) in results.into_iter().enumerate() {
-        let parts = parts.map_err(|message| {
+    let mut buffers = sizes.map(|size| Buffer::new::<f64>(batch.size() * size));
+    for (place, factors) in results.into_iter().enumerate() {
+        let factors = factors.map_err(|message| {
             let what = if batch.size() == 1 { "the matrix".into() } else { format!("matrix {place} of {batch}") };
             Error::argument(operation, format!("{what} {message}"))
         })?;
-        for (buffer, part) in buffers.iter_mut().zip(&parts) {
-            let out = &mut buffer.as_mut_slice::<f64>()[place * part.len()..][..part.len()];
+        for (buffer, factor) in buffers.iter_mut().zip(&factors) {
+            let out = &mut buffer.as_mut_slice::<f64>()[place * factor.len()..][..factor.len()];
             // nalgebra stores columns, we rows.
-            out.iter_mut().zip(part.transpose().iter()).for_each(|(out, &x)| *out = x);
+            out.iter_mut().zip(factor.transpose().iter()).for_each(|(out, &x)| *out = x);
         }
     }
-    Ok(buffers.into_iter().zip(shapes).map(|(buffer, shape)| Tensor::from_buffer(buffer, shape)).collect())
+    Ok(buffers)
 }
 
 const SINGULAR: &str = "is singular";
@@ -62,25 +59,25 @@ const NOT_POSITIVE: &str = "is not positive definite (or has NaN); `eigh` tells 
 const NOT_CONVERGED: &str = "has eigenvalues that were not found within 1,000 iterations each";
 const NOT_FINITE: &str = "has elements that are NaN or infinite";
 
-pub(crate) fn solve(m: &[Matrix]) -> Parts {
+pub(crate) fn solve(m: &[Matrix]) -> Factors<1> {
     if m[1].is_empty() {
-        return Ok(smallvec![m[1].clone()]);
+        return Ok([m[1].clone()]);
     }
     let (a, scale) = scaled(m[0].clone());
     let solution = LU::new(a).solve(&m[1]).ok_or(SINGULAR)?;
-    Ok(smallvec![solution / scale])
+    Ok([solution / scale])
 }
 
-pub(crate) fn solve_triangular(m: &[Matrix], lower: bool, unit_diagonal: bool) -> Parts {
+pub(crate) fn solve_triangular(m: &[Matrix], lower: bool, unit_diagonal: bool) -> Factors<1> {
     if m[1].is_empty() {
-        return Ok(smallvec![m[1].clone()]);
+        return Ok([m[1].clone()]);
     }
     let mut triangle = m[0].clone();
     if unit_diagonal {
         triangle.fill_diagonal(1.0);
     }
     let solution = if lower { triangle.solve_lower_triangular(&m[1]) } else { triangle.solve_upper_triangular(&m[1]) };
-    Ok(smallvec![solution.ok_or(ZERO_DIAGONAL)?])
+    Ok([solution.ok_or(ZERO_DIAGONAL)?])
 }
 
 fn symmetric_part(m: &Matrix) -> Matrix {
@@ -99,20 +96,20 @@ fn scaled(m: Matrix) -> (Matrix, f64) {
     (m / half / half, half * half)
 }
 
-pub(crate) fn cholesky(m: &[Matrix]) -> Parts {
+pub(crate) fn cholesky(m: &[Matrix]) -> Factors<1> {
     let factor = Cholesky::new(symmetric_part(&m[0])).ok_or(NOT_POSITIVE)?;
-    Ok(smallvec![factor.unpack()])
+    Ok([factor.unpack()])
 }
 
-pub(crate) fn det(m: &[Matrix]) -> Parts {
+pub(crate) fn det(m: &[Matrix]) -> Factors<1> {
     let (a, scale) = scaled(m[0].clone());
     let lu = LU::new(a);
     let sign: f64 = lu.p().determinant();
     let product = lu.u().diagonal().iter().fold(sign, |product, x| product * (x * scale));
-    Ok(smallvec![Matrix::from_element(1, 1, product)])
+    Ok([Matrix::from_element(1, 1, product)])
 }
 
-pub(crate) fn slogdet(m: &[Matrix]) -> Parts {
+pub(crate) fn slogdet(m: &[Matrix]) -> Factors<2> {
     let (a, scale) = scaled(m[0].clone());
     let lu = LU::new(a);
     let mut sign: f64 = lu.p().determinant();
@@ -121,17 +118,17 @@ pub(crate) fn slogdet(m: &[Matrix]) -> Parts {
         sign *= if x == 0.0 { 0.0 } else { x.signum() };
         logarithm += x.abs().ln();
     }
-    Ok(smallvec![Matrix::from_element(1, 1, sign), Matrix::from_element(1, 1, logarithm)])
+    Ok([Matrix::from_element(1, 1, sign), Matrix::from_element(1, 1, logarithm)])
 }
 
-pub(crate) fn eigh(m: &[Matrix]) -> Parts {
+pub(crate) fn eigh(m: &[Matrix]) -> Factors<2> {
     let (m, scale) = scaled(symmetric_part(&m[0]));
     let n = m.nrows();
     if !m.iter().all(|x| x.is_finite()) {
         return Err(NOT_FINITE);
     }
     if n == 0 {
-        return Ok(smallvec![Matrix::zeros(0, 1), m]);
+        return Ok([Matrix::zeros(0, 1), m]);
     }
     // A few iterations an eigenvalue suffice.
     let eigen = SymmetricEigen::try_new(m, f64::EPSILON, 1000 * n).ok_or(NOT_CONVERGED)?;
@@ -144,11 +141,11 @@ pub(crate) fn eigh(m: &[Matrix]) -> Parts {
         let sign = column[column.iamax()].signum();
         vectors.set_column(k, &(column * sign));
     }
-    Ok(smallvec![values, vectors])
+    Ok([values, vectors])
 }
 
-pub(crate) fn qr(m: &[Matrix]) -> Parts {
+pub(crate) fn qr(m: &[Matrix]) -> Factors<2> {
     let (m, scale) = scaled(m[0].clone());
     let factors = QR::new(m);
-    Ok(smallvec![factors.q(), factors.r() * scale])
+    Ok([factors.q(), factors.r() * scale])
 }

@@ -1,12 +1,13 @@
 //! Softmax over some elements of each row: those that a mask and causality allow.
 
 use crate::dtype::Float;
-use crate::kernels::elementwise::broadcast_strides;
+use crate::kernels::copy::elements;
 use crate::kernels::fold::Fold;
+use crate::kernels::loop_nest::LoopNest;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::softmax::{along_rows, exp, scaled, total};
-use crate::kernels::strided::Walk;
-use crate::tensor::Tensor;
+use crate::layout::View;
+use crate::storage::Buffer;
 
 /// Elements whose exponentials are taken side by side.
 const LANES: usize = 16;
@@ -14,11 +15,11 @@ const LANES: usize = 16;
 /// `eˣ / Σ eˣ` along the last axis over the elements that are allowed: where `mask` (which broadcasts to `x`) is true, if
 /// there is one, and, if `causal`, up to the position of the row along the last axis but one. The others become 0, and so
 /// do all elements of a row of which none is allowed. An element of minus infinity counts as one that is not allowed.
-pub(crate) fn masked_softmax<T: Float>(x: &Tensor, mask: Option<&Tensor>, causal: bool) -> Tensor {
-    let source = x.elements::<T>();
+pub(crate) fn masked_softmax<T: Float>(x: View<T>, mask: Option<View<bool>>, causal: bool) -> Buffer {
+    let source = elements(x);
     let mask = mask.map(|mask| {
-        let walk = Walk::new(x.shape(), [(&broadcast_strides(mask, x.shape()), mask.offset())]);
-        (walk, mask.storage_slice::<bool>())
+        let walk = LoopNest::new(x.shape(), [(&mask.broadcast_strides(x.shape()), mask.offset())]);
+        (walk, mask.data)
     });
     let queries = if causal { Some(x.shape()[x.rank() - 2]) } else { None };
     along_rows(x.shape(), |width, start, out| {
@@ -31,7 +32,7 @@ pub(crate) fn masked_softmax<T: Float>(x: &Tensor, mask: Option<&Tensor>, causal
 }
 
 /// Puts minus infinity where the mask is false; `start` is the position of the first element.
-fn forbid<T: Float>(out: &mut [T], walk: &Walk<1>, mask: &[bool], start: usize) {
+fn forbid<T: Float>(out: &mut [T], walk: &LoopNest<1>, mask: &[bool], start: usize) {
     for (position, [at], length) in walk.runs(start, out.len()) {
         let out = &mut out[position..position + length];
         match walk.steps[0] {
@@ -54,8 +55,8 @@ fn forbid<T: Float>(out: &mut [T], walk: &Walk<1>, mask: &[bool], start: usize) 
 }
 
 /// `y (g - Σ g y)` along the last axis, where an element whose `y` is 0 counts nothing, whatever its `g`.
-pub(crate) fn masked_softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
-    let (g_all, y_all) = (g.elements::<T>(), y.elements::<T>());
+pub(crate) fn masked_softmax_gradient<T: Float>(g: View<T>, y: View<T>) -> Buffer {
+    let (g_all, y_all) = (elements(g), elements(y));
     along_rows(y.shape(), |width, start, out| {
         let (g, y) = (&g_all[start..][..out.len()], &y_all[start..][..out.len()]);
         vectorized(MaskedSoftmaxGradient { width, g, y, out });

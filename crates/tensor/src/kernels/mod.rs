@@ -1,4 +1,7 @@
-//! Loops over elements. This folder is the only place of the workspace with `unsafe` code.
+//! Loops over elements: slices and layouts in, slices or buffers out. Nothing here knows tensors, operations, tapes or
+//! profiles.
+//!
+//! This folder and the memory pool are the only places of the workspace with `unsafe` code.
 
 pub(crate) mod conv;
 pub(crate) mod copy;
@@ -11,9 +14,10 @@ mod gemv;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;
+pub(crate) mod loop_nest;
 pub(crate) mod masked_softmax;
 pub(crate) mod math;
-pub(crate) mod memory;
+pub(crate) mod matrices;
 pub(crate) mod normalize;
 pub(crate) mod pool;
 pub(crate) mod recurrent;
@@ -25,9 +29,9 @@ pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod sparse;
 mod sparse_conv;
-pub(crate) mod strided;
 pub(crate) mod threads;
 pub(crate) mod tile;
+mod transpose;
 pub(crate) mod update;
 mod vector;
 pub(crate) mod view;

@@ -12,7 +12,6 @@ use crate::kernels::math::{sigmoid, tanh};
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_rows;
 use crate::kernels::tile::{HEIGHT, Output, Products, Rows, Tile, Tiled};
-use crate::ops::Cell;
 use crate::storage::Buffer;
 
 /// Multiply-adds below which a pass is one task.
@@ -20,6 +19,52 @@ const SINGLE: usize = 1 << 18;
 /// Elements of a recurrent kernel that no longer stay in a core's cache: then a task has more rows, so
 /// that it fetches them less often.
 const LARGE: usize = 1 << 18;
+
+/// A recurrent cell in the form of Keras and PyTorch; [`Cell::step`] states the formulas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// The plain cell (Elman 1990).
+    SimpleRnn,
+    /// Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+    Lstm,
+    /// The gated recurrent unit (Cho et al. 2014), its reset gate applied after the product.
+    Gru,
+}
+
+impl Cell {
+    /// How many times the number of units the kernels are wide.
+    pub const fn gates(self) -> usize {
+        match self {
+            Cell::SimpleRnn => 1,
+            Cell::Lstm => 4,
+            Cell::Gru => 3,
+        }
+    }
+
+    /// How many states there are; the first is the output.
+    pub const fn states(self) -> usize {
+        match self {
+            Cell::SimpleRnn | Cell::Gru => 1,
+            Cell::Lstm => 2,
+        }
+    }
+
+    /// Whether the product with the state is more than an addend of the projected input: then they have
+    /// different gradients.
+    pub const fn gates_product(self) -> bool {
+        matches!(self, Cell::Gru)
+    }
+
+    /// What the gradient needs of each step besides the states, in parts of as many columns as there are units: of an LSTM
+    /// its gates and `tanh(c)`, of a GRU its gates and, in the last part, the product with the state.
+    pub(crate) const fn saved_parts(self) -> usize {
+        match self {
+            Cell::SimpleRnn => 0,
+            Cell::Lstm => 5,
+            Cell::Gru => 4,
+        }
+    }
+}
 
 /// A pass over a batch of sequences.
 pub(crate) struct Pass<'a, T> {
@@ -49,17 +94,6 @@ pub(crate) struct Gradients {
     pub(crate) projected: Buffer,
     pub(crate) product: Buffer,
     pub(crate) initial: [Buffer; 2],
-}
-
-/// What the gradient needs of each step besides the states, in parts of as many columns as there are
-/// units: of an LSTM its gates and `tanh(c)`, of a GRU its gates and the product with the state in the
-/// last.
-pub(crate) const fn saved_parts(cell: Cell) -> usize {
-    match cell {
-        Cell::SimpleRnn => 0,
-        Cell::Lstm => 5,
-        Cell::Gru => 4,
-    }
 }
 
 impl<T: Tiled> Pass<'_, T> {
@@ -99,7 +133,7 @@ impl<T: Tiled> Pass<'_, T> {
         let kernel = Panels::new([units, width], |k, column| self.kernel[k * width + column]);
         let size = batch * time * units;
         let mut states = [Buffer::new::<T>(size), Buffer::new::<T>(size * (self.cell.states() - 1))];
-        let mut saved = Buffer::new::<T>(size * saved_parts(self.cell));
+        let mut saved = Buffer::new::<T>(size * self.cell.saved_parts());
         let outputs = {
             let [h, c] = states.each_mut().map(|states| states.as_mut_slice::<T>());
             [h, c, saved.as_mut_slice::<T>()]
@@ -212,7 +246,7 @@ impl<T: Tiled> Loop for Forward<'_, T> {
     #[inline(always)]
     fn run(self) {
         let Forward { pass, rows, step, projected, product, bias, current: [h, c], states, saved } = self;
-        let ([_, time, units], width, kept) = (pass.sizes, pass.width(), saved_parts(pass.cell) * pass.sizes[2]);
+        let ([_, time, units], width, kept) = (pass.sizes, pass.width(), pass.cell.saved_parts() * pass.sizes[2]);
         let [all_h, all_c] = states;
         for row in 0..rows.len() {
             let place = row * time + step;
@@ -259,7 +293,7 @@ impl<T: Tiled> Loop for Backward<'_, T> {
     #[inline(always)]
     fn run(self) {
         let Backward { pass, rows, step, before, gradients, after, current: [dh, dc], outputs } = self;
-        let ([_, time, units], width, kept) = (pass.sizes, pass.width(), saved_parts(pass.cell) * pass.sizes[2]);
+        let ([_, time, units], width, kept) = (pass.sizes, pass.width(), pass.cell.saved_parts() * pass.sizes[2]);
         let [projected, product] = outputs;
         for row in 0..rows.len() {
             let (local, global) = (row * time + step, (rows.start + row) * time + step);

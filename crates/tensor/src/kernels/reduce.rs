@@ -1,23 +1,20 @@
 //! Folds over axes, in an order fixed by shape.
 
-use std::borrow::Cow;
-
 use crate::dtype::Element;
-use crate::kernels::copy::row_major;
+use crate::kernels::copy::{Elements, row_major};
 use crate::kernels::fold::{Combine, Fold};
 use crate::kernels::threads::{CHUNK, for_chunks};
-use crate::shape::{Shape, Strides};
+use crate::layout::View;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
 
 impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
-    /// The fold of `x` over `axes`.
-    pub(crate) fn over<T: Element>(&self, x: &Tensor, axes: &[usize], keep: bool) -> Tensor
+    /// The fold of `x` over `axes`, for each place along the other axes.
+    pub(crate) fn over<T: Element>(&self, x: View<T>, axes: &[usize]) -> Buffer
     where
         L: Fn(T) -> A + Sync,
     {
-        let form = Form::of::<T>(x, axes, false);
-        let data = form.data::<T>();
+        let form = Form::of(x, axes, false);
+        let data: &[T] = &form.data;
         let mut out = Buffer::new::<A>(form.outer * form.inner);
         let values = out.as_mut_slice::<A>();
         let Form { outer, reduced, inner, .. } = form;
@@ -54,18 +51,13 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
                 }
             }
         }
-        Tensor::from_buffer(out, x.shape().reduced(axes, keep))
+        out
     }
 }
 
 /// `f` of every row along `axes`, where `f` needs the whole row at once.
-pub(crate) fn by_row<T: Element, A: Element>(
-    x: &Tensor,
-    axes: &[usize],
-    keep: bool,
-    f: impl Fn(&[T]) -> A + Sync,
-) -> Tensor {
-    by_rows(x, axes, keep, |width, rows, out| {
+pub(crate) fn by_row<T: Element, A: Element>(x: View<T>, axes: &[usize], f: impl Fn(&[T]) -> A + Sync) -> Buffer {
+    by_rows(x, axes, |width, rows, out| {
         for (k, out) in out.iter_mut().enumerate() {
             *out = f(&rows[k * width..][..width]);
         }
@@ -74,49 +66,45 @@ pub(crate) fn by_row<T: Element, A: Element>(
 
 /// As [`by_row`] for several rows at a time, one after the other: calls `f(width, rows, out)`.
 pub(crate) fn by_rows<T: Element, A: Element>(
-    x: &Tensor,
+    x: View<T>,
     axes: &[usize],
-    keep: bool,
     f: impl Fn(usize, &[T], &mut [A]) + Sync,
-) -> Tensor {
-    let form = Form::of::<T>(x, axes, true);
-    let data = form.data::<T>();
+) -> Buffer {
+    let form = Form::of(x, axes, true);
+    let data: &[T] = &form.data;
     let width = form.reduced;
     let mut out = Buffer::new::<A>(form.outer);
     for_chunks(out.as_mut_slice::<A>(), (CHUNK / width.max(1)).max(1), |start, out| {
         f(width, &data[start * width..][..out.len() * width], out);
     });
-    Tensor::from_buffer(out, x.shape().reduced(axes, keep))
+    out
 }
 
-/// A tensor as `[outer, reduced, inner]` in row-major order, copied only if it does not lie so.
-struct Form<'a> {
-    x: Cow<'a, Tensor>,
+/// Elements as `[outer, reduced, inner]` in row-major order, copied only if they do not lie so.
+struct Form<'a, T> {
+    data: Elements<'a, T>,
     outer: usize,
     reduced: usize,
     inner: usize,
 }
 
-impl<'a> Form<'a> {
-    /// The elements in the order of the form; `T` is their type.
-    fn data<T: Element>(&self) -> &[T] {
-        self.x.as_slice().expect("laid out in `of`")
-    }
-
-    fn of<T: Element>(x: &'a Tensor, axes: &[usize], rows: bool) -> Self {
+impl<'a, T: Element> Form<'a, T> {
+    /// The form in which `x` is reduced over `axes`; with `rows`, `inner` is 1.
+    fn of(x: View<'a, T>, axes: &[usize], rows: bool) -> Self {
         let product = |axes: &mut dyn Iterator<Item = usize>| x.shape().product(axes);
         let reduced = product(&mut axes.iter().copied());
         let adjacent = axes.windows(2).all(|pair| pair[0] + 1 == pair[1]);
         let inner = axes.last().map_or(1, |&last| product(&mut (last + 1..x.rank())));
-        if x.is_contiguous() && adjacent && (inner == 1 || !rows) {
+        if let Some(data) = x.as_slice()
+            && adjacent
+            && (inner == 1 || !rows)
+        {
             let outer = axes.first().map_or(x.size(), |&first| product(&mut (0..first)));
-            return Form { x: Cow::Borrowed(x), outer, reduced, inner };
+            return Form { data: Elements::Borrowed(data), outer, reduced, inner };
         }
         let kept = (0..x.rank()).filter(|axis| !axes.contains(axis));
         let order: Vec<usize> = kept.clone().chain(axes.iter().copied()).collect();
-        let shape: Shape = order.iter().map(|&axis| x.shape()[axis]).collect();
-        let strides: Strides = order.iter().map(|&axis| x.strides()[axis]).collect();
-        let moved = row_major::<T>(&x.restrided(shape, strides, x.offset()));
-        Form { x: Cow::Owned(moved), outer: product(&mut kept.into_iter()), reduced, inner: 1 }
+        let moved = row_major(View::new(x.data, &x.layout().permuted(&order)));
+        Form { data: Elements::Copied(moved), outer: product(&mut kept.into_iter()), reduced, inner: 1 }
     }
 }

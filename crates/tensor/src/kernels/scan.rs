@@ -1,10 +1,11 @@
 //! Walking along one axis: running results, and orders.
 
-use crate::dtype::{Element, with_dtype};
+use crate::dtype::Element;
+use crate::kernels::copy::elements;
 use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::layout::View;
 use crate::shape::Shape;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
 
 /// How many lanes lie outside and inside an axis.
 fn around(shape: &Shape, axis: usize) -> (usize, usize) {
@@ -16,18 +17,18 @@ const ABREAST: usize = 4;
 
 /// The running result along an axis: `start`, then `step` with each element, shown as `value`.
 pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
-    x: &Tensor,
+    x: View<T>,
     axis: usize,
     start: A,
     step: impl Fn(A, T) -> A + Sync,
     value: impl Fn(A) -> T + Sync,
-) -> Tensor {
+) -> Buffer {
     if x.size() == 0 {
-        return Tensor::from_buffer(Buffer::new::<T>(0), x.shape().clone());
+        return Buffer::new::<T>(0);
     }
     let inner = around(x.shape(), axis).1;
     let lane = x.shape()[axis] * inner;
-    let source = x.elements::<T>();
+    let source = elements(x);
     let mut out = Buffer::new::<T>(x.size());
     for_chunks(out.as_mut_slice::<T>(), lane * (CHUNK / lane).max(1), |first, out| {
         let source = &source[first..][..out.len()];
@@ -46,7 +47,7 @@ pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
             }
         }
     });
-    Tensor::from_buffer(out, x.shape().clone())
+    out
 }
 
 /// [`cumulate`] along a few rows of `width` elements.
@@ -84,13 +85,18 @@ fn cumulate_rows<T: Copy, A: Copy>(
 
 /// The indices (int64) of the first `count` elements along an axis in order, NaN last, equal ones
 /// in the order they stand.
-pub(crate) fn order(x: &Tensor, axis: usize, count: usize, descending: bool) -> Tensor {
-    let keys = with_dtype!(x.dtype(), T => x.elements::<T>().iter().map(|&x| key(x, descending)).collect::<Vec<u64>>());
+pub(crate) fn order<T: Element>(x: View<T>, axis: usize, count: usize, descending: bool) -> Buffer {
+    let keys: Vec<u64> = elements(x).iter().map(|&x| key(x, descending)).collect();
     if keys.is_empty() || count == 0 {
-        return Tensor::from_buffer(Buffer::new::<i64>(0), x.shape().with(axis, count));
+        return Buffer::new::<i64>(0);
     }
-    let (outer, inner) = around(x.shape(), axis);
-    let length = x.shape()[axis];
+    order_of_keys(&keys, x.shape(), axis, count)
+}
+
+/// [`order`] by keys that ascend.
+fn order_of_keys(keys: &[u64], shape: &Shape, axis: usize, count: usize) -> Buffer {
+    let (outer, inner) = around(shape, axis);
+    let length = shape[axis];
     let mut out = Buffer::new::<i64>(outer * count * inner);
     let indices = out.as_mut_slice::<i64>();
     // With the index as second key no two are equal: an unstable sort keeps the order too.
@@ -107,7 +113,7 @@ pub(crate) fn order(x: &Tensor, axis: usize, count: usize, descending: bool) -> 
             indices[(o * count + k) * inner + i] = index as i64;
         }
     }
-    Tensor::from_buffer(out, x.shape().with(axis, count))
+    out
 }
 
 /// An unsigned number that is ordered as the elements are, or the other way round, but greatest

@@ -1,20 +1,19 @@
 //! Elements of one operand or another, as a third says.
 
 use crate::dtype::Element;
-use crate::kernels::elementwise::broadcast_strides;
-use crate::kernels::strided::Walk;
+use crate::kernels::loop_nest::LoopNest;
 use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::layout::View;
 use crate::shape::Shape;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
 
 /// `a` where `condition` holds and `b` elsewhere, all broadcast to `shape`.
-pub(crate) fn select<T: Element>(shape: Shape, condition: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+pub(crate) fn select<T: Element>(shape: &Shape, condition: View<bool>, a: View<T>, b: View<T>) -> Buffer {
     let mut out = Buffer::new::<T>(shape.size());
-    let (mask, left, right) = (condition.storage_slice::<bool>(), a.storage_slice::<T>(), b.storage_slice::<T>());
-    let strides = [condition, a, b].map(|x| broadcast_strides(x, &shape));
-    let walk =
-        Walk::new(&shape, [(&strides[0], condition.offset()), (&strides[1], a.offset()), (&strides[2], b.offset())]);
+    let (mask, left, right) = (condition.data, a.data, b.data);
+    let strides = [condition.broadcast_strides(shape), a.broadcast_strides(shape), b.broadcast_strides(shape)];
+    let offsets = [condition.offset(), a.offset(), b.offset()];
+    let walk = LoopNest::new(shape, std::array::from_fn(|k| (&strides[k], offsets[k])));
     for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
         for (position, at, length) in walk.runs(start, out.len()) {
             let out = &mut out[position..position + length];
@@ -47,5 +46,5 @@ pub(crate) fn select<T: Element>(shape: Shape, condition: &Tensor, a: &Tensor, b
             }
         }
     });
-    Tensor::from_buffer(out, shape)
+    out
 }

@@ -4,14 +4,15 @@
 //! not wait for another, as it would for the steps of one after the other.
 
 use crate::dtype::Float;
+use crate::kernels::copy::elements;
 use crate::kernels::fold::{self, Fold, sum};
 use crate::kernels::math;
 use crate::kernels::reduce::by_rows;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
+use crate::layout::View;
 use crate::shape::Shape;
 use crate::storage::Buffer;
-use crate::tensor::Tensor;
 
 /// Elements that one task takes: fewer than of an elementwise operation, as they cost more.
 const TASK: usize = CHUNK / 4;
@@ -27,8 +28,8 @@ const BLOCK: usize = fold::BLOCK;
 const ROWS: usize = 128;
 
 /// `eˣ / Σ eˣ` along the last axis.
-pub(crate) fn softmax<T: Float>(x: &Tensor) -> Tensor {
-    let source = x.elements::<T>();
+pub(crate) fn softmax<T: Float>(x: View<T>) -> Buffer {
+    let source = elements(x);
     along_rows(x.shape(), |width, start, out| {
         let rows = &source[start..][..out.len()];
         vectorized(Softmax { width, rows, out, finish: |_, out: &mut [T], scale| scaled(out, scale) });
@@ -36,8 +37,8 @@ pub(crate) fn softmax<T: Float>(x: &Tensor) -> Tensor {
 }
 
 /// `y (g - Σ g y)` along the last axis.
-pub(crate) fn softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
-    let (g_all, y_all) = (g.elements::<T>(), y.elements::<T>());
+pub(crate) fn softmax_gradient<T: Float>(g: View<T>, y: View<T>) -> Buffer {
+    let (g_all, y_all) = (elements(g), elements(y));
     along_rows(y.shape(), |width, start, out| {
         let (g, y) = (&g_all[start..][..out.len()], &y_all[start..][..out.len()]);
         vectorized(SoftmaxGradient { width, g, y, out });
@@ -45,8 +46,8 @@ pub(crate) fn softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
 }
 
 /// `x - ln Σ eˣ` along the last axis.
-pub(crate) fn log_softmax<T: Float>(x: &Tensor) -> Tensor {
-    let source = x.elements::<T>();
+pub(crate) fn log_softmax<T: Float>(x: View<T>) -> Buffer {
+    let source = elements(x);
     along_rows(x.shape(), |width, start, out| {
         let rows = &source[start..][..out.len()];
         log_sums(width, rows, |first, tops, rests| {
@@ -58,8 +59,8 @@ pub(crate) fn log_softmax<T: Float>(x: &Tensor) -> Tensor {
 }
 
 /// `g - eʸ Σ g` along the last axis, for `y ≤ 0`.
-pub(crate) fn log_softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
-    let (g_all, y_all) = (g.elements::<T>(), y.elements::<T>());
+pub(crate) fn log_softmax_gradient<T: Float>(g: View<T>, y: View<T>) -> Buffer {
+    let (g_all, y_all) = (elements(g), elements(y));
     along_rows(y.shape(), |width, start, out| {
         let (g, y) = (&g_all[start..][..out.len()], &y_all[start..][..out.len()]);
         vectorized(LogSoftmaxGradient { width, g, y, out });
@@ -67,8 +68,8 @@ pub(crate) fn log_softmax_gradient<T: Float>(g: &Tensor, y: &Tensor) -> Tensor {
 }
 
 /// `ln Σ eˣ` along axes.
-pub(crate) fn log_sum_exp<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> Tensor {
-    by_rows(x, axes, keep, |width, rows: &[T], out: &mut [T]| {
+pub(crate) fn log_sum_exp<T: Float>(x: View<T>, axes: &[usize]) -> Buffer {
+    by_rows(x, axes, |width, rows: &[T], out: &mut [T]| {
         // Of no elements the sum is 0.
         out.fill(T::neg_infinity());
         log_sums(width, rows, |first, tops, rests| {
@@ -80,9 +81,9 @@ pub(crate) fn log_sum_exp<T: Float>(x: &Tensor, axes: &[usize], keep: bool) -> T
 }
 
 /// `ln Σ eˣ - x[target]` for each row along the last axis.
-pub(crate) fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize]) -> Tensor {
-    let (&width, outer) = logits.shape().split_last().expect("the operation checks the rank");
-    let source = logits.elements::<T>();
+pub(crate) fn cross_entropy<T: Float>(logits: View<T>, targets: &[usize]) -> Buffer {
+    let width = *logits.shape().last().expect("the operation checks the rank");
+    let source = elements(logits);
     let mut out = Buffer::new::<T>(targets.len());
     for_chunks(out.as_mut_slice::<T>(), (TASK / width.max(1)).max(1), |start, out| {
         let rows = &source[start * width..][..out.len() * width];
@@ -92,12 +93,12 @@ pub(crate) fn cross_entropy<T: Float>(logits: &Tensor, targets: &[usize]) -> Ten
             }
         });
     });
-    Tensor::from_buffer(out, outer.into())
+    out
 }
 
 /// `g · (softmax(logits) - one_hot(targets))` for each row along the last axis.
-pub(crate) fn cross_entropy_gradient<T: Float>(g: &Tensor, logits: &Tensor, targets: &[usize]) -> Tensor {
-    let (g, source) = (g.elements::<T>(), logits.elements::<T>());
+pub(crate) fn cross_entropy_gradient<T: Float>(g: View<T>, logits: View<T>, targets: &[usize]) -> Buffer {
+    let (g, source) = (elements(g), elements(logits));
     along_rows(logits.shape(), |width, start, out| {
         let rows = &source[start..][..out.len()];
         let (g, targets) = (&g[start / width..], &targets[start / width..]);
@@ -111,11 +112,11 @@ pub(crate) fn cross_entropy_gradient<T: Float>(g: &Tensor, logits: &Tensor, targ
 }
 
 /// Calls `f(width, start, out)` for some rows of the last axis at a time, the first of which begins with element `start`.
-pub(super) fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut [T]) + Sync) -> Tensor {
+pub(super) fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut [T]) + Sync) -> Buffer {
     let width = shape.last().map_or(1, |&width| width.max(1));
     let mut out = Buffer::new::<T>(shape.size());
     for_chunks(out.as_mut_slice::<T>(), (TASK / width).max(1) * width, |start, out| f(width, start, out));
-    Tensor::from_buffer(out, shape.clone())
+    out
 }
 
 /// How many rows are handled together.

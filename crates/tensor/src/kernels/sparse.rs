@@ -1,7 +1,7 @@
 //! Matrix products in which the zeros of one operand are absent, as in a sparse matrix.
 
 use crate::kernels::finite::are_finite;
-use crate::kernels::gemm::Matrices;
+use crate::kernels::matrices::Matrices;
 use crate::kernels::threads::for_chunks;
 use crate::kernels::tile::Tiled;
 

@@ -1,14 +1,13 @@
-//! ndarray views of tensors.
+//! ndarray views.
 #![allow(unsafe_code)]
 
 use ndarray::{ArrayViewD, Axis, IxDyn, ShapeBuilder};
 
-use crate::dtype::Element;
-use crate::tensor::Tensor;
+use crate::layout::View;
 
-/// A view of the elements of `x`, whose type must be `T`: no copy, whatever the strides.
-pub(crate) fn view<T: Element>(x: &Tensor) -> ArrayViewD<'_, T> {
-    let data = x.storage_slice::<T>();
+/// The elements of `x` as an ndarray view: no copy, whatever the strides.
+pub(crate) fn array_view<T>(x: View<'_, T>) -> ArrayViewD<'_, T> {
+    let data = x.data;
     if x.size() == 0 {
         return ArrayViewD::from_shape(IxDyn(x.shape()), &[]).expect("no elements are needed");
     }

@@ -2,8 +2,8 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::zip;
 use crate::operand::{Argument, Operand};
+use crate::ops::elementwise::zip;
 use crate::ops::unary::converted;
 use crate::ops::{Unary, apply, operands, same_dtype};
 use crate::tensor::Tensor;

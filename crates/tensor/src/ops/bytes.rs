@@ -2,9 +2,8 @@
 //! which would take eight times its memory.
 
 use crate::dtype::{DType, Element};
-use crate::kernels::elementwise::{map, zip};
 use crate::kernels::fold::Fold;
-use crate::kernels::reduce::by_row;
+use crate::ops::elementwise::{map, zip};
 use crate::ops::unary::converted;
 use crate::ops::{Reduce, Reduction};
 use crate::tensor::Tensor;
@@ -12,7 +11,6 @@ use crate::tensor::Tensor;
 impl Reduce {
     /// The reduction of bytes or truth values, if it computes with them as numbers.
     pub(super) fn of_bytes(&self, x: &Tensor) -> Tensor {
-        let keep = self.keepdims;
         let count = self.count(x);
         let sums = || match x.dtype() {
             DType::Bool => self.sums(x, |x: bool| i64::from(x)),
@@ -26,10 +24,10 @@ impl Reduce {
             Reduction::Sum => sums(),
             Reduction::Prod if x.dtype() == DType::Bool => {
                 let all = Fold { neutral: true, lift: |x: bool| x, combine: |a: bool, b: bool| a & b };
-                converted(&all.over(x, &self.axes, keep), DType::I64).into_owned()
+                converted(&self.fold(x, &all), DType::I64).into_owned()
             }
             Reduction::Prod => {
-                Fold { neutral: 1, lift: |x: u8| i64::from(x), combine: i64::wrapping_mul }.over(x, &self.axes, keep)
+                self.fold(x, &Fold { neutral: 1, lift: |x: u8| i64::from(x), combine: i64::wrapping_mul })
             }
             Reduction::Mean => map(&sums(), move |sum: i64| (sum as f64 / count as f64) as f32),
             Reduction::Norm => map(&squares(), |sum: i64| (sum as f64).sqrt() as f32),
@@ -43,8 +41,8 @@ impl Reduce {
                 })
             }
             Reduction::LogSumExp => match x.dtype() {
-                DType::Bool => by_row(x, &self.axes, keep, |row: &[bool]| log_sum_exp(row, usize::from)),
-                _ => by_row(x, &self.axes, keep, |row: &[u8]| log_sum_exp(row, usize::from)),
+                DType::Bool => self.by_row(x, |row: &[bool]| log_sum_exp(row, usize::from)),
+                _ => self.by_row(x, |row: &[u8]| log_sum_exp(row, usize::from)),
             },
             Reduction::Max
             | Reduction::Min
@@ -56,7 +54,7 @@ impl Reduce {
     }
 
     fn sums<T: Element>(&self, x: &Tensor, lift: impl Fn(T) -> i64 + Sync) -> Tensor {
-        Fold { neutral: 0, lift, combine: i64::wrapping_add }.over(x, &self.axes, self.keepdims)
+        self.fold(x, &Fold { neutral: 0, lift, combine: i64::wrapping_add })
     }
 }
 

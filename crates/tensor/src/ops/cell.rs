@@ -2,47 +2,14 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::kernels::recurrent::Cell;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
-
-/// A recurrent cell in the form of Keras and PyTorch; [`Cell::step`] states the formulas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cell {
-    /// The plain cell (Elman 1990).
-    SimpleRnn,
-    /// Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
-    Lstm,
-    /// The gated recurrent unit (Cho et al. 2014), its reset gate applied after the product.
-    Gru,
-}
 
 /// An activation of a cell.
 pub type CellActivation<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
 
 impl Cell {
-    /// How many times the number of units the kernels are wide.
-    pub const fn gates(self) -> usize {
-        match self {
-            Cell::SimpleRnn => 1,
-            Cell::Lstm => 4,
-            Cell::Gru => 3,
-        }
-    }
-
-    /// How many states there are; the first is the output.
-    pub const fn states(self) -> usize {
-        match self {
-            Cell::SimpleRnn | Cell::Gru => 1,
-            Cell::Lstm => 2,
-        }
-    }
-
-    /// Whether the product with the state is more than an addend of the projected input: then they have
-    /// different gradients.
-    pub const fn gates_product(self) -> bool {
-        matches!(self, Cell::Gru)
-    }
-
     /// The states after a step, each `[batch, units]`, from those before, with `x` the projected input
     /// and `p` the product of the state with the recurrent kernel, a bias added, both `[batch, gates ·
     /// units]` and in parts of `units` columns:

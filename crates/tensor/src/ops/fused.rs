@@ -1,12 +1,14 @@
 //! Several steps in one kernel, where that is faster or more exact than the steps.
 
-use crate::dtype::{DType, with_float};
+use crate::dtype::{DType, Element, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::{masked_softmax, softmax};
+use crate::layout::View;
 use crate::ops::index::indices_below;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands, same_dtype};
 use crate::shape::{Integer, normalize_axis};
+use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
 /// A fused operation.
@@ -87,7 +89,10 @@ impl Fused {
             }
             Fused::MaskedSoftmax { causal } => {
                 let (x, mask) = self.masked(inputs, causal)?;
-                Ok(with_float!(x.dtype(), T => masked_softmax::masked_softmax::<T>(x, mask, causal),
+                Ok(with_float!(x.dtype(), T => {
+                    let mask = mask.map(Tensor::typed);
+                    Tensor::from_buffer(masked_softmax::masked_softmax::<T>(x.typed(), mask, causal), x.shape().clone())
+                },
                     else return Err(Error::dtype(self.name(), x.dtype(), "a floating type"))))
             }
             Fused::LogSoftmax { axis } => {
@@ -100,9 +105,11 @@ impl Fused {
             }
             Fused::SoftmaxCrossEntropy => {
                 let [logits, targets] = operands(inputs, self.name())?;
-                let targets = self.targets(logits, targets)?;
-                Ok(with_float!(logits.dtype(), T => softmax::cross_entropy::<T>(logits, &targets),
-                    else return Err(Error::dtype(self.name(), logits.dtype(), "a floating type, as logits are"))))
+                let indices = self.targets(logits, targets)?;
+                Ok(
+                    with_float!(logits.dtype(), T => Tensor::from_buffer(softmax::cross_entropy::<T>(logits.typed(), &indices), targets.shape().clone()),
+                    else return Err(Error::dtype(self.name(), logits.dtype(), "a floating type, as logits are"))),
+                )
             }
             Fused::SoftmaxGradient { axis } => {
                 let [g, y] = self.gradient_and_result(inputs, axis)?;
@@ -113,8 +120,10 @@ impl Fused {
                 // A scalar has no last axis.
                 let axis = inputs.last().map_or(0, |y| y.rank().saturating_sub(1));
                 let [g, y] = self.gradient_and_result(inputs, axis)?;
-                Ok(with_float!(g.dtype(), T => masked_softmax::masked_softmax_gradient::<T>(g, y),
-                    else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
+                Ok(
+                    with_float!(g.dtype(), T => along([g, y], axis, |[g, y]| masked_softmax::masked_softmax_gradient::<T>(g, y)),
+                    else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))),
+                )
             }
             Fused::LogSoftmaxGradient { axis } => {
                 let [g, y] = self.gradient_and_result(inputs, axis)?;
@@ -132,7 +141,10 @@ impl Fused {
                         format!("needs that of the targets, {}", targets.shape()),
                     ));
                 }
-                Ok(with_float!(g.dtype(), T => softmax::cross_entropy_gradient::<T>(g, logits, &indices),
+                Ok(with_float!(g.dtype(), T => Tensor::from_buffer(
+                    softmax::cross_entropy_gradient::<T>(g.typed(), logits.typed(), &indices),
+                    logits.shape().clone(),
+                ),
                     else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
             }
         }
@@ -186,18 +198,17 @@ impl Fused {
 }
 
 /// `f`, which works along the last axis, along another one.
-fn along<const N: usize>(tensors: [&Tensor; N], axis: usize, f: impl Fn([&Tensor; N]) -> Tensor) -> Tensor {
-    let last = tensors[0].rank() - 1;
+fn along<T: Element, const N: usize>(tensors: [&Tensor; N], axis: usize, f: impl Fn([View<T>; N]) -> Buffer) -> Tensor {
+    let shape = tensors[0].shape();
+    let last = shape.rank() - 1;
     if axis == last {
-        return f(tensors);
+        return Tensor::from_buffer(f(tensors.map(Tensor::typed)), shape.clone());
     }
     let mut order: Vec<usize> = (0..=last).collect();
     order.swap(axis, last);
-    let swapped = |x: &Tensor| {
-        let shape = order.iter().map(|&k| x.shape()[k]).collect();
-        x.restrided(shape, order.iter().map(|&k| x.strides()[k]).collect(), x.offset())
-    };
-    swapped(&f(tensors.map(swapped).each_ref()))
+    let swapped = tensors.map(|x| x.with_layout(x.layout().permuted(&order)));
+    let result = Tensor::from_buffer(f(swapped.each_ref().map(Tensor::typed)), swapped[0].shape().clone());
+    result.with_layout(result.layout().permuted(&order))
 }
 
 impl Tensor {

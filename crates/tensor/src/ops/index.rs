@@ -106,7 +106,8 @@ impl Index {
                 }
                 same_dtype(a, b, "where")?;
                 let shape = a.shape().broadcast(b.shape(), "where")?.broadcast(condition.shape(), "where")?;
-                Ok(with_dtype!(a.dtype(), T => select::<T>(shape, condition, a, b)))
+                let buffer = with_dtype!(a.dtype(), T => select::<T>(&shape, condition.typed(), a.typed(), b.typed()));
+                Ok(Tensor::from_buffer(buffer, shape))
             }
             Index::OneHot { classes } => {
                 let [index] = operands(inputs, self.name())?;
@@ -125,7 +126,8 @@ impl Index {
                 within(index, x, Some(axis), "gather")?;
                 indices_below(index, x.shape()[axis], "gather")?;
                 let index = converted(index, DType::I64);
-                Ok(with_dtype!(x.dtype(), T => gather::<T>(x, &index, axis)))
+                let buffer = with_dtype!(x.dtype(), T => gather::<T>(x.typed(), index.typed(), axis));
+                Ok(Tensor::from_buffer(buffer, index.shape().clone()))
             }
             Index::ScatterAdd { axis } => {
                 let [x, index, source] = operands(inputs, "scatter_add")?;
@@ -135,7 +137,12 @@ impl Index {
                 within(index, source, None, "scatter_add")?;
                 indices_below(index, x.shape()[axis], "scatter_add")?;
                 let index = converted(index, DType::I64);
-                summed!(x.dtype(), "scatter_add", add => scatter_add(x, &index, source, axis, add))
+                let mut out = x.clone();
+                summed!(x.dtype(), "scatter_add", add => {
+                    let operands = (index.typed(), source.typed());
+                    scatter_add(out.as_mut_slice(), x.shape(), operands, axis, add);
+                })?;
+                Ok(out)
             }
             Index::Take { axis } => {
                 let [x, index] = operands(inputs, "take")?;
@@ -144,7 +151,7 @@ impl Index {
                 let (lead, tail) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
                 let shape: Shape = lead.iter().chain(index.shape().iter()).chain(tail).copied().collect();
                 shape.checked_size("take")?;
-                Ok(with_dtype!(x.dtype(), T => take::<T>(x, &indices, axis, shape)))
+                Ok(Tensor::from_buffer(with_dtype!(x.dtype(), T => take::<T>(x.typed(), &indices, axis)), shape))
             }
             Index::IndexAdd { axis, size } => {
                 let [source, index] = operands(inputs, "index_add")?;
@@ -157,11 +164,15 @@ impl Index {
                 let (lead, tail) = (&source.shape()[..axis], &source.shape()[end..]);
                 let shape: Shape = lead.iter().chain([&size]).chain(tail).copied().collect();
                 shape.checked_size("index_add")?;
-                summed!(source.dtype(), "index_add", add => index_add(source, &indices, axis, shape, add))
+                let buffer = summed!(source.dtype(), "index_add", add => {
+                    index_add(&source.elements(), &indices, axis, &shape, add)
+                })?;
+                Ok(Tensor::from_buffer(buffer, shape))
             }
             Index::Nonzero => {
                 let [x] = operands(inputs, "nonzero")?;
-                Ok(with_dtype!(x.dtype(), T => nonzero::<T>(x)))
+                let (count, positions) = with_dtype!(x.dtype(), T => nonzero::<T>(x.typed()));
+                Ok(Tensor::from_buffer(Buffer::from_vec(positions), [count, x.rank()].into()))
             }
         }
     }

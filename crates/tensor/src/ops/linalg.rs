@@ -4,6 +4,9 @@
 //! methods that build them, need the feature `linalg`. All work on matrices in the last two axes;
 //! leading axes are a batch. They compute in float64 and round once to the type of their operands.
 
+#[cfg(feature = "linalg")]
+use smallvec::smallvec;
+
 use crate::error::{Error, Result};
 #[cfg(feature = "linalg")]
 use crate::operand::Operand;
@@ -125,28 +128,40 @@ impl Linalg {
     fn compute(self, inputs: &[&Tensor], batch: &Shape) -> Result<Outputs> {
         use crate::dtype::DType;
         use crate::kernels::linalg as kernels;
+        use crate::layout::View;
         use crate::ops::unary::converted;
+        use crate::storage::Buffer;
 
         let dtype = inputs[0].dtype();
         let wide: Vec<_> = inputs.iter().map(|x| converted(x, DType::F64)).collect();
-        let inputs: Vec<&Tensor> = wide.iter().map(AsRef::as_ref).collect();
-        let [.., rows, columns] = inputs[inputs.len() - 1].shape()[..] else { unreachable!("the ranks were checked") };
-        let matrix: &[usize] = &[rows, columns];
-        let each = |shapes: &[&[usize]], f: &(dyn Fn(&[kernels::Matrix]) -> kernels::Parts + Sync)| {
-            kernels::each(self.name(), &inputs, batch, shapes, f)
+        let views: Vec<View<f64>> = wide.iter().map(|x| x.typed()).collect();
+        let &[rows, columns] = wide[wide.len() - 1].shape().last_chunk().expect("the ranks were checked");
+        let output = |buffer: Buffer, shape: &[usize]| {
+            let shape = batch.iter().chain(shape).copied().collect();
+            converted(&Tensor::from_buffer(buffer, shape), dtype).into_owned()
         };
-        let outputs = match self {
-            Linalg::Solve => each(&[matrix], &kernels::solve),
+        let one = |shape: &[usize], f: &(dyn Fn(&[kernels::Matrix]) -> kernels::Factors<1> + Sync)| {
+            let size = shape.iter().product();
+            let [buffer] = kernels::for_each_matrix(self.name(), &views, batch, [size], f)?;
+            Ok(smallvec![output(buffer, shape)])
+        };
+        let two = |shapes: [&[usize]; 2], f: &(dyn Fn(&[kernels::Matrix]) -> kernels::Factors<2> + Sync)| {
+            let sizes = shapes.map(|shape| shape.iter().product());
+            let [first, second] = kernels::for_each_matrix(self.name(), &views, batch, sizes, f)?;
+            Ok(smallvec![output(first, shapes[0]), output(second, shapes[1])])
+        };
+        let matrix = &[rows, columns][..];
+        match self {
+            Linalg::Solve => one(matrix, &kernels::solve),
             Linalg::SolveTriangular { lower, unit_diagonal } => {
-                each(&[matrix], &|m| kernels::solve_triangular(m, lower, unit_diagonal))
+                one(matrix, &|m| kernels::solve_triangular(m, lower, unit_diagonal))
             }
-            Linalg::Cholesky => each(&[matrix], &kernels::cholesky),
-            Linalg::Det => each(&[&[]], &kernels::det),
-            Linalg::Slogdet => each(&[&[], &[]], &kernels::slogdet),
-            Linalg::Eigh => each(&[&[rows], matrix], &kernels::eigh),
-            Linalg::Qr => each(&[matrix, &[columns, columns]], &kernels::qr),
-        }?;
-        Ok(outputs.iter().map(|output| converted(output, dtype).into_owned()).collect())
+            Linalg::Cholesky => one(matrix, &kernels::cholesky),
+            Linalg::Det => one(&[], &kernels::det),
+            Linalg::Slogdet => two([&[], &[]], &kernels::slogdet),
+            Linalg::Eigh => two([&[rows], matrix], &kernels::eigh),
+            Linalg::Qr => two([matrix, &[columns, columns]], &kernels::qr),
+        }
     }
 
     #[cfg(not(feature = "linalg"))]

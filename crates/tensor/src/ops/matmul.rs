@@ -1,11 +1,15 @@
 //! Matrix products.
 
+use smallvec::SmallVec;
+
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::gemm::{Matrices, gemm};
+use crate::kernels::gemm::gemm;
+use crate::kernels::loop_nest::LoopNest;
+use crate::kernels::matrices::Matrices;
 use crate::kernels::sparse::{Sparse, without_zeros};
-use crate::kernels::strided::Walk;
 use crate::kernels::tile::Tiled;
+use crate::layout::Layout;
 use crate::operand::Operand;
 use crate::ops::{apply, operands, same_dtype};
 use crate::shape::{Shape, Strides};
@@ -96,18 +100,14 @@ fn folded(left: &Tensor, right: &Tensor) -> Option<Tensor> {
         return None;
     }
     let rows = Shape::from([left.size() / k, k]);
-    let strides = left.strides().reshaped(left.shape(), &rows)?;
-    Some(left.restrided(rows, strides, left.offset()))
+    left.layout().reshaped(&rows).map(|layout| left.with_layout(layout))
 }
 
+/// A vector as a row or a column.
 fn unsqueezed(x: &Tensor, axis: usize) -> Tensor {
-    x.restrided(x.shape().inserted(axis, 1), strides_inserted(x, axis), x.offset())
-}
-
-fn strides_inserted(x: &Tensor, axis: usize) -> Strides {
-    let mut strides: Vec<isize> = x.strides().to_vec();
+    let mut strides: SmallVec<[isize; 2]> = x.strides().iter().copied().collect();
     strides.insert(axis, 1);
-    strides.into_iter().collect()
+    x.with_layout(Layout::new(x.shape().inserted(axis, 1), strides.into_iter().collect(), x.offset()))
 }
 
 fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3], sparse: Option<Sparse>) -> Tensor {
@@ -128,12 +128,12 @@ fn matrices<'a, T: Float>(x: &'a Tensor, batch: &Shape) -> Matrices<'a, T> {
     let (outer, inner) = x.strides().split_at(rank);
     let outer: Strides = outer.iter().copied().collect();
     let outer = outer.broadcast(&Shape::from(&x.shape()[..rank]), batch).expect("the batches broadcast");
-    let walk = Walk::new(batch, [(&outer, x.offset())]);
+    let walk = LoopNest::new(batch, [(&outer, x.offset())]);
     let run = |(_, [at], length): (usize, [isize; 1], usize)| {
         (0..length).map(move |j| at + j as isize * walk.steps[0]).map(|start| start as usize)
     };
     let starts = walk.runs(0, batch.size()).flat_map(run).collect();
-    Matrices { data: x.storage_slice(), starts, rows: inner[0], columns: inner[1] }
+    Matrices { data: x.typed().data, starts, rows: inner[0], columns: inner[1] }
 }
 
 impl Tensor {

@@ -28,6 +28,7 @@ mod bytes;
 mod cell;
 mod conv;
 mod einsum;
+mod elementwise;
 mod fused;
 mod index;
 mod linalg;
@@ -49,9 +50,10 @@ use std::panic::Location;
 
 use smallvec::SmallVec;
 
+pub use crate::kernels::recurrent::Cell;
 pub use attention::AttentionOptions;
 pub use binary::Binary;
-pub use cell::{Cell, CellActivation, unroll};
+pub use cell::{CellActivation, unroll};
 pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;

@@ -2,6 +2,7 @@
 
 use crate::dtype::{Element, with_dtype};
 use crate::error::{Error, Result};
+use crate::kernels::loop_nest::LoopNest;
 use crate::operand::Number;
 use crate::ops::range::{self, IntoRanges, Range, cut, sliced, whole};
 use crate::ops::{apply, check_axis, operands, same_dtype};
@@ -98,21 +99,18 @@ impl Movement {
                     let message = format!("needs each of the axes of {} once, not {:?}", x.shape(), &order[..]);
                     return Err(Error::argument("permute", message));
                 }
-                let shape = order.iter().map(|&axis| x.shape()[axis]).collect();
-                let strides = order.iter().map(|&axis| x.strides()[axis]).collect();
-                Ok(x.restrided(shape, strides, x.offset()))
+                Ok(x.with_layout(x.layout().permuted(order)))
             }
             Movement::Expand { shape } => {
                 shape.checked_size("expand")?;
-                let strides = x.strides().broadcast(x.shape(), shape);
-                let strides = strides.ok_or_else(|| {
+                let layout = x.layout().broadcast(shape).ok_or_else(|| {
                     let message = format!(
                         "{} cannot be repeated to {shape}: only axes of size 1 and new leading axes grow",
                         x.shape()
                     );
                     Error::argument("expand", message)
                 })?;
-                Ok(x.restrided(shape.clone(), strides, x.offset()))
+                Ok(x.with_layout(layout))
             }
             Movement::Slice { ranges } => Ok(cut(x, &range::checked(ranges, x.shape(), "slice")?)),
             Movement::SliceBackward { shape, ranges } => {
@@ -186,8 +184,8 @@ fn band_part<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>)
 /// Writes the elements of `x` to the positions `ranges` of a row-major tensor of shape `shape`.
 fn scatter_slice<T: Element>(buffer: &mut Buffer, shape: &Shape, ranges: &[Range], x: &Tensor) {
     let (offset, strides) = sliced(&shape.strides(), 0, ranges);
-    let walk = crate::kernels::strided::Walk::new(x.shape(), [(&strides, offset), (x.strides(), x.offset())]);
-    let (target, source) = (buffer.as_mut_slice::<T>(), x.storage_slice::<T>());
+    let walk = LoopNest::new(x.shape(), [(&strides, offset), (x.strides(), x.offset())]);
+    let (target, source) = (buffer.as_mut_slice::<T>(), x.typed::<T>().data);
     for (_, [to, from], length) in walk.runs(0, x.size()) {
         match walk.steps {
             [1, 1] => target[to as usize..][..length].copy_from_slice(&source[from as usize..][..length]),

@@ -4,10 +4,10 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::dtype::{Element, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::zip;
 use crate::kernels::normalize::{Groups, Statistics};
 use crate::kernels::reduce::by_row;
 use crate::kernels::scaled::{is_ordinary, magnitude};
+use crate::ops::elementwise::zip;
 use crate::ops::{Outputs, Reduce, Reduction, apply, apply_all, check_axis, operands, same_dtype};
 use crate::shape::{Axes, IntoAxes, Shape};
 use crate::storage::Buffer;
@@ -126,11 +126,11 @@ fn groups(x: &Tensor, operation: &str) -> Result<Groups> {
 fn line(weight: &Tensor, x: &Tensor, groups: &Groups, operation: &str) -> Result<Tensor> {
     same_dtype(x, weight, operation)?;
     let places = Shape::from([groups.groups, groups.columns]);
-    let strides = weight.strides().broadcast(weight.shape(), &places).ok_or_else(|| {
+    let layout = weight.layout().broadcast(&places).ok_or_else(|| {
         let message = format!("must broadcast to {places}, the groups and columns of {}", x.shape());
         Error::shape(operation, weight.shape(), message)
     })?;
-    Ok(weight.restrided(places, strides, weight.offset()))
+    Ok(weight.with_layout(layout))
 }
 
 #[track_caller]
@@ -237,7 +237,7 @@ pub fn magnitudes(x: &Tensor, mean_squares: &Tensor, axes: &[usize], epsilon: f6
         if mean_squares.elements::<T>().iter().all(|&square| is_ordinary(square)) {
             return Ok(None);
         }
-        let largest = by_row::<T, T>(x, axes, true, magnitude);
+        let largest = Tensor::from_buffer(by_row::<T, T>(x.typed(), axes, magnitude), shape.clone());
         let pick = |square: T, largest: T| if is_ordinary(square) { T::from_f64(1.0) } else { largest };
         Ok(Some(zip(shape, mean_squares, &largest, pick)))
     }, else Err(Error::dtype("magnitudes", x.dtype(), "a floating type; cast it first")))

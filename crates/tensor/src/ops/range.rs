@@ -1,6 +1,7 @@
 //! Ranges of positions along axes, as operations keep them and as users write them.
 
 use crate::error::{Error, Result};
+use crate::layout::Layout;
 use crate::shape::{Shape, Strides};
 use crate::tensor::Tensor;
 
@@ -55,7 +56,7 @@ pub(super) fn whole(shape: &Shape) -> Vec<Range> {
 pub(super) fn cut(x: &Tensor, ranges: &[Range]) -> Tensor {
     let shape = ranges.iter().map(|range| range.count).collect();
     let (offset, strides) = sliced(x.strides(), x.offset(), ranges);
-    x.restrided(shape, strides, offset)
+    x.with_layout(Layout::new(shape, strides, offset))
 }
 
 /// Offset and strides of a slice.

@@ -4,11 +4,12 @@ use smallvec::SmallVec;
 
 use crate::dtype::{Element, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::recurrent::{Pass, States, saved_parts};
-use crate::ops::cell::{Cell, check_mask, unroll};
+use crate::kernels::copy::Elements;
+use crate::kernels::recurrent::{Cell, Pass, States};
+use crate::ops::cell::{check_mask, unroll};
 use crate::ops::{Outputs, apply_all, same_dtype};
 use crate::shape::Shape;
-use crate::tensor::{Elements, Tensor};
+use crate::tensor::Tensor;
 
 /// A recurrent layer over whole sequences, with tanh and sigmoid as activations, or its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +196,7 @@ impl Recurrent {
         let sizes = sequence.check(&operands, self.name())?;
         let [batch, time, units] = sizes;
         // Saturating: what memory cannot address is refused.
-        let columns = |k: usize| if k == states { saved_parts(sequence.cell).saturating_mul(units) } else { units };
+        let columns = |k: usize| if k == states { sequence.cell.saved_parts().saturating_mul(units) } else { units };
         for (k, given) in gradients.iter().enumerate().chain(after.iter().enumerate()) {
             same_dtype(operands.projected, given, self.name())?;
             if given.shape()[..] != [batch, time, columns(k)] {

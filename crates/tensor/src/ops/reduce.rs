@@ -2,15 +2,16 @@
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::{map, zip};
-use crate::kernels::fold::{Fold, larger, largest, smallest, sum, sum_of};
-use crate::kernels::reduce::by_row;
+use crate::kernels::fold::{Combine, Fold, larger, largest, smallest, sum, sum_of};
+use crate::kernels::reduce;
 use crate::kernels::scaled::{is_ordinary, magnitude};
 use crate::kernels::softmax::log_sum_exp;
+use crate::ops::elementwise::{map, zip};
 use crate::ops::repeated::once;
 use crate::ops::unary::converted;
 use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
+use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
 /// A reduction with its axes.
@@ -124,9 +125,27 @@ impl Reduce {
         x.shape().product(self.axes.iter().copied())
     }
 
+    /// What a kernel made of `x`, one element for each place along the other axes.
+    fn reduced(&self, x: &Tensor, buffer: Buffer) -> Tensor {
+        Tensor::from_buffer(buffer, x.shape().reduced(&self.axes, self.keepdims))
+    }
+
+    /// The fold of `x` over the axes.
+    pub(super) fn fold<T: Element, A: Element, C: Combine<A>>(
+        &self,
+        x: &Tensor,
+        fold: &Fold<A, impl Fn(T) -> A + Sync, C>,
+    ) -> Tensor {
+        self.reduced(x, fold.over(x.typed(), &self.axes))
+    }
+
+    /// `f` of every row along the axes.
+    pub(super) fn by_row<T: Element, A: Element>(&self, x: &Tensor, f: impl Fn(&[T]) -> A + Sync) -> Tensor {
+        self.reduced(x, reduce::by_row(x.typed(), &self.axes, f))
+    }
+
     /// The reduction of a tensor that it takes.
     fn computed(&self, x: &Tensor) -> Tensor {
-        let (axes, keep) = (&self.axes[..], self.keepdims);
         match self.reduction {
             Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin => {
                 with_dtype!(x.dtype(), T => self.order::<T>(x))
@@ -134,19 +153,15 @@ impl Reduce {
             Reduction::Any | Reduction::All => {
                 let any = self.reduction == Reduction::Any;
                 let combine = move |a: bool, b: bool| if any { a | b } else { a & b };
-                Fold { neutral: !any, lift: |x: bool| x, combine }.over(x, axes, keep)
+                self.fold(x, &Fold { neutral: !any, lift: |x: bool| x, combine })
             }
             _ => match x.dtype() {
                 DType::F32 => self.float::<f32>(x),
                 DType::F64 => self.float::<f64>(x),
                 DType::U8 | DType::Bool => self.of_bytes(x),
                 DType::I64 => match self.reduction {
-                    Reduction::Sum => {
-                        Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }.over(x, axes, keep)
-                    }
-                    Reduction::Prod => {
-                        Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }.over(x, axes, keep)
-                    }
+                    Reduction::Sum => self.fold(x, &Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }),
+                    Reduction::Prod => self.fold(x, &Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }),
                     // Only the result is rounded to float32: large integers differ by less than that holds.
                     _ => converted(&self.float::<f64>(&converted(x, DType::F64)), DType::F32).into_owned(),
                 },
@@ -155,17 +170,16 @@ impl Reduce {
     }
 
     fn float<T: Float>(&self, x: &Tensor) -> Tensor {
-        let (axes, keep) = (&self.axes[..], self.keepdims);
         let count = self.count(x);
         match self.reduction {
-            Reduction::Sum => sum::<T>().over::<T>(x, axes, keep),
+            Reduction::Sum => self.fold(x, &sum::<T>()),
             Reduction::Mean => {
                 let divisor = T::from_f64(count as f64);
-                let sums = sum::<T>().over::<T>(x, axes, keep);
+                let sums = self.fold(x, &sum::<T>());
                 if sums.elements::<T>().iter().fold(true, |all, sum| all & sum.is_finite()) {
                     return map(&sums, move |sum: T| sum / divisor);
                 }
-                let means = by_row(x, axes, keep, scaled_mean::<T>);
+                let means = self.by_row(x, scaled_mean::<T>);
                 zip(
                     sums.shape().clone(),
                     &sums,
@@ -175,12 +189,10 @@ impl Reduce {
                     },
                 )
             }
-            Reduction::Prod => {
-                Fold { neutral: T::one(), lift: |x: T| x, combine: |a: T, b: T| a * b }.over(x, axes, keep)
-            }
+            Reduction::Prod => self.fold(x, &Fold { neutral: T::one(), lift: |x: T| x, combine: |a: T, b: T| a * b }),
             Reduction::Var { correction } => {
                 let divisor = T::from_f64((count as f64 - correction).max(0.0));
-                by_row(x, axes, keep, |row: &[T]| {
+                self.by_row(x, |row: &[T]| {
                     let mean = sum().row(row) / T::from_f64(row.len() as f64);
                     let squares = sum_of(move |x: T| (x - mean) * (x - mean)).row(row);
                     let are_equal = || row.iter().all(|&x| x == row[0]);
@@ -190,15 +202,15 @@ impl Reduce {
                     scaled_variance(row, divisor)
                 })
             }
-            Reduction::LogSumExp => log_sum_exp::<T>(x, axes, keep),
+            Reduction::LogSumExp => self.reduced(x, log_sum_exp::<T>(x.typed(), &self.axes)),
             Reduction::Norm => {
-                let squares = sum_of(|x: T| x * x).over(x, axes, keep);
+                let squares = self.fold(x, &sum_of(|x: T| x * x));
                 // The sums of squares are the answer unless some over- or underflowed.
                 let safe = T::from_f64(1e-20)..T::from_f64(1e30);
                 if squares.elements::<T>().iter().all(|square| safe.contains(square)) {
                     return map(&squares, |x: T| x.sqrt());
                 }
-                let norms = by_row(x, axes, keep, scaled_norm::<T>);
+                let norms = self.by_row(x, scaled_norm::<T>);
                 zip(squares.shape().clone(), &squares, &norms, move |squares: T, norm: T| {
                     if safe.contains(&squares) { squares.sqrt() } else { norm }
                 })
@@ -213,12 +225,11 @@ impl Reduce {
     }
 
     fn order<T: Element>(&self, x: &Tensor) -> Tensor {
-        let (axes, keep) = (&self.axes[..], self.keepdims);
         match self.reduction {
-            Reduction::ArgMax => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a > b)),
-            Reduction::ArgMin => by_row(x, axes, keep, |row: &[T]| first_extreme(row, |a, b| a < b)),
-            Reduction::Max => largest::<T>().over::<T>(x, axes, keep),
-            _ => smallest::<T>().over::<T>(x, axes, keep),
+            Reduction::ArgMax => self.by_row(x, |row: &[T]| first_extreme(row, |a, b| a > b)),
+            Reduction::ArgMin => self.by_row(x, |row: &[T]| first_extreme(row, |a, b| a < b)),
+            Reduction::Max => self.fold(x, &largest::<T>()),
+            _ => self.fold(x, &smallest::<T>()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Reductions of views that repeat elements: each element is read once, however often it is repeated.
 
 use crate::dtype::{DType, Float};
-use crate::kernels::elementwise::map;
+use crate::layout::Layout;
+use crate::ops::elementwise::map;
 use crate::ops::{Reduce, Reduction};
 use crate::tensor::Tensor;
 
@@ -17,7 +18,7 @@ pub(super) fn once(x: &Tensor) -> Option<Tensor> {
         return None;
     }
     let size = |axis: usize| if is_repeated(x, axis) { 1 } else { x.shape()[axis] };
-    Some(x.restrided((0..x.rank()).map(size).collect(), x.strides().clone(), x.offset()))
+    Some(x.with_layout(Layout::new((0..x.rank()).map(size).collect(), x.strides().clone(), x.offset())))
 }
 
 impl Reduce {
@@ -38,8 +39,7 @@ impl Reduce {
         };
         // What is repeated along the axes that stay is repeated in the result.
         let kept = x.shape().reduced(&self.axes, true);
-        let strides = reduced.strides().broadcast(reduced.shape(), &kept).expect("axes of size 1 grow");
-        let kept = reduced.restrided(kept, strides, reduced.offset());
+        let kept = reduced.with_layout(reduced.layout().broadcast(&kept).expect("axes of size 1 grow"));
         if self.keepdims { kept } else { kept.reshaped(x.shape().reduced(&self.axes, false)) }
     }
 

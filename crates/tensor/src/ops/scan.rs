@@ -9,6 +9,7 @@ use crate::kernels::scan::{cumulate, order};
 use crate::ops::unary::converted;
 use crate::ops::{Outputs, apply, apply_pair, check_axis, operands};
 use crate::shape::{Integer, normalize_axis};
+use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
 /// An operation along one axis, which keeps its place.
@@ -63,13 +64,15 @@ impl Scan {
         let (Scan::CumSum { axis } | Scan::CumProd { axis } | Scan::Sort { axis, .. } | Scan::TopK { axis, .. }) = self;
         check_axis(axis, x.rank(), self.name())?;
         let sorted = |count: usize, descending: bool| {
-            let indices = order(x, axis, count, descending);
-            let values = with_dtype!(x.dtype(), T => gather::<T>(x, &indices, axis));
-            Ok(smallvec![values, indices])
+            let shape = x.shape().with(axis, count);
+            let order = with_dtype!(x.dtype(), T => order::<T>(x.typed(), axis, count, descending));
+            let indices = Tensor::from_buffer(order, shape.clone());
+            let values = with_dtype!(x.dtype(), T => gather::<T>(x.typed(), indices.typed(), axis));
+            Ok(smallvec![Tensor::from_buffer(values, shape), indices])
         };
         match self {
-            Scan::CumSum { .. } => Ok(smallvec![sums(x, axis)]),
-            Scan::CumProd { .. } => Ok(smallvec![products(x, axis)]),
+            Scan::CumSum { .. } => Ok(smallvec![Tensor::from_buffer(sums(x, axis), x.shape().clone())]),
+            Scan::CumProd { .. } => Ok(smallvec![Tensor::from_buffer(products(x, axis), x.shape().clone())]),
             Scan::Sort { descending, .. } => sorted(x.shape()[axis], descending),
             Scan::TopK { k, largest, .. } if k <= x.shape()[axis] => sorted(k, largest),
             Scan::TopK { k, .. } => {
@@ -81,19 +84,25 @@ impl Scan {
 }
 
 /// Floats are accumulated in float64, so that the last sum of many is as good as the first.
-fn sums(x: &Tensor, axis: usize) -> Tensor {
+fn sums(x: &Tensor, axis: usize) -> Buffer {
     match x.dtype() {
-        DType::F32 => cumulate(x, axis, 0.0, |sum: f64, x: f32| sum + x as f64, |sum| sum as f32),
-        DType::F64 => cumulate(x, axis, 0.0, |sum: f64, x: f64| sum + x, |sum| sum),
-        _ => cumulate(&converted(x, DType::I64), axis, 0, i64::wrapping_add, |sum| sum),
+        DType::F32 => cumulate(x.typed(), axis, 0.0, |sum: f64, x: f32| sum + x as f64, |sum| sum as f32),
+        DType::F64 => cumulate(x.typed(), axis, 0.0, |sum: f64, x: f64| sum + x, |sum| sum),
+        DType::I64 | DType::U8 | DType::Bool => {
+            cumulate(converted(x, DType::I64).typed(), axis, 0, i64::wrapping_add, |sum| sum)
+        }
     }
 }
 
-fn products(x: &Tensor, axis: usize) -> Tensor {
+fn products(x: &Tensor, axis: usize) -> Buffer {
     match x.dtype() {
-        DType::F32 => cumulate(x, axis, 1.0, |product: f64, x: f32| product * x as f64, |product| product as f32),
-        DType::F64 => cumulate(x, axis, 1.0, |product: f64, x: f64| product * x, |product| product),
-        _ => cumulate(&converted(x, DType::I64), axis, 1, i64::wrapping_mul, |product| product),
+        DType::F32 => {
+            cumulate(x.typed(), axis, 1.0, |product: f64, x: f32| product * x as f64, |product| product as f32)
+        }
+        DType::F64 => cumulate(x.typed(), axis, 1.0, |product: f64, x: f64| product * x, |product| product),
+        DType::I64 | DType::U8 | DType::Bool => {
+            cumulate(converted(x, DType::I64).typed(), axis, 1, i64::wrapping_mul, |product| product)
+        }
     }
 }
 

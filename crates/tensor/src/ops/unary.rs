@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use crate::dtype::{DType, Element, Float, with_dtype, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::copy::row_major;
-use crate::kernels::elementwise::{Function, map, map_long};
+use crate::kernels::elementwise::Function;
 use crate::kernels::finite::all_finite;
 use crate::kernels::math;
+use crate::ops::elementwise::{map, map_long};
 use crate::ops::repeated::once;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
@@ -345,7 +345,7 @@ fn cast(x: &Tensor, dtype: DType) -> Tensor {
     }
     fn to<A: Element, B: Element>(x: &Tensor) -> Tensor {
         if const { A::DTYPE as u8 == B::DTYPE as u8 } {
-            row_major::<A>(x)
+            x.row_major()
         } else if const { first(A::DTYPE, B::DTYPE) as u8 != B::DTYPE as u8 } {
             cast(&cast(x, first(A::DTYPE, B::DTYPE)), B::DTYPE)
         } else if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
@@ -412,7 +412,7 @@ impl Tensor {
     pub fn all_finite(&self) -> bool {
         let x = once(self);
         let x = x.as_ref().unwrap_or(self);
-        with_float!(x.dtype(), T => x.size() == 0 || all_finite::<T>(x), else true)
+        with_float!(x.dtype(), T => x.size() == 0 || all_finite::<T>(x.typed()), else true)
     }
 
     /// The opposite of each truth value.

@@ -7,8 +7,9 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::{PairFunction, zip_long};
+use crate::kernels::elementwise::PairFunction;
 use crate::kernels::math;
+use crate::ops::elementwise::zip_long;
 use crate::ops::unary::{SELU, widely};
 use crate::ops::{operands, same_dtype};
 use crate::shape::Shape;

@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::kernels::gemm::{Matrices, gemm};
+use crate::kernels::gemm::gemm;
+use crate::kernels::matrices::Matrices;
 use crate::kernels::threads::{for_chunks, thread_count};
 
 /// The peaks of a machine with the threads of the current pool, which bound every operation from

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::machine::{self, Machine};
 use super::report::{Profile, Summary};
 use super::{Event, What};
-use crate::kernels::memory::pool_statistics;
+use crate::memory::pool_statistics;
 
 /// Whether any profiler runs: the one thing that is looked at while none does.
 static RUNNING: AtomicBool = AtomicBool::new(false);

@@ -6,7 +6,7 @@ use crate::shape::{Shape, Strides};
 
 /// A shape with the strides of `N` operands, axes merged where all operands allow it: the last
 /// axis is the inner loop, as long as it can be.
-pub(crate) struct Walk<const N: usize> {
+pub(crate) struct LoopNest<const N: usize> {
     /// Sizes and strides of the outer axes, outermost first.
     outer: SmallVec<[(usize, [isize; N]); 6]>,
     /// Length of the inner loop.
@@ -17,7 +17,7 @@ pub(crate) struct Walk<const N: usize> {
     start: [isize; N],
 }
 
-impl<const N: usize> Walk<N> {
+impl<const N: usize> LoopNest<N> {
     /// `operands` are strides (one for each axis of `shape`) and offset of each operand.
     pub(crate) fn new(shape: &Shape, operands: [(&Strides, usize); N]) -> Self {
         let mut axes: SmallVec<[(usize, [isize; N]); 6]> = SmallVec::new();
@@ -34,13 +34,13 @@ impl<const N: usize> Walk<N> {
             }
         }
         let (inner, steps) = axes.pop().unwrap_or((1, [1; N]));
-        Walk { outer: axes, inner, steps, start: operands.map(|(_, offset)| offset as isize) }
+        LoopNest { outer: axes, inner, steps, start: operands.map(|(_, offset)| offset as isize) }
     }
 
     /// A single row of so many elements; `operands` are the stride and offset of each.
     pub(crate) fn row(length: usize, operands: [(isize, usize); N]) -> Self {
         let (steps, start) = (operands.map(|(step, _)| step), operands.map(|(_, offset)| offset as isize));
-        Walk { outer: SmallVec::new(), inner: length, steps, start }
+        LoopNest { outer: SmallVec::new(), inner: length, steps, start }
     }
 
     /// Whether it is a single row.
@@ -66,16 +66,16 @@ impl<const N: usize> Walk<N> {
     }
 }
 
-impl Walk<1> {
+impl LoopNest<1> {
     /// Whether the rows of the operand lie side by side, and not their elements.
     pub(crate) fn is_transposed(&self) -> bool {
         self.steps != [1] && self.outer.last().is_some_and(|(_, steps)| *steps == [1])
     }
 }
 
-/// An iterator over runs; see [`Walk::runs`].
+/// An iterator over runs; see [`LoopNest::runs`].
 pub(crate) struct Runs<'a, const N: usize> {
-    walk: &'a Walk<N>,
+    walk: &'a LoopNest<N>,
     /// Where the next run starts: index along each outer axis, offsets of its row, column in it.
     index: SmallVec<[usize; 6]>,
     offsets: [isize; N],
@@ -112,7 +112,7 @@ impl<const N: usize> Iterator for Runs<'_, N> {
         if self.position >= self.count {
             return None;
         }
-        let Walk { outer, inner, steps, .. } = self.walk;
+        let LoopNest { outer, inner, steps, .. } = self.walk;
         let length = (inner - self.column).min(self.count - self.position);
         let at = std::array::from_fn(|k| self.offsets[k] + self.column as isize * steps[k]);
         let run = (self.position, at, length);
@@ -136,11 +136,11 @@ mod tests {
     #[test]
     fn axes_that_continue_each_other_are_merged() {
         let shape = Shape::from([2, 3, 4]);
-        let walk = Walk::new(&shape, [(&shape.strides(), 0)]);
+        let walk = LoopNest::new(&shape, [(&shape.strides(), 0)]);
         assert_eq!((walk.outer.len(), walk.inner, walk.steps), (0, 24, [1]));
         // Broadcast along the middle axis: nothing to merge.
         let strides = Shape::from([2, 1, 4]).strides().broadcast(&[2, 1, 4].into(), &shape).unwrap();
-        let walk = Walk::new(&shape, [(&strides, 5)]);
+        let walk = LoopNest::new(&shape, [(&strides, 5)]);
         assert_eq!((walk.outer.len(), walk.inner, walk.steps), (2, 4, [1]));
         let runs: Vec<_> = walk.runs(3, 10).collect();
         assert_eq!(runs, [(0, [8], 1), (1, [5], 4), (5, [5], 4), (9, [9], 1)]);
@@ -149,6 +149,6 @@ mod tests {
     #[test]
     fn nothing_is_walked_in_an_empty_shape() {
         let shape = Shape::from([2, 0, 3]);
-        assert_eq!(Walk::new(&shape, [(&shape.strides(), 0)]).runs(0, 0).count(), 0);
+        assert_eq!(LoopNest::new(&shape, [(&shape.strides(), 0)]).runs(0, 0).count(), 0);
     }
 }

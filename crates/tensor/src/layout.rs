@@ -1,0 +1,150 @@
+//! Where the elements of a tensor lie in its storage.
+
+use crate::shape::{Shape, Strides};
+
+/// Shape, strides and offset of a view of a slice.
+#[derive(Clone)]
+pub(crate) struct Layout {
+    shape: Shape,
+    strides: Strides,
+    offset: usize,
+}
+
+impl Layout {
+    /// Strides, one for each axis of `shape`, and the place of the first element.
+    pub(crate) fn new(shape: Shape, strides: Strides, offset: usize) -> Layout {
+        Layout { shape, strides, offset }
+    }
+
+    /// All of a slice in row-major order.
+    pub(crate) fn row_major(shape: Shape) -> Layout {
+        let strides = shape.strides();
+        Layout { shape, strides, offset: 0 }
+    }
+
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(crate) fn strides(&self) -> &Strides {
+        &self.strides
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        self.shape.rank()
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.shape.size()
+    }
+
+    /// Whether the elements lie in row-major order without gaps.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        let mut step = 1;
+        for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).rev() {
+            if size != 1 && stride != step {
+                return self.size() == 0;
+            }
+            step *= size as isize;
+        }
+        true
+    }
+
+    /// The same elements in row-major order under another shape of the same size; `None` if no strides do that and the
+    /// elements must be copied.
+    pub(crate) fn reshaped(&self, shape: &Shape) -> Option<Layout> {
+        let strides = match self.is_contiguous() {
+            true => shape.strides(),
+            false => self.strides.reshaped(&self.shape, shape)?,
+        };
+        Some(Layout { shape: shape.clone(), strides, offset: self.offset })
+    }
+
+    /// This layout repeated to a shape; `None` if it does not broadcast to it.
+    pub(crate) fn broadcast(&self, shape: &Shape) -> Option<Layout> {
+        let strides = self.strides.broadcast(&self.shape, shape)?;
+        Some(Layout { shape: shape.clone(), strides, offset: self.offset })
+    }
+
+    /// The axes in another order, each once.
+    pub(crate) fn permuted(&self, order: &[usize]) -> Layout {
+        let shape = order.iter().map(|&axis| self.shape[axis]).collect();
+        let strides = order.iter().map(|&axis| self.strides[axis]).collect();
+        Layout { shape, strides, offset: self.offset }
+    }
+}
+
+/// The elements that a kernel reads: a slice, and the layout of a view of it.
+pub(crate) struct View<'a, T> {
+    /// The whole slice, of which the view may be a part.
+    pub(crate) data: &'a [T],
+    layout: &'a Layout,
+}
+
+impl<T> Clone for View<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<'_, T> {}
+
+impl<'a, T> View<'a, T> {
+    /// The elements of `data` that `layout` leads to.
+    pub(crate) fn new(data: &'a [T], layout: &'a Layout) -> View<'a, T> {
+        View { data, layout }
+    }
+
+    pub(crate) fn shape(self) -> &'a Shape {
+        &self.layout.shape
+    }
+
+    pub(crate) fn strides(self) -> &'a Strides {
+        &self.layout.strides
+    }
+
+    pub(crate) fn offset(self) -> usize {
+        self.layout.offset
+    }
+
+    pub(crate) fn rank(self) -> usize {
+        self.layout.rank()
+    }
+
+    pub(crate) fn size(self) -> usize {
+        self.layout.size()
+    }
+
+    pub(crate) fn is_contiguous(self) -> bool {
+        self.layout.is_contiguous()
+    }
+
+    pub(crate) fn layout(self) -> &'a Layout {
+        self.layout
+    }
+
+    /// The elements in row-major order, if they lie so.
+    pub(crate) fn as_slice(self) -> Option<&'a [T]> {
+        self.is_contiguous().then(|| match self.size() {
+            0 => &[],
+            size => &self.data[self.offset()..self.offset() + size],
+        })
+    }
+
+    /// The strides by which the elements are read as a tensor of `shape`, which the caller has checked that they
+    /// broadcast to.
+    pub(crate) fn broadcast_strides(self, shape: &Shape) -> Strides {
+        self.strides().broadcast(self.shape(), shape).expect("the operation checks that its operands broadcast")
+    }
+}
+
+impl<T: Copy> View<'_, T> {
+    /// The first element of a view that has one.
+    pub(crate) fn first(self) -> T {
+        self.data[self.offset()]
+    }
+}
