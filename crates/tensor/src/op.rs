@@ -9,8 +9,8 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::ops::{
-    Binary, Conv, Fused, Index, Linalg, Matmul, Movement, Normalize, Pool, Recurrent, Reduce, Scan, Split, Unary,
-    UnaryGradient,
+    Binary, Conv, Fused, Index, Linalg, Logic, Matmul, Movement, Normalize, Pool, Recurrent, Reduce, Scan, Split,
+    Unary, UnaryGradient,
 };
 use crate::tensor::Tensor;
 
@@ -23,6 +23,8 @@ pub enum Op {
     UnaryGradient(UnaryGradient),
     /// Two broadcast operands, element by element.
     Binary(Binary),
+    /// Comparisons and other questions, element by element, whose answers are truth values.
+    Logic(Logic),
     /// Along one or several axes, which vanish or become 1.
     Reduce(Reduce),
     /// Along one axis, which keeps its place: cumulative sums, sorting.
@@ -125,6 +127,7 @@ families!(
     Unary,
     UnaryGradient,
     Binary,
+    Logic,
     Reduce,
     Matmul,
     Conv,

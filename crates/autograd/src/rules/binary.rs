@@ -13,8 +13,6 @@ pub(super) fn needs(op: &Binary) -> Needs {
         Binary::Div | Binary::Pow | Binary::Maximum | Binary::Minimum | Binary::Atan2 | Binary::Remainder => {
             Needs::Inputs
         }
-        Binary::Equal | Binary::NotEqual | Binary::Less | Binary::LessEqual => Needs::Nothing,
-        Binary::Greater | Binary::GreaterEqual | Binary::And | Binary::Or | Binary::Xor => Needs::Nothing,
     }
 }
 
@@ -49,9 +47,6 @@ pub(super) fn backward(op: &Binary, site: &Site, g: &Tensor, k: usize) -> Result
         Binary::Remainder if first => g.clone(),
         Binary::Remainder => g.try_mul(a().floor_div(b())?)?.try_neg()?,
         Binary::FloorDiv => g.zeros_like(),
-        // Truth values have no gradient, so that none arrives here.
-        Binary::Equal | Binary::NotEqual | Binary::Less | Binary::LessEqual => return Ok(None),
-        Binary::Greater | Binary::GreaterEqual | Binary::And | Binary::Or | Binary::Xor => return Ok(None),
     }))
 }
 

@@ -69,6 +69,8 @@ pub(crate) fn needs(op: &Op) -> Needs {
         Op::Fused(op) => fused::needs(op),
         Op::Recurrent(op) => recurrent::needs(op),
         Op::Linalg(op) => linalg::needs(op),
+        // Truth values have no gradient.
+        Op::Logic(_) => Needs::Nothing,
         Op::Custom(_) => Needs::Both,
     }
 }
@@ -93,6 +95,7 @@ pub(crate) fn backward(op: &Op, site: &Site, gradients: &[Option<Tensor>]) -> Re
         (Op::Movement(op), Some(gradient)) => movement::backward(op, site, gradient),
         (Op::Index(op), Some(gradient)) => index::backward(op, site, gradient),
         (Op::Fused(op), Some(gradient)) => fused::backward(op, site, gradient),
+        (Op::Logic(_), Some(_)) => Ok(smallvec![None; site.arity()]),
         (Op::Custom(op), Some(gradient)) => {
             let inputs: Vec<Tensor> = (0..site.arity()).map(|k| site.input(k).clone()).collect();
             let parts = op.backward(&inputs, site.output(), gradient)?;

@@ -9,7 +9,6 @@ use crate::site::Site;
 pub(super) fn needs(op: &Unary) -> Needs {
     match op {
         Unary::Neg | Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Cast { .. } => Needs::Nothing,
-        Unary::Not | Unary::IsNan | Unary::IsFinite => Needs::Nothing,
         Unary::Exp | Unary::Expm1 | Unary::Sqrt | Unary::Rsqrt | Unary::Reciprocal => Needs::Output,
         Unary::Tan | Unary::Tanh | Unary::Sigmoid | Unary::Relu => Needs::Output,
         Unary::Abs | Unary::Square | Unary::Log | Unary::Log1p | Unary::Sin | Unary::Cos | Unary::Erf => Needs::Inputs,
@@ -53,7 +52,5 @@ pub(super) fn backward(op: &Unary, site: &Site, g: &Tensor) -> Result<Option<Ten
         Unary::Pow { exponent: 0.0 } => g.zeros_like(),
         Unary::Pow { exponent } => g.try_mul(x().pow(exponent - 1.0)?.try_mul(exponent)?)?,
         Unary::Cast { .. } => g.cast(site.dtype(0)),
-        // Truth values have no gradient, so that none arrives here.
-        Unary::Not | Unary::IsNan | Unary::IsFinite => return Ok(None),
     }))
 }

@@ -9,8 +9,10 @@ pub(crate) mod depthwise;
 pub(crate) mod elementwise;
 pub(crate) mod finite;
 pub(crate) mod fold;
+pub(crate) mod functions;
 pub(crate) mod gemm;
 mod gemv;
+pub(crate) mod gradients;
 pub(crate) mod index;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;

@@ -6,6 +6,7 @@ use crate::operand::{Argument, Operand};
 use crate::ops::elementwise::zip;
 use crate::ops::unary::converted;
 use crate::ops::{Unary, apply, operands, same_dtype};
+use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// Rows: variant, method, name, documentation.
@@ -65,24 +66,6 @@ binary_table! {
     Remainder remainder "remainder";
     /// `floor(a / b)`. Integers stay integers, and by 0 give 0. The derivative is 0.
     FloorDiv floor_div "floor_div";
-    /// Whether `a = b`.
-    Equal equal "equal";
-    /// Whether `a ≠ b`.
-    NotEqual not_equal "not_equal";
-    /// Whether `a < b`.
-    Less less "less";
-    /// Whether `a ≤ b`.
-    LessEqual less_equal "less_equal";
-    /// Whether `a > b`.
-    Greater greater "greater";
-    /// Whether `a ≥ b`.
-    GreaterEqual greater_equal "greater_equal";
-    /// Whether both are true; truth values only.
-    And logical_and "logical_and";
-    /// Whether one or both are true; truth values only.
-    Or logical_or "logical_or";
-    /// Whether exactly one is true; truth values only.
-    Xor logical_xor "logical_xor";
 }
 
 impl Binary {
@@ -94,98 +77,56 @@ impl Binary {
         let [a, b] = operands(inputs, self.name())?;
         same_dtype(a, b, self.name())?;
         let shape = a.shape().broadcast(b.shape(), self.name())?;
-        macro_rules! kernel {
-            ($T:ty, $f:expr) => {
-                Ok(zip::<$T, _>(shape, a, b, $f))
-            };
-        }
-        macro_rules! compare {
-            ($op:tt) => {
-                match a.dtype() {
-                    DType::F32 => kernel!(f32, |a, b| a $op b),
-                    DType::F64 => kernel!(f64, |a, b| a $op b),
-                    // `u8` and `bool` comparisons are rare, so they go through `i64`.
-                    _ => Ok(zip(shape, &converted(a, DType::I64), &converted(b, DType::I64), |a: i64, b: i64| a $op b)),
-                }
-            };
-        }
-        match self {
-            Binary::Equal => compare!(==),
-            Binary::NotEqual => compare!(!=),
-            Binary::Less => compare!(<),
-            Binary::LessEqual => compare!(<=),
-            Binary::Greater => compare!(>),
-            Binary::GreaterEqual => compare!(>=),
-            Binary::And | Binary::Or | Binary::Xor => {
-                if a.dtype() != DType::Bool {
-                    return Err(Error::dtype(self.name(), a.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
-                }
-                match self {
-                    Binary::And => kernel!(bool, |a, b| a & b),
-                    Binary::Or => kernel!(bool, |a, b| a | b),
-                    _ => kernel!(bool, |a, b| a ^ b),
-                }
+        match a.dtype() {
+            DType::F32 => Ok(self.float::<f32>(shape, a, b)),
+            DType::F64 => Ok(self.float::<f64>(shape, a, b)),
+            DType::I64 => Ok(self.integer(shape, a, b)),
+            DType::U8 => {
+                // Through int64, whose low byte is what wrapping arithmetic on bytes gives.
+                let wide = self.integer(shape, &converted(a, DType::I64), &converted(b, DType::I64));
+                Ok(if wide.dtype() == DType::I64 { converted(&wide, DType::U8).into_owned() } else { wide })
             }
-            _ => match a.dtype() {
-                DType::F32 => Ok(self.float::<f32>(shape, a, b)),
-                DType::F64 => Ok(self.float::<f64>(shape, a, b)),
-                DType::I64 => Ok(self.integer(shape, a, b)),
-                DType::U8 => {
-                    // Through int64, whose low byte is what wrapping arithmetic on bytes gives.
-                    let wide = self.integer(shape, &converted(a, DType::I64), &converted(b, DType::I64));
-                    Ok(if wide.dtype() == DType::I64 { converted(&wide, DType::U8).into_owned() } else { wide })
-                }
-                DType::Bool => {
-                    Err(Error::dtype(self.name(), DType::Bool, "a number; cast it first, as in `x.cast(DType::F32)`"))
-                }
-            },
+            DType::Bool => {
+                Err(Error::dtype(self.name(), DType::Bool, "a number; cast it first, as in `x.cast(DType::F32)`"))
+            }
         }
     }
 
-    fn float<T: Float>(self, shape: crate::Shape, a: &Tensor, b: &Tensor) -> Tensor {
-        macro_rules! kernel {
-            (|$a:ident, $b:ident| $f:expr) => {
-                zip(shape, a, b, |$a: T, $b: T| $f)
-            };
-        }
+    fn float<T: Float>(self, shape: Shape, a: &Tensor, b: &Tensor) -> Tensor {
         match self {
-            Binary::Add => kernel!(|a, b| a + b),
-            Binary::Sub => kernel!(|a, b| a - b),
-            Binary::Mul => kernel!(|a, b| a * b),
-            Binary::MulNoNan => kernel!(|a, b| if b == T::zero() { T::zero() } else { a * b }),
-            Binary::Div => kernel!(|a, b| a / b),
-            Binary::Pow => kernel!(|a, b| a.powf(b)),
-            Binary::Maximum => kernel!(|a, b| if a > b || a.is_nan() { a } else { b }),
-            Binary::Minimum => kernel!(|a, b| if a < b || a.is_nan() { a } else { b }),
-            Binary::Atan2 => kernel!(|a, b| a.atan2(b)),
-            Binary::FloorDiv => kernel!(|a, b| floor_div(a, b)),
-            Binary::Remainder => kernel!(|a, b| remainder(a, b)),
-            _ => unreachable!("{} gives truth values", self.name()),
+            Binary::Add => zip(shape, a, b, |a: T, b: T| a + b),
+            Binary::Sub => zip(shape, a, b, |a: T, b: T| a - b),
+            Binary::Mul => zip(shape, a, b, |a: T, b: T| a * b),
+            Binary::MulNoNan => zip(shape, a, b, |a: T, b: T| if b == T::zero() { T::zero() } else { a * b }),
+            Binary::Div => zip(shape, a, b, |a: T, b: T| a / b),
+            Binary::Pow => zip(shape, a, b, |a: T, b: T| a.powf(b)),
+            Binary::Maximum => zip(shape, a, b, |a: T, b: T| if a > b || a.is_nan() { a } else { b }),
+            Binary::Minimum => zip(shape, a, b, |a: T, b: T| if a < b || a.is_nan() { a } else { b }),
+            Binary::Atan2 => zip(shape, a, b, |a: T, b: T| a.atan2(b)),
+            Binary::FloorDiv => zip(shape, a, b, |a: T, b: T| floor_div(a, b)),
+            Binary::Remainder => zip(shape, a, b, |a: T, b: T| remainder(a, b)),
         }
     }
 
-    fn integer(self, shape: crate::Shape, a: &Tensor, b: &Tensor) -> Tensor {
-        macro_rules! kernel {
-            (|$a:ident, $b:ident| $f:expr) => {
-                zip(shape, a, b, |$a: i64, $b: i64| $f)
-            };
-        }
+    fn integer(self, shape: Shape, a: &Tensor, b: &Tensor) -> Tensor {
         match self {
-            Binary::Add => kernel!(|a, b| a.wrapping_add(b)),
-            Binary::Sub => kernel!(|a, b| a.wrapping_sub(b)),
-            Binary::Mul | Binary::MulNoNan => kernel!(|a, b| a.wrapping_mul(b)),
-            Binary::Div => kernel!(|a, b| (a as f64 / b as f64) as f32),
-            Binary::Pow => kernel!(|a, b| (a as f64).powf(b as f64) as f32),
-            Binary::Atan2 => kernel!(|a, b| (a as f64).atan2(b as f64) as f32),
-            Binary::Maximum => kernel!(|a, b| a.max(b)),
-            Binary::Minimum => kernel!(|a, b| a.min(b)),
-            Binary::FloorDiv => kernel!(|a, b| if b == 0 { 0 } else { integer_floor_div(a, b) }),
-            Binary::Remainder => {
-                kernel!(|a, b| if b == 0 { 0 } else { a.wrapping_sub(b.wrapping_mul(integer_floor_div(a, b))) })
-            }
-            _ => unreachable!("{} gives truth values", self.name()),
+            Binary::Add => zip(shape, a, b, |a: i64, b: i64| a.wrapping_add(b)),
+            Binary::Sub => zip(shape, a, b, |a: i64, b: i64| a.wrapping_sub(b)),
+            Binary::Mul | Binary::MulNoNan => zip(shape, a, b, |a: i64, b: i64| a.wrapping_mul(b)),
+            Binary::Div => zip(shape, a, b, |a: i64, b: i64| (a as f64 / b as f64) as f32),
+            Binary::Pow => zip(shape, a, b, |a: i64, b: i64| (a as f64).powf(b as f64) as f32),
+            Binary::Atan2 => zip(shape, a, b, |a: i64, b: i64| (a as f64).atan2(b as f64) as f32),
+            Binary::Maximum => zip(shape, a, b, |a: i64, b: i64| a.max(b)),
+            Binary::Minimum => zip(shape, a, b, |a: i64, b: i64| a.min(b)),
+            Binary::FloorDiv => zip(shape, a, b, |a: i64, b: i64| if b == 0 { 0 } else { integer_floor_div(a, b) }),
+            Binary::Remainder => zip(shape, a, b, integer_remainder),
         }
     }
+}
+
+#[inline(always)]
+fn integer_remainder(a: i64, b: i64) -> i64 {
+    if b == 0 { 0 } else { a.wrapping_sub(b.wrapping_mul(integer_floor_div(a, b))) }
 }
 
 /// The remainder with the sign of `b`, exact (not through the rounded quotient).
@@ -223,7 +164,8 @@ impl Tensor {
         // The type that a number beside this tensor takes; `/` and `pow` give floats anyway.
         let beside = match op {
             Binary::Div | Binary::Atan2 => self.dtype().to_float(),
-            _ => self.dtype(),
+            Binary::Add | Binary::Sub | Binary::Mul | Binary::MulNoNan | Binary::Pow => self.dtype(),
+            Binary::Maximum | Binary::Minimum | Binary::Remainder | Binary::FloorDiv => self.dtype(),
         };
         let number = matches!(other, Argument::Number(_));
         let other = other.into_tensor(beside, op.name())?;

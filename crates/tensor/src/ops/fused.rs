@@ -84,8 +84,12 @@ impl Fused {
             Fused::Softmax { axis } => {
                 let [x] = operands(inputs, self.name())?;
                 check_axis(axis, x.rank(), self.name())?;
-                let x = &converted(x, x.dtype().to_float());
-                Ok(with_float!(x.dtype(), T => along([x], axis, |[x]| softmax::softmax::<T>(x)), else unreachable!()))
+                Ok(match x.dtype() {
+                    DType::F64 => along([x], axis, |[x]| softmax::softmax::<f64>(x)),
+                    DType::F32 | DType::I64 | DType::U8 | DType::Bool => {
+                        along([&*converted(x, DType::F32)], axis, |[x]| softmax::softmax::<f32>(x))
+                    }
+                })
             }
             Fused::MaskedSoftmax { causal } => {
                 let (x, mask) = self.masked(inputs, causal)?;
@@ -98,10 +102,12 @@ impl Fused {
             Fused::LogSoftmax { axis } => {
                 let [x] = operands(inputs, self.name())?;
                 check_axis(axis, x.rank(), self.name())?;
-                let x = &converted(x, x.dtype().to_float());
-                Ok(
-                    with_float!(x.dtype(), T => along([x], axis, |[x]| softmax::log_softmax::<T>(x)), else unreachable!()),
-                )
+                Ok(match x.dtype() {
+                    DType::F64 => along([x], axis, |[x]| softmax::log_softmax::<f64>(x)),
+                    DType::F32 | DType::I64 | DType::U8 | DType::Bool => {
+                        along([&*converted(x, DType::F32)], axis, |[x]| softmax::log_softmax::<f32>(x))
+                    }
+                })
             }
             Fused::SoftmaxCrossEntropy => {
                 let [logits, targets] = operands(inputs, self.name())?;

@@ -57,7 +57,7 @@ impl Linalg {
     pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let matrices = match self {
             Linalg::Solve | Linalg::SolveTriangular { .. } => batch_of(&outputs[0]).size(),
-            _ => batch_of(inputs[0]).size(),
+            Linalg::Cholesky | Linalg::Det | Linalg::Slogdet | Linalg::Eigh | Linalg::Qr => batch_of(inputs[0]).size(),
         };
         let size = |x: &Tensor, axis: usize| x.shape()[x.rank() - 2 + axis] as u64;
         let (rows, n) = (size(inputs[0], 0), size(inputs[0], 1));

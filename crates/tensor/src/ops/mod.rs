@@ -2,6 +2,9 @@
 //!
 //! Each family has a file here with its enum, its checks of shapes and types, and the methods of
 //! [`Tensor`] that build it; the file of the same name in the crate `autograd` holds its rules.
+//!
+//! Matches are exhaustive: an operation without a kernel does not compile.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 /// The names of a family: `name` of an operation and the list of all, from one table, so that the
 /// list cannot miss a variant that `name` knows.
@@ -32,6 +35,7 @@ mod elementwise;
 mod fused;
 mod index;
 mod linalg;
+mod logic;
 mod matmul;
 mod movement;
 mod normalize;
@@ -58,6 +62,7 @@ pub use conv::{Conv, ConvOptions, Padding, Windows};
 pub use fused::Fused;
 pub use index::Index;
 pub use linalg::Linalg;
+pub use logic::Logic;
 pub use matmul::Matmul;
 pub use movement::Movement;
 pub use normalize::{Normalize, magnitudes};
@@ -88,6 +93,7 @@ fn forward(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
         Op::Unary(_)
         | Op::UnaryGradient(_)
         | Op::Binary(_)
+        | Op::Logic(_)
         | Op::Reduce(_)
         | Op::Matmul(_)
         | Op::Conv(_)
@@ -105,6 +111,7 @@ fn forward_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
         Op::Unary(op) => op.forward(inputs),
         Op::UnaryGradient(op) => op.forward(inputs),
         Op::Binary(op) => op.forward(inputs),
+        Op::Logic(op) => op.forward(inputs),
         Op::Reduce(op) => op.forward(inputs),
         Op::Matmul(op) => op.forward(inputs),
         Op::Conv(op) => op.forward(inputs),
@@ -126,6 +133,7 @@ fn has_several_outputs(op: &Op) -> bool {
         Op::Unary(_)
         | Op::UnaryGradient(_)
         | Op::Binary(_)
+        | Op::Logic(_)
         | Op::Reduce(_)
         | Op::Matmul(_)
         | Op::Conv(_)

@@ -79,12 +79,11 @@ impl Movement {
     }
 
     pub(super) fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor> {
-        if let Movement::Concat { axis } = self {
-            return concat(inputs, *axis);
-        }
-        let [x] = operands(inputs, self.name())?;
+        let one = || operands(inputs, self.name()).map(|[x]| x);
         match self {
+            Movement::Concat { axis } => concat(inputs, *axis),
             Movement::Reshape { shape } => {
+                let x = one()?;
                 if shape.checked_size("reshape")? != x.size() {
                     let message =
                         format!("{} → {shape}: {} elements cannot become {}", x.shape(), x.size(), shape.size());
@@ -93,6 +92,7 @@ impl Movement {
                 Ok(x.reshaped(shape.clone()))
             }
             Movement::Permute { order } => {
+                let x = one()?;
                 let mut sorted = order.clone();
                 sorted.sort_unstable();
                 if !sorted.iter().copied().eq(0..x.rank()) {
@@ -102,6 +102,7 @@ impl Movement {
                 Ok(x.with_layout(x.layout().permuted(order)))
             }
             Movement::Expand { shape } => {
+                let x = one()?;
                 shape.checked_size("expand")?;
                 let layout = x.layout().broadcast(shape).ok_or_else(|| {
                     let message = format!(
@@ -112,8 +113,12 @@ impl Movement {
                 })?;
                 Ok(x.with_layout(layout))
             }
-            Movement::Slice { ranges } => Ok(cut(x, &range::checked(ranges, x.shape(), "slice")?)),
+            Movement::Slice { ranges } => {
+                let x = one()?;
+                Ok(cut(x, &range::checked(ranges, x.shape(), "slice")?))
+            }
             Movement::SliceBackward { shape, ranges } => {
+                let x = one()?;
                 shape.checked_size("slice_backward")?;
                 let ranges = range::checked(ranges, shape, "slice_backward")?;
                 if !ranges.iter().map(|range| range.count).eq(x.shape().iter().copied()) {
@@ -127,17 +132,18 @@ impl Movement {
                 Ok(with_dtype!(x.dtype(), T => put::<T>(x, shape, &ranges, T::default())))
             }
             Movement::Pad { pads, value } => {
+                let x = one()?;
                 let (shape, ranges) = padded(x.shape(), pads)?;
                 let value = Number::Float(*value).to_tensor(x.dtype(), "pad")?;
                 Ok(with_dtype!(x.dtype(), T => put::<T>(x, &shape, &ranges, value.first())))
             }
             Movement::BandPart { lower, upper } => {
+                let x = one()?;
                 if x.rank() < 2 {
                     return Err(Error::shape("band_part", x.shape(), "needs at least two axes"));
                 }
                 Ok(with_dtype!(x.dtype(), T => band_part::<T>(x, *lower, *upper)))
             }
-            Movement::Concat { .. } => unreachable!("handled above"),
         }
     }
 }

@@ -72,6 +72,56 @@ names! { Reduction:
     Reduction::All => "all",
 }
 
+/// Reductions by what they do with elements.
+enum Kind {
+    /// They compare elements, of any type.
+    Order(Order),
+    /// They combine truth values, and give one.
+    Logic(Logic),
+    /// They compute with elements as numbers.
+    Arithmetic(Arithmetic),
+}
+
+enum Order {
+    Max,
+    Min,
+    ArgMax,
+    ArgMin,
+}
+
+enum Logic {
+    Any,
+    All,
+}
+
+pub(super) enum Arithmetic {
+    Sum,
+    Prod,
+    Mean,
+    Var { correction: f64 },
+    LogSumExp,
+    Norm,
+}
+
+impl Reduction {
+    fn kind(self) -> Kind {
+        match self {
+            Reduction::Max => Kind::Order(Order::Max),
+            Reduction::Min => Kind::Order(Order::Min),
+            Reduction::ArgMax => Kind::Order(Order::ArgMax),
+            Reduction::ArgMin => Kind::Order(Order::ArgMin),
+            Reduction::Any => Kind::Logic(Logic::Any),
+            Reduction::All => Kind::Logic(Logic::All),
+            Reduction::Sum => Kind::Arithmetic(Arithmetic::Sum),
+            Reduction::Prod => Kind::Arithmetic(Arithmetic::Prod),
+            Reduction::Mean => Kind::Arithmetic(Arithmetic::Mean),
+            Reduction::Var { correction } => Kind::Arithmetic(Arithmetic::Var { correction }),
+            Reduction::LogSumExp => Kind::Arithmetic(Arithmetic::LogSumExp),
+            Reduction::Norm => Kind::Arithmetic(Arithmetic::Norm),
+        }
+    }
+}
+
 impl Reduce {
     /// The names of all reductions.
     pub const NAMES: &'static [&'static str] = Reduction::NAMES;
@@ -82,14 +132,15 @@ impl Reduce {
     }
 
     pub(crate) fn flops(&self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
-        let each = match self.reduction {
+        let each = match self.reduction.kind() {
             // The sum, then subtract, square, add.
-            Reduction::Var { .. } => 4,
+            Kind::Arithmetic(Arithmetic::Var { .. }) => 4,
             // Compare, subtract, exp, add.
-            Reduction::LogSumExp => 4,
+            Kind::Arithmetic(Arithmetic::LogSumExp) => 4,
             // Compare, divide, square, add.
-            Reduction::Norm => 4,
-            _ => 1,
+            Kind::Arithmetic(Arithmetic::Norm) => 4,
+            Kind::Arithmetic(Arithmetic::Sum | Arithmetic::Prod | Arithmetic::Mean) => 1,
+            Kind::Order(_) | Kind::Logic(_) => 1,
         };
         each * inputs[0].size() as u64
     }
@@ -102,14 +153,12 @@ impl Reduce {
                 return Err(Error::argument(self.name(), format!("axes {:?} are not ascending", &self.axes[..])));
             }
         }
-        match self.reduction {
-            Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin if self.count(x) == 0 => {
-                return Err(Error::shape(self.name(), x.shape(), "needs at least one element along the axes"));
-            }
-            Reduction::Any | Reduction::All if x.dtype() != DType::Bool => {
-                return Err(Error::dtype(self.name(), x.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
-            }
-            _ => {}
+        let kind = self.reduction.kind();
+        if matches!(kind, Kind::Order(_)) && self.count(x) == 0 {
+            return Err(Error::shape(self.name(), x.shape(), "needs at least one element along the axes"));
+        }
+        if matches!(kind, Kind::Logic(_)) && x.dtype() != DType::Bool {
+            return Err(Error::dtype(self.name(), x.dtype(), "bool; compare first, as in `x.not_equal(0)`"));
         }
         if x.size() == 0 {
             x.shape().reduced(&self.axes, self.keepdims).checked_size(self.name())?;
@@ -146,34 +195,41 @@ impl Reduce {
 
     /// The reduction of a tensor that it takes.
     fn computed(&self, x: &Tensor) -> Tensor {
-        match self.reduction {
-            Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin => {
-                with_dtype!(x.dtype(), T => self.order::<T>(x))
+        match self.reduction.kind() {
+            Kind::Order(order) => with_dtype!(x.dtype(), T => self.order::<T>(x, &order)),
+            Kind::Logic(Logic::Any) => {
+                self.fold(x, &Fold { neutral: false, lift: |x: bool| x, combine: |a: bool, b: bool| a | b })
             }
-            Reduction::Any | Reduction::All => {
-                let any = self.reduction == Reduction::Any;
-                let combine = move |a: bool, b: bool| if any { a | b } else { a & b };
-                self.fold(x, &Fold { neutral: !any, lift: |x: bool| x, combine })
+            Kind::Logic(Logic::All) => {
+                self.fold(x, &Fold { neutral: true, lift: |x: bool| x, combine: |a: bool, b: bool| a & b })
             }
-            _ => match x.dtype() {
-                DType::F32 => self.float::<f32>(x),
-                DType::F64 => self.float::<f64>(x),
-                DType::U8 | DType::Bool => self.of_bytes(x),
-                DType::I64 => match self.reduction {
-                    Reduction::Sum => self.fold(x, &Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }),
-                    Reduction::Prod => self.fold(x, &Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }),
-                    // Only the result is rounded to float32: large integers differ by less than that holds.
-                    _ => converted(&self.float::<f64>(&converted(x, DType::F64)), DType::F32).into_owned(),
-                },
+            Kind::Arithmetic(arithmetic) => match x.dtype() {
+                DType::F32 => self.float::<f32>(x, &arithmetic),
+                DType::F64 => self.float::<f64>(x, &arithmetic),
+                DType::I64 => self.integer(x, &arithmetic),
+                DType::U8 => self.of_bytes::<u8>(x, &arithmetic),
+                DType::Bool => self.of_bytes::<bool>(x, &arithmetic),
             },
         }
     }
 
-    fn float<T: Float>(&self, x: &Tensor) -> Tensor {
+    fn integer(&self, x: &Tensor, arithmetic: &Arithmetic) -> Tensor {
+        match arithmetic {
+            Arithmetic::Sum => self.fold(x, &Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }),
+            Arithmetic::Prod => self.fold(x, &Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }),
+            Arithmetic::Mean | Arithmetic::Var { .. } | Arithmetic::LogSumExp | Arithmetic::Norm => {
+                // Only the result is rounded to float32: large integers differ by less than that holds.
+                let wide = self.float::<f64>(&converted(x, DType::F64), arithmetic);
+                converted(&wide, DType::F32).into_owned()
+            }
+        }
+    }
+
+    fn float<T: Float>(&self, x: &Tensor, arithmetic: &Arithmetic) -> Tensor {
         let count = self.count(x);
-        match self.reduction {
-            Reduction::Sum => self.fold(x, &sum::<T>()),
-            Reduction::Mean => {
+        match *arithmetic {
+            Arithmetic::Sum => self.fold(x, &sum::<T>()),
+            Arithmetic::Mean => {
                 let divisor = T::from_f64(count as f64);
                 let sums = self.fold(x, &sum::<T>());
                 if sums.elements::<T>().iter().fold(true, |all, sum| all & sum.is_finite()) {
@@ -189,8 +245,8 @@ impl Reduce {
                     },
                 )
             }
-            Reduction::Prod => self.fold(x, &Fold { neutral: T::one(), lift: |x: T| x, combine: |a: T, b: T| a * b }),
-            Reduction::Var { correction } => {
+            Arithmetic::Prod => self.fold(x, &Fold { neutral: T::one(), lift: |x: T| x, combine: |a: T, b: T| a * b }),
+            Arithmetic::Var { correction } => {
                 let divisor = T::from_f64((count as f64 - correction).max(0.0));
                 self.by_row(x, |row: &[T]| {
                     let mean = sum().row(row) / T::from_f64(row.len() as f64);
@@ -202,8 +258,8 @@ impl Reduce {
                     scaled_variance(row, divisor)
                 })
             }
-            Reduction::LogSumExp => self.reduced(x, log_sum_exp::<T>(x.typed(), &self.axes)),
-            Reduction::Norm => {
+            Arithmetic::LogSumExp => self.reduced(x, log_sum_exp::<T>(x.typed(), &self.axes)),
+            Arithmetic::Norm => {
                 let squares = self.fold(x, &sum_of(|x: T| x * x));
                 // The sums of squares are the answer unless some over- or underflowed.
                 let safe = T::from_f64(1e-20)..T::from_f64(1e30);
@@ -215,21 +271,15 @@ impl Reduce {
                     if safe.contains(&squares) { squares.sqrt() } else { norm }
                 })
             }
-            Reduction::Max
-            | Reduction::Min
-            | Reduction::ArgMax
-            | Reduction::ArgMin
-            | Reduction::Any
-            | Reduction::All => unreachable!("{} needs no floats", self.name()),
         }
     }
 
-    fn order<T: Element>(&self, x: &Tensor) -> Tensor {
-        match self.reduction {
-            Reduction::ArgMax => self.by_row(x, |row: &[T]| first_extreme(row, |a, b| a > b)),
-            Reduction::ArgMin => self.by_row(x, |row: &[T]| first_extreme(row, |a, b| a < b)),
-            Reduction::Max => self.fold(x, &largest::<T>()),
-            _ => self.fold(x, &smallest::<T>()),
+    fn order<T: Element>(&self, x: &Tensor, order: &Order) -> Tensor {
+        match order {
+            Order::Max => self.fold(x, &largest::<T>()),
+            Order::Min => self.fold(x, &smallest::<T>()),
+            Order::ArgMax => self.by_row(x, |row: &[T]| first_extreme(row, |a, b| a > b)),
+            Order::ArgMin => self.by_row(x, |row: &[T]| first_extreme(row, |a, b| a < b)),
         }
     }
 }

@@ -29,13 +29,17 @@ impl Reduce {
         let reduction = match self.reduction {
             // `times · S / (times · n - correction)`
             Reduction::Var { correction } => Reduction::Var { correction: correction / times as f64 },
-            other => other,
+            Reduction::Sum | Reduction::Prod | Reduction::Mean | Reduction::LogSumExp | Reduction::Norm => {
+                self.reduction
+            }
+            Reduction::Max | Reduction::Min | Reduction::ArgMax | Reduction::ArgMin => self.reduction,
+            Reduction::Any | Reduction::All => self.reduction,
         };
         let reduced = reduce(&Reduce { reduction, axes: self.axes.clone(), keepdims: true });
         let reduced = match reduced.dtype() {
             DType::F32 => self.float_times::<f32>(reduced, times),
             DType::F64 => self.float_times::<f64>(reduced, times),
-            _ => self.integer_times(reduced, times, x, once),
+            DType::I64 | DType::U8 | DType::Bool => self.integer_times(reduced, times, x, once),
         };
         // What is repeated along the axes that stay is repeated in the result.
         let kept = x.shape().reduced(&self.axes, true);
@@ -58,7 +62,8 @@ impl Reduce {
                 map(&reduced, move |x: T| x + logarithm)
             }
             Reduction::Prod => map(&reduced, move |x: T| T::from_f64(x.to_f64().powf(count))),
-            _ => reduced,
+            Reduction::Mean | Reduction::Var { .. } | Reduction::Max | Reduction::Min => reduced,
+            Reduction::ArgMax | Reduction::ArgMin | Reduction::Any | Reduction::All => reduced,
         }
     }
 
@@ -81,7 +86,10 @@ impl Reduce {
                 };
                 map(&reduced, place)
             }
-            _ => reduced,
+            Reduction::ArgMax | Reduction::ArgMin | Reduction::Max | Reduction::Min => reduced,
+            Reduction::Any | Reduction::All => reduced,
+            // Their results are floating.
+            Reduction::Mean | Reduction::Var { .. } | Reduction::LogSumExp | Reduction::Norm => reduced,
         }
     }
 }

@@ -3,35 +3,18 @@
 //!
 //! Here are those that would be several operations otherwise. The gradient of `exp`, say, is a product.
 
-use std::f64::consts::FRAC_2_SQRT_PI;
-
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
-use crate::kernels::elementwise::PairFunction;
-use crate::kernels::math;
+use crate::kernels::gradients;
 use crate::ops::elementwise::zip_long;
-use crate::ops::unary::{SELU, widely};
 use crate::ops::{operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// A kernel for floating types `T`: the gradient of the operand.
-macro_rules! kernel {
-    (|$g:ident, $kept:ident| $value:expr) => {{
-        struct Kernel;
-        impl<T: Float> PairFunction<T> for Kernel {
-            #[inline(always)]
-            fn of(&self, $g: T, $kept: T) -> T {
-                $value
-            }
-        }
-        Kernel
-    }};
-}
-
-/// One row for each operation without attributes: documentation, variant, name, and kernel.
-macro_rules! gradients {
-    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal |$g:ident, $kept:ident| $kernel:expr;)*) => {
+/// One row for each operation without attributes: documentation, variant (and name of its kernel in
+/// [`gradients`]), and name.
+macro_rules! gradient_table {
+    ($($(#[doc = $doc:literal])+ $variant:ident $name:literal;)*) => {
         /// The gradient of an operation on one operand: of `g`, the gradient of its result, and of
         /// that result `y` or the operand `x`.
         #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,25 +53,25 @@ macro_rules! gradients {
         }
 
         impl UnaryGradient {
-            fn float<T: Float>(self, shape: Shape, g: &Tensor, kept: &Tensor) -> Tensor {
+            fn float<T: Float>(self, shape: Shape, g: &Tensor, saved: &Tensor) -> Tensor {
                 let number = |value: f64| T::from_f64(value);
                 match self {
-                    $(UnaryGradient::$variant => zip_long::<T>(shape, g, kept, kernel!(|$g, $kept| $kernel)),)*
+                    $(UnaryGradient::$variant => zip_long::<T>(shape, g, saved, gradients::$variant),)*
                     UnaryGradient::LeakyRelu { alpha } => {
                         let alpha = number(alpha);
-                        zip_long(shape, g, kept, move |g: T, x: T| if x > T::zero() { g } else { alpha * g })
+                        zip_long(shape, g, saved, move |g: T, x: T| if x > T::zero() { g } else { alpha * g })
                     }
-                    UnaryGradient::Elu { alpha } => zip_long::<T>(shape, g, kept, Elu { alpha: number(alpha) }),
+                    UnaryGradient::Elu { alpha } => zip_long::<T>(shape, g, saved, gradients::Elu { alpha: number(alpha) }),
                     UnaryGradient::Gelu { approximate: false } => {
-                        zip_long::<T>(shape, g, kept, kernel!(|g, x| g * widely!(x, math::gelu_slope::<T>)))
+                        zip_long::<T>(shape, g, saved, gradients::Gelu)
                     }
                     UnaryGradient::Gelu { approximate: true } => {
-                        zip_long::<T>(shape, g, kept, kernel!(|g, x| g * widely!(x, math::gelu_tanh_slope::<T>)))
+                        zip_long::<T>(shape, g, saved, gradients::GeluTanh)
                     }
                     UnaryGradient::Clamp { min, max } => {
                         let (unbounded_below, unbounded_above) = (min.is_none(), max.is_none());
                         let (min, max) = (number(min.unwrap_or(0.0)), number(max.unwrap_or(0.0)));
-                        zip_long(shape, g, kept, move |g: T, x: T| {
+                        zip_long(shape, g, saved, move |g: T, x: T| {
                             let inside = (unbounded_below | (x > min)) & (unbounded_above | (x < max));
                             if inside { g } else { T::zero() }
                         })
@@ -99,59 +82,37 @@ macro_rules! gradients {
     };
 }
 
-gradients! {
+gradient_table! {
     /// `sign(x) · g`, 0 where `x` is.
-    Abs "abs_gradient" |g, x| {
-        let sign = if x > T::zero() { T::one() } else { -T::one() };
-        g * if x == T::zero() || x.is_nan() { x } else { sign }
-    };
+    Abs "abs_gradient";
     /// `2 x g`.
-    Square "square_gradient" |g, x| g * (T::from_f64(2.0) * x);
+    Square "square_gradient";
     /// `g / (x + 1)`.
-    Log1p "log1p_gradient" |g, x| g / (x + T::one());
+    Log1p "log1p_gradient";
     /// `(y + 1) · g`.
-    Expm1 "expm1_gradient" |g, y| g * (y + T::one());
+    Expm1 "expm1_gradient";
     /// `g / 2y`.
-    Sqrt "sqrt_gradient" |g, y| g / (y * T::from_f64(2.0));
+    Sqrt "sqrt_gradient";
     /// `-y³/2 · g`.
-    Rsqrt "rsqrt_gradient" |g, y| g * (y * y * y) * T::from_f64(-0.5);
+    Rsqrt "rsqrt_gradient";
     /// `-y² g`.
-    Reciprocal "reciprocal_gradient" |g, y| -(g * (y * y));
+    Reciprocal "reciprocal_gradient";
     /// `(1 + y²) · g`.
-    Tan "tan_gradient" |g, y| g * (y * y + T::one());
+    Tan "tan_gradient";
     /// `(1 - y²) · g`.
-    Tanh "tanh_gradient" |g, y| g * (T::one() - y * y);
+    Tanh "tanh_gradient";
     /// `y (1 - y) · g`.
-    Sigmoid "sigmoid_gradient" |g, y| g * (y * (T::one() - y));
+    Sigmoid "sigmoid_gradient";
     /// `g` where `y` is positive or NaN, 0 elsewhere.
-    Relu "relu_gradient" |g, y| if y <= T::zero() { T::zero() } else { g };
+    Relu "relu_gradient";
     /// `s · g` where `x` is positive or NaN, `s · a · eˣ · g` elsewhere, with the constants of selu.
-    Selu "selu_gradient" |g, x| exponential_below(g, x, T::from_f64(SELU.0), T::from_f64(SELU.0 * SELU.1));
+    Selu "selu_gradient";
     /// `(s + x s (1 - s)) · g` with `s = sigmoid(x)`.
-    Silu "silu_gradient" |g, x| g * widely!(x, math::silu_slope::<T>);
+    Silu "silu_gradient";
     /// `sigmoid(x) · g`.
-    Softplus "softplus_gradient" |g, x| g * widely!(x, math::sigmoid::<T>);
+    Softplus "softplus_gradient";
     /// `2/√π · exp(-x²) · g`.
-    Erf "erf_gradient" |g, x| g * widely!(x, |x: f64| FRAC_2_SQRT_PI * math::exp::<T>(-x * x));
-}
-
-/// `g` times `above`, up to 0 times `below · eˣ`.
-#[inline(always)]
-fn exponential_below<T: Float>(g: T, x: T, above: T, below: T) -> T {
-    let slope = below * widely!(x, math::exp::<T>);
-    g * if x <= T::zero() { slope } else { above }
-}
-
-/// The kernel of [`UnaryGradient::Elu`].
-struct Elu<T> {
-    alpha: T,
-}
-
-impl<T: Float> PairFunction<T> for Elu<T> {
-    #[inline(always)]
-    fn of(&self, g: T, x: T) -> T {
-        exponential_below(g, x, T::one(), self.alpha)
-    }
+    Erf "erf_gradient";
 }
 
 impl UnaryGradient {
@@ -160,10 +121,10 @@ impl UnaryGradient {
     }
 
     pub(super) fn forward(self, inputs: &[&Tensor]) -> Result<Tensor> {
-        let [g, kept] = operands(inputs, self.name())?;
-        same_dtype(g, kept, self.name())?;
-        let shape = g.shape().broadcast(kept.shape(), self.name())?;
-        Ok(with_float!(g.dtype(), T => self.float::<T>(shape, g, kept),
+        let [g, saved] = operands(inputs, self.name())?;
+        same_dtype(g, saved, self.name())?;
+        let shape = g.shape().broadcast(saved.shape(), self.name())?;
+        Ok(with_float!(g.dtype(), T => self.float::<T>(shape, g, saved),
             else return Err(Error::dtype(self.name(), g.dtype(), "a floating type, as gradients are"))))
     }
 }
