@@ -10,6 +10,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::any::Any;
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -71,21 +72,20 @@ impl SmallBlocks {
         Some(block)
     }
 
-    /// Whether there was room for a block.
-    fn push(&mut self, class: usize, block: Block) -> bool {
+    /// Where to put a block of this capacity, if there is room for it; it counts as held from now on.
+    fn make_room(&mut self, class: usize, capacity: usize) -> Option<&mut Vec<Block>> {
         self.follow();
-        if (self.classes[class].len() + 1) * block.capacity > CLASS_BYTES {
-            return false;
+        if (self.classes[class].len() + 1) * capacity > CLASS_BYTES {
+            return None;
         }
-        if self.held + block.capacity > self.share {
+        if self.held + capacity > self.share {
             if !reserve(SHARE) {
-                return false;
+                return None;
             }
             self.share += SHARE;
         }
-        self.held += block.capacity;
-        self.classes[class].push(block);
-        true
+        self.held += capacity;
+        Some(&mut self.classes[class])
     }
 
     /// Clears this if the pool was cleared since.
@@ -155,16 +155,15 @@ pub fn clear_pool() {
     }
 }
 
-/// A block of initialised memory of unspecified content: a description, freed by whoever owns it.
-#[derive(Clone, Copy)]
+/// A block of initialised memory of unspecified content. Whoever owns it gives it back or frees it; dropped, it would leak.
 struct Block {
     start: NonNull<u8>,
     capacity: usize,
 }
 
-// SAFETY: a block is plain memory with one owner; nothing in it depends on a thread.
+// SAFETY: a block is plain memory that its owner alone uses; nothing in it depends on a thread.
 unsafe impl Send for Block {}
-// SAFETY: as above; shared access only reads.
+// SAFETY: a shared block gives its address only; reading and writing are up to `Memory`, which is borrowed for either.
 unsafe impl Sync for Block {}
 
 /// The class of a size and the capacity of the blocks in it: `(4 + k) · 2ⁿ` bytes, k from 1 to 4.
@@ -214,23 +213,23 @@ impl Block {
     /// Back to the pool, or to the system where the pool is full.
     fn give(self) {
         let (class, capacity) = class_of(self.capacity);
-        let kept = if capacity <= SMALL {
+        let mut block = Some(self);
+        if capacity <= SMALL {
             // Not where the thread is ending, and its pool is gone.
-            SMALL_BLOCKS.try_with(|pool| pool.borrow_mut().push(class, self)).unwrap_or(false)
-        } else {
-            let room = reserve(capacity);
-            if room {
-                LARGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[class].push(self);
-            }
-            room
-        };
-        if !kept {
-            self.free();
+            let _ = SMALL_BLOCKS.try_with(|pool| {
+                if let Some(blocks) = pool.borrow_mut().make_room(class, capacity) {
+                    blocks.extend(block.take());
+                }
+            });
+        } else if reserve(capacity) {
+            LARGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())[class].extend(block.take());
         }
+        block.into_iter().for_each(Block::free);
     }
 
     fn free(self) {
-        // SAFETY: `start` came from `alloc_zeroed` with this layout, and its owner calls this once.
+        // SAFETY: `Block::take` made the block by `alloc_zeroed` with this layout. A block is not `Copy`, so that this is its
+        // end.
         unsafe { dealloc(self.start.as_ptr(), layout(self.capacity)) }
     }
 }
@@ -248,11 +247,12 @@ pub(crate) enum Memory {
     Adopted(Adopted),
 }
 
-pub(crate) struct Pooled(Block);
+pub(crate) struct Pooled(ManuallyDrop<Block>);
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        self.0.give();
+        // SAFETY: the block is not used after this.
+        unsafe { ManuallyDrop::take(&mut self.0) }.give();
     }
 }
 
@@ -264,7 +264,7 @@ pub(crate) struct Adopted {
 
 // SAFETY: `start` points into `vector`, which may be sent and shared itself.
 unsafe impl Send for Adopted {}
-// SAFETY: as above.
+// SAFETY: as for `Send`; the elements are written only through `&mut Memory`.
 unsafe impl Sync for Adopted {}
 
 impl Memory {
@@ -275,7 +275,7 @@ impl Memory {
         if bytes <= INLINE {
             return Memory::Inline([0; INLINE / 8]);
         }
-        let mut memory = Memory::Pooled(Pooled(Block::take(bytes)));
+        let mut memory = Memory::Pooled(Pooled(ManuallyDrop::new(Block::take(bytes))));
         if T::DTYPE == DType::Bool {
             memory.as_mut_slice::<u8>(bytes).fill(0);
         }
@@ -312,8 +312,9 @@ impl Memory {
     pub(crate) fn as_slice<T: Element>(&self, len: usize) -> &[T] {
         let (start, bytes) = self.bytes();
         assert!(len.checked_mul(size_of::<T>()).is_some_and(|needed| needed <= bytes));
-        // SAFETY: `start` is aligned for every element type, or came from a vector of `T`; the
-        // memory is long enough (just checked) and initialised, and its bytes are values of `T`.
+        // SAFETY: `start` is aligned for every element type, or came from a vector of `T`; the memory is long enough, as was
+        // asserted, and initialised. Its bytes are values of `T`: every bit pattern is one, except for `bool`, whose memory
+        // `new` fills with zeros.
         unsafe { std::slice::from_raw_parts(start.cast(), len) }
     }
 
@@ -325,7 +326,7 @@ impl Memory {
             Memory::Adopted(adopted) => (adopted.start.as_ptr(), adopted.bytes),
         };
         assert!(len.checked_mul(size_of::<T>()).is_some_and(|needed| needed <= bytes));
-        // SAFETY: as in `as_slice`; `&mut self` makes the access exclusive.
+        // SAFETY: as in `as_slice`, and `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(start.cast(), len) }
     }
 }

@@ -212,7 +212,8 @@ impl<T: Float> Places<'_, T> {
     /// The sums in `L` channels.
     ///
     /// # Safety
-    /// The outputs lie within the gradient, and the elements they meet within the image.
+    /// `meeting` was made by [`Places::meeting`](Self::meeting), which places the outputs within the gradient and the elements
+    /// that they meet within the image, and `channel + L` is at most the number of channels.
     #[inline(always)]
     unsafe fn sums<const L: usize>(&self, meeting: &Meeting, channel: usize) -> [[T; L]; PLACES] {
         let Meeting { at, outputs, all } = meeting;
@@ -222,7 +223,9 @@ impl<T: Float> Places<'_, T> {
         let gradient = self.gradient.as_ptr().wrapping_add(channel);
         let elements = at.map(|at| self.image.data.as_ptr().wrapping_add(at.wrapping_add(channel)));
         let mut sums = [[T::zero(); L]; PLACES];
-        // SAFETY: the caller vouches for all that is read; other pointers are not.
+        // SAFETY: outputs of `outputs[p]` and of `all`, which is their intersection, lie within the gradient, and each meets an
+        // element of the image at `at[p] + output · step`; both have `L` channels from `channel` on, as this function demands.
+        // Other pointers are computed with wrapping arithmetic and not read.
         unsafe {
             for p in 0..PLACES {
                 for output in outputs[p].start..outputs[p].end.min(all.start) {
@@ -260,7 +263,7 @@ impl<T: Float> Loop for Places<'_, T> {
             let meeting = self.meeting(places);
             if channels < LANES {
                 for channel in 0..channels {
-                    // SAFETY: `meeting` has made sure of the first and last output of each place.
+                    // SAFETY: `meeting` was made above; `channel < channels`.
                     let sums = unsafe { self.sums::<1>(&meeting, channel) };
                     out.chunks_mut(channels).zip(sums).for_each(|(out, [sum])| out[channel] += sum);
                 }
@@ -268,7 +271,7 @@ impl<T: Float> Loop for Places<'_, T> {
             }
             for group in 0..channels.div_ceil(LANES) {
                 let channel = (group * LANES).min(channels - LANES);
-                // SAFETY: `meeting` has made sure of the first and last output of each place.
+                // SAFETY: `meeting` was made above; `channel <= channels - LANES`.
                 let sums = unsafe { self.sums::<LANES>(&meeting, channel) };
                 // The last group may overlap the one before.
                 let known = group * LANES - channel;
@@ -283,10 +286,10 @@ impl<T: Float> Loop for Places<'_, T> {
 }
 
 /// # Safety
-/// As many elements may be read while the reference lives.
+/// `L` elements may be read from `from` on while the reference lives, and nothing writes to them.
 #[inline(always)]
 unsafe fn lanes<'a, T: Float, const L: usize>(from: *const T) -> &'a [T; L] {
-    // SAFETY: the caller vouches for the elements; an array needs no other alignment than they.
+    // SAFETY: as this function demands; an array needs no other alignment than its elements.
     unsafe { &*from.cast() }
 }
 

@@ -84,7 +84,8 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
             rows: top..m.min(top + rows),
             columns: left..n.min(left + columns),
             depth: k,
-            // SAFETY: the blocks of all pairs are disjoint parts of `out`.
+            // SAFETY: element 0 is within `out` or one past its end. Blocks of different pairs, rows or columns write to
+            // different elements.
             out: unsafe { output.after(0) },
             start: pair * m * n,
             stride: n,
@@ -196,7 +197,7 @@ impl<T: Tiled> Block<'_, T> {
         };
         let products = Products { data, runs: &[0], length: inner.len(), step, rows: right, stride };
         let place = self.start + rows.start * self.stride + self.columns.start + first;
-        // SAFETY: this block alone has these places, and it is computed by one thread.
+        // SAFETY: element 0 is within the output or one past its end; only this block writes to these places, in one thread.
         let out = unsafe { self.out.after(0) };
         tile.sum_rows(&products, left, out, [place, self.stride], width, inner.start > 0);
     }

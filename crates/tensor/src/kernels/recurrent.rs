@@ -337,8 +337,8 @@ fn each<T: Float, const N: usize>(out: &mut [T], inputs: [&[T]; N], f: impl Fn(T
     let length = out.len();
     let inputs = inputs.map(|input| &input[..length]);
     for (k, out) in out.iter_mut().enumerate() {
-        // SAFETY: all inputs were cut to this length. With a test of each index the compiler makes some
-        // loops end early, and computes the last vector of each row number by number.
+        // SAFETY: `k < length`, the length that all inputs were cut to above. With a bounds check the compiler does not
+        // vectorize the remainder of some loops.
         *out = f(*out, inputs.map(|input| unsafe { *input.get_unchecked(k) }));
     }
 }

@@ -86,11 +86,11 @@ macro_rules! dispatch {
             if const { !matches!(L::WIDEST, Set::Base) } {
                 let supported = *SUPPORTED;
                 if const { matches!(L::WIDEST, Set::Avx512) } && matches!(supported, Set::Avx512) {
-                    // SAFETY: the processor has these instructions.
+                    // SAFETY: `SUPPORTED` says that the processor has these instructions.
                     return unsafe { avx512(body $(, $out)?) };
                 }
                 if !matches!(supported, Set::Base) {
-                    // SAFETY: as above.
+                    // SAFETY: `SUPPORTED` is AVX-512, which includes AVX2, or AVX2.
                     return unsafe { avx2(body $(, $out)?) };
                 }
             }

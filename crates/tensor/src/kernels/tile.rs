@@ -70,7 +70,8 @@ pub(crate) struct Output<'a, T> {
     slice: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: all that a shared one gives is another by `after`, whose caller vouches for its use.
+// SAFETY: a shared reference only gives further outputs, by `after`, which is unsafe: its caller makes sure that what is
+// written through them at the same time does not overlap.
 unsafe impl<T: Send> Sync for Output<'_, T> {}
 
 impl<'a, T> Output<'a, T> {
@@ -81,9 +82,10 @@ impl<'a, T> Output<'a, T> {
     /// The slice from the element `first` on once more, for another tile.
     ///
     /// # Safety
-    /// The slice has as many elements, and tiles that write at the same time write to different ones.
+    /// The slice has at least `first` elements, and outputs that are written at the same time are written at different
+    /// places.
     pub(crate) unsafe fn after(&self, first: usize) -> Output<'a, T> {
-        // SAFETY: the caller vouches for so many elements.
+        // SAFETY: `first` is at most the length of the slice, as this function demands.
         Output { start: unsafe { self.start.add(first) }, length: self.length - first, slice: PhantomData }
     }
 }
@@ -147,7 +149,7 @@ impl<T: Tiled> Tile<T> {
             let start = rows.start + first * rows.next;
             let starts = std::array::from_fn(|p| start + p.min(height - 1) * rows.step);
             let places: [usize; HEIGHT] = std::array::from_fn(|p| place + (first * HEIGHT + p) * stride);
-            // SAFETY: these are other places than those before, and the caller's to write.
+            // SAFETY: `out` has an element 0 or is empty. The tiles are summed one after the other.
             let out = unsafe { out.after(0) };
             let target = Target { out, places: &places[..height], width, add };
             self.sum_each(products, &starts, target, Repeat { count, read: rows.next, written: HEIGHT * stride });
@@ -174,8 +176,8 @@ impl<T: Tiled> Tile<T> {
         let end = after(furthest(places), before, repeat.written).saturating_add(*width);
         assert!(end <= out.length, "the sums lie within their target");
         let sum = if places.len() <= HEIGHT / 2 { self.short } else { self.sum };
-        // SAFETY: a tile is only made for a processor that has its instructions; the furthest
-        // elements lie within the slices, and no index is negative.
+        // SAFETY: `Tiled::tiles` returns tiles of instructions that it has detected. The assertions above show that the
+        // furthest elements that are read and written lie within the slices, and no index is negative.
         unsafe { sum(products, starts, target, repeat) }
     }
 
@@ -184,7 +186,8 @@ impl<T: Tiled> Tile<T> {
         let count = packed.len() / self.width;
         let end = |count: usize| (count - 1).saturating_mul(stride).saturating_add(self.width);
         assert!(count == 0 || end(count) <= rows.len(), "as many rows as there is room for");
-        // SAFETY: a tile is only made for a processor that has its instructions; the last row lies within the slice.
+        // SAFETY: `Tiled::tiles` returns tiles of instructions that it has detected. The last row lies within the slice, as was
+        // asserted, and `packed` has room for `count` rows.
         unsafe { (self.pack)(rows.as_ptr(), stride, count, packed.as_mut_ptr()) }
     }
 }
@@ -204,8 +207,10 @@ pub(crate) fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 8]> {
     panels
 }
 
+/// Sums one tile.
+///
 /// # Safety
-/// As of [`Sum`]; this is compiled into functions that enable the instructions.
+/// As of [`Sum`], for one tile. This is inlined into functions that enable the instructions of `V`.
 #[inline(always)]
 unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     products: &Products<T>,
@@ -219,7 +224,9 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
             V::prefetch(target.out.start.wrapping_add(place + v * V::LANES));
         }
     }
-    // SAFETY: the caller vouches for all that is read and written; a tile has at most WIDTH columns.
+    // SAFETY: the contract of `Sum` holds: the processor has the instructions of `V`; `starts[p] + run + j · step` lies in
+    // `data` for all runs and `j < length`; the rows that are loaded, one for each of these, and the `width` elements that
+    // are stored at each place lie in their slices. `parts` has WIDTH columns, the most that a tile has.
     unsafe {
         let starts: [*const T; ROWS] = starts.map(|start| data.as_ptr().wrapping_add(start));
         let mut row = rows.as_ptr();
@@ -295,7 +302,8 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     for tile in 0..repeat.count {
         let products = Products { data: &products.data[tile * repeat.read..], ..*products };
         for (starts, places) in starts.as_chunks().0.iter().zip(places.chunks(ROWS)) {
-            // SAFETY: passed on; what has been written is used no more.
+            // SAFETY: the contract of `Sum` holds for all tiles, so it holds for this one: its elements are `read` and its
+            // places `written` further than those of the tile before. `out` is the only output that writes to them.
             unsafe {
                 let out = out.after(tile * repeat.written);
                 sum_rows::<T, V, ROWS, VECTORS>(&products, starts, Target { out, places, width, add });
@@ -316,7 +324,8 @@ unsafe fn pack<T, V: Vector<T>, const VECTORS: usize>(mut from: *const T, stride
             V::prefetch(from.wrapping_add(AHEAD * stride + v * V::LANES));
         }
         for v in 0..VECTORS {
-            // SAFETY: the caller vouches for the rows.
+            // SAFETY: the processor has the instructions of `V`, and the row has `VECTORS · LANES` elements and as much room
+            // in `to`, as `Pack` demands.
             unsafe { V::load(from.add(v * V::LANES)).store(to.add(v * V::LANES)) };
         }
         from = from.wrapping_add(stride);
@@ -340,12 +349,12 @@ mod x86 {
                 target: Target<$T>,
                 repeat: Repeat,
             ) {
-                // SAFETY: passed on.
+                // SAFETY: this function has the contract of `Sum`, as `sum` has.
                 unsafe { sum::<$T, $vector, ROWS, $vectors>(products, starts, target, repeat) }
             }
             #[target_feature(enable = $features)]
             unsafe fn packed(from: *const $T, stride: usize, count: usize, to: *mut $T) {
-                // SAFETY: passed on.
+                // SAFETY: this function has the contract of `Pack`, as `pack` has.
                 unsafe { pack::<$T, $vector, $vectors>(from, stride, count, to) }
             }
             Tile {

@@ -49,8 +49,9 @@ pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mu
     let (even_rows, even_columns) = (rows / side * side, width / side * side);
     for j in (0..even_columns).step_by(side) {
         for i in (0..even_rows).step_by(side) {
-            // SAFETY: rows `i` and columns `j` up to `side` further lie within the result, and so do the
-            // elements that belong there within the data, as was checked.
+            // SAFETY: `i + side <= rows` and `j + side <= width`, so the square lies within `out`, which has `rows · width`
+            // elements. Its elements are read at `at + i + k + (j + l) · step` for `k, l < side`: between `first` and `last +
+            // rows - 1`, which the assertion above places within `data`.
             unsafe {
                 let from = data.as_ptr().offset(at + i as isize + j as isize * step);
                 transpose_tile(from, step, out.as_mut_ptr().add(i * width + j), width);
@@ -73,8 +74,9 @@ const fn side<T>() -> usize {
 /// All of the square may be read and its transpose written.
 #[inline(always)]
 unsafe fn transpose_tile<T: Element>(from: *const T, step: isize, to: *mut T, width: usize) {
-    // SAFETY: the caller vouches for the elements; the vectors hold exactly `side` of them, and no
-    // arithmetic is done with their bits.
+    // SAFETY: this function demands that rows of `side` elements may be read from `from + k · step` on and written from
+    // `to + k · width` on. A vector holds `side` elements, is loaded and stored without alignment, and no arithmetic is done
+    // with its bits, so that any type of this size may pass through it.
     unsafe {
         #[cfg(target_arch = "x86_64")]
         {

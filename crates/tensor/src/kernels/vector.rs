@@ -3,19 +3,26 @@
 
 use crate::dtype::Float;
 
-/// A vector register: only used where the processor has it.
+/// A vector register.
 pub(crate) trait Vector<T>: Copy {
     const LANES: usize;
-    fn splat(value: T) -> Self;
+    /// All lanes with one value.
+    ///
     /// # Safety
-    /// `LANES` elements may be read.
+    /// The processor has this register and its instructions.
+    unsafe fn splat(value: T) -> Self;
+    /// # Safety
+    /// As of [`Vector::splat`], and `LANES` elements may be read from `from` on.
     unsafe fn load(from: *const T) -> Self;
     /// # Safety
-    /// `LANES` elements may be written.
+    /// As of [`Vector::splat`], and `LANES` elements may be written from `to` on.
     unsafe fn store(self, to: *mut T);
     /// `self · factor + addend`.
-    fn multiply_add(self, factor: Self, addend: Self) -> Self;
-    /// Brings an element into the cache, if it is one.
+    ///
+    /// # Safety
+    /// As of [`Vector::splat`].
+    unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
+    /// Brings an element into the cache. Any address will do.
     fn prefetch(_: *const T) {}
 }
 
@@ -24,24 +31,24 @@ impl<T: Float> Vector<T> for [T; 4] {
     const LANES: usize = 4;
 
     #[inline(always)]
-    fn splat(value: T) -> Self {
+    unsafe fn splat(value: T) -> Self {
         [value; 4]
     }
 
     #[inline(always)]
     unsafe fn load(from: *const T) -> Self {
-        // SAFETY: the caller vouches for four elements.
+        // SAFETY: `LANES`, four, elements may be read; an array needs no other alignment than its elements.
         unsafe { from.cast::<[T; 4]>().read() }
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut T) {
-        // SAFETY: the caller vouches for four elements.
+        // SAFETY: `LANES`, four, elements may be written; an array needs no other alignment than its elements.
         unsafe { to.cast::<[T; 4]>().write(self) }
     }
 
     #[inline(always)]
-    fn multiply_add(self, factor: Self, addend: Self) -> Self {
+    unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         std::array::from_fn(|k| match cfg!(target_arch = "aarch64") {
             true => self[k].mul_add(factor[k], addend[k]),
             // In software, where the processor may not have it.
@@ -62,32 +69,34 @@ mod x86 {
                 const LANES: usize = $lanes;
 
                 #[inline(always)]
-                fn splat(value: $T) -> Self {
-                    // SAFETY: the processor has these instructions, of which tiles make sure.
+                unsafe fn splat(value: $T) -> Self {
+                    // SAFETY: the processor has this instruction, as the trait demands.
                     unsafe { $splat(value) }
                 }
 
                 #[inline(always)]
                 unsafe fn load(from: *const $T) -> Self {
-                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
+                    // SAFETY: the processor has this instruction and the elements may be read, as the trait demands; the
+                    // instruction needs no alignment.
                     unsafe { $load(from) }
                 }
 
                 #[inline(always)]
                 unsafe fn store(self, to: *mut $T) {
-                    // SAFETY: the processor has these instructions, of which tiles make sure; the caller vouches for the elements.
+                    // SAFETY: the processor has this instruction and the elements may be written, as the trait demands; the
+                    // instruction needs no alignment.
                     unsafe { $store(to, self) }
                 }
 
                 #[inline(always)]
-                fn multiply_add(self, factor: Self, addend: Self) -> Self {
-                    // SAFETY: the processor has these instructions, of which tiles make sure.
+                unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
+                    // SAFETY: the processor has this instruction, as the trait demands.
                     unsafe { $multiply_add(self, factor, addend) }
                 }
 
                 #[inline(always)]
                 fn prefetch(at: *const $T) {
-                    // SAFETY: every x86-64 has this instruction, which asks for nothing that may not be read.
+                    // SAFETY: every x86-64 has this instruction, and it faults at no address.
                     unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
                 }
             }

@@ -26,8 +26,8 @@ pub(crate) fn array_view<T>(x: View<'_, T>) -> ArrayViewD<'_, T> {
     let distances = x.shape().iter().zip(&strides).map(|(&size, &stride)| (size - 1).saturating_mul(stride));
     let last = distances.fold(start as usize, usize::saturating_add);
     assert!(start >= 0 && last < data.len(), "a tensor lies within its storage");
-    // SAFETY: the assertion shows that every element seen through shape and strides lies within
-    // `data`, which the view borrows; it is shared, so zero strides may alias.
+    // SAFETY: the assertion above shows that the first and the last element, and so all others, lie within `data`, which the
+    // view borrows; the view only reads, so strides of 0 may alias.
     let mut view = unsafe {
         ArrayViewD::from_shape_ptr(IxDyn(x.shape()).strides(IxDyn(&strides)), data[start as usize..].as_ptr())
     };
