@@ -198,7 +198,7 @@ macro_rules! show_floats {
                 let exponents =
                     greatest > 0.0 && (greatest >= $array_limit || least < 0.0001 || greatest / least > 1000.0);
                 let parts = values.iter().map(|&value| {
-                    Parts::of(value.into(), &shortest!(value, exponents), exponents)
+                    NumberText::of(value.into(), &shortest!(value, exponents), exponents)
                 });
                 align(&parts.collect::<Vec<_>>(), exponents)
             }
@@ -229,7 +229,7 @@ fn exponent_text(exponent: i32, digits: usize) -> String {
 }
 
 /// A number in an array of numbers, before it is aligned with the others.
-enum Parts {
+enum NumberText {
     /// A number and its digits.
     Finite(f64, Digits),
     /// `nan`, `inf` or `-inf`.
@@ -251,28 +251,28 @@ impl Digits {
     }
 }
 
-impl Parts {
+impl NumberText {
     /// From the shortest digits that tell `value` from its neighbours; where those have more
     /// decimals than are shown, the exact value is rounded.
-    fn of(value: f64, shortest: &str, exponents: bool) -> Parts {
+    fn of(value: f64, shortest: &str, exponents: bool) -> NumberText {
         if !value.is_finite() {
-            return Parts::Other(not_finite(value));
+            return NumberText::Other(not_finite(value));
         }
         let digits = match Digits::of(shortest) {
             digits if digits.fraction.len() <= PRECISION => digits,
             _ if exponents => Digits::of(&format!("{value:.PRECISION$e}")),
             _ => Digits::of(&format!("{value:.PRECISION$}")),
         };
-        Parts::Finite(value, digits)
+        NumberText::Finite(value, digits)
     }
 }
 
 /// Numbers with their points below each other. Where there are exponents all have the decimals of
 /// the longest, the others' from their exact values; else spaces fill up.
-fn align(parts: &[Parts], exponents: bool) -> Vec<String> {
+fn align(parts: &[NumberText], exponents: bool) -> Vec<String> {
     let (mut left, mut right, mut size) = (0, 0, 2);
     for part in parts {
-        if let Parts::Finite(_, digits) = part {
+        if let NumberText::Finite(_, digits) = part {
             left = left.max(digits.whole.len());
             right = right.max(digits.fraction.len());
             size = size.max(digits.exponent.abs().to_string().len());
@@ -281,19 +281,19 @@ fn align(parts: &[Parts], exponents: bool) -> Vec<String> {
     // Width of all that follows the whole part.
     let tail = 1 + right + if exponents { 2 + size } else { 0 };
     for part in parts {
-        if let Parts::Other(word) = part {
+        if let NumberText::Other(word) = part {
             left = left.max(word.len().saturating_sub(tail));
         }
     }
     let width = left + tail;
     let words = parts.iter().map(|part| match part {
-        Parts::Finite(value, digits) if exponents => {
+        NumberText::Finite(value, digits) if exponents => {
             let longer = (digits.fraction.len() < right).then(|| Digits::of(&format!("{value:.right$e}")));
             let Digits { whole, fraction, exponent } = longer.as_ref().unwrap_or(digits);
             format!("{whole:>left$}.{fraction:0<right$}{}", exponent_text(*exponent, size))
         }
-        Parts::Finite(_, Digits { whole, fraction, .. }) => format!("{whole:>left$}.{fraction:<right$}"),
-        Parts::Other(word) => format!("{word:>width$}"),
+        NumberText::Finite(_, Digits { whole, fraction, .. }) => format!("{whole:>left$}.{fraction:<right$}"),
+        NumberText::Other(word) => format!("{word:>width$}"),
     });
     words.collect()
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tensor::ops::{CustomOp, Fused, apply};
-use tensor::profile::{Phase, Profile, Profiler, Row, phase, scope};
+use tensor::profile::{OpRow, Phase, Profile, Profiler, phase, scope};
 use tensor::{DType, Float, Op, Result, Tensor, Update, tensor, update};
 
 /// A profiler is told of all threads, so that these tests must not run at the same time.
@@ -24,7 +24,7 @@ fn profiled(run: impl FnOnce() -> Result<()>) -> Result<Profile> {
 
 /// Family, calls, bytes and FLOPs of an operation in the forward phase.
 fn costs(profile: &Profile, name: &str) -> (&'static str, u64, u64, u64) {
-    let Row { family, calls, bytes, flops, .. } =
+    let OpRow { family, calls, bytes, flops, .. } =
         profile.row(name, Phase::Forward).unwrap_or_else(|| panic!("{name} was called"));
     (family, *calls, *bytes, *flops)
 }

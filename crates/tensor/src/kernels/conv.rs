@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::kernels::depthwise;
 use crate::kernels::threads::for_chunks;
 use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Target, Tiled, panels};
-use crate::kernels::windows::{Axis, Block, Images, Line, Lines, are_sparse};
+use crate::kernels::windows::{Axis, Images, InputRegion, Line, Lines, are_sparse};
 use crate::storage::Buffer;
 
 /// A convolution of `[images, height, width, inputs]` with `[height, width, inputs / groups, outputs]`.
@@ -141,7 +141,7 @@ impl Convolution {
                 phases.iter().for_each(|phase| correlation.depthwise(phase, images.clone(), &rows, out));
                 return;
             }
-            let block = Block::new(&source, lines, [height, width], images.clone(), rows.clone());
+            let block = InputRegion::new(&source, lines, [height, width], images.clone(), rows.clone());
             for phase in phases.iter().filter(|phase| phase.taps > 0) {
                 correlation.tiles(self.groups, &panels, phase, &block, images.len(), &rows, out);
             }
@@ -214,7 +214,7 @@ impl Convolution {
             let images = image..(image + together).min(images.end);
             for row in (0..height).step_by(rows) {
                 let rows = row..(row + rows).min(height);
-                let block = Block::new(&source, [&[y], &[x]], [height, width], images.clone(), rows.clone());
+                let block = InputRegion::new(&source, [&[y], &[x]], [height, width], images.clone(), rows.clone());
                 let (data, frame) = block.parts();
                 let lines = [&y, &x];
                 let runs: SmallVec<[usize; 64]> = (0..images.len())
@@ -392,7 +392,7 @@ impl<T: Tiled> Correlation<'_, T> {
         for (number, image) in images.enumerate() {
             for j in y.within(rows) {
                 let row = number * rows.len() + y.first + j * y.every - rows.start;
-                depthwise::Row {
+                depthwise::WindowRow {
                     image: self.source.image(image),
                     lines: phase.lines,
                     row: j,
@@ -412,7 +412,7 @@ impl<T: Tiled> Correlation<'_, T> {
         groups: usize,
         panels: &[Panel<T>],
         phase: &Phase,
-        block: &Block<T>,
+        block: &InputRegion<T>,
         images: usize,
         rows: &Range<usize>,
         out: &mut [T],

@@ -37,7 +37,7 @@ pub(crate) fn spans(line: &Line, size: usize, count: usize) -> SmallVec<[Span; 4
 
 /// The windows number `row` along the height of an image and all along the width. Their sums go to `out`,
 /// a row of the target; `kernel` has a row for each tap.
-pub(crate) struct Row<'a, T> {
+pub(crate) struct WindowRow<'a, T> {
     pub(crate) image: Images<'a, T>,
     pub(crate) lines: [&'a Line; 2],
     pub(crate) row: usize,
@@ -46,7 +46,7 @@ pub(crate) struct Row<'a, T> {
     pub(crate) out: &'a mut [T],
 }
 
-impl<T: Float> Row<'_, T> {
+impl<T: Float> WindowRow<'_, T> {
     /// Writes the sums.
     pub(crate) fn sum(self) {
         vectorized(self);
@@ -123,7 +123,7 @@ struct Taps {
     xs: usize,
 }
 
-impl<T: Float> Loop for Row<'_, T> {
+impl<T: Float> Loop for WindowRow<'_, T> {
     type Output = ();
     const WIDEST: Set = Set::of(T::DTYPE);
 
@@ -327,7 +327,7 @@ mod tests {
             let [y, x] = SIZE.map(line);
             let spans = spans(&x, SIZE[1], SIZE[1]);
             let [mut here, mut plain] = [(); 2].map(|()| vec![0.0; SIZE[1] * channels]);
-            let row = |out| Row { image, lines: [&y, &x], row: 0, spans: &spans, kernel: &kernel, out };
+            let row = |out| WindowRow { image, lines: [&y, &x], row: 0, spans: &spans, kernel: &kernel, out };
             row(&mut here).sum();
             Loop::run(row(&mut plain));
             assert_eq!(bits(&here), bits(&plain));

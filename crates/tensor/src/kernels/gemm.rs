@@ -78,7 +78,7 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     let product = |pair: usize, block: usize| {
         // Column by column: neighbours, which one thread is likely to have, share the columns of the right operand.
         let (top, left) = (block % down * rows, block / down * columns);
-        let block = Block {
+        let block = ProductBlock {
             a: a.matrix(pair),
             b: b.matrix(pair),
             rows: top..m.min(top + rows),
@@ -116,7 +116,7 @@ fn few<T: Tiled>() -> usize {
 }
 
 /// A part of a product that one thread computes.
-struct Block<'a, T> {
+struct ProductBlock<'a, T> {
     a: Matrix<'a, T>,
     b: Matrix<'a, T>,
     rows: Range<usize>,
@@ -128,7 +128,7 @@ struct Block<'a, T> {
     stride: usize,
 }
 
-impl<T: Tiled> Block<'_, T> {
+impl<T: Tiled> ProductBlock<'_, T> {
     fn multiply(&self) {
         let panels = panels::<T>(self.columns.len());
         let depth = self.depth.div_ceil(self.depth.div_ceil(DEPTH));

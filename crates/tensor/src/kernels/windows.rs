@@ -209,7 +209,7 @@ impl<'a, T> Images<'a, T> {
 
 /// The part of a source that the windows of a block of outputs reach over: the source itself where
 /// no window of any block leaves it, else a copy with zeros around.
-pub(crate) enum Block<'a, T> {
+pub(crate) enum InputRegion<'a, T> {
     Part(&'a [T], Frame),
     Copy(Buffer, Frame),
 }
@@ -244,7 +244,7 @@ impl Frame {
     }
 }
 
-impl<'a, T: Element> Block<'a, T> {
+impl<'a, T: Element> InputRegion<'a, T> {
     /// The block for the outputs `rows` of some images, all columns of them, where `outputs` is the
     /// size of the whole output.
     pub(crate) fn new(
@@ -261,7 +261,7 @@ impl<'a, T: Element> Block<'a, T> {
         };
         if inside(lines[0], outputs[0], height) && inside(lines[1], outputs[1], width) {
             let frame = Frame { corner: [0, 0], row: width * channels, image: height * width * channels, channels };
-            return Block::Part(&data[images.start * frame.image..images.end * frame.image], frame);
+            return InputRegion::Part(&data[images.start * frame.image..images.end * frame.image], frame);
         }
         let (ys, xs) = (reach(lines[0], &rows), reach(lines[1], &(0..outputs[1])));
         let row = xs.len() * channels;
@@ -282,14 +282,14 @@ impl<'a, T: Element> Block<'a, T> {
             out[before..after].copy_from_slice(&data[start..start + columns.len() * channels]);
             out[after..].fill(T::default());
         }
-        Block::Copy(copy, frame)
+        InputRegion::Copy(copy, frame)
     }
 
     /// The elements and how they lie.
     pub(crate) fn parts(&self) -> (&[T], Frame) {
         match self {
-            Block::Part(data, frame) => (data, *frame),
-            Block::Copy(buffer, frame) => (buffer.as_slice(), *frame),
+            InputRegion::Part(data, frame) => (data, *frame),
+            InputRegion::Copy(buffer, frame) => (buffer.as_slice(), *frame),
         }
     }
 }

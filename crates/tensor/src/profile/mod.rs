@@ -50,7 +50,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 pub use machine::Machine;
-pub use report::{Profile, Row, ScopeRow};
+pub use report::{OpRow, Profile, ScopeRow};
 pub use session::Profiler;
 
 use crate::context::TaskLocal;

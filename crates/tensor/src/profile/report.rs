@@ -8,7 +8,7 @@ use super::{Event, Machine, Phase, What};
 
 /// The calls of one operation in one phase.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct OpRow {
     /// The operation, as errors and tapes name it; `update` for an optimizer's pass over a parameter.
     pub name: String,
     /// Its family, as [`Op::families`](crate::Op::families) lists them; `Custom` or `Update` for others.
@@ -42,7 +42,7 @@ pub struct ScopeRow {
 /// What a [`Profiler`](super::Profiler) collected. It prints as a table of operations and one of
 /// scopes.
 pub struct Profile {
-    rows: Vec<Row>,
+    rows: Vec<OpRow>,
     scopes: Vec<ScopeRow>,
     pub(super) events: Vec<Event>,
     /// The names of threads, by their numbers.
@@ -67,12 +67,12 @@ impl Profile {
     }
 
     /// The operations, by phase, those first that took longest.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[OpRow] {
         &self.rows
     }
 
     /// The calls of an operation in a phase, if there were any.
-    pub fn row(&self, name: &str, phase: Phase) -> Option<&Row> {
+    pub fn row(&self, name: &str, phase: Phase) -> Option<&OpRow> {
         self.rows.iter().find(|row| row.name == name && row.phase == phase)
     }
 
@@ -94,7 +94,7 @@ impl Profile {
         self.summary.wall.saturating_sub(inside)
     }
 
-    /// The peaks of the machine, to which [`Row::peak_share`] refers.
+    /// The peaks of the machine, to which [`OpRow::peak_share`] refers.
     pub fn machine(&self) -> Machine {
         self.summary.machine
     }
@@ -112,15 +112,15 @@ impl Profile {
     }
 }
 
-fn rows(events: &[Event], machine: &Machine) -> Vec<Row> {
+fn rows(events: &[Event], machine: &Machine) -> Vec<OpRow> {
     let mut places = HashMap::new();
     // With the least seconds.
-    let mut rows: Vec<(Row, f64)> = Vec::new();
+    let mut rows: Vec<(OpRow, f64)> = Vec::new();
     for call in events.iter().filter_map(Event::call) {
         let place = *places.entry((&call.name, call.family, call.phase)).or_insert_with(|| {
             let (name, family, phase) = (call.name.clone(), call.family, call.phase);
             let (time, calls, bytes, flops, peak_share) = (Duration::ZERO, 0, 0, 0, None);
-            rows.push((Row { name, family, phase, calls, time, bytes, flops, peak_share }, 0.0));
+            rows.push((OpRow { name, family, phase, calls, time, bytes, flops, peak_share }, 0.0));
             rows.len() - 1
         });
         let (row, least) = &mut rows[place];
@@ -133,9 +133,9 @@ fn rows(events: &[Event], machine: &Machine) -> Vec<Row> {
     }
     let finished = rows.into_iter().map(|(row, least)| {
         let peak_share = (least > 0.0).then(|| least / row.time.as_secs_f64());
-        Row { peak_share, ..row }
+        OpRow { peak_share, ..row }
     });
-    let mut rows: Vec<Row> = finished.collect();
+    let mut rows: Vec<OpRow> = finished.collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.time));
     rows
 }
