@@ -108,7 +108,7 @@ impl Generator {
     /// On the thread's generator: [`Tensor::uniform`].
     ///
     /// # Errors
-    /// If the range is empty, or an end is not a finite float32.
+    /// Returns an error if the range is empty, or an end is not a finite float32.
     #[track_caller]
     pub fn uniform(&mut self, shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
         let (low, high) = (range.start, range.end);
@@ -140,7 +140,7 @@ impl Generator {
     /// On the thread's generator: [`Tensor::normal`].
     ///
     /// # Errors
-    /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    /// Returns an error if `mean` or `std` is not a finite float32, or `std` is negative.
     #[track_caller]
     pub fn normal(&mut self, shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
@@ -171,7 +171,7 @@ impl Generator {
     /// On the thread's generator: [`Tensor::permutation`].
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn permutation(&mut self, count: usize) -> Tensor {
         let mut order: Vec<i64> = (0..count).map(|k| k as i64).collect();
         let mut words = self.words(self.state.position);
@@ -185,7 +185,7 @@ impl Generator {
     /// Truth values, each true with probability `p` to within 2⁻³³. One word an element.
     ///
     /// # Errors
-    /// If `p` is not between 0 and 1.
+    /// Returns an error if `p` is not between 0 and 1.
     #[track_caller]
     pub fn bernoulli(&mut self, shape: impl Into<Shape>, p: f64) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&p) {
@@ -201,7 +201,7 @@ impl Generator {
     /// 2⁻⁶⁴). Two words an element.
     ///
     /// # Errors
-    /// If the range is empty.
+    /// Returns an error if the range is empty.
     #[track_caller]
     pub fn integers(&mut self, shape: impl Into<Shape>, range: Range<i64>) -> Result<Tensor> {
         if range.is_empty() {
@@ -334,7 +334,7 @@ impl Tensor {
     /// generator: [`Generator::uniform`].
     ///
     /// # Errors
-    /// If the range is empty, or an end is not a finite float32.
+    /// Returns an error if the range is empty, or an end is not a finite float32.
     ///
     /// ```
     /// # use tensor::Tensor;
@@ -350,7 +350,7 @@ impl Tensor {
     /// Float32 numbers of a normal distribution. From an explicit generator: [`Generator::normal`].
     ///
     /// # Errors
-    /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    /// Returns an error if `mean` or `std` is not a finite float32, or `std` is negative.
     #[track_caller]
     pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         placed(|| with_default(|generator| generator.normal(shape, mean, std)))
@@ -360,7 +360,7 @@ impl Tensor {
     /// [`Generator::permutation`].
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn permutation(count: usize) -> Tensor {
         with_default(|generator| generator.permutation(count))
     }

@@ -73,7 +73,7 @@ impl Tensor {
     /// Ones, float32.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn ones(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 1.0, DType::F32)
     }
@@ -81,7 +81,7 @@ impl Tensor {
     /// `value` throughout; its element type is that of the literal, as in [`tensor!`](crate::tensor).
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn full(shape: impl Into<Shape>, value: impl ScalarLiteral) -> Tensor {
         let value = value.into_tensor();
         let shape = shape.into();
@@ -93,7 +93,7 @@ impl Tensor {
     /// `value` throughout, in a given element type (converted as Rust's `as` does).
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
         let shape = shape.into();
         with_dtype!(dtype, T => Tensor::from_buffer(Buffer::filled(shape.size(), T::from_f64(value)), shape))
@@ -103,7 +103,7 @@ impl Tensor {
     /// repeats some.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn zeros_like(&self) -> Tensor {
         Tensor::full_of(self.shape(), 0.0, self.dtype())
     }
@@ -111,7 +111,7 @@ impl Tensor {
     /// Ones of the shape and type of this tensor.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn ones_like(&self) -> Tensor {
         Tensor::full_of(self.shape(), 1.0, self.dtype())
     }
@@ -119,7 +119,7 @@ impl Tensor {
     /// The identity matrix, float32, `[size, size]`.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn eye(size: usize) -> Tensor {
         let mut values = vec![0f32; Shape::from([size, size]).size()];
         values.iter_mut().step_by(size + 1).for_each(|value| *value = 1.0);
@@ -169,7 +169,7 @@ impl Tensor {
     /// `count` float32 numbers at equal distances from `start` to `end`, both included.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn linspace(start: f64, end: f64, count: usize) -> Tensor {
         let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
         (0..count)
@@ -238,7 +238,7 @@ impl Tensor {
     /// The value of a tensor of one element.
     ///
     /// # Errors
-    /// If there is not exactly one element.
+    /// Returns an error if there is not exactly one element.
     #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.size() != 1 {
@@ -250,7 +250,7 @@ impl Tensor {
     /// The elements in row-major order.
     ///
     /// # Errors
-    /// If `T` is not the element type; [`Tensor::cast`] converts.
+    /// Returns an error if `T` is not the element type; [`Tensor::cast`] converts.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
@@ -260,7 +260,7 @@ impl Tensor {
     /// An ndarray view of the elements, without a copy.
     ///
     /// # Errors
-    /// If `T` is not the element type.
+    /// Returns an error if `T` is not the element type.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -279,7 +279,7 @@ impl Tensor {
     /// an array and nothing else holds it.
     ///
     /// # Errors
-    /// If `T` is not the element type.
+    /// Returns an error if `T` is not the element type.
     #[track_caller]
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;

@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 /// nothing else holds them; the parameter does not, so that others may read it meanwhile.
 ///
 /// # Errors
-/// If shapes or element types differ, or the type is not floating; then nothing was changed.
+/// Returns an error if shapes or element types differ, or the type is not floating; then nothing was changed.
 pub fn update<const S: usize, U: Update<S>>(
     parameter: &Tensor,
     gradient: &Tensor,

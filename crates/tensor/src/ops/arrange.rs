@@ -11,7 +11,7 @@ impl Tensor {
     /// The elements along some axes in reverse order; a view.
     ///
     /// # Errors
-    /// If an axis is out of range or given twice.
+    /// Returns an error if an axis is out of range or given twice.
     #[track_caller]
     pub fn flip(&self, axes: impl IntoAxes) -> Result<Tensor> {
         let mut ranges = whole(self.shape());
@@ -55,7 +55,7 @@ impl Tensor {
     /// whichever of shape and repeats is shorter is taken to begin with ones.
     ///
     /// # Errors
-    /// If the result would be larger than memory can address.
+    /// Returns an error if the result would be larger than memory can address.
     #[track_caller]
     pub fn tile(&self, repeats: impl Into<Shape>) -> Result<Tensor> {
         let repeats = repeats.into();
@@ -76,7 +76,7 @@ impl Tensor {
     /// at the other.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn roll(&self, shift: impl Integer, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "roll")?;
@@ -106,7 +106,7 @@ impl Tensor {
     /// Tensors expanded to the one shape that they broadcast to; views.
     ///
     /// # Errors
-    /// If two shapes do not broadcast.
+    /// Returns an error if two shapes do not broadcast.
     #[track_caller]
     pub fn broadcast(parts: &[&Tensor]) -> Result<Vec<Tensor>> {
         let scalar = Shape::default();
@@ -118,7 +118,7 @@ impl Tensor {
     /// `images.at(4, 0)` is the fifth image. A view.
     ///
     /// # Errors
-    /// If the axis or the position is out of range.
+    /// Returns an error if the axis or the position is out of range.
     #[track_caller]
     pub fn at(&self, position: impl Integer, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "at")?;

@@ -97,7 +97,8 @@ impl Tensor {
     /// `[…, queries, size]`. This tensor holds the queries.
     ///
     /// # Errors
-    /// As [`Tensor::attention_weights`], and if there are not as many values as keys.
+    /// Returns an error in the same cases as [`Tensor::attention_weights`], and if there are not as many values as
+    /// keys.
     #[track_caller]
     pub fn scaled_dot_product_attention(
         &self,

@@ -28,7 +28,7 @@ macro_rules! binary_table {
             /// number, which takes the type of this tensor.
             ///
             /// # Errors
-            /// If shapes do not broadcast or element types do not suit.
+            /// Returns an error if shapes do not broadcast or element types do not suit.
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
                 self.binary(Binary::$variant, other.argument())
@@ -195,7 +195,7 @@ impl Tensor {
     /// `|a - b| ≤ absolute + relative · |b|`. NaN is close to nothing.
     ///
     /// # Errors
-    /// If shapes do not broadcast or types differ.
+    /// Returns an error if shapes do not broadcast or types differ.
     #[track_caller]
     pub fn allclose(&self, other: &Tensor, relative: f64, absolute: f64) -> Result<bool> {
         same_dtype(self, other, "allclose")?;

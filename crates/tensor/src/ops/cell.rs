@@ -25,7 +25,7 @@ impl Cell {
     /// `activation` stands for tanh, `recurrent_activation` for σ.
     ///
     /// # Errors
-    /// If shapes or types do not suit.
+    /// Returns an error if shapes or types do not suit.
     #[track_caller]
     pub fn step(
         self,

@@ -289,7 +289,7 @@ impl Tensor {
     /// `[steps, inputs / groups, outputs]` is `[sequences, steps, outputs]`.
     ///
     /// # Errors
-    /// As [`Tensor::conv2d`].
+    /// Returns an error in the same cases as [`Tensor::conv2d`].
     #[track_caller]
     pub fn conv1d(&self, kernel: impl Operand, options: ConvOptions<1>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
@@ -347,7 +347,7 @@ impl Tensor {
     /// `[steps, outputs / groups, inputs]` is `[sequences, steps, outputs]`.
     ///
     /// # Errors
-    /// As [`Tensor::conv_transpose2d`].
+    /// Returns an error in the same cases as [`Tensor::conv_transpose2d`].
     #[track_caller]
     pub fn conv_transpose1d(
         &self,
@@ -368,7 +368,7 @@ impl Tensor {
     /// as a view.
     ///
     /// # Errors
-    /// If there are fewer than two axes.
+    /// Returns an error if there are fewer than two axes.
     #[track_caller]
     pub fn channels_last(&self) -> Result<Tensor> {
         let order: Vec<usize> = [0].into_iter().chain(2..self.rank()).chain([1]).collect();
@@ -378,7 +378,7 @@ impl Tensor {
     /// The last axis moved to the second place: `[n, …, c]` is `[n, c, …]`, as a view.
     ///
     /// # Errors
-    /// If there are fewer than two axes.
+    /// Returns an error if there are fewer than two axes.
     #[track_caller]
     pub fn channels_first(&self) -> Result<Tensor> {
         let last = self.rank() as isize - 1;

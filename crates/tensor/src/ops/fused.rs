@@ -221,7 +221,7 @@ impl Tensor {
     /// `eˣ / Σ eˣ` along an axis, without overflow.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::Softmax { axis: normalize_axis(axis, self.rank(), "softmax")? }, &[self])
@@ -230,7 +230,7 @@ impl Tensor {
     /// `x - ln Σ eˣ` along an axis: the logarithm of [`Tensor::softmax`], exact where that is 0.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn log_softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::LogSoftmax { axis: normalize_axis(axis, self.rank(), "log_softmax")? }, &[self])
@@ -240,7 +240,7 @@ impl Tensor {
     /// tensor) and integer targets `[…]` give `[…]`.
     ///
     /// # Errors
-    /// If the shapes do not fit, a target is not below the number of classes, or the types do not
+    /// Returns an error if the shapes do not fit, a target is not below the number of classes, or the types do not
     /// suit.
     #[track_caller]
     pub fn softmax_cross_entropy(&self, targets: &Tensor) -> Result<Tensor> {

@@ -209,7 +209,7 @@ impl Tensor {
     /// `a` where this condition holds and `b` elsewhere; all three broadcast.
     ///
     /// # Errors
-    /// If this tensor is not of type bool, types differ, or shapes do not broadcast.
+    /// Returns an error if this tensor is not of type bool, types differ, or shapes do not broadcast.
     #[track_caller]
     pub fn select(&self, a: impl Operand, b: impl Operand) -> Result<Tensor> {
         // A number takes the type of the other value, two numbers are float32.
@@ -227,7 +227,7 @@ impl Tensor {
     /// `[…, classes]` of float32.
     ///
     /// # Errors
-    /// If a number is negative or not below `classes`, or the tensor is not of an integer type.
+    /// Returns an error if a number is negative or not below `classes`, or the tensor is not of an integer type.
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Result<Tensor> {
         apply(Index::OneHot { classes }, &[self])
@@ -239,8 +239,8 @@ impl Tensor {
     /// The gradient is added up where an element is read more than once.
     ///
     /// # Errors
-    /// If the axis is out of range, the shapes do not fit, the index is not of an integer type, or
-    /// an index is negative or not below the size of the axis.
+    /// Returns an error if the axis is out of range, the shapes do not fit, the index is not of an integer type, or an
+    /// index is negative or not below the size of the axis.
     #[track_caller]
     pub fn gather(&self, index: &Tensor, axis: impl Integer) -> Result<Tensor> {
         apply(Index::Gather { axis: normalize_axis(axis, self.rank(), "gather")? }, &[self, index])
@@ -252,7 +252,7 @@ impl Tensor {
     /// than `source`, and not longer than this tensor along the other axes.
     ///
     /// # Errors
-    /// As [`Tensor::gather`], and if the types differ or are bool.
+    /// Returns an error in the same cases as [`Tensor::gather`], and if the types differ or are bool.
     #[track_caller]
     pub fn scatter_add(&self, index: &Tensor, source: &Tensor, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "scatter_add")?;
@@ -271,7 +271,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the axis is out of range, the index is not of an integer type, or an index is negative or
+    /// Returns an error if the axis is out of range, the index is not of an integer type, or an index is negative or
     /// not below the size of the axis.
     #[track_caller]
     pub fn take(&self, index: &Tensor, axis: impl Integer) -> Result<Tensor> {
@@ -283,7 +283,7 @@ impl Tensor {
     /// from `axis` on: `[a, b, d]` and an index `[a, b]` give `[size, d]` for axis 0.
     ///
     /// # Errors
-    /// If the axis is out of range, the shapes do not fit, this tensor is of type bool, the index is
+    /// Returns an error if the axis is out of range, the shapes do not fit, this tensor is of type bool, the index is
     /// not of an integer type, or an index is negative or not below `size`.
     #[track_caller]
     pub fn index_add(&self, index: &Tensor, axis: impl Integer, size: usize) -> Result<Tensor> {
@@ -295,8 +295,8 @@ impl Tensor {
     /// `value` where the mask holds and this tensor elsewhere; the mask is broadcast.
     ///
     /// # Errors
-    /// If the mask is not of type bool or does not broadcast to this shape, or the value is of
-    /// another type.
+    /// Returns an error if the mask is not of type bool or does not broadcast to this shape, or the value is of another
+    /// type.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
         let value = value.argument().into_tensor(self.dtype(), "masked_fill")?;
@@ -329,7 +329,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the mask is not of type bool or its shape is not that of the leading axes.
+    /// Returns an error if the mask is not of type bool or its shape is not that of the leading axes.
     #[track_caller]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
         if mask.dtype() != DType::Bool {

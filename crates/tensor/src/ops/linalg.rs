@@ -184,7 +184,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If a matrix is singular or not square, the shapes do not match, or the types differ.
+    /// Returns an error if a matrix is singular or not square, the shapes do not match, or the types differ.
     #[track_caller]
     pub fn solve(&self, b: impl Operand) -> Result<Tensor> {
         with_columns(self, b, Linalg::Solve)
@@ -194,7 +194,7 @@ impl Tensor {
     /// other elements are not read. Shapes are as for [`Tensor::solve`].
     ///
     /// # Errors
-    /// If there is a zero on a diagonal, and as [`Tensor::solve`].
+    /// Returns an error if there is a zero on a diagonal, and as [`Tensor::solve`].
     #[track_caller]
     pub fn solve_triangular(&self, b: impl Operand, lower: bool) -> Result<Tensor> {
         with_columns(self, b, Linalg::SolveTriangular { lower, unit_diagonal: false })
@@ -203,7 +203,7 @@ impl Tensor {
     /// As [`Tensor::solve_triangular`], with ones in place of what stands on the diagonal.
     ///
     /// # Errors
-    /// As [`Tensor::solve`].
+    /// Returns an error in the same cases as [`Tensor::solve`].
     #[track_caller]
     pub fn solve_unit_triangular(&self, b: impl Operand, lower: bool) -> Result<Tensor> {
         with_columns(self, b, Linalg::SolveTriangular { lower, unit_diagonal: true })
@@ -213,7 +213,7 @@ impl Tensor {
     /// and more accurate.
     ///
     /// # Errors
-    /// If a matrix is singular or not square, or the type is not floating.
+    /// Returns an error if a matrix is singular or not square, or the type is not floating.
     #[track_caller]
     pub fn inverse(&self) -> Result<Tensor> {
         let [.., rows, _] = self.shape()[..] else {
@@ -226,7 +226,7 @@ impl Tensor {
     /// `A` that is not symmetric it takes the symmetric part, `(A + Aᵀ) / 2`.
     ///
     /// # Errors
-    /// If a matrix is not positive definite or not square, or the type is not floating.
+    /// Returns an error if a matrix is not positive definite or not square, or the type is not floating.
     #[track_caller]
     pub fn cholesky(&self) -> Result<Tensor> {
         apply(Linalg::Cholesky, &[self])
@@ -237,7 +237,7 @@ impl Tensor {
     /// it is `det A⁻ᵀ`, and an error at a singular matrix.
     ///
     /// # Errors
-    /// If the matrices are not square or not floating.
+    /// Returns an error if the matrices are not square or not floating.
     #[track_caller]
     pub fn det(&self) -> Result<Tensor> {
         apply(Linalg::Det, &[self])
@@ -248,7 +248,7 @@ impl Tensor {
     /// gradient is an error.
     ///
     /// # Errors
-    /// If the matrices are not square or not floating.
+    /// Returns an error if the matrices are not square or not floating.
     #[track_caller]
     pub fn slogdet(&self) -> Result<(Tensor, Tensor)> {
         apply_pair(Linalg::Slogdet, self)
@@ -262,7 +262,7 @@ impl Tensor {
     /// error: the vector is not determined. Those of other eigenvalues have theirs.
     ///
     /// # Errors
-    /// If the matrices are not square, not floating or not finite.
+    /// Returns an error if the matrices are not square, not floating or not finite.
     #[track_caller]
     pub fn eigh(&self) -> Result<(Tensor, Tensor)> {
         apply_pair(Linalg::Eigh, self)
@@ -273,7 +273,7 @@ impl Tensor {
     /// negative, which makes the two unique where `A` has full rank.
     ///
     /// # Errors
-    /// If there are no matrices, or the type is not floating.
+    /// Returns an error if there are no matrices, or the type is not floating.
     #[track_caller]
     pub fn qr(&self) -> Result<(Tensor, Tensor)> {
         match self.shape()[..] {

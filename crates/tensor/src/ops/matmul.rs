@@ -142,7 +142,7 @@ impl Tensor {
     /// axes broadcast, and matrices are multiplied one by one. `[…, m, k] × […, k, n]` is `[…, m, n]`.
     ///
     /// # Errors
-    /// If the inner sizes differ, the leading axes do not broadcast, an operand is a scalar or not
+    /// Returns an error if the inner sizes differ, the leading axes do not broadcast, an operand is a scalar or not
     /// floating, or the types differ.
     #[track_caller]
     pub fn matmul(&self, other: impl Operand) -> Result<Tensor> {
@@ -162,7 +162,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// As [`Tensor::matmul`].
+    /// Returns an error in the same cases as [`Tensor::matmul`].
     #[track_caller]
     pub fn sparse_matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "sparse_matmul")?;
@@ -173,7 +173,7 @@ impl Tensor {
     /// the gradients of the operands, even if they are NaN or infinite there. For products that are masked afterwards.
     ///
     /// # Errors
-    /// As [`Tensor::matmul`].
+    /// Returns an error in the same cases as [`Tensor::matmul`].
     #[track_caller]
     pub fn sampled_matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "sampled_matmul")?;

@@ -163,7 +163,7 @@ pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
 /// As [`apply_all`], for an operation with one output; of several it returns the first.
 ///
 /// # Errors
-/// As [`apply_all`].
+/// Returns an error in the same cases as [`apply_all`].
 #[track_caller]
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
     let op = op.into();

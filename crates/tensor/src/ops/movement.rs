@@ -257,7 +257,7 @@ impl Tensor {
     /// The matrix with its last two axes exchanged; a view.
     ///
     /// # Errors
-    /// If the rank is below 2.
+    /// Returns an error if the rank is below 2.
     #[track_caller]
     pub fn t(&self) -> Result<Tensor> {
         if self.rank() < 2 {
@@ -269,7 +269,7 @@ impl Tensor {
     /// Two axes exchanged; a view.
     ///
     /// # Errors
-    /// If an axis is out of range.
+    /// Returns an error if an axis is out of range.
     #[track_caller]
     pub fn transpose(&self, first: impl Integer, second: impl Integer) -> Result<Tensor> {
         let mut order: Axes = (0..self.rank()).collect();
@@ -300,7 +300,7 @@ impl Tensor {
     /// after. The margin has no gradient.
     ///
     /// # Errors
-    /// If there is not one pair for each axis, or the element type does not hold `value`.
+    /// Returns an error if there is not one pair for each axis, or the element type does not hold `value`.
     #[track_caller]
     pub fn pad(&self, pads: impl AsRef<[(usize, usize)]>, value: f64) -> Result<Tensor> {
         apply(Movement::Pad { pads: pads.as_ref().into(), value }, &[self])
@@ -310,7 +310,7 @@ impl Tensor {
     /// (0 is the main one, 1 that above it).
     ///
     /// # Errors
-    /// If the rank is below 2.
+    /// Returns an error if the rank is below 2.
     #[track_caller]
     pub fn tril(&self, k: impl Integer) -> Result<Tensor> {
         apply(Movement::BandPart { lower: None, upper: Some(k.to_isize()) }, &[self])
@@ -319,7 +319,7 @@ impl Tensor {
     /// The upper triangle of each matrix along the last two axes: zeros below the diagonal `k`.
     ///
     /// # Errors
-    /// If the rank is below 2.
+    /// Returns an error if the rank is below 2.
     #[track_caller]
     pub fn triu(&self, k: impl Integer) -> Result<Tensor> {
         apply(Movement::BandPart { lower: Some(k.to_isize()), upper: None }, &[self])
@@ -328,7 +328,7 @@ impl Tensor {
     /// Repetition by NumPy's broadcasting: along axes of size 1 and new leading ones; a view.
     ///
     /// # Errors
-    /// If the shapes do not allow it.
+    /// Returns an error if the shapes do not allow it.
     #[track_caller]
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         apply(Movement::Expand { shape: shape.into() }, &[self])
@@ -345,7 +345,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If a position is out of range or there are more ranges than axes.
+    /// Returns an error if a position is out of range or there are more ranges than axes.
     #[track_caller]
     pub fn slice(&self, ranges: impl IntoRanges) -> Result<Tensor> {
         let ranges = ranges.into_ranges(self.shape())?;
@@ -367,7 +367,7 @@ impl Tensor {
     /// An axis of size 1 inserted before `axis` (which counts the axes of the result); a view.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn expand_dims(&self, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank() + 1, "expand_dims")?;
@@ -377,7 +377,7 @@ impl Tensor {
     /// The given axes, which must have size 1, taken out; `..` takes out all that have it.
     ///
     /// # Errors
-    /// If an axis is out of range or has another size than 1.
+    /// Returns an error if an axis is out of range or has another size than 1.
     #[track_caller]
     pub fn squeeze(&self, axes: impl IntoAxes) -> Result<Tensor> {
         let all = axes.is_all();

@@ -154,7 +154,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    /// Returns an error if an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
     #[track_caller]
     pub fn normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "normalize")?;
@@ -192,7 +192,8 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If a shape does not suit, the types differ or are not floating, or `epsilon` is not a number from 0 on.
+    /// Returns an error if a shape does not suit, the types differ or are not floating, or `epsilon` is not a number
+    /// from 0 on.
     #[track_caller]
     pub fn normalize_groups(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Result<[Tensor; 3]> {
         let outputs = apply_all(Normalize::Normalize { epsilon }, &[self, gamma, beta])?;
@@ -203,7 +204,7 @@ impl Tensor {
     /// elements are scaled first where their squares leave the range of the element type.
     ///
     /// # Errors
-    /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    /// Returns an error if an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
     #[track_caller]
     pub fn rms_normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "rms_normalize")?;

@@ -70,7 +70,7 @@ impl Tensor {
     /// The numbers of opposite sign; the fallible form of the unary `-`. Integers wrap.
     ///
     /// # Errors
-    /// If the tensor is of type bool.
+    /// Returns an error if the tensor is of type bool.
     #[track_caller]
     pub fn try_neg(&self) -> crate::Result<Tensor> {
         apply(Unary::Neg, &[self])

@@ -305,7 +305,7 @@ impl Tensor {
     /// The average of each window, shapes as for [`Tensor::max_pool2d`].
     ///
     /// # Errors
-    /// As [`Tensor::max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::max_pool2d`].
     #[track_caller]
     pub fn average_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Average { cells: options.both(self), count_padding: options.count_padding }, &[self])
@@ -314,7 +314,7 @@ impl Tensor {
     /// As [`Tensor::max_pool2d`] along the steps of `[sequences, steps, channels]`.
     ///
     /// # Errors
-    /// As [`Tensor::max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::max_pool2d`].
     #[track_caller]
     pub fn max_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         apply(Pool::Max(flat(self, &options)), &[&self.expand_dims(1)?])?.squeeze(1)
@@ -323,7 +323,7 @@ impl Tensor {
     /// As [`Tensor::average_pool2d`] along the steps of `[sequences, steps, channels]`.
     ///
     /// # Errors
-    /// As [`Tensor::max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::max_pool2d`].
     #[track_caller]
     pub fn average_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         let pool = Pool::Average { cells: flat(self, &options), count_padding: options.count_padding };
@@ -345,7 +345,7 @@ impl Tensor {
     /// The average of each of `size` windows, as for [`Tensor::adaptive_max_pool2d`].
     ///
     /// # Errors
-    /// As [`Tensor::adaptive_max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::adaptive_max_pool2d`].
     #[track_caller]
     pub fn adaptive_average_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Average { cells: size.map(Cells::Adaptive), count_padding: false }, &[self])

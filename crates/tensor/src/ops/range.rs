@@ -73,7 +73,7 @@ pub trait IntoRange {
     /// The positions along an axis of `size`.
     ///
     /// # Errors
-    /// If a position is out of range or the step is 0.
+    /// Returns an error if a position is out of range or the step is 0.
     #[track_caller]
     fn into_range(self, size: usize) -> Result<Range>;
 }
@@ -83,7 +83,7 @@ pub trait IntoRanges {
     /// The positions along each axis of `shape`, all of them along the axes not named.
     ///
     /// # Errors
-    /// If a position is out of range, a step is 0, or there are more ranges than axes.
+    /// Returns an error if a position is out of range, a step is 0, or there are more ranges than axes.
     #[track_caller]
     fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>>;
 }
