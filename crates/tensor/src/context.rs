@@ -84,8 +84,7 @@ impl<T: 'static> TaskLocal<T> {
     }
 }
 
-/// Returns a number that is unique in the process and, until the task's sequence is used up, greater than all earlier
-/// numbers of the running task.
+/// Returns a number that is unique in the process and greater than all earlier numbers of the running task.
 #[inline]
 pub(crate) fn next_number() -> u64 {
     static TASKS: AtomicU64 = AtomicU64::new(1);
