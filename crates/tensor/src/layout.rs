@@ -142,7 +142,7 @@ impl<'a, T> View<'a, T> {
 }
 
 impl<T: Copy> View<'_, T> {
-    /// The first element. Panics if the view is empty.
+    /// The first element of a view that is not empty.
     pub(crate) fn first(self) -> T {
         self.data[self.offset()]
     }

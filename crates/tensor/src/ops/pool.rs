@@ -16,11 +16,11 @@ use crate::tensor::Tensor;
 pub enum Cells {
     /// Windows of one size, equally far apart. What lies in the padding is left out.
     Windows {
-        /// Elements of a window.
+        /// The number of elements in a window.
         size: usize,
-        /// From one window to the next.
+        /// The distance between neighbouring windows.
         stride: usize,
-        /// Between neighbouring elements of a window.
+        /// The distance between neighbouring elements of a window.
         dilation: usize,
         /// How far windows may reach beyond the image, before and after.
         padding: (usize, usize),
@@ -244,14 +244,14 @@ fn not_floating(operation: &str, found: DType) -> Error {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolOptions<const N: usize> {
-    /// Elements of a window.
+    /// The number of elements in a window.
     pub size: [usize; N],
-    /// From one window to the next.
+    /// The distance between neighbouring windows.
     pub stride: [usize; N],
     /// How far windows may reach beyond the image. What lies there is no element: it is never a
     /// maximum.
     pub padding: Padding<N>,
-    /// Between neighbouring elements of a window.
+    /// The distance between neighbouring elements of a window.
     pub dilation: [usize; N],
     /// Whether averages divide by the size of the window even where a part of it is padding, as
     /// PyTorch does unless told otherwise; Keras does not.
