@@ -1,11 +1,11 @@
-//! The state of the code that runs on a thread.
+//! Task-local state.
 //!
-//! A thread that waits for parallel work runs tasks of other callers meanwhile. Such a task must not see the tapes, the
-//! default generator or anything else that the waiting code has set, and must not change it. State that belongs to
-//! running code is therefore not kept in a `thread_local!`, but in a [`TaskLocal`]: all values of a task are put aside
-//! while its thread waits.
+//! While a thread waits for parallel work, rayon lets it run tasks of other callers. Such a task must neither see nor
+//! change the tapes, the default generator, or anything else that the waiting code has set. Such state is therefore
+//! kept in a [`TaskLocal`] rather than in a `thread_local!`: all values of a task are saved while its thread waits, and
+//! restored afterwards.
 //!
-//! This module knows nothing of what it stores.
+//! This module does not know the types of the values that it stores.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -14,22 +14,22 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// The bits of a [number](next_number) that count within one task; those above are the task's own number.
+/// The low bits of a [number](next_number) count within one task; the bits above them are the number of the task.
 const SEQUENCE_BITS: u32 = 40;
 
-/// The values of a task, each in the place of its [`TaskLocal`].
+/// The values of a task, indexed by `TaskLocal::place`.
 type Values = Vec<Option<Rc<dyn Any>>>;
 
 thread_local! {
-    /// The next number of the task that runs; 0 before its first.
+    /// The next number of the running task; 0 before its first.
     static NEXT: Cell<u64> = const { Cell::new(0) };
     static VALUES: RefCell<Values> = const { RefCell::new(Vec::new()) };
-    /// Where the sequences stand that tasks of other callers use while this thread waits.
+    /// The next numbers of the sequences that other callers' tasks use while this thread waits.
     static GUESTS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A value that each task has for itself, as each thread has a `thread_local!` for itself. A task is the code of a
-/// thread, or the code that a thread runs for another caller while it waits in a
+/// A value with a separate instance for each task, just as a `thread_local!` has one for each thread. A task is the
+/// code of a thread, or the code that a thread runs for another caller while it waits in a
 /// [`parallel_section`](crate::parallel_section).
 ///
 /// ```
@@ -49,12 +49,12 @@ pub struct TaskLocal<T> {
 }
 
 impl<T: 'static> TaskLocal<T> {
-    /// A value that begins as `initial` gives it.
+    /// A task-local value that `initial` initializes.
     pub const fn new(initial: fn() -> T) -> TaskLocal<T> {
         TaskLocal { place: OnceLock::new(), initial }
     }
 
-    /// The value of the running task, made at its first use.
+    /// The value of the running task, initialized on first use.
     pub fn get(&self) -> Rc<T> {
         self.get_if_set().unwrap_or_else(|| self.first())
     }
@@ -63,7 +63,7 @@ impl<T: 'static> TaskLocal<T> {
     #[inline]
     pub fn get_if_set(&self) -> Option<Rc<T>> {
         let place = *self.place.get()?;
-        // No value is left in a thread that ends.
+        // `VALUES` is no longer accessible while the thread is being torn down.
         let value = VALUES.try_with(|values| values.borrow().get(place).cloned()).ok()??;
         value?.downcast().ok()
     }
@@ -84,7 +84,7 @@ impl<T: 'static> TaskLocal<T> {
     }
 }
 
-/// A number that is unique in the process, and greater than all numbers that the running task has had before.
+/// Returns a number that is unique in the process and greater than all earlier numbers of the running task.
 #[inline]
 pub(crate) fn next_number() -> u64 {
     static TASKS: AtomicU64 = AtomicU64::new(1);
@@ -93,34 +93,34 @@ pub(crate) fn next_number() -> u64 {
             0 => TASKS.fetch_add(1, Relaxed) << SEQUENCE_BITS,
             number => number,
         };
-        // A sequence that is used up continues under another task's number.
+        // A task whose sequence is used up continues with a new task number.
         let following = number + 1;
         next.set(if following.trailing_zeros() >= SEQUENCE_BITS { 0 } else { following });
         number
     })
 }
 
-/// The number that [`next_number`] will return.
+/// The number that the next call of [`next_number`] will return.
 pub(crate) fn upcoming_number() -> u64 {
     let number = next_number();
     NEXT.set(number);
     number
 }
 
-/// The number of the task that a [number](next_number) was given to.
+/// The number of the task that drew a [number](next_number).
 #[inline]
 pub(crate) fn task_of(number: u64) -> u64 {
     number >> SEQUENCE_BITS
 }
 
-/// Runs `f` as another task, and then continues with the state of the calling one, also after a panic.
+/// Runs `f` as another task, then restores the state of the calling task, also after a panic.
 pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
     struct Resume(u64, Values);
     impl Drop for Resume {
         fn drop(&mut self) {
             let guest = NEXT.replace(self.0);
             GUESTS.with_borrow_mut(|guests| guests.push(guest));
-            // Dropped when `VALUES` is no longer borrowed: a destructor may use it.
+            // Dropped after the borrow of `VALUES` has ended: a destructor may use it.
             let guest = VALUES.replace(mem::take(&mut self.1));
             drop(guest);
         }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(next_number(), first + 1);
         let tasks = [task_of(first), task_of(inside.0), task_of(inside.1)];
         assert!(tasks[0] != tasks[1] && tasks[1] != tasks[2] && tasks[0] != tasks[2], "{tasks:?}");
-        // A guest's sequence continues, its values do not.
+        // A guest's number sequence continues, but its values are dropped.
         assert_eq!(suspended(|| (next_number(), NAMES.get_if_set().is_none())), (inside.0 + 1, true));
     }
 

@@ -5,25 +5,25 @@ use std::fmt;
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
-    /// 32-bit floating point, the default.
+    /// 32-bit floating point; the default.
     F32,
     /// 64-bit floating point.
     F64,
     /// Signed 64-bit integers: labels, indices, counts.
     I64,
-    /// Bytes: images as they are stored.
+    /// Unsigned 8-bit integers: stored images.
     U8,
-    /// Truth values: masks and the results of comparisons.
+    /// Booleans: masks and the results of comparisons.
     Bool,
 }
 
 impl DType {
-    /// Whether this is a floating-point type. Only these have gradients.
+    /// Whether this is a floating-point type. Only floating-point tensors have gradients.
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F32 | DType::F64)
     }
 
-    /// The bytes that one element takes.
+    /// The size of an element in bytes.
     pub const fn size_of(self) -> usize {
         match self {
             DType::F64 | DType::I64 => 8,
@@ -32,13 +32,14 @@ impl DType {
         }
     }
 
-    /// The type of a quotient, mean or transcendental function: itself if floating, else float32.
+    /// The result type of quotients, means and transcendental functions: this type if it is floating-point, else
+    /// float32.
     pub(crate) const fn to_float(self) -> DType {
         if self.is_float() { self } else { DType::F32 }
     }
 }
 
-/// The names that NumPy and TensorFlow print: `float32`, `int64`, `uint8`, `bool`.
+/// The names that NumPy and TensorFlow use: `float32`, `int64`, `uint8`, `bool`.
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -60,7 +61,7 @@ mod sealed {
     impl Sealed for bool {}
 }
 
-/// A Rust type that tensors can hold: `f32`, `f64`, `i64`, `u8` and `bool`, no others.
+/// A Rust type that tensors can hold: `f32`, `f64`, `i64`, `u8` or `bool`.
 pub trait Element:
     sealed::Sealed + Copy + Default + PartialEq + PartialOrd + fmt::Debug + Send + Sync + 'static
 {
@@ -70,14 +71,13 @@ pub trait Element:
     /// The value as `f64`; integers beyond 2⁵³ are rounded.
     fn to_f64(self) -> f64;
 
-    /// `value` in this type, as Rust's `as` converts: integers saturate and truncate toward zero,
-    /// `bool` is whether the value differs from zero.
+    /// Converts as Rust's `as` does: integers truncate toward zero and saturate. For `bool`, returns `value != 0`.
     fn from_f64(value: f64) -> Self;
 
-    /// The value as `i64`, as Rust's `as` converts.
+    /// The value as `i64`, converted as Rust's `as` does.
     fn to_i64(self) -> i64;
 
-    /// `value` in this type, as Rust's `as` converts.
+    /// Converts as Rust's `as` does. For `bool`, returns `value != 0`.
     fn from_i64(value: i64) -> Self;
 }
 
@@ -119,14 +119,13 @@ impl Element for bool {
     }
 }
 
-/// A floating-point element type: `f32` or `f64`. Formulas that an optimizer gives for one element
-/// are generic over it.
+/// A floating-point element type: `f32` or `f64`. The per-element formulas of optimizers are generic over it.
 pub trait Float: Element + num_traits::Float + num_traits::FloatConst + num_traits::NumAssign + std::iter::Sum {}
 
 impl Float for f32 {}
 impl Float for f64 {}
 
-/// Runs `$body` with `$T` standing for the element type that the [`DType`] `$dtype` names.
+/// Runs `$body` with `$T` defined as the element type of the [`DType`] `$dtype`.
 macro_rules! with_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
@@ -154,7 +153,7 @@ macro_rules! with_dtype {
     };
 }
 
-/// As `with_dtype!` for the floating types; `$other` is the value for all the rest.
+/// Like `with_dtype!`, for floating-point types; evaluates `$other` for all other types.
 macro_rules! with_float {
     ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
         match $dtype {

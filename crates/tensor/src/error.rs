@@ -13,16 +13,15 @@ use crate::shape::Shape;
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong, and where: a [`kind`](Error::kind) under any number of context frames, and the
-/// [place](Error::place) of the call.
+/// An error: its [`kind`](Error::kind), any number of context frames, and the [place](Error::place) of the call.
 ///
 /// `Display` prints the frames, outermost first, and then the kind:
 /// `dense_1 (Dense 784→512): matmul: [128, 780] × [784, 512]: the inner sizes 780 and 784 differ`.
-/// `Debug`, which `unwrap` and a `main` that returns a `Result` print, adds the place on a line of its own:
+/// `Debug`, which `unwrap` and a `main` that returns a `Result` print, adds the place on a separate line:
 /// `    at src/main.rs:12:23`.
 ///
-/// All crates of the workspace return this type. An error that another crate defines is an [`ErrorKind::Other`]; see
-/// [`Error::other`] and [`Error::downcast_ref`].
+/// All crates of the workspace return this type. An error type that another crate defines is wrapped in
+/// [`ErrorKind::Other`]; see [`Error::other`] and [`Error::downcast_ref`].
 pub struct Error(Box<Contents>);
 
 struct Contents {
@@ -31,8 +30,7 @@ struct Contents {
     place: Option<&'static Location<'static>>,
 }
 
-/// The kinds of error. Each names the operation, all shapes or values concerned, and what would
-/// be right.
+/// The kinds of error. Each names the operation, the shapes or values involved, and what would be right.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -48,7 +46,7 @@ pub enum ErrorKind {
         /// Which axis differs.
         reason: String,
     },
-    /// Operands of a product whose inner sizes differ.
+    /// Operands of a product whose shapes do not match.
     #[error("{operation}: {left} × {right}: {reason}")]
     Product {
         /// The operation.
@@ -57,10 +55,10 @@ pub enum ErrorKind {
         left: Shape,
         /// Shape of the second operand.
         right: Shape,
-        /// Which sizes differ.
+        /// Why they do not match.
         reason: String,
     },
-    /// A shape the operation does not take.
+    /// A shape that the operation does not support.
     #[error("{operation}: shape {shape}: {expected}")]
     Shape {
         /// The operation.
@@ -80,7 +78,7 @@ pub enum ErrorKind {
         /// The tensor's rank.
         rank: usize,
     },
-    /// An element type the operation does not take.
+    /// An element type that the operation does not support.
     #[error("{operation}: {found} is not {expected}")]
     DType {
         /// The operation.
@@ -100,7 +98,7 @@ pub enum ErrorKind {
         /// The type to cast to.
         wanted: DType,
     },
-    /// An index outside its axis.
+    /// An index that is out of range for its axis.
     #[error("{operation}: index {index} is out of range for an axis of size {size}")]
     Index {
         /// The operation.
@@ -110,7 +108,7 @@ pub enum ErrorKind {
         /// The size of the axis it selects from.
         size: usize,
     },
-    /// Any other argument that is wrong.
+    /// Any other invalid argument.
     #[error("{operation}: {message}")]
     Argument {
         /// The operation.
@@ -118,18 +116,18 @@ pub enum ErrorKind {
         /// What is wrong and what would be right.
         message: String,
     },
-    /// A gradient that cannot be given, because it is not defined or was not recorded.
+    /// A gradient that is not available, because it is not defined or was not recorded.
     #[error("gradient: {message}")]
     Gradient {
         /// Which variable or operation, and why.
         message: String,
     },
-    /// An error of another type: that of a file, a data set or a training, for example.
+    /// An error of another type, for example from a file, a data set or a training run.
     #[error("{0}")]
     Other(OtherError),
 }
 
-/// An error of any type, as [`ErrorKind::Other`] holds it. Two are equal if they are the same object.
+/// An error of any type, wrapped in [`ErrorKind::Other`]. Two are equal if they are the same object.
 #[derive(Clone, Debug)]
 pub struct OtherError(Arc<dyn StdError + Send + Sync>);
 
@@ -150,18 +148,18 @@ fn axes_of(rank: usize) -> String {
 }
 
 impl Error {
-    /// The kind, below all context.
+    /// The kind, without the context frames.
     pub fn kind(&self) -> &ErrorKind {
         &self.0.kind
     }
 
-    /// The call in which the error arose: the innermost one in code outside this library that goes straight to a
-    /// method of a tensor, a layer or this type. `None` if no such call is known, as for a layer inside a model.
+    /// The call that caused the error: the location in code outside this library where a method of a tensor, a layer or
+    /// this type was called. `None` if it is unknown, as for a layer inside a model.
     pub fn place(&self) -> Option<&'static Location<'static>> {
         self.0.place
     }
 
-    /// The same error with this place, unless it has one already or the place lies inside this library.
+    /// Sets the place, unless the error already has one or `place` lies inside this library.
     #[must_use]
     #[cold]
     pub fn at(mut self, place: &'static Location<'static>) -> Error {
@@ -175,7 +173,7 @@ impl Error {
         Error::new(ErrorKind::Other(OtherError(error.into().into())))
     }
 
-    /// The error of another type that this one [was made of](Error::other), if it is a `T`.
+    /// The wrapped error of another type (see [`Error::other`]), if it is a `T`.
     pub fn downcast_ref<T: StdError + 'static>(&self) -> Option<&T> {
         match &self.0.kind {
             ErrorKind::Other(other) => other.0.downcast_ref(),
@@ -183,7 +181,7 @@ impl Error {
         }
     }
 
-    /// The same error with one more frame in front: where it happened, such as the path of a layer.
+    /// Adds an outermost frame that says where the error happened, such as the path of a layer.
     #[must_use]
     pub fn context(mut self, frame: impl Into<String>) -> Error {
         self.0.frames.push(frame.into());
@@ -244,7 +242,7 @@ impl Error {
         Error::new(ErrorKind::Product { operation: operation.into(), left, right, reason: reason.into() })
     }
 
-    /// An [`ErrorKind::Broadcast`], with the last axis that differs as its reason.
+    /// An [`ErrorKind::Broadcast`] that names the last axis where the shapes do not match.
     #[track_caller]
     pub fn broadcast(operation: impl Into<String>, left: &Shape, right: &Shape) -> Error {
         let pairs = left.iter().rev().zip(right.iter().rev()).enumerate();
@@ -264,19 +262,20 @@ impl From<ErrorKind> for Error {
     }
 }
 
-/// Runs a function whose errors arose in the call of this function's caller: closures inside it do not know that.
+/// Runs a function and sets the [place](Error::place) of its error to the caller: `#[track_caller]` does not reach into
+/// closures.
 #[track_caller]
 pub(crate) fn placed<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     let place = Location::caller();
     run().map_err(|error| error.at(place))
 }
 
-/// The crates of this library, as their folders are named.
+/// The folder names of this library's crates.
 const CRATES: [&str; 7] = ["tensor", "autograd", "nn", "optim", "data", "train", "facade"];
 
-/// The place, unless it lies in the sources of this library.
+/// `place`, or `None` if it lies in the sources of this library.
 fn outside(place: &'static Location<'static>) -> Option<&'static Location<'static>> {
-    // This file is `…/tensor/src/error.rs`; the compiler is given paths of one form for all crates of a workspace.
+    // This file is `…/tensor/src/error.rs`; the compiler gets all paths of a workspace in the same form.
     let ours =
         Path::new(file!()).ancestors().nth(3).and_then(|crates| Path::new(place.file()).strip_prefix(crates).ok());
     let mut parts = ours.into_iter().flat_map(Path::components).map(Component::as_os_str);
@@ -285,7 +284,7 @@ fn outside(place: &'static Location<'static>) -> Option<&'static Location<'stati
     (!inside).then_some(place)
 }
 
-/// Whether a folder holds one of [`CRATES`]; in a registry's cache its name ends with the version: `tensor-0.1.0`.
+/// Whether a folder holds one of [`CRATES`]. In a registry cache its name ends with the version: `tensor-0.1.0`.
 fn is_ours(folder: &str) -> bool {
     let is_version =
         |rest: &str| rest.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
@@ -301,7 +300,7 @@ impl fmt::Display for Error {
     }
 }
 
-// `unwrap` and `fn main() -> Result<()>` print this: the sentence and the place, not the structure.
+// `unwrap` and `fn main() -> Result<()>` print this, so it shows the message and the place instead of the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;

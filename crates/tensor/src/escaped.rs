@@ -1,17 +1,17 @@
-//! Text from files in messages.
+//! Text from files, made safe to print.
 
 use std::fmt;
 
-/// How many characters of a text are shown unless [`Escaped::at_most`] says otherwise.
+/// The default of [`Escaped::at_most`].
 const MOST: usize = 200;
 
 /// Displays a text that comes from a file, such as the name of a tensor or of a column, so that it can be printed to a
 /// terminal.
 ///
-/// Control characters (line breaks and escape sequences among them), line and paragraph separators, and characters
-/// that are invisible or change the direction of the text are replaced by their escapes, as in `\n` and `\u{1b}`. All
-/// other characters stay as they are, backslashes and quotes included; text without such characters is not changed.
-/// Texts of more than 200 characters are cut in the middle; [`at_most`](Escaped::at_most) sets another limit.
+/// Replaces control characters (such as line breaks and escape sequences), line and paragraph separators, and
+/// characters that are invisible or change the direction of the text by escapes such as `\n` and `\u{1b}`. All other
+/// characters, including backslashes and quotes, are unchanged. Texts of more than 200 characters are cut in the
+/// middle; [`at_most`](Escaped::at_most) sets another limit.
 ///
 /// ```
 /// use tensor::escaped;
@@ -32,8 +32,8 @@ pub struct Escaped<'a> {
 }
 
 impl Escaped<'_> {
-    /// Shows at most this many characters: the first three quarters of them from the beginning of the text, the others
-    /// from its end. An escape counts as one character.
+    /// Limits the number of characters shown: three quarters of them come from the beginning of the text, the rest from
+    /// its end. An escape counts as one character.
     #[must_use]
     pub fn at_most(self, characters: usize) -> Self {
         Escaped { most: characters, ..self }
@@ -42,7 +42,7 @@ impl Escaped<'_> {
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // No character is less than a byte: most texts need not be counted.
+        // A character takes at least one byte, so short texts need not be counted.
         let count = if self.text.len() <= self.most { 0 } else { self.text.chars().count() };
         if count <= self.most {
             return write_escaped(f, self.text);
@@ -72,8 +72,8 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_str(rest)
 }
 
-/// Whether a terminal may act on this character, or show nothing for it. The joiners U+200C and U+200D are not among
-/// these: Persian words and emoji need them.
+/// Whether a terminal may interpret this character or show nothing for it. The joiners U+200C and U+200D are excluded
+/// because Persian words and emoji need them.
 fn must_be_escaped(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(escaped("a\r\n\tb\u{7f}\u{9b}31m").to_string(), r"a\r\n\tb\u{7f}\u{9b}31m");
         assert_eq!(escaped("abc\u{202e}fed\u{2028}").to_string(), r"abc\u{202e}fed\u{2028}");
         assert_eq!(escaped(r#"C:\new "x"'"#).to_string(), r#"C:\new "x"'"#);
-        // Displaying it twice changes nothing more.
+        // Escaping is idempotent.
         let once = escaped("\u{0}\n").to_string();
         assert_eq!(escaped(&once).to_string(), once);
     }

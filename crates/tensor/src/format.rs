@@ -1,7 +1,7 @@
-//! Tensors as text, as NumPy prints arrays with its default options.
+//! Formats tensors as NumPy prints arrays with its default options.
 //!
-//! After NumPy's `_core/arrayprint.py`: up to eight decimals, lines of 75 columns, and of more than
-//! 1000 elements only the first and last three along each axis.
+//! Follows NumPy's `_core/arrayprint.py`: up to eight decimals and 75 columns a line. Arrays of more than 1000 elements
+//! show only the first and last three along each axis.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,16 +12,16 @@ use crate::dtype::{Element, with_dtype};
 use crate::kernels::view::array_view;
 use crate::tensor::Tensor;
 
-/// Most decimals shown of a number in an array of them.
+/// The maximum number of decimals in an array.
 const PRECISION: usize = 8;
-/// Most elements shown in full.
+/// The size above which arrays are abbreviated.
 const THRESHOLD: usize = 1000;
-/// Elements shown at either end of an axis where not all are.
+/// The number of elements shown at either end of an abbreviated axis.
 const EDGE: usize = 3;
-/// Columns of a line.
+/// The maximum number of columns in a line.
 const LINE_WIDTH: usize = 75;
 
-/// As NumPy's `print(array)`.
+/// Prints like NumPy's `print(array)`.
 ///
 /// ```
 /// # use tensor::tensor;
@@ -34,15 +34,15 @@ impl fmt::Display for Tensor {
     }
 }
 
-/// The elements as [`Display`](fmt::Display) shows them, then shape and type, as `tf.Tensor` does:
-/// `Tensor([1. 2.], shape=[2], dtype=float32)`.
+/// Prints the elements like [`Display`](fmt::Display), then shape and type, as `tf.Tensor` does: `Tensor([1. 2.],
+/// shape=[2], dtype=float32)`.
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tensor({}, shape={}, dtype={})", text(self, "Tensor("), self.shape(), self.dtype())
     }
 }
 
-/// The elements, where `prefix` stands in front of them on the first line.
+/// The elements as text, aligned for a first line that begins with `prefix`.
 fn text(x: &Tensor, prefix: &str) -> String {
     if x.size() == 0 {
         return "[]".into();
@@ -59,7 +59,7 @@ fn text(x: &Tensor, prefix: &str) -> String {
     })
 }
 
-/// The elements that are shown, in row-major order.
+/// Collects the elements that are shown, in row-major order.
 fn collect<T: Element>(view: ArrayViewD<'_, T>, elided: bool, shown: &mut Vec<T>) {
     if view.ndim() == 0 {
         shown.extend(&view);
@@ -71,19 +71,19 @@ fn collect<T: Element>(view: ArrayViewD<'_, T>, elided: bool, shown: &mut Vec<T>
     }
 }
 
-/// The indices of an axis that are shown: those before the dots, if there are dots, and the others.
+/// The indices of an axis that are shown: those before the dots (empty if there are no dots) and the others.
 fn shown_indices(size: usize, elided: bool) -> (Range<usize>, Range<usize>) {
     if elided && size > 2 * EDGE { (0..EDGE, size - EDGE..size) } else { (0..0, 0..size) }
 }
 
-/// Puts words, one an element, into brackets and lines.
+/// Arranges words, one for each element, in brackets and lines.
 struct Layout {
     words: std::vec::IntoIter<String>,
     elided: bool,
 }
 
 impl Layout {
-    /// An array of `shape`; all lines but the first begin with `indent`.
+    /// The text of an array of `shape`; every line but the first begins with `indent`.
     fn array(&mut self, shape: &[usize], indent: &str, width: usize) -> String {
         let [size, inner @ ..] = shape else {
             return self.words.next().unwrap_or_default();
@@ -100,7 +100,7 @@ impl Layout {
             for word in head.iter().chain(&dots).chain(tail) {
                 if line.len() > indent.len() {
                     line.push(' ');
-                    // One column is kept for the bracket.
+                    // One column is reserved for the bracket.
                     if line.len() + word.len() + 1 > width {
                         out += line.trim_end();
                         out.push('\n');
@@ -123,12 +123,12 @@ impl Layout {
     }
 }
 
-/// How elements of one type are written.
+/// Formats the elements of one type.
 trait Show: Element {
-    /// An element that stands alone.
+    /// The text of a scalar.
     fn scalar(self) -> String;
 
-    /// Elements that stand together: words of one width.
+    /// The texts of the elements of an array, all of the same width.
     fn column(values: &[Self]) -> Vec<String>;
 }
 
@@ -138,7 +138,7 @@ impl Show for bool {
     }
 
     fn column(values: &[bool]) -> Vec<String> {
-        // Five columns also where no `False` is among them.
+        // NumPy uses five columns even without a `False`.
         values.iter().map(|value| format!("{:>5}", value.scalar())).collect()
     }
 }
@@ -161,9 +161,8 @@ macro_rules! show_integers {
 
 show_integers!(i64, u8);
 
-/// The least digits that tell a number from its neighbours, with or without an exponent. Where two
-/// texts are as short and as near, the one that ends in an even digit, which is NumPy's choice and
-/// not always Rust's.
+/// The shortest text that identifies a number, with or without an exponent. If two such texts are equally close, this
+/// is the one that ends in an even digit, as in NumPy; Rust does not always choose that one.
 macro_rules! shortest {
     ($value:expr, $exponents:expr) => {{
         let value = $value;
@@ -206,8 +205,8 @@ macro_rules! show_floats {
     )*};
 }
 
-// From these sizes on NumPy writes exponents: min(10⁸, 10^digits that the type always holds) in
-// arrays, and for a float64 that stands alone, 10¹⁶.
+// NumPy writes exponents from these sizes on: in arrays min(10⁸, 10^d), where d is the number of decimal digits that
+// the type always holds; for a float64 scalar 10¹⁶.
 show_floats! {
     f32, 1e6, 1e6;
     f64, 1e8, 1e16;
@@ -217,7 +216,7 @@ fn not_finite(value: f64) -> String {
     if value.is_nan() { "nan".into() } else { value.to_string() }
 }
 
-/// Mantissa and exponent of what Rust writes as `1.5e-7`.
+/// Mantissa and exponent of a text in Rust's notation, such as `1.5e-7`.
 fn scientific(text: &str) -> (String, i32) {
     let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
     (mantissa.into(), exponent.parse().unwrap_or(0))
@@ -228,7 +227,7 @@ fn exponent_text(exponent: i32, digits: usize) -> String {
     format!("e{sign}{:0>digits$}", exponent.abs())
 }
 
-/// A number in an array of numbers, before it is aligned with the others.
+/// The text of a number in an array, before alignment.
 enum NumberText {
     /// A number and its digits.
     Finite(f64, Digits),
@@ -236,7 +235,7 @@ enum NumberText {
     Other(String),
 }
 
-/// Digits of a number: with sign before the point, after the point, and the exponent.
+/// The digits of a number: before the point (with the sign), after the point, and the exponent.
 struct Digits {
     whole: String,
     fraction: String,
@@ -252,8 +251,8 @@ impl Digits {
 }
 
 impl NumberText {
-    /// From the shortest digits that tell `value` from its neighbours; where those have more
-    /// decimals than are shown, the exact value is rounded.
+    /// Takes the shortest digits that identify `value`. If they have more than [`PRECISION`] decimals, rounds the exact
+    /// value instead.
     fn of(value: f64, shortest: &str, exponents: bool) -> NumberText {
         if !value.is_finite() {
             return NumberText::Other(not_finite(value));
@@ -267,8 +266,8 @@ impl NumberText {
     }
 }
 
-/// Numbers with their points below each other. Where there are exponents all have the decimals of
-/// the longest, the others' from their exact values; else spaces fill up.
+/// Aligns numbers at their decimal points. With exponents, all numbers get as many decimals as the longest, from their
+/// exact values; without, spaces fill the gaps.
 fn align(parts: &[NumberText], exponents: bool) -> Vec<String> {
     let (mut left, mut right, mut size) = (0, 0, 2);
     for part in parts {
@@ -278,7 +277,7 @@ fn align(parts: &[NumberText], exponents: bool) -> Vec<String> {
             size = size.max(digits.exponent.abs().to_string().len());
         }
     }
-    // Width of all that follows the whole part.
+    // The width of the text after the whole part.
     let tail = 1 + right + if exponents { 2 + size } else { 0 };
     for part in parts {
         if let NumberText::Other(word) = part {
@@ -333,7 +332,8 @@ mod tests {
             (tensor![[true, false], [true, true]], "[[ True False]\n [ True  True]]"),
             (tensor![[[1, 2], [3, 4]], [[5, 6], [7, 8]]], "[[[1 2]\n  [3 4]]\n\n [[5 6]\n  [7 8]]]"),
             (Tensor::zeros([2, 1, 1, 2]), "[[[[0. 0.]]]\n\n\n [[[0. 0.]]]]"),
-            // Halfway between two texts of eight digits; and digits beyond the shortest are exact.
+            // The first is halfway between two texts of eight digits; the second needs exact digits beyond the
+            // shortest.
             (tensor![-6076.40625, 10209.151], "[-6076.4062 10209.151 ]"),
             (tensor![9.47081e7, 3.6159504e7], "[9.4708096e+07 3.6159504e+07]"),
             (Tensor::zeros([0]), "[]"),
@@ -394,7 +394,7 @@ mod tests {
         }
     }
 
-    /// NumPy ends at rank 64.
+    /// NumPy supports only 64 axes.
     #[test]
     fn brackets_may_fill_the_line() {
         let text = Tensor::ones(vec![1; 100]).to_string();

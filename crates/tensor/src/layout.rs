@@ -11,12 +11,12 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Strides, one for each axis of `shape`, and the place of the first element.
+    /// A layout from a shape, one stride for each axis, and the position of the first element.
     pub(crate) fn new(shape: Shape, strides: Strides, offset: usize) -> Layout {
         Layout { shape, strides, offset }
     }
 
-    /// All of a slice in row-major order.
+    /// The layout of a whole slice in row-major order.
     pub(crate) fn row_major(shape: Shape) -> Layout {
         let strides = shape.strides();
         Layout { shape, strides, offset: 0 }
@@ -54,8 +54,8 @@ impl Layout {
         true
     }
 
-    /// The same elements in row-major order under another shape of the same size; `None` if no strides do that and the
-    /// elements must be copied.
+    /// The layout that views the elements, in row-major order, as another shape of the same size; `None` if there is
+    /// none and the elements must be copied.
     pub(crate) fn reshaped(&self, shape: &Shape) -> Option<Layout> {
         let strides = match self.is_contiguous() {
             true => shape.strides(),
@@ -64,13 +64,13 @@ impl Layout {
         Some(Layout { shape: shape.clone(), strides, offset: self.offset })
     }
 
-    /// This layout repeated to a shape; `None` if it does not broadcast to it.
+    /// This layout broadcast to a shape; `None` if it does not broadcast.
     pub(crate) fn broadcast(&self, shape: &Shape) -> Option<Layout> {
         let strides = self.strides.broadcast(&self.shape, shape)?;
         Some(Layout { shape: shape.clone(), strides, offset: self.offset })
     }
 
-    /// The axes in another order, each once.
+    /// This layout with permuted axes. `order` names each axis once.
     pub(crate) fn permuted(&self, order: &[usize]) -> Layout {
         let shape = order.iter().map(|&axis| self.shape[axis]).collect();
         let strides = order.iter().map(|&axis| self.strides[axis]).collect();
@@ -78,9 +78,9 @@ impl Layout {
     }
 }
 
-/// The elements that a kernel reads: a slice, and the layout of a view of it.
+/// The input of a kernel: a slice and a layout.
 pub(crate) struct View<'a, T> {
-    /// The whole slice, of which the view may be a part.
+    /// The whole slice. The view may cover only a part of it.
     pub(crate) data: &'a [T],
     layout: &'a Layout,
 }
@@ -94,7 +94,7 @@ impl<T> Clone for View<'_, T> {
 impl<T> Copy for View<'_, T> {}
 
 impl<'a, T> View<'a, T> {
-    /// The elements of `data` that `layout` leads to.
+    /// The elements of `data` in the given layout.
     pub(crate) fn new(data: &'a [T], layout: &'a Layout) -> View<'a, T> {
         View { data, layout }
     }
@@ -127,7 +127,7 @@ impl<'a, T> View<'a, T> {
         self.layout
     }
 
-    /// The elements in row-major order, if they lie so.
+    /// The elements as a slice, if they are contiguous.
     pub(crate) fn as_slice(self) -> Option<&'a [T]> {
         self.is_contiguous().then(|| match self.size() {
             0 => &[],
@@ -135,15 +135,14 @@ impl<'a, T> View<'a, T> {
         })
     }
 
-    /// The strides by which the elements are read as a tensor of `shape`, which the caller has checked that they
-    /// broadcast to.
+    /// The strides that broadcast the elements to `shape`. The caller must have checked that they broadcast.
     pub(crate) fn broadcast_strides(self, shape: &Shape) -> Strides {
         self.strides().broadcast(self.shape(), shape).expect("the operation checks that its operands broadcast")
     }
 }
 
 impl<T: Copy> View<'_, T> {
-    /// The first element of a view that has one.
+    /// The first element of a view that is not empty.
     pub(crate) fn first(self) -> T {
         self.data[self.offset()]
     }

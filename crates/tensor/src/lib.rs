@@ -2,22 +2,21 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`Tensor`] | the one type that flows everywhere; how to make it and look into it |
+//! | [`Tensor`] | the array type: construction, access, conversion |
 //! | [`Shape`], [`DType`] | sizes of axes and broadcasting; element types |
 //! | [`ops`] | the operations: [`Op`] and the methods that build and apply it |
-//! | [`random`] | seekable generators and what they draw |
-//! | [`ValueId`], [`recorder`] | identities of values, and the hook for a gradient tape |
-//! | [`TaskLocal`] | state that belongs to running code, and not to its thread |
-//! | [`profile`] | where the time goes |
+//! | [`random`] | seekable random number generators and their distributions |
+//! | [`ValueId`], [`recorder`] | identities of values, and the hook for gradient tapes |
+//! | [`TaskLocal`] | state that belongs to a task rather than to its thread |
+//! | [`profile`] | the profiler |
 //! | [`Error`] | the one error type of the workspace |
-//! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
+//! | [`escaped`] | text from files, made safe to print in messages |
 //!
-//! Everything that computes a tensor goes through [`Op`]: a method such as [`Tensor::tanh`] builds
-//! an op and applies it, which checks shapes and types, runs a kernel, and notifies the
-//! recorders.
+//! Every computation goes through [`Op`]: a method such as [`Tensor::tanh`] builds an op and applies it. That checks
+//! shapes and types, runs a kernel, and notifies the recorders.
 //!
-//! The feature `linalg` adds factors of matrices and what is computed from them, such as
-//! `Tensor::solve`, `Tensor::cholesky` and `Tensor::eigh`.
+//! The feature `linalg` adds matrix factorizations and linear solvers, such as `Tensor::solve`, `Tensor::cholesky` and
+//! `Tensor::eigh`.
 
 mod context;
 mod dtype;
@@ -56,7 +55,7 @@ pub use tensor::Tensor;
 pub use update::{Update, update};
 pub use value_id::ValueId;
 
-/// Whether this crate was compiled with optimization. Without it, kernels take hundreds of times as long.
+/// Whether this crate was compiled with optimization. Without optimization, kernels are hundreds of times slower.
 pub const OPTIMIZED: bool = !cfg!(unoptimized);
 
 /// The program in the README, compiled and run as a test.

@@ -1,4 +1,4 @@
-//! Tensors from literals, vectors and arrays.
+//! Conversion of literals, vectors and arrays to tensors.
 
 use ndarray::{ArrayBase, Dimension, OwnedRepr};
 
@@ -7,14 +7,14 @@ use crate::shape::Shape;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// What [`tensor!`](crate::tensor) and [`Tensor::scalar`] take: numbers, truth values, and nested
-/// arrays of them. Unsuffixed literals become float32 and int64.
+/// An argument of [`tensor!`](crate::tensor) or [`Tensor::scalar`]: a number, a `bool`, or a nested array of them.
+/// Unsuffixed literals become float32 or int64.
 pub trait Literal {
-    /// The tensor; a number has rank 0, an array one more than its elements.
+    /// Converts to a tensor. A number gives rank 0, an array one more than the rank of its elements.
     fn into_tensor(self) -> Tensor;
 }
 
-/// A literal that is one number or truth value, not an array.
+/// A literal that is a single number or `bool`.
 pub trait ScalarLiteral: Literal {}
 
 macro_rules! literals {
@@ -37,7 +37,7 @@ impl<L: Literal, const N: usize> Literal for [L; N] {
     }
 }
 
-/// Joins tensors of one shape and type along a new first axis, without being an operation.
+/// Joins tensors of the same shape and type along a new first axis. This is not an operation: nothing is recorded.
 fn stack_equal(parts: &[Tensor]) -> Tensor {
     let Some(first) = parts.first() else {
         return Tensor::zeros([0]);
@@ -52,8 +52,8 @@ fn stack_equal(parts: &[Tensor]) -> Tensor {
     })
 }
 
-/// A tensor from nested literals: `tensor![1.0, 2.0]` is float32, `tensor![[1, 2], [3, 4]]` int64,
-/// `tensor![true, false]` bool, each of the shape that the brackets show.
+/// A tensor from nested literals: `tensor![1.0, 2.0]` is float32, `tensor![[1, 2], [3, 4]]` is int64, `tensor![true,
+/// false]` is bool. The brackets determine the shape.
 #[macro_export]
 macro_rules! tensor {
     ($($element:expr),* $(,)?) => {
@@ -61,7 +61,7 @@ macro_rules! tensor {
     };
 }
 
-/// A scalar that keeps the type of the value.
+/// A scalar of the type of the value.
 impl<T: Element> From<T> for Tensor {
     fn from(value: T) -> Tensor {
         Tensor::from_buffer(Buffer::filled(1, value), Shape::default())
@@ -104,7 +104,7 @@ from_nested_arrays! {
     [[[[T; D]; C]; B]; A], [A, B, C, D], |values| values.as_flattened().as_flattened().as_flattened();
 }
 
-/// Takes over an ndarray array, without a copy if it lies in row-major order.
+/// Converts an ndarray array, without a copy if it is in row-major order.
 impl<T: Element, D: Dimension> From<ArrayBase<OwnedRepr<T>, D>> for Tensor {
     fn from(array: ArrayBase<OwnedRepr<T>, D>) -> Tensor {
         let shape = Shape::from(array.shape());

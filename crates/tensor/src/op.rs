@@ -1,6 +1,6 @@
-//! An operation, as data: one enum, nested by family.
+//! Operations as data: one enum, nested by family.
 //!
-//! A family's enum, its checks and the methods of [`Tensor`] that build it stand in one file of [`ops`](crate::ops).
+//! A family's enum, its checks and the methods of [`Tensor`] that build it are in one file of [`ops`](crate::ops).
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,71 +14,71 @@ use crate::ops::{
 };
 use crate::tensor::Tensor;
 
-/// An operation with all its attributes: what, applied to tensors, gives tensors.
+/// An operation with all its attributes. Applied to tensors, it gives tensors.
 #[derive(Clone, Debug)]
 pub enum Op {
-    /// One operand, element by element.
+    /// Elementwise functions of one operand.
     Unary(Unary),
-    /// Gradients of those, element by element.
+    /// Gradients of these functions, elementwise.
     UnaryGradient(UnaryGradient),
-    /// Two broadcast operands, element by element.
+    /// Elementwise functions of two broadcast operands.
     Binary(Binary),
-    /// Comparisons and other questions, element by element, whose answers are truth values.
+    /// Comparisons and other elementwise functions whose result is of type bool.
     Logic(Logic),
-    /// Along one or several axes, which vanish or become 1.
+    /// Reductions along axes, which are removed or get size 1.
     Reduce(Reduce),
-    /// Along one axis, which keeps its place: cumulative sums, sorting.
+    /// Operations along one axis that keep it: cumulative sums, sorting.
     Scan(Scan),
-    /// Products of matrices.
+    /// Matrix products.
     Matmul(Matmul),
     /// Convolutions.
     Conv(Conv),
     /// Maxima and averages over windows.
     Pool(Pool),
-    /// Elements moved, repeated or cut out, but not computed with.
+    /// Moving, repeating and selecting elements without computing: reshape, slice, concat.
     Movement(Movement),
-    /// Pieces along one axis.
+    /// Splitting along one axis.
     Split(Split),
-    /// Elements selected by other tensors.
+    /// Selecting elements by other tensors: gather, where, one-hot.
     Index(Index),
-    /// Numbers brought to mean 0 and variance 1.
+    /// Normalization to mean 0 and variance 1.
     Normalize(Normalize),
-    /// Several steps in one kernel.
+    /// Compositions computed by one kernel.
     Fused(Fused),
-    /// Whole sequences of recurrent layers.
+    /// Recurrent layers over whole sequences.
     Recurrent(Recurrent),
-    /// Factors of matrices.
+    /// Matrix factorizations and linear solvers.
     Linalg(Linalg),
     /// An operation defined elsewhere.
     Custom(Arc<dyn CustomOp>),
 }
 
-/// The outputs of an operation; nearly all have one.
+/// The outputs of an operation. Nearly all operations have one.
 pub type Outputs = SmallVec<[Tensor; 1]>;
 
-/// An operation that a user defines.
+/// A user-defined operation.
 pub trait CustomOp: fmt::Debug + Send + Sync {
-    /// The name under which tapes and errors show it.
+    /// The name that tapes and errors show.
     fn name(&self) -> &str;
 
-    /// The result. What is computed in here is not recorded.
+    /// Computes the result. Operations inside are not recorded.
     ///
     /// # Errors
-    /// Whatever is wrong with the inputs.
+    /// Returns an error if the inputs are invalid.
     fn forward(&self, inputs: &[&Tensor]) -> Result<Tensor>;
 
-    /// The gradient for each input (`None` where there is none), given inputs, output and the
-    /// gradient of the output, in operations that can be differentiated again.
+    /// Computes the gradient for each input (`None` for no gradient) from the inputs, the output and the gradient of
+    /// the output. Uses recorded operations, so the gradient can be differentiated again.
     ///
     /// # Errors
-    /// By default that the operation has no derivative.
+    /// The default implementation returns an error: the operation has no derivative.
     fn backward(&self, inputs: &[Tensor], output: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let _ = (inputs, output, gradient);
         Err(Error::gradient(format!("{} has no derivative", self.name())))
     }
 }
 
-/// What every family has, from one list, so that none is left out.
+/// Generates everything that each family needs from one list, so none can be left out.
 macro_rules! families {
     ($($family:ident),+) => {
         $(
@@ -90,7 +90,7 @@ macro_rules! families {
         )+
 
         impl Op {
-            /// The operation's name, as errors and tapes print it.
+            /// The operation's name, as shown in errors and tapes.
             pub fn name(&self) -> &str {
                 match self {
                     $(Op::$family(op) => op.name(),)+
@@ -98,7 +98,7 @@ macro_rules! families {
                 }
             }
 
-            /// The name of its family.
+            /// The name of the operation's family.
             pub(crate) fn family(&self) -> &'static str {
                 match self {
                     $(Op::$family(_) => stringify!($family),)+
@@ -106,7 +106,7 @@ macro_rules! families {
                 }
             }
 
-            /// The count of its arithmetic, as the module [`profile`](crate::profile) states it.
+            /// The number of arithmetic operations, counted as the module [`profile`](crate::profile) describes.
             pub(crate) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
                 match self {
                     $(Op::$family(op) => op.flops(inputs, outputs),)+
@@ -114,8 +114,8 @@ macro_rules! families {
                 }
             }
 
-            /// The families, and the names of all their operations except those that users define. A test that
-            /// must cover all operations compares with this.
+            /// The families and the names of all their operations, except user-defined ones. Tests use the list to
+            /// check that they cover all operations.
             pub fn families() -> Vec<(&'static str, &'static [&'static str])> {
                 vec![$((stringify!($family), $family::NAMES)),+]
             }

@@ -1,4 +1,4 @@
-//! What may stand beside a tensor in an operation: a tensor, a variable or a number.
+//! Operands: tensors, variables and numbers.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::shape::Shape;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// A number of any of Rust's types, as it stands beside a tensor.
+/// A number of any Rust type, as an operand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// An integer.
@@ -26,12 +26,12 @@ impl Number {
         }
     }
 
-    /// The number as a scalar of an element type that is floating or holds it exactly.
+    /// Converts to a scalar of type `dtype`, which must be floating-point or hold the number exactly.
     #[track_caller]
     pub(crate) fn to_tensor(self, dtype: DType, operation: &str) -> Result<Tensor> {
         let integer = match self {
             Number::Integer(value) => Some(value),
-            // Beyond 2⁶³ no type here holds it.
+            // No integer type holds numbers beyond 2⁶³.
             Number::Float(value) if value.fract() == 0.0 && value.abs() < 1e19 => Some(value as i128),
             Number::Float(_) => None,
         };
@@ -77,9 +77,9 @@ macro_rules! numbers {
 numbers!(Integer, i128: i8, i16, i32, i64, u8, u16, u32, u64, usize, isize);
 numbers!(Float, f64: f32, f64);
 
-/// What may stand beside a tensor in an operation: a tensor, a variable or a plain number.
+/// An argument of an operation with a tensor: another tensor, a variable or a number.
 pub trait Operand {
-    /// The operand as one of the two things it can be.
+    /// The operand as a tensor or a number.
     fn argument(&self) -> Argument<'_>;
 }
 
@@ -87,12 +87,12 @@ pub trait Operand {
 pub enum Argument<'a> {
     /// A tensor.
     Tensor(Cow<'a, Tensor>),
-    /// A number, which takes the element type of the tensor beside it.
+    /// A number, which is converted to the element type of the tensor operand.
     Number(Number),
 }
 
 impl<'a> Argument<'a> {
-    /// The tensor, or the number as a scalar of type `dtype`.
+    /// Returns the tensor, or the number as a scalar of type `dtype`.
     #[track_caller]
     pub(crate) fn into_tensor(self, dtype: DType, operation: &str) -> Result<Cow<'a, Tensor>> {
         match self {

@@ -1,14 +1,14 @@
-//! Random numbers that can be reproduced: seekable generators and what they draw.
+//! Reproducible random numbers: seekable generators and their distributions.
 //!
-//! A [`Generator`] is a place in a table of random words: ChaCha8 by seed, stream and position. A
-//! draw reads the words from its position on, each element a fixed number of them, so large draws
-//! are filled in parallel and give the same bits whatever the number of threads; and a generator
-//! whose [state](Generator::state) was restored goes on as if nothing had happened.
+//! A [`Generator`] is a position in a ChaCha8 stream of 32-bit words, which its seed and stream number determine. Each
+//! element of a draw takes a fixed number of words from that position on. Large draws are therefore filled in parallel
+//! and give the same bits for any number of threads, and a generator whose [state](Generator::state) was restored
+//! continues exactly where it was.
 //!
-//! Each thread has a default generator, which [`Tensor::uniform`] and its kin draw from. It starts
-//! with a seed from the operating system, or with [`seed`]. Tasks that a thread runs for other callers while
-//! a kernel waits for its parallel work do not share it: they start with a seed from the operating system
-//! too. So a task of a parallel loop that begins with [`seed`] draws the same numbers as in a serial loop.
+//! Each thread has a default generator, which [`Tensor::uniform`] and similar functions draw from. [`seed`] sets its
+//! seed; otherwise the operating system provides one. Tasks that a thread runs for other callers while a kernel waits
+//! for its parallel work do not share it: each starts with a seed from the operating system too. A task of a parallel
+//! loop that begins with [`seed`] therefore draws the same numbers as in a serial loop.
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -28,7 +28,7 @@ use crate::shape::Shape;
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// A source of random numbers, all of which follow from its seed, stream and position.
+/// A source of random numbers, which its seed, stream and position determine.
 ///
 /// The numbers are stable: the same state gives the same float32 bits with every version of this
 /// library, on every platform.
@@ -48,24 +48,24 @@ pub struct Generator {
     state: GeneratorState,
 }
 
-/// All there is to know about a [`Generator`]; what a checkpoint keeps.
+/// The complete state of a [`Generator`], as checkpoints store it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeneratorState {
     /// The first eight bytes, little-endian, of the ChaCha8 key; the others are zero.
     pub seed: u64,
     /// The ChaCha8 stream.
     pub stream: u64,
-    /// Where in the stream the next draw begins, in 32-bit words.
+    /// The position of the next draw in the stream, in 32-bit words.
     pub position: u64,
 }
 
 impl Generator {
-    /// The generator at the beginning of stream 0 of a seed.
+    /// A generator at the beginning of stream 0 of a seed.
     pub fn new(seed: u64) -> Generator {
         Generator::from_state(GeneratorState { seed, stream: 0, position: 0 })
     }
 
-    /// The generator that was in this state.
+    /// A generator in a given state.
     pub fn from_state(state: GeneratorState) -> Generator {
         Generator { state }
     }
@@ -75,12 +75,12 @@ impl Generator {
         self.state
     }
 
-    /// A generator of the same seed at the beginning of a stream of its own, named for who draws
-    /// from it: an initialiser, a shuffle, a dropout layer.
+    /// A generator with the same seed at the beginning of a separate stream. The name says what it is for: an
+    /// initializer, a shuffle, a dropout layer.
     ///
-    /// The stream's number is the 64-bit FNV-1a hash of this generator's stream (8 bytes,
-    /// little-endian), the name, and a number drawn here (8 bytes). So two forks of one name
-    /// differ, and the same forks in the same order are the same again.
+    /// The stream's number is the 64-bit FNV-1a hash of this generator's stream (8 bytes, little-endian), the name, and
+    /// a number drawn here (8 bytes). Two forks with the same name therefore differ, and the same forks in the same
+    /// order are reproducible.
     ///
     /// ```
     /// # use tensor::Generator;
@@ -102,13 +102,13 @@ impl Generator {
         Generator::from_state(GeneratorState { seed: self.state.seed, stream, position: 0 })
     }
 
-    /// Float32 numbers evenly distributed over `range`, whose end is never drawn: `low + u · (high -
-    /// low)` with `u` the upper 24 bits of one word as a fraction. One word an element.
+    /// Float32 numbers uniformly distributed over `range`, without its end: `low + u · (high - low)`, where `u` is the
+    /// upper 24 bits of a word as a fraction. Takes one word per element.
     ///
-    /// On the thread's generator: [`Tensor::uniform`].
+    /// [`Tensor::uniform`] draws from the thread's generator.
     ///
     /// # Errors
-    /// If the range is empty, or an end is not a finite float32.
+    /// Returns an error if the range is empty, if an end is not a finite float32, or if the range contains no float32.
     #[track_caller]
     pub fn uniform(&mut self, shape: impl Into<Shape>, range: Range<f64>) -> Result<Tensor> {
         let (low, high) = (range.start, range.end);
@@ -117,7 +117,7 @@ impl Generator {
         if !(low as f32).is_finite() || !(high as f32).is_finite() {
             return wrong("must have finite float32 ends");
         }
-        // The float32 numbers next to the ends, on the inner side: rounding must not lead outside.
+        // The outermost float32 numbers inside the range: rounding must not leave it.
         let (least, most) = (low as f32, high as f32);
         let least = if f64::from(least) < low { least.next_up() } else { least };
         let most = if f64::from(most) >= high { most.next_down() } else { most };
@@ -133,14 +133,14 @@ impl Generator {
         })
     }
 
-    /// Float32 numbers of a normal distribution, by the Box–Muller transform in float64. Two words
-    /// a pair of elements, and the last pair may be half used; 32 bits reach to 6.66 standard
-    /// deviations.
+    /// Float32 numbers from a normal distribution, by the Box–Muller transform in float64. Takes two words per pair of
+    /// elements; if the number of elements is odd, the second number of the last pair is discarded. The 32 bits of a
+    /// word limit the range to 6.66 standard deviations.
     ///
-    /// On the thread's generator: [`Tensor::normal`].
+    /// [`Tensor::normal`] draws from the thread's generator.
     ///
     /// # Errors
-    /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    /// Returns an error if `mean` or `std` is not a finite float32, or `std` is negative.
     #[track_caller]
     pub fn normal(&mut self, shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
@@ -151,7 +151,7 @@ impl Generator {
         let odd = shape.checked_size("normal")? % 2;
         let out = self.fill("normal", shape, 1, |words, out: &mut [f32]| {
             for pair in out.chunks_mut(2) {
-                // In (0, 1], for the logarithm. `libm` and not `std`: the same bits everywhere.
+                // In (0, 1], for the logarithm. `libm` instead of `std` gives the same bits on every platform.
                 let u = (f64::from(words.next_u32()) + 1.0) / 2f64.powi(32);
                 let radius = std * (-2.0 * libm::log(u)).sqrt();
                 let angle = f64::from(words.next_u32()) * (std::f64::consts::TAU / 2f64.powi(32));
@@ -165,13 +165,12 @@ impl Generator {
         Ok(out)
     }
 
-    /// The numbers below `count` in random order, int64, `[count]`: a Fisher–Yates shuffle. Two
-    /// words an element.
+    /// The int64 numbers `0..count` in random order, `[count]`, by a Fisher–Yates shuffle. Takes two words per element.
     ///
-    /// On the thread's generator: [`Tensor::permutation`].
+    /// [`Tensor::permutation`] draws from the thread's generator.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn permutation(&mut self, count: usize) -> Tensor {
         let mut order: Vec<i64> = (0..count).map(|k| k as i64).collect();
         let mut words = self.words(self.state.position);
@@ -182,10 +181,10 @@ impl Generator {
         order.into()
     }
 
-    /// Truth values, each true with probability `p` to within 2⁻³³. One word an element.
+    /// Booleans that are true with probability `p`, exact to within 2⁻³³. Takes one word per element.
     ///
     /// # Errors
-    /// If `p` is not between 0 and 1.
+    /// Returns an error if `p` is not between 0 and 1.
     #[track_caller]
     pub fn bernoulli(&mut self, shape: impl Into<Shape>, p: f64) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&p) {
@@ -197,11 +196,11 @@ impl Generator {
         })
     }
 
-    /// Int64 numbers evenly distributed over `range` (each value's probability is right to within
-    /// 2⁻⁶⁴). Two words an element.
+    /// Int64 numbers uniformly distributed over `range`; each probability is exact to within 2⁻⁶⁴. Takes two words per
+    /// element.
     ///
     /// # Errors
-    /// If the range is empty.
+    /// Returns an error if the range is empty.
     #[track_caller]
     pub fn integers(&mut self, shape: impl Into<Shape>, range: Range<i64>) -> Result<Tensor> {
         if range.is_empty() {
@@ -215,7 +214,7 @@ impl Generator {
         })
     }
 
-    /// A tensor whose chunks `fill` writes, each from the words at its place in the stream.
+    /// A tensor that `fill` writes in chunks, each from the words at its position in the stream.
     fn fill<T: Element>(
         &mut self,
         operation: &str,
@@ -248,7 +247,7 @@ impl Generator {
     }
 }
 
-/// A 64-bit random number scaled to `0..bound`.
+/// Scales a 64-bit random number to `0..bound`.
 fn below(random: u64, bound: u64) -> u64 {
     ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
@@ -263,7 +262,7 @@ fn with_default<T>(draw: impl FnOnce(&mut Generator) -> T) -> T {
     result
 }
 
-/// Puts the thread's generator back when it is dropped, also by a panic.
+/// Restores the thread's generator on drop, also during a panic.
 struct Restore(Option<GeneratorState>);
 
 impl Drop for Restore {
@@ -272,8 +271,8 @@ impl Drop for Restore {
     }
 }
 
-/// Runs `f` with `generator` in the place of the calling thread's generator. Afterwards `generator` stands where `f` left
-/// it, and the thread's generator where it was before.
+/// Runs `f` with `generator` as the calling thread's default generator, and advances `generator` by what `f` draws. The
+/// thread's own generator is restored afterwards.
 ///
 /// ```
 /// # use tensor::{Generator, Tensor, random};
@@ -291,7 +290,7 @@ pub fn with_generator<R>(generator: &mut Generator, f: impl FnOnce() -> R) -> R 
     result
 }
 
-/// Sets the calling thread's generator to the beginning of a seed.
+/// Seeds the calling thread's generator.
 ///
 /// ```
 /// # use tensor::{Tensor, random};
@@ -305,17 +304,16 @@ pub fn seed(seed: u64) {
     restore(Generator::new(seed).state);
 }
 
-/// A new named stream of the calling thread's generator: see [`Generator::fork`].
+/// A fork of the calling thread's generator: see [`Generator::fork`].
 #[must_use]
 pub fn fork(name: &str) -> Generator {
     with_default(|generator| generator.fork(name))
 }
 
-/// The state of the calling thread's generator, which is seeded by the operating system if nothing
-/// has seeded it before.
+/// The state of the calling thread's generator. If it has no seed yet, the operating system provides one.
 pub fn state() -> GeneratorState {
     DEFAULT.get().get().unwrap_or_else(|| {
-        // The hash keys of the standard library are random too, should the first source fail.
+        // Fall back on the standard library's hash keys, which are random too.
         let seed = SysRng.try_next_u64().unwrap_or_else(|_| RandomState::new().build_hasher().finish());
         let state = Generator::new(seed).state;
         DEFAULT.get().set(Some(state));
@@ -323,18 +321,18 @@ pub fn state() -> GeneratorState {
     })
 }
 
-/// Puts the calling thread's generator into a state that [`state`] returned.
+/// Restores the calling thread's generator to a state that [`state`] returned.
 pub fn restore(state: GeneratorState) {
     DEFAULT.get().set(Some(state));
 }
 
-/// Random tensors, from the generator of the calling thread: see [`random`](crate::random).
+/// Random tensors from the calling thread's generator: see [`random`](crate::random).
 impl Tensor {
-    /// Float32 numbers evenly distributed over `range`, whose end is never drawn. From an explicit
-    /// generator: [`Generator::uniform`].
+    /// Float32 numbers uniformly distributed over `range`, without its end. [`Generator::uniform`] draws from an
+    /// explicit generator.
     ///
     /// # Errors
-    /// If the range is empty, or an end is not a finite float32.
+    /// Returns an error if the range is empty, if an end is not a finite float32, or if the range contains no float32.
     ///
     /// ```
     /// # use tensor::Tensor;
@@ -347,20 +345,20 @@ impl Tensor {
         placed(|| with_default(|generator| generator.uniform(shape, range)))
     }
 
-    /// Float32 numbers of a normal distribution. From an explicit generator: [`Generator::normal`].
+    /// Float32 numbers from a normal distribution. [`Generator::normal`] draws from an explicit generator.
     ///
     /// # Errors
-    /// If `mean` or `std` is not a finite float32, or `std` is negative.
+    /// Returns an error if `mean` or `std` is not a finite float32, or `std` is negative.
     #[track_caller]
     pub fn normal(shape: impl Into<Shape>, mean: f64, std: f64) -> Result<Tensor> {
         placed(|| with_default(|generator| generator.normal(shape, mean, std)))
     }
 
-    /// The numbers below `count` in random order, int64, `[count]`. From an explicit generator:
-    /// [`Generator::permutation`].
+    /// The int64 numbers `0..count` in random order, `[count]`. [`Generator::permutation`] draws from an explicit
+    /// generator.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn permutation(count: usize) -> Tensor {
         with_default(|generator| generator.permutation(count))
     }

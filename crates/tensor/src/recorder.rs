@@ -1,8 +1,8 @@
-//! The hook for a gradient tape.
+//! The hook for gradient tapes.
 //!
-//! This crate has no rules of differentiation. It notifies the recorders of the running task of each operation, and
-//! marks every value that was computed from a trainable variable, so that a tape can tell such a value from a constant
-//! even if another thread computed it.
+//! This crate has no differentiation rules. It notifies the recorders of the running task about each operation, and
+//! marks every value that depends on a variable. The mark lets a tape distinguish such a value from a constant, even if
+//! another thread computed it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,13 +14,13 @@ use crate::value_id::ValueId;
 
 /// An observer of every operation that its task applies.
 pub trait Recorder {
-    /// `op` was applied to `inputs` and gave `outputs`. No kernel may run in here.
+    /// Called after `op` was applied to `inputs` and gave `outputs`. Must not run kernels.
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]);
 
-    /// Whether it follows what is computed from `value`.
+    /// Whether the recorder tracks values computed from `value`.
     fn is_watching(&self, value: &Tensor) -> bool;
 
-    /// Whether it no longer observes, even if it is still listed.
+    /// Whether the recorder has stopped observing, even if it is still listed.
     fn is_stopped(&self) -> bool;
 }
 
@@ -28,7 +28,7 @@ pub trait Recorder {
 #[derive(Default)]
 struct Recorders {
     list: RefCell<Vec<Rc<dyn Recorder>>>,
-    /// Whether values are constants, whatever they are computed from.
+    /// Whether results are constants even if they depend on variables.
     detached: Cell<bool>,
 }
 
@@ -40,25 +40,25 @@ impl Recorders {
     }
 }
 
-/// Adds a recorder to those of the running task.
+/// Adds a recorder to the running task.
 pub fn start(recorder: Rc<dyn Recorder>) {
     RECORDERS.get().list.borrow_mut().push(recorder);
 }
 
-/// Removes a recorder from those of the running task; `true` if it was one of them.
+/// Removes a recorder from the running task. Returns whether it was there.
 pub fn stop(recorder: &Rc<dyn Recorder>) -> bool {
     let Some(recorders) = RECORDERS.get_if_set() else { return false };
     let position = recorders.position(recorder);
     position.map(|position| recorders.list.borrow_mut().remove(position)).is_some()
 }
 
-/// Whether a recorder of the running task follows what is computed from `value`.
+/// Whether a recorder of the running task tracks values computed from `value`.
 pub fn is_watched(value: &Tensor) -> bool {
     let recorders = RECORDERS.get_if_set();
     recorders.is_some_and(|recorders| recorders.list.borrow().iter().any(|recorder| recorder.is_watching(value)))
 }
 
-/// Runs `f` without `recorder`; the other recorders of the running task are notified.
+/// Runs `f` without `recorder`. The other recorders of the running task are still notified.
 pub fn without<R>(recorder: &Rc<dyn Recorder>, f: impl FnOnce() -> R) -> R {
     struct Restore(Rc<Recorders>, Option<(usize, Rc<dyn Recorder>)>);
     impl Drop for Restore {
@@ -82,14 +82,14 @@ pub fn unrecorded<R>(f: impl FnOnce() -> R) -> R {
     set_aside(false, f)
 }
 
-/// Runs `f` so that nothing in it is recorded: what it computes is a constant, whatever it is computed from.
+/// Runs `f` without recording: its results are constants, even if they depend on variables.
 ///
-/// A tape that is made inside records as usual.
+/// A tape created inside `f` records as usual.
 pub fn no_record<R>(f: impl FnOnce() -> R) -> R {
     set_aside(true, f)
 }
 
-/// Runs `f` without recorders. Those that `f` started and did not stop stay.
+/// Runs `f` without the current recorders. Recorders that `f` starts and does not stop remain.
 fn set_aside<R>(detached: bool, f: impl FnOnce() -> R) -> R {
     struct Restore(Rc<Recorders>, Vec<Rc<dyn Recorder>>, bool);
     impl Drop for Restore {
@@ -107,8 +107,8 @@ fn set_aside<R>(detached: bool, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// The identity of a value that is read from the variable with this number: inside [`no_record`], unless a recorder was
-/// started in there, that of a constant.
+/// The identity of a value that is read from the variable with this number. Inside [`no_record`], unless a recorder was
+/// started there, it is the identity of a constant.
 pub fn read_variable(variable: u32, trainable: bool) -> ValueId {
     let recorders = RECORDERS.get_if_set();
     match recorders.is_some_and(|recorders| recorders.detached.get() && recorders.list.borrow().is_empty()) {
@@ -117,11 +117,11 @@ pub fn read_variable(variable: u32, trainable: bool) -> ValueId {
     }
 }
 
-/// Notifies the recorders of an operation, and marks its outputs if an input depends on a variable.
+/// Notifies the recorders about an operation, and marks its outputs if an input depends on a variable.
 #[inline]
 pub(crate) fn notify(op: &Op, inputs: &[&Tensor], outputs: &mut [Tensor]) {
     let recorders = RECORDERS.get_if_set();
-    // A trainable variable has precedence.
+    // Trainable variables take precedence.
     if let Some((variable, trainable)) =
         inputs.iter().filter_map(|input| input.id.origin()).max_by_key(|(_, trainable)| *trainable)
         && !recorders.as_ref().is_some_and(|recorders| recorders.detached.get())

@@ -12,19 +12,18 @@ const INLINE_RANK: usize = 4;
 
 /// The sizes of a tensor's axes; `[]` is the shape of a scalar.
 ///
-/// Made from arrays, slices and vectors: `Shape::from([2, 3])`.
+/// Arrays, slices and vectors convert to it: `Shape::from([2, 3])`.
 #[derive(PartialEq, Eq, Hash, Default)]
 pub struct Shape(SmallVec<[usize; INLINE_RANK]>);
 
-/// Distances, in elements, between neighbours along each axis; 0 for a repeated (broadcast) axis,
-/// negative for a reversed one.
+/// Distances, in elements, between neighbours along each axis: 0 for a broadcast axis, negative for a reversed one.
 #[derive(PartialEq, Eq, Default)]
 pub(crate) struct Strides(SmallVec<[isize; INLINE_RANK]>);
 
-/// A normalised list of axes: ascending, each below the rank, none twice.
+/// A list of axes: distinct, each below the rank.
 pub type Axes = SmallVec<[usize; 2]>;
 
-// `SmallVec::clone` goes element by element; these are copied on the path of every operation.
+// `SmallVec::clone` copies element by element, and every operation clones shapes.
 impl Clone for Shape {
     fn clone(&self) -> Self {
         Shape(SmallVec::from_slice(&self.0))
@@ -131,7 +130,7 @@ impl<const N: usize> PartialEq<[usize; N]> for Shape {
 }
 
 impl Shape {
-    /// The product of the sizes of some axes. Where others are 0 it may overflow, and saturates.
+    /// The product of the sizes of some axes. It may overflow if another size is 0; then it saturates.
     pub(crate) fn product(&self, axes: impl IntoIterator<Item = usize>) -> usize {
         axes.into_iter().fold(1, |product, axis| product.saturating_mul(self.0[axis]))
     }
@@ -159,27 +158,27 @@ impl Shape {
     /// The number of elements: the product of the sizes, 1 for a scalar.
     ///
     /// # Panics
-    /// Panics if it exceeds `usize`, as `Vec` panics if its capacity overflows; [`Shape::checked_size`] returns an error.
+    /// Panics if the product exceeds `usize`, as `Vec` panics if its capacity overflows. [`Shape::checked_size`]
+    /// returns an error instead.
     pub fn size(&self) -> usize {
         let size = self.0.iter().try_fold(1usize, |size, &n| size.checked_mul(n));
         size.unwrap_or_else(|| if self.0.contains(&0) { 0 } else { panic!("capacity overflow: shape {self}") })
     }
 
-    /// The number of elements, for shapes that come from outside.
+    /// The number of elements of a shape that comes from outside.
     ///
     /// # Errors
-    /// Returns an error if the product of the sizes, or the bytes of as many elements, exceed what memory can address.
-    /// Sizes of 0 count as 1.
+    /// Returns an error if a tensor of this shape would exceed the address space. Sizes of 0 count as 1.
     #[track_caller]
     pub fn checked_size(&self, operation: &str) -> Result<usize> {
-        // 8 bytes an element, and as many again, as blocks of memory are rounded up.
+        // 8 bytes an element, times 2 because the pool rounds allocations up.
         match self.0.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1))) {
             Some(product) if product <= isize::MAX as usize / 16 => Ok(if self.0.contains(&0) { 0 } else { product }),
             _ => Err(Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))),
         }
     }
 
-    /// Row-major strides; zeros if there is no element for them to lead to.
+    /// Row-major strides; zeros if the shape has no elements.
     pub(crate) fn strides(&self) -> Strides {
         if self.0.is_empty() {
             return Strides::default();
@@ -196,7 +195,7 @@ impl Shape {
         Strides(strides)
     }
 
-    /// This shape with `size` in place of the size of `axis`.
+    /// This shape with the size of `axis` replaced by `size`.
     pub fn with(&self, axis: usize, size: usize) -> Shape {
         let mut shape = self.clone();
         shape.0[axis] = size;
@@ -210,14 +209,14 @@ impl Shape {
         shape
     }
 
-    /// This shape without `axes`, or with size 1 in their place where `keep` is set.
+    /// This shape without `axes`, or with size 1 for each of them if `keep` is set.
     pub fn reduced(&self, axes: &[usize], keep: bool) -> Shape {
         let kept = self.0.iter().enumerate().filter(|(axis, _)| keep || !axes.contains(axis));
         kept.map(|(axis, &n)| if axes.contains(&axis) { 1 } else { n }).collect()
     }
 
-    /// The shape that two operands broadcast to, by NumPy's rule: shapes are aligned at their last
-    /// axes, and sizes must be equal or 1.
+    /// The shape that two operands broadcast to. By NumPy's rule, shapes are aligned at their last axes, and sizes must
+    /// be equal or 1.
     ///
     /// # Errors
     /// Returns an error if two sizes differ and neither is 1, or if the result is larger than memory can address.
@@ -236,7 +235,7 @@ impl Shape {
         let Some(shape) = sizes.collect::<Option<Shape>>() else {
             return Err(Error::broadcast(operation, self, other));
         };
-        // The shape of an operand exists already.
+        // An operand of this shape exists, so its size is known to be valid.
         if shape != *self && shape != *other {
             shape.checked_size(operation)?;
         }
@@ -245,8 +244,8 @@ impl Shape {
 }
 
 impl Strides {
-    /// These strides with 0 along each axis that is repeated to reach `to`; `None` where `from`
-    /// cannot be broadcast to it.
+    /// The strides that broadcast `from` to `to`, with 0 along each repeated axis; `None` if `from` does not broadcast
+    /// to `to`.
     pub(crate) fn broadcast(&self, from: &Shape, to: &Shape) -> Option<Strides> {
         let lead = to.rank().checked_sub(from.rank())?;
         (0..to.rank())
@@ -262,14 +261,14 @@ impl Strides {
 }
 
 impl Strides {
-    /// The strides by which the elements of `from` are read as `to`, a shape of the same size which
-    /// is not 0; `None` where no strides do that and the elements must be copied.
+    /// The strides that view the elements of `from` as `to`, a shape of the same nonzero size; `None` if there are no
+    /// such strides and the elements must be copied.
     pub(crate) fn reshaped(&self, from: &Shape, to: &Shape) -> Option<Strides> {
         let mut old = from.iter().zip(self.iter()).filter(|(size, _)| **size != 1).peekable();
         let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, to.rank());
         let mut axis = 0;
         while let Some((&size, &stride)) = old.next() {
-            // Axes of both shapes, outermost first, until those of both span equally many elements.
+            // Take axes from both shapes, outermost first, until both groups have the same number of elements.
             let (mut before, mut after) = (size, 1);
             let (first, mut step) = (axis, stride);
             while before != after || axis == first {
@@ -294,10 +293,10 @@ impl Strides {
     }
 }
 
-/// An integer type in which sizes, axes and positions may be given: `usize`, as sizes are; `isize` and `i64`, which
-/// also count from the end; and `i32`, the type of an integer literal that nothing else determines.
+/// An integer type for sizes, axes and positions: `usize`, `isize`, `i64`, or `i32`, which is the default type of
+/// integer literals. Negative axes and positions count from the end.
 pub trait Integer: Copy + sealed::Sealed {
-    /// The value; the nearest one if it is out of range, which no axis, size or position can be.
+    /// The value, saturated if it is out of range. No valid axis, size or position is.
     fn to_isize(self) -> isize;
 }
 
@@ -311,7 +310,7 @@ macro_rules! integers {
 
         impl Integer for $integer {
             #[inline]
-            // Which comparison can be false depends on the type.
+            // `self < 0` is always false for unsigned types.
             #[allow(unused_comparisons)]
             fn to_isize(self) -> isize {
                 isize::try_from(self).unwrap_or(if self < 0 { isize::MIN } else { isize::MAX })
@@ -322,8 +321,8 @@ macro_rules! integers {
 
 integers!(usize, isize, i32, i64);
 
-/// One or several integers of any [`Integer`] type: `2`, `[0, -1]`, `&sizes[1..]`, `vec![n, 3]`; `()` for none, as an
-/// empty array would leave its type open.
+/// One or several integers of any [`Integer`] type: `2`, `[0, -1]`, `&sizes[1..]`, `vec![n, 3]`. Use `()` for none: the
+/// type of an empty array could not be inferred.
 pub trait IntoIntegers {
     /// The integers in the order given.
     fn into_integers(self) -> SmallVec<[isize; INLINE_RANK]>;
@@ -359,7 +358,7 @@ integer_lists! {
     [] &Vec<I>,
 }
 
-/// An axis given by a user, counted from the end where it is negative, as an index below `rank`.
+/// Converts an axis, which counts from the end if it is negative, to an index below `rank`.
 ///
 /// # Errors
 /// Returns an error if the axis is out of range.
@@ -425,13 +424,14 @@ impl<I: IntoIntegers> IntoAxes for I {
     }
 }
 
-/// The shape that [`Tensor::reshape`](crate::Tensor::reshape) gives a tensor: a [`Shape`], or its sizes as
-/// [integers](IntoIntegers), of which one may be -1 and is then what the others leave.
+/// The argument of [`Tensor::reshape`](crate::Tensor::reshape): a [`Shape`], or its sizes as [integers](IntoIntegers).
+/// One size may be -1; it is computed from the others.
 pub trait IntoShape {
     /// The shape for the elements of a tensor of shape `from`.
     ///
     /// # Errors
-    /// Returns an error if a size is negative, or an open one cannot be found.
+    /// Returns an error if a size is below -1, if several are -1, or if no integer in place of -1 gives the same number
+    /// of elements.
     #[track_caller]
     fn into_shape(self, from: &Shape) -> Result<Shape>;
 }
@@ -501,7 +501,7 @@ mod tests {
         assert_eq!(reshaped(&[1, 3], &[3, 2], &[3, 1, 2]), Some(vec![1, 6, 3]));
         assert_eq!(reshaped(&[1, 9, 3], &[3, 1, 2], &[3, 2]), Some(vec![1, 3]));
         assert_eq!(reshaped(&[1, 3], &[3, 2], &[6]), None);
-        // Every second of twelve, as a matrix; a repeated row split; a repeated element joined.
+        // Every second of twelve elements as a matrix; a split broadcast axis; two merged broadcast axes.
         assert_eq!(reshaped(&[2], &[6], &[2, 3]), Some(vec![6, 2]));
         assert_eq!(reshaped(&[0, 1], &[4, 3], &[2, 2, 3]), Some(vec![0, 0, 1]));
         assert_eq!(reshaped(&[0, 0], &[4, 3], &[12]), Some(vec![0]));

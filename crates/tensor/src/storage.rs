@@ -1,14 +1,14 @@
-//! Typed shared buffers: what tensors and their views hold.
+//! Typed, shared buffers that hold the elements of tensors and views.
 
 use std::sync::Arc;
 
 use crate::dtype::{DType, Element, with_dtype};
 use crate::memory::Memory;
 
-/// A shared buffer: clones are cheap, and the last holder may write in place.
+/// A shared buffer. Clones are cheap, and the only holder may write in place.
 pub(crate) type Storage = Arc<Buffer>;
 
-/// Elements of one type in one contiguous piece of memory.
+/// A contiguous block of elements of one type.
 pub(crate) struct Buffer {
     dtype: DType,
     len: usize,
@@ -21,12 +21,12 @@ impl Buffer {
         Buffer { dtype: T::DTYPE, len, memory: Memory::new::<T>(len) }
     }
 
-    /// Takes a vector over, without a copy.
+    /// A buffer that takes over a vector without a copy.
     pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
         Buffer { dtype: T::DTYPE, len: values.len(), memory: Memory::from_vec(values) }
     }
 
-    /// `len` times `value`.
+    /// A buffer of `len` elements, all equal to `value`.
     pub(crate) fn filled<T: Element>(len: usize, value: T) -> Buffer {
         let mut buffer = Buffer::new::<T>(len);
         buffer.as_mut_slice::<T>().fill(value);
@@ -48,14 +48,14 @@ impl Buffer {
         self.memory.as_slice(self.len)
     }
 
-    /// The elements, to be written. `T` must be the type that `dtype` names.
+    /// The elements for writing. `T` must be the type that `dtype` names.
     #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
         assert_eq!(T::DTYPE, self.dtype);
         self.memory.as_mut_slice(self.len)
     }
 
-    /// The vector this was made from, or a copy of the elements.
+    /// The vector that this buffer was made from, or a copy of the elements.
     pub(crate) fn into_vec<T: Element>(self) -> Vec<T> {
         assert_eq!(T::DTYPE, self.dtype);
         self.memory.into_vec().unwrap_or_else(|memory| memory.as_slice(self.len).to_vec())

@@ -18,9 +18,8 @@ use crate::value_id::ValueId;
 
 /// An n-dimensional array of one element type.
 ///
-/// Clones share their storage and cost about as much as copying a reference; nothing changes a
-/// tensor once it is made, so sharing is never visible. Views (`slice`, `transpose`, `expand`, …)
-/// share storage too.
+/// Clones share their storage and cost about as much as copying a reference. Tensors are immutable, so sharing is never
+/// visible. Views (`slice`, `transpose`, `expand`, …) share storage too.
 ///
 /// ```
 /// use tensor::{Tensor, tensor};
@@ -37,21 +36,21 @@ pub struct Tensor {
     pub(crate) id: ValueId,
 }
 
-/// Making tensors.
+/// Construction.
 ///
-/// Functions that do not return a `Result` treat memory as `Vec` does. They panic with `capacity overflow` if the number
-/// of elements, or of their bytes, is larger than memory can address, and the process aborts if the system refuses the
-/// memory.
+/// Functions that do not return a `Result` treat memory as `Vec` does. They panic with `capacity overflow` if the size
+/// in elements or bytes exceeds the address space, and the process aborts if the allocation fails.
 impl Tensor {
-    /// A tensor of rank 0. Literals are float32 or int64 as in [`tensor!`](crate::tensor).
+    /// A tensor of rank 0. Literals become float32 or int64, as in [`tensor!`](crate::tensor).
     pub fn scalar(value: impl ScalarLiteral) -> Tensor {
         value.into_tensor()
     }
 
-    /// Takes over the elements of a vector, in row-major order, without a copy.
+    /// A tensor from the elements of a vector in row-major order, without a copy.
     ///
     /// # Errors
-    /// Returns an error if their number is not that of `shape`, or if `shape` is larger than memory can address.
+    /// Returns an error if the vector's length is not the size of `shape`, or if `shape` is larger than memory can
+    /// address.
     #[track_caller]
     pub fn from_vec<T: Element>(values: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
@@ -62,26 +61,26 @@ impl Tensor {
         Ok(Tensor::from_buffer(Buffer::from_vec(values), shape))
     }
 
-    /// Zeros, float32.
+    /// A float32 tensor of zeros.
     ///
     /// # Panics
-    /// Panics if the shape is larger than memory can address; if the system refuses the memory, the process aborts.
+    /// Panics if the shape is larger than memory can address. The process aborts if the allocation fails.
     pub fn zeros(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 0.0, DType::F32)
     }
 
-    /// Ones, float32.
+    /// A float32 tensor of ones.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn ones(shape: impl Into<Shape>) -> Tensor {
         Tensor::full_of(shape, 1.0, DType::F32)
     }
 
-    /// `value` throughout; its element type is that of the literal, as in [`tensor!`](crate::tensor).
+    /// A tensor filled with `value`. The literal determines the element type, as in [`tensor!`](crate::tensor).
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn full(shape: impl Into<Shape>, value: impl ScalarLiteral) -> Tensor {
         let value = value.into_tensor();
         let shape = shape.into();
@@ -90,48 +89,48 @@ impl Tensor {
         })
     }
 
-    /// `value` throughout, in a given element type (converted as Rust's `as` does).
+    /// A tensor of type `dtype` filled with `value`, which is converted as Rust's `as` does.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn full_of(shape: impl Into<Shape>, value: f64, dtype: DType) -> Tensor {
         let shape = shape.into();
         with_dtype!(dtype, T => Tensor::from_buffer(Buffer::filled(shape.size(), T::from_f64(value)), shape))
     }
 
-    /// Zeros of the shape and type of this tensor. They take memory for each element, even if this tensor is a view that
-    /// repeats some.
+    /// Zeros of the same shape and type as this tensor. Every element takes memory, even if this tensor is a broadcast
+    /// view.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn zeros_like(&self) -> Tensor {
         Tensor::full_of(self.shape(), 0.0, self.dtype())
     }
 
-    /// Ones of the shape and type of this tensor.
+    /// Ones of the same shape and type as this tensor.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn ones_like(&self) -> Tensor {
         Tensor::full_of(self.shape(), 1.0, self.dtype())
     }
 
-    /// The identity matrix, float32, `[size, size]`.
+    /// The float32 identity matrix, `[size, size]`.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn eye(size: usize) -> Tensor {
         let mut values = vec![0f32; Shape::from([size, size]).size()];
         values.iter_mut().step_by(size + 1).for_each(|value| *value = 1.0);
         Tensor::from_buffer(Buffer::from_vec(values), [size, size].into())
     }
 
-    /// The numbers from `start` up to but not including `end` in steps of `step`: int64 if all
-    /// three are integers, else float32. `[ceil((end - start) / step)]`.
+    /// The numbers from `start` up to but not including `end`, in steps of `step`: `[ceil((end - start) / step)]`. The
+    /// type is int64 if all three are integers, else float32.
     ///
     /// # Errors
-    /// Returns an error if `step` is zero, if a number is not finite, if an integer is not an int64, or if there are more
-    /// numbers than memory can address.
+    /// Returns an error if `step` is zero, if a number is not finite, if an integer does not fit into int64, or if
+    /// there are more numbers than memory can address.
     #[track_caller]
     pub fn arange(start: impl Into<Number>, end: impl Into<Number>, step: impl Into<Number>) -> Result<Tensor> {
         let numbers = [start.into(), end.into(), step.into()];
@@ -166,10 +165,10 @@ impl Tensor {
         Ok((0..count).map(|k| (start + k as f64 * step) as f32).collect())
     }
 
-    /// `count` float32 numbers at equal distances from `start` to `end`, both included.
+    /// `count` evenly spaced float32 numbers from `start` to `end`, both included.
     ///
     /// # Panics
-    /// As [`Tensor::zeros`].
+    /// Panics in the same cases as [`Tensor::zeros`].
     pub fn linspace(start: f64, end: f64, count: usize) -> Tensor {
         let step = if count > 1 { (end - start) / (count - 1) as f64 } else { 0.0 };
         (0..count)
@@ -178,12 +177,12 @@ impl Tensor {
     }
 
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Tensor {
-        assert_eq!(buffer.len(), shape.size(), "a buffer has as many elements as its shape");
+        assert_eq!(buffer.len(), shape.size(), "the buffer's length is the size of the shape");
         Tensor { storage: Arc::new(buffer), layout: Layout::row_major(shape), id: ValueId::fresh() }
     }
 }
 
-/// What is inside.
+/// Access and conversion.
 impl Tensor {
     /// The sizes of the axes; `[]` for a scalar.
     pub fn shape(&self) -> &Shape {
@@ -205,18 +204,18 @@ impl Tensor {
         self.storage.dtype()
     }
 
-    /// The address and the size in bytes of the memory that holds the elements. Views and clones
-    /// share it, and it may hold more than this tensor shows.
+    /// The address and the size in bytes of the storage. Views and clones share it, so it may hold more elements than
+    /// this tensor has.
     pub fn storage(&self) -> (usize, usize) {
         (Arc::as_ptr(&self.storage) as usize, self.storage.len() * self.dtype().size_of())
     }
 
-    /// Who this value is, for a tape.
+    /// The identity by which tapes know this value.
     pub fn value_id(&self) -> ValueId {
         self.id
     }
 
-    /// This value under another identity. Only what defines leaves of a tape needs it.
+    /// The same value under another identity. Only types that define leaves of a tape need this.
     #[must_use]
     pub fn with_value_id(&self, id: ValueId) -> Tensor {
         Tensor { id, ..self.clone() }
@@ -238,7 +237,7 @@ impl Tensor {
     /// The value of a tensor of one element.
     ///
     /// # Errors
-    /// If there is not exactly one element.
+    /// Returns an error if there is not exactly one element.
     #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.size() != 1 {
@@ -250,17 +249,17 @@ impl Tensor {
     /// The elements in row-major order.
     ///
     /// # Errors
-    /// If `T` is not the element type; [`Tensor::cast`] converts.
+    /// Returns an error if `T` is not the element type; [`Tensor::cast`] converts.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
         Ok(self.elements::<T>().to_vec())
     }
 
-    /// An ndarray view of the elements, without a copy.
+    /// The elements as an ndarray view, without a copy.
     ///
     /// # Errors
-    /// If `T` is not the element type.
+    /// Returns an error if `T` is not the element type.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -275,11 +274,11 @@ impl Tensor {
         Ok(array_view(self.typed()))
     }
 
-    /// The elements as an ndarray array: without a copy if this tensor was made from a vector or
-    /// an array and nothing else holds it.
+    /// The elements as an ndarray array, without a copy if this tensor was made from a vector or an array and does not
+    /// share its storage.
     ///
     /// # Errors
-    /// If `T` is not the element type.
+    /// Returns an error if `T` is not the element type.
     #[track_caller]
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;
@@ -291,10 +290,10 @@ impl Tensor {
             Ok(buffer) => elements(View::new(buffer.as_slice(), &self.layout)).to_vec(),
             Err(storage) => elements(View::new(storage.as_slice(), &self.layout)).to_vec(),
         };
-        Ok(ArrayD::from_shape_vec(shape, values).expect("as many elements as the shape has"))
+        Ok(ArrayD::from_shape_vec(shape, values).expect("the number of elements is the size of the shape"))
     }
 
-    /// An error if an ndarray array cannot have this shape: without elements, the other sizes may be too large for it.
+    /// Returns an error if ndarray cannot represent this shape: if one size is 0, the others may be too large.
     #[track_caller]
     fn check_array(&self, operation: &str) -> Result<()> {
         if self.size() == 0 { self.shape().checked_size(operation).map(drop) } else { Ok(()) }
@@ -306,7 +305,7 @@ impl Tensor {
     }
 }
 
-/// For operations: storage, layout, views.
+/// Internals for operations: storage, layout, views.
 impl Tensor {
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
@@ -325,17 +324,17 @@ impl Tensor {
         self.layout.is_contiguous()
     }
 
-    /// The elements as kernels read them; `T` must be their type.
+    /// The elements as kernels read them. `T` must be the element type.
     pub(crate) fn typed<T: Element>(&self) -> View<'_, T> {
         View::new(self.storage.as_slice(), &self.layout)
     }
 
-    /// The elements in row-major order, copied if they do not lie so.
+    /// The elements in row-major order, copied unless they are contiguous.
     pub(crate) fn elements<T: Element>(&self) -> Elements<'_, T> {
         elements(self.typed())
     }
 
-    /// The elements, to be written in place: copied first if anything else holds them.
+    /// The elements for writing in place, copied first if the storage is shared.
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
         if !self.is_contiguous() || self.storage.len() != self.size() {
             *self = self.row_major();
@@ -349,12 +348,12 @@ impl Tensor {
         self.typed().first()
     }
 
-    /// Another view of the same storage, as a new value.
+    /// A view of the same storage with another layout, as a new value.
     pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
         Tensor { storage: self.storage.clone(), layout, id: ValueId::fresh() }
     }
 
-    /// The elements in row-major order under another shape of the same size.
+    /// The elements in row-major order with another shape of the same size: a view if possible.
     pub(crate) fn reshaped(&self, shape: Shape) -> Tensor {
         match self.layout.reshaped(&shape) {
             Some(layout) => self.with_layout(layout),
@@ -362,7 +361,7 @@ impl Tensor {
         }
     }
 
-    /// A copy whose elements lie in row-major order.
+    /// A contiguous copy.
     pub(crate) fn row_major(&self) -> Tensor {
         let buffer = with_dtype!(self.dtype(), T => row_major::<T>(self.typed()));
         Tensor::from_buffer(buffer, self.shape().clone())

@@ -1,4 +1,4 @@
-//! Updates of parameters: the one computation that is no operation and is never recorded.
+//! Parameter updates, which are not operations and are never recorded.
 
 use crate::dtype::with_float;
 use crate::error::{Error, Result};
@@ -7,11 +7,11 @@ use crate::kernels::update::run;
 use crate::profile;
 use crate::tensor::Tensor;
 
-/// The parameter after one step: what `rule` makes of every element. The states change in place where
-/// nothing else holds them; the parameter does not, so that others may read it meanwhile.
+/// Applies `rule` to every element and returns the new parameter. The states are updated in place unless their storage
+/// is shared. The old parameter is unchanged, so other threads may still read it.
 ///
 /// # Errors
-/// If shapes or element types differ, or the type is not floating; then nothing was changed.
+/// Returns an error, and changes nothing, if shapes or element types differ or the type is not floating-point.
 pub fn update<const S: usize, U: Update<S>>(
     parameter: &Tensor,
     gradient: &Tensor,
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(v.to_vec::<f32>().unwrap(), [0.0; 5]);
     }
 
-    /// Sums of what is in front, with states in all places.
+    /// A rule that makes each state the sum of everything before it, to show that no argument is out of place.
     #[derive(Clone, Copy)]
     struct Sums;
 
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// The parameter and the states after an update by [`Sums`] of several lengths.
+    /// Checks the parameter and the states after an update by [`Sums`], for several lengths.
     fn sums<const S: usize>() {
         for n in [0, 1, 7, 33, CHUNK + 5] {
             let number = |k: usize| (0..n).map(|i| (i % 50 * (k + 3)) as f64).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Who a value is: an identity, and the variable that the value depends on.
+//! Identities of values, and the variables that they depend on.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,21 +6,21 @@ use crate::context;
 
 static TIME: AtomicU64 = AtomicU64::new(1);
 
-/// The identity of a value, and the variable it was read or computed from, if any.
+/// The identity of a value, and the variable that it depends on, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ValueId {
     number: u64,
     time: u64,
-    /// 0 where it came from none.
+    /// 0 if the value depends on no variable.
     variable: u32,
     /// [`TRAINABLE`] and [`READ`]. Not `bool`: its niche would be used as the discriminant of `Option<Tensor>`, which
     /// makes moves slower.
     flags: u32,
 }
 
-/// That variable is trainable.
+/// Flag: the variable is trainable.
 const TRAINABLE: u32 = 1;
-/// The value was just read, and not computed with.
+/// Flag: the value was read from the variable, not computed from it.
 const READ: u32 = 2;
 
 impl ValueId {
@@ -30,7 +30,7 @@ impl ValueId {
         ValueId { number: context::next_number(), time: 0, variable: 0, flags: 0 }
     }
 
-    /// The identity of a value just read from the variable with this number.
+    /// The identity of a value read from the variable with this number.
     pub(crate) fn read(variable: u32, trainable: bool) -> ValueId {
         let flags = READ | if trainable { TRAINABLE } else { 0 };
         ValueId { number: context::next_number(), time: now(), variable, flags }
@@ -42,7 +42,7 @@ impl ValueId {
         ValueId { time: now(), variable, flags: if trainable { TRAINABLE } else { 0 }, ..self }
     }
 
-    /// Unique among all values of the process; ascending in each task.
+    /// A number that is unique in the process and increases within each task.
     #[inline]
     pub fn number(self) -> u64 {
         self.number
@@ -54,20 +54,21 @@ impl ValueId {
         task_of(self.number)
     }
 
-    /// The number of the variable that the value was just read from, if it was, and whether that variable is trainable.
+    /// The number of the variable that the value was read from, and whether that variable is trainable. `None` if the
+    /// value was computed.
     #[inline]
     pub fn leaf(self) -> Option<(u32, bool)> {
         self.origin().filter(|_| self.flags & READ != 0)
     }
 
-    /// The number of the variable that the value was read or computed from, if any, and whether that variable is
-    /// trainable.
+    /// The number of the variable that the value was read or computed from, and whether that variable is trainable.
+    /// `None` if the value depends on no variable.
     #[inline]
     pub fn origin(self) -> Option<(u32, bool)> {
         (self.variable != 0).then_some((self.variable, self.flags & TRAINABLE != 0))
     }
 
-    /// When a value with an [`origin`](ValueId::origin) was computed, on the clock of [`tick`].
+    /// The time, on the clock of [`tick`], when a value with an [`origin`](ValueId::origin) was read or computed.
     #[inline]
     pub fn time(self) -> u64 {
         self.time
@@ -85,8 +86,8 @@ pub fn upcoming_number() -> u64 {
     context::upcoming_number()
 }
 
-/// Advances the process-wide clock and returns the new time. A tape compares it with the times of values that other
-/// tasks computed: they are older or younger than the tape.
+/// Advances the process-wide clock and returns the new time. A tape compares its start time with the times of values
+/// that other tasks computed, to find out whether they are older than the tape.
 pub fn tick() -> u64 {
     TIME.fetch_add(1, Relaxed) + 1
 }

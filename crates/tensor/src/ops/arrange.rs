@@ -1,5 +1,4 @@
-//! Methods that arrange elements, composed of the operations of the family [`Movement`], through
-//! which their gradients flow.
+//! Methods that rearrange elements, composed of [`Movement`] operations, which define their gradients.
 
 use crate::error::{Error, Result, placed};
 use crate::ops::range::whole;
@@ -8,10 +7,10 @@ use crate::shape::{Integer, IntoAxes, Shape, normalize_axis};
 use crate::tensor::Tensor;
 
 impl Tensor {
-    /// The elements along some axes in reverse order; a view.
+    /// Reverses the order of the elements along some axes; a view.
     ///
     /// # Errors
-    /// If an axis is out of range or given twice.
+    /// Returns an error if an axis is out of range or given twice.
     #[track_caller]
     pub fn flip(&self, axes: impl IntoAxes) -> Result<Tensor> {
         let mut ranges = whole(self.shape());
@@ -22,7 +21,7 @@ impl Tensor {
         apply(Movement::Slice { ranges }, &[self])
     }
 
-    /// Positions `start .. start + count` of one axis, which the caller has checked.
+    /// The positions `start .. start + count` of one axis. The caller must have checked them.
     #[track_caller]
     fn part(&self, axis: usize, start: usize, count: usize) -> Result<Tensor> {
         let mut ranges = whole(self.shape());
@@ -30,8 +29,8 @@ impl Tensor {
         apply(Movement::Slice { ranges }, &[self])
     }
 
-    /// Tensors of one shape as the entries along a new axis, inserted before `axis` (which counts
-    /// the axes of the result): three times `[2, 4]` along axis 1 is `[2, 3, 4]`.
+    /// Joins tensors of the same shape along a new axis. `axis` is its index in the result: three tensors `[2, 4]`
+    /// stacked along axis 1 give `[2, 3, 4]`.
     ///
     /// # Errors
     /// Returns an error if there is no tensor, if the axis is out of range, if shapes or types differ, or if the result
@@ -51,11 +50,11 @@ impl Tensor {
         Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis)
     }
 
-    /// The tensor laid side by side with itself, `repeats[k]` times along axis `k`; as in NumPy,
-    /// whichever of shape and repeats is shorter is taken to begin with ones.
+    /// Repeats the tensor `repeats[k]` times along axis `k`. As in NumPy, the shorter of shape and repeats is padded
+    /// with leading ones.
     ///
     /// # Errors
-    /// If the result would be larger than memory can address.
+    /// Returns an error if the result would be larger than memory can address.
     #[track_caller]
     pub fn tile(&self, repeats: impl Into<Shape>) -> Result<Tensor> {
         let repeats = repeats.into();
@@ -72,11 +71,11 @@ impl Tensor {
         self.reshape(apart)?.expand(repeated)?.reshape(joined)
     }
 
-    /// The elements moved by `shift` positions along an axis; those that leave at one end come in
-    /// at the other.
+    /// Shifts the elements by `shift` positions along an axis. Elements shifted beyond the last position re-enter at
+    /// the first.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn roll(&self, shift: impl Integer, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "roll")?;
@@ -89,8 +88,7 @@ impl Tensor {
         Tensor::concat(&[&end, &start], axis)
     }
 
-    /// All products of an element of this vector with one of the other: `[n]` and `[m]` give
-    /// `[n, m]`.
+    /// The outer product of two vectors: `[n]` and `[m]` give `[n, m]`.
     ///
     /// # Errors
     /// Returns an error if an operand is not a vector, if the types differ or are bool, or if the result is larger than
@@ -103,10 +101,10 @@ impl Tensor {
         self.expand_dims(1)?.try_mul(other.expand_dims(0)?)
     }
 
-    /// Tensors expanded to the one shape that they broadcast to; views.
+    /// Broadcasts tensors to their common shape; views.
     ///
     /// # Errors
-    /// If two shapes do not broadcast.
+    /// Returns an error if two shapes do not broadcast.
     #[track_caller]
     pub fn broadcast(parts: &[&Tensor]) -> Result<Vec<Tensor>> {
         let scalar = Shape::default();
@@ -114,11 +112,11 @@ impl Tensor {
         parts.iter().map(|part| part.expand(&shape)).collect()
     }
 
-    /// The entry at one position of an axis, which vanishes; counted from the end where negative:
-    /// `images.at(4, 0)` is the fifth image. A view.
+    /// Selects one position of an axis and removes the axis; a view. Negative positions count from the end.
+    /// `images.at(4, 0)` is the fifth image.
     ///
     /// # Errors
-    /// If the axis or the position is out of range.
+    /// Returns an error if the axis or the position is out of range.
     #[track_caller]
     pub fn at(&self, position: impl Integer, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "at")?;

@@ -1,16 +1,16 @@
-//! Attention by scaled products. Compositions of other operations.
+//! Scaled dot-product attention, composed of other operations.
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::ops::{Fused, apply};
 use crate::tensor::Tensor;
 
-/// Which keys a query may attend to, and how scores are scaled. By default all, and by `1/√width`.
+/// Which keys a query may attend to, and how scores are scaled. The default is all keys and `1/√width`.
 ///
 /// A key that a query may not attend to has no effect on it: its weight is exactly 0, and neither the key nor its value
 /// changes the query's result or gradient, even if they are NaN or infinite. A query that may attend to no key gets
-/// weights and a result of 0 and has no gradient, as in PyTorch. That holds for the mask and causality together: a causal
-/// query whose own and earlier keys are masked does not attend to later ones.
+/// zero weights, a zero result and no gradient, as in PyTorch. The mask and causality combine: a causal query whose own
+/// and earlier keys are masked attends to no key.
 ///
 /// ```
 /// # use tensor::{Tensor, ops::AttentionOptions, tensor};
@@ -29,21 +29,20 @@ pub struct AttentionOptions<'a> {
 }
 
 impl<'a> AttentionOptions<'a> {
-    /// Masks scores. The mask broadcasts to their shape, `[…, queries, keys]`. A mask of type bool is true where
-    /// attention is allowed. A floating mask is added to the scores; where it is minus infinity, attention is not allowed.
+    /// Masks the scores. The mask broadcasts to their shape, `[…, queries, keys]`. A bool mask is true where attention
+    /// is allowed. A floating-point mask is added to the scores, and -∞ forbids attention.
     #[must_use]
     pub fn mask(self, mask: &'a Tensor) -> Self {
         AttentionOptions { mask: Some(mask), ..self }
     }
 
-    /// Lets query `i` attend to the keys up to `i` only. Queries and keys both count from 0, also if there are more of
-    /// the one than of the other.
+    /// Lets query `i` attend to keys `0..=i` only, even if the numbers of queries and keys differ.
     #[must_use]
     pub fn causal(self) -> Self {
         AttentionOptions { causal: true, ..self }
     }
 
-    /// Multiplies scores by this number.
+    /// Sets the factor of the scores.
     #[must_use]
     pub fn scale(self, scale: f64) -> Self {
         AttentionOptions { scale: Some(scale), ..self }
@@ -51,15 +50,15 @@ impl<'a> AttentionOptions<'a> {
 }
 
 impl Tensor {
-    /// The softmax, over the keys, of the scaled products of queries (this tensor, `[…, queries,
-    /// width]`) and keys (`[…, keys, width]`): `[…, queries, keys]` (Vaswani et al. 2017).
+    /// The softmax over the keys of the scaled dot products of queries (this tensor, `[…, queries, width]`) and keys
+    /// (`[…, keys, width]`): `[…, queries, keys]` (Vaswani et al. 2017).
     ///
-    /// To average values with weights that are masked, use [`Tensor::sparse_matmul`], in which a value whose weight is 0
-    /// has no effect even if it is NaN.
+    /// Use [`Tensor::sparse_matmul`] to average values with masked weights: a value whose weight is 0 has no effect,
+    /// even if it is NaN.
     ///
     /// # Errors
-    /// Returns an error if the widths differ, leading axes do not broadcast, or the mask has another type than bool
-    /// or that of the scores, or does not broadcast to them.
+    /// Returns an error if the widths differ, leading axes do not broadcast, or the mask does not broadcast to the
+    /// scores or is neither bool nor of their type.
     #[track_caller]
     pub fn attention_weights(&self, key: &Tensor, options: &AttentionOptions) -> Result<Tensor> {
         let (&[.., _, width], &[.., _, key_width]) = (&self.shape()[..], &key.shape()[..]) else {
@@ -70,7 +69,7 @@ impl Tensor {
             let reason = format!("the widths {width} of queries and {key_width} of keys differ");
             return Err(Error::product("attention", self.shape(), key.shape(), reason));
         }
-        // Queries are scaled rather than scores, which are mostly more.
+        // Scales the queries because there are usually more scores.
         let scale = options.scale.unwrap_or_else(|| (width.max(1) as f64).sqrt().recip());
         let queries = self.try_mul(scale)?;
         if options.mask.is_none() && !options.causal {
@@ -86,18 +85,19 @@ impl Tensor {
         if mask.dtype() == DType::Bool {
             return apply(softmax, &[&scores, mask]);
         }
-        // First, as its error names both types.
+        // Compute the sum first: its error names both types.
         let sum = scores.try_add(mask)?;
-        // Not by the sum, which is NaN where minus infinity meets a score of infinity or NaN.
+        // The sum does not show what is allowed: -∞ added to a score of +∞ or NaN gives NaN.
         let allowed = mask.not_equal(f64::NEG_INFINITY)?;
         apply(softmax, &[&sum, &allowed])
     }
 
-    /// Values (`[…, keys, size]`) averaged with the weights of [`Tensor::attention_weights`]:
-    /// `[…, queries, size]`. This tensor holds the queries.
+    /// Averages values (`[…, keys, size]`) with the weights of [`Tensor::attention_weights`]: `[…, queries, size]`.
+    /// This tensor holds the queries.
     ///
     /// # Errors
-    /// As [`Tensor::attention_weights`], and if there are not as many values as keys.
+    /// Returns an error in the same cases as [`Tensor::attention_weights`], and if the numbers of values and keys
+    /// differ.
     #[track_caller]
     pub fn scaled_dot_product_attention(
         &self,

@@ -1,4 +1,4 @@
-//! Operations on two operands, element by element, with NumPy's broadcasting.
+//! Elementwise operations on two operands, with NumPy's broadcasting.
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// Rows: variant, method, name, documentation.
 macro_rules! binary_table {
     ($($(#[doc = $doc:literal])+ $variant:ident $method:ident $name:literal;)*) => {
-        /// An operation on two broadcast operands, element by element.
+        /// An elementwise operation on two broadcast operands.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Binary {$(
             $(#[doc = $doc])+
@@ -24,11 +24,12 @@ macro_rules! binary_table {
         impl Tensor {$(
             $(#[doc = $doc])+
             ///
-            /// Elementwise, shapes broadcast; the other operand may be a tensor, a variable or a
-            /// number, which takes the type of this tensor.
+            /// Works elementwise, and shapes broadcast. The other operand may be a tensor, a variable or a number,
+            /// which is converted to the type of this tensor.
             ///
             /// # Errors
-            /// If shapes do not broadcast or element types do not suit.
+            /// Returns an error if shapes do not broadcast, if element types differ or are bool, or if this tensor's
+            /// type cannot represent a number.
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
                 self.binary(Binary::$variant, other.argument())
@@ -44,27 +45,26 @@ binary_table! {
     Sub try_sub "sub";
     /// `a · b`; the fallible form of `*`. Integers wrap.
     Mul try_mul "mul";
-    /// `a · b`, and 0 where `b` is 0, even if `a` is infinite or NaN there. TensorFlow's function of that
-    /// name: for factors whose 0 means that the other one does not count. The gradient for `a` is 0
-    /// there as well.
+    /// `a · b`, but 0 where `b` is 0, even if `a` is infinite or NaN, as TensorFlow's function of the same name. Use it
+    /// if a factor of 0 means that the other one is to be ignored. The gradient for `a` is 0 there as well.
     MulNoNan multiply_no_nan "multiply_no_nan";
     /// `a / b`; the fallible form of `/`. Integers give float32.
     Div try_div "div";
-    /// `aᵇ`. Integers give float32. By convention the derivative for `a` at `0⁰` is 0, and that for
-    /// `b` is 0 where `a` is 0 and NaN where it is negative.
+    /// `aᵇ`. Integers give float32. By convention the derivative with respect to `a` at `0⁰` is 0. The derivative with
+    /// respect to `b` is 0 where `a` is 0, and NaN where `a` is negative.
     Pow pow "pow";
-    /// The larger; NaN if either is. Where both are equal each gets half the gradient, and where
-    /// either is NaN each gets all of it.
+    /// The larger operand; NaN if either is NaN. Where both are equal, each gets half the gradient. Where either is
+    /// NaN, each gets the full gradient.
     Maximum maximum "maximum";
-    /// The smaller; NaN if either is. Where both are equal each gets half the gradient, and where
-    /// either is NaN each gets all of it.
+    /// The smaller operand; NaN if either is NaN. Where both are equal, each gets half the gradient. Where either is
+    /// NaN, each gets the full gradient.
     Minimum minimum "minimum";
-    /// The angle of the point with ordinate `a` and abscissa `b`, from -π to π. By convention both
-    /// derivatives at the origin are 0.
+    /// The angle of the point with ordinate `a` and abscissa `b`, from -π to π. Both derivatives at the origin are 0 by
+    /// convention.
     Atan2 atan2 "atan2";
-    /// `a - b · floor(a / b)`, with the sign of `b`. Integers by 0 give 0.
+    /// `a - b · floor(a / b)`, which has the sign of `b`. Integer division by 0 gives 0.
     Remainder remainder "remainder";
-    /// `floor(a / b)`. Integers stay integers, and by 0 give 0. The derivative is 0.
+    /// `floor(a / b)`. Integers give integers, and integer division by 0 gives 0. The derivative is 0.
     FloorDiv floor_div "floor_div";
 }
 
@@ -82,7 +82,7 @@ impl Binary {
             DType::F64 => Ok(self.float::<f64>(shape, a, b)),
             DType::I64 => Ok(self.integer(shape, a, b)),
             DType::U8 => {
-                // Through int64, whose low byte is what wrapping arithmetic on bytes gives.
+                // Computed in int64: the low byte of the result equals that of wrapping arithmetic on bytes.
                 let wide = self.integer(shape, &converted(a, DType::I64), &converted(b, DType::I64));
                 Ok(if wide.dtype() == DType::I64 { converted(&wide, DType::U8).into_owned() } else { wide })
             }
@@ -129,18 +129,18 @@ fn integer_remainder(a: i64, b: i64) -> i64 {
     if b == 0 { 0 } else { a.wrapping_sub(b.wrapping_mul(integer_floor_div(a, b))) }
 }
 
-/// The remainder with the sign of `b`, exact (not through the rounded quotient).
+/// The remainder with the sign of `b`. It is exact because it does not use the rounded quotient.
 #[inline(always)]
 fn remainder<T: Float>(a: T, b: T) -> T {
     let r = a % b;
     if r != T::zero() && (r < T::zero()) != (b < T::zero()) { r + b } else { r }
 }
 
-/// `floor(a / b)`, consistent with [`remainder`] where the quotient is rounded up to an integer.
+/// `floor(a / b)`, consistent with [`remainder`] even if the quotient would be rounded up to an integer.
 #[inline(always)]
 fn floor_div<T: Float>(a: T, b: T) -> T {
     if b.is_infinite() && a.is_finite() {
-        // The quotient is an infinitely small number, of which only the sign counts.
+        // The quotient is infinitely small: only its sign matters.
         if a != T::zero() && (a < T::zero()) != (b < T::zero()) { -T::one() } else { T::zero() }
     } else if b == T::zero() || !a.is_finite() || b.is_nan() {
         (a / b).floor()
@@ -161,7 +161,7 @@ impl Tensor {
         if let (Binary::Pow, Argument::Number(exponent)) = (op, &other) {
             return apply(Unary::Pow { exponent: exponent.to_f64() }, &[self]);
         }
-        // The type that a number beside this tensor takes; `/` and `pow` give floats anyway.
+        // The type to which a number is converted.
         let beside = match op {
             Binary::Div | Binary::Atan2 => self.dtype().to_float(),
             Binary::Add | Binary::Sub | Binary::Mul | Binary::MulNoNan | Binary::Pow => self.dtype(),
@@ -175,7 +175,7 @@ impl Tensor {
         apply(op, &[self, &other])
     }
 
-    /// The linear interpolation `self + weight · (end - self)`, elementwise, as in PyTorch. The three broadcast.
+    /// The elementwise linear interpolation `self + weight · (end - self)`, as in PyTorch. All three broadcast.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -191,11 +191,11 @@ impl Tensor {
         self.try_add(weight.try_mul(end.try_sub(self)?)?)
     }
 
-    /// Whether every element of the two tensors, broadcast, satisfies
-    /// `|a - b| ≤ absolute + relative · |b|`. NaN is close to nothing.
+    /// Whether all elements of the two broadcast tensors satisfy `|a - b| ≤ absolute + relative · |b|`. NaN is not
+    /// close to anything.
     ///
     /// # Errors
-    /// If shapes do not broadcast or types differ.
+    /// Returns an error if shapes do not broadcast or types differ.
     #[track_caller]
     pub fn allclose(&self, other: &Tensor, relative: f64, absolute: f64) -> Result<bool> {
         same_dtype(self, other, "allclose")?;

@@ -1,5 +1,5 @@
-//! Reductions of bytes and truth values: by sums of integers, which are exact, and without a converted copy of the operand,
-//! which would take eight times its memory.
+//! Reductions of uint8 and bool tensors. Integer sums are exact, and need no converted copy of the operand, which would
+//! take eight times its memory.
 
 use crate::dtype::Element;
 use crate::kernels::fold::Fold;
@@ -9,7 +9,7 @@ use crate::ops::reduce::Arithmetic;
 use crate::tensor::Tensor;
 
 impl Reduce {
-    /// The reduction of bytes or truth values as numbers.
+    /// The arithmetic reduction of a uint8 or bool tensor.
     pub(super) fn of_bytes<T: Element>(&self, x: &Tensor, arithmetic: &Arithmetic) -> Tensor {
         let count = self.count(x);
         let sums = || self.fold(x, &Fold { neutral: 0, lift: T::to_i64, combine: i64::wrapping_add });
@@ -34,7 +34,7 @@ impl Reduce {
     }
 }
 
-/// `ln Σ eˣ` by how often each number stands in the row.
+/// `ln Σ eˣ` from a histogram of the row.
 fn log_sum_exp<T: Element>(row: &[T]) -> f32 {
     let mut counts = [0u64; 256];
     row.iter().for_each(|&x| counts[x.to_i64() as usize] += 1);

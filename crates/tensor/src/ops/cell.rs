@@ -1,4 +1,4 @@
-//! What one step of a recurrent layer computes, and a sequence of steps, in ordinary operations.
+//! Recurrent layers in ordinary operations: one step of a cell, and a sequence of steps.
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -6,13 +6,13 @@ use crate::kernels::recurrent::Cell;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// An activation of a cell.
+/// An activation function of a cell.
 pub type CellActivation<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
 
 impl Cell {
-    /// The states after a step, each `[batch, units]`, from those before, with `x` the projected input
-    /// and `p` the product of the state with the recurrent kernel, a bias added, both `[batch, gates ·
-    /// units]` and in parts of `units` columns:
+    /// Computes the states after one step, each `[batch, units]`, from the states before it. `x` is the projected input
+    /// and `p` is the product of the state with the recurrent kernel plus a bias. Both are `[batch, gates · units]`,
+    /// with `units` columns for each gate:
     ///
     /// ```text
     /// SimpleRnn  h' = tanh(x + p)
@@ -22,10 +22,10 @@ impl Cell {
     ///            h' = z · h + (1 - z) · n
     /// ```
     ///
-    /// `activation` stands for tanh, `recurrent_activation` for σ.
+    /// `activation` replaces tanh, and `recurrent_activation` replaces σ.
     ///
     /// # Errors
-    /// If shapes or types do not suit.
+    /// Returns an error if shapes, types or the number of states do not match the cell.
     #[track_caller]
     pub fn step(
         self,
@@ -56,14 +56,16 @@ impl Cell {
     }
 }
 
-/// The states after each step, each `[batch, time, units]`, of a recurrent layer that goes through `[batch,
-/// time, …]` step by step: forwards or `backwards`, from given states. `step` makes the states after
-/// one, each `[batch, units]`, from its number, its input and the states before. Where `mask`, `[batch,
-/// time]` of type bool, is false, a step changes no state and sees zeros instead of its input, so that NaN or infinity
-/// there has no effect on gradients either. Errors name `operation`.
+/// Runs a recurrent layer over `[batch, time, …]` from given initial states, forwards or `backwards`, and returns the
+/// states after each step, each `[batch, time, units]`. `step` computes the states after one step, each `[batch,
+/// units]`, from the index of the step, its input and the states before it.
+///
+/// Where the bool `mask`, `[batch, time]`, is false, a step changes no state and gets zeros as its input: NaN or
+/// infinity there does not affect gradients either. Errors name `operation`.
 ///
 /// # Errors
-/// Those of `step`, and if it gives another number of states, there is no step, or the mask does not suit.
+/// Returns the errors of `step`, and an error if `step` changes the number of states, if there are no steps, or if the
+/// mask has the wrong shape or type.
 #[track_caller]
 pub fn unroll(
     operation: &str,
@@ -105,7 +107,7 @@ pub fn unroll(
     (0..states.len()).map(stacked).collect()
 }
 
-/// An error unless a mask is of type bool and has a truth value for each step.
+/// Returns an error unless the mask is of type bool and has the shape `sizes`.
 pub(super) fn check_mask(operation: &str, mask: &Tensor, sizes: &[usize]) -> Result<()> {
     if mask.shape()[..] != *sizes {
         let message = format!("a mask must be [batch, time], here {sizes:?}");

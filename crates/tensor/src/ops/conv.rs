@@ -1,7 +1,7 @@
-//! Convolutions of images with their channels last, and what their gradients are made of.
+//! Convolutions of images with channels last, and their gradients.
 //!
-//! All are bilinear, and the three are each other's gradients: with a result `y = Conv(x, k)`, the
-//! gradient of `x` is `ConvInput(dy, k)` and that of `k` is `ConvKernel(x, dy)`.
+//! The three operations are bilinear, and their gradients are one another: for `y = Conv(x, k)`, the gradient of `x` is
+//! `ConvInput(dy, k)` and the gradient of `k` is `ConvKernel(x, dy)`.
 
 use crate::dtype::with_float;
 use crate::error::{Error, Result, placed};
@@ -12,16 +12,16 @@ use crate::ops::{apply, operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// How the windows of a convolution lie, along height and width.
+/// The windows of a convolution along height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
-    /// From one window to the next.
+    /// The distance between neighbouring windows.
     pub stride: [usize; 2],
-    /// Between neighbouring elements of a window.
+    /// The distance between neighbouring elements of a window.
     pub dilation: [usize; 2],
     /// Zeros before and after the image.
     pub padding: [(usize, usize); 2],
-    /// In how many parts the channels fall, that have nothing to do with each other.
+    /// The number of groups of channels, which are convolved separately.
     pub groups: usize,
 }
 
@@ -29,16 +29,16 @@ pub struct Windows {
 /// `[height, width, inputs / groups, outputs]`, `y` is `[images, height, width, outputs]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conv {
-    /// Of `x` and `k`: `y[n, o, c] = Σ x[n, o · stride + t · dilation - padding, i] · k[t, i, c]`.
+    /// `y` from `x` and `k`: `y[n, o, c] = Σ x[n, o · stride + t · dilation - padding, i] · k[t, i, c]`.
     Conv(Windows),
-    /// Of `y` and `k`: the gradient of `x`, also called transposed convolution.
+    /// The gradient of `x` from that of `y` and from `k`, also called transposed convolution.
     ConvInput {
         /// The windows of the convolution.
         windows: Windows,
         /// Height and width of `x`.
         size: [usize; 2],
     },
-    /// Of `x` and `y`: the gradient of `k`.
+    /// The gradient of `k` from `x` and the gradient of `y`.
     ConvKernel {
         /// The windows of the convolution.
         windows: Windows,
@@ -60,7 +60,7 @@ impl Conv {
             Conv::ConvInput { .. } => (inputs[0], inputs[1]),
             Conv::ConvKernel { .. } => (inputs[1], &outputs[0]),
         };
-        // A multiply-add for each element of the result and each of the kernel that leads to it.
+        // A multiply-add for each element of `y` and each element of the kernel that contributes to it.
         let each = k.size().checked_div(k.shape()[3]).unwrap_or(0) as u64;
         (y.size() as u64).saturating_mul(each).saturating_mul(2)
     }
@@ -94,7 +94,7 @@ impl Conv {
         Ok(Tensor::from_buffer(buffer, shape))
     }
 
-    /// The sizes of the convolution that this is, or is a gradient of.
+    /// The sizes of this convolution, or of the convolution that this is a gradient of.
     fn convolution(&self, a: &Tensor, b: &Tensor) -> Result<Convolution> {
         let name = self.name();
         let Windows { stride, dilation, padding, groups } = *self.windows();
@@ -160,19 +160,20 @@ impl Conv {
     }
 }
 
-/// What surrounds the `N` spatial axes of an image before windows are laid over it: always zeros.
+/// The zeros that are added around the `N` spatial axes of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding<const N: usize> {
-    /// Nothing: every window lies within the image.
+    /// No padding: every window lies within the image.
     #[default]
     Valid,
-    /// As much as makes `⌈input / stride⌉` windows, half of it on each side, and an odd one at the
-    /// end, as in Keras and TensorFlow.
+    /// As many zeros as give `⌈input / stride⌉` windows, half of them on each side. If the number is odd, the extra one
+    /// is at the end, as in Keras and TensorFlow.
     Same,
-    /// As much as lets each window end at an element of the image, all of it before: along time, what comes out of a
-    /// step depends on no later one. Keras' `causal`, which it has along one axis only.
+    /// As many zeros, all of them before the image, as let the first window end at the first element. Along time, the
+    /// output of a step then depends on no later step. This is Keras' `causal`, which Keras supports along one axis
+    /// only.
     Causal,
-    /// So many zeros before and after.
+    /// These numbers of zeros before and after.
     Explicit([(usize, usize); N]),
 }
 
@@ -185,14 +186,14 @@ pub enum Padding<const N: usize> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvOptions<const N: usize> {
-    /// From one window to the next.
+    /// The distance between neighbouring windows.
     pub stride: [usize; N],
-    /// The zeros around the image.
+    /// The padding with zeros.
     pub padding: Padding<N>,
-    /// Between neighbouring elements of a window.
+    /// The distance between neighbouring elements of a window.
     pub dilation: [usize; N],
-    /// In how many parts the channels fall that have nothing to do with each other; as many as there
-    /// are channels is a depthwise convolution.
+    /// The number of groups of channels, which are convolved separately. One group for each channel gives a depthwise
+    /// convolution.
     pub groups: usize,
 }
 
@@ -203,24 +204,24 @@ impl<const N: usize> Default for ConvOptions<N> {
     }
 }
 
-/// The elements that a window of `kernel` elements reaches over.
+/// The extent of a window of `kernel` elements.
 pub(super) fn reach(kernel: usize, dilation: usize) -> usize {
     kernel.saturating_sub(1).saturating_mul(dilation).saturating_add(1)
 }
 
-/// The padding with which windows that reach so far are `⌈input / stride⌉`.
+/// The total padding that gives `⌈input / stride⌉` windows of the extent `reach`.
 pub(super) fn same_padding(input: usize, reach: usize, stride: usize) -> usize {
     let last = input.div_ceil(stride.max(1)).saturating_sub(1).saturating_mul(stride);
     last.saturating_add(reach).saturating_sub(input)
 }
 
-/// `total` zeros, half of them before.
+/// Splits `total` zeros into those before and those after.
 pub(super) fn halved(total: usize) -> (usize, usize) {
     (total / 2, total - total / 2)
 }
 
 impl ConvOptions<1> {
-    /// The same along the width of images of height 1.
+    /// The same options along the width of images of height 1.
     fn flat(self) -> ConvOptions<2> {
         ConvOptions {
             stride: [1, self.stride[0]],
@@ -228,7 +229,7 @@ impl ConvOptions<1> {
             padding: match self.padding {
                 Padding::Valid => Padding::Valid,
                 Padding::Same => Padding::Same,
-                // The height is 1, and with it the window's: nothing is added there.
+                // Image and window have height 1, so nothing is added there.
                 Padding::Causal => Padding::Causal,
                 Padding::Explicit([padding]) => Padding::Explicit([(0, 0), padding]),
             },
@@ -238,7 +239,7 @@ impl ConvOptions<1> {
 }
 
 impl ConvOptions<2> {
-    /// The windows, given how far they reach and what `Same` means along an axis.
+    /// The windows, given their extents and the total padding that `Same` means along an axis.
     fn windows(&self, reach: [usize; 2], same: impl Fn(usize) -> usize) -> Windows {
         let padding = match self.padding {
             Padding::Valid => [(0, 0); 2],
@@ -250,20 +251,19 @@ impl ConvOptions<2> {
     }
 }
 
-/// Height and width of a tensor with four axes; of others, whose shapes are refused later, anything.
+/// The sizes of the axes `first` and `first + 1`, or 0 if they do not exist: the operation refuses such shapes later.
 pub(super) fn sides(x: &Tensor, first: usize) -> [usize; 2] {
     [0, 1].map(|k| x.shape().get(first + k).copied().unwrap_or(0))
 }
 
 impl Tensor {
-    /// The convolution (cross-correlation, as everywhere in deep learning) of images
-    /// `[images, height, width, inputs]` with a kernel `[height, width, inputs / groups, outputs]`:
-    /// `[images, height, width, outputs]`, where each output is the sum of the products of the
-    /// kernel with the window that lies there. The number of windows along an axis is
+    /// The convolution (cross-correlation, as everywhere in deep learning) of images `[images, height, width, inputs]`
+    /// with a kernel `[height, width, inputs / groups, outputs]`: `[images, height, width, outputs]`. Each output is
+    /// the sum of the products of the kernel with the window at its position. The number of windows along an axis is
     /// `⌊(input + padding - dilation · (kernel - 1) - 1) / stride⌋ + 1`.
     ///
-    /// Images with their channels second are `x.channels_last()?.conv2d(…)?.channels_first()`, which
-    /// costs one copy of the images.
+    /// For images with channels first, use `x.channels_last()?.conv2d(…)?.channels_first()`, which copies the images
+    /// once.
     ///
     /// ```
     /// # use tensor::{Tensor, ops::ConvOptions};
@@ -273,9 +273,9 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if the kernel is larger than the padded image, if a number of channels does not match, if stride,
-    /// dilation or groups are 0, if the types differ or are not floating, or if the result is larger than memory can
-    /// address. No other option is too large: windows that lie in the padding alone give zeros.
+    /// Returns an error if the kernel is larger than the padded image, if a number of channels does not match, if
+    /// stride, dilation or groups are 0, if the types differ or are not floating, or if the result is larger than
+    /// memory can address. Other options have no upper limit: windows that lie entirely in the padding give zeros.
     #[track_caller]
     pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
@@ -285,11 +285,11 @@ impl Tensor {
         apply(Conv::Conv(windows), &[self, &kernel])
     }
 
-    /// As [`Tensor::conv2d`] along one axis: `[sequences, steps, inputs]` with
-    /// `[steps, inputs / groups, outputs]` is `[sequences, steps, outputs]`.
+    /// [`Tensor::conv2d`] along one axis: `[sequences, steps, inputs]` with the kernel `[steps, inputs / groups,
+    /// outputs]` gives `[sequences, steps, outputs]`.
     ///
     /// # Errors
-    /// As [`Tensor::conv2d`].
+    /// Returns an error in the same cases as [`Tensor::conv2d`].
     #[track_caller]
     pub fn conv1d(&self, kernel: impl Operand, options: ConvOptions<1>) -> Result<Tensor> {
         let kernel = kernel.argument().into_tensor(self.dtype(), "conv")?;
@@ -300,15 +300,14 @@ impl Tensor {
         self.expand_dims(1)?.conv2d(kernel.expand_dims(0)?, options.flat())?.squeeze(1)
     }
 
-    /// The transposed convolution: what the gradient of [`Tensor::conv2d`] with the same options does
-    /// to images, `[images, height, width, inputs]` with `[height, width, outputs / groups, inputs]`
-    /// (the kernel as in Keras). Along an axis the result has
-    /// `(input - 1) · stride - padding + dilation · (kernel - 1) + 1 + output_padding` elements, or
-    /// with [`Padding::Same`] `input · stride`.
+    /// The transposed convolution, which is the gradient of [`Tensor::conv2d`] with the same options: images `[images,
+    /// height, width, inputs]` with a kernel `[height, width, outputs / groups, inputs]`, as in Keras. Along an axis
+    /// the result has `(input - 1) · stride - padding + dilation · (kernel - 1) + 1 + output_padding` elements, or
+    /// `input · stride` with [`Padding::Same`].
     ///
     /// # Errors
-    /// Returns an error as [`Tensor::conv2d`] does, if `output_padding` is not below the stride (with [`Padding::Same`]:
-    /// not 0), or if the padding is larger than the result.
+    /// Returns an error in the same cases as [`Tensor::conv2d`], if `output_padding` is not below the stride (with
+    /// [`Padding::Same`]: not 0), or if the padding is larger than the result.
     #[track_caller]
     pub fn conv_transpose2d(
         &self,
@@ -343,11 +342,11 @@ impl Tensor {
         apply(Conv::ConvInput { windows, size }, &[self, &kernel])
     }
 
-    /// As [`Tensor::conv_transpose2d`] along one axis: `[sequences, steps, inputs]` with
-    /// `[steps, outputs / groups, inputs]` is `[sequences, steps, outputs]`.
+    /// [`Tensor::conv_transpose2d`] along one axis: `[sequences, steps, inputs]` with the kernel `[steps, outputs /
+    /// groups, inputs]` gives `[sequences, steps, outputs]`.
     ///
     /// # Errors
-    /// As [`Tensor::conv_transpose2d`].
+    /// Returns an error in the same cases as [`Tensor::conv_transpose2d`].
     #[track_caller]
     pub fn conv_transpose1d(
         &self,
@@ -364,21 +363,20 @@ impl Tensor {
         flat.conv_transpose2d(kernel.expand_dims(0)?, options.flat(), [0, output_padding[0]])?.squeeze(1)
     }
 
-    /// The second axis, where PyTorch keeps channels, moved to the end: `[n, c, …]` is `[n, …, c]`,
-    /// as a view.
+    /// Moves the second axis, where PyTorch keeps the channels, to the end: `[n, c, …]` becomes `[n, …, c]`; a view.
     ///
     /// # Errors
-    /// If there are fewer than two axes.
+    /// Returns an error if there are fewer than two axes.
     #[track_caller]
     pub fn channels_last(&self) -> Result<Tensor> {
         let order: Vec<usize> = [0].into_iter().chain(2..self.rank()).chain([1]).collect();
         self.permute(order)
     }
 
-    /// The last axis moved to the second place: `[n, …, c]` is `[n, c, …]`, as a view.
+    /// Moves the last axis to the second position: `[n, …, c]` becomes `[n, c, …]`; a view.
     ///
     /// # Errors
-    /// If there are fewer than two axes.
+    /// Returns an error if there are fewer than two axes.
     #[track_caller]
     pub fn channels_first(&self) -> Result<Tensor> {
         let last = self.rank() as isize - 1;

@@ -1,4 +1,4 @@
-//! Sums of products named by letters. Compositions of other operations.
+//! Einstein summation, composed of other operations.
 
 use crate::error::{Error, Result, placed};
 use crate::ops::range::{Range, whole};
@@ -6,7 +6,7 @@ use crate::ops::{Movement, Reduce, Reduction, apply};
 use crate::shape::{Axes, Shape};
 use crate::tensor::Tensor;
 
-/// The name of an axis: a letter, or the place from the right among the axes of an ellipsis.
+/// The name of an axis: a letter, or its position, counted from the right, among the axes of an ellipsis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Label {
     Dots(std::cmp::Reverse<usize>),
@@ -20,17 +20,17 @@ struct Term {
 }
 
 impl Tensor {
-    /// Sums of products by Einstein's convention, as NumPy's `einsum`: each letter names an axis, those
-    /// that stand in several places run together, and those that the result does not name are summed
-    /// over. `...` stands for all axes not named, which broadcast. Without `->` the result has the axes of
-    /// the ellipsis and then the letters that occur once, in alphabetical order.
+    /// Sums of products in Einstein notation, as NumPy's `einsum`. Each letter names an axis. Axes with the same letter
+    /// are indexed together, and axes that the result does not name are summed over. `...` stands for all unnamed axes,
+    /// which broadcast. Without `->`, the result has the axes of the ellipsis and then the letters that occur once, in
+    /// alphabetical order.
     ///
     /// | | |
     /// |---|---|
-    /// | `ij,jk->ik` | the product of matrices |
-    /// | `...ij->...ji` | transposed matrices |
+    /// | `ij,jk->ik` | the matrix product |
+    /// | `...ij->...ji` | the transposed matrices |
     /// | `ii->i`, `ii` | the diagonal, the trace |
-    /// | `bqhd,bkhd->bhqk` | scores of attention |
+    /// | `bqhd,bkhd->bhqk` | attention scores |
     ///
     /// Several operands are multiplied from left to right, two at a time.
     ///
@@ -42,8 +42,8 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if the formula cannot be read or does not match the shapes, if products of tensors that are not
-    /// floating are to be summed, or if a result is larger than memory can address.
+    /// Returns an error if the formula is invalid or does not match the shapes, if products of tensors that are not
+    /// floating-point must be summed, or if a result is larger than memory can address.
     #[track_caller]
     pub fn einsum(formula: &str, operands: &[&Tensor]) -> Result<Tensor> {
         placed(|| Tensor::composed_einsum(formula, operands))
@@ -128,7 +128,7 @@ fn parse(formula: &str, operands: &[&Tensor]) -> Result<(Vec<Term>, Vec<Label>)>
     Ok((terms, output))
 }
 
-/// An error unless equal letters stand for equal sizes, and axes of ellipses broadcast.
+/// Returns an error unless equal letters have equal sizes and the axes of ellipses broadcast.
 fn check_sizes(formula: &str, terms: &[Term]) -> Result<()> {
     let mut seen: Vec<(Label, usize, &Shape)> = Vec::new();
     for term in terms {
@@ -145,17 +145,17 @@ fn check_sizes(formula: &str, terms: &[Term]) -> Result<()> {
     Ok(())
 }
 
-/// The elements where all axes of one name have the same position.
+/// The generalized diagonal: the elements whose positions are equal along all axes with the same name.
 fn diagonal(term: Term) -> Result<Term> {
     let Term { mut tensor, mut labels } = term;
     while let Some(second) = (1..labels.len()).find(|&k| labels[..k].contains(&labels[k])) {
-        let first = labels.iter().position(|label| *label == labels[second]).expect("it occurs before");
+        let first = labels.iter().position(|label| *label == labels[second]).expect("the label occurs before `second`");
         let rest = (0..labels.len()).filter(|&axis| axis != first && axis != second);
         let order: Axes = rest.chain([first, second]).collect();
         let size = tensor.shape()[first];
         let names: Vec<Label> = order.iter().take(labels.len() - 1).map(|&axis| labels[axis]).collect();
         let moved = apply(Movement::Permute { order }, &[&tensor])?;
-        // Saturating: what memory cannot address is refused.
+        // If this saturates, `reshape` returns an error.
         let square = size.saturating_mul(size);
         let flat: Shape = moved.shape()[..names.len() - 1].iter().copied().chain([square]).collect();
         let flat = moved.reshape(flat)?;
@@ -167,7 +167,7 @@ fn diagonal(term: Term) -> Result<Term> {
     Ok(Term { tensor, labels })
 }
 
-/// The product of two terms, summed over what is not needed later.
+/// The product of two terms, summed over the axes that are not needed later.
 fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Term> {
     let a = a.summed(|label| later(label) || b.labels.contains(label))?;
     let b = b.summed(|label| later(label) || a.labels.contains(label))?;
@@ -179,7 +179,7 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
     let (left, right) = (part(&a, &b, false, true), part(&b, &a, false, true));
     let labels = [&batch[..], &left, &right].concat();
     if summed.is_empty() {
-        // Each with axes of size 1 for what only the other has.
+        // Give each term axes of size 1 for those that only the other has.
         let apart = |term: &Term, own: &[Label], before: usize, after: usize| {
             let arranged = term.arranged(&[&batch[..], own].concat())?;
             let (common, own) = arranged.shape().split_at(batch.len());
@@ -191,7 +191,8 @@ fn multiplied(a: &Term, b: &Term, later: &impl Fn(&Label) -> bool) -> Result<Ter
         let product = apart(&a, &left, 0, right.len())?.try_mul(apart(&b, &right, left.len(), 0)?)?;
         return Ok(Term { tensor: product, labels });
     }
-    // As matrices: [batch, left, summed] and [batch, summed, right]. Axes of an ellipsis may be 1 in one.
+    // Multiply as matrices: [batch, left, summed] and [batch, summed, right]. Axes of an ellipsis may have size 1 in
+    // one term.
     let both = |label: &Label| if a.size(label) == 1 { b.size(label) } else { a.size(label) };
     let matrices = |term: &Term, rows: &[Label], columns: &[Label]| {
         let order = [&batch[..], rows, columns].concat();
@@ -223,7 +224,7 @@ impl Term {
         self.tensor.shape()[self.axis(label)]
     }
 
-    /// Summed over the axes that are not to be kept.
+    /// This term summed over the axes that are not kept.
     fn summed(&self, keep: impl Fn(&Label) -> bool) -> Result<Term> {
         let axes: Axes = (0..self.labels.len()).filter(|&axis| !keep(&self.labels[axis])).collect();
         if axes.is_empty() {
@@ -233,7 +234,7 @@ impl Term {
         Ok(Term { tensor, labels: self.labels.iter().copied().filter(keep).collect() })
     }
 
-    /// The tensor with its axes, all of them, in this order.
+    /// The tensor with its axes permuted to this order. `labels` names each axis once.
     fn arranged(&self, labels: &[Label]) -> Result<Tensor> {
         if self.labels == labels {
             return Ok(self.tensor.clone());

@@ -1,4 +1,4 @@
-//! Several steps in one kernel, where that is faster or more exact than the steps.
+//! Compositions computed by one kernel, where that is faster or more accurate than separate operations.
 
 use crate::dtype::{DType, Element, with_float};
 use crate::error::{Error, Result};
@@ -19,11 +19,11 @@ pub enum Fused {
         /// The axis.
         axis: usize,
     },
-    /// `eˣ / Σ eˣ` along the last axis over the elements that are allowed, and 0 for the others and for all of a row in
-    /// which none is: of `x` and, if there is a second operand, a mask of type bool that broadcasts to `x` and is true
-    /// where an element is allowed. One of minus infinity is not.
+    /// `eˣ / Σ eˣ` along the last axis over the allowed elements; 0 for the others, and for a whole row without allowed
+    /// elements. The operands are `x` and an optional bool mask, which broadcasts to `x` and is true where an element
+    /// is allowed. Elements that are -∞ are not allowed.
     MaskedSoftmax {
-        /// Whether row `i` along the last axis but one allows the elements up to `i` only.
+        /// Whether row `i` along the second-to-last axis allows only elements `0..=i`.
         causal: bool,
     },
     /// `x - ln Σ eˣ` along an axis.
@@ -31,25 +31,23 @@ pub enum Fused {
         /// The axis.
         axis: usize,
     },
-    /// The cross-entropy of integer targets under the softmax of logits, for each row.
+    /// The cross-entropy of each row, from logits and integer targets.
     SoftmaxCrossEntropy,
-    /// The gradient of a softmax along an axis: of `g`, that of its result, and that result `y`,
-    /// `y (g - Σ g y)`.
+    /// The gradient of a softmax along an axis: `y (g - Σ g y)`, from the result `y` and its gradient `g`.
     SoftmaxGradient {
         /// The axis.
         axis: usize,
     },
-    /// The gradient of [`Fused::MaskedSoftmax`], of the same operands as [`Fused::SoftmaxGradient`]: what is 0 in the
-    /// result has the gradient 0 and counts nothing, whatever stands in `g`.
+    /// The gradient of [`Fused::MaskedSoftmax`], with the operands of [`Fused::SoftmaxGradient`]. Elements that are 0
+    /// in the result get the gradient 0 and do not contribute, whatever their value in `g`.
     MaskedSoftmaxGradient,
-    /// The gradient of the logarithm of a softmax along an axis: of `g`, that of its result, and that
-    /// result `y ≤ 0`, `g - eʸ Σ g`.
+    /// The gradient of a log-softmax along an axis: `g - eʸ Σ g`, from the result `y ≤ 0` and its gradient `g`.
     LogSoftmaxGradient {
         /// The axis.
         axis: usize,
     },
-    /// The gradient of the cross-entropy, for logits: of `g`, that of its result, the logits and the targets,
-    /// `g · (softmax(logits) - one_hot(targets))`.
+    /// The gradient of the logits in a cross-entropy: `g · (softmax(logits) - one_hot(targets))`, from the gradient `g`
+    /// of its result, the logits and the targets.
     SoftmaxCrossEntropyGradient,
 }
 
@@ -67,7 +65,7 @@ names! { Fused:
 impl Fused {
     pub(crate) fn flops(self, inputs: &[&Tensor], _: &[Tensor]) -> u64 {
         let each = match self {
-            // Compare, subtract, exp, add, multiply; the logarithm subtracts twice in the end.
+            // Compare, subtract, exp, add, multiply. The log-softmax ends with two subtractions instead.
             Fused::Softmax { .. } | Fused::MaskedSoftmax { .. } => 5,
             Fused::LogSoftmax { .. } => 6,
             Fused::SoftmaxCrossEntropy => 4,
@@ -156,7 +154,7 @@ impl Fused {
         }
     }
 
-    /// The operands of a masked softmax, if they suit.
+    /// Checks the operands of a masked softmax.
     fn masked<'a>(self, inputs: &[&'a Tensor], causal: bool) -> Result<(&'a Tensor, Option<&'a Tensor>)> {
         let (x, mask) = match *inputs {
             [x] => (x, None),
@@ -179,7 +177,7 @@ impl Fused {
         Ok((x, mask))
     }
 
-    /// Targets as indices of classes, if they suit the logits.
+    /// Checks the targets and converts them to class indices.
     fn targets(self, logits: &Tensor, targets: &Tensor) -> Result<Vec<usize>> {
         let Some((&classes, rows)) = logits.shape().split_last() else {
             return Err(Error::shape(self.name(), logits.shape(), "needs an axis of classes"));
@@ -191,7 +189,7 @@ impl Fused {
         indices_below(targets, classes, self.name())
     }
 
-    /// The two operands of a gradient, which are alike.
+    /// Checks the two operands of a gradient, which must have the same shape and type.
     fn gradient_and_result<'a>(self, inputs: &[&'a Tensor], axis: usize) -> Result<[&'a Tensor; 2]> {
         let [g, y] = operands(inputs, self.name())?;
         check_axis(axis, y.rank(), self.name())?;
@@ -203,7 +201,7 @@ impl Fused {
     }
 }
 
-/// `f`, which works along the last axis, along another one.
+/// Applies `f`, which works along the last axis, along `axis`.
 fn along<T: Element, const N: usize>(tensors: [&Tensor; N], axis: usize, f: impl Fn([View<T>; N]) -> Buffer) -> Tensor {
     let shape = tensors[0].shape();
     let last = shape.rank() - 1;
@@ -218,19 +216,19 @@ fn along<T: Element, const N: usize>(tensors: [&Tensor; N], axis: usize, f: impl
 }
 
 impl Tensor {
-    /// `eˣ / Σ eˣ` along an axis, without overflow.
+    /// The softmax `eˣ / Σ eˣ` along an axis, without overflow.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::Softmax { axis: normalize_axis(axis, self.rank(), "softmax")? }, &[self])
     }
 
-    /// `x - ln Σ eˣ` along an axis: the logarithm of [`Tensor::softmax`], exact where that is 0.
+    /// The log-softmax `x - ln Σ eˣ` along an axis, accurate even where [`Tensor::softmax`] underflows to 0.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn log_softmax(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Fused::LogSoftmax { axis: normalize_axis(axis, self.rank(), "log_softmax")? }, &[self])
@@ -240,8 +238,8 @@ impl Tensor {
     /// tensor) and integer targets `[…]` give `[…]`.
     ///
     /// # Errors
-    /// If the shapes do not fit, a target is not below the number of classes, or the types do not
-    /// suit.
+    /// Returns an error if the shapes do not match, if a target is negative or not below the number of classes, if the
+    /// targets are not integers, or if the logits are not floating-point.
     #[track_caller]
     pub fn softmax_cross_entropy(&self, targets: &Tensor) -> Result<Tensor> {
         apply(Fused::SoftmaxCrossEntropy, &[self, targets])

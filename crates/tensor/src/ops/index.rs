@@ -1,4 +1,4 @@
-//! Elements selected by other tensors.
+//! Selection of elements by other tensors.
 
 use crate::dtype::{DType, with_dtype};
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use crate::shape::{Integer, Shape, normalize_axis};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// `$body` with `$add` standing for the addition of elements of a type; an error for truth values.
+/// Evaluates `$body` with `$add` defined as the addition for `$dtype`; an error for bool.
 macro_rules! summed {
     ($dtype:expr, $operation:literal, $add:ident => $body:expr) => {
         match $dtype {
@@ -41,40 +41,40 @@ macro_rules! summed {
 /// An operation that selects elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Index {
-    /// The first value where a condition holds, the second elsewhere.
+    /// The first value where a condition is true, the second elsewhere.
     Where,
-    /// Class numbers as rows of zeros with a one, float32.
+    /// One-hot rows, float32, from class indices.
     OneHot {
         /// The number of classes.
         classes: usize,
     },
-    /// Of `x` and `index`, of one rank: the elements of `x` at the positions of `index`, but along
-    /// the axis where `index` says.
+    /// From `x` and `index`, which have the same rank: the elements of `x` at the positions of `index`, except that the
+    /// value of `index` is the position along the axis.
     Gather {
         /// The axis.
         axis: usize,
     },
-    /// Of `x`, `index` and `source`: `x` to which the elements of `source` at the positions of
-    /// `index` are added where [`Index::Gather`] would read, one after the other in row-major order.
+    /// From `x`, `index` and `source`: adds the elements of `source` to `x` at the positions that [`Index::Gather`]
+    /// would read, in row-major order.
     ScatterAdd {
         /// The axis.
         axis: usize,
     },
-    /// Of `x` and `index`, of any shape: the entries of `x` along the axis that `index` names. The
-    /// axes of `index` stand in place of the axis.
+    /// From `x` and `index`, which may have any shape: the entries of `x` at the positions `index` along the axis. The
+    /// axes of `index` replace the axis.
     Take {
         /// The axis.
         axis: usize,
     },
-    /// Of `source` and `index`: the adjoint of [`Index::Take`], zeros to which the entries of
-    /// `source` are added, one after the other in row-major order, where `index` says.
+    /// The adjoint of [`Index::Take`], from `source` and `index`: adds the entries of `source` to zeros at the
+    /// positions `index`, in row-major order.
     IndexAdd {
         /// The axis.
         axis: usize,
         /// The size of the axis in the result.
         size: usize,
     },
-    /// The positions of the elements that differ from zero, int64.
+    /// The positions of the nonzero elements, int64.
     Nonzero,
 }
 
@@ -178,7 +178,7 @@ impl Index {
     }
 }
 
-/// An error unless `index` has the rank of `x` and is nowhere longer, except along `free`.
+/// Returns an error unless `index` has the rank of `x` and is not larger along any axis except `free`.
 fn within(index: &Tensor, x: &Tensor, free: Option<usize>, operation: &str) -> Result<()> {
     let mut sizes = index.shape().iter().zip(x.shape().iter()).enumerate();
     if index.rank() == x.rank() && sizes.all(|(axis, (a, b))| a <= b || Some(axis) == free) {
@@ -192,7 +192,7 @@ fn within(index: &Tensor, x: &Tensor, free: Option<usize>, operation: &str) -> R
     ))
 }
 
-/// The elements of an integer tensor as indices below `size`.
+/// Converts the elements of an integer tensor to indices; an error unless all are below `size`.
 pub(super) fn indices_below(index: &Tensor, size: usize, operation: &str) -> Result<Vec<usize>> {
     if !matches!(index.dtype(), DType::I64 | DType::U8) {
         return Err(Error::dtype(operation, index.dtype(), "int64 or uint8, as indices must be"));
@@ -206,13 +206,13 @@ pub(super) fn indices_below(index: &Tensor, size: usize, operation: &str) -> Res
 }
 
 impl Tensor {
-    /// `a` where this condition holds and `b` elsewhere; all three broadcast.
+    /// `a` where this condition is true and `b` elsewhere; all three broadcast.
     ///
     /// # Errors
-    /// If this tensor is not of type bool, types differ, or shapes do not broadcast.
+    /// Returns an error if this tensor is not of type bool, types differ, or shapes do not broadcast.
     #[track_caller]
     pub fn select(&self, a: impl Operand, b: impl Operand) -> Result<Tensor> {
-        // A number takes the type of the other value, two numbers are float32.
+        // A number is converted to the type of the other value. Two numbers become float32.
         let dtype = |argument: &Argument| match argument {
             Argument::Tensor(tensor) => Some(tensor.dtype()),
             Argument::Number(_) => None,
@@ -223,45 +223,43 @@ impl Tensor {
         apply(Index::Where, &[self, &a, &b])
     }
 
-    /// Class numbers as rows of zeros with a one: `[…]` of integers below `classes` becomes
-    /// `[…, classes]` of float32.
+    /// One-hot encoding: integers `[…]` below `classes` give float32 `[…, classes]`.
     ///
     /// # Errors
-    /// If a number is negative or not below `classes`, or the tensor is not of an integer type.
+    /// Returns an error if an element is negative or not below `classes`, or the tensor is not of an integer type.
     #[track_caller]
     pub fn one_hot(&self, classes: usize) -> Result<Tensor> {
         apply(Index::OneHot { classes }, &[self])
     }
 
-    /// The elements at the positions of `index`, but along `axis` where `index` says, as PyTorch's
-    /// `gather`: along axis 1 of a matrix, `out[i, j] = x[i, index[i, j]]`. The result has the shape
-    /// of `index`, which has the rank of this tensor and is not longer along the other axes.
-    /// The gradient is added up where an element is read more than once.
+    /// Gathers elements along an axis, as PyTorch's `gather`: along axis 1 of a matrix, `out[i, j] = x[i, index[i,
+    /// j]]`. The result has the shape of `index`, which must have the same rank as this tensor and must not be larger
+    /// along the other axes. The gradients of an element that is read several times are summed.
     ///
     /// # Errors
-    /// If the axis is out of range, the shapes do not fit, the index is not of an integer type, or
+    /// Returns an error if the axis is out of range, the shapes do not match, the index is not of an integer type, or
     /// an index is negative or not below the size of the axis.
     #[track_caller]
     pub fn gather(&self, index: &Tensor, axis: impl Integer) -> Result<Tensor> {
         apply(Index::Gather { axis: normalize_axis(axis, self.rank(), "gather")? }, &[self, index])
     }
 
-    /// This tensor to which the elements of `source` at the positions of `index` are added where
-    /// [`Tensor::gather`] would read: along axis 1 of a matrix, `out[i, index[i, j]] += source[i, j]`.
-    /// Elements that go to the same place are added in row-major order. `index` is nowhere longer
-    /// than `source`, and not longer than this tensor along the other axes.
+    /// Adds the elements of `source` to a copy of this tensor at the positions that [`Tensor::gather`] would read:
+    /// along axis 1 of a matrix, `out[i, index[i, j]] += source[i, j]`. Several elements for the same position are
+    /// added in row-major order. `index` must not be larger than `source` along any axis, nor larger than this tensor
+    /// along the other axes.
     ///
     /// # Errors
-    /// As [`Tensor::gather`], and if the types differ or are bool.
+    /// Returns an error in the same cases as [`Tensor::gather`], and if the types differ or are bool.
     #[track_caller]
     pub fn scatter_add(&self, index: &Tensor, source: &Tensor, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank(), "scatter_add")?;
         apply(Index::ScatterAdd { axis }, &[self, index, source])
     }
 
-    /// The entries along `axis` that `index`, of any shape, names, as NumPy's `take`: along axis 0
-    /// of `[n, d]`, an index `[a, b]` gives `[a, b, d]`. The gradient is added up where an entry is
-    /// read more than once.
+    /// Takes entries along `axis` at the positions `index`, which may have any shape, as NumPy's `take`: along axis 0
+    /// of `[n, d]`, an index of shape `[a, b]` gives `[a, b, d]`. The gradients of an entry that is taken several times
+    /// are summed.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -271,32 +269,32 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the axis is out of range, the index is not of an integer type, or an index is negative or
+    /// Returns an error if the axis is out of range, the index is not of an integer type, or an index is negative or
     /// not below the size of the axis.
     #[track_caller]
     pub fn take(&self, index: &Tensor, axis: impl Integer) -> Result<Tensor> {
         apply(Index::Take { axis: normalize_axis(axis, self.rank(), "take")? }, &[self, index])
     }
 
-    /// The adjoint of [`Tensor::take`]: zeros with `size` entries along `axis`, to which the entries
-    /// of this tensor are added where `index` says. The axes of `index` are those of this tensor
-    /// from `axis` on: `[a, b, d]` and an index `[a, b]` give `[size, d]` for axis 0.
+    /// The adjoint of [`Tensor::take`]: adds the entries of this tensor to zeros with `size` entries along `axis`, at
+    /// the positions `index`. The shape of `index` must equal the sizes of this tensor from `axis` on: for axis 0, `[a,
+    /// b, d]` and an index of shape `[a, b]` give `[size, d]`.
     ///
     /// # Errors
-    /// If the axis is out of range, the shapes do not fit, this tensor is of type bool, the index is
+    /// Returns an error if the axis is out of range, the shapes do not match, this tensor is of type bool, the index is
     /// not of an integer type, or an index is negative or not below `size`.
     #[track_caller]
     pub fn index_add(&self, index: &Tensor, axis: impl Integer, size: usize) -> Result<Tensor> {
-        // Counted in the result, which has one axis in place of those of the index.
+        // `axis` counts the axes of the result, where one axis replaces those of the index.
         let rank = (self.rank() + 1).saturating_sub(index.rank());
         apply(Index::IndexAdd { axis: normalize_axis(axis, rank, "index_add")?, size }, &[self, index])
     }
 
-    /// `value` where the mask holds and this tensor elsewhere; the mask is broadcast.
+    /// `value` where the mask is true and this tensor elsewhere. The mask broadcasts to this tensor.
     ///
     /// # Errors
-    /// If the mask is not of type bool or does not broadcast to this shape, or the value is of
-    /// another type.
+    /// Returns an error if the mask is not of type bool, if the mask or the value does not broadcast to this tensor's
+    /// shape, or if the value has another type.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
         let value = value.argument().into_tensor(self.dtype(), "masked_fill")?;
@@ -310,16 +308,15 @@ impl Tensor {
         apply(Index::Where, &[mask, &value, self])
     }
 
-    /// The positions of the elements that differ from zero (or are true, or NaN) in row-major order,
-    /// one a row: int64 `[count, rank]`.
+    /// The positions of the nonzero elements (including true and NaN) in row-major order, one in each row: int64
+    /// `[count, rank]`.
     #[must_use]
     pub fn nonzero(&self) -> Tensor {
         apply(Index::Nonzero, &[self]).expect("defined for every tensor")
     }
 
-    /// The entries where the mask holds, in row-major order: the shape of the mask is that of the
-    /// leading axes, in whose place the result has one axis. A mask of the whole shape selects
-    /// single elements.
+    /// The entries where the mask is true, in row-major order. The mask covers the leading axes, which one axis
+    /// replaces in the result. A mask of the full shape selects single elements.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -329,7 +326,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the mask is not of type bool or its shape is not that of the leading axes.
+    /// Returns an error if the mask is not of type bool or its shape does not match the leading axes.
     #[track_caller]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
         if mask.dtype() != DType::Bool {

@@ -1,8 +1,8 @@
-//! Linear algebra: factors of matrices and what is computed from them.
+//! Linear algebra: matrix factorizations and linear solvers.
 //!
-//! The operations are always there, so that every list of them is the same; their kernels, and the
-//! methods that build them, need the feature `linalg`. All work on matrices in the last two axes;
-//! leading axes are a batch. They compute in float64 and round once to the type of their operands.
+//! The enum exists without the feature `linalg`, so lists of operations do not depend on features. The kernels, and the
+//! methods that build the operations, need the feature. The last two axes hold matrices and the leading axes are batch
+//! axes. All operations compute in float64 and round once to the type of their operands.
 
 #[cfg(feature = "linalg")]
 use smallvec::smallvec;
@@ -17,25 +17,25 @@ use crate::ops::{apply, apply_pair};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// An operation of linear algebra, on `[…, rows, columns]`.
+/// A linear algebra operation on matrices `[…, rows, columns]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linalg {
     /// `X` with `A X = B`.
     Solve,
-    /// `X` with `T X = B`, `T` being one triangle of the first operand.
+    /// `X` with `T X = B`, where `T` is one triangle of the first operand.
     SolveTriangular {
-        /// Whether the lower triangle is read, or the upper.
+        /// Whether to read the lower triangle instead of the upper.
         lower: bool,
-        /// Whether the diagonal counts as ones.
+        /// Whether to use ones instead of the diagonal.
         unit_diagonal: bool,
     },
     /// The lower `L` with `L Lᵀ = (A + Aᵀ) / 2`.
     Cholesky,
     /// The determinant.
     Det,
-    /// Two outputs: the sign of the determinant (-1, 0, 1) and the logarithm of its size.
+    /// Two outputs: the sign of the determinant (-1, 0, 1) and the logarithm of its absolute value.
     Slogdet,
-    /// Two outputs: eigenvalues of `(A + Aᵀ) / 2`, ascending, and eigenvectors in the columns.
+    /// Two outputs: the eigenvalues of `(A + Aᵀ) / 2` in ascending order, and the eigenvectors as columns.
     Eigh,
     /// Two outputs: `Q` and `R` of a matrix with at least as many rows as columns.
     Qr,
@@ -52,8 +52,8 @@ names! { Linalg:
 }
 
 impl Linalg {
-    /// The leading terms that Golub and Van Loan, "Matrix Computations", give for the usual methods;
-    /// both factors count, and eigenvectors do.
+    /// The leading terms for the usual methods in Golub and Van Loan, "Matrix Computations", including both factors and
+    /// the eigenvectors.
     pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let matrices = match self {
             Linalg::Solve | Linalg::SolveTriangular { .. } => batch_of(&outputs[0]).size(),
@@ -172,9 +172,8 @@ impl Linalg {
 
 #[cfg(feature = "linalg")]
 impl Tensor {
-    /// The solution `X` of `A X = B`, by LU with partial pivoting. This tensor is `A`, `[…, n, n]`;
-    /// `b` is `[n]` for one system with a vector on its right, else `[…, n, columns]`. Leading axes
-    /// broadcast.
+    /// Solves `A X = B` for `X` by LU decomposition with partial pivoting. This tensor is `A`, `[…, n, n]`. `b` is `[…,
+    /// n, columns]`, or `[n]` for a single right-hand side. Leading axes broadcast.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -184,36 +183,37 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If a matrix is singular or not square, the shapes do not match, or the types differ.
+    /// Returns an error if a matrix is singular or not square, the shapes do not match, or the types differ.
     #[track_caller]
     pub fn solve(&self, b: impl Operand) -> Result<Tensor> {
         with_columns(self, b, Linalg::Solve)
     }
 
-    /// The solution `X` of `T X = B`, `T` being the lower or upper triangle of this tensor, whose
-    /// other elements are not read. Shapes are as for [`Tensor::solve`].
+    /// Solves `T X = B` for `X`, where `T` is the lower or upper triangle of this tensor. The other elements are not
+    /// read. Shapes are as for [`Tensor::solve`].
     ///
     /// # Errors
-    /// If there is a zero on a diagonal, and as [`Tensor::solve`].
+    /// Returns an error if a diagonal has a zero, if the matrices are not square, if the shapes do not match, or if the
+    /// types differ.
     #[track_caller]
     pub fn solve_triangular(&self, b: impl Operand, lower: bool) -> Result<Tensor> {
         with_columns(self, b, Linalg::SolveTriangular { lower, unit_diagonal: false })
     }
 
-    /// As [`Tensor::solve_triangular`], with ones in place of what stands on the diagonal.
+    /// [`Tensor::solve_triangular`] with ones instead of the diagonal, which is not read.
     ///
     /// # Errors
-    /// As [`Tensor::solve`].
+    /// Returns an error in the same cases as [`Tensor::solve`].
     #[track_caller]
     pub fn solve_unit_triangular(&self, b: impl Operand, lower: bool) -> Result<Tensor> {
         with_columns(self, b, Linalg::SolveTriangular { lower, unit_diagonal: true })
     }
 
-    /// The inverse of square matrices `[…, n, n]`. To compute `A⁻¹ B`, [`Tensor::solve`] is faster
-    /// and more accurate.
+    /// The inverse of square matrices `[…, n, n]`. Use [`Tensor::solve`] to compute `A⁻¹ B`: it is faster and more
+    /// accurate.
     ///
     /// # Errors
-    /// If a matrix is singular or not square, or the type is not floating.
+    /// Returns an error if a matrix is singular or not square, or the type is not floating-point.
     #[track_caller]
     pub fn inverse(&self) -> Result<Tensor> {
         let [.., rows, _] = self.shape()[..] else {
@@ -222,62 +222,62 @@ impl Tensor {
         self.solve(Tensor::eye(rows).cast(self.dtype())).map_err(|error| error.context("inverse"))
     }
 
-    /// The lower Cholesky factor `L` of positive definite matrices `[…, n, n]`: `L Lᵀ = A`. Of an
-    /// `A` that is not symmetric it takes the symmetric part, `(A + Aᵀ) / 2`.
+    /// The lower Cholesky factor `L` of positive definite matrices `[…, n, n]`: `L Lᵀ = A`. If `A` is not symmetric,
+    /// its symmetric part `(A + Aᵀ) / 2` is used.
     ///
     /// # Errors
-    /// If a matrix is not positive definite or not square, or the type is not floating.
+    /// Returns an error if a matrix is not positive definite or not square, or the type is not floating-point.
     #[track_caller]
     pub fn cholesky(&self) -> Result<Tensor> {
         apply(Linalg::Cholesky, &[self])
     }
 
-    /// The determinant of square matrices: `[…, n, n]` gives `[…]`. That of many rows over- or
-    /// underflows easily: see [`Tensor::slogdet`]. Up to 8 rows the gradient is made of minors; above
-    /// it is `det A⁻ᵀ`, and an error at a singular matrix.
+    /// The determinant of square matrices: `[…, n, n]` gives `[…]`. The determinant of a large matrix easily over- or
+    /// underflows: see [`Tensor::slogdet`]. The gradient is computed from minors for up to 8 rows. For more rows it is
+    /// `det A⁻ᵀ`, which is an error for singular matrices.
     ///
     /// # Errors
-    /// If the matrices are not square or not floating.
+    /// Returns an error if the matrices are not square or not floating-point.
     #[track_caller]
     pub fn det(&self) -> Result<Tensor> {
         apply(Linalg::Det, &[self])
     }
 
-    /// Sign (-1, 0 or 1) and natural logarithm of the size of the determinant of square matrices:
-    /// `[…, n, n]` gives twice `[…]`. A singular matrix has sign 0 and logarithm -∞; there the
-    /// gradient is an error.
+    /// The sign (-1, 0 or 1) of the determinant of square matrices and the natural logarithm of its absolute value:
+    /// `[…, n, n]` gives two tensors `[…]`. A singular matrix has the sign 0 and the logarithm -∞, and its gradient is
+    /// an error.
     ///
     /// # Errors
-    /// If the matrices are not square or not floating.
+    /// Returns an error if the matrices are not square or not floating-point.
     #[track_caller]
     pub fn slogdet(&self) -> Result<(Tensor, Tensor)> {
         apply_pair(Linalg::Slogdet, self)
     }
 
-    /// Eigenvalues `[…, n]`, ascending, and eigenvectors `[…, n, n]`, one a column, of symmetric
-    /// matrices: `A V = V diag(λ)`. Of an `A` that is not symmetric it takes the symmetric part,
-    /// `(A + Aᵀ) / 2`. The vectors have length 1, and the largest of their elements is positive.
+    /// The eigenvalues `[…, n]` of symmetric matrices in ascending order, and the eigenvectors as the columns of `[…,
+    /// n, n]`: `A V = V diag(λ)`. If `A` is not symmetric, its symmetric part `(A + Aᵀ) / 2` is used. The vectors have
+    /// length 1, and their largest element is positive.
     ///
-    /// The gradient through an eigenvector whose eigenvalue is equal to another, up to rounding, is an
-    /// error: the vector is not determined. Those of other eigenvalues have theirs.
+    /// If two eigenvalues are equal up to rounding, their eigenvectors are not unique, and a gradient through them is
+    /// an error. Other eigenvectors keep their gradients.
     ///
     /// # Errors
-    /// If the matrices are not square, not floating or not finite.
+    /// Returns an error if the matrices are not square, not floating-point or not finite.
     #[track_caller]
     pub fn eigh(&self) -> Result<(Tensor, Tensor)> {
         apply_pair(Linalg::Eigh, self)
     }
 
-    /// The orthogonal `Q`, `[…, m, k]`, and the upper triangular `R`, `[…, k, n]`, of matrices
-    /// `[…, m, n]`, `k` being the smaller of `m` and `n`: `Q R = A`. The diagonal of `R` is not
-    /// negative, which makes the two unique where `A` has full rank.
+    /// The orthogonal `Q`, `[…, m, k]`, and the upper triangular `R`, `[…, k, n]`, of matrices `[…, m, n]`, where `k =
+    /// min(m, n)`: `Q R = A`. The diagonal of `R` is not negative, which makes both factors unique if `A` has full
+    /// rank.
     ///
     /// # Errors
-    /// If there are no matrices, or the type is not floating.
+    /// Returns an error if the rank is below 2, or the type is not floating-point.
     #[track_caller]
     pub fn qr(&self) -> Result<(Tensor, Tensor)> {
         match self.shape()[..] {
-            // The first columns determine Q, and the others follow from it.
+            // The first columns determine Q, and Q determines the rest of R.
             [.., rows, columns] if rows < columns => {
                 let parts = self.split([rows, columns - rows], -1)?;
                 let (q, r) = apply_pair(Linalg::Qr, &parts[0])?;
@@ -289,7 +289,7 @@ impl Tensor {
     }
 }
 
-/// Solves for a right side that may be a vector.
+/// Solves for a right-hand side that may be a vector.
 #[cfg(feature = "linalg")]
 #[track_caller]
 fn with_columns(a: &Tensor, b: impl Operand, op: Linalg) -> Result<Tensor> {

@@ -1,4 +1,4 @@
-//! Operations whose results are truth values: comparisons, and what is computed with truth values.
+//! Operations whose results are of type bool: comparisons and logical operations.
 
 use crate::dtype::{DType, with_dtype, with_float};
 use crate::error::{Error, Result};
@@ -12,13 +12,13 @@ use crate::tensor::Tensor;
 /// Rows: variant, method and name, documentation.
 macro_rules! comparisons {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:ident;)*) => {
-        /// An operation, element by element, whose result is of type bool. None has a derivative.
+        /// An elementwise operation whose result is of type bool. None has a derivative.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Logic {
             $($(#[doc = $doc])+ $variant,)*
-            /// Whether a truth value is false.
+            /// Whether a bool is false.
             Not,
-            /// Whether a number is not a number.
+            /// Whether a number is NaN.
             IsNan,
             /// Whether a number is neither infinite nor NaN.
             IsFinite,
@@ -34,11 +34,12 @@ macro_rules! comparisons {
         impl Tensor {$(
             $(#[doc = $doc])+
             ///
-            /// Elementwise, shapes broadcast; the other operand may be a tensor, a variable or a
-            /// number, which takes the type of this tensor.
+            /// Works elementwise, and shapes broadcast. The other operand may be a tensor, a variable or a number,
+            /// which is converted to the type of this tensor.
             ///
             /// # Errors
-            /// Returns an error if shapes do not broadcast or element types do not suit.
+            /// Returns an error if shapes do not broadcast, if the operation does not support the element types, or if
+            /// this tensor's type cannot represent a number.
             #[track_caller]
             pub fn $name(&self, other: impl Operand) -> Result<Tensor> {
                 self.logic(Logic::$variant, other.argument())
@@ -60,11 +61,11 @@ comparisons! {
     Greater greater;
     /// Whether `a ≥ b`.
     GreaterEqual greater_equal;
-    /// Whether both are true; truth values only.
+    /// Whether both are true; for bool only.
     And logical_and;
-    /// Whether one or both are true; truth values only.
+    /// Whether one or both are true; for bool only.
     Or logical_or;
-    /// Whether exactly one is true; truth values only.
+    /// Whether exactly one is true; for bool only.
     Xor logical_xor;
 }
 
@@ -100,7 +101,7 @@ impl Logic {
         }
     }
 
-    /// A comparison of numbers, as a function for each type.
+    /// A comparison, given as one function for each type.
     fn compare(
         self,
         inputs: &[&Tensor],
@@ -119,14 +120,14 @@ impl Logic {
         })
     }
 
-    /// A function of two truth values.
+    /// A logical operation on two bools.
     fn combine(self, inputs: &[&Tensor], f: impl Fn(bool, bool) -> bool + Sync) -> Result<Tensor> {
         let (shape, a, b) = self.pair(inputs)?;
         self.check_bool(a)?;
         Ok(zip(shape, a, b, f))
     }
 
-    /// Two operands of one type, and the shape that they broadcast to.
+    /// Two operands of the same type, and the shape that they broadcast to.
     fn pair<'a>(self, inputs: &[&'a Tensor]) -> Result<(Shape, &'a Tensor, &'a Tensor)> {
         let [a, b] = operands(inputs, self.name())?;
         same_dtype(a, b, self.name())?;
@@ -141,7 +142,7 @@ impl Logic {
     }
 }
 
-/// `value` for every element of `x`.
+/// A tensor of the shape of `x`, filled with `value`.
 fn everywhere(x: &Tensor, value: bool) -> Tensor {
     with_dtype!(x.dtype(), T => map(x, move |_: T| value))
 }
@@ -152,7 +153,7 @@ impl Tensor {
         apply(op, &[self, &*other.into_tensor(self.dtype(), op.name())?])
     }
 
-    /// The opposite of each truth value.
+    /// The negation of each bool.
     ///
     /// # Errors
     /// Returns an error if the tensor is not of type bool.

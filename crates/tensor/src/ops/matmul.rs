@@ -16,19 +16,19 @@ use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// The matrix product by NumPy's rules. The variants differ in how they treat `0 · NaN` and `0 · ∞`, which are NaN: for
-/// finite operands all of them give the same result.
+/// The matrix product by NumPy's rules. The variants differ only in how they treat `0 · NaN` and `0 · ∞`, which are
+/// NaN: for finite operands their results are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matmul {
-    /// All products count, as in NumPy.
+    /// Sums all products, as in NumPy.
     Dense,
-    /// Zeros of the left operand are absent, as in a sparse matrix: they add nothing, whatever they stand beside.
+    /// Skips zeros of the left operand, as in a sparse matrix: they contribute nothing, whatever they are multiplied
+    /// with.
     SparseLeft,
-    /// The same for zeros of the right operand.
+    /// Skips zeros of the right operand.
     SparseRight,
-    /// As [`Matmul::Dense`], but the gradient of the result is sparse: an element whose gradient is 0 adds nothing to
-    /// the gradients of the operands, even if they are NaN or infinite. The counterpart of the sparse products: it computes
-    /// all elements of the result, for a reader that uses only some of them.
+    /// Like [`Matmul::Dense`], but with a sparse gradient: an element whose gradient is 0 contributes nothing to the
+    /// gradients of the operands, even if they are NaN or infinite. For results of which only some elements are used.
     Sampled,
 }
 
@@ -75,7 +75,7 @@ impl Matmul {
         let shape: Shape =
             batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
         if size == 0 && a.dtype().is_float() {
-            // No operand is read, so the number of matrices does not matter.
+            // Return early: the number of matrices may be too large to list.
             return Ok(Tensor::full_of(shape, 0.0, a.dtype()));
         }
         let (left, batch_left, rows) = match folded(&left, &right) {
@@ -88,12 +88,13 @@ impl Matmul {
     }
 }
 
-/// All axes but those of the matrices.
+/// The sizes of the batch axes.
 pub(super) fn batch_of(x: &Tensor) -> Shape {
     Shape::from(&x.shape()[..x.rank() - 2])
 }
 
-/// Several matrices times one are one product with the rows of all, where those lie evenly apart.
+/// If the right operand is a single matrix, folds the batch axes of the left one into its rows, so that one product
+/// computes all. `None` if that needs a copy.
 fn folded(left: &Tensor, right: &Tensor) -> Option<Tensor> {
     let &[.., _, _, k] = &left.shape()[..] else { return None };
     if right.rank() > 2 || left.size() == 0 {
@@ -103,7 +104,7 @@ fn folded(left: &Tensor, right: &Tensor) -> Option<Tensor> {
     left.layout().reshaped(&rows).map(|layout| left.with_layout(layout))
 }
 
-/// A vector as a row or a column.
+/// A view of a vector as a row or a column.
 fn unsqueezed(x: &Tensor, axis: usize) -> Tensor {
     let mut strides: SmallVec<[isize; 2]> = x.strides().iter().copied().collect();
     strides.insert(axis, 1);
@@ -122,7 +123,7 @@ fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3], s
     Tensor::from_buffer(out, shape)
 }
 
-/// The matrices of `x`, repeated as often as the batch has them.
+/// The matrices of `x`, broadcast to the batch.
 fn matrices<'a, T: Float>(x: &'a Tensor, batch: &Shape) -> Matrices<'a, T> {
     let rank = x.rank() - 2;
     let (outer, inner) = x.strides().split_at(rank);
@@ -137,21 +138,20 @@ fn matrices<'a, T: Float>(x: &'a Tensor, batch: &Shape) -> Matrices<'a, T> {
 }
 
 impl Tensor {
-    /// The matrix product by NumPy's rules: the last axis of this tensor with the last but one (or
-    /// the only one) of the other; vectors are rows on the left and columns on the right; leading
-    /// axes broadcast, and matrices are multiplied one by one. `[…, m, k] × […, k, n]` is `[…, m, n]`.
+    /// The matrix product by NumPy's rules: `[…, m, k] × […, k, n]` is `[…, m, n]`. A vector is a row on the left and a
+    /// column on the right. Leading axes broadcast.
     ///
     /// # Errors
-    /// If the inner sizes differ, the leading axes do not broadcast, an operand is a scalar or not
-    /// floating, or the types differ.
+    /// Returns an error if the inner sizes differ, the leading axes do not broadcast, an operand is a scalar or not
+    /// floating-point, or the types differ.
     #[track_caller]
     pub fn matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "matmul")?;
         apply(Matmul::Dense, &[self, &other])
     }
 
-    /// [`Tensor::matmul`] in which zeros of this tensor are absent, as in a sparse matrix: they add nothing, whatever
-    /// they stand beside.
+    /// [`Tensor::matmul`] that skips zeros of this tensor, as in a sparse matrix: they contribute nothing, whatever
+    /// they are multiplied with.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -162,18 +162,18 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// As [`Tensor::matmul`].
+    /// Returns an error in the same cases as [`Tensor::matmul`].
     #[track_caller]
     pub fn sparse_matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "sparse_matmul")?;
         apply(Matmul::SparseLeft, &[self, &other])
     }
 
-    /// [`Tensor::matmul`] for a result of which only some elements are used. An element whose gradient is 0 adds nothing to
-    /// the gradients of the operands, even if they are NaN or infinite there. For products that are masked afterwards.
+    /// [`Tensor::matmul`] for results that are masked afterwards. An element whose gradient is 0 contributes nothing to
+    /// the gradients of the operands, even if they are NaN or infinite there.
     ///
     /// # Errors
-    /// As [`Tensor::matmul`].
+    /// Returns an error in the same cases as [`Tensor::matmul`].
     #[track_caller]
     pub fn sampled_matmul(&self, other: impl Operand) -> Result<Tensor> {
         let other = other.argument().into_tensor(self.dtype(), "sampled_matmul")?;

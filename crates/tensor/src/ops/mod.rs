@@ -1,13 +1,12 @@
-//! The operations, as data: one enum, nested by family, and the one way to apply them.
+//! Operations as data: one enum, nested by family, and the functions that apply them.
 //!
-//! Each family has a file here with its enum, its checks of shapes and types, and the methods of
-//! [`Tensor`] that build it; the file of the same name in the crate `autograd` holds its rules.
+//! Each family has a file here with its enum, its checks of shapes and types, and the methods of [`Tensor`] that build
+//! it. The file of the same name in the crate `autograd` holds its differentiation rules.
 //!
 //! Matches are exhaustive: an operation without a kernel does not compile.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-/// The names of a family: `name` of an operation and the list of all, from one table, so that the
-/// list cannot miss a variant that `name` knows.
+/// Generates `name` and the list of all names from one table, so the list cannot miss a variant.
 macro_rules! names {
     ($family:ident: $($variant:pat => $name:expr),+ $(,)?) => {
         impl $family {
@@ -82,7 +81,7 @@ use crate::recorder;
 use crate::shape::normalize_axis;
 use crate::tensor::Tensor;
 
-/// Computes the outputs of an operation; nobody is notified.
+/// Computes the outputs of an operation without notifying recorders.
 fn forward(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
     Ok(match op {
         Op::Scan(op) => op.forward(inputs)?,
@@ -105,7 +104,7 @@ fn forward(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
     })
 }
 
-/// The output of an operation that has one; the first output of one that has several.
+/// Computes the output of an operation, or the first one of several.
 fn forward_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
     match op {
         Op::Unary(op) => op.forward(inputs),
@@ -149,7 +148,8 @@ fn has_several_outputs(op: &Op) -> bool {
 /// task.
 ///
 /// # Errors
-/// Names the operation, the shapes or values concerned, and what would be right.
+/// Returns an error if shapes, types or attributes are invalid. It names the operation, the shapes or values involved,
+/// and what would be right.
 #[track_caller]
 pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     let op = op.into();
@@ -160,10 +160,10 @@ pub fn apply_all(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Outputs> {
     Ok(outputs)
 }
 
-/// As [`apply_all`], for an operation with one output; of several it returns the first.
+/// Applies an operation like [`apply_all`] and returns its output, or the first one of several.
 ///
 /// # Errors
-/// As [`apply_all`].
+/// Returns an error in the same cases as [`apply_all`].
 #[track_caller]
 pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
     let op = op.into();
@@ -171,14 +171,14 @@ pub fn apply(op: impl Into<Op>, inputs: &[&Tensor]) -> Result<Tensor> {
         return apply_all(op, inputs).map(|mut outputs| outputs.swap_remove(0));
     }
     let place = Location::caller();
-    // Without the list that `apply_all` returns: this is the path of nearly every operation.
+    // Nearly every operation takes this path, so it avoids the list that `apply_all` returns.
     let output = profile::observed(&op, inputs, || forward_one(&op, inputs), std::slice::from_ref);
     let mut output = output.map_err(|error| error.at(place))?;
     recorder::notify(&op, inputs, std::slice::from_mut(&mut output));
     Ok(output)
 }
 
-/// The two outputs of an operation that has two.
+/// Applies an operation with two outputs.
 #[track_caller]
 fn apply_pair(op: impl Into<Op>, x: &Tensor) -> Result<(Tensor, Tensor)> {
     let mut outputs = apply_all(op, &[x])?;
@@ -186,25 +186,25 @@ fn apply_pair(op: impl Into<Op>, x: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((outputs.swap_remove(0), second))
 }
 
-/// An error unless `axis` is below `rank`: operations are public data, and may come from anywhere.
+/// Returns an error unless `axis` is below `rank`. Operations are public data, so their attributes may be invalid.
 #[track_caller]
 fn check_axis(axis: usize, rank: usize, operation: &str) -> Result<()> {
     normalize_axis(axis, rank, operation).map(drop)
 }
 
-/// The operands of an operation that takes exactly `N`.
+/// The operands of an operation; an error unless there are exactly `N`.
 #[track_caller]
 fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Result<[&'a Tensor; N]> {
     <[&Tensor; N]>::try_from(inputs)
         .map_err(|_| Error::argument(operation, format!("takes {N} operands, not {}", inputs.len())))
 }
 
-/// An error unless both operands have the same element type.
+/// Returns an error unless both operands have the same element type.
 #[track_caller]
 fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
     match (a.dtype(), b.dtype()) {
         (a, b) if a == b => Ok(()),
-        // A cast to an integer would lose what is behind the point.
+        // A cast of the floating-point operand to an integer would lose its fraction.
         (a, b) if a.is_float() && !b.is_float() => Err(Error::dtypes(operation, b, a)),
         (a, b) => Err(Error::dtypes(operation, a, b)),
     }

@@ -1,4 +1,4 @@
-//! Elements moved, repeated, cut out or put together, but not computed with.
+//! Operations that move, repeat, select or join elements without computing.
 
 use crate::dtype::{Element, with_dtype};
 use crate::error::{Error, Result};
@@ -13,51 +13,51 @@ use crate::tensor::Tensor;
 /// An operation that moves elements.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Movement {
-    /// The same elements in row-major order under another shape.
+    /// The same elements in row-major order with another shape.
     Reshape {
         /// The new shape, of the same size.
         shape: Shape,
     },
     /// Axes in another order.
     Permute {
-        /// Which axis of the operand each axis of the result is.
+        /// For each axis of the result, the axis of the operand.
         order: Axes,
     },
-    /// Repetition along axes of size 1 and new leading axes.
+    /// Broadcasting along axes of size 1 and new leading axes.
     Expand {
         /// The shape to broadcast to.
         shape: Shape,
     },
-    /// Positions cut out along each axis.
+    /// A slice: positions along each axis.
     Slice {
-        /// One for each axis.
+        /// One range for each axis.
         ranges: Vec<Range>,
     },
-    /// The adjoint of a slice: the operand put at those positions of a tensor of zeros.
+    /// The adjoint of a slice: zeros with the operand at the positions of the slice.
     SliceBackward {
         /// The shape of the result.
         shape: Shape,
-        /// Where the operand's elements go.
+        /// The positions of the operand's elements.
         ranges: Vec<Range>,
     },
-    /// Operands one after the other along an axis.
+    /// Concatenation of the operands along an axis.
     Concat {
         /// The axis.
         axis: usize,
     },
-    /// The operand with a margin of one value around it.
+    /// The operand with a margin of a constant value.
     Pad {
-        /// For each axis, how many elements are put before and after.
+        /// For each axis, the number of elements before and after.
         pads: Vec<(usize, usize)>,
         /// The value of the margin.
         value: f64,
     },
-    /// The matrices along the last two axes with zeros outside a band: what stays is the elements
-    /// in row `i` and column `j` with `lower ≤ j - i ≤ upper`.
+    /// Sets the elements of the matrices in the last two axes to zero outside a band. The band contains the elements in
+    /// row `i` and column `j` with `lower ≤ j - i ≤ upper`.
     BandPart {
-        /// The lowest diagonal that stays; all below the upper one if `None`.
+        /// The lowest diagonal of the band; `None` for no lower limit.
         lower: Option<isize>,
-        /// The highest diagonal that stays; all above the lower one if `None`.
+        /// The highest diagonal of the band; `None` for no upper limit.
         upper: Option<isize>,
     },
 }
@@ -148,14 +148,14 @@ impl Movement {
     }
 }
 
-/// `x` at the positions `ranges` of a tensor of `shape` that is `value` elsewhere.
+/// A tensor of `shape` with `x` at the positions `ranges` and `value` elsewhere.
 fn put<T: Element>(x: &Tensor, shape: &Shape, ranges: &[Range], value: T) -> Tensor {
     let mut buffer = Buffer::filled::<T>(shape.size(), value);
     scatter_slice::<T>(&mut buffer, shape, ranges, x);
     Tensor::from_buffer(buffer, shape.clone())
 }
 
-/// The shape of a padded tensor, and where in it the operand stands.
+/// The shape of a padded tensor, and the positions of the operand in it.
 fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, Vec<Range>)> {
     if pads.len() != shape.rank() {
         let message = format!("needs {} pairs of sizes, one for each axis, not {}", shape.rank(), pads.len());
@@ -169,12 +169,12 @@ fn padded(shape: &Shape, pads: &[(usize, usize)]) -> Result<(Shape, Vec<Range>)>
     Ok((padded, ranges.collect()))
 }
 
-/// The elements of each matrix whose column less row lies between the bounds, and zeros.
+/// The elements of each matrix whose column minus row lies between the bounds, and zeros elsewhere.
 fn band_part<T: Element>(x: &Tensor, lower: Option<isize>, upper: Option<isize>) -> Tensor {
     let mut out = x.clone();
     let values = out.as_mut_slice::<T>();
     let (rows, columns) = (x.shape()[x.rank() - 2], x.shape()[x.rank() - 1]);
-    // The column, cut to the row, that lies on a diagonal.
+    // The column where the diagonal crosses the row, clamped to the matrix.
     let column =
         |row: usize, diagonal: isize| (row as isize).saturating_add(diagonal).clamp(0, columns as isize) as usize;
     for (k, row) in values.chunks_mut(columns.max(1)).enumerate() {
@@ -214,7 +214,7 @@ fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {
             return Err(Error::argument("concat", message));
         }
     }
-    // Saturating: what memory cannot address is refused.
+    // If this saturates, `checked_size` returns an error.
     let size = parts.iter().fold(0usize, |size, part| size.saturating_add(part.shape()[axis]));
     let shape = first.shape().with(axis, size);
     shape.checked_size("concat")?;
@@ -232,8 +232,8 @@ fn concat(parts: &[&Tensor], axis: usize) -> Result<Tensor> {
 }
 
 impl Tensor {
-    /// The same elements in row-major order under another shape; one size may be -1 and is then
-    /// what the others leave. A view where the elements lie in order.
+    /// The same elements in row-major order with another shape. One size may be -1; it is computed from the others. A
+    /// view if the strides allow it, else a copy.
     ///
     /// ```
     /// # use tensor::Tensor;
@@ -254,10 +254,10 @@ impl Tensor {
         apply(Movement::Reshape { shape }, &[self])
     }
 
-    /// The matrix with its last two axes exchanged; a view.
+    /// Transposes the last two axes; a view.
     ///
     /// # Errors
-    /// If the rank is below 2.
+    /// Returns an error if the rank is below 2.
     #[track_caller]
     pub fn t(&self) -> Result<Tensor> {
         if self.rank() < 2 {
@@ -266,10 +266,10 @@ impl Tensor {
         self.transpose(-1, -2)
     }
 
-    /// Two axes exchanged; a view.
+    /// Swaps two axes; a view.
     ///
     /// # Errors
-    /// If an axis is out of range.
+    /// Returns an error if an axis is out of range.
     #[track_caller]
     pub fn transpose(&self, first: impl Integer, second: impl Integer) -> Result<Tensor> {
         let mut order: Axes = (0..self.rank()).collect();
@@ -279,8 +279,8 @@ impl Tensor {
         apply(Movement::Permute { order }, &[self])
     }
 
-    /// The axes in another order, each named once, counted from the end where negative; a view.
-    /// `x.permute([0, 3, 1, 2])` makes `[n, c, h, w]` of `[n, h, w, c]`.
+    /// Permutes the axes; a view. `order` names each axis once, and negative axes count from the end. `x.permute([0, 3,
+    /// 1, 2])` turns `[n, h, w, c]` into `[n, c, h, w]`.
     ///
     /// # Errors
     /// Returns an error if an axis is out of range, missing, or named twice.
@@ -290,51 +290,52 @@ impl Tensor {
         apply(Movement::Permute { order }, &[self])
     }
 
-    /// The elements in row-major order as a vector, `[size]`; a view where they lie in order.
+    /// The elements in row-major order as a vector, `[size]`; a view if the strides allow it.
     #[must_use]
     pub fn flatten(&self) -> Tensor {
         self.reshape([self.size()]).expect("the same number of elements")
     }
 
-    /// A margin of `value` around the tensor: for each axis, how many elements to put before and
-    /// after. The margin has no gradient.
+    /// Pads the tensor with `value`. `pads` gives the number of elements before and after for each axis. The padding
+    /// has no gradient.
     ///
     /// # Errors
-    /// If there is not one pair for each axis, or the element type does not hold `value`.
+    /// Returns an error unless there is one pair for each axis and the element type can represent `value`.
     #[track_caller]
     pub fn pad(&self, pads: impl AsRef<[(usize, usize)]>, value: f64) -> Result<Tensor> {
         apply(Movement::Pad { pads: pads.as_ref().into(), value }, &[self])
     }
 
-    /// The lower triangle of each matrix along the last two axes: zeros above the diagonal `k`
-    /// (0 is the main one, 1 that above it).
+    /// The lower triangle of each matrix in the last two axes, with zeros above diagonal `k` (0 is the main diagonal, 1
+    /// the one above it).
     ///
     /// # Errors
-    /// If the rank is below 2.
+    /// Returns an error if the rank is below 2.
     #[track_caller]
     pub fn tril(&self, k: impl Integer) -> Result<Tensor> {
         apply(Movement::BandPart { lower: None, upper: Some(k.to_isize()) }, &[self])
     }
 
-    /// The upper triangle of each matrix along the last two axes: zeros below the diagonal `k`.
+    /// The upper triangle of each matrix in the last two axes, with zeros below diagonal `k`.
     ///
     /// # Errors
-    /// If the rank is below 2.
+    /// Returns an error if the rank is below 2.
     #[track_caller]
     pub fn triu(&self, k: impl Integer) -> Result<Tensor> {
         apply(Movement::BandPart { lower: Some(k.to_isize()), upper: None }, &[self])
     }
 
-    /// Repetition by NumPy's broadcasting: along axes of size 1 and new leading ones; a view.
+    /// Broadcasts to a shape by NumPy's rules, along axes of size 1 and new leading axes; a view.
     ///
     /// # Errors
-    /// If the shapes do not allow it.
+    /// Returns an error if the tensor does not broadcast to the shape, or if the shape is larger than memory can
+    /// address.
     #[track_caller]
     pub fn expand(&self, shape: impl Into<Shape>) -> Result<Tensor> {
         apply(Movement::Expand { shape: shape.into() }, &[self])
     }
 
-    /// Positions cut out along the leading axes; a view.
+    /// Slices the tensor along its leading axes; a view.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -345,14 +346,14 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If a position is out of range or there are more ranges than axes.
+    /// Returns an error if a position is out of range or there are more ranges than axes.
     #[track_caller]
     pub fn slice(&self, ranges: impl IntoRanges) -> Result<Tensor> {
         let ranges = ranges.into_ranges(self.shape())?;
         apply(Movement::Slice { ranges }, &[self])
     }
 
-    /// Tensors one after the other along an axis; all other sizes must be equal.
+    /// Concatenates tensors along an axis. All other sizes must be equal.
     ///
     /// # Errors
     /// Returns an error if there is no tensor, if shapes or types do not match, or if the result is larger than memory
@@ -364,20 +365,20 @@ impl Tensor {
         apply(Movement::Concat { axis }, parts)
     }
 
-    /// An axis of size 1 inserted before `axis` (which counts the axes of the result); a view.
+    /// Inserts an axis of size 1; a view. `axis` is its index in the result.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn expand_dims(&self, axis: impl Integer) -> Result<Tensor> {
         let axis = normalize_axis(axis, self.rank() + 1, "expand_dims")?;
         self.reshape(self.shape().inserted(axis, 1))
     }
 
-    /// The given axes, which must have size 1, taken out; `..` takes out all that have it.
+    /// Removes the given axes, which must have size 1. `..` removes all axes of size 1.
     ///
     /// # Errors
-    /// If an axis is out of range or has another size than 1.
+    /// Returns an error if an axis is out of range or has another size than 1.
     #[track_caller]
     pub fn squeeze(&self, axes: impl IntoAxes) -> Result<Tensor> {
         let all = axes.is_all();

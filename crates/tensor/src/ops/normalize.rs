@@ -1,4 +1,4 @@
-//! Numbers brought to mean 0 and variance 1, as layers for networks do, and the gradient of that.
+//! Normalization to mean 0 and variance 1, as in normalization layers, and its gradient.
 
 use smallvec::{SmallVec, smallvec};
 
@@ -13,22 +13,22 @@ use crate::shape::{Axes, IntoAxes, Shape};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// A normalization or its gradient. The numbers are `[outer, rows, groups, columns]`; mean and variance are those along
-/// the axes 1 and 3, `[outer, 1, groups, 1]`.
+/// A normalization or its gradient. The input is `[outer, rows, groups, columns]`. The mean and the variance, taken
+/// along axes 1 and 3, are `[outer, 1, groups, 1]`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Normalize {
-    /// Of `x`, `gamma` and `beta`, which broadcast to `[groups, columns]`:
-    /// `(x - mean) / √(variance + epsilon) · gamma + beta`, the mean and the variance (divisor `n`). Groups whose
-    /// squares leave the range of the element type are scaled first; a variance that the type does not hold is infinite.
+    /// Three outputs from `x`, `gamma` and `beta`: `(x - mean) / √(variance + epsilon) · gamma + beta`, the mean, and
+    /// the variance (divisor `n`). `gamma` and `beta` broadcast to `[groups, columns]`. Groups whose squares would
+    /// over- or underflow are scaled first. A variance that overflows the element type is infinite.
     Normalize {
-        /// What is added to the variance.
+        /// The number that is added to the variance.
         epsilon: f64,
     },
-    /// Of the gradient of the first output, `x`, `gamma`, and mean and variance as they are of `x`: the gradients of
-    /// `x`, `gamma` and `beta`, the latter two `[groups, columns]`. Mean and variance are here to save computing them
-    /// again: as functions of `x` they have no gradients of their own.
+    /// The gradients of `x`, `gamma` and `beta` from the gradient of the first output, `x`, `gamma`, and the mean and
+    /// variance of `x`. The gradients of `gamma` and `beta` are `[groups, columns]`. Mean and variance are operands
+    /// only to avoid recomputing them: they are functions of `x`, so no gradient flows into them.
     NormalizeGradient {
-        /// What is added to the variance.
+        /// The number that is added to the variance.
         epsilon: f64,
     },
 }
@@ -41,7 +41,7 @@ names! { Normalize:
 impl Normalize {
     pub(crate) fn flops(&self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         let (x, each) = match self {
-            // Add; subtract, square, add; subtract, scale, shift.
+            // Mean: add. Variance: subtract, square, add. Result: subtract, scale, shift.
             Normalize::Normalize { .. } => (inputs[0], 7),
             // Subtract, multiply, add twice; scale, subtract, multiply, add, subtract.
             Normalize::NormalizeGradient { .. } => (&outputs[0], 9),
@@ -109,11 +109,11 @@ impl Normalize {
     }
 }
 
-/// The sizes of the numbers that are normalized.
+/// The sizes of the axes, from a shape of rank 4.
 fn groups(x: &Tensor, operation: &str) -> Result<Groups> {
     match x.shape()[..] {
         [outer, rows, groups, columns] => {
-            // Where there is no number, one of these may be larger than any tensor.
+            // If `x` is empty, the statistics or the weights could still be larger than memory can address.
             Shape::from([outer, groups]).checked_size(operation)?;
             Shape::from([groups, columns]).checked_size(operation)?;
             Ok(Groups { outer, rows, groups, columns })
@@ -122,7 +122,7 @@ fn groups(x: &Tensor, operation: &str) -> Result<Groups> {
     }
 }
 
-/// `weight` for every place of a line.
+/// `weight` broadcast to `[groups, columns]`.
 fn line(weight: &Tensor, x: &Tensor, groups: &Groups, operation: &str) -> Result<Tensor> {
     same_dtype(x, weight, operation)?;
     let places = Shape::from([groups.groups, groups.columns]);
@@ -142,9 +142,9 @@ fn check_epsilon(epsilon: f64, operation: &str) -> Result<()> {
 }
 
 impl Tensor {
-    /// `(x - mean) / √(variance + epsilon)` with the mean and the variance (divisor `n`) along axes:
-    /// the last one in layer normalization (Ba et al. 2016), all but the channels' in batch
-    /// normalization (Ioffe & Szegedy 2015).
+    /// Normalizes along axes: `(x - mean) / √(variance + epsilon)`, with divisor `n` in the variance. Layer
+    /// normalization uses the last axis (Ba et al. 2016), batch normalization all axes but the channels (Ioffe &
+    /// Szegedy 2015).
     ///
     /// ```
     /// # use tensor::tensor;
@@ -154,7 +154,8 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    /// Returns an error if an axis is out of range or given twice, if the tensor is not floating-point, or if `epsilon`
+    /// is negative or not finite.
     #[track_caller]
     pub fn normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "normalize")?;
@@ -166,7 +167,7 @@ impl Tensor {
         if let Some(grouped) = grouped(self.shape(), &axes) {
             return normalized(self, grouped);
         }
-        // The axes to normalize along last.
+        // Move the axes to normalize along to the end.
         let kept = (0..self.rank()).filter(|axis| !axes.contains(axis));
         let order: SmallVec<[usize; 8]> = kept.chain(axes.iter().copied()).collect();
         let mut inverse: SmallVec<[usize; 8]> = smallvec![0; order.len()];
@@ -177,10 +178,12 @@ impl Tensor {
         normalized(&moved, [rows, 1, 1, count])?.permute(&inverse[..])
     }
 
-    /// Numbers `[outer, rows, groups, columns]` normalized along the axes 1 and 3, times `gamma` plus `beta`, which broadcast
-    /// to `[groups, columns]`; and mean and variance, `[outer, 1, groups, 1]`. Layer normalization is
-    /// `[samples, 1, 1, features]`, batch normalization `[1, positions, channels, 1]`, group normalization
-    /// `[samples, positions, groups, channels]`.
+    /// Normalizes this tensor, `[outer, rows, groups, columns]`, along axes 1 and 3, multiplies by `gamma` and adds
+    /// `beta`. Returns the result, the mean and the variance. `gamma` and `beta` broadcast to `[groups, columns]`; mean
+    /// and variance are `[outer, 1, groups, 1]`.
+    ///
+    /// Layer normalization takes `[samples, 1, 1, features]`, batch normalization `[1, positions, channels, 1]`, and
+    /// group normalization `[samples, positions, groups, channels]`.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -192,18 +195,20 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If a shape does not suit, the types differ or are not floating, or `epsilon` is not a number from 0 on.
+    /// Returns an error if a shape does not match, if the types differ or are not floating-point, or if `epsilon` is
+    /// negative or not finite.
     #[track_caller]
     pub fn normalize_groups(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Result<[Tensor; 3]> {
         let outputs = apply_all(Normalize::Normalize { epsilon }, &[self, gamma, beta])?;
         Ok(<[Tensor; 3]>::try_from(outputs.into_vec()).expect("three outputs"))
     }
 
-    /// `x / √(mean x² + epsilon)` with the mean along axes (Zhang & Sennrich 2019). Neither over- nor underflows: the
-    /// elements are scaled first where their squares leave the range of the element type.
+    /// RMS normalization, `x / √(mean x² + epsilon)`, with the mean along axes (Zhang & Sennrich 2019). Elements whose
+    /// squares would over- or underflow are scaled first.
     ///
     /// # Errors
-    /// If an axis is wrong, the tensor is not floating, or `epsilon` is not a number from 0 on.
+    /// Returns an error if an axis is out of range or given twice, if the tensor is not floating-point, or if `epsilon`
+    /// is negative or not finite.
     #[track_caller]
     pub fn rms_normalize(&self, axes: impl IntoAxes, epsilon: f64) -> Result<Tensor> {
         let axes = checked(self, axes, epsilon, "rms_normalize")?;
@@ -218,12 +223,14 @@ impl Tensor {
     }
 }
 
-/// By what to divide the elements of `x` for means of their squares to stay in the range of the element type: `None` if
-/// `mean_squares`, the means along `axes` (kept, with size 1), show that all are in it, else the largest absolute value
-/// where they are not, and 1 where they are. It is a constant. `epsilon` is what is added to the means.
+/// Returns divisors for the elements of `x` that keep the means of their squares from over- or underflowing.
+/// `mean_squares` are these means along `axes`, which are kept with size 1, and `epsilon` is the number that will be
+/// added to them. A divisor is the largest absolute value where the mean over- or underflows, and 1 elsewhere. Returns
+/// `None` if all means are in range. The result is a constant.
 ///
 /// # Errors
-/// Returns an error if an axis is out of range, if the shapes do not match, or if the types are not floating.
+/// Returns an error if an axis is out of range, if the shapes do not match, or if the types differ or are not
+/// floating-point.
 #[track_caller]
 pub fn magnitudes(x: &Tensor, mean_squares: &Tensor, axes: &[usize], epsilon: f64) -> Result<Option<Tensor>> {
     axes.iter().try_for_each(|&axis| check_axis(axis, x.rank(), "magnitudes"))?;
@@ -243,12 +250,12 @@ pub fn magnitudes(x: &Tensor, mean_squares: &Tensor, axes: &[usize], epsilon: f6
     }, else Err(Error::dtype("magnitudes", x.dtype(), "a floating type; cast it first")))
 }
 
-/// A shape in which these axes are joined to the axes 1 and 3, and all others to 0 and 2, if their order allows it.
+/// A shape of rank 4 that merges `axes` into axes 1 and 3, and all other axes into 0 and 2, if their order allows it.
 fn grouped(shape: &Shape, axes: &Axes) -> Option<[usize; 4]> {
     let mut sizes = [1usize; 4];
     let mut place = 0;
     for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
-        // Axes of one kind go to odd places.
+        // `axes` go to odd positions.
         if (place % 2 == 1) != axes.contains(&axis) {
             place += 1;
         }

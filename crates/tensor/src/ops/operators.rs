@@ -1,6 +1,6 @@
 //! `+ - * /` and unary minus, between tensors, references and numbers.
 //!
-//! They panic where their fallible forms (`try_add`, …) return an error, with the same message.
+//! They panic with the error message where their fallible forms (`try_add`, …) return an error.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -8,7 +8,7 @@ use crate::operand::{Number, Operand};
 use crate::ops::{Binary, Unary, apply};
 use crate::tensor::Tensor;
 
-/// The result of an operator, or a panic with the message of the error.
+/// Unwraps the result of an operator. Panics with the error message.
 #[track_caller]
 fn unwrap(result: crate::Result<Tensor>) -> Tensor {
     match result {
@@ -67,10 +67,10 @@ number_on_the_left! {
 }
 
 impl Tensor {
-    /// The numbers of opposite sign; the fallible form of the unary `-`. Integers wrap.
+    /// `-x`; the fallible form of the unary `-`. Integers wrap.
     ///
     /// # Errors
-    /// If the tensor is of type bool.
+    /// Returns an error if the tensor is of type bool.
     #[track_caller]
     pub fn try_neg(&self) -> crate::Result<Tensor> {
         apply(Unary::Neg, &[self])

@@ -1,4 +1,4 @@
-//! Pooling: maxima and averages over windows of images with their channels last.
+//! Pooling: maxima and averages over windows of images with channels last.
 
 use smallvec::SmallVec;
 
@@ -11,43 +11,44 @@ use crate::ops::{apply, operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// The windows of a pooling along one axis of `n` elements.
+/// The windows of a pooling along an axis of `n` elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cells {
-    /// Windows of one size, equally far apart. What lies in the padding is left out.
+    /// Evenly spaced windows of one size. Positions in the padding are ignored.
     Windows {
-        /// Elements of a window.
+        /// The number of elements in a window.
         size: usize,
-        /// From one window to the next.
+        /// The distance between neighbouring windows.
         stride: usize,
-        /// Between neighbouring elements of a window.
+        /// The distance between neighbouring elements of a window.
         dilation: usize,
-        /// How far windows may reach beyond the image, before and after.
+        /// The padding before and after the image.
         padding: (usize, usize),
     },
-    /// So many (`m`) windows that cover the axis: number `i` from `⌊i n / m⌋` up to `⌈(i + 1) n / m⌉`.
+    /// A given number `m` of windows that cover the axis. Window `i` extends from `⌊i n / m⌋` up to but not including
+    /// `⌈(i + 1) n / m⌉`.
     Adaptive(usize),
 }
 
 /// An operation over windows along height and width of `[images, height, width, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pool {
-    /// The largest element of each window; NaN where there is one.
+    /// The largest element of each window; NaN if the window contains NaN.
     Max([Cells; 2]),
-    /// Of `x` and the gradient of [`Pool::Max`]: the gradient of `x`, to the first (in row-major
-    /// order) of equal elements.
+    /// The gradient of `x` from `x` and the gradient of [`Pool::Max`]. The first (in row-major order) of equal maxima
+    /// gets it.
     MaxInput([Cells; 2]),
-    /// Of `x` and another tensor of its shape: the elements of the other where those of `x` are the
-    /// first maximum of their window.
+    /// From `x` and another tensor of the same shape: the elements of the other tensor at the positions of the first
+    /// maximum of each window of `x`.
     MaxPick([Cells; 2]),
     /// The average of each window.
     Average {
         /// The windows.
         cells: [Cells; 2],
-        /// Whether to divide by the size of the window even where a part of it is padding.
+        /// Whether to divide by the size of the window even if a part of it is padding.
         count_padding: bool,
     },
-    /// Of the gradient of [`Pool::Average`]: the gradient of its operand.
+    /// The gradient of the operand of [`Pool::Average`], from the gradient of its result.
     AverageInput {
         /// The windows.
         cells: [Cells; 2],
@@ -67,7 +68,7 @@ names! { Pool:
 }
 
 impl Cells {
-    /// The number of windows over an axis of `input` elements, if the options suit it. The one place where they are checked.
+    /// Checks the options and returns the number of windows over an axis of `input` elements.
     fn count(self, input: usize, side: &str) -> std::result::Result<usize, String> {
         let count = match self {
             Cells::Adaptive(_) if input == 0 => {
@@ -89,18 +90,18 @@ impl Cells {
                 })?
             }
         };
-        // The windows along an axis are listed.
+        // `spans` makes a list of the windows.
         match count <= isize::MAX as usize / (2 * size_of::<Span>()) {
             true => Ok(count),
             false => Err(format!("{count} windows along the {side} are more than memory can hold")),
         }
     }
 
-    /// The windows, `count` of them, over an axis of `input` elements.
+    /// The list of the `count` windows over an axis of `input` elements.
     fn spans(self, input: usize, count: usize, count_padding: bool, side: &str) -> std::result::Result<Spans, String> {
         match self {
             Cells::Adaptive(_) => {
-                // In 128 bits, where no product of two sizes overflows.
+                // 128 bits hold the product of any two sizes.
                 let wide = |k: usize| k as u128 * input as u128;
                 let span = |k: usize| {
                     let start = (wide(k) / count as u128) as usize;
@@ -110,8 +111,8 @@ impl Cells {
                 Ok(Spans { input, step: 1, spans: (0..count).map(span).collect() })
             }
             Cells::Windows { size, stride, dilation, padding: (before, after) } => {
-                // No place overflows: all lie in the padded axis, whose size `count` has checked. The distance of places
-                // means nothing if there is only one.
+                // Positions do not overflow: they lie in the padded axis, whose size `count` has checked. With a single
+                // element the dilation has no effect and may be arbitrarily large.
                 let dilation = if size == 1 { 1 } else { dilation };
                 let span = |output: usize| {
                     let first = output * stride;
@@ -127,7 +128,7 @@ impl Cells {
                          padding alone"
                     )
                 };
-                // The last one first: most windows that are too many to be listed lie in the padding.
+                // Check the last window first: if there are too many windows to list, most lie in the padding.
                 span(count - 1).ok_or_else(padding_alone)?;
                 let mut spans = SmallVec::new();
                 if spans.try_reserve_exact(count).is_err() {
@@ -144,7 +145,7 @@ impl Cells {
 
 impl Pool {
     pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
-        // One for each element of each window, as nearly as adaptive windows allow.
+        // One for each element of each window; approximate for adaptive windows.
         let (large, small) = match self {
             Pool::Max(_) | Pool::Average { .. } => (inputs[0], &outputs[0]),
             Pool::MaxInput(_) | Pool::AverageInput { .. } => (&outputs[0], inputs[inputs.len() - 1]),
@@ -208,7 +209,7 @@ impl Pool {
             }
         };
         if outputs == 0 {
-            // Without windows the result is empty, and so is every sum of gradients.
+            // Without windows the result is empty or all gradients are 0.
             return match first.dtype().is_float() {
                 true => Ok(Tensor::full_of(shape, 0.0, first.dtype())),
                 false => Err(not_floating(name, first.dtype())),
@@ -244,27 +245,26 @@ fn not_floating(operation: &str, found: DType) -> Error {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolOptions<const N: usize> {
-    /// Elements of a window.
+    /// The number of elements in a window.
     pub size: [usize; N],
-    /// From one window to the next.
+    /// The distance between neighbouring windows.
     pub stride: [usize; N],
-    /// How far windows may reach beyond the image. What lies there is no element: it is never a
-    /// maximum.
+    /// The padding. Positions in it are not elements, so they are never a maximum.
     pub padding: Padding<N>,
-    /// Between neighbouring elements of a window.
+    /// The distance between neighbouring elements of a window.
     pub dilation: [usize; N],
-    /// Whether averages divide by the size of the window even where a part of it is padding, as
-    /// PyTorch does unless told otherwise; Keras does not.
+    /// Whether averages divide by the size of the window even if a part of it is padding. PyTorch does by default;
+    /// Keras does not.
     pub count_padding: bool,
 }
 
 impl<const N: usize> PoolOptions<N> {
-    /// Windows that follow one another without gap or overlap, and without padding.
+    /// Adjacent windows without overlap or padding: the stride equals the size.
     pub fn new(size: [usize; N]) -> Self {
         PoolOptions { size, stride: size, padding: Padding::Valid, dilation: [1; N], count_padding: false }
     }
 
-    /// The windows along an axis of a number of elements.
+    /// The windows along axis `k`, which has `input` elements.
     fn cells(&self, k: usize, input: usize) -> Cells {
         let (size, stride, dilation) = (self.size[k], self.stride[k], self.dilation[k]);
         let padding = match self.padding {
@@ -284,68 +284,68 @@ impl PoolOptions<2> {
     }
 }
 
-/// The windows along the width of images of height 1 that sequences are made into.
+/// The windows for a sequence treated as an image of height 1.
 fn flat(x: &Tensor, options: &PoolOptions<1>) -> [Cells; 2] {
     [Cells::Adaptive(1), options.cells(0, x.shape().get(1).copied().unwrap_or(0))]
 }
 
 impl Tensor {
-    /// The largest element of each window of images `[images, height, width, channels]`:
-    /// `[images, ⌊(height + padding - dilation · (size - 1) - 1) / stride⌋ + 1, …, channels]`. The
-    /// gradient goes to the first of equal elements, in row-major order.
+    /// The largest element of each window of images `[images, height, width, channels]`: `[images, ⌊(height + padding -
+    /// dilation · (size - 1) - 1) / stride⌋ + 1, …, channels]`. The first of equal maxima, in row-major order, gets the
+    /// gradient.
     ///
     /// # Errors
-    /// Returns an error if the windows do not fit, if one has no element of the image, if size, stride or dilation are 0,
-    /// if this tensor is not floating, or if there are more windows than memory can hold.
+    /// Returns an error if the windows do not fit, if one contains no element of the image, if size, stride or dilation
+    /// is 0, if this tensor is not floating-point, or if there are more windows than memory can hold.
     #[track_caller]
     pub fn max_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Max(options.both(self)), &[self])
     }
 
-    /// The average of each window, shapes as for [`Tensor::max_pool2d`].
+    /// The average of each window. Shapes are as for [`Tensor::max_pool2d`].
     ///
     /// # Errors
-    /// As [`Tensor::max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::max_pool2d`].
     #[track_caller]
     pub fn average_pool2d(&self, options: PoolOptions<2>) -> Result<Tensor> {
         apply(Pool::Average { cells: options.both(self), count_padding: options.count_padding }, &[self])
     }
 
-    /// As [`Tensor::max_pool2d`] along the steps of `[sequences, steps, channels]`.
+    /// [`Tensor::max_pool2d`] along the steps of `[sequences, steps, channels]`.
     ///
     /// # Errors
-    /// As [`Tensor::max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::max_pool2d`].
     #[track_caller]
     pub fn max_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         apply(Pool::Max(flat(self, &options)), &[&self.expand_dims(1)?])?.squeeze(1)
     }
 
-    /// As [`Tensor::average_pool2d`] along the steps of `[sequences, steps, channels]`.
+    /// [`Tensor::average_pool2d`] along the steps of `[sequences, steps, channels]`.
     ///
     /// # Errors
-    /// As [`Tensor::max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::max_pool2d`].
     #[track_caller]
     pub fn average_pool1d(&self, options: PoolOptions<1>) -> Result<Tensor> {
         let pool = Pool::Average { cells: flat(self, &options), count_padding: options.count_padding };
         apply(pool, &[&self.expand_dims(1)?])?.squeeze(1)
     }
 
-    /// The largest element of each of `size` windows that cover the image, whatever its size: window
-    /// `i` of `m` along an axis of `n` elements goes from `⌊i n / m⌋` up to `⌈(i + 1) n / m⌉`. With
-    /// `[1, 1]` it is a global pooling.
+    /// The largest element of each of `size` windows that cover an image of any size. Window `i` of `m` along an axis
+    /// of `n` elements extends from `⌊i n / m⌋` up to but not including `⌈(i + 1) n / m⌉`. `[1, 1]` gives global
+    /// pooling.
     ///
     /// # Errors
-    /// Returns an error if the image has no elements, if this tensor is not `[images, height, width, channels]` and
-    /// floating, or if there are more windows than memory can hold.
+    /// Returns an error if the height or width is 0, if this tensor is not floating-point `[images, height, width,
+    /// channels]`, or if there are more windows than memory can hold.
     #[track_caller]
     pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Max(size.map(Cells::Adaptive)), &[self])
     }
 
-    /// The average of each of `size` windows, as for [`Tensor::adaptive_max_pool2d`].
+    /// The average of each of `size` windows, which are as for [`Tensor::adaptive_max_pool2d`].
     ///
     /// # Errors
-    /// As [`Tensor::adaptive_max_pool2d`].
+    /// Returns an error in the same cases as [`Tensor::adaptive_max_pool2d`].
     #[track_caller]
     pub fn adaptive_average_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Average { cells: size.map(Cells::Adaptive), count_padding: false }, &[self])

@@ -1,24 +1,24 @@
-//! Ranges of positions along axes, as operations keep them and as users write them.
+//! Ranges of positions along axes: the form that operations store, and the forms that users write.
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::shape::{Shape, Strides};
 use crate::tensor::Tensor;
 
-/// Positions along one axis: `start`, and from there `count` of them at distances of `step`.
+/// Positions along one axis: `count` positions from `start` in steps of `step`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     /// The first position.
     pub start: usize,
-    /// How many.
+    /// The number of positions.
     pub count: usize,
     /// The distance between neighbours, not 0.
     pub step: isize,
 }
 
 impl Range {
-    /// This range, if its positions lie on an axis of `size`; ranges of fewer than two positions
-    /// get the step 1, whatever it was, so that no stride is computed from it.
+    /// Checks that all positions lie on an axis of `size`. Sets the step of ranges with fewer than two positions to 1,
+    /// because an arbitrary step could overflow the strides.
     #[track_caller]
     fn checked(self, size: usize, operation: &str) -> Result<Range> {
         let Range { start, count, step } = self;
@@ -39,7 +39,7 @@ impl Range {
     }
 }
 
-/// The ranges of an operation, if there is one for each axis of `shape` and all lie on their axes.
+/// Checks that there is one range for each axis of `shape` and that it lies on the axis.
 pub(super) fn checked(ranges: &[Range], shape: &Shape, operation: &str) -> Result<Vec<Range>> {
     if ranges.len() != shape.rank() {
         return Err(Error::shape(operation, shape, format!("needs {} ranges, not {}", shape.rank(), ranges.len())));
@@ -52,14 +52,14 @@ pub(super) fn whole(shape: &Shape) -> Vec<Range> {
     shape.iter().map(|&count| Range { start: 0, count, step: 1 }).collect()
 }
 
-/// A view of the positions `ranges`.
+/// A view of `x` at the positions `ranges`.
 pub(super) fn cut(x: &Tensor, ranges: &[Range]) -> Tensor {
     let shape = ranges.iter().map(|range| range.count).collect();
     let (offset, strides) = sliced(x.strides(), x.offset(), ranges);
     x.with_layout(Layout::new(shape, strides, offset))
 }
 
-/// Offset and strides of a slice.
+/// The offset and the strides of a slice.
 pub(super) fn sliced(strides: &Strides, offset: usize, ranges: &[Range]) -> (usize, Strides) {
     let empty = ranges.iter().any(|range| range.count == 0);
     let shift: isize = strides.iter().zip(ranges).map(|(stride, range)| stride * range.start as isize).sum();
@@ -67,28 +67,28 @@ pub(super) fn sliced(strides: &Strides, offset: usize, ranges: &[Range]) -> (usi
     (offset, strides.iter().zip(ranges).map(|(stride, range)| stride * range.step).collect())
 }
 
-/// Positions along one axis as a user gives them: `0..128`, `..`, `-1..` (counted from the end),
-/// or `(start, end, step)` with `None` for an open end, as Python's slices.
+/// Positions along one axis: `0..128`, `..`, `-1..` (counted from the end), or `(start, end, step)` as in Python's
+/// slices, with `None` for an open end.
 pub trait IntoRange {
     /// The positions along an axis of `size`.
     ///
     /// # Errors
-    /// If a position is out of range or the step is 0.
+    /// Returns an error if a position is out of range or the step is 0.
     #[track_caller]
     fn into_range(self, size: usize) -> Result<Range>;
 }
 
 /// Positions along the leading axes: one range, or a tuple of up to four.
 pub trait IntoRanges {
-    /// The positions along each axis of `shape`, all of them along the axes not named.
+    /// The positions along each axis of `shape`. Axes without a range are taken whole.
     ///
     /// # Errors
-    /// If a position is out of range, a step is 0, or there are more ranges than axes.
+    /// Returns an error if a position is out of range, a step is 0, or there are more ranges than axes.
     #[track_caller]
     fn into_ranges(self, shape: &Shape) -> Result<Vec<Range>>;
 }
 
-/// A bound counted from the end where negative; it must lie in `0..=size`.
+/// A bound, which counts from the end if negative. It must lie in `0..=size`.
 #[track_caller]
 fn bound(position: i128, size: usize) -> Result<usize> {
     let index = if position < 0 { position + size as i128 } else { position };
@@ -100,7 +100,7 @@ fn bound(position: i128, size: usize) -> Result<usize> {
     Err(Error::argument("slice", message))
 }
 
-/// A range between two bounds; nothing where the end lies before the start.
+/// A range between two bounds; empty if the end lies before the start.
 #[track_caller]
 fn between(start: Option<i128>, end: Option<i128>, size: usize) -> Result<Range> {
     let start = bound(start.unwrap_or(0), size)?;
@@ -136,7 +136,7 @@ macro_rules! std_ranges {
     )*};
 }
 
-// `i32` is what the compiler takes for a literal that nothing else determines.
+// `i32` is the default type of integer literals.
 std_ranges!(i32, i64, isize, usize);
 
 impl IntoRange for std::ops::RangeFull {
@@ -146,7 +146,7 @@ impl IntoRange for std::ops::RangeFull {
     }
 }
 
-/// Python's `start:end:step`, whose bounds are cut to the axis.
+/// Python's `start:end:step`. As in Python, bounds are clamped to the axis.
 impl IntoRange for (Option<isize>, Option<isize>, isize) {
     #[track_caller]
     fn into_range(self, size: usize) -> Result<Range> {

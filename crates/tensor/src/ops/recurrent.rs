@@ -81,7 +81,7 @@ impl Sequence {
     /// ```
     ///
     /// # Errors
-    /// If shapes or types do not suit the cell.
+    /// Returns an error if shapes or types do not suit the cell.
     #[track_caller]
     pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = operands;
@@ -99,7 +99,7 @@ impl Sequence {
     /// The operands of [`Recurrent::States`] by name.
     ///
     /// # Errors
-    /// If there are too few or too many.
+    /// Returns an error if there are too few or too many.
     #[track_caller]
     pub fn operands<'a, T>(&self, list: &'a [T]) -> Result<SequenceOperands<'a, T>> {
         let least = 3 + self.cell.states();
@@ -121,7 +121,7 @@ impl Sequence {
     /// gates · units]`.
     ///
     /// # Errors
-    /// If shapes or types do not suit.
+    /// Returns an error if shapes or types do not suit.
     #[track_caller]
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;

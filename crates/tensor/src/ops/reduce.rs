@@ -327,7 +327,7 @@ impl Tensor {
     /// A reduction over some axes; the methods below are short for it.
     ///
     /// # Errors
-    /// If an axis is out of range or given twice, the element type does not suit, or the extreme of
+    /// Returns an error if an axis is out of range or given twice, the element type does not suit, or the extreme of
     /// nothing is asked for.
     #[track_caller]
     pub fn reduce(&self, reduction: Reduction, axes: impl IntoAxes, keepdims: bool) -> Result<Tensor> {
@@ -350,7 +350,7 @@ impl Tensor {
     /// The variance with divisor `n - correction`; [`Tensor::var_axis`] takes the correction 0.
     ///
     /// # Errors
-    /// If an axis is wrong.
+    /// Returns an error if an axis is wrong.
     #[track_caller]
     pub fn var_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
         self.reduce(Reduction::Var { correction }, axes, keepdims)
@@ -361,7 +361,7 @@ impl Tensor {
     /// elements are equal is 0.
     ///
     /// # Errors
-    /// If an axis is wrong.
+    /// Returns an error if an axis is wrong.
     #[track_caller]
     pub fn std_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
         let axes = axes.into_sorted_axes(self.rank(), "std")?;
@@ -378,7 +378,7 @@ impl Tensor {
     /// is 0.
     ///
     /// # Errors
-    /// If an axis is wrong.
+    /// Returns an error if an axis is wrong.
     #[track_caller]
     pub fn std_axis(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, false, 0.0)
@@ -387,7 +387,7 @@ impl Tensor {
     /// As [`Tensor::std_axis`]; the axes stay, with size 1.
     ///
     /// # Errors
-    /// If an axis is wrong.
+    /// Returns an error if an axis is wrong.
     #[track_caller]
     pub fn std_keepdims(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, true, 0.0)
@@ -408,7 +408,7 @@ macro_rules! along_axes {
             /// Along one axis, several (`[0, -1]`), or all (`..`), which vanish from the shape.
             ///
             /// # Errors
-            /// If an axis is out of range or given twice, or type or size do not suit.
+            /// Returns an error if an axis is out of range or given twice, or type or size do not suit.
             #[track_caller]
             pub fn $drop(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, false)
@@ -460,7 +460,7 @@ macro_rules! over_all {
             $(#[doc = $doc])+
             ///
             /// # Errors
-            /// If type or size do not suit.
+            /// Returns an error if type or size do not suit.
             #[track_caller]
             pub fn $name(&self) -> Result<Tensor> {
                 self.reduce($reduction, .., false)

@@ -111,7 +111,7 @@ impl Tensor {
     /// wraps.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn cumsum(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Scan::CumSum { axis: normalize_axis(axis, self.rank(), "cumsum")? }, &[self])
@@ -121,7 +121,7 @@ impl Tensor {
     /// which wraps.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn cumprod(&self, axis: impl Integer) -> Result<Tensor> {
         apply(Scan::CumProd { axis: normalize_axis(axis, self.rank(), "cumprod")? }, &[self])
@@ -139,7 +139,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn sort(&self, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         self.sort_by(axis, false)
@@ -148,7 +148,7 @@ impl Tensor {
     /// As [`Tensor::sort`], in descending order; NaN comes last here too.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn sort_descending(&self, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         self.sort_by(axis, true)
@@ -163,7 +163,7 @@ impl Tensor {
     /// [`Tensor::sort`].
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn argsort(&self, axis: impl Integer) -> Result<Tensor> {
         Ok(self.sort(axis)?.1)
@@ -173,7 +173,7 @@ impl Tensor {
     /// equal ones the first come first; NaN is taken only where there are no `k` numbers.
     ///
     /// # Errors
-    /// If the axis is out of range or has fewer than `k` elements.
+    /// Returns an error if the axis is out of range or has fewer than `k` elements.
     #[track_caller]
     pub fn topk(&self, k: usize, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: true }, self)
@@ -182,7 +182,7 @@ impl Tensor {
     /// The `k` smallest elements along an axis, the smallest first, and their indices (int64).
     ///
     /// # Errors
-    /// If the axis is out of range or has fewer than `k` elements.
+    /// Returns an error if the axis is out of range or has fewer than `k` elements.
     #[track_caller]
     pub fn bottomk(&self, k: usize, axis: impl Integer) -> Result<(Tensor, Tensor)> {
         apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: false }, self)

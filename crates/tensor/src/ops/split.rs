@@ -58,7 +58,7 @@ impl Tensor {
     /// Pieces of the given sizes along an axis, in order; views.
     ///
     /// # Errors
-    /// If the axis is out of range, or the sizes do not add up to that of the axis.
+    /// Returns an error if the axis is out of range, or the sizes do not add up to that of the axis.
     #[track_caller]
     pub fn split(&self, sizes: impl Into<Shape>, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split")?;
@@ -72,7 +72,7 @@ impl Tensor {
     /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
     ///
     /// # Errors
-    /// If the axis is out of range, or its size is no multiple of `count`.
+    /// Returns an error if the axis is out of range, or its size is no multiple of `count`.
     #[track_caller]
     pub fn split_equal(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split_equal")?;
@@ -89,7 +89,7 @@ impl Tensor {
     /// smaller, as PyTorch's `chunk`; views. An empty axis gives one empty piece.
     ///
     /// # Errors
-    /// If the axis is out of range or `count` is 0.
+    /// Returns an error if the axis is out of range or `count` is 0.
     #[track_caller]
     pub fn chunk(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "chunk")?;
@@ -106,7 +106,7 @@ impl Tensor {
     /// The entries along an axis, which vanishes, in order; views.
     ///
     /// # Errors
-    /// If the axis is out of range.
+    /// Returns an error if the axis is out of range.
     #[track_caller]
     pub fn unstack(&self, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "unstack")?;

@@ -324,7 +324,7 @@ impl Tensor {
     /// and beyond a bound, and at NaN, is 0.
     ///
     /// # Errors
-    /// If a bound is NaN or `min` is above `max`, or the tensor is of type bool.
+    /// Returns an error if a bound is NaN or `min` is above `max`, or the tensor is of type bool.
     #[track_caller]
     pub fn clamp(&self, min: impl Into<Option<f64>>, max: impl Into<Option<f64>>) -> Result<Tensor> {
         let (min, max) = (min.into(), max.into());

@@ -4,7 +4,7 @@ fn floats(x: &Tensor) -> Vec<f32> {
     x.to_vec().unwrap()
 }
 
-/// Pinned: whoever changes these changes what every seed means.
+/// Changing these values changes the numbers of every seed.
 #[test]
 fn golden_words() {
     let mut generator = Generator::new(42);
@@ -25,7 +25,7 @@ fn golden_words() {
     assert_eq!(generator.state().position, 9 + 16 + 8 + 4);
 }
 
-/// The table is the cipher's, not this library's.
+/// The words are those of the published cipher.
 #[test]
 fn seed_zero_is_the_zero_key() {
     // Published test vector TC1 of ChaCha8 (256-bit key and nonce of zeros): 3e00ef2f 895f40d6 …
@@ -63,7 +63,7 @@ fn a_restored_position_continues_alike() {
     let state = generator.state();
     let expected = floats(&generator.uniform([70_000], 0.0..1.0).unwrap());
     assert_eq!(floats(&Generator::from_state(state).uniform([70_000], 0.0..1.0).unwrap()), expected);
-    // Drawn in two parts, uniform numbers are the same ones.
+    // Two smaller draws give the same uniform numbers as one.
     let mut parts = Generator::from_state(state);
     let mut joined = floats(&parts.uniform([40_001], 0.0..1.0).unwrap());
     joined.extend(floats(&parts.uniform([29_999], 0.0..1.0).unwrap()));
@@ -89,7 +89,7 @@ fn threads_do_not_matter() {
 #[test]
 fn the_end_of_a_range_is_never_drawn() {
     let mut generator = Generator::new(1);
-    // Around 1 float32 is coarser than 24 bits of the range: rounding alone would reach 1.
+    // Near 1, float32 is coarser than 24 bits of the range: without the clamp, rounding would reach 1.
     for (low, high) in [(0.5, 1.0), (0.999, 1.0), (-1.0, 1e-40), (0.1, 0.1000001), (1.0, 1.0 + 1e-12)] {
         let x = floats(&generator.uniform([200_000], low..high).unwrap());
         assert!(x.iter().all(|&x| (low..high).contains(&f64::from(x))), "{low}..{high}");
