@@ -1,7 +1,7 @@
-//! Matrix products: tiles of sums in registers, under a split into tasks that depends on the shape alone.
+//! Matrix products: a register-tiled micro-kernel under a split into tasks that depends on the shape alone.
 //!
-//! Both operands are read where they lie as long as few tiles share what is read, and packed into panels
-//! where many do: then a copy in the order of the sums costs less than strides through the cache.
+//! An operand is read in place if few tiles reuse it, and packed into panels if many do: then a copy in the order of
+//! the sums costs less than strided access.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -15,34 +15,35 @@ use crate::kernels::tile::{DEPTH, HEIGHT, Output, Panel, Products, Rows, Tiled, 
 use crate::kernels::transpose::transpose;
 use crate::storage::Buffer;
 
-/// Multiply-adds of one task, about: handing a task over costs some 5 µs.
+/// Approximate multiply-adds per task: handing a task to another thread costs some 5 µs.
 const TASK: usize = 1 << 20;
-/// The most tasks that one product is split into.
+/// The maximum number of tasks of one product.
 const TASKS: usize = 16;
 
-/// Products of at most this many rows, columns and inner elements take less time than tiles take to start.
+/// The largest `m`, `n` and `k` of a tiny product, which takes less time than the start-up of a tile.
 const TINY: usize = 8;
-/// Multiply-adds of one task of such products, which do far fewer in the same time.
+/// Multiply-adds per task of tiny products, which do far fewer in the same time.
 const TINY_TASK: usize = TASK / 16;
 
-/// Rows of the left operand that are multiplied by one panel after the other, so as to stay in the cache.
+/// Rows of the left operand per cache block: they stay in the cache while one panel after the other is multiplied by
+/// them.
 const ROWS: usize = 128;
-/// How often a block may have the columns of the widest tile, on one side, for the operand of the other to be read
-/// where it lies.
+/// Limit of reuse, in widths of the widest tile: with at most this many rows (columns) in a block, the right (left)
+/// operand is read in place.
 const FEW: usize = 2;
-/// Bytes, of which rows that start multiples apart drive each other from the second level of cache too.
+/// A stride in bytes: rows that start multiples of it apart cause conflict misses in the L2 cache too.
 const PAGE: isize = 4096;
-/// Inner elements up to which columns of the left operand do not drive each other from the cache.
+/// The depth up to which columns of the left operand do not evict each other from the cache.
 const SHALLOW: usize = 128;
 
-/// The products `a · b`, pair by pair, one after another in `out`, each row-major and of `m` × `n`
-/// elements; the inner size is `k`.
+/// Writes the products `a · b` of all pairs of matrices to `out`, one after another, each `m` × `n` in row-major order.
+/// The inner size is `k`.
 ///
-/// Large products are split into blocks, small ones go several to a task. The blocks, and with them
-/// the order of every sum, depend on the shape alone; no sum is split among tasks.
+/// Large products are split into blocks; several small products share a task. The blocks, and with them the order of
+/// every sum, depend on the shape alone. No sum is split among tasks.
 pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrices<T>, out: &mut [T]) {
     let count = a.starts.len();
-    assert_eq!(count, b.starts.len(), "as many matrices on both sides");
+    assert_eq!(count, b.starts.len(), "both operands have the same number of matrices");
     assert_eq!(Some(out.len()), m.checked_mul(n).and_then(|size| size.checked_mul(count)));
     if out.is_empty() {
         return;
@@ -64,7 +65,7 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     let (rows, columns) = block_size(m, n, work);
     let group = (TASK / work).max(1);
     if m == 1 && b.lies_in_lines() {
-        // Several rows a task, or a part of one.
+        // A task takes several rows, or a part of one.
         let chunk = if count == 1 { columns } else { group * n };
         return threads::for_chunks(out, chunk, |start, out| {
             for (pair, out) in (start / n..).zip(out.chunks_mut(n)) {
@@ -76,7 +77,8 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     let blocks = down * n.div_ceil(columns);
     let output = Output::of(out);
     let product = |pair: usize, block: usize| {
-        // Column by column: neighbours, which one thread is likely to have, share the columns of the right operand.
+        // Blocks are numbered column by column: neighbours, which one thread is likely to get, share columns of the
+        // right operand.
         let (top, left) = (block % down * rows, block / down * columns);
         let block = ProductBlock {
             a: a.matrix(pair),
@@ -101,8 +103,8 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     }
 }
 
-/// Rows and columns of a block: about equal work for each. Every block packs its part of both operands, the
-/// columns at more cost: so these are split first, but not into slivers.
+/// The rows and columns of a block; all blocks have about the same work. Every block packs its part of both operands,
+/// and packing the right one costs more. So columns are split first, but not into slivers.
 fn block_size(m: usize, n: usize, work: usize) -> (usize, usize) {
     let blocks = (work / TASK).clamp(1, TASKS);
     let across = blocks.min((n / 32).clamp(1, 8));
@@ -110,7 +112,7 @@ fn block_size(m: usize, n: usize, work: usize) -> (usize, usize) {
     if blocks == 1 { (m, n) } else { (split(m, blocks / across, HEIGHT), split(n, across, 32)) }
 }
 
-/// The rows or columns of a block up to which what they are multiplied with is not packed.
+/// The rows (columns) of a block up to which the right (left) operand is not packed.
 fn few<T: Tiled>() -> usize {
     FEW * T::tiles()[0].width
 }
@@ -123,7 +125,7 @@ struct ProductBlock<'a, T> {
     columns: Range<usize>,
     depth: usize,
     out: Output<'a, T>,
-    /// The first element of the product, and the elements from one of its rows to the next.
+    /// The first element of the product in `out`, and its row stride.
     start: usize,
     stride: usize,
 }
@@ -169,14 +171,15 @@ impl<T: Tiled> ProductBlock<'_, T> {
         }
     }
 
-    /// Whether a panel of the right operand is packed: if not, its rows are whole vectors in the slice.
+    /// Whether a panel of the right operand is packed. If it is not, its rows are whole vectors of the slice.
     fn packs(&self, &(_, count, tile): &Panel<T>) -> bool {
         let [down, right] = self.b.strides;
         let few = if (down * size_of::<T>() as isize) % PAGE == 0 { few::<T>() / 2 } else { few::<T>() };
         self.rows.len() > few || right != 1 || down < 0 || count < tile.width
     }
 
-    /// Some rows of the left operand, or what was packed of them, times a panel of the right one with rows so far apart.
+    /// Multiplies some rows of the left operand, packed if `left` is given, by a panel of the right one, whose rows are
+    /// `stride` apart.
     fn times_panel(
         &self,
         &(first, width, tile): &Panel<T>,
@@ -202,12 +205,12 @@ impl<T: Tiled> ProductBlock<'_, T> {
         tile.sum_rows(&products, left, out, [place, self.stride], width, inner.start > 0);
     }
 
-    /// Writes some rows of the left operand, [`HEIGHT`] at a time, with what meets the same row of the right one side
-    /// by side.
+    /// Packs rows of the left operand in groups of [`HEIGHT`]: the elements of a group that are multiplied by the same
+    /// row of the right operand are adjacent.
     fn pack_left(&self, rows: &Range<usize>, inner: &Range<usize>, packed: &mut [T]) {
         let size = inner.len() * HEIGHT;
         if self.a.strides[0] == 1 && rows.len().is_multiple_of(HEIGHT) {
-            // Column by column, as they lie.
+            // Column by column, which is the order in memory.
             for (k, column) in inner.clone().enumerate() {
                 let column = &self.a.data[self.a.place(rows.start, column)..][..rows.len()];
                 for (packed, part) in packed.chunks_exact_mut(size).zip(column.as_chunks::<HEIGHT>().0) {
@@ -223,7 +226,8 @@ impl<T: Tiled> ProductBlock<'_, T> {
         }
     }
 
-    /// Writes the panels of the right operand that are packed, one after the other; zeros fill the last vectors.
+    /// Packs the panels of the right operand that [`packs`](Self::packs) selects, one after another; zeros pad the last
+    /// vectors.
     fn pack_right(&self, panels: &[Panel<T>], inner: &Range<usize>, mut packed: &mut [T]) {
         let [down, right] = self.b.strides;
         for panel in panels.iter().filter(|panel| self.packs(panel)) {
@@ -237,7 +241,7 @@ impl<T: Tiled> ProductBlock<'_, T> {
             } else if count == tile.width && down == 1 {
                 transpose(self.b.data, place as isize, right, to, count);
             } else if down == 1 {
-                // In the order of memory.
+                // Read in memory order.
                 to.fill(T::zero());
                 for c in 0..count {
                     let column = &self.b.data[self.b.place(inner.start, column + c)..][..inner.len()];
@@ -275,7 +279,7 @@ impl<T: Float> Loop for TinyProducts<'_, T> {
     #[inline(always)]
     fn run(self) {
         let TinyProducts { sizes: [m, n, k], a, b, first, out } = self;
-        // Rows of the right operand in whole vectors; what is beyond their end is never used.
+        // Rows of the right operand, padded to whole vectors; the padding never reaches the result.
         let mut right = [[T::zero(); TINY]; TINY];
         for (pair, out) in (first..).zip(out.chunks_exact_mut(m * n)) {
             let (a, b) = (a.matrix(pair), b.matrix(pair));
@@ -302,7 +306,8 @@ impl<T: Float> Loop for TinyProducts<'_, T> {
 mod tests {
     use super::*;
 
-    /// All layouts that views can have, on both sides: elements are small integers, whose sums are exact in any order.
+    /// Checks all layouts that views can have, on both sides. Elements are small integers, whose sums are exact in any
+    /// order.
     fn check<T: Tiled>(sizes: [usize; 3], pairs: usize) {
         let [m, n, k] = sizes;
         let data: Vec<T> = (0..pairs * (m * k).max(k * n) * 2).map(|i| T::from_i64((i * 7 % 13) as i64 - 6)).collect();
@@ -311,7 +316,7 @@ mod tests {
             [(0, c, 1), (0, 1, r), (0, 2 * c, 2), ((r - 1) * c, -c, 1), (c - 1, c, -1), (0, 0, 1)]
         };
         for (index, a) in layouts(m, k).into_iter().enumerate() {
-            // Each layout of one side with its own and the two next of the other.
+            // Each layout of the left side with the same and the next two of the right side.
             for b in layouts(k, n).into_iter().cycle().skip(index).take(3) {
                 let matrices = |(start, rows, columns): (isize, isize, isize), size: usize| Matrices {
                     data: &data,
@@ -334,7 +339,7 @@ mod tests {
 
     #[test]
     fn long_sums_are_taken_in_blocks() {
-        // 0.4 at a time to the end of a sum would be off by a thousandth.
+        // Adding 0.4 at a time to a single running sum would be off by a thousandth.
         let (depth, columns) = (1 << 18, 3);
         let data = vec![0.1f32; depth * columns];
         let ones = vec![1f32; 2 * depth];
@@ -346,7 +351,8 @@ mod tests {
             gemm(sizes, &matrices(&ones[..], k as isize, 1), &b, &mut out);
             out
         };
-        // As a column, by rows, by columns, by tiles: all within what some hundred roundings in a row may do.
+        // A single column, by rows, by columns, by tiles: each error is within that of some hundred consecutive
+        // roundings.
         for (sizes, strides) in [
             ([1, 1, depth], (1, 1)),
             ([1, columns, depth], (columns, 1)),
@@ -363,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_product_of_any_size_and_layout_is_the_sum_of_products() {
-        // Below and above what is tiny, a tile, few, shallow, a block and the depth of a sum.
+        // Sizes below and above `TINY`, a tile, `few`, `SHALLOW`, a block and `DEPTH`.
         for sizes in [
             [1, 1, 1],
             [1, 9, 1],

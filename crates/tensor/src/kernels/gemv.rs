@@ -1,4 +1,5 @@
-//! Products of a row and a matrix, which wait for the matrix: read once, from one end to the other.
+//! Products of a row and a matrix. They are bound by memory bandwidth, so the matrix is read once, from one end to the
+//! other.
 
 use crate::dtype::Float;
 use crate::kernels::matrices::Matrix;
@@ -6,13 +7,13 @@ use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::tile::DEPTH;
 use crate::storage::Buffer;
 
-/// Sums of one product that are kept side by side.
+/// Independent partial sums of one dot product.
 const LANES: usize = 16;
-/// Elements of a column whose sums are kept so: as many for each as [`DEPTH`] has fours.
+/// Elements of a column per block: each lane adds `DEPTH / 4` groups of four, as many additions as [`ByRows`] chains.
 const COLUMN: usize = LANES * DEPTH;
 
-/// The row `a`, of `depth` elements, times columns of `b` from `first` on, as many as `out` has; the rows or the
-/// columns of `b` lie one after the other.
+/// Multiplies the row `a`, of `depth` elements, by the columns of `b` from `first` on, one for each element of `out`.
+/// The rows or the columns of `b` are contiguous.
 pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, first: usize, out: &mut [T]) {
     let mut gathered = Buffer::new::<T>(if a.strides[1] == 1 { 0 } else { depth });
     let row = if a.strides[1] == 1 {
@@ -24,7 +25,7 @@ pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, fir
     };
     let data = &b.data[b.place(0, first)..];
     match b.strides {
-        // A single column has both strides 1: as a column it is summed in vectors.
+        // Strides of 1 both ways mean a single column: `ByColumns` vectorizes its sum.
         [stride, 1] if stride != 1 || depth == 1 => {
             let mut part = Buffer::new::<T>(if depth > DEPTH { out.len() } else { 0 });
             vectorized(ByRows { row, data, stride: stride as usize, out, part: part.as_mut_slice() });
@@ -33,14 +34,14 @@ pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, fir
     }
 }
 
-/// Adds multiples of the matrix's rows, [`DEPTH`] at a time: small products added one by one to a large sum would all
-/// be rounded the same way.
+/// Adds multiples of the matrix's rows in blocks of [`DEPTH`]: in one long sum, small products would all be rounded the
+/// same way when they are added to a large sum.
 struct ByRows<'a, T> {
     row: &'a [T],
     data: &'a [T],
     stride: usize,
     out: &'a mut [T],
-    /// As many elements as `out`, if there is more than one block of rows.
+    /// As long as `out` if there is more than one block of rows, otherwise empty.
     part: &'a mut [T],
 }
 
@@ -80,7 +81,7 @@ fn sum_rows<T: Float>(row: &[T], data: &[T], stride: usize, out: &mut [T]) {
     }
 }
 
-/// Multiplies with one column after the other.
+/// Computes one dot product per column.
 struct ByColumns<'a, T> {
     row: &'a [T],
     data: &'a [T],

@@ -1,9 +1,9 @@
-//! Matrices that lie in a slice, with any strides.
+//! Matrices in a slice, with any strides.
 
 use smallvec::SmallVec;
 
-/// The matrices of one operand: where each starts in the slice, and the strides along rows and
-/// columns, which all share.
+/// The matrices of one operand: the start of each in the slice, and the strides between rows and between columns, which
+/// are the same for all.
 pub(crate) struct Matrices<'a, T> {
     pub(crate) data: &'a [T],
     pub(crate) starts: SmallVec<[usize; 1]>,
@@ -14,7 +14,7 @@ pub(crate) struct Matrices<'a, T> {
 impl<T> Matrices<'_, T> {
     /// Whether all matrices of `rows` × `columns` elements lie within the slice.
     pub(super) fn lie_within(&self, rows: usize, columns: usize) -> bool {
-        // Saturating: a place that overflows lies outside of every slice.
+        // Saturating: an index that overflows is outside of every slice.
         let corner = |step: isize, size: usize| step.saturating_mul(size as isize - 1);
         let (down, right) = (corner(self.rows, rows), corner(self.columns, columns));
         let least = down.min(0).saturating_add(right.min(0));
@@ -29,7 +29,7 @@ impl<T> Matrices<'_, T> {
         Matrix { data: self.data, start: self.starts[pair], strides: [self.rows, self.columns] }
     }
 
-    /// Whether rows or columns lie side by side, one after the other.
+    /// Whether the rows or the columns are contiguous.
     pub(super) fn lies_in_lines(&self) -> bool {
         let [down, right] = [self.rows, self.columns];
         (down == 1 && right >= 0) || (right == 1 && down >= 0)
@@ -40,7 +40,7 @@ impl<T> Matrices<'_, T> {
     }
 }
 
-/// One matrix: where it starts in the slice, and the strides along rows and columns.
+/// One matrix: its start in the slice, and the strides between rows and between columns.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a, T> {
     pub(super) data: &'a [T],
@@ -49,7 +49,7 @@ pub(super) struct Matrix<'a, T> {
 }
 
 impl<T: Copy> Matrix<'_, T> {
-    /// Where an element lies.
+    /// The index of an element in the slice.
     #[inline(always)]
     pub(super) fn place(&self, row: usize, column: usize) -> usize {
         let [down, right] = self.strides;

@@ -1,11 +1,11 @@
-//! Loops compiled for the vector instructions of the processor at hand.
+//! Function multiversioning: loops that are compiled for several vector instruction sets and dispatched at run time.
 #![allow(unsafe_code)]
 
 use std::sync::LazyLock;
 
 use crate::dtype::DType;
 
-/// The widest instruction set for which a loop is compiled. Each costs time to build.
+/// The widest instruction set for which a loop is compiled. Each further set costs compile time.
 #[derive(Clone, Copy)]
 pub(crate) enum Set {
     /// What every processor of the target has.
@@ -15,8 +15,8 @@ pub(crate) enum Set {
 }
 
 impl Set {
-    /// What pays for elements of a type: training is in float32, gradients are checked in float64, and
-    /// loops over integers wait for memory.
+    /// The widest set that is worth its compile time: training runs in float32, float64 serves to check gradients, and
+    /// loops over integers are bound by memory.
     pub(crate) const fn of(dtype: DType) -> Set {
         match dtype {
             DType::F32 => Set::Avx512,
@@ -31,8 +31,8 @@ impl Set {
     }
 }
 
-/// A loop: what its `run` does must be inlined into it, to be compiled once for each instruction
-/// set. (Through closures alone the compiler does not always inline.)
+/// A loop that is compiled once for each instruction set. Everything that `run` calls must be inlined into it. (It is
+/// not a closure, because the compiler does not always inline those.)
 pub(crate) trait Loop {
     type Output;
     const WIDEST: Set;
@@ -46,7 +46,7 @@ pub(crate) trait LoopInto<O> {
     fn run(self, out: &mut [O]);
 }
 
-/// The widest instruction set of the processor at hand.
+/// The widest instruction set that this processor supports.
 static SUPPORTED: LazyLock<Set> = LazyLock::new(|| {
     #[cfg(target_arch = "x86_64")]
     {
@@ -61,9 +61,9 @@ static SUPPORTED: LazyLock<Set> = LazyLock::new(|| {
     Set::Base
 });
 
-/// Runs a loop with the widest instructions that the processor has and the loop is compiled for.
+/// Runs a loop with the widest instruction set that the processor supports and the loop is compiled for.
 ///
-/// Rust does not contract `a * b + c` by itself, so all forms give the same bits.
+/// Rust does not contract `a * b + c` into a fused multiply-add, so all versions give the same bits.
 macro_rules! dispatch {
     ($(#[$inline:meta])? $name:ident, $Loop:path, ($($out:ident: $Out:ty)?) -> $Output:ty $(, $O:ident)?) => {
         #[inline]
@@ -100,7 +100,7 @@ macro_rules! dispatch {
 }
 
 dispatch!(vectorized, Loop, () -> L::Output);
-// Not into the caller, where the compiler knows less of the slice.
+// Not inlined into the caller, where the compiler would no longer know that the slice does not alias.
 dispatch!(#[inline(never)] vectorized_into, LoopInto<O>, (out: &mut [O]) -> (), O);
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! How work is split over threads: by shape alone, so that results do not depend on their number.
+//! Splits work among threads by shape alone, so results do not depend on the number of threads.
 //!
-//! The parallel loop itself is compiled once, behind `dyn Fn`: as a generic it would be the larger
-//! part of what this crate costs to compile.
+//! The parallel loop itself is compiled once, behind `dyn Fn`. If it were generic, it would be the larger part of this
+//! crate's compile time.
 #![allow(unsafe_code)]
 
 use std::error::Error;
@@ -13,18 +13,16 @@ use rayon::prelude::*;
 
 use crate::context;
 
-/// Elements of an elementwise operation that one task takes. Below two tasks nothing is handed to
-/// another thread, which costs some 5 µs.
+/// Elements per task of an elementwise operation. A single task runs on the calling thread: handing it to another one
+/// costs some 5 µs.
 pub(crate) const CHUNK: usize = 32 << 10;
 
-/// Runs `f`, which hands work to a rayon pool and waits for it. A waiting worker thread runs other tasks of
-/// the pool, which may belong to other callers, so the state that belongs to the calling code (every
-/// [`TaskLocal`](crate::TaskLocal)) is put aside until `f` returns: tapes, the default generator, the phase and scope of a
-/// profile.
+/// Runs `f`, which hands work to a rayon pool and waits for it. A waiting worker thread steals other tasks of the pool,
+/// which may belong to other callers. So the state of the calling code (every [`TaskLocal`](crate::TaskLocal): tapes,
+/// the default generator, the phase and scope of a profile) is set aside until `f` returns.
 ///
-/// Every kernel that runs in parallel does this. Use it around your own parallel loops inside code that
-/// draws from the default generator or that a tape records. A tape does not see the operations in `f`, as if
-/// they ran on another thread.
+/// Every parallel kernel does this. Use it around your own parallel loops in code that draws from the default generator
+/// or that a tape records. A tape does not record the operations in `f`, as if they ran on another thread.
 ///
 /// ```
 /// use tensor::{Tensor, parallel_section, random};
@@ -42,30 +40,30 @@ pub fn parallel_section<R>(f: impl FnOnce() -> R) -> R {
     context::suspended(f)
 }
 
-/// Whether so many tasks are better done by the calling thread: there are no other threads, or a pool of one thread would
-/// be slow to wake.
+/// Whether the calling thread should run `count` tasks itself: there is only one, there are no other threads, or the
+/// pool has a single thread, which would be slow to wake.
 fn alone(count: usize) -> bool {
     count <= 1 || thread_count() == 1
 }
 
-/// The threads that share the work, the calling one among them.
+/// The number of threads that share the work, including the calling one.
 pub(crate) fn thread_count() -> usize {
     if has_pool() { rayon::current_num_threads() } else { 1 }
 }
 
-/// Whether there is a pool of threads: the caller's, or the global one, which this starts if nothing else has. Rayon panics
-/// when it is first used where the system gives no threads.
+/// Whether there is a thread pool: the caller's, or the global one, which this starts if nothing else has. If the
+/// system provides no threads, rayon would panic on its first use.
 fn has_pool() -> bool {
     static GLOBAL: OnceLock<bool> = OnceLock::new();
     rayon::current_thread_index().is_some()
         || *GLOBAL.get_or_init(|| match ThreadPoolBuilder::new().build_global() {
             Ok(()) => true,
-            // An error of the system has a source; that the pool has been started before has none.
+            // An error of the operating system has a source; the error for a pool that is already started has none.
             Err(error) => error.source().is_none(),
         })
 }
 
-/// Calls `task(k)` for every `k` below `count`, in parallel where there are several.
+/// Calls `task(k)` for every `k` below `count`, in parallel if there are several.
 pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     if alone(count) {
         (0..count).for_each(task);
@@ -74,8 +72,8 @@ pub(crate) fn for_each(count: usize, task: &(dyn Fn(usize) + Sync)) {
     }
 }
 
-/// The results of `task(k)` for every `k` below `count`, in order. The tasks run in a [`parallel_section`] on the current
-/// rayon pool, or on the calling thread where there is no other.
+/// The results of `task(k)` for every `k` below `count`, in order. The tasks run in a [`parallel_section`] on the
+/// current rayon pool, or on the calling thread if there is no other.
 ///
 /// ```
 /// assert_eq!(tensor::parallel_map(4, &|k| k * k), [0, 1, 4, 9]);
@@ -104,13 +102,13 @@ impl<T> Shared<T> {
     }
 }
 
-/// Calls `f(start, chunk)` for consecutive chunks of `out`, each of `chunk` elements but the last,
-/// in parallel where there are several.
+/// Calls `f(start, chunk)` for consecutive chunks of `out`, in parallel if there are several. Each has `chunk`
+/// elements; the last may have fewer.
 pub(crate) fn for_chunks<T: Send>(out: &mut [T], chunk: usize, f: impl Fn(usize, &mut [T]) + Sync) {
     for_chunks_with(out, [], chunk, |start, out, []| f(start, out));
 }
 
-/// As [`for_chunks`], with the same chunks of other slices of that length.
+/// As [`for_chunks`], and also passes the same chunks of other slices of the same length.
 pub(crate) fn for_chunks_with<T: Send, const N: usize>(
     out: &mut [T],
     others: [&mut [T]; N],
@@ -120,12 +118,12 @@ pub(crate) fn for_chunks_with<T: Send, const N: usize>(
     chunks(out, others, chunk, &f);
 }
 
-/// What a task does with its chunks.
+/// The function that a task calls with its chunks.
 type Task<'a, T, const N: usize> = dyn Fn(usize, &mut [T], [&mut [T]; N]) + Sync + 'a;
 
 fn chunks<T: Send, const N: usize>(out: &mut [T], others: [&mut [T]; N], chunk: usize, task: &Task<T, N>) {
     let length = out.len();
-    assert!(others.iter().all(|other| other.len() == length), "slices of one length");
+    assert!(others.iter().all(|other| other.len() == length), "all slices have the same length");
     if length <= chunk {
         return task(0, out, others);
     }
@@ -140,16 +138,15 @@ fn chunks<T: Send, const N: usize>(out: &mut [T], others: [&mut [T]; N], chunk: 
     });
 }
 
-/// Calls `f(rows, parts)` for consecutive blocks of `block` rows but the last, in parallel where there
-/// are several. Every slice has as many elements for each of `count` rows as for another; a part is
-/// those of the block.
+/// Calls `f(rows, parts)` for consecutive blocks of `block` rows (the last may have fewer), in parallel if there are
+/// several. Every slice consists of `count` rows of equal width; its part is the rows of the block.
 pub(crate) fn for_rows<T: Send, const N: usize>(
     count: usize,
     block: usize,
     slices: [&mut [T]; N],
     f: impl Fn(Range<usize>, [&mut [T]; N]) + Sync,
 ) {
-    assert!(slices.iter().all(|slice| slice.len().is_multiple_of(count.max(1))), "slices of whole rows");
+    assert!(slices.iter().all(|slice| slice.len().is_multiple_of(count.max(1))), "every slice consists of whole rows");
     let slices = slices.map(|slice| (slice.len() / count.max(1), Shared(slice.as_mut_ptr())));
     for_each(count.div_ceil(block), &|k| {
         let rows = k * block..count.min((k + 1) * block);

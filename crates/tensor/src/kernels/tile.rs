@@ -1,8 +1,8 @@
-//! The inner loop of products and convolutions: a tile of sums of products that stays in registers.
+//! The micro-kernel of matrix products and convolutions: a register tile of sums of products.
 //!
-//! Eight sums are held for each of the columns that one or two vectors have, or four at a time where there are
-//! few registers, which leaves enough independent additions to keep the multipliers busy. Every sum is taken
-//! in the order of the runs, so that it depends on nothing but the operands.
+//! A tile is eight rows by one or two vectors of columns, computed four rows at a time where there are few vector
+//! registers. That leaves enough independent accumulators to keep the multiply-add units busy. Every sum is accumulated
+//! in the order of the runs, so it depends on nothing but the operands.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -14,16 +14,15 @@ use crate::kernels::vector::Vector;
 
 /// The rows of a tile.
 pub(crate) const HEIGHT: usize = 8;
-/// The most columns of a tile.
+/// The maximum number of columns of a tile.
 const WIDTH: usize = 32;
 
-/// Inner elements that are summed in registers, about, before the sums are added to the result: a panel of so
-/// many rows lies in the second level of cache, and starting a tile takes a hundredth of its time.
+/// Approximate number of inner elements that are accumulated in registers before the sums are added to the result: a
+/// panel of this depth fits into the L2 cache, and the start-up of a tile takes a hundredth of its time.
 pub(super) const DEPTH: usize = 512;
 
-/// What a tile sums: in row `p` and column `c`
-/// `Σ data[starts[p] + run + j · step] · rows[i · stride + c]`
-/// over all runs and, within each, over `j` below `length`, `i` counting all of these.
+/// The operands of a tile. Its element in row `p` and column `c` is `Σ data[starts[p] + run + j · step] · rows[i ·
+/// stride + c]`, summed over all runs and, within each, over `j < length`; `i` counts these terms.
 pub(crate) struct Products<'a, T> {
     pub(crate) data: &'a [T],
     pub(crate) runs: &'a [usize],
@@ -33,8 +32,8 @@ pub(crate) struct Products<'a, T> {
     pub(crate) stride: usize,
 }
 
-/// Where the sums go: those of row `p` to the first `width` elements from `places[p]` on, instead of
-/// what is there, or added to it.
+/// Where the sums go: row `p` to the `width` elements from `places[p]` on. The sums overwrite these elements, or are
+/// added to them if `add` is set.
 pub(crate) struct Target<'a, T> {
     pub(crate) out: Output<'a, T>,
     pub(crate) places: &'a [usize],
@@ -42,8 +41,8 @@ pub(crate) struct Target<'a, T> {
     pub(crate) add: bool,
 }
 
-/// Rows of data that are summed in one tile after the other: how many, where the first starts, and the elements from
-/// one to the next, and from one tile to the next.
+/// Rows of data that are processed tile by tile: their number, the start of the first, the stride from row to row, and
+/// the stride from tile to tile.
 pub(crate) struct Rows {
     pub(crate) count: usize,
     pub(crate) start: usize,
@@ -51,7 +50,7 @@ pub(crate) struct Rows {
     pub(crate) next: usize,
 }
 
-/// Several tiles, one below the other: how many, and the elements from one to the next where they are read and written.
+/// Several tiles, one below the other: their number, and the strides from one to the next in `data` and in the target.
 #[derive(Clone, Copy)]
 struct Repeat {
     count: usize,
@@ -79,7 +78,7 @@ impl<'a, T> Output<'a, T> {
         Output { start: slice.as_mut_ptr(), length: slice.len(), slice: PhantomData }
     }
 
-    /// The slice from the element `first` on once more, for another tile.
+    /// A second output that starts at element `first` of this one, for another tile.
     ///
     /// # Safety
     /// The slice has at least `first` elements, and outputs that are written at the same time are written at different
@@ -92,46 +91,47 @@ impl<'a, T> Output<'a, T> {
 
 /// An element type for which there are tiles.
 pub(crate) trait Tiled: Float {
-    /// The tiles of this processor, from the widest to the narrowest.
+    /// The tiles for this processor, widest first.
     fn tiles() -> &'static [Tile<Self>];
 }
 
-/// A tile of a certain number of columns.
+/// A micro-kernel for tiles of `width` columns.
 pub(crate) struct Tile<T: 'static> {
     pub(crate) width: usize,
     sum: Sum<T>,
-    /// For half as many rows.
+    /// As `sum`, for `HEIGHT / 2` rows.
     short: Sum<T>,
     pack: Pack<T>,
 }
 
-/// Sums tiles, as [`Tile::sum_each`].
+/// Sums tiles; see [`Tile::sum_each`].
 ///
 /// # Safety
 /// The processor has the instructions, and all that is read or written lies within the slices.
 type Sum<T> = unsafe fn(&Products<T>, &[usize; HEIGHT], Target<T>, Repeat);
 
-/// Copies rows, as [`Tile::pack`]: the first element, elements from one row to the next, rows; and where they go.
+/// Copies rows; see [`Tile::pack`]. The arguments are the first element, the stride from row to row, the number of
+/// rows, and the destination.
 ///
 /// # Safety
 /// The processor has the instructions; the rows may be read, and as many elements written.
 type Pack<T> = unsafe fn(*const T, usize, usize, *mut T);
 
 impl<T: Tiled> Tile<T> {
-    /// The narrowest tile that has so many columns, or the widest.
+    /// The narrowest tile with at least `columns` columns, or the widest if none has that many.
     pub(crate) fn of(columns: usize) -> &'static Tile<T> {
         let tiles = T::tiles();
         tiles.iter().rev().find(|tile| tile.width >= columns).unwrap_or(&tiles[0])
     }
 
-    /// Sums a tile whose rows start at `starts`; those that have no place are left out.
+    /// Sums a tile whose rows start at `starts`; rows without a place in the target are left out.
     #[inline]
     pub(crate) fn sum(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>) {
         self.sum_each(products, starts, target, Repeat::ONCE);
     }
 
-    /// Sums as many tiles as the rows need. The sums of the first go to `width` elements from `place` on, those of the
-    /// others `stride` further each.
+    /// Sums all rows, tile by tile. Row 0 goes to the `width` elements from `place` on, and each further row `stride`
+    /// elements after the previous one.
     pub(crate) fn sum_rows(
         &self,
         products: &Products<T>,
@@ -156,11 +156,11 @@ impl<T: Tiled> Tile<T> {
         }
     }
 
-    /// Sums several tiles, of which these are the starts and places of the first.
+    /// Sums several tiles; `starts` and `target.places` are those of the first.
     #[inline]
     fn sum_each(&self, products: &Products<T>, starts: &[usize; HEIGHT], target: Target<T>, repeat: Repeat) {
         let Products { data, runs, length, step, rows, stride } = products;
-        // Saturating: a place that overflows lies beyond every slice.
+        // Saturating: an index that overflows is beyond the end of every slice.
         let furthest = |indices: &[usize]| indices.iter().copied().max().unwrap_or(0);
         let after = |place: usize, count: usize, step: usize| place.saturating_add(count.saturating_mul(step));
         let before = repeat.count.saturating_sub(1);
@@ -169,10 +169,10 @@ impl<T: Tiled> Tile<T> {
             let last = after(after(first, length - 1, *step), before, repeat.read);
             assert!(last < data.len(), "windows lie within the data");
             let count = runs.len().saturating_mul(*length);
-            assert!(after(self.width, count - 1, *stride) <= rows.len(), "as many rows as products");
+            assert!(after(self.width, count - 1, *stride) <= rows.len(), "there is a row for each product");
         }
         let Target { out, places, width, .. } = &target;
-        assert!(*width <= self.width && places.len() <= HEIGHT, "a tile holds the sums");
+        assert!(*width <= self.width && places.len() <= HEIGHT, "the sums fit into a tile");
         let end = after(furthest(places), before, repeat.written).saturating_add(*width);
         assert!(end <= out.length, "the sums lie within their target");
         let sum = if places.len() <= HEIGHT / 2 { self.short } else { self.sum };
@@ -181,21 +181,21 @@ impl<T: Tiled> Tile<T> {
         unsafe { sum(products, starts, target, repeat) }
     }
 
-    /// Copies rows of the tile's width, which start `stride` apart, one after the other.
+    /// Packs rows of the tile's width, which start `stride` apart, into contiguous memory.
     pub(crate) fn pack(&self, rows: &[T], stride: usize, packed: &mut [T]) {
         let count = packed.len() / self.width;
         let end = |count: usize| (count - 1).saturating_mul(stride).saturating_add(self.width);
-        assert!(count == 0 || end(count) <= rows.len(), "as many rows as there is room for");
+        assert!(count == 0 || end(count) <= rows.len(), "there are enough rows to fill `packed`");
         // SAFETY: `Tiled::tiles` returns tiles of instructions that it has detected. The last row lies within the slice, as was
         // asserted, and `packed` has room for `count` rows.
         unsafe { (self.pack)(rows.as_ptr(), stride, count, packed.as_mut_ptr()) }
     }
 }
 
-/// A group of columns for one tile: the first, how many, and the tile.
+/// The columns that one tile covers: the first, their number, and the tile.
 pub(crate) type Panel<T> = (usize, usize, &'static Tile<T>);
 
-/// The panels of a number of columns.
+/// Splits `columns` columns into panels.
 pub(crate) fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 8]> {
     let mut panels = SmallVec::new();
     let mut start = 0;
@@ -218,7 +218,7 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     target: Target<T>,
 ) {
     let Products { data, runs, length, step, rows, stride } = *products;
-    // The sums are written in the end, and come from far if they are many.
+    // Prefetch the target: it is written at the end, and a large one is not in the cache.
     for &place in target.places {
         for v in 0..VECTORS {
             V::prefetch(target.out.start.wrapping_add(place + v * V::LANES));
@@ -234,7 +234,7 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
         for &run in runs {
             let mut at = run;
             for _ in 0..length {
-                // Rows that lie far apart come from beyond the caches, and no processor guesses where.
+                // Prefetch: rows with a large stride miss the caches, and no hardware prefetcher predicts such strides.
                 for v in 0..VECTORS {
                     V::prefetch(row.wrapping_add(AHEAD * stride + v * V::LANES));
                 }
@@ -246,12 +246,11 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
                     }
                 }
                 row = row.wrapping_add(stride);
-                // Beyond the last element it is not used.
+                // Past the last element `at` is not used.
                 at = at.wrapping_add(step);
             }
         }
-        // All loops over the sums have a constant number of rounds: else they would not stay in
-        // registers.
+        // All loops over the sums have constant trip counts: otherwise the sums would not stay in registers.
         let Target { out, places, width, add } = target;
         match <&[usize; ROWS]>::try_from(places) {
             Ok(places) if width == VECTORS * V::LANES && add => {
@@ -287,7 +286,7 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     }
 }
 
-/// Tiles, `ROWS` rows at a time: as many as there are registers for.
+/// Sums tiles, `ROWS` rows at a time: that many fit into the registers.
 ///
 /// # Safety
 /// As of [`Sum`].
@@ -312,7 +311,7 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     }
 }
 
-/// Rows that are asked for before they are needed.
+/// Prefetch distance, in rows.
 const AHEAD: usize = 8;
 
 /// # Safety
@@ -339,7 +338,7 @@ mod x86 {
 
     use super::{HEIGHT, Products, Repeat, Target, Tile, pack, sum};
 
-    /// A tile of so many vectors; and how many rows of it there are registers for.
+    /// A tile of `$vectors` vectors; `$rows` of its rows fit into the registers.
     macro_rules! tile {
         ($features:literal: $vectors:literal of $vector:ty, $rows:literal of $T:ty) => {{
             #[target_feature(enable = $features)]
@@ -423,7 +422,7 @@ fn portable<T: Tiled>() -> &'static [Tile<T>] {
 mod tests {
     use super::*;
 
-    /// The tiles of every instruction set that this processor has.
+    /// Checks the tiles of every instruction set that this processor has.
     fn check<T: Tiled>([avx512, avx2]: [&'static [Tile<T>]; 2]) {
         let numbers = |count: usize, scale: usize| -> Vec<T> {
             (0..count).map(|k| T::from_f64((k * scale % 17) as f64 - 8.0)).collect()
@@ -443,7 +442,7 @@ mod tests {
                 let target = Target { out: Output::of(&mut out), places: &places[..count], width, add };
                 tile.sum_each(&products, &starts, target, Repeat { count: 3, read: 7, written: size });
                 for (p, c) in (0..24).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
-                    // Integers: exact in any order.
+                    // Sums of small integers are exact in any order.
                     let product = |i: usize| {
                         let at = starts[p % 8] + p / 8 * 7 + [5, 20][i / 3] + i % 3 * 4;
                         data[at].to_f64() * rows[i * stride + c].to_f64()
@@ -480,8 +479,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "as many rows as there is room for")]
-    fn a_tile_does_not_pack_what_is_beyond_the_rows() {
+    #[should_panic(expected = "there are enough rows to fill `packed`")]
+    fn a_tile_does_not_pack_beyond_the_rows() {
         let tile = &f32::tiles()[0];
         tile.pack(&vec![0.0; 4 * tile.width - 1], tile.width, &mut vec![0.0; 4 * tile.width]);
     }
@@ -497,7 +496,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "windows lie within the data")]
-    fn a_tile_does_not_read_where_a_place_overflows() {
+    fn a_tile_does_not_read_at_an_index_that_overflows() {
         let (rows, step) = ([0.0; 1000], usize::MAX / 2 + 1);
         let products = Products { data: &[0f32; 10], runs: &[0], length: 3, step, rows: &rows, stride: 32 };
         let mut out = [0.0; 32];

@@ -1,4 +1,4 @@
-//! Copies of transposed views, by tiles that are transposed in registers.
+//! Copies of transposed views, tile by tile; a tile is transposed in registers.
 #![allow(unsafe_code)]
 
 use crate::dtype::Element;
@@ -7,10 +7,11 @@ use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::layout::View;
 use crate::storage::Buffer;
 
-/// Rows of the result that are written together: what is read for them is a whole cache line or more.
+/// Rows of the result that are written together: each run that is read for them covers a cache line or more.
 const ROWS: usize = 32;
 
-/// The elements of `x` in row-major order, if rows and columns change places in the copy.
+/// A row-major copy of `x` if copying transposes it; `None` for other layouts, empty views and rows longer than
+/// [`CHUNK`].
 pub(crate) fn by_tiles<T: Element>(x: View<T>) -> Option<Buffer> {
     let walk = LoopNest::new(x.shape(), [(x.strides(), x.offset())]);
     let (width, step) = (walk.inner, walk.steps[0]);
@@ -19,7 +20,7 @@ pub(crate) fn by_tiles<T: Element>(x: View<T>) -> Option<Buffer> {
     }
     let data = x.data;
     let mut out = Buffer::new::<T>(x.size());
-    // Where rows start multiples of 1 KiB apart, many would be in one another's way in the first cache.
+    // Rows that start multiples of 1 KiB apart share few L1 sets: many of them at a time would cause conflict misses.
     let rows = if (width * size_of::<T>()).is_multiple_of(1 << 10) { 64 / size_of::<T>() } else { ROWS };
     let together = (CHUNK / width).next_multiple_of(rows);
     for_chunks(out.as_mut_slice::<T>(), together * width, |first, out| {
@@ -38,13 +39,13 @@ pub(crate) fn by_tiles<T: Element>(x: View<T>) -> Option<Buffer> {
     Some(out)
 }
 
-/// Writes rows of `width` elements: row `i` has in column `j` the element at `at + i + j · step`.
+/// Writes rows of `width` elements to `out`. The element in row `i` and column `j` is read at `at + i + j · step`.
 pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mut [T], width: usize) {
     let rows = out.len() / width;
-    // Saturating: a place that overflows lies outside of every slice.
+    // Saturating: an index that overflows is outside of every slice.
     let reach = step.saturating_mul(width as isize - 1);
     let (first, last) = (at.saturating_add(reach.min(0)), at.saturating_add(reach.max(0)));
-    assert!(first >= 0 && (last as usize).saturating_add(rows) <= data.len(), "elements of the tensor");
+    assert!(first >= 0 && (last as usize).saturating_add(rows) <= data.len(), "the elements lie within the data");
     let side = side::<T>();
     let (even_rows, even_columns) = (rows / side * side, width / side * side);
     for j in (0..even_columns).step_by(side) {
@@ -63,12 +64,13 @@ pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mu
     (even_columns..width).for_each(|j| (0..rows).for_each(|i| single(i, j)));
 }
 
-/// Rows and columns of a tile that is transposed in registers of 16 bytes, which every x86-64 has.
+/// Rows and columns of a tile that is transposed in 16-byte registers, which every x86-64 has.
 const fn side<T>() -> usize {
     if cfg!(target_arch = "x86_64") && size_of::<T>() >= 4 { 16 / size_of::<T>() } else { 1 }
 }
 
-/// Writes the columns of a square of [`side`] rows that start `step` apart as rows that start `width` apart.
+/// Transposes a square: reads [`side`] rows that start `step` apart, and writes its columns as rows that start `width`
+/// apart.
 ///
 /// # Safety
 /// All of the square may be read and its transpose written.

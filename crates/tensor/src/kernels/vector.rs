@@ -1,4 +1,4 @@
-//! Vector registers, for the loops that the compiler would not keep in them.
+//! Vector registers, for loops whose values the compiler would not keep in registers.
 #![allow(unsafe_code)]
 
 use crate::dtype::Float;
@@ -22,11 +22,11 @@ pub(crate) trait Vector<T>: Copy {
     /// # Safety
     /// As of [`Vector::splat`].
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self;
-    /// Brings an element into the cache. Any address will do.
+    /// Prefetches an element into the cache. Any address is allowed.
     fn prefetch(_: *const T) {}
 }
 
-/// For processors without wider vectors, and those we do not know.
+/// The fallback for processors without wider vectors, and for unknown ones.
 impl<T: Float> Vector<T> for [T; 4] {
     const LANES: usize = 4;
 
@@ -51,7 +51,7 @@ impl<T: Float> Vector<T> for [T; 4] {
     unsafe fn multiply_add(self, factor: Self, addend: Self) -> Self {
         std::array::from_fn(|k| match cfg!(target_arch = "aarch64") {
             true => self[k].mul_add(factor[k], addend[k]),
-            // In software, where the processor may not have it.
+            // `mul_add` is computed in software on processors without the instruction.
             false => self[k] * factor[k] + addend[k],
         })
     }
