@@ -2,8 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
-use crate::mask::{along_features, step_by_step};
+use crate::layer::{Layer, Mode, forward_per_step};
+use crate::mask::check_separate_features;
 
 /// An activation function, as attribute of a layer (`Dense::new(4, 8).activation(Activation::Relu)`)
 /// or as a layer of its own. Names and formulas are those of Keras; all act element by element but
@@ -210,12 +210,10 @@ impl Layer for Activation {
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        match self {
-            Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu => {
-                along_features(self, "activation", input, mask, mode)
-            }
-            _ => step_by_step(self, input, mask, mode),
+        if let Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu = self {
+            check_separate_features("activation", input, mask)?;
         }
+        forward_per_step(self, input, mask, mode)
     }
 
     fn describe(&self) -> String {

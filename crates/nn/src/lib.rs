@@ -33,13 +33,17 @@
 //! `autograd` is re-exported, and `tensor` with it.
 
 mod activation;
-mod built;
+mod call;
 mod constraints;
 mod finite;
 mod indices;
 mod initializers;
+mod input_checks;
 mod layer;
+mod layer_pointers;
 pub mod layers;
+mod lazy_init;
+mod lazy_weights;
 pub mod losses;
 mod mask;
 mod nesting;
@@ -50,27 +54,27 @@ mod regularizers;
 mod state;
 mod stream;
 mod summary;
+mod variable_set;
 mod weight;
-mod weights;
 
 pub use activation::Activation;
 pub use autograd;
 pub use autograd::{Error, Result, Variable, tensor};
-pub use built::Built;
 pub use constraints::{Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm};
 pub use finite::first_non_finite;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::*;
+pub use lazy_init::LazyInit;
 pub use losses::*;
-pub use parts::Shown;
+pub use parts::Visitable;
 pub use penalty::Penalty;
 pub use pytorch::PyTorch;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use state::{Loading, Prepared, Report, State, load, state};
 pub use stream::RandomStream;
 pub use summary::{InputSpec, Summary, SummaryRow, summary};
-pub use weight::{AsWeight, Rules, Weight};
+pub use weight::{AsWeight, ParameterSpec, Weight};
 
 /// The program in the README, compiled and run as a test.
 #[cfg(doctest)]

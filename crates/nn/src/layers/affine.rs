@@ -4,8 +4,8 @@ use tensor::{Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::layer::Visitor;
+use crate::lazy_weights::WeightBuilder;
 use crate::weight::{Weight, WeightOptions};
-use crate::weights::Draw;
 
 /// What there is to say about scale and shift; `None` leaves one out.
 #[derive(Clone, Debug)]
@@ -28,9 +28,9 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    pub(super) fn new(options: &AffineOptions, sizes: &[usize], draw: &mut Draw) -> Result<Affine> {
-        let gamma = draw.optional("gamma", &options.gamma, sizes)?;
-        Ok(Affine { gamma, beta: draw.optional("beta", &options.beta, sizes)? })
+    pub(super) fn new(options: &AffineOptions, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Affine> {
+        let gamma = builder.optional_weight("gamma", &options.gamma, sizes)?;
+        Ok(Affine { gamma, beta: builder.optional_weight("beta", &options.beta, sizes)? })
     }
 
     /// `[outer, rows, groups, columns]` normalized along the axes 1 and 3, times `gamma` plus `beta`, which have as

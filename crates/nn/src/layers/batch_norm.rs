@@ -5,9 +5,10 @@ use tensor::{Error, Integer, Result, Shape, Tensor, no_record, normalize_axis};
 
 use super::affine::{Affine, AffineOptions, affine_options};
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{check_mask, refused, step_by_step};
-use crate::weights::{Draw, Weights, check_input};
+use crate::input_checks::check_input;
+use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::{check_mask, refuse_mask};
 
 /// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
 /// `(x - mean) / √(variance + epsilon) · gamma + beta`.
@@ -42,11 +43,11 @@ pub struct BatchNorm {
     epsilon: f64,
     unbiased: bool,
     affine: AffineOptions,
-    weights: Weights<Parts>,
+    weights: LazyWeights<BatchNormWeights>,
 }
 
 #[derive(Debug)]
-struct Parts {
+struct BatchNormWeights {
     affine: Affine,
     moving_mean: Variable,
     moving_variance: Variable,
@@ -63,7 +64,7 @@ impl Default for BatchNorm {
             epsilon: 1e-3,
             unbiased: false,
             affine: AffineOptions::default(),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 }
@@ -71,7 +72,7 @@ impl Default for BatchNorm {
 impl BatchNorm {
     /// For so many channels.
     pub fn new(channels: usize) -> BatchNorm {
-        BatchNorm { weights: Weights::sized([channels]), ..BatchNorm::default() }
+        BatchNorm { weights: LazyWeights::sized([channels]), ..BatchNorm::default() }
     }
 
     /// Sets the axis of the channels: the last one by default, 1 where they come first. An axis that the input does not
@@ -103,16 +104,23 @@ impl BatchNorm {
         BatchNorm { unbiased: true, ..self }
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Parts> {
-        let affine = Affine::new(&self.affine, sizes, draw)?;
-        let moving_mean = draw.state("moving_mean", &Initializer::Zeros, sizes)?;
-        let moving_variance = draw.state("moving_variance", &Initializer::Ones, sizes)?;
-        Ok(Parts { affine, moving_mean, moving_variance })
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<BatchNormWeights> {
+        let affine = Affine::new(&self.affine, sizes, builder)?;
+        let moving_mean = builder.state("moving_mean", &Initializer::Zeros, sizes)?;
+        let moving_variance = builder.state("moving_variance", &Initializer::Ones, sizes)?;
+        Ok(BatchNormWeights { affine, moving_mean, moving_variance })
     }
 
     /// Moves the running mean and variance towards those of a batch of `count` elements a channel,
     /// unless these are not finite: the running ones would never be again.
-    fn update(&self, parts: &Parts, input: &Tensor, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
+    fn update(
+        &self,
+        parts: &BatchNormWeights,
+        input: &Tensor,
+        mean: &Tensor,
+        variance: &Tensor,
+        count: usize,
+    ) -> Result<()> {
         no_record(|| {
             let count = count as f64;
             let unbiased = if self.unbiased { Some(variance.try_mul(count / (count - 1.0))?) } else { None };
@@ -146,7 +154,7 @@ fn too_large(input: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<()> {
     Err(Error::argument("batch_norm", message))
 }
 
-impl Parts {
+impl BatchNormWeights {
     fn is_frozen(&self) -> bool {
         let mut weights = [&self.affine.gamma, &self.affine.beta].into_iter().flatten().peekable();
         weights.peek().is_some() && weights.all(|weight| !weight.is_trainable())
@@ -165,7 +173,7 @@ impl BatchNorm {
             return Err(Error::argument("batch_norm", message));
         }
         let channels = input.shape()[axis];
-        let parts = self.weights.of("batch_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
+        let parts = self.weights.get("batch_norm", input, &[channels], |sizes, builder| self.build(sizes, builder))?;
         let (before, after) = (&input.shape()[..axis], &input.shape()[axis + 1..]);
         let [rows, columns]: [usize; 2] = [before, after].map(|axes| axes.iter().product());
         if mode == Mode::Training && !parts.is_frozen() {
@@ -202,13 +210,13 @@ impl Layer for BatchNorm {
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let Some(mask) = mask.filter(|_| mode == Mode::Training) else {
-            return step_by_step(self, input, mask, mode);
+            return forward_per_step(self, input, mask, mode);
         };
         check_input("batch_norm", input, 3, "[batch, steps, …, channels]")?;
         check_mask("batch_norm", mask, input)?;
         let axis = self.channel_axis(input)?;
         if axis < 2 {
-            return refused("batch_norm", "the channels stand before the steps");
+            return refuse_mask("batch_norm", "the channels stand before the steps");
         }
         let kept = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(&input.shape()[2..]).copied().collect();
@@ -217,7 +225,7 @@ impl Layer for BatchNorm {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(parts) = self.weights.known("batch_norm", |sizes, draw| self.build(sizes, draw)) {
+        if let Some(parts) = self.weights.get_if_sized("batch_norm", |sizes, builder| self.build(sizes, builder)) {
             parts.affine.visit(visitor);
             visitor.state("moving_mean", &parts.moving_mean);
             visitor.state("moving_variance", &parts.moving_variance);

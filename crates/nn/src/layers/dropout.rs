@@ -43,7 +43,7 @@ impl Layer for Dropout {
     #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_rate("dropout", self.rate, input)?;
-        dropped(input, input.shape(), self.rate, &self.random, mode)
+        apply_dropout(input, input.shape(), self.rate, &self.random, mode)
     }
 
     parts!(random);
@@ -65,7 +65,13 @@ pub(super) fn check_rate(kind: &str, rate: f64, input: &Tensor) -> Result<()> {
 }
 
 /// The input with zeros where draws of this shape, which broadcasts to the input's, say so.
-pub(super) fn dropped(input: &Tensor, shape: &Shape, rate: f64, random: &RandomStream, mode: Mode) -> Result<Tensor> {
+pub(super) fn apply_dropout(
+    input: &Tensor,
+    shape: &Shape,
+    rate: f64,
+    random: &RandomStream,
+    mode: Mode,
+) -> Result<Tensor> {
     if mode == Mode::Inference || rate == 0.0 {
         return Ok(input.clone());
     }

@@ -3,9 +3,10 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions, affine_options};
-use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{refused, step_by_step};
-use crate::weights::{Draw, Weights, check_input};
+use crate::input_checks::check_input;
+use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::refuse_mask;
 
 /// Each sample's last axes brought to mean 0 and variance 1, times `gamma` plus `beta` (Ba et al.
 /// 2016): `(x - mean) / √(variance + epsilon) · gamma + beta`.
@@ -27,7 +28,7 @@ pub struct LayerNorm {
     trailing: usize,
     epsilon: f64,
     affine: AffineOptions,
-    weights: Weights<Affine>,
+    weights: LazyWeights<Affine>,
 }
 
 affine_options!(LayerNorm);
@@ -35,7 +36,7 @@ affine_options!(LayerNorm);
 impl Default for LayerNorm {
     /// For the last axis of whatever the first input will be.
     fn default() -> Self {
-        let weights = Weights::unsized_yet();
+        let weights = LazyWeights::deferred();
         LayerNorm { trailing: 1, epsilon: 1e-3, affine: AffineOptions::default(), weights }
     }
 }
@@ -49,11 +50,11 @@ impl LayerNorm {
     /// For several last axes together, of these sizes, which are also those of the weights.
     pub fn over(sizes: impl Into<Shape>) -> LayerNorm {
         let sizes = sizes.into();
-        LayerNorm { trailing: sizes.rank(), weights: Weights::sized(sizes), ..LayerNorm::default() }
+        LayerNorm { trailing: sizes.rank(), weights: LazyWeights::sized(sizes), ..LayerNorm::default() }
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Affine> {
-        Affine::new(&self.affine, sizes, draw)
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Affine> {
+        Affine::new(&self.affine, sizes, builder)
     }
 }
 
@@ -65,7 +66,7 @@ impl Layer for LayerNorm {
         }
         check_input("layer_norm", input, self.trailing, "those to normalize")?;
         let sizes = &input.shape()[input.rank() - self.trailing..];
-        let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;
+        let affine = self.weights.get("layer_norm", input, sizes, |sizes, builder| self.build(sizes, builder))?;
         let samples = input.shape()[..input.rank() - self.trailing].iter().product();
         let features = sizes.iter().product();
         let grouped = input.reshape([samples, 1, 1, features])?;
@@ -76,13 +77,13 @@ impl Layer for LayerNorm {
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         if mask.is_some() && self.trailing + 2 > input.rank() {
-            return refused("layer_norm", "mean and variance are over several steps");
+            return refuse_mask("layer_norm", "mean and variance are over several steps");
         }
-        step_by_step(self, input, mask, mode)
+        forward_per_step(self, input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(affine) = self.weights.known("layer_norm", |sizes, draw| self.build(sizes, draw)) {
+        if let Some(affine) = self.weights.get_if_sized("layer_norm", |sizes, builder| self.build(sizes, builder)) {
             affine.visit(visitor);
         }
     }

@@ -3,7 +3,7 @@
 use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
-use super::recurrent::{Recurrent, RecurrentCell, Step};
+use super::recurrent::{CellStep, Recurrent, RecurrentCell};
 use crate::activation::Activation;
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
@@ -62,7 +62,7 @@ impl RecurrentCell for LstmCell {
     const GATES: usize = 4;
     const STATES: usize = 2;
 
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>> {
         let product = step.product(&step.states[0], 0..4)?;
         let (activation, gate) = (step.activation, self.recurrent_activation);
         Cell::Lstm.step(step.input, &product, step.states, &|x| activation.apply(x), &|x| gate.apply(x))

@@ -2,9 +2,9 @@
 
 use tensor::{Result, Tensor};
 
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode};
 use crate::mask::check_mask;
-use crate::weights::check_input;
 
 /// Leaves out steps of sequences all of whose features are one value, such as those that pad shorter sequences to the
 /// length of the longest, as Keras' layer: they become 0, and the layers after it in a

@@ -7,10 +7,11 @@ use super::dropout::Dropout;
 use super::linear::{Linear, with_bias};
 use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{check_mask, silenced_by};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::{check_mask, zero_if_masked};
 use crate::weight::{WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
 
 /// Attention with several heads (Vaswani et al. 2017): queries, keys and values are projected for
 /// each head, the heads' results put side by side and projected again. Weights are laid out as in
@@ -49,7 +50,7 @@ pub struct MultiHeadAttention {
     kernel: WeightOptions,
     bias: Option<WeightOptions>,
     /// For the widths of query, value and key.
-    weights: Weights<Projections>,
+    weights: LazyWeights<Projections>,
 }
 
 #[derive(Debug)]
@@ -67,7 +68,11 @@ struct Projection(Linear);
 impl MultiHeadAttention {
     /// Heads among which queries, keys and values of one width are divided.
     pub fn new(width: usize, heads: usize) -> MultiHeadAttention {
-        MultiHeadAttention { key_dim: None, weights: Weights::sized([width; 3]), ..MultiHeadAttention::heads(heads, 0) }
+        MultiHeadAttention {
+            key_dim: None,
+            weights: LazyWeights::sized([width; 3]),
+            ..MultiHeadAttention::heads(heads, 0)
+        }
     }
 
     /// Heads of `key_dim` numbers each, for the widths that the first inputs will have.
@@ -80,7 +85,7 @@ impl MultiHeadAttention {
             dropout: Dropout::new(0.0),
             kernel: Initializer::GlorotUniform.into(),
             bias: Some(Initializer::Zeros.into()),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 
@@ -133,7 +138,7 @@ impl MultiHeadAttention {
             return Err(Error::shape(kind, value.shape(), message));
         }
         let widths = [query, value, key].map(|input| input.shape()[input.rank() - 1]);
-        let projections = self.weights.of(kind, query, &widths, |widths, draw| self.build(widths, draw))?;
+        let projections = self.weights.get(kind, query, &widths, |widths, builder| self.build(widths, builder))?;
         // Some steps may have no part in the result; what stands in them must not reach the gradients of the weights.
         let partial = mask.is_some() || self.causal && query.shape()[1] != key.shape()[1];
         let [mut queries, values, mut keys] = [
@@ -180,7 +185,7 @@ impl MultiHeadAttention {
         }
     }
 
-    fn build(&self, widths: &[usize], draw: &mut Draw) -> Result<Projections> {
+    fn build(&self, widths: &[usize], builder: &mut WeightBuilder) -> Result<Projections> {
         let &[query, value, key] = widths else { unreachable!("three widths are stated") };
         let heads = self.heads;
         let size = match self.key_dim {
@@ -197,8 +202,8 @@ impl MultiHeadAttention {
         }
         let mut projection = |name: &str, kernel: [usize; 3], bias: &[usize], fans: [usize; 2]| -> Result<Projection> {
             let path = |weight: &str| format!("{name}.{weight}");
-            let kernel = draw.weight_with_fans(&path("kernel"), &self.kernel, kernel, fans)?;
-            Ok(Projection(Linear { kernel, bias: draw.optional(&path("bias"), &self.bias, bias)? }))
+            let kernel = builder.weight_with_fans(&path("kernel"), &self.kernel, kernel, fans)?;
+            Ok(Projection(Linear { kernel, bias: builder.optional_weight(&path("bias"), &self.bias, bias)? }))
         };
         // One that is too large stays so, for the initializer to refuse.
         let all = heads.saturating_mul(size);
@@ -263,13 +268,13 @@ impl Layer for MultiHeadAttention {
     /// Steps that the mask leaves out are not attended to, and attend to others as if they were 0.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let input = &silenced_by("multi_head_attention", input, mask)?;
+        let input = &zero_if_masked("multi_head_attention", input, mask)?;
         let keys = mask.map(|mask| mask_of_keys("multi_head_attention", mask, input)).transpose()?;
         Ok((self.attend(input, input, input, keys.as_ref(), mode)?, mask.cloned()))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        let weights = self.weights.known("multi_head_attention", |widths, draw| self.build(widths, draw));
+        let weights = self.weights.get_if_sized("multi_head_attention", |widths, builder| self.build(widths, builder));
         if let Some(Projections { query, key, value, output }) = weights {
             for (name, projection) in [("query", query), ("key", key), ("value", value), ("output", output)] {
                 visitor.group(name, |visitor| projection.0.visit(visitor));

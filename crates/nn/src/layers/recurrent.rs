@@ -8,12 +8,13 @@ use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::activation::Activation;
 use crate::initializers::Initializer;
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::layers::dropout::{check_rate, dropped};
-use crate::mask::silenced_by;
+use crate::layers::dropout::{apply_dropout, check_rate};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::zero_if_masked;
 use crate::stream::RandomStream;
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
 
 /// What one step of a recurrent layer computes; [`Recurrent`] does the rest.
 pub trait RecurrentCell: Clone + Debug + Send + Sync + 'static {
@@ -30,7 +31,7 @@ pub trait RecurrentCell: Clone + Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Those of the operations in it.
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>>;
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>>;
 
     /// The cell for which one operation goes through all steps, if with this activation of the output
     /// there is one; without, [`RecurrentCell::step`] is called for each.
@@ -56,7 +57,7 @@ pub trait RecurrentCell: Clone + Debug + Send + Sync + 'static {
 
 /// What a cell sees of one step.
 #[derive(Debug)]
-pub struct Step<'a> {
+pub struct CellStep<'a> {
     /// The step's input times the kernel, with the bias, `[batch, gates · units]`.
     pub input: &'a Tensor,
     /// The states before, each `[batch, units]`.
@@ -78,7 +79,7 @@ struct GateDropout {
     kernel: Tensor,
 }
 
-impl Step<'_> {
+impl CellStep<'_> {
     /// The product of a state, or what a cell makes of it, with the recurrent kernel's columns for some
     /// gates, side by side; in training with recurrent dropout.
     ///
@@ -137,7 +138,7 @@ pub struct Recurrent<C> {
     kernel: WeightOptions,
     recurrent_kernel: WeightOptions,
     bias: Option<WeightOptions>,
-    weights: Weights<Kernels>,
+    weights: LazyWeights<Kernels>,
 }
 
 #[derive(Debug)]
@@ -150,7 +151,7 @@ struct Kernels {
 impl<C: RecurrentCell + Default> Recurrent<C> {
     /// A layer from `inputs` numbers a step to `units`.
     pub fn new(inputs: usize, units: usize) -> Recurrent<C> {
-        Recurrent { weights: Weights::sized([inputs]), ..Recurrent::units(units) }
+        Recurrent { weights: LazyWeights::sized([inputs]), ..Recurrent::units(units) }
     }
 
     /// A layer of `units` outputs that takes the number of features from the first input.
@@ -168,7 +169,7 @@ impl<C: RecurrentCell + Default> Recurrent<C> {
             kernel: Initializer::GlorotUniform.into(),
             recurrent_kernel: Initializer::Orthogonal { gain: 1.0 }.into(),
             bias: Some(Initializer::Zeros.into()),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 }
@@ -222,7 +223,7 @@ impl<C: RecurrentCell> Recurrent<C> {
 
     /// The same layer with another cell and weights of its own.
     pub(super) fn with_cell(self, cell: C) -> Self {
-        Recurrent { cell, weights: self.weights.anew(), ..self }
+        Recurrent { cell, weights: self.weights.uninitialized(), ..self }
     }
 
     /// The same layer in the other direction, with weights of its own.
@@ -240,7 +241,7 @@ impl<C: RecurrentCell> Recurrent<C> {
             kernel: self.kernel.clone(),
             recurrent_kernel: self.recurrent_kernel.clone(),
             bias: self.bias.clone(),
-            weights: self.weights.anew(),
+            weights: self.weights.uninitialized(),
         }
     }
 
@@ -278,11 +279,11 @@ impl<C: RecurrentCell> Recurrent<C> {
         if time == 0 {
             return Err(Error::shape(C::NAME, input.shape(), "needs at least one step"));
         }
-        let kernels = self.weights.of(C::NAME, input, &[features], |sizes, draw| self.build(sizes, draw))?;
+        let kernels = self.weights.get(C::NAME, input, &[features], |sizes, builder| self.build(sizes, builder))?;
         let states = self.initial_states(input, batch, states)?;
         [self.dropout, self.recurrent_dropout].into_iter().try_for_each(|rate| check_rate(C::NAME, rate, input))?;
-        let input = silenced_by(C::NAME, input, mask)?;
-        let input = dropped(&input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
+        let input = zero_if_masked(C::NAME, input, mask)?;
+        let input = apply_dropout(&input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
 
         // One product for the inputs of all steps.
         let bias = kernels.bias.as_ref().map(|bias| bias.value());
@@ -338,16 +339,16 @@ impl<C: RecurrentCell> Recurrent<C> {
             Mode::Training if self.recurrent_dropout > 0.0 => {
                 let ones = states[0].ones_like();
                 let gate = |kernel: Tensor| {
-                    let factor = dropped(&ones, ones.shape(), self.recurrent_dropout, &self.random, mode)?;
+                    let factor = apply_dropout(&ones, ones.shape(), self.recurrent_dropout, &self.random, mode)?;
                     Ok(GateDropout { factor, kernel })
                 };
-                Some(kernel.split_equal(C::GATES, -1)?.into_iter().map(gate).collect::<Result<Vec<_>>>()?)
+                Some(kernel.chunk(C::GATES, -1)?.into_iter().map(gate).collect::<Result<Vec<_>>>()?)
             }
             _ => None,
         };
         let dropout = dropout.as_deref();
         unroll(C::NAME, projected, states, mask, self.go_backwards, |_, input, states| {
-            self.cell.step(&Step { input, states, bias, activation: self.activation, kernel, dropout })
+            self.cell.step(&CellStep { input, states, bias, activation: self.activation, kernel, dropout })
         })
     }
 
@@ -367,18 +368,18 @@ impl<C: RecurrentCell> Recurrent<C> {
         Ok(states.iter().map(|&state| state.clone()).collect())
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Kernels> {
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Kernels> {
         if self.units == 0 {
             return Err(Error::argument(C::NAME, "the number of units is 0; it must be at least 1"));
         }
         // One that is too large stays so, for the initializer to refuse.
         let wide = self.units.saturating_mul(C::GATES);
-        let kernel = draw.weight("kernel", &self.kernel, [sizes[0], wide])?;
-        let recurrent_kernel = draw.weight("recurrent_kernel", &self.recurrent_kernel, [self.units, wide])?;
+        let kernel = builder.weight("kernel", &self.kernel, [sizes[0], wide])?;
+        let recurrent_kernel = builder.weight("recurrent_kernel", &self.recurrent_kernel, [self.units, wide])?;
         let bias = match &self.bias {
             Some(options) => {
                 let shape = if self.cell.has_recurrent_bias() { Shape::from([2, wide]) } else { Shape::from([wide]) };
-                let drawn = draw.weight("bias", options, shape)?;
+                let drawn = builder.weight("bias", options, shape)?;
                 drawn.assign(self.cell.first_bias(drawn.value(), self.units)?)?;
                 Some(drawn)
             }
@@ -411,7 +412,7 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(kernels) = self.weights.known(C::NAME, |sizes, draw| self.build(sizes, draw)) {
+        if let Some(kernels) = self.weights.get_if_sized(C::NAME, |sizes, builder| self.build(sizes, builder)) {
             visitor.weight("kernel", &kernels.kernel);
             visitor.weight("recurrent_kernel", &kernels.recurrent_kernel);
             if let Some(bias) = &kernels.bias {

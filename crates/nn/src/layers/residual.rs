@@ -3,7 +3,7 @@
 use tensor::{Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 use crate::nesting::nested;
 use crate::parts;
 
@@ -45,7 +45,7 @@ impl Layer for Residual {
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let input = &silenced_by("residual", input, mask)?;
+        let input = &zero_if_masked("residual", input, mask)?;
         let (output, after) = self.layer.call_masked("layer", input, mask, mode)?;
         let sum = match &self.shortcut {
             Some(shortcut) => shortcut.call_masked("shortcut", input, mask, mode)?.0.try_add(output)?,

@@ -2,8 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
+use crate::input_checks::sequence_sizes;
 use crate::layer::{Layer, Mode};
-use crate::weights::steps;
 
 /// Turns pairs of numbers by angles that grow with the position, so that the product of a query and a
 /// key depends on their distance (Su et al. 2021). Number `i` of the first half of the last axis and
@@ -41,14 +41,14 @@ impl RotaryEncoding {
 impl Layer for RotaryEncoding {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        let [time, width] = steps("rotary_encoding", input)?;
+        let [time, width] = sequence_sizes("rotary_encoding", input)?;
         if width % 2 != 0 {
             return Err(Error::shape("rotary_encoding", input.shape(), format!("the width {width} must be even")));
         }
         let half = width / 2;
         let angles = angles(time, half, self.base, "rotary_encoding")?;
         let (sine, cosine) = (angles.sin().cast(input.dtype()), angles.cos().cast(input.dtype()));
-        let halves = input.split_equal(2, -1)?;
+        let halves = input.split([half; 2], -1)?;
         let (a, b) = (&halves[0], &halves[1]);
         let turned_a = a.try_mul(&cosine)?.try_sub(b.try_mul(&sine)?)?;
         let turned_b = b.try_mul(&cosine)?.try_add(a.try_mul(&sine)?)?;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Seen, Visitor, each_new_weight};
+use crate::layer::{Layer, Mode, Visitor, each_weight};
 use crate::nesting::nested;
-use crate::summary::without_shapes;
+use crate::summary::write_without_shapes;
+use crate::variable_set::VariableSet;
 
 /// Layers each of which takes the output of the one before.
 ///
@@ -32,16 +33,16 @@ use crate::summary::without_shapes;
 /// ```
 #[derive(Default)]
 pub struct Sequential {
-    layers: Vec<Entry>,
+    layers: Vec<NamedLayer>,
     /// The names that are taken, each with the number to try first for the next layer that is given it.
     names: HashMap<String, usize>,
     /// The weights that were there, and named, when their layers were added.
-    seen: Seen,
+    seen: VariableSet,
     /// Whether all weights have been told their paths; some are made at the first call.
     named: AtomicBool,
 }
 
-struct Entry {
+struct NamedLayer {
     name: String,
     layer: Box<dyn Layer>,
 }
@@ -77,12 +78,12 @@ impl Sequential {
     /// Puts one more layer at the end, named as by [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
         let (name, layer) = (self.unique(&name.replace('.', "_")), nested(layer));
-        each_new_weight(
+        each_weight(
             &mut self.seen,
             |visitor| visitor.layer(&name, &*layer),
             |path, weight| drop(weight.clone().named(path)),
         );
-        self.layers.push(Entry { name, layer });
+        self.layers.push(NamedLayer { name, layer });
         self.named = AtomicBool::new(false);
     }
 
@@ -98,7 +99,7 @@ impl Sequential {
 
     /// The layers with their names, in order.
     pub fn layers(&self) -> impl Iterator<Item = (&str, &dyn Layer)> {
-        self.layers.iter().map(|entry| (entry.name.as_str(), &*entry.layer))
+        self.layers.iter().map(|named| (named.name.as_str(), &*named.layer))
     }
 
     /// The layer of this name.
@@ -115,13 +116,13 @@ impl Sequential {
     /// What some of the layers, one after the other, make of an input with a mask.
     fn run_all(
         &self,
-        layers: &[Entry],
+        layers: &[NamedLayer],
         input: Tensor,
         mask: Option<Tensor>,
         mode: Mode,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let run = |(x, mask): (Tensor, Option<Tensor>), entry: &Entry| {
-            entry.layer.call_masked(&entry.name, &x, mask.as_ref(), mode)
+        let run = |(x, mask): (Tensor, Option<Tensor>), named: &NamedLayer| {
+            named.layer.call_masked(&named.name, &x, mask.as_ref(), mode)
         };
         let output = layers.iter().try_fold((input, mask), run)?;
         if !self.named.load(Relaxed) {
@@ -147,7 +148,7 @@ impl Sequential {
     }
 }
 
-impl Entry {
+impl NamedLayer {
     fn describe(&self) -> String {
         format!("{} ({})", self.name, self.layer.describe())
     }
@@ -179,8 +180,8 @@ impl Layer for Sequential {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        for entry in &self.layers {
-            visitor.layer(&entry.name, &*entry.layer);
+        for named in &self.layers {
+            visitor.layer(&named.name, &*named.layer);
         }
     }
 }
@@ -188,13 +189,13 @@ impl Layer for Sequential {
 /// The table of [`Layer::summary`], with `?` for shapes.
 impl fmt::Display for Sequential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        without_shapes(self, self.layers(), f)
+        write_without_shapes(self, self.layers(), f)
     }
 }
 
 impl fmt::Debug for Sequential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.layers.iter().map(Entry::describe)).finish()
+        f.debug_list().entries(self.layers.iter().map(NamedLayer::describe)).finish()
     }
 }
 

@@ -12,45 +12,45 @@ use crate::parts;
 /// A part of a block with what surrounds it: normalization before or after, dropout, and the way
 /// around it.
 #[derive(Debug)]
-pub(super) struct Around {
+pub(super) struct SublayerConnection {
     norm: LayerNorm,
     dropout: Dropout,
 }
 
 /// Where a block normalizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum NormPlacement {
     /// `x + part(norm(x))`.
-    Before,
+    Pre,
     /// `norm(x + part(x))`.
-    After,
+    Post,
 }
 
-impl Around {
-    pub(super) fn new(width: usize) -> Around {
-        Around { norm: LayerNorm::new(width).epsilon(1e-5), dropout: Dropout::new(0.0) }
+impl SublayerConnection {
+    pub(super) fn new(width: usize) -> SublayerConnection {
+        SublayerConnection { norm: LayerNorm::new(width).epsilon(1e-5), dropout: Dropout::new(0.0) }
     }
 
-    pub(super) fn dropout(self, rate: f64) -> Around {
-        Around { dropout: Dropout::new(rate), ..self }
+    pub(super) fn dropout(self, rate: f64) -> SublayerConnection {
+        SublayerConnection { dropout: Dropout::new(rate), ..self }
     }
 
-    pub(super) fn epsilon(self, epsilon: f64) -> Around {
-        Around { norm: self.norm.epsilon(epsilon), ..self }
+    pub(super) fn epsilon(self, epsilon: f64) -> SublayerConnection {
+        SublayerConnection { norm: self.norm.epsilon(epsilon), ..self }
     }
 
     /// The block's output after this part, which shows the norm as `name`.
     pub(super) fn apply(
         &self,
         name: &str,
-        place: Place,
+        norm_placement: NormPlacement,
         x: &Tensor,
         mode: Mode,
         part: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        match place {
-            Place::Before => x.try_add(self.dropout.forward(&part(&self.norm.call(name, x, mode)?)?, mode)?),
-            Place::After => self.norm.call(name, &x.try_add(self.dropout.forward(&part(x)?, mode)?)?, mode),
+        match norm_placement {
+            NormPlacement::Pre => x.try_add(self.dropout.forward(&part(&self.norm.call(name, x, mode)?)?, mode)?),
+            NormPlacement::Post => self.norm.call(name, &x.try_add(self.dropout.forward(&part(x)?, mode)?)?, mode),
         }
     }
 

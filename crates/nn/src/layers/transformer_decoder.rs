@@ -3,10 +3,10 @@
 use tensor::{Error, Result, Tensor};
 
 use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
-use super::transformer::{Around, FeedForward, Place};
+use super::transformer::{FeedForward, NormPlacement, SublayerConnection};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
 /// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to what
 /// the encoder gives, and two dense layers, each with a way around it and a normalization.
@@ -32,13 +32,13 @@ use crate::mask::silenced_by;
 #[derive(Debug)]
 pub struct TransformerDecoder {
     sizes: [usize; 3],
-    place: Place,
+    norm_placement: NormPlacement,
     attention: MultiHeadAttention,
-    around_attention: Around,
+    attention_connection: SublayerConnection,
     cross_attention: MultiHeadAttention,
-    around_cross_attention: Around,
+    cross_attention_connection: SublayerConnection,
     feedforward: FeedForward,
-    around_feedforward: Around,
+    feedforward_connection: SublayerConnection,
 }
 
 impl TransformerDecoder {
@@ -47,20 +47,20 @@ impl TransformerDecoder {
     pub fn new(width: usize, heads: usize, inner: usize) -> TransformerDecoder {
         TransformerDecoder {
             sizes: [width, heads, inner],
-            place: Place::After,
+            norm_placement: NormPlacement::Post,
             attention: MultiHeadAttention::new(width, heads).causal(),
-            around_attention: Around::new(width),
+            attention_connection: SublayerConnection::new(width),
             cross_attention: MultiHeadAttention::new(width, heads),
-            around_cross_attention: Around::new(width),
+            cross_attention_connection: SublayerConnection::new(width),
             feedforward: FeedForward::new(width, inner),
-            around_feedforward: Around::new(width),
+            feedforward_connection: SublayerConnection::new(width),
         }
     }
 
     /// Normalizes before each part rather than after it.
     #[must_use]
     pub fn norm_first(self) -> TransformerDecoder {
-        TransformerDecoder { place: Place::Before, ..self }
+        TransformerDecoder { norm_placement: NormPlacement::Pre, ..self }
     }
 
     /// Sets the activation between the dense layers; ReLU by default.
@@ -74,10 +74,10 @@ impl TransformerDecoder {
     pub fn dropout(self, rate: f64) -> TransformerDecoder {
         TransformerDecoder {
             attention: self.attention.dropout(rate),
-            around_attention: self.around_attention.dropout(rate),
+            attention_connection: self.attention_connection.dropout(rate),
             cross_attention: self.cross_attention.dropout(rate),
-            around_cross_attention: self.around_cross_attention.dropout(rate),
-            around_feedforward: self.around_feedforward.dropout(rate),
+            cross_attention_connection: self.cross_attention_connection.dropout(rate),
+            feedforward_connection: self.feedforward_connection.dropout(rate),
             ..self
         }
     }
@@ -86,9 +86,9 @@ impl TransformerDecoder {
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> TransformerDecoder {
         TransformerDecoder {
-            around_attention: self.around_attention.epsilon(epsilon),
-            around_cross_attention: self.around_cross_attention.epsilon(epsilon),
-            around_feedforward: self.around_feedforward.epsilon(epsilon),
+            attention_connection: self.attention_connection.epsilon(epsilon),
+            cross_attention_connection: self.cross_attention_connection.epsilon(epsilon),
+            feedforward_connection: self.feedforward_connection.epsilon(epsilon),
             ..self
         }
     }
@@ -121,8 +121,8 @@ impl TransformerDecoder {
     ) -> Result<Tensor> {
         let keys =
             |mask: Option<&Tensor>, of| mask.map(|mask| mask_of_keys("transformer_decoder", mask, of)).transpose();
-        let sequence = &silenced_by("transformer_decoder", sequence, mask)?;
-        let encoded = &silenced_by("transformer_decoder", encoded, encoded_mask)?;
+        let sequence = &zero_if_masked("transformer_decoder", sequence, mask)?;
+        let encoded = &zero_if_masked("transformer_decoder", encoded, encoded_mask)?;
         let (keys, encoded_keys) = (keys(mask, sequence)?, keys(encoded_mask, encoded)?);
         self.run(sequence, encoded, encoded_keys.as_ref(), keys.as_ref(), mode)
     }
@@ -136,16 +136,22 @@ impl TransformerDecoder {
         mask: Option<&Tensor>,
         mode: Mode,
     ) -> Result<Tensor> {
-        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+        let attended = self.attention_connection.apply("attention_norm", self.norm_placement, input, mode, |x| {
             let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(mask).collect();
             self.attention.call_many("attention", &inputs, mode)
         })?;
-        let attended = self.around_cross_attention.apply("cross_attention_norm", self.place, &attended, mode, |x| {
-            let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(cross_mask).collect();
-            self.cross_attention.call_many("cross_attention", &inputs, mode)
-        })?;
+        let attended = self.cross_attention_connection.apply(
+            "cross_attention_norm",
+            self.norm_placement,
+            &attended,
+            mode,
+            |x| {
+                let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(cross_mask).collect();
+                self.cross_attention.call_many("cross_attention", &inputs, mode)
+            },
+        )?;
         let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
-        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+        self.feedforward_connection.apply("feedforward_norm", self.norm_placement, &attended, mode, feedforward)
     }
 }
 
@@ -172,11 +178,11 @@ impl Layer for TransformerDecoder {
 
     fn visit(&self, visitor: &mut Visitor) {
         visitor.layer("attention", &self.attention);
-        self.around_attention.visit("attention_norm", "attention_dropout", visitor);
+        self.attention_connection.visit("attention_norm", "attention_dropout", visitor);
         visitor.layer("cross_attention", &self.cross_attention);
-        self.around_cross_attention.visit("cross_attention_norm", "cross_attention_dropout", visitor);
+        self.cross_attention_connection.visit("cross_attention_norm", "cross_attention_dropout", visitor);
         visitor.layer("feedforward", &self.feedforward);
-        self.around_feedforward.visit("feedforward_norm", "feedforward_dropout", visitor);
+        self.feedforward_connection.visit("feedforward_norm", "feedforward_dropout", visitor);
     }
 
     fn describe(&self) -> String {

@@ -4,10 +4,10 @@ use tensor::{Error, Result, Tensor};
 
 use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
 use super::rotary_encoding::RotaryEncoding;
-use super::transformer::{Around, FeedForward, Place};
+use super::transformer::{FeedForward, NormPlacement, SublayerConnection};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
 /// A block of a transformer's encoder (Vaswani et al. 2017): self-attention and two dense layers,
 /// each with a way around it and a normalization. With [`TransformerEncoder::causal`] it is also the
@@ -33,11 +33,11 @@ use crate::mask::silenced_by;
 #[derive(Debug)]
 pub struct TransformerEncoder {
     sizes: [usize; 3],
-    place: Place,
+    norm_placement: NormPlacement,
     attention: MultiHeadAttention,
-    around_attention: Around,
+    attention_connection: SublayerConnection,
     feedforward: FeedForward,
-    around_feedforward: Around,
+    feedforward_connection: SublayerConnection,
 }
 
 impl TransformerEncoder {
@@ -46,18 +46,18 @@ impl TransformerEncoder {
     pub fn new(width: usize, heads: usize, inner: usize) -> TransformerEncoder {
         TransformerEncoder {
             sizes: [width, heads, inner],
-            place: Place::After,
+            norm_placement: NormPlacement::Post,
             attention: MultiHeadAttention::new(width, heads),
-            around_attention: Around::new(width),
+            attention_connection: SublayerConnection::new(width),
             feedforward: FeedForward::new(width, inner),
-            around_feedforward: Around::new(width),
+            feedforward_connection: SublayerConnection::new(width),
         }
     }
 
     /// Normalizes before each part rather than after it.
     #[must_use]
     pub fn norm_first(self) -> TransformerEncoder {
-        TransformerEncoder { place: Place::Before, ..self }
+        TransformerEncoder { norm_placement: NormPlacement::Pre, ..self }
     }
 
     /// Sets the activation between the dense layers; ReLU by default.
@@ -83,8 +83,8 @@ impl TransformerEncoder {
     pub fn dropout(self, rate: f64) -> TransformerEncoder {
         TransformerEncoder {
             attention: self.attention.dropout(rate),
-            around_attention: self.around_attention.dropout(rate),
-            around_feedforward: self.around_feedforward.dropout(rate),
+            attention_connection: self.attention_connection.dropout(rate),
+            feedforward_connection: self.feedforward_connection.dropout(rate),
             ..self
         }
     }
@@ -93,8 +93,8 @@ impl TransformerEncoder {
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> TransformerEncoder {
         TransformerEncoder {
-            around_attention: self.around_attention.epsilon(epsilon),
-            around_feedforward: self.around_feedforward.epsilon(epsilon),
+            attention_connection: self.attention_connection.epsilon(epsilon),
+            feedforward_connection: self.feedforward_connection.epsilon(epsilon),
             ..self
         }
     }
@@ -117,18 +117,18 @@ impl Layer for TransformerEncoder {
                 return Err(Error::argument("transformer_encoder", message));
             }
         };
-        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+        let attended = self.attention_connection.apply("attention_norm", self.norm_placement, input, mode, |x| {
             let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(mask).collect();
             self.attention.call_many("attention", &inputs, mode)
         })?;
         let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
-        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+        self.feedforward_connection.apply("feedforward_norm", self.norm_placement, &attended, mode, feedforward)
     }
 
     /// Steps that the mask leaves out are not attended to, and attend to others as if they were 0.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let input = &silenced_by("transformer_encoder", input, mask)?;
+        let input = &zero_if_masked("transformer_encoder", input, mask)?;
         let keys = mask.map(|mask| mask_of_keys("transformer_encoder", mask, input)).transpose()?;
         let inputs: Vec<&Tensor> = [input].into_iter().chain(&keys).collect();
         Ok((self.forward_many(&inputs, mode)?, mask.cloned()))
@@ -136,9 +136,9 @@ impl Layer for TransformerEncoder {
 
     fn visit(&self, visitor: &mut Visitor) {
         visitor.layer("attention", &self.attention);
-        self.around_attention.visit("attention_norm", "attention_dropout", visitor);
+        self.attention_connection.visit("attention_norm", "attention_dropout", visitor);
         visitor.layer("feedforward", &self.feedforward);
-        self.around_feedforward.visit("feedforward_norm", "feedforward_dropout", visitor);
+        self.feedforward_connection.visit("feedforward_norm", "feedforward_dropout", visitor);
     }
 
     fn describe(&self) -> String {

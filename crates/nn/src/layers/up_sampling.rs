@@ -3,7 +3,7 @@
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
 /// Sequences with each step repeated: `[batch, time, channels]` becomes `[batch, times · time, channels]`, as Keras'
 /// UpSampling1D.
@@ -45,7 +45,7 @@ impl Layer for UpSampling1d {
     /// A mask is repeated as the steps are.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(&silenced_by("up_sampling1d", input, mask)?, mode)?;
+        let output = self.forward(&zero_if_masked("up_sampling1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
         let [batch, time] = [0, 1].map(|axis| mask.shape()[axis]);
         let repeated = mask.expand_dims(2)?.expand([batch, time, self.times])?;

@@ -3,7 +3,7 @@
 use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
 /// A margin of zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before +
 /// time + after, channels]`.
@@ -36,7 +36,7 @@ impl Layer for ZeroPadding1d {
     /// A mask leaves the margin out.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(&silenced_by("zero_padding1d", input, mask)?, mode)?;
+        let output = self.forward(&zero_if_masked("zero_padding1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
         let wider = mask.cast(DType::U8).pad([(0, 0), self.steps], 0.0)?.cast(DType::Bool);
         Ok((output, Some(wider)))
