@@ -397,6 +397,8 @@ fn parts_shows_fields_under_their_names() {
 
 #[test]
 fn a_summary_counts_shared_layers_once() {
+    use nn::parts;
+
     struct Siamese {
         encoder: Sequential,
         head: std::sync::Arc<Dense>,

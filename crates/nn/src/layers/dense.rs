@@ -10,14 +10,14 @@ use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::check_separate_features;
 use crate::weight::{WeightOptions, weight_options};
 
-/// `activation(input · kernel + bias)`, as Keras' Dense.
+/// `activation(input · kernel + bias)`, like Keras' Dense.
 ///
 /// | | shape |
 /// |---|---|
 /// | input | `[batch, …, inputs]`, at least two axes |
 /// | output | `[batch, …, units]` |
-/// | weight `kernel` | `[inputs, units]`; Glorot uniform at first |
-/// | weight `bias` | `[units]`; zeros at first |
+/// | weight `kernel` | `[inputs, units]`; initially Glorot uniform |
+/// | weight `bias` | `[units]`; initially zeros |
 ///
 /// ```
 /// use nn::{Activation, Dense, Initializer, Layer, Mode};
@@ -41,14 +41,14 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer from `inputs` numbers to `outputs`. Its weights are drawn when they are first asked
-    /// for, from a fork of that thread's generator.
+    /// A layer with `inputs` input and `outputs` output features. The weights are initialized when they are first used,
+    /// from a fork of the calling thread's generator.
     pub fn new(inputs: usize, outputs: usize) -> Dense {
         Dense { weights: LazyWeights::sized([inputs]), ..Dense::units(outputs) }
     }
 
-    /// A layer of `units` outputs that takes the number of inputs, and its element type, from the
-    /// first input.
+    /// A layer with `units` output features. The first input determines the number of input features and the element type
+    /// of the weights.
     pub fn units(units: usize) -> Dense {
         Dense {
             units,
@@ -83,7 +83,7 @@ impl Layer for Dense {
             [_, .., width] => width,
             _ => return Err(Error::shape("dense", input.shape(), "needs at least two axes, [batch, inputs]")),
         };
-        // Of an input of another width the product tells, with both shapes.
+        // If the width of the input is wrong, the error of the product shows both shapes.
         let inputs = self.weights.sizes().map_or(width, |sizes| sizes[0]);
         let weights = self.weights.get("dense", input, &[inputs], |sizes, builder| self.build(sizes[0], builder))?;
         weights.finish(input.matmul(&weights.kernel)?, self.activation)

@@ -7,15 +7,15 @@ use super::recurrent::{CellStep, Recurrent, RecurrentCell};
 use crate::activation::Activation;
 
 /// The gated recurrent unit (Cho et al. 2014). With `x · kernel + bias₀` and `h · recurrent_kernel +
-/// bias₁` in three parts, `x₀ x₁ x₂` and `h₀ h₁ h₂`, in Keras' order:
+/// bias₁` each divided into three parts, `x₀ x₁ x₂` and `h₀ h₁ h₂`, in Keras' order:
 ///
 /// ```text
 /// z, r = sigmoid(x₀ + h₀), sigmoid(x₁ + h₁)
 /// h' = z · h + (1 - z) · tanh(x₂ + r · h₂)
 /// ```
 ///
-/// That is Keras' default, PyTorch's only form. With [`Gru::reset_before`] the gate `r` is applied to
-/// `h` before the product, as in the paper, and `bias` has one row instead of two.
+/// This is Keras' default and PyTorch's only form. With [`Gru::reset_before`] the gate `r` is applied to `h` before the
+/// product, as in the paper, and `bias` has one row instead of two.
 ///
 /// ```
 /// # use nn::{Gru, Layer, Mode};

@@ -1,4 +1,4 @@
-//! A kernel with a bias.
+//! A kernel and a bias.
 
 use tensor::{Result, Shape, Tensor};
 
@@ -7,7 +7,7 @@ use crate::layer::Visitor;
 use crate::lazy_weights::WeightBuilder;
 use crate::weight::{Weight, WeightOptions};
 
-/// The weights of a layer that is linear but for its activation.
+/// The kernel and the bias of a layer.
 #[derive(Debug)]
 pub(super) struct Linear {
     pub(super) kernel: Weight,
@@ -37,7 +37,7 @@ impl Linear {
     }
 }
 
-/// `x + bias`, or `x` if there is none.
+/// `x + bias`, or `x` without a bias.
 pub(super) fn with_bias(x: Tensor, bias: Option<&Weight>) -> Result<Tensor> {
     match bias {
         Some(bias) => x.try_add(bias),

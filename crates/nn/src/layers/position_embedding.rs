@@ -1,4 +1,4 @@
-//! Vectors for positions.
+//! Learned embeddings of positions.
 
 use tensor::{Error, Result, Tensor};
 
@@ -8,12 +8,12 @@ use crate::layer::{Layer, Mode, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::weight::{Weight, WeightOptions, weight_options};
 
-/// Adds to each step a vector that is learned for its position.
+/// Adds a learned vector for its position to each step.
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, time, width]`, at most `length` steps |
-/// | weight `embeddings` | `[length, width]`; Glorot uniform at first |
+/// | weight `embeddings` | `[length, width]`; initially Glorot uniform |
 ///
 /// ```
 /// # use nn::{Layer, Mode, PositionEmbedding};
@@ -30,12 +30,12 @@ pub struct PositionEmbedding {
 }
 
 impl PositionEmbedding {
-    /// For at most `length` steps of `width` numbers.
+    /// A layer for at most `length` steps with `width` features.
     pub fn new(length: usize, width: usize) -> PositionEmbedding {
         PositionEmbedding { weights: LazyWeights::sized([width]), ..PositionEmbedding::length(length) }
     }
 
-    /// For at most `length` steps, as wide as the first input will be.
+    /// A layer for at most `length` steps. The number of features is that of the first input.
     pub fn length(length: usize) -> PositionEmbedding {
         PositionEmbedding { length, embeddings: Initializer::GlorotUniform.into(), weights: LazyWeights::deferred() }
     }
@@ -52,7 +52,7 @@ impl Layer for PositionEmbedding {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let [time, width] = sequence_sizes("position_embedding", input)?;
         if time > self.length {
-            let message = format!("there are vectors for {} steps, not {time}", self.length);
+            let message = format!("there are embeddings for {} steps, not for {time}", self.length);
             return Err(Error::shape("position_embedding", input.shape(), message));
         }
         let table =

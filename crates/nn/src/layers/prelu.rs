@@ -1,4 +1,4 @@
-//! ReLU with slopes that are learned.
+//! ReLU with learned slopes.
 
 use tensor::{Error, IntoAxes, IntoIntegers, Result, Shape, Tensor};
 
@@ -8,12 +8,12 @@ use crate::layer::{Layer, Mode, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::weight::{Weight, WeightOptions, weight_options};
 
-/// `x` where positive, `alpha · x` elsewhere, with an `alpha` that is learned (He et al. 2015).
+/// `x` where positive, `alpha · x` elsewhere, with learned slopes `alpha` (He et al. 2015).
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, …]`, at least two axes |
-/// | weight `alpha` | that of a sample, but 1 along shared axes; zeros at first |
+/// | weight `alpha` | the shape of a sample, with size 1 along shared axes; initially zeros |
 ///
 /// ```
 /// # use nn::{Layer, Mode, PRelu};
@@ -31,20 +31,20 @@ pub struct PRelu {
 }
 
 impl Default for PRelu {
-    /// One slope for each element of a sample, of the shape that the first input will have.
+    /// One slope for each element of a sample. The shape is that of the first input.
     fn default() -> Self {
         PRelu { shared_axes: Vec::new(), alpha: Initializer::Zeros.into(), weights: LazyWeights::deferred() }
     }
 }
 
 impl PRelu {
-    /// With slopes of this shape: that of a sample, but 1 along axes to be shared.
+    /// With slopes of this shape: that of a sample, with size 1 along shared axes.
     pub fn new(sample: impl Into<Shape>) -> PRelu {
         PRelu { weights: LazyWeights::sized(sample), ..PRelu::default() }
     }
 
-    /// Shares a slope along these axes of the input, of which 0 is the batch. Slopes that exist already are created
-    /// again. An axis that the input does not have is an error of the forward pass.
+    /// Shares slopes along these axes of the input, where axis 0 is the batch. Existing slopes are discarded. The forward
+    /// pass returns an error if the input does not have the axes.
     #[must_use]
     pub fn shared_axes(self, axes: impl IntoIntegers) -> PRelu {
         PRelu { shared_axes: axes.into_integers().into_vec(), weights: self.weights.uninitialized(), ..self }
@@ -55,7 +55,10 @@ impl PRelu {
     fn sizes(&self, input: &Tensor) -> Result<Shape> {
         let shared = (&self.shared_axes).into_axes(input.rank(), "prelu")?;
         if shared.contains(&0) {
-            return Err(Error::argument("prelu", "shared axis 0 counts samples, which always share their slopes"));
+            return Err(Error::argument(
+                "prelu",
+                "shared axis 0 is the batch, whose samples always share their slopes",
+            ));
         }
         let size = |(axis, &size): (usize, &usize)| if shared.contains(&axis) { 1 } else { size };
         Ok(input.shape().iter().enumerate().skip(1).map(size).collect())

@@ -1,4 +1,4 @@
-//! A way around a layer.
+//! Residual connections.
 
 use tensor::{Result, Tensor};
 
@@ -7,8 +7,8 @@ use crate::mask::zero_if_masked;
 use crate::nesting::nested;
 use crate::parts;
 
-/// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
-/// layer(x)` where the layer changes the shape.
+/// Adds the input to the output of a layer (He et al. 2016): `x + layer(x)`, or `shortcut(x) + layer(x)` if the layer
+/// changes the shape.
 ///
 /// ```
 /// # use nn::{Activation, Dense, Layer, Mode, Residual, Sequential};
@@ -25,12 +25,12 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// The input itself added to the layer's output.
+    /// Adds the input to the output of this layer.
     pub fn new(layer: impl Layer + 'static) -> Residual {
         Residual { layer: nested(layer), shortcut: None }
     }
 
-    /// Sends the input through a layer of its own before it is added.
+    /// Sets the layer that is applied to the input before it is added.
     #[must_use]
     pub fn shortcut(self, shortcut: impl Layer + 'static) -> Residual {
         Residual { shortcut: Some(nested(shortcut)), ..self }

@@ -1,4 +1,4 @@
-//! Normalization by the root of the mean square.
+//! Normalization by the root mean square.
 
 use tensor::{Result, Tensor};
 
@@ -9,13 +9,13 @@ use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::check_separate_features;
 use crate::weight::{Weight, WeightOptions, weight_options};
 
-/// Each sample's last axis divided by the root of its mean square, times `scale` (Zhang & Sennrich
-/// 2019): `x / √(mean x² + epsilon) · scale`.
+/// Divides the last axis by its root mean square and multiplies by `scale` (Zhang & Sennrich 2019):
+/// `x / √(mean x² + epsilon) · scale`.
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, …, features]` |
-/// | weight `scale` | `[features]`; ones at first |
+/// | weight `scale` | `[features]`; initially ones |
 ///
 /// ```
 /// # use nn::{Layer, Mode, RmsNorm};
@@ -32,19 +32,19 @@ pub struct RmsNorm {
 }
 
 impl Default for RmsNorm {
-    /// For the last axis of whatever the first input will be.
+    /// A layer whose number of features is that of the first input.
     fn default() -> Self {
         RmsNorm { epsilon: 1e-6, scale: Initializer::Ones.into(), weights: LazyWeights::deferred() }
     }
 }
 
 impl RmsNorm {
-    /// For so many features on the last axis.
+    /// A layer for this number of features on the last axis.
     pub fn new(features: usize) -> RmsNorm {
         RmsNorm { weights: LazyWeights::sized([features]), ..RmsNorm::default() }
     }
 
-    /// Sets what is added to the mean square, from 0 on; 1e-6 by default, as in Keras.
+    /// Sets epsilon, which is added to the mean square, at least 0; 1e-6 by default, as in Keras.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> RmsNorm {
         RmsNorm { epsilon, ..self }

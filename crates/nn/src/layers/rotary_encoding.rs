@@ -1,13 +1,13 @@
-//! Positions as angles.
+//! Rotary encoding of positions.
 
 use tensor::{Error, Result, Tensor};
 
 use crate::input_checks::sequence_sizes;
 use crate::layer::{Layer, Mode};
 
-/// Turns pairs of numbers by angles that grow with the position, so that the product of a query and a
-/// key depends on their distance (Su et al. 2021). Number `i` of the first half of the last axis and
-/// number `i` of the second half are a pair, turned by `position · base^(-2i / width)`.
+/// Rotates pairs of features by angles proportional to the position, so that the product of a query and a key depends on
+/// their distance (Su et al. 2021). Feature `i` of the first half of the last axis and feature `i` of the second half are
+/// a pair, which is rotated by `position · base^(-2i / width)`.
 ///
 /// Input and output are `[…, time, width]` with an even width; positions count from 0.
 ///
@@ -32,7 +32,7 @@ impl Default for RotaryEncoding {
 }
 
 impl RotaryEncoding {
-    /// With another base, a positive number: the larger, the slower the last pairs turn.
+    /// With this base, a positive number: a larger base rotates the last pairs more slowly.
     pub fn with_base(base: f64) -> RotaryEncoding {
         RotaryEncoding { base }
     }
@@ -59,7 +59,7 @@ impl Layer for RotaryEncoding {
 /// `position · base^(-i / count)` for the positions below `time` and `i` below `count`, float64.
 pub(super) fn angles(time: usize, count: usize, base: f64, kind: &str) -> Result<Tensor> {
     if !(base > 0.0 && base.is_finite()) {
-        return Err(Error::argument(kind, format!("the base {base:?} must be a positive number")));
+        return Err(Error::argument(kind, format!("the base {base:?} must be positive and finite")));
     }
     let speeds: Vec<f64> = (0..count).map(|k| base.powf(-(k as f64) / count as f64)).collect();
     let positions: Tensor = (0..time).map(|position| position as f64).collect();

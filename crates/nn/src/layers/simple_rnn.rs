@@ -1,4 +1,4 @@
-//! The plain recurrent layer.
+//! The simple recurrent layer.
 
 use tensor::ops::Cell;
 use tensor::{Result, Tensor};
@@ -6,7 +6,7 @@ use tensor::{Result, Tensor};
 use super::recurrent::{CellStep, Recurrent, RecurrentCell};
 use crate::activation::Activation;
 
-/// The plain recurrent layer: `h' = tanh(x · kernel + h · recurrent_kernel + bias)` (Elman 1990).
+/// The simple recurrent layer: `h' = tanh(x · kernel + h · recurrent_kernel + bias)` (Elman 1990).
 ///
 /// ```
 /// # use nn::{Layer, Mode, SimpleRnn};

@@ -1,4 +1,4 @@
-//! Positions as sines and cosines.
+//! Sinusoidal encoding of positions.
 
 use tensor::{Error, Result, Tensor};
 
@@ -6,8 +6,8 @@ use super::rotary_encoding::angles;
 use crate::input_checks::sequence_sizes;
 use crate::layer::{Layer, Mode};
 
-/// Adds to each step numbers that tell its position (Vaswani et al. 2017): with `angle = position /
-/// 10000^(2i / width)`, its sine at place `2i` and its cosine at `2i + 1`.
+/// Adds an encoding of its position to each step (Vaswani et al. 2017): with `angle = position / 10000^(2i / width)`,
+/// feature `2i` is the sine of the angle and feature `2i + 1` the cosine.
 ///
 /// Input and output are `[batch, time, width]` with an even width.
 ///

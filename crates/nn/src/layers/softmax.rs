@@ -5,7 +5,7 @@ use tensor::{Integer, Result, Tensor, normalize_axis};
 use crate::layer::{Layer, Mode, forward_per_step};
 use crate::mask::refuse_mask;
 
-/// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
+/// `eˣ / Σ eˣ` along an axis, like Keras' layer. For the last axis there is also
 /// [`Activation::Softmax`](crate::Activation::Softmax).
 ///
 /// ```
@@ -21,7 +21,7 @@ pub struct Softmax {
 }
 
 impl Softmax {
-    /// Along this axis; from the end if negative.
+    /// Along this axis; a negative axis counts from the end.
     pub fn along(axis: impl Integer) -> Softmax {
         Softmax { axis: axis.to_isize() }
     }

@@ -1,4 +1,4 @@
-//! What the blocks of a transformer have in common.
+//! What the blocks of a transformer share.
 
 use tensor::{Result, Tensor};
 
@@ -9,20 +9,19 @@ use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::parts;
 
-/// A part of a block with what surrounds it: normalization before or after, dropout, and the way
-/// around it.
+/// The connection around a sublayer of a block: normalization before or after it, dropout, and a residual connection.
 #[derive(Debug)]
 pub(super) struct SublayerConnection {
     norm: LayerNorm,
     dropout: Dropout,
 }
 
-/// Where a block normalizes.
+/// Where a block normalizes, before or after its sublayers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NormPlacement {
-    /// `x + part(norm(x))`.
+    /// `x + sublayer(norm(x))`.
     Pre,
-    /// `norm(x + part(x))`.
+    /// `norm(x + sublayer(x))`.
     Post,
 }
 
@@ -39,18 +38,18 @@ impl SublayerConnection {
         SublayerConnection { norm: self.norm.epsilon(epsilon), ..self }
     }
 
-    /// The block's output after this part, which shows the norm as `name`.
+    /// The output of a sublayer with this connection. The normalization layer is called `name`.
     pub(super) fn apply(
         &self,
         name: &str,
-        norm_placement: NormPlacement,
+        placement: NormPlacement,
         x: &Tensor,
         mode: Mode,
-        part: impl FnOnce(&Tensor) -> Result<Tensor>,
+        sublayer: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        match norm_placement {
-            NormPlacement::Pre => x.try_add(self.dropout.forward(&part(&self.norm.call(name, x, mode)?)?, mode)?),
-            NormPlacement::Post => self.norm.call(name, &x.try_add(self.dropout.forward(&part(x)?, mode)?)?, mode),
+        match placement {
+            NormPlacement::Pre => x.try_add(self.dropout.forward(&sublayer(&self.norm.call(name, x, mode)?)?, mode)?),
+            NormPlacement::Post => self.norm.call(name, &x.try_add(self.dropout.forward(&sublayer(x)?, mode)?)?, mode),
         }
     }
 
@@ -60,7 +59,7 @@ impl SublayerConnection {
     }
 }
 
-/// Two dense layers, applied to each step by itself.
+/// Two dense layers that are applied to each step separately.
 #[derive(Debug)]
 pub(super) struct FeedForward {
     hidden: Dense,
