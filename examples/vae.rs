@@ -89,7 +89,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
 /// The mean negative evidence lower bound of images `[batch, 784]`, with one draw of the 16 numbers
 /// for each.
 fn loss(encoder: &Sequential, decoder: &Sequential, x: &Tensor, noise: &mut Generator) -> Result<Tensor> {
-    let code = encoder.forward(x, Mode::Training)?.split_equal(2, -1)?;
+    let code = encoder.forward(x, Mode::Training)?.chunk(2, -1)?;
     let (mean, log_variance) = (&code[0], &code[1]);
     // Drawn as mean + deviation · noise, so that gradients reach mean and deviation.
     let drawn = mean + (log_variance * 0.5).exp() * noise.normal(mean.shape().clone(), 0.0, 1.0)?;

@@ -2,12 +2,12 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
-use crate::mask::{along_features, step_by_step};
+use crate::layer::{Layer, Mode, forward_per_step};
+use crate::mask::check_separate_features;
 
-/// An activation function, as attribute of a layer (`Dense::new(4, 8).activation(Activation::Relu)`)
-/// or as a layer of its own. Names and formulas are those of Keras; all act element by element but
-/// those along the last axis: the softmaxes and `Glu`.
+/// An activation function, as an option of a layer (`Dense::new(4, 8).activation(Activation::Relu)`) or as a layer.
+/// Names and formulas are those of Keras. All functions are elementwise, except the softmaxes and `Glu`, which combine
+/// elements along the last axis.
 ///
 /// ```
 /// # use nn::Activation;
@@ -40,11 +40,11 @@ pub enum Activation {
         /// The limit toward minus infinity is `-alpha`; 1 in Keras and PyTorch.
         alpha: f64,
     },
-    /// The self-normalising ELU (Klambauer et al. 2017).
+    /// The self-normalizing ELU (Klambauer et al. 2017).
     Selu,
-    /// `x · Φ(x)` with the normal distribution function Φ (Hendrycks & Gimpel 2016).
+    /// `x · Φ(x)` with the standard normal distribution function Φ (Hendrycks & Gimpel 2016).
     Gelu,
-    /// GELU approximated through tanh.
+    /// The approximation of GELU with tanh.
     GeluTanh,
     /// `x · sigmoid(x)`, also called swish.
     Silu,
@@ -56,10 +56,10 @@ pub enum Activation {
     Softplus,
     /// `(x + √(x² + b)) / 2` (Barron 2021).
     Squareplus {
-        /// How smooth it is; 4 in Keras.
+        /// The smoothness; 4 in Keras.
         b: f64,
     },
-    /// 0 up to -1, `(x + 1)² / 4` up to 1, `x` from there on: the integral of `SparseSigmoid`.
+    /// 0 below -1, `(x + 1)² / 4` from -1 to 1, `x` above 1: the integral of `SparseSigmoid`.
     SparsePlus,
     /// `x / (1 + |x|)`.
     Softsign,
@@ -79,19 +79,19 @@ pub enum Activation {
     TanhShrink,
     /// 0 where `|x|` is at most the threshold, `x` elsewhere.
     HardShrink {
-        /// From 0 on; 0.5 in Keras and PyTorch.
+        /// At least 0; 0.5 in Keras and PyTorch.
         threshold: f64,
     },
-    /// 0 where `|x|` is at most the threshold, elsewhere `x` brought nearer to 0 by it.
+    /// 0 where `|x|` is at most the threshold; elsewhere `x` moved towards 0 by the threshold.
     SoftShrink {
-        /// From 0 on; 0.5 in Keras and PyTorch.
+        /// At least 0; 0.5 in Keras and PyTorch.
         threshold: f64,
     },
-    /// `x` where it is above the threshold, a value elsewhere.
+    /// `x` where it is above the threshold, a constant elsewhere.
     Threshold {
         /// The threshold.
         threshold: f64,
-        /// The value.
+        /// The constant.
         value: f64,
     },
     /// `eˣ`.
@@ -100,21 +100,20 @@ pub enum Activation {
     Softmax,
     /// `x - ln Σ eˣ` along the last axis.
     LogSoftmax,
-    /// The point of the probability simplex that is nearest along the last axis (Martins & Astudillo 2016): as softmax,
-    /// but small ones are 0.
+    /// The nearest point of the probability simplex along the last axis (Martins & Astudillo 2016): similar to softmax,
+    /// but small probabilities are 0.
     Sparsemax,
-    /// `a · sigmoid(b)` of the two halves `a` and `b` of the last axis (Dauphin et al. 2017), which is half as long
-    /// after it.
+    /// `a · sigmoid(b)` of the two halves `a` and `b` of the last axis (Dauphin et al. 2017). It halves the last axis.
     Glu,
 }
 
 impl Activation {
-    /// The function of `input`, of the same shape but for `Glu`.
+    /// Applies the function. The result has the shape of the input, except for `Glu`.
     ///
     /// # Errors
-    /// If the input has no axis where the function is along one, the last axis of `Glu` is odd, the input is not
-    /// floating (some take integers as well), or a parameter is out of its range: `alpha` of `Celu` and `b` must be
-    /// positive, the thresholds of the shrinking ones not negative.
+    /// Returns an error if the input is a scalar and the function needs an axis, the last axis is odd for `Glu`, the input
+    /// is not floating (some functions support integers), or a parameter is out of range: `alpha` of `Celu` and `b` must
+    /// be positive, and the thresholds of `HardShrink` and `SoftShrink` must not be negative.
     pub fn apply(&self, input: &Tensor) -> Result<Tensor> {
         Ok(match *self {
             Activation::Linear => input.clone(),
@@ -136,7 +135,7 @@ impl Activation {
             Activation::Squareplus { b } => {
                 let b = parameter("squareplus", "b", b, b > 0.0)?;
                 let root = input.square().try_add(b)?.sqrt();
-                // Where `x` and the root cancel, the other form of the same.
+                // For negative `x`, where `x` and the root cancel, an equivalent form without cancellation.
                 let below = root.try_sub(input.minimum(0)?)?.try_mul(2)?.reciprocal().try_mul(b)?;
                 input.less(0)?.select(below, root.try_add(input)?.try_div(2)?)?
             }
@@ -152,7 +151,7 @@ impl Activation {
             Activation::Tanh => input.tanh(),
             Activation::HardTanh => input.clamp(-1.0, 1.0)?,
             Activation::TanhShrink => input.try_sub(input.tanh())?,
-            // Asked this way round, so that NaN stays.
+            // The comparison is false for NaN, so NaN remains.
             Activation::HardShrink { threshold } => {
                 let threshold = parameter("hard_shrink", "threshold", threshold, threshold >= 0.0)?;
                 input.abs().less_equal(threshold)?.select(0.0, input)?
@@ -170,7 +169,7 @@ impl Activation {
             Activation::Glu => {
                 let size = input.shape().last().copied().unwrap_or(0);
                 if input.rank() == 0 || !size.is_multiple_of(2) {
-                    return Err(Error::shape("glu", input.shape(), "the last axis must have two halves"));
+                    return Err(Error::shape("glu", input.shape(), "the last axis must be even, to be halved"));
                 }
                 let halves = input.split([size / 2; 2], -1)?;
                 halves[0].try_mul(halves[1].sigmoid())?
@@ -179,24 +178,24 @@ impl Activation {
     }
 }
 
-/// The parameter, if it is in its range.
+/// The parameter, or an error if it is out of range.
 fn parameter(kind: &str, name: &str, value: f64, fits: bool) -> Result<f64> {
     if fits && value.is_finite() {
         return Ok(value);
     }
-    Err(Error::argument(kind, format!("{name} {value:?} is out of its range")))
+    Err(Error::argument(kind, format!("{name} {value:?} is out of range")))
 }
 
-/// What exceeds a threshold `τ` along the last axis, chosen so that the sum is 1: with the elements sorted downwards,
-/// that of the largest `k` with `1 + k · z_k > z_1 + … + z_k` is `τ = (z_1 + … + z_k - 1) / k`.
+/// `max(x - τ, 0)` along the last axis, with the threshold `τ` for which the sum is 1: with the elements in descending
+/// order and the largest `k` for which `1 + k · z_k > z_1 + … + z_k`, it is `τ = (z_1 + … + z_k - 1) / k`.
 fn sparsemax(input: &Tensor) -> Result<Tensor> {
-    // A shift changes nothing, and keeps the sums from rounding 1 away.
+    // The result does not depend on a shift. This one keeps the sums small, so that 1 is not lost to rounding.
     let input = input.try_sub(input.max_keepdims(-1)?)?;
     let (sorted, _) = input.sort_descending(-1)?;
     let size = input.shape().last().copied().unwrap_or(0);
     let counts = Tensor::arange(1, size as i64 + 1, 1)?.cast(sorted.dtype());
     let supports = sorted.try_mul(counts)?.try_add(1)?.greater(sorted.cumsum(-1)?)?;
-    // Not a product, in which what is minus infinity would become NaN.
+    // Not a product: 0 times minus infinity would be NaN.
     let sum = supports.select(&sorted, 0.0)?.sum_keepdims(-1)?;
     let threshold = sum.try_sub(1)?.try_div(supports.cast(sorted.dtype()).sum_keepdims(-1)?)?;
     Ok(input.try_sub(threshold)?.relu())
@@ -210,12 +209,10 @@ impl Layer for Activation {
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        match self {
-            Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu => {
-                along_features(self, "activation", input, mask, mode)
-            }
-            _ => step_by_step(self, input, mask, mode),
+        if let Activation::Softmax | Activation::LogSoftmax | Activation::Sparsemax | Activation::Glu = self {
+            check_separate_features("activation", input, mask)?;
         }
+        forward_per_step(self, input, mask, mode)
     }
 
     fn describe(&self) -> String {

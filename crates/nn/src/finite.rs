@@ -1,38 +1,21 @@
-//! Where NaN and infinities come from.
-
-use std::cell::Cell;
+//! The search for the origin of NaN and infinite values.
 
 use autograd::Variable;
-use tensor::{Error, GeneratorState, Result, Shape, TaskLocal, Tensor, no_record};
+use tensor::{GeneratorState, Tensor, no_record};
 
-use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
-use crate::penalty::KeptPenalties;
+use crate::call::{FiniteCheck, non_finite};
+use crate::layer::{Layer, Mode, penalties_of};
+use crate::mask::zero_if_masked;
+use crate::penalty::PenaltySnapshot;
 use crate::stream::RandomStream;
 
-/// Whether the outputs of layers are checked in the running task.
-static SEARCHED: TaskLocal<Cell<bool>> = TaskLocal::new(Cell::default);
-
-/// A search in this task until this is dropped, also by a panic.
-struct Searching(bool);
-
-impl Searching {
-    fn start() -> Searching {
-        Searching(SEARCHED.get().replace(true))
-    }
-}
-
-impl Drop for Searching {
-    fn drop(&mut self) {
-        SEARCHED.get().set(self.0);
-    }
-}
-
-/// What is the first with NaN or infinite elements when a model is given this input: the input, a weight or the
-/// output of a layer, which is named by its path; nothing if all elements are finite. Layers are found where they are
-/// called by [`Layer::call`]. What stands in the input at steps that the mask leaves out has no effect and is not looked
-/// at. The model stays as it was, its random streams and running means too, if its
-/// weights are made.
+/// Finds the first tensor with NaN or infinite elements when a model is given this input: the input, a weight, or the
+/// output of a layer. The result names it by its path; it is `None` if all elements are finite. Layers are found where
+/// they are called with [`Layer::call`]. Input values at steps that the mask excludes are not checked, because they have
+/// no effect.
+///
+/// The forward pass changes neither weights nor random streams nor running statistics, except that it initializes
+/// weights which wait for a first input.
 ///
 /// ```
 /// use nn::{Activation, Dense, Mode, Sequential, first_non_finite};
@@ -47,66 +30,54 @@ impl Drop for Searching {
 /// # Ok::<(), tensor::Error>(())
 /// ```
 pub fn first_non_finite(model: &dyn Layer, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Option<String> {
-    // A mask that does not suit is an error of the forward pass.
-    let visible = no_record(|| silenced_by("input", input, mask)).unwrap_or_else(|_| input.clone());
+    // If the mask does not fit, the forward pass reports it.
+    let visible = no_record(|| zero_if_masked("input", input, mask)).unwrap_or_else(|_| input.clone());
     if !visible.all_finite() {
-        return Some(not_finite("input", input.shape()).to_string());
+        return Some(non_finite("input", input.shape()).to_string());
     }
     let weights = model.named_weights();
-    // What layers keep themselves follows from what they see, and the forward pass may have broken it already.
+    // Running statistics are a consequence of earlier inputs, which may have broken them: only trained weights can be
+    // the origin.
     let trained = |weight: &Variable| weight.is_trainable();
     if let Some((path, weight)) = weights.iter().find(|(_, weight)| trained(weight) && !weight.value().all_finite()) {
-        return Some(not_finite(&format!("weight {path}"), &weight.shape()).to_string());
+        return Some(non_finite(&format!("weight {path}"), &weight.shape()).to_string());
     }
-    let kept = Kept::of(model, weights);
-    let searching = Searching::start();
-    let found = no_record(|| model.forward_masked(input, mask, mode));
-    drop(searching);
-    kept.restore();
-    match found {
+    let snapshot = ModelSnapshot::of(model, weights);
+    let check = FiniteCheck::start();
+    let result = no_record(|| model.forward_masked(input, mask, mode));
+    drop(check);
+    snapshot.restore();
+    match result {
         Ok((output, _)) if output.all_finite() => None,
-        Ok((output, _)) => Some(not_finite("output", output.shape()).to_string()),
+        Ok((output, _)) => Some(non_finite("output", output.shape()).to_string()),
         Err(error) => Some(error.to_string()),
     }
 }
 
-/// Ends the search at the output of a layer that is not finite.
-pub(crate) fn check(output: &Tensor) -> Result<()> {
-    let is_searched = SEARCHED.get_if_set().is_some_and(|searched| searched.get());
-    if is_searched && !output.all_finite() {
-        return Err(not_finite("output", output.shape()));
-    }
-    Ok(())
-}
-
-fn not_finite(what: &str, shape: &Shape) -> Error {
-    Error::shape(what, shape, "has NaN or infinite elements")
-}
-
-/// What a forward pass may change of a model.
-struct Kept {
+/// What a forward pass may change in a model.
+struct ModelSnapshot {
     values: Vec<(Variable, Tensor)>,
     streams: Vec<(RandomStream, Option<GeneratorState>)>,
-    _penalties: KeptPenalties,
+    _penalties: PenaltySnapshot,
 }
 
-impl Kept {
-    fn of(model: &dyn Layer, weights: Vec<(String, Variable)>) -> Kept {
-        let value = |(_, weight): (String, Variable)| {
+impl ModelSnapshot {
+    fn of(model: &dyn Layer, weights: Vec<(String, Variable)>) -> ModelSnapshot {
+        let values = weights.into_iter().map(|(_, weight)| {
             let value = weight.value();
             (weight, value)
-        };
+        });
         let streams = model.named_streams().into_iter().map(|(_, stream)| {
             let state = stream.state();
             (stream, state)
         });
-        let values = weights.into_iter().map(value).collect();
-        Kept { streams: streams.collect(), values, _penalties: KeptPenalties::of(model) }
+        let _penalties = PenaltySnapshot::of(penalties_of(model));
+        ModelSnapshot { values: values.collect(), streams: streams.collect(), _penalties }
     }
 
     fn restore(self) {
         for (weight, value) in self.values {
-            // Of its own shape and type, so that it is taken.
+            // Cannot fail: the value was the weight's own.
             let _ = weight.assign(value);
         }
         for (stream, state) in self.streams {

@@ -1,13 +1,13 @@
-//! How weights begin.
+//! Initial values of weights.
 
 use tensor::{Error, Generator, Result, Shape, Tensor};
 
-/// The standard deviation of a standard normal distribution cut off at two of its own: dividing by
-/// it makes up for the cut.
+/// The standard deviation of a standard normal distribution truncated at ±2. Division by it corrects for the
+/// truncation.
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
-/// How the values of a new weight are chosen. Names and formulas are those of Keras; the fans, on
-/// which some depend, are described at [`Fan`].
+/// The initial values of a weight. Names and formulas are those of Keras. Some depend on the numbers of connections, the
+/// [fans](Fan).
 ///
 /// ```
 /// use nn::Initializer;
@@ -24,13 +24,13 @@ pub enum Initializer {
     Zeros,
     /// 1.
     Ones,
-    /// One number throughout.
+    /// The same number for all elements.
     Constant(f64),
-    /// Evenly distributed numbers.
+    /// Uniformly distributed numbers.
     Uniform {
-        /// The least.
+        /// The lower bound, included.
         low: f64,
-        /// What all lie below.
+        /// The upper bound, excluded.
         high: f64,
     },
     /// Normally distributed numbers.
@@ -40,11 +40,11 @@ pub enum Initializer {
         /// Their standard deviation.
         std: f64,
     },
-    /// Normally distributed numbers of which those farther than `2 std` from the mean are drawn again.
+    /// Normally distributed numbers. Those farther than `2 std` from the mean are drawn again.
     TruncatedNormal {
         /// Their mean.
         mean: f64,
-        /// The standard deviation before the cut.
+        /// The standard deviation before the truncation.
         std: f64,
     },
     /// Uniform between ±√(6 / (fan in + fan out)) (Glorot & Bengio 2010).
@@ -59,7 +59,7 @@ pub enum Initializer {
     LecunUniform,
     /// Truncated normal of variance 1 / fan in.
     LecunNormal,
-    /// Variance `scale / fan`, of which the six above are cases.
+    /// Variance `scale / fan`. The six initializers above are special cases.
     VarianceScaling {
         /// The variance times the fan; positive.
         scale: f64,
@@ -70,47 +70,46 @@ pub enum Initializer {
     },
     /// A matrix of ones on the diagonal and zeros elsewhere, square or not.
     Identity,
-    /// A random matrix whose rows, or columns if these are fewer, are orthogonal to each other and
-    /// of length `gain`; all axes but the last count as rows (Saxe et al. 2014).
+    /// A random matrix whose rows, or columns if there are fewer of them, are orthogonal and have length `gain`. All axes
+    /// but the last are treated as rows (Saxe et al. 2014).
     Orthogonal {
         /// The length; 1 in Keras.
         gain: f64,
     },
-    /// The values of a tensor of the weight's shape.
+    /// The values of a tensor, which must have the weight's shape.
     Value(Tensor),
 }
 
-/// A number of connections. For a matrix `[inputs, outputs]` these are the inputs and the outputs;
-/// for a convolution's kernel `[…, inputs, outputs]` both times the window's size, the product of
-/// the other axes; for a vector both are its length. Kernels laid out otherwise state theirs:
-/// [`Initializer::initialize_with_fans`].
+/// A number of connections. For a matrix `[inputs, outputs]` the fans are the numbers of inputs and outputs; for a
+/// convolution's kernel `[…, inputs, outputs]` both are multiplied by the size of the window, the product of the other
+/// axes; for a vector both are its length. For kernels with another layout use [`Initializer::initialize_with_fans`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fan {
-    /// Inputs of one output.
+    /// The inputs of one output.
     In,
-    /// Outputs of one input.
+    /// The outputs of one input.
     Out,
     /// The mean of the two.
     Average,
 }
 
-/// A distribution of mean 0 and given variance.
+/// A distribution with mean 0 and a given variance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distribution {
     /// Between ±√(3 variance).
     Uniform,
     /// Normal.
     Normal,
-    /// Normal, cut off at two standard deviations of what is cut and widened to the same variance.
+    /// Normal, truncated at two standard deviations and scaled to the given variance.
     TruncatedNormal,
 }
 
 impl Initializer {
-    /// A float32 tensor of values for a weight of a given shape.
+    /// The initial values, float32, of a weight of the given shape.
     ///
     /// # Errors
-    /// If a parameter is out of its range, or the shape is larger than memory can address or not
-    /// one for which this initializer is defined.
+    /// Returns an error if a parameter is out of range, the initializer is not defined for the shape, or the size of the
+    /// shape overflows.
     pub fn initialize(&self, generator: &mut Generator, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         shape.checked_size("initialize")?;
@@ -125,10 +124,10 @@ impl Initializer {
         self.initialize_with_fans(generator, shape, fans)
     }
 
-    /// As [`Initializer::initialize`], for a weight whose axes do not show fan in and fan out.
+    /// Like [`Initializer::initialize`], with given fans `[in, out]` for a weight whose axes do not determine them.
     ///
     /// # Errors
-    /// As [`Initializer::initialize`].
+    /// Returns the errors of [`Initializer::initialize`].
     pub fn initialize_with_fans(
         &self,
         generator: &mut Generator,
@@ -185,7 +184,7 @@ fn variance_scaling(
     if !(scale > 0.0 && scale.is_finite()) {
         return Err(Error::argument("initialize", format!("the scale {scale:?} must be positive")));
     }
-    // A weight without connections has no elements to draw; Keras takes its fan as 1 too.
+    // A fan of 0 counts as 1, as in Keras; such a weight has no elements.
     let variance = scale / fan.max(1.0);
     match distribution {
         Distribution::Uniform => {
@@ -197,9 +196,9 @@ fn variance_scaling(
     }
 }
 
-/// Draws the whole shape from a standard normal distribution, and then as many numbers as lie beyond
-/// ±2 until none does: what is drawn follows from the generator's state alone. Only then are they
-/// scaled, so that rounding next to a large mean puts none outside for ever.
+/// Draws the whole shape from a standard normal distribution, then draws replacements for the numbers beyond ±2 until
+/// there are none. The draws depend only on the generator's state. Scaling comes last: near a large mean, rounding could
+/// otherwise put numbers out of bounds again and again.
 fn truncated_normal(generator: &mut Generator, shape: Shape, mean: f64, std: f64) -> Result<Tensor> {
     if !(mean as f32).is_finite() || !(std as f32).is_finite() || std < 0.0 {
         let message = format!("mean {mean:?} and std {std:?} must be finite float32 numbers, std not negative");
@@ -221,20 +220,20 @@ fn truncated_normal(generator: &mut Generator, shape: Shape, mean: f64, std: f64
 
 fn identity(shape: Shape) -> Result<Tensor> {
     let [rows, columns] = *shape else {
-        return Err(Error::shape("initialize", &shape, "an identity has two axes"));
+        return Err(Error::shape("initialize", &shape, "an identity matrix must have two axes"));
     };
     let mut values = vec![0f32; rows * columns];
     values.iter_mut().step_by(columns + 1).take(rows.min(columns)).for_each(|value| *value = 1.0);
     Tensor::from_vec(values, shape)
 }
 
-/// Normally distributed vectors made orthonormal by the modified Gram–Schmidt process in float64,
-/// twice, after which rounding is all that is left of their products. That is the Q of a QR
-/// decomposition whose R has a positive diagonal, so that all directions are equally likely.
+/// Orthonormalizes normally distributed vectors with the modified Gram–Schmidt process in float64, run twice so that
+/// their products are 0 up to rounding. The result is the Q of a QR decomposition whose R has a positive diagonal, so
+/// all directions are equally likely.
 fn orthogonal(generator: &mut Generator, shape: Shape, gain: f64) -> Result<Tensor> {
     let (columns, rows) = match *shape {
         [ref rows @ .., columns] if !rows.is_empty() => (columns, rows.iter().product::<usize>()),
-        _ => return Err(Error::shape("initialize", &shape, "an orthogonal matrix has two axes or more")),
+        _ => return Err(Error::shape("initialize", &shape, "an orthogonal matrix must have at least two axes")),
     };
     if !gain.is_finite() {
         return Err(Error::argument("initialize", format!("the gain {gain:?} must be finite")));

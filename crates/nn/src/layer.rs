@@ -1,38 +1,38 @@
-//! What a layer is, and how it shows what it is made of.
+//! The trait of all layers, and the visitor that walks over a layer's weights and inner layers.
 
 use std::panic::Location;
-use std::sync::Arc;
 
 use autograd::Variable;
 use tensor::profile::scope;
 use tensor::{DType, Error, Result, Tensor, no_record};
 
-use crate::finite;
-use crate::mask::step_by_step;
+use crate::call::Observers;
+use crate::mask::{check_steps_remain, zero_masked};
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
-use crate::summary::{Call, InputSpec, Summary, summary};
-use crate::weight::{AsWeight, Rules};
+use crate::summary::{InputSpec, Summary, summary};
+use crate::variable_set::VariableSet;
+use crate::weight::{AsWeight, ParameterSpec};
 
-/// What a forward pass is for. Layers such as dropout differ between the two.
+/// The purpose of a forward pass. Layers such as dropout behave differently in the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The result will be differentiated, and weights will change.
+    /// The result is differentiated to update the weights.
     Training,
-    /// Only the result counts.
+    /// Only the result is used.
     Inference,
 }
 
 /// A function of tensors with weights: a layer, or a whole model made of layers.
 ///
-/// Only [`forward`](Layer::forward) must be written, and [`visit`](Layer::visit) where there are
-/// weights or layers inside; all else follows from these. Your own model is a plain struct:
+/// Implement [`forward`](Layer::forward), and [`visit`](Layer::visit) if the layer contains weights or other layers; the
+/// other methods are derived from these two. A model of your own is a plain struct:
 ///
 /// ```
 /// use nn::{Activation, Dense, Dropout, Layer, Mode, Sequential, parts};
 /// use tensor::{DType, Result, Tensor};
 ///
-/// /// Two layers, and what goes in added to what comes out.
+/// /// Two layers with a residual connection.
 /// struct Block {
 ///     hidden: Dense,
 ///     output: Dense,
@@ -42,7 +42,7 @@ pub enum Mode {
 ///     parts!(hidden, output); // writes `visit`
 ///
 ///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-///         // `call` is `forward` with a name for errors.
+///         // `call` is `forward` with a name for error messages.
 ///         let hidden = self.hidden.call("hidden", input, mode)?;
 ///         self.output.call("output", &hidden, mode)?.try_add(input)
 ///     }
@@ -67,18 +67,24 @@ pub enum Mode {
 /// assert_eq!(model.weight("head.output.bias")?.dtype(), DType::F64);
 /// # Ok::<(), tensor::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer",
+    label = "expected a layer or a model",
+    note = "implement `nn::Layer` for `{Self}`: `forward`, and `parts!(field, …)` for the fields that are weights or layers",
+    note = "a layer is a value: `Dense::new(4, 8)`, not `Dense`"
+)]
 pub trait Layer: Send + Sync {
-    /// The output for one input.
+    /// Computes the output for one input.
     ///
     /// # Errors
-    /// If the layer does not take such an input. Errors name the operation; who holds the layer
-    /// puts its name in front ([`Layer::call`]).
+    /// Returns an error if the input's shape or type is not supported. It names the operation; [`Layer::call`] adds the
+    /// name of the layer.
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor>;
 
-    /// The output for several inputs; a layer that takes more than one overrides this.
+    /// Computes the output for several inputs. Override it for a layer with more than one.
     ///
     /// # Errors
-    /// As [`Layer::forward`], and if the layer takes another number of inputs.
+    /// Returns the errors of [`Layer::forward`], and an error if the number of inputs is wrong.
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match inputs {
             [input] => self.forward(input, mode),
@@ -86,42 +92,42 @@ pub trait Layer: Send + Sync {
         }
     }
 
-    /// The output for a sequence with a mask, `[batch, time]` of type bool and false at the steps to be left out, and
-    /// the mask for the layer after. A [`Sequential`](crate::Sequential) passes masks on from where they are made,
-    /// [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
+    /// Computes the output for a sequence with a mask, and the mask for the next layer. A mask is `[batch, time]` of
+    /// type bool, false at the steps to exclude. A [`Sequential`](crate::Sequential) passes masks on from the layer that
+    /// makes them, [`Masking`](crate::Masking) or [`Embedding::mask_zero`](crate::Embedding::mask_zero).
     ///
-    /// What stands at a step that the mask leaves out has no effect, even if it is NaN or infinite: outputs and
-    /// gradients are as if it were 0. Recurrent layers leave such steps out, attention does not attend to them, averages
-    /// do not count them, convolutions see zeros there. A layer that does not override this treats each step by itself:
-    /// it computes with zeros at those steps and hands the mask on.
+    /// The values at excluded steps have no effect, even if they are NaN or infinite: outputs and gradients are as if
+    /// these values were 0. Recurrent layers skip such steps, attention does not attend to them, averages do not count
+    /// them, and convolutions see zeros. The default treats each step independently: it computes with zeros at excluded
+    /// steps and passes the mask on.
     ///
     /// # Errors
-    /// As [`Layer::forward`], and if the mask does not suit a layer that heeds it, or the output of one that does not
-    /// override this has other steps.
+    /// Returns the errors of [`Layer::forward`], and an error if the mask does not fit the input or the layer does not
+    /// support masks. The default returns an error if the output does not have the steps of the input.
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        step_by_step(self, input, mask, mode)
+        forward_per_step(self, input, mask, mode)
     }
 
-    /// Shows the visitor each weight, random stream and layer inside, under names that do not
-    /// change, in an order that does not change. Layers without any need not override it.
+    /// Shows the visitor each weight, random stream and inner layer, always under the same names and in the same
+    /// order. The default shows nothing.
     fn visit(&self, visitor: &mut Visitor) {
         let _ = visitor;
     }
 
-    /// What kind of layer this is: the name of the type, unless overridden.
+    /// The kind of layer; the name of the type by default.
     fn kind(&self) -> &'static str {
         let path = std::any::type_name::<Self>();
         let path = path.split('<').next().unwrap_or(path);
         path.rsplit(':').next().unwrap_or(path)
     }
 
-    /// The kind and what matters about it in few words, such as `Dense 784→512`.
+    /// A short description such as `Dense 784→512`; the kind by default.
     fn describe(&self) -> String {
         self.kind().to_string()
     }
 
-    /// The layers that this one calls, with the shape of what each returns and its number of parameters, for an input
-    /// of a given shape without the axis of samples. It prints as a table.
+    /// Lists the layers that this one calls, with their output shapes and numbers of parameters, for an input of the
+    /// given shape without the batch axis. The summary prints as a table.
     ///
     /// ```
     /// use nn::{Dense, Embedding, GlobalAveragePool1d, InputSpec, Layer, Mode, parts};
@@ -159,11 +165,11 @@ pub trait Layer: Send + Sync {
     /// # Ok::<(), tensor::Error>(())
     /// ```
     ///
-    /// The model is tried with one sample of zeros, so that layers which wait for a first input make their weights.
-    /// Layers are found where they are called by [`Layer::call`]. [`summary`](crate::summary) takes several inputs.
+    /// The model is run on one sample of zeros, which initializes weights that wait for a first input. Layers are found
+    /// where they are called with [`Layer::call`]. For several inputs use [`summary`](crate::summary()).
     ///
     /// # Errors
-    /// Returns an error if the layer does not take such an input.
+    /// Returns the errors of [`Layer::forward`].
     fn summary(&self, input: impl Into<InputSpec>) -> Result<Summary>
     where
         Self: Sized,
@@ -171,30 +177,29 @@ pub trait Layer: Send + Sync {
         summary(self, &[input.into()])
     }
 
-    /// [`forward`](Layer::forward) as part of a greater model: an error begins with the name given
-    /// here and the layer's description, as in `output (Dense 16→4): matmul: …`, and a profile shows
-    /// the time under that name.
+    /// Runs [`forward`](Layer::forward) as part of a larger model: errors begin with the given name and the layer's
+    /// description, as in `output (Dense 16→4): matmul: …`, and profiles list the time under that name.
     ///
     /// # Errors
-    /// As [`Layer::forward`].
+    /// Returns the errors of [`Layer::forward`].
     #[track_caller]
     fn call(&self, name: &str, input: &Tensor, mode: Mode) -> Result<Tensor> {
         under_name(self, name, || self.forward(input, mode), |output| output)
     }
 
-    /// [`forward_many`](Layer::forward_many) as part of a greater model, as [`Layer::call`].
+    /// Runs [`forward_many`](Layer::forward_many) as part of a larger model, like [`Layer::call`].
     ///
     /// # Errors
-    /// As [`Layer::forward_many`].
+    /// Returns the errors of [`Layer::forward_many`].
     #[track_caller]
     fn call_many(&self, name: &str, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         under_name(self, name, || self.forward_many(inputs, mode), |output| output)
     }
 
-    /// [`forward_masked`](Layer::forward_masked) as part of a greater model, as [`Layer::call`].
+    /// Runs [`forward_masked`](Layer::forward_masked) as part of a larger model, like [`Layer::call`].
     ///
     /// # Errors
-    /// As [`Layer::forward_masked`].
+    /// Returns the errors of [`Layer::forward_masked`].
     #[track_caller]
     fn call_masked(
         &self,
@@ -206,12 +211,16 @@ pub trait Layer: Send + Sync {
         under_name(self, name, || self.forward_masked(input, mask, mode), |(output, _)| output)
     }
 
-    /// All weights, those of layers inside included, in the order in which they are shown; one that
-    /// is shown in several places, as of layers that share it, counts at the first. Weights that
-    /// wait for a first input to know their shape are missing before it.
+    /// All weights, including those of inner layers, in the order of [`visit`](Layer::visit). A weight that several
+    /// layers share is listed once, at its first place. Weights whose shape depends on the first input are missing
+    /// before the first call.
     fn weights(&self) -> Vec<Variable> {
         let mut weights = Vec::new();
-        each_weight(|visitor| self.visit(visitor), |_, weight| weights.push(weight.clone()));
+        each_weight(
+            &mut VariableSet::default(),
+            |visitor| self.visit(visitor),
+            |_, weight| weights.push(weight.clone()),
+        );
         weights
     }
 
@@ -222,17 +231,18 @@ pub trait Layer: Send + Sync {
         weights
     }
 
-    /// All weights with their paths, such as `dense_1.kernel`.
+    /// All [weights](Layer::weights) with their paths, such as `dense_1.kernel`.
     fn named_weights(&self) -> Vec<(String, Variable)> {
         let mut weights = Vec::new();
-        each_weight(|visitor| self.visit(visitor), |path, weight| weights.push((path.to_string(), weight.clone())));
+        let push = |path: &str, weight: &Variable| weights.push((path.to_string(), weight.clone()));
+        each_weight(&mut VariableSet::default(), |visitor| self.visit(visitor), push);
         weights
     }
 
     /// The weight with this path.
     ///
     /// # Errors
-    /// If there is none; the message lists those there are.
+    /// Returns an error if there is no such weight; it lists the paths of all weights.
     fn weight(&self, path: &str) -> Result<Variable> {
         let mut weights = self.named_weights();
         match weights.iter().position(|(name, _)| name == path) {
@@ -245,7 +255,7 @@ pub trait Layer: Send + Sync {
         }
     }
 
-    /// The random streams with their paths; a checkpoint keeps their states.
+    /// The random streams with their paths. Checkpoints save their states.
     fn named_streams(&self) -> Vec<(String, RandomStream)> {
         let mut streams = Vec::new();
         self.visit(&mut Visitor::new(&mut |path, part| {
@@ -264,13 +274,13 @@ pub trait Layer: Send + Sync {
     /// Converts all weights to another floating type.
     ///
     /// # Errors
-    /// If `dtype` is not floating.
+    /// Returns an error if `dtype` is not floating.
     fn cast(&self, dtype: DType) -> Result<()> {
         self.weights().iter().try_for_each(|weight| weight.cast(dtype))
     }
 
-    /// Sets whether training changes the weights: all of them but those that the layer itself keeps
-    /// up to date ([`Visitor::state`]), which it never does.
+    /// Sets whether training changes the weights. Variables that the layer itself updates ([`Visitor::state`]) are never
+    /// trainable.
     fn set_trainable(&self, trainable: bool) {
         self.visit(&mut Visitor::new(&mut |_, part| {
             if let Part::Weight(weight) = part {
@@ -279,9 +289,9 @@ pub trait Layer: Send + Sync {
         }));
     }
 
-    /// What the regularizers add to the loss: the sum of the penalties on all trainable weights, each counted
-    /// once, and of those that [`ActivityRegularization`](crate::ActivityRegularization) keeps of the last call.
-    /// Nothing if there are none. On a tape it is differentiable as any other value:
+    /// The sum of all penalties: those of the regularizers on trainable weights, each weight counted once, and those
+    /// that [`ActivityRegularization`](crate::ActivityRegularization) layers computed in their last call. `None` if
+    /// there are no penalties. Tapes record the computation:
     ///
     /// ```
     /// # use nn::{Dense, Initializer, L2, Layer};
@@ -293,7 +303,7 @@ pub trait Layer: Send + Sync {
     /// ```
     ///
     /// # Errors
-    /// If a regularizer is not defined for the weight's shape, or weights differ in type.
+    /// Returns an error if a regularizer is not defined for a weight's shape, or weights differ in type.
     fn regularization_loss(&self) -> Result<Option<Tensor>> {
         let mut sum: Result<Option<Tensor>> = Ok(None);
         let mut add = |path: &str, penalty: Result<Tensor>| {
@@ -305,10 +315,10 @@ pub trait Layer: Send + Sync {
             });
             sum = after.map(Some);
         };
-        let mut seen = Seen::default();
+        let mut seen = VariableSet::default();
         self.visit(&mut Visitor::new(&mut |path, part| match part {
-            Part::Rules(weight, Rules { regularizer: Some(regularizer), .. })
-                if weight.is_trainable() && seen.is_new(weight) =>
+            Part::Spec(weight, ParameterSpec { regularizer: Some(regularizer), .. })
+                if weight.is_trainable() && seen.insert(weight) =>
             {
                 add(path, regularizer.penalty(&weight.value()));
             }
@@ -318,19 +328,19 @@ pub trait Layer: Send + Sync {
         sum
     }
 
-    /// Puts what its constraint makes of it in the place of each trainable weight that has one; for after a step
-    /// of an optimizer. Never recorded.
+    /// Replaces each trainable weight that has a constraint by its projection. Call it after each optimizer step. Tapes
+    /// do not record it.
     ///
     /// # Errors
-    /// If a constraint is not defined for the weight's shape.
+    /// Returns an error if a constraint is not defined for a weight's shape.
     fn apply_constraints(&self) -> Result<()> {
         let mut result = Ok(());
-        let mut seen = Seen::default();
+        let mut seen = VariableSet::default();
         self.visit(&mut Visitor::new(&mut |path, part| {
-            if let Part::Rules(weight, Rules { constraint: Some(constraint), .. }) = part
+            if let Part::Spec(weight, ParameterSpec { constraint: Some(constraint), .. }) = part
                 && result.is_ok()
                 && weight.is_trainable()
-                && seen.is_new(weight)
+                && seen.insert(weight)
             {
                 let projected = no_record(|| constraint.project(&weight.value()));
                 result = projected.and_then(|value| weight.assign(value)).map_err(|error| error.context(path));
@@ -339,8 +349,8 @@ pub trait Layer: Send + Sync {
         result
     }
 
-    /// Names each weight by its path, for errors and printed tapes. [`Sequential`](crate::Sequential)
-    /// does so by itself.
+    /// Names each weight by its path, for errors and printed tapes. [`Sequential`](crate::Sequential) does so
+    /// automatically.
     fn name_weights(&self) {
         for (path, weight) in self.named_weights() {
             let _ = weight.named(path);
@@ -348,10 +358,9 @@ pub trait Layer: Send + Sync {
     }
 }
 
-/// Runs a layer under a name, for errors, profiles and summaries; looks at its output if somebody
-/// [searches](crate::first_non_finite).
+/// Runs a layer under a name, for errors, profiles and the [observers](Observers) of calls.
 #[track_caller]
-pub(crate) fn under_name<L: Layer + ?Sized, R>(
+fn under_name<L: Layer + ?Sized, R>(
     layer: &L,
     name: &str,
     run: impl FnOnce() -> Result<R>,
@@ -359,93 +368,99 @@ pub(crate) fn under_name<L: Layer + ?Sized, R>(
 ) -> Result<R> {
     let _scope = scope(name);
     let place = Location::caller();
-    let call = Call::start(name);
-    let checked = run().and_then(|result| finite::check(output(&result)).map(|()| result));
-    if let (Some(call), Ok(result)) = (&call, &checked) {
-        call.gave(layer, output(result));
-    }
-    checked.map_err(|error| error.at(place).context(format!("{name} ({})", layer.describe())))
+    let result = match Observers::current() {
+        Some(observers) => observers.observe(name, run, output, || (layer.describe(), layer.weights())),
+        None => run(),
+    };
+    result.map_err(|error| error.at(place).context(format!("{name} ({})", layer.describe())))
 }
 
-/// Calls `see` for each weight that is shown, once, with the path at which it is first shown.
-fn each_weight(visit: impl FnOnce(&mut Visitor), see: impl FnMut(&str, &Variable)) {
-    each_new_weight(&mut Seen::default(), visit, see);
+/// [`Layer::forward_masked`] of a layer that treats each step independently: the mask is passed on as it is.
+pub(crate) fn forward_per_step<L: Layer + ?Sized>(
+    layer: &L,
+    input: &Tensor,
+    mask: Option<&Tensor>,
+    mode: Mode,
+) -> Result<(Tensor, Option<Tensor>)> {
+    let Some(mask) = mask else { return Ok((layer.forward(input, mode)?, None)) };
+    let output = layer.forward(&zero_masked(layer.kind(), input, mask)?, mode)?;
+    check_steps_remain(|| layer.describe(), &output, mask)?;
+    Ok((output, Some(mask.clone())))
 }
 
-/// As [`each_weight`], without the weights that were seen before.
-pub(crate) fn each_new_weight(seen: &mut Seen, visit: impl FnOnce(&mut Visitor), mut see: impl FnMut(&str, &Variable)) {
+/// Calls `see` for each weight that is not in `seen`, once, with the path at which `visit` first shows it.
+pub(crate) fn each_weight(
+    seen: &mut VariableSet,
+    visit: impl FnOnce(&mut Visitor),
+    mut see: impl FnMut(&str, &Variable),
+) {
     visit(&mut Visitor::new(&mut |path, part| {
         if let Part::Weight(weight) | Part::State(weight) = part
-            && seen.is_new(weight)
+            && seen.insert(weight)
         {
             see(path, weight);
         }
     }));
 }
 
-/// The numbers of the variables that were shown, sorted; they mostly come in ascending order, and are then
-/// appended.
-#[derive(Default)]
-pub(crate) struct Seen(Vec<u32>);
-
-impl Seen {
-    fn is_new(&mut self, variable: &Variable) -> bool {
-        let place = self.0.binary_search(&variable.id());
-        if let Err(place) = place {
-            self.0.insert(place, variable.id());
+/// The penalties of a model, in the order of [`Layer::visit`].
+pub(crate) fn penalties_of(model: &dyn Layer) -> Vec<Penalty> {
+    let mut penalties = Vec::new();
+    model.visit(&mut Visitor::new(&mut |_, part| {
+        if let Part::Penalty(penalty) = part {
+            penalties.push(penalty.clone());
         }
-        place.is_err()
-    }
+    }));
+    penalties
 }
 
-/// One of the things that layers are made of.
+/// A part of a layer, as [`Layer::visit`] shows it.
 pub enum Part<'a> {
     /// A variable, trainable or not.
     Weight(&'a Variable),
-    /// The rules for the weight that was shown last.
-    Rules(&'a Variable, &'a Rules),
-    /// A variable that the layer itself keeps up to date: among the weights, but never trainable.
+    /// The regularizer and constraint of the weight shown before.
+    Spec(&'a Variable, &'a ParameterSpec),
+    /// A variable that the layer itself updates: among the weights, but never trainable.
     State(&'a Variable),
-    /// A penalty on what a layer gave in its last call.
+    /// A penalty on values of the layer's last call.
     Penalty(&'a Penalty),
     /// A source of random numbers.
     Stream(&'a RandomStream),
-    /// A layer inside; its own parts follow.
+    /// An inner layer. Its parts follow.
     Layer(&'a dyn Layer),
 }
 
-/// Goes through the parts of a layer; [`Layer::visit`] shows them to it.
+/// Walks over the parts of a layer. [`Layer::visit`] calls its methods.
 pub struct Visitor<'a> {
     path: String,
-    /// How many layers within each other are being shown, and the most that have been.
+    /// The nesting depth of the layer that is being shown, and the largest so far.
     depth: usize,
-    deepest: usize,
+    max_depth: usize,
     see: &'a mut dyn FnMut(&str, Part<'_>),
 }
 
 impl<'a> Visitor<'a> {
-    /// A visitor that calls `see` with the path of each part and the part.
+    /// A visitor that calls `see` with each part and its path.
     pub fn new(see: &'a mut dyn FnMut(&str, Part<'_>)) -> Visitor<'a> {
-        Visitor { path: String::new(), depth: 0, deepest: 0, see }
+        Visitor { path: String::new(), depth: 0, max_depth: 0, see }
     }
 
-    /// Shows a weight, and the rules for it if it is a [`Weight`](crate::Weight).
+    /// Shows a weight, and for a [`Weight`](crate::Weight) its regularizer and constraint.
     pub fn weight(&mut self, name: &str, weight: &impl AsWeight) {
         self.within(name, |visitor| {
             (visitor.see)(&visitor.path, Part::Weight(weight.variable()));
-            if let Some(rules) = weight.rules() {
-                (visitor.see)(&visitor.path, Part::Rules(weight.variable(), rules));
+            if let Some(spec) = weight.spec() {
+                (visitor.see)(&visitor.path, Part::Spec(weight.variable(), spec));
             }
         });
     }
 
-    /// Shows a variable that is not trainable and that the layer itself keeps up to date, such as a
-    /// running mean.
+    /// Shows a variable that the layer itself updates and that is not trainable, such as a running mean.
     pub fn state(&mut self, name: &str, state: &Variable) {
         self.within(name, |visitor| (visitor.see)(&visitor.path, Part::State(state)));
     }
 
-    /// Shows parts under a name of their own that are no layer.
+    /// Shows several parts under a common name, without a layer around them.
     pub fn group(&mut self, name: &str, show: impl FnOnce(&mut Self)) {
         self.within(name, show);
     }
@@ -460,24 +475,23 @@ impl<'a> Visitor<'a> {
         self.within(name, |visitor| (visitor.see)(&visitor.path, Part::Stream(stream)));
     }
 
-    /// Shows a layer and then, under its name, what it is made of.
+    /// Shows an inner layer, and then its parts under its name.
     pub fn layer(&mut self, name: &str, layer: &dyn Layer) {
         self.within(name, |visitor| {
             visitor.depth += 1;
-            visitor.deepest = visitor.deepest.max(visitor.depth);
+            visitor.max_depth = visitor.max_depth.max(visitor.depth);
             (visitor.see)(&visitor.path, Part::Layer(layer));
             layer.visit(visitor);
             visitor.depth -= 1;
         });
     }
 
-    /// The most layers within each other that were shown.
-    pub(crate) fn deepest(&self) -> usize {
-        self.deepest
+    /// The largest nesting depth of the layers shown so far.
+    pub(crate) fn max_depth(&self) -> usize {
+        self.max_depth
     }
 
-    /// One buffer holds the path of whatever is being shown, so that a visit allocates next to
-    /// nothing.
+    /// Runs `show` with `name` appended to the path. All paths share one buffer, so a visit hardly allocates.
     fn within(&mut self, name: &str, show: impl FnOnce(&mut Self)) {
         let length = self.path.len();
         if length > 0 {
@@ -488,35 +502,3 @@ impl<'a> Visitor<'a> {
         self.path.truncate(length);
     }
 }
-
-macro_rules! layers_by_reference {
-    ($($pointer:ty),*) => {$(
-        impl<L: Layer + ?Sized> Layer for $pointer {
-            fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-                (**self).forward(input, mode)
-            }
-            fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
-                (**self).forward_many(inputs, mode)
-            }
-            fn forward_masked(
-                &self,
-                input: &Tensor,
-                mask: Option<&Tensor>,
-                mode: Mode,
-            ) -> Result<(Tensor, Option<Tensor>)> {
-                (**self).forward_masked(input, mask, mode)
-            }
-            fn visit(&self, visitor: &mut Visitor) {
-                (**self).visit(visitor);
-            }
-            fn kind(&self) -> &'static str {
-                (**self).kind()
-            }
-            fn describe(&self) -> String {
-                (**self).describe()
-            }
-        }
-    )*};
-}
-
-layers_by_reference!(&L, Box<L>, Arc<L>);

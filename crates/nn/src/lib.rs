@@ -17,29 +17,33 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`Layer`], [`Visitor`] | what a layer is, and how it shows its weights |
-//! | [`layers`] | the layers, one file each; [`Sequential`] puts them in a row |
-//! | [`Activation`] | elementwise functions and softmax, as attribute of a layer or as a layer |
-//! | [`Initializer`] | how weights begin |
-//! | [`Regularizer`], [`Constraint`] | what weights add to the loss, and what is made of them after a step |
-//! | [`losses`] | losses as functions (one number a sample) and as objects ([`Loss`]) |
-//! | [`Layer::summary`], [`summary`] | the layers that a model calls, as a table |
-//! | [`first_non_finite`] | where NaN and infinities come from |
-//! | [`state`], [`load`], [`Loading`] | weights by path, taken out and loaded |
-//! | [`PyTorch`] | the same under PyTorch's names and in its layouts |
-//! | [`RandomStream`] | the random numbers of a layer, restorable |
+//! | [`Layer`], [`Visitor`] | the trait of layers and models, and the visitor of their weights |
+//! | [`layers`] | the layers, one file each; [`Sequential`] chains them |
+//! | [`Activation`] | elementwise functions and softmax, as options of a layer or as layers |
+//! | [`Initializer`] | initial values of weights |
+//! | [`Regularizer`], [`Constraint`] | penalties of weights, and projections after each step |
+//! | [`losses`] | losses as functions (one number per sample) and as objects ([`Loss`]) |
+//! | [`Layer::summary`], [`summary`](summary()) | the layers that a model calls, as a table |
+//! | [`first_non_finite`] | the origin of NaN and infinite values |
+//! | [`state`](state()), [`load`], [`Loading`] | weights by path, for saving and loading |
+//! | [`PyTorch`] | conversion of weights to and from PyTorch |
+//! | [`RandomStream`] | the random numbers of a layer, which can be saved |
 //!
-//! Your own model is a plain struct that implements [`Layer`], with [`parts!`]: see there. The crate
-//! `autograd` is re-exported, and `tensor` with it.
+//! A model of your own is a plain struct that implements [`Layer`] with the help of [`parts!`]. The crates `autograd` and
+//! `tensor` are re-exported.
 
 mod activation;
-mod built;
+mod call;
 mod constraints;
 mod finite;
 mod indices;
 mod initializers;
+mod input_checks;
 mod layer;
+mod layer_pointers;
 pub mod layers;
+mod lazy_init;
+mod lazy_weights;
 pub mod losses;
 mod mask;
 mod nesting;
@@ -50,27 +54,27 @@ mod regularizers;
 mod state;
 mod stream;
 mod summary;
+mod variable_set;
 mod weight;
-mod weights;
 
 pub use activation::Activation;
 pub use autograd;
 pub use autograd::{Error, Result, Variable, tensor};
-pub use built::Built;
 pub use constraints::{Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm};
 pub use finite::first_non_finite;
 pub use initializers::{Distribution, Fan, Initializer};
 pub use layer::{Layer, Mode, Part, Visitor};
 pub use layers::*;
+pub use lazy_init::LazyInit;
 pub use losses::*;
-pub use parts::Shown;
+pub use parts::Visitable;
 pub use penalty::Penalty;
 pub use pytorch::PyTorch;
 pub use regularizers::{L1, L1L2, L2, OrthogonalRegularizer, Regularizer};
 pub use state::{Loading, Prepared, Report, State, load, state};
 pub use stream::RandomStream;
 pub use summary::{InputSpec, Summary, SummaryRow, summary};
-pub use weight::{AsWeight, Rules, Weight};
+pub use weight::{AsWeight, ParameterSpec, Weight};
 
 /// The program in the README, compiled and run as a test.
 #[cfg(doctest)]

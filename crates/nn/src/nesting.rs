@@ -1,37 +1,37 @@
-//! How deep layers may lie within each other.
+//! A limit on the nesting depth of layers.
 
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode, Part, Visitor};
 
-/// The most layers that may lie within each other.
+/// The largest nesting depth of layers.
 ///
-/// Whatever goes through a model (a forward pass, a visit, dropping it) calls itself for each layer within a layer, on
-/// the stack of the thread. With little optimisation twice as many fit into the 2 MiB of a thread of Rust or rayon; the
-/// rest is for builds without any, whose stack frames are larger, and for tasks that a waiting thread steals.
-pub(crate) const DEEPEST: usize = 64;
+/// A forward pass, a visit and a drop recurse once per nested layer, on the stack of the thread. In optimized builds
+/// twice this depth fits into the 2 MiB stack of a Rust or rayon thread. The margin is for unoptimized builds, whose
+/// stack frames are larger, and for tasks that a waiting thread steals.
+pub(crate) const MAX_DEPTH: usize = 64;
 
-/// A layer as part of another one. If layers would lie too deep within each other, it is dropped here, while its depth
-/// still allows that, and replaced by one that fails: nothing that is built can overflow the stack.
+/// Boxes a layer as a part of another one. A layer that is nested too deeply is dropped here, while its depth still
+/// allows that, and replaced by one that returns an error: no model can overflow the stack.
 pub(crate) fn nested(layer: impl Layer + 'static) -> Box<dyn Layer> {
-    if depth(&layer) < DEEPEST { Box::new(layer) } else { Box::new(TooDeep) }
+    if depth(&layer) < MAX_DEPTH { Box::new(layer) } else { Box::new(TooDeep) }
 }
 
-/// The number of layers within each other, this one included.
+/// The nesting depth of a layer; 1 for a layer without inner layers.
 fn depth(layer: &dyn Layer) -> usize {
     let mut ignore = |_: &str, _: Part<'_>| {};
     let mut visitor = Visitor::new(&mut ignore);
     visitor.layer("", layer);
-    visitor.deepest()
+    visitor.max_depth()
 }
 
-/// Stands in place of a layer that lay too deep.
+/// Replaces a layer that was nested too deeply.
 struct TooDeep;
 
 impl TooDeep {
     fn error() -> Error {
         let message =
-            format!("layers lie within each other more than {DEEPEST} deep; put them in a row, in one Sequential");
+            format!("layers are nested more than {MAX_DEPTH} deep; add them to one Sequential, one after another");
         Error::argument("sequential", message)
     }
 }

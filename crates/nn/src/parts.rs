@@ -1,4 +1,4 @@
-//! `visit` in one line.
+//! The macro `parts!`, which writes `visit`.
 
 use autograd::Variable;
 
@@ -7,64 +7,70 @@ use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 use crate::weight::Weight;
 
-/// What a field of a layer must be for [`parts!`](crate::parts) to show it: a layer, a weight, a random stream, or
-/// several or none of these.
-pub trait Shown: Send + Sync {
-    /// Shows it under this name.
-    fn show(&self, name: &str, visitor: &mut Visitor);
+/// A field that [`parts!`](crate::parts) can show to a visitor: a layer, a weight, a random stream, a penalty, or an
+/// `Option` or `Vec` of these.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a layer nor a weight",
+    label = "cannot be shown to a visitor",
+    note = "`parts!` and `keep` take layers (`nn::Layer`), variables, weights, random streams, penalties, and `Option` or `Vec` of these",
+    note = "leave fields without weights, such as sizes and rates, out of `parts!`"
+)]
+pub trait Visitable: Send + Sync {
+    /// Shows the value under this name.
+    fn visit_as(&self, name: &str, visitor: &mut Visitor);
 }
 
-impl<L: Layer> Shown for L {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
+impl<L: Layer> Visitable for L {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
         visitor.layer(name, self);
     }
 }
 
-impl Shown for Variable {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
+impl Visitable for Variable {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
         visitor.weight(name, self);
     }
 }
 
-impl Shown for Weight {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
+impl Visitable for Weight {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
         visitor.weight(name, self);
     }
 }
 
-impl Shown for RandomStream {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
+impl Visitable for RandomStream {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
         visitor.stream(name, self);
     }
 }
 
-impl Shown for Penalty {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
+impl Visitable for Penalty {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
         visitor.penalty(name, self);
     }
 }
 
-impl<S: Shown> Shown for Option<S> {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
-        if let Some(shown) = self {
-            shown.show(name, visitor);
+impl<V: Visitable> Visitable for Option<V> {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
+        if let Some(part) = self {
+            part.visit_as(name, visitor);
         }
     }
 }
 
-/// Under their places: `blocks.0`, `blocks.1`, …
-impl<S: Shown> Shown for Vec<S> {
-    fn show(&self, name: &str, visitor: &mut Visitor) {
+/// Named by their indices: `blocks.0`, `blocks.1`, …
+impl<V: Visitable> Visitable for Vec<V> {
+    fn visit_as(&self, name: &str, visitor: &mut Visitor) {
         visitor.group(name, |visitor| {
-            for (place, shown) in self.iter().enumerate() {
-                shown.show(&place.to_string(), visitor);
+            for (index, part) in self.iter().enumerate() {
+                part.visit_as(&index.to_string(), visitor);
             }
         });
     }
 }
 
-/// Writes [`Layer::visit`](crate::Layer::visit) inside an `impl Layer`: the named fields are shown under their names,
-/// in this order. For what else there is to show, write `visit` by hand.
+/// Writes [`Layer::visit`](crate::Layer::visit) inside an `impl Layer`: it shows the fields under their names, in the
+/// given order. Write `visit` by hand if the names must differ.
 ///
 /// ```
 /// use nn::{Dense, Layer, Mode, TransformerEncoder, parts};
@@ -95,7 +101,7 @@ impl<S: Shown> Shown for Vec<S> {
 macro_rules! parts {
     ($($field:ident),+ $(,)?) => {
         fn visit(&self, visitor: &mut $crate::Visitor) {
-            $($crate::Shown::show(&self.$field, stringify!($field), visitor);)+
+            $($crate::Visitable::visit_as(&self.$field, stringify!($field), visitor);)+
         }
     };
 }

@@ -1,4 +1,4 @@
-//! What a layer adds to the loss of the values that it sees.
+//! Penalties that a layer computes from the values of a forward pass.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,34 +6,32 @@ use std::sync::{Arc, Weak};
 
 use tensor::{TaskLocal, Tensor};
 
-use crate::layer::{Layer, Part, Visitor};
-
 /// Penalties by the address of their owner. The weak reference keeps the address from being reused.
-type Waiting = RefCell<HashMap<usize, (Weak<()>, Tensor)>>;
+type Pending = RefCell<HashMap<usize, (Weak<()>, Tensor)>>;
 
 /// The penalties that the running task has set and not taken.
-static WAITING: TaskLocal<Waiting> = TaskLocal::new(RefCell::default);
+static PENDING: TaskLocal<Pending> = TaskLocal::new(RefCell::default);
 
-/// The penalty of a layer's last call, until it is taken. Each thread, and each task of a parallel loop, has its own,
-/// as it has its own tapes, so several may use one layer at the same time. Clones are the same penalty.
+/// The penalty of a layer's last call, until it is taken. Each thread, and each task of a parallel loop, has a
+/// separate value, like its tapes, so several may use one layer at the same time. Clones are the same penalty.
 ///
-/// A layer sets it in `forward` and shows it by [`Visitor::penalty`](crate::Visitor::penalty);
+/// A layer sets it in `forward` and shows it to visitors with [`Visitor::penalty`](crate::Visitor::penalty);
 /// [`Layer::regularization_loss`](crate::Layer::regularization_loss) takes it.
 #[derive(Clone, Debug, Default)]
 pub struct Penalty(Arc<()>);
 
 impl Penalty {
-    /// Puts a scalar in the place of this thread's last one.
+    /// Sets the penalty, a scalar, in place of the one that this thread set before.
     pub fn set(&self, penalty: Tensor) {
-        let waiting = WAITING.get();
-        let mut waiting = waiting.borrow_mut();
-        waiting.retain(|_, (owner, _)| owner.strong_count() > 0);
-        waiting.insert(self.address(), (Arc::downgrade(&self.0), penalty));
+        let pending = PENDING.get();
+        let mut pending = pending.borrow_mut();
+        pending.retain(|_, (owner, _)| owner.strong_count() > 0);
+        pending.insert(self.address(), (Arc::downgrade(&self.0), penalty));
     }
 
-    /// What this thread set, once.
+    /// Takes the penalty that this thread set; `None` if there is none or it was taken.
     pub fn take(&self) -> Option<Tensor> {
-        let taken = WAITING.get_if_set()?.borrow_mut().remove(&self.address());
+        let taken = PENDING.get_if_set()?.borrow_mut().remove(&self.address());
         taken.map(|(_, penalty)| penalty)
     }
 
@@ -42,24 +40,22 @@ impl Penalty {
     }
 }
 
-/// The penalties of a model as they are now, until this is dropped: for a pass on trial.
-pub(crate) struct KeptPenalties(Vec<(Penalty, Option<Tensor>)>);
+/// Sets some penalties back to the values they had when this was made, when it is dropped.
+pub(crate) struct PenaltySnapshot(Vec<(Penalty, Option<Tensor>)>);
 
-impl KeptPenalties {
-    pub(crate) fn of(model: &dyn Layer) -> KeptPenalties {
-        let mut penalties = Vec::new();
-        model.visit(&mut Visitor::new(&mut |_, part| {
-            if let Part::Penalty(penalty) = part {
-                penalties.push((penalty.clone(), penalty.take()));
-            }
-        }));
-        KeptPenalties(penalties)
+impl PenaltySnapshot {
+    pub(crate) fn of(penalties: Vec<Penalty>) -> PenaltySnapshot {
+        let with_value = |penalty: Penalty| {
+            let value = penalty.take();
+            (penalty, value)
+        };
+        PenaltySnapshot(penalties.into_iter().map(with_value).collect())
     }
 }
 
-impl Drop for KeptPenalties {
+impl Drop for PenaltySnapshot {
     fn drop(&mut self) {
-        // A penalty that was shown twice was there only the first time.
+        // In reverse order: a penalty that was listed twice had its value only the first time.
         for (penalty, value) in self.0.drain(..).rev() {
             penalty.take();
             if let Some(value) = value {

@@ -4,28 +4,32 @@ use std::fmt::Debug;
 
 use tensor::{Error, Result, Tensor};
 
-/// What a tensor adds to the loss: `.kernel_regularizer(L2(1e-4))`.
+/// A penalty of a tensor that is added to the loss: `.kernel_regularizer(L2(1e-4))`.
 ///
-/// Your own regularizer is a type with this function, made of differentiable operations.
+/// Implement it with differentiable operations for a regularizer of your own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a regularizer",
+    label = "expected a regularizer such as `L2(1e-4)`"
+)]
 pub trait Regularizer: Debug + Send + Sync {
     /// The penalty, a scalar.
     ///
     /// # Errors
-    /// If there is none for a tensor of this shape. Those here refuse factors that are negative, infinite or NaN.
+    /// Returns an error if the penalty is not defined for a tensor of this shape, or a factor is negative, infinite or NaN.
     fn penalty(&self, x: &Tensor) -> Result<Tensor>;
 }
 
 /// `l1 · Σ |x|`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct L1(
-    /// The factor; 0.01 in Keras if not given.
+    /// The factor; 0.01 is Keras' default.
     pub f64,
 );
 
 /// `l2 · Σ x²`. Its gradient is `2 · l2 · x`: PyTorch's `weight_decay` is twice this factor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct L2(
-    /// The factor; 0.01 in Keras if not given.
+    /// The factor; 0.01 is Keras' default.
     pub f64,
 );
 
@@ -38,8 +42,8 @@ pub struct L1L2 {
     pub l2: f64,
 }
 
-/// The mean of `|cos|` of the angles between all pairs of rows of a matrix, or of columns, times a factor: 0
-/// where they are orthogonal to each other.
+/// A factor times the mean of `|cos|` of the angles between all pairs of rows, or of columns, of a matrix. It is 0 if
+/// they are orthogonal.
 ///
 /// ```
 /// # use nn::{OrthogonalRegularizer, Regularizer};
@@ -52,7 +56,7 @@ pub struct L1L2 {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OrthogonalRegularizer {
     factor: f64,
-    /// Along which a vector runs.
+    /// The axis along which a vector runs.
     axis: isize,
 }
 
@@ -92,22 +96,22 @@ impl Regularizer for OrthogonalRegularizer {
             return Err(Error::shape("orthogonal_regularizer", x.shape(), "needs two axes"));
         }
         let factor = factor("orthogonal_regularizer", self.factor)?;
-        // Rows from here on. One of zeros has no direction rather than NaN.
+        // The vectors as rows. The lower bound keeps a row of zeros from becoming NaN.
         let x = if self.axis == 0 { x.t()? } else { x.clone() };
         let lengths = x.square().sum_keepdims(1)?.maximum(1e-12)?;
         let unit = x.try_mul(lengths.rsqrt())?;
         let cosines = unit.matmul(unit.t()?)?.abs();
-        // Each pair stands on both sides of the diagonal.
+        // The matrix is symmetric: each pair counts once.
         let pairs = cosines.tril(-1)?.sum();
         let count = x.shape()[0] as f64 * (x.shape()[0] as f64 - 1.0) / 2.0;
         pairs.try_mul(factor / count.max(1.0))
     }
 }
 
-/// The factor, or an error: a negative one would reward what is to be kept small.
+/// The factor, or an error: a negative factor would reward what the penalty should reduce.
 fn factor(kind: &str, factor: f64) -> Result<f64> {
     if factor >= 0.0 && factor.is_finite() {
         return Ok(factor);
     }
-    Err(Error::argument(kind, format!("the factor {factor:?} must be a number from 0 on")))
+    Err(Error::argument(kind, format!("the factor {factor:?} must be finite and at least 0")))
 }

@@ -1,4 +1,4 @@
-//! The state of a model: its weights by path, taken out and loaded.
+//! The state of a model: its weights by path, for saving and loading.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -8,10 +8,10 @@ use tensor::{DType, Error, Result, Tensor, escaped, no_record};
 
 use crate::layer::{Layer, Part, Visitor};
 
-/// Weights by path: what is saved and loaded.
+/// Weights by path.
 pub type State = Vec<(String, Tensor)>;
 
-/// The values of all weights of a model, states such as running means included, by path.
+/// The values of all weights of a model by path, including states such as running means.
 ///
 /// ```
 /// use nn::{Dense, Sequential, load, state};
@@ -26,24 +26,25 @@ pub fn state(model: &dyn Layer) -> State {
     no_record(|| model.named_weights().into_iter().map(|(path, weight)| (path, weight.value())).collect())
 }
 
-/// Sets all weights of a model to tensors of these names. [`Loading`] has the rules, and ways around them.
+/// Sets all weights of a model to the tensors with their names. [`Loading`] describes the rules and has options to relax
+/// them.
 ///
 /// # Errors
-/// If a weight gets no tensor, a tensor no weight, or shapes or types do not suit. The message lists all
-/// of that; the model is as it was.
+/// Returns an error if a weight has no tensor, a tensor has no weight, or shapes or types do not match. The message lists
+/// all problems. The model is unchanged then.
 pub fn load(model: &dyn Layer, tensors: State) -> Result<()> {
     Loading::new().load(model, tensors).map(drop)
 }
 
-/// How tensors become the weights of a model.
+/// Options for loading tensors into the weights of a model.
 ///
-/// Unless it is told otherwise, each tensor must have the name of a weight and each weight must get a
-/// tensor, of its shape. Elements are converted to the type of the weight, if that is floating or the
-/// same. A weight that several layers share has several names; one is enough, and if there are more, the
-/// tensors must be equal. Nothing is changed unless all is well.
+/// By default each tensor must have the name of a weight, and each weight must have a tensor of its shape. Elements are
+/// converted to the type of the weight if that is floating. A weight that several layers share has several names: a
+/// tensor for one of them is enough, and if there are several, they must be equal. If there is any problem, no weight is
+/// changed.
 ///
-/// A layer that waits for its first input to know its sizes has no weights before it: call the model
-/// once, or state the sizes, before loading.
+/// A layer whose sizes depend on the first input has no weights before it. Call the model once, or build the layer with
+/// its sizes, before loading.
 ///
 /// ```
 /// use nn::{Dense, Loading, Sequential, state};
@@ -64,52 +65,52 @@ pub struct Loading {
     renames: Vec<Rename>,
 }
 
-/// A new name for a tensor, or none to leave it out.
+/// Returns a new name for a tensor, or `None` to skip it.
 type Rename = Box<dyn Fn(&str) -> Option<String>>;
 
-/// What was loaded and what was not, by name.
+/// The names of what was loaded and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Weights that were set, by their paths, in the model's order.
+    /// The paths of the weights that were set, in the model's order.
     pub loaded: Vec<String>,
-    /// Weights for which there was no tensor.
+    /// The paths of the weights without a tensor.
     pub missing: Vec<String>,
-    /// Tensors for which there was no weight, by their names after renaming.
+    /// The names, after renaming, of the tensors without a weight.
     pub unexpected: Vec<String>,
 }
 
 impl Loading {
-    /// The strict rules.
+    /// The strict rules described above.
     pub fn new() -> Loading {
         Loading::default()
     }
 
-    /// Leaves weights as they are for which there is no tensor.
+    /// Leaves weights without a tensor unchanged.
     #[must_use]
     pub fn allow_missing(self) -> Loading {
         Loading { allow_missing: true, ..self }
     }
 
-    /// Passes over tensors for which there is no weight.
+    /// Ignores tensors without a weight.
     #[must_use]
     pub fn allow_unexpected(self) -> Loading {
         Loading { allow_unexpected: true, ..self }
     }
 
-    /// Takes no tensor of another element type than its weight's.
+    /// Requires tensors to have the element types of their weights.
     #[must_use]
     pub fn same_types(self) -> Loading {
         Loading { same_types: true, ..self }
     }
 
-    /// Loads what has the same name in both and leaves the rest. Shapes must suit all the same.
+    /// Loads the tensors whose names are in the model, and ignores the others. Their shapes must still match.
     #[must_use]
     pub fn partial(self) -> Loading {
         self.allow_missing().allow_unexpected()
     }
 
-    /// Renames tensors by a function, which gives none for those to leave out. Rules apply one after the
-    /// other, in the order in which they were given.
+    /// Renames tensors with a function, which returns `None` for tensors to skip. Several renames apply one after
+    /// another, in the order in which they are added.
     #[must_use]
     pub fn rename_with(mut self, rename: impl Fn(&str) -> Option<String> + 'static) -> Loading {
         self.renames.push(Box::new(rename));
@@ -123,8 +124,8 @@ impl Loading {
         self.rename_with(move |name| Some(if name == from { &to } else { name }.to_string()))
     }
 
-    /// Replaces the beginning of names that begin so. Paths have dots between their parts: with
-    /// `encoder.`, `encoder_2.kernel` keeps its name.
+    /// Replaces a prefix of names. The parts of a path are separated by dots: the prefix `encoder.` does not match
+    /// `encoder_2.kernel`.
     #[must_use]
     pub fn rename_prefix(self, from: &str, to: &str) -> Loading {
         let (from, to) = (from.to_string(), to.to_string());
@@ -136,7 +137,7 @@ impl Loading {
     /// The tensors under their new names.
     ///
     /// # Errors
-    /// If two get the same.
+    /// Returns an error if two tensors get the same name.
     pub fn renamed(&self, tensors: State) -> Result<State> {
         let mut sources: HashMap<String, String> = HashMap::new();
         let mut renamed = State::with_capacity(tensors.len());
@@ -156,15 +157,15 @@ impl Loading {
     /// Sets the weights of a model to tensors.
     ///
     /// # Errors
-    /// If the tensors do not suit by the rules; the message lists all that is wrong. The model is as it was.
+    /// Returns an error if the tensors break the rules; the message lists all problems. The model is unchanged then.
     pub fn load(&self, model: &dyn Layer, tensors: State) -> Result<Report> {
         self.prepare(model, tensors)?.assign()
     }
 
-    /// Checks all that [`load`](Loading::load) checks, and changes nothing yet.
+    /// Runs the checks of [`load`](Loading::load) without changing the model.
     ///
     /// # Errors
-    /// As [`load`](Loading::load).
+    /// Returns the errors of [`load`](Loading::load).
     pub fn prepare(&self, model: &dyn Layer, tensors: State) -> Result<Prepared> {
         let tensors = self.renamed(tensors)?;
         let by_name: HashMap<&str, &Tensor> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
@@ -181,7 +182,7 @@ impl Loading {
                         Err(problem) => problems.0.push(problem),
                     }
                     for (other, alias) in found {
-                        if !same(tensor, alias) {
+                        if !bitwise_equal(tensor, alias) {
                             problems.0.push(format!("{path} and {other} are one weight, but their tensors differ"));
                         }
                     }
@@ -202,14 +203,14 @@ impl Loading {
         }
         if !problems.0.is_empty() {
             if !self.allow_unexpected {
-                problems.0.extend(waiting(model, &report.unexpected));
+                problems.0.extend(uninitialized_hints(model, &report.unexpected));
             }
             return Err(Error::argument("load", problems.to_string()));
         }
         Ok(Prepared { values, report })
     }
 
-    /// The tensor as a value of the weight, or what is wrong with it.
+    /// The tensor as a value for the weight, or a description of the problem.
     fn converted(&self, path: &str, tensor: &Tensor, weight: &Variable) -> std::result::Result<Tensor, String> {
         let (shape, dtype) = (weight.shape(), weight.dtype());
         if *tensor.shape() != shape {
@@ -219,13 +220,13 @@ impl Loading {
             return Ok(tensor.clone());
         }
         if self.same_types || !dtype.is_float() || tensor.dtype() == DType::Bool {
-            return Err(format!("{path}: the weight is {dtype}, which {} is not converted to", tensor.dtype()));
+            return Err(format!("{path}: the weight is {dtype}, and {} is not converted to it", tensor.dtype()));
         }
         Ok(no_record(|| tensor.cast(dtype)))
     }
 }
 
-/// Tensors that suit the weights of a model.
+/// Tensors that have passed the checks and can be assigned to the weights of a model.
 #[derive(Debug)]
 #[must_use]
 pub struct Prepared {
@@ -237,7 +238,7 @@ impl Prepared {
     /// Sets the weights.
     ///
     /// # Errors
-    /// None, if no weight was cast since.
+    /// Returns an error if a weight was cast to another type after the checks.
     pub fn assign(self) -> Result<Report> {
         self.values.into_iter().try_for_each(|(weight, value)| weight.assign(value))?;
         Ok(self.report)
@@ -255,11 +256,11 @@ impl fmt::Debug for Loading {
     }
 }
 
-/// How many problems are shown: so many of the first, and of the last.
+/// The numbers of problems that are listed from the beginning and from the end.
 const FIRST_PROBLEMS: usize = 80;
 const LAST_PROBLEMS: usize = 20;
 
-/// All that is wrong, one thing a line if it is more than one. Names of tensors, which come from files, are escaped.
+/// The problems of loading, one per line if there are several. Names of tensors come from files and are escaped.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
@@ -268,7 +269,7 @@ impl fmt::Display for Problems {
         match &self.0[..] {
             [problem] => f.write_str(problem),
             problems => {
-                f.write_str("the tensors do not suit the model:")?;
+                f.write_str("the tensors do not match the model:")?;
                 let more = problems.len().saturating_sub(FIRST_PROBLEMS + LAST_PROBLEMS);
                 let (first, rest) = problems.split_at(problems.len().min(FIRST_PROBLEMS));
                 first.iter().try_for_each(|problem| write!(f, "\n  {problem}"))?;
@@ -281,8 +282,8 @@ impl fmt::Display for Problems {
     }
 }
 
-/// A hint for each layer that has no weights while there are tensors for it: it may wait for its first input.
-fn waiting(model: &dyn Layer, unexpected: &[String]) -> Vec<String> {
+/// A hint for each layer that has tensors but no weights: its weights may depend on a first input.
+fn uninitialized_hints(model: &dyn Layer, unexpected: &[String]) -> Vec<String> {
     let mut layers = vec![(String::new(), model.describe())];
     model.visit(&mut Visitor::new(&mut |path, part| {
         if let Part::Layer(layer) = part {
@@ -296,13 +297,15 @@ fn waiting(model: &dyn Layer, unexpected: &[String]) -> Vec<String> {
     let waits = |path: &str| owners.contains(path) && !weights.iter().any(|(name, _)| below(path, name));
     let hint = |(path, description): &(String, String)| {
         let name = if path.is_empty() { description.clone() } else { format!("{path} ({description})") };
-        format!("({name} has no weights yet; if it takes its sizes from the first input, call the model once before)")
+        format!(
+            "({name} has no weights yet; if its sizes depend on the first input, call the model once before loading)"
+        )
     };
     layers.iter().filter(|(path, _)| waits(path)).map(hint).collect()
 }
 
-/// The path of the innermost layer that a weight of this name would belong to. Groups such as the `query` of an
-/// attention may stand between the two.
+/// The path of the innermost layer that would contain a weight of this name. There may be groups between the two, such
+/// as the `query` of an attention.
 fn owner<'n>(paths: &HashSet<&str>, name: &'n str) -> Option<&'n str> {
     if !name.contains('.') {
         return Some("");
@@ -326,8 +329,8 @@ fn shared_weights(model: &dyn Layer) -> Vec<(Vec<String>, Variable)> {
     weights
 }
 
-/// Whether both are the same in type, shape and elements, NaN included.
-fn same(a: &Tensor, b: &Tensor) -> bool {
+/// Whether both have the same type, shape and bits.
+fn bitwise_equal(a: &Tensor, b: &Tensor) -> bool {
     let bits = |x: &Tensor| match x.dtype() {
         DType::F32 => x.to_vec::<f32>().map(|x| x.into_iter().map(|x| u64::from(x.to_bits())).collect::<Vec<_>>()),
         DType::F64 => x.to_vec::<f64>().map(|x| x.into_iter().map(f64::to_bits).collect()),

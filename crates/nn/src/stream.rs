@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tensor::{Generator, GeneratorState, random};
 
-/// A source of random numbers that belongs to a layer, such as dropout's. Clones are the same
-/// source.
+/// A source of random numbers that belongs to a layer, such as dropout. Clones are the same source.
 ///
-/// Unless a seed was given, it is forked from the generator of the thread that first draws from
-/// it; so [`tensor::random::seed`] fixes it.
+/// Without a seed it is forked from the generator of the thread that first draws from it, so
+/// [`tensor::random::seed`] makes it reproducible.
 #[derive(Clone, Debug)]
 pub struct RandomStream {
     name: &'static str,
@@ -16,37 +15,37 @@ pub struct RandomStream {
 }
 
 impl RandomStream {
-    /// A stream that begins when it is first drawn from, as a fork of this name.
+    /// A stream that is forked, under this name, when it is first drawn from.
     pub fn new(name: &'static str) -> RandomStream {
         RandomStream { name, generator: Arc::default() }
     }
 
-    /// The stream of this name from a seed of its own.
+    /// A stream with its own seed.
     pub fn seeded(name: &'static str, seed: u64) -> RandomStream {
         let generator = Generator::new(seed).fork(name);
         RandomStream { name, generator: Arc::new(Mutex::new(Some(generator))) }
     }
 
-    /// Draws from the next fork of the stream. Each call has a fork of its own, so threads that share the stream
-    /// draw at the same time. Which of them gets which fork depends on the order of their calls.
+    /// Draws from the next fork of the stream. Each call has a separate fork, so threads that share the stream draw at
+    /// the same time. Which of them gets which fork depends on the order of their calls.
     pub fn draw<T>(&self, draw: impl FnOnce(&mut Generator) -> T) -> T {
-        // The lock is released before `draw` runs: while a kernel waits for its parallel work, this thread may run
-        // a task that draws from the same stream.
+        // The lock is released before `draw` runs: a thread that waits for a parallel kernel of `draw` may steal a task
+        // that draws from the same stream.
         let mut fork = self.lock().get_or_insert_with(|| random::fork(self.name)).fork(self.name);
         draw(&mut fork)
     }
 
-    /// Where the stream stands; `None` if it has not begun.
+    /// The position of the stream; `None` if nothing has been drawn from it.
     pub fn state(&self) -> Option<GeneratorState> {
         self.lock().as_ref().map(Generator::state)
     }
 
-    /// Puts the stream where [`RandomStream::state`] said that it was.
+    /// Sets the stream to a position that [`RandomStream::state`] returned.
     pub fn restore(&self, state: Option<GeneratorState>) {
         *self.lock() = state.map(Generator::from_state);
     }
 
-    // A panic leaves the generator before or after its fork, and whole in both cases.
+    // A poisoned lock is usable: a fork changes the generator in one step.
     fn lock(&self) -> MutexGuard<'_, Option<Generator>> {
         self.generator.lock().unwrap_or_else(PoisonError::into_inner)
     }

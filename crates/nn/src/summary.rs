@@ -1,17 +1,17 @@
-//! What a model does with an input, as a table.
+//! The layers that a model calls, as a table.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fmt;
 
 use autograd::Variable;
 use tensor::profile::unobserved;
-use tensor::{DType, ErrorKind, Result, Shape, TaskLocal, Tensor, no_record};
+use tensor::{DType, ErrorKind, Result, Shape, Tensor, no_record};
 
-use crate::layer::{Layer, Mode};
-use crate::penalty::KeptPenalties;
+use crate::call::{CallRecorder, RecordedCall};
+use crate::layer::{Layer, Mode, penalties_of};
+use crate::penalty::PenaltySnapshot;
 
-/// The shape of an input without the axis of samples, and its element type. Arrays and slices of sizes convert to it.
+/// The shape of an input without the batch axis, and its element type. Arrays and slices of sizes convert to it.
 ///
 /// ```
 /// use nn::InputSpec;
@@ -27,12 +27,12 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// An input of this shape, and of the model's floating type.
+    /// An input of this shape, in the model's floating type.
     pub fn new(shape: impl Into<Shape>) -> InputSpec {
         InputSpec { shape: shape.into(), dtype: None }
     }
 
-    /// Sets the element type: models that begin with an embedding take integers.
+    /// Sets the element type. Models that begin with an embedding need integers.
     #[must_use]
     pub fn dtype(self, dtype: DType) -> InputSpec {
         InputSpec { dtype: Some(dtype), ..self }
@@ -64,49 +64,54 @@ impl From<&[usize]> for InputSpec {
     }
 }
 
-/// The layers that a model calls for some inputs, in the order in which it calls them. It prints as a table.
+/// The layers that a model calls, in the order of the calls. It prints as a table.
+///
+/// A weight that several layers share, or a layer that is called several times, counts in the first row only; the other
+/// rows are marked `(shared)`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Summary {
-    /// The calls. The last row is the model itself if it has weights of its own, or calls nothing.
+    /// The calls. The last row is the model itself if it has weights outside of the layers that it calls, or calls none.
     pub rows: Vec<SummaryRow>,
     /// The number of elements of all weights.
     pub parameters: usize,
-    /// How many of these training changes.
+    /// The number of elements of the trainable weights.
     pub trainable: usize,
-    /// The bytes of all weights.
+    /// The size of all weights in bytes.
     pub bytes: usize,
     nested: bool,
 }
 
-/// A layer that was called.
+/// A call of a layer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SummaryRow {
     /// The path under which it was called, such as `encoder.dense_1`; empty for the model itself.
     pub path: String,
-    /// How many layers it was called inside of, apart from the model.
+    /// The number of layers around the call, not counting the model.
     pub depth: usize,
-    /// What [`Layer::describe`] says of it.
+    /// The layer's description, from [`Layer::describe`].
     pub layer: String,
-    /// The shape of its output for one sample. Its first axis counts samples, unless the layer removed that axis.
+    /// The shape of the output for one sample. The first axis is the batch, unless the layer removed it.
     pub output: Shape,
-    /// The number of elements of its weights.
+    /// The number of elements of the layer's weights, without those that an earlier row counts.
     pub parameters: usize,
-    /// The last part of the path, which may have dots in it.
+    /// Whether an earlier row counts some of the layer's weights.
+    pub shared: bool,
+    /// The last part of the path, which may contain dots.
     name: String,
 }
 
 impl Summary {
-    /// Shows layers inside of layers too, each in a row of its own below the layer that it belongs to.
+    /// Shows inner layers too, each in a row below the layer that calls it.
     #[must_use]
     pub fn expand_nested(self) -> Summary {
         Summary { nested: true, ..self }
     }
 }
 
-/// The layers that a model calls, for inputs of given shapes and types: [`Layer::summary`] for a model with several
-/// inputs, or behind a `dyn Layer`.
+/// Lists the layers that a model calls, for inputs of given shapes and types. It is [`Layer::summary`] for a model with
+/// several inputs, or behind a `dyn Layer`.
 ///
 /// ```
 /// use nn::{Dense, InputSpec, Layer, Mode, parts, summary};
@@ -137,13 +142,13 @@ impl Summary {
 /// ```
 ///
 /// # Errors
-/// Returns an error if the model does not take such inputs.
+/// Returns an error if the model does not support inputs of these shapes and types.
 pub fn summary(model: &dyn Layer, inputs: &[InputSpec]) -> Result<Summary> {
     let floating = model.weights().first().map_or(DType::F32, Variable::dtype);
     let all_stated = inputs.iter().all(|input| input.dtype.is_some());
     let inputs = inputs.iter().map(|input| input.zeros(floating)).collect::<Result<Vec<_>>>()?;
-    let _penalties = KeptPenalties::of(model);
-    let listening = Listening::start();
+    let _penalties = PenaltySnapshot::of(penalties_of(model));
+    let recorder = CallRecorder::start();
     let output = unobserved(|| {
         no_record(|| match &inputs[..] {
             [input] => model.forward_masked(input, None, Mode::Inference).map(|(output, _)| output),
@@ -151,18 +156,49 @@ pub fn summary(model: &dyn Layer, inputs: &[InputSpec]) -> Result<Summary> {
         })
     });
     let output = output.map_err(|error| match error.kind() {
-        ErrorKind::DType { .. } if !all_stated => error
-            .context(format!("summary of an input taken for {floating}, as `InputSpec::dtype` states no other type")),
+        ErrorKind::DType { .. } if !all_stated => {
+            error.context(format!("summary with inputs of type {floating} (set another one with `InputSpec::dtype`)"))
+        }
         _ => error,
     })?;
-    let Calls { rows, covered, .. } = listening.end();
-    let mut rows: Vec<SummaryRow> = rows.into_iter().flatten().collect();
-    let weights = model.weights();
-    let own = weights.iter().filter(|weight| !covered.contains(&weight.id())).map(elements).sum();
+    let calls = recorder.finish();
+    let in_calls: HashSet<u32> = calls.iter().flat_map(|call| &call.weights).map(Variable::id).collect();
+    let mut rows = rows(calls);
+    let own = model.weights().iter().filter(|weight| !in_calls.contains(&weight.id())).map(elements).sum();
     if rows.is_empty() || own > 0 {
-        rows.push(SummaryRow::new(&[], model.describe(), output.shape().clone(), own));
+        let (layer, output) = (model.describe(), output.shape().clone());
+        let (path, name) = (String::new(), String::new());
+        rows.push(SummaryRow { path, depth: 0, layer, output, parameters: own, shared: false, name });
     }
     Ok(Summary::of(model, rows))
+}
+
+/// The rows of some calls. Each weight counts in one call of each depth, the first, and in the calls around that one.
+fn rows(calls: Vec<RecordedCall>) -> Vec<SummaryRow> {
+    let all: HashSet<u32> = calls.iter().flat_map(|call| &call.weights).map(Variable::id).collect();
+    // By depth, the weights that a call may still count. Within a call these are the weights which that call counts.
+    let mut uncounted = vec![all];
+    let row = |call: RecordedCall| {
+        let depth = call.path.len().saturating_sub(1);
+        uncounted.truncate(depth + 1);
+        while uncounted.len() <= depth {
+            // The call around this one failed, and the layer that called it caught the error.
+            uncounted.push(uncounted.last().cloned().unwrap_or_default());
+        }
+        let counted: Vec<&Variable> =
+            call.weights.iter().filter(|weight| uncounted[depth].remove(&weight.id())).collect();
+        uncounted.push(counted.iter().map(|weight| weight.id()).collect());
+        SummaryRow {
+            path: call.path.join("."),
+            depth,
+            layer: call.layer,
+            output: call.output,
+            parameters: counted.iter().map(|weight| elements(weight)).sum(),
+            shared: counted.len() < call.weights.len(),
+            name: call.path.last().cloned().unwrap_or_default(),
+        }
+    };
+    calls.into_iter().map(row).collect()
 }
 
 fn elements(weight: &Variable) -> usize {
@@ -170,7 +206,7 @@ fn elements(weight: &Variable) -> usize {
 }
 
 impl Summary {
-    /// These rows, and what concerns the model as a whole.
+    /// These rows, and the totals of the model.
     fn of(model: &dyn Layer, rows: Vec<SummaryRow>) -> Summary {
         let weights = model.weights();
         Summary {
@@ -182,8 +218,8 @@ impl Summary {
         }
     }
 
-    /// The table, with these texts for the rows' outputs.
-    fn table(&self, f: &mut fmt::Formatter<'_>, output: impl Fn(&SummaryRow) -> String) -> fmt::Result {
+    /// Writes the table, with the output column formatted by `output`.
+    fn write_table(&self, f: &mut fmt::Formatter<'_>, output: impl Fn(&SummaryRow) -> String) -> fmt::Result {
         let mut lines = vec![["Layer".to_string(), "Output shape".into(), "Parameters".into()]];
         for row in self.rows.iter().filter(|row| self.nested || row.depth == 0) {
             let indent = 2 * row.depth;
@@ -191,7 +227,8 @@ impl Summary {
                 "" => row.layer.clone(),
                 name => format!("{:indent$}{name} ({})", "", row.layer),
             };
-            lines.push([layer, output(row), thousands(row.parameters)]);
+            let shared = if row.shared { " (shared)" } else { "" };
+            lines.push([layer, output(row), format!("{}{shared}", thousands(row.parameters))]);
         }
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
         let [first, second, third] = [0, 1, 2].map(width);
@@ -209,112 +246,28 @@ impl Summary {
     }
 }
 
-impl SummaryRow {
-    fn new(names: &[String], layer: String, output: Shape, parameters: usize) -> SummaryRow {
-        let (path, name) = (names.join("."), names.last().cloned().unwrap_or_default());
-        SummaryRow { path, depth: names.len().saturating_sub(1), layer, output, parameters, name }
-    }
-}
-
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table(f, |row| match row.output.split_first() {
+        self.write_table(f, |row| match row.output.split_first() {
             Some((1, sizes)) => format!("[batch{}]", sizes.iter().map(|size| format!(", {size}")).collect::<String>()),
             _ => row.output.to_string(),
         })
     }
 }
 
-/// The table of layers that are called in this order, with `?` for shapes: nothing is computed.
-pub(crate) fn without_shapes<'l>(
+/// Writes the table of layers that are called in this order, with `?` for shapes: no forward pass runs.
+pub(crate) fn write_without_shapes<'l>(
     model: &dyn Layer,
     layers: impl Iterator<Item = (&'l str, &'l dyn Layer)>,
     f: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
-    let row = |(name, layer): (&str, &dyn Layer)| {
-        SummaryRow::new(&[name.into()], layer.describe(), Shape::default(), layer.parameter_count())
+    let call = |(name, layer): (&str, &dyn Layer)| RecordedCall {
+        path: vec![name.into()],
+        layer: layer.describe(),
+        weights: layer.weights(),
+        output: Shape::default(),
     };
-    Summary::of(model, layers.map(row).collect()).table(f, |_| "?".into())
-}
-
-/// The calls of layers that are recorded in the running task, if any are.
-static CALLS: TaskLocal<RefCell<Option<Calls>>> = TaskLocal::new(RefCell::default);
-
-/// The calls that were recorded.
-#[derive(Default)]
-struct Calls {
-    /// In the order in which they began; those that failed stay empty.
-    rows: Vec<Option<SummaryRow>>,
-    /// The path of the call that runs.
-    path: Vec<String>,
-    /// The weights of layers that the model itself called.
-    covered: HashSet<u32>,
-}
-
-/// Records calls until it is ended or dropped. What recorded before continues after it.
-struct Listening {
-    before: Option<Calls>,
-    ended: bool,
-}
-
-impl Listening {
-    fn start() -> Listening {
-        Listening { before: CALLS.get().replace(Some(Calls::default())), ended: false }
-    }
-
-    fn end(mut self) -> Calls {
-        self.ended = true;
-        CALLS.get().replace(self.before.take()).unwrap_or_default()
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        if !self.ended {
-            CALLS.get().replace(self.before.take());
-        }
-    }
-}
-
-/// A call that is recorded, until this is dropped.
-pub(crate) struct Call {
-    place: usize,
-}
-
-impl Call {
-    /// The call of a layer under a name, if calls are recorded.
-    #[inline]
-    pub(crate) fn start(name: &str) -> Option<Call> {
-        let calls = CALLS.get_if_set()?;
-        let mut calls = calls.borrow_mut();
-        let calls = calls.as_mut()?;
-        calls.path.push(name.into());
-        calls.rows.push(None);
-        Some(Call { place: calls.rows.len() - 1 })
-    }
-
-    /// The layer gave an output.
-    pub(crate) fn gave<L: Layer + ?Sized>(&self, layer: &L, output: &Tensor) {
-        let (description, weights) = (layer.describe(), layer.weights());
-        if let Some(calls) = CALLS.get().borrow_mut().as_mut() {
-            if calls.path.len() == 1 {
-                calls.covered.extend(weights.iter().map(Variable::id));
-            }
-            let parameters = weights.iter().map(elements).sum();
-            let row = SummaryRow::new(&calls.path, description, output.shape().clone(), parameters);
-            if let Some(place) = calls.rows.get_mut(self.place) {
-                *place = Some(row);
-            }
-        }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if let Some(calls) = CALLS.get().borrow_mut().as_mut() {
-            calls.path.pop();
-        }
-    }
+    Summary::of(model, rows(layers.map(call).collect())).write_table(f, |_| "?".into())
 }
 
 /// `1234567` as `1,234,567`.
@@ -331,7 +284,7 @@ fn thousands(number: usize) -> String {
     out
 }
 
-/// Bytes in the unit that suits, such as `1.55 MiB`.
+/// A number of bytes in a suitable unit, such as `1.55 MiB`.
 fn binary_size(bytes: usize) -> String {
     let mut size = bytes as f64;
     for unit in ["B", "KiB", "MiB"] {

@@ -1,4 +1,4 @@
-//! A weight, and what a layer is told about one.
+//! Weights with regularizers and constraints, and the options of a layer's weights.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -11,19 +11,19 @@ use crate::constraints::Constraint;
 use crate::initializers::Initializer;
 use crate::regularizers::Regularizer;
 
-/// What training does about a weight besides following its gradient.
+/// The regularizer and the constraint of a parameter.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {
-    /// What is added to the loss ([`Layer::regularization_loss`](crate::Layer::regularization_loss)).
+pub struct ParameterSpec {
+    /// The penalty added to the loss ([`Layer::regularization_loss`](crate::Layer::regularization_loss)).
     pub regularizer: Option<Arc<dyn Regularizer>>,
-    /// What is made of the weight after each step ([`Layer::apply_constraints`](crate::Layer::apply_constraints)).
+    /// The projection applied after each step ([`Layer::apply_constraints`](crate::Layer::apply_constraints)).
     pub constraint: Option<Arc<dyn Constraint>>,
 }
 
-/// A variable with a regularizer, a constraint, both or neither. It may be used as the variable itself.
+/// A variable with an optional regularizer and constraint. It can be used wherever the variable can.
 ///
-/// Layers of this crate make theirs by their options (`kernel_regularizer`, `bias_constraint`, …); in your own
-/// layer it stands in place of the variable:
+/// Layers of this crate have builder methods for theirs (`kernel_regularizer`, `bias_constraint`, …). In a layer of
+/// your own, use it in place of the variable:
 ///
 /// ```
 /// use nn::{L2, Layer, Mode, NonNeg, Variable, Visitor, Weight};
@@ -50,26 +50,26 @@ pub struct Rules {
 #[derive(Clone, Debug)]
 pub struct Weight {
     pub(crate) variable: Variable,
-    pub(crate) rules: Rules,
+    pub(crate) spec: ParameterSpec,
 }
 
 impl Weight {
-    /// A variable with neither.
+    /// A weight without regularizer and constraint.
     pub fn new(variable: Variable) -> Weight {
-        Weight { variable, rules: Rules::default() }
+        Weight { variable, spec: ParameterSpec::default() }
     }
 
-    /// With a penalty on its values.
+    /// Sets the regularizer.
     #[must_use]
     pub fn regularizer(mut self, regularizer: impl Regularizer + 'static) -> Weight {
-        self.rules.regularizer = Some(Arc::new(regularizer));
+        self.spec.regularizer = Some(Arc::new(regularizer));
         self
     }
 
-    /// With a rule for its values.
+    /// Sets the constraint.
     #[must_use]
     pub fn constraint(mut self, constraint: impl Constraint + 'static) -> Weight {
-        self.rules.constraint = Some(Arc::new(constraint));
+        self.spec.constraint = Some(Arc::new(constraint));
         self
     }
 }
@@ -88,13 +88,18 @@ impl Operand for Weight {
     }
 }
 
-/// What [`Visitor::weight`](crate::Visitor::weight) is shown: a variable, or a [`Weight`].
+/// A variable or a [`Weight`], for [`Visitor::weight`](crate::Visitor::weight).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a weight",
+    label = "expected a `Variable` or a `Weight`",
+    note = "show inner layers with `Visitor::layer` and random streams with `Visitor::stream`"
+)]
 pub trait AsWeight {
     /// The variable.
     fn variable(&self) -> &Variable;
 
-    /// The rules for it; none for a plain variable.
-    fn rules(&self) -> Option<&Rules> {
+    /// The regularizer and the constraint; `None` for a plain variable.
+    fn spec(&self) -> Option<&ParameterSpec> {
         None
     }
 }
@@ -110,81 +115,97 @@ impl AsWeight for Weight {
         &self.variable
     }
 
-    fn rules(&self) -> Option<&Rules> {
-        Some(&self.rules)
+    fn spec(&self) -> Option<&ParameterSpec> {
+        Some(&self.spec)
     }
 }
 
-/// What a layer is told about one of its weights.
+/// The options of one weight of a layer.
 #[derive(Clone, Debug)]
 pub(crate) struct WeightOptions {
     pub(crate) initializer: Initializer,
-    pub(crate) rules: Rules,
+    pub(crate) spec: ParameterSpec,
 }
 
 impl From<Initializer> for WeightOptions {
     fn from(initializer: Initializer) -> WeightOptions {
-        WeightOptions { initializer, rules: Rules::default() }
+        WeightOptions { initializer, spec: ParameterSpec::default() }
     }
 }
 
-/// The options of a weight, or of one that may have been left out: then there is nothing to set.
-pub(crate) trait Configure {
-    fn configure(&mut self, set: impl FnOnce(&mut WeightOptions));
-}
+/// Setters for the options of a weight. If the weight is `None`, because the layer is built without it, they do nothing.
+pub(crate) trait ConfigureWeight {
+    fn options(&mut self) -> Option<&mut WeightOptions>;
 
-impl Configure for WeightOptions {
-    fn configure(&mut self, set: impl FnOnce(&mut WeightOptions)) {
-        set(self);
+    fn set_initializer(&mut self, initializer: Initializer) {
+        if let Some(options) = self.options() {
+            options.initializer = initializer;
+        }
     }
-}
 
-impl Configure for Option<WeightOptions> {
-    fn configure(&mut self, set: impl FnOnce(&mut WeightOptions)) {
-        if let Some(options) = self {
-            set(options);
+    fn set_regularizer(&mut self, regularizer: impl Regularizer + 'static) {
+        if let Some(options) = self.options() {
+            options.spec.regularizer = Some(Arc::new(regularizer));
+        }
+    }
+
+    fn set_constraint(&mut self, constraint: impl Constraint + 'static) {
+        if let Some(options) = self.options() {
+            options.spec.constraint = Some(Arc::new(constraint));
         }
     }
 }
 
-/// The methods by which a layer is told about a weight, inside an `impl` of one with `weights: Weights<_>`:
-/// `weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);`, with
-/// `without_bias` in front of the others for one that may be left out.
+impl ConfigureWeight for WeightOptions {
+    fn options(&mut self) -> Option<&mut WeightOptions> {
+        Some(self)
+    }
+}
+
+impl ConfigureWeight for Option<WeightOptions> {
+    fn options(&mut self) -> Option<&mut WeightOptions> {
+        self.as_mut()
+    }
+}
+
+/// The builder methods for the options of a weight, inside an `impl` of a layer with a field `weights: LazyWeights<_>`.
+/// Rust has no other way to give many types inherent methods of different names; the bodies are calls of
+/// [`ConfigureWeight`].
+///
+/// `weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);` names the
+/// weight, the field with its options and the methods. `without_bias` is left out for a weight that every layer has.
 macro_rules! weight_options {
     ($name:literal in $($field:ident).+: $initializer:ident, $regularizer:ident, $constraint:ident) => {
-        #[doc = concat!("Sets how `", $name, "` begins. Weights that exist already are drawn again.")]
+        #[doc = concat!("Sets the initializer of `", $name, "`. Existing weights are discarded.")]
         #[must_use]
         pub fn $initializer(mut self, initializer: $crate::Initializer) -> Self {
-            use $crate::weight::Configure;
-            self.$($field).+.configure(|options| options.initializer = initializer);
-            self.weights = self.weights.anew();
+            $crate::weight::ConfigureWeight::set_initializer(&mut self.$($field).+, initializer);
+            self.weights.reset();
             self
         }
 
-        #[doc = concat!("Sets what `", $name, "` adds to the loss; nothing by default. Weights that exist already are drawn again.")]
+        #[doc = concat!("Sets the regularizer of `", $name, "`; none by default. Existing weights are discarded.")]
         #[must_use]
         pub fn $regularizer(mut self, regularizer: impl $crate::Regularizer + 'static) -> Self {
-            use $crate::weight::Configure;
-            self.$($field).+.configure(|options| options.rules.regularizer = Some(std::sync::Arc::new(regularizer)));
-            self.weights = self.weights.anew();
+            $crate::weight::ConfigureWeight::set_regularizer(&mut self.$($field).+, regularizer);
+            self.weights.reset();
             self
         }
 
-        #[doc = concat!("Sets what is made of `", $name, "` after each step; nothing by default. Weights that exist already are drawn again.")]
+        #[doc = concat!("Sets the constraint of `", $name, "`; none by default. Existing weights are discarded.")]
         #[must_use]
         pub fn $constraint(mut self, constraint: impl $crate::Constraint + 'static) -> Self {
-            use $crate::weight::Configure;
-            self.$($field).+.configure(|options| options.rules.constraint = Some(std::sync::Arc::new(constraint)));
-            self.weights = self.weights.anew();
+            $crate::weight::ConfigureWeight::set_constraint(&mut self.$($field).+, constraint);
+            self.weights.reset();
             self
         }
     };
     ($name:literal in $($field:ident).+: $without:ident, $initializer:ident, $regularizer:ident, $constraint:ident) => {
-        #[doc = concat!("Leaves `", $name, "` out, whatever else is said about it. Weights that exist already are drawn again.")]
+        #[doc = concat!("Builds the layer without `", $name, "`, whatever other options of it are set. Existing weights are discarded.")]
         #[must_use]
         pub fn $without(mut self) -> Self {
             self.$($field).+ = None;
-            self.weights = self.weights.anew();
+            self.weights.reset();
             self
         }
 

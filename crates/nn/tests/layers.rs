@@ -289,7 +289,7 @@ parts.0 (Sequential)          [batch, 7, 2]            23
     assert!(dense.summary([3]).unwrap().to_string().contains("\nDense 3→2    [batch, 2]               8\n"));
     assert_eq!(
         message(model.summary([7])),
-        "summary of an input taken for float32, as `InputSpec::dtype` states no other type: embedding (Embedding \
+        "summary with inputs of type float32 (set another one with `InputSpec::dtype`): embedding (Embedding \
          10→4): embedding: take: float32 is not int64 or uint8, as indices must be"
     );
     assert!(message(model.summary([usize::MAX, 2])).contains("larger than memory can address"));
@@ -393,4 +393,51 @@ fn parts_shows_fields_under_their_names() {
     assert_eq!(net.named_streams()[0].0, "noise");
     net.forward(&tensor![1.0], Mode::Training).unwrap();
     assert_eq!(net.regularization_loss().unwrap().unwrap().item().unwrap(), 2.0);
+}
+
+#[test]
+fn a_summary_counts_shared_layers_once() {
+    use nn::parts;
+
+    struct Siamese {
+        encoder: Sequential,
+        head: std::sync::Arc<Dense>,
+    }
+    impl Layer for Siamese {
+        parts!(encoder, head);
+
+        fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+            let left = self.encoder.call("left", input, mode)?;
+            let right = self.encoder.call("right", &input.try_neg()?, mode)?;
+            self.head.call("head", &left.try_add(right)?, mode)
+        }
+    }
+    let head = std::sync::Arc::new(Dense::new(3, 3));
+    let encoder = Sequential::new().add(Dense::new(2, 3)).add(head.clone());
+    let summary = Siamese { encoder, head }.summary([2]).unwrap();
+    // 2 · 3 + 3 = 9 and 3 · 3 + 3 = 12; the layer of the head is a part of the encoder.
+    let expected = "
+Layer                    Output shape     Parameters
+────────────────────────────────────────────────────
+left (Sequential)        [batch, 3]               21
+  dense (Dense 2→3)      [batch, 3]                9
+  dense_1 (Dense 3→3)    [batch, 3]               12
+right (Sequential)       [batch, 3]       0 (shared)
+  dense (Dense 2→3)      [batch, 3]       0 (shared)
+  dense_1 (Dense 3→3)    [batch, 3]       0 (shared)
+head (Dense 3→3)         [batch, 3]       0 (shared)
+────────────────────────────────────────────────────
+Parameters: 21 (84 B)
+Trainable: 21
+Not trainable: 0
+";
+    assert_eq!(format!("\n{}", summary.clone().expand_nested()), expected);
+    let rows: Vec<(usize, bool)> = summary.rows.iter().map(|row| (row.parameters, row.shared)).collect();
+    assert_eq!(rows[..4], [(21, false), (9, false), (12, false), (0, true)]);
+
+    // A sequence prints the same counts without shapes.
+    let tied = std::sync::Arc::new(Dense::new(2, 2));
+    let text = Sequential::new().add(tied.clone()).add(tied).to_string();
+    assert!(text.contains("dense (Dense 2→2)      ?                        6\n"), "{text}");
+    assert!(text.contains("dense_1 (Dense 2→2)    ?               0 (shared)\n"), "{text}");
 }

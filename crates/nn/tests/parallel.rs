@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use nn::layers::*;
-use nn::{ActivityRegularization, Built, Initializer, L2, Layer, Mode, Variable, first_non_finite};
+use nn::{ActivityRegularization, Initializer, L2, Layer, LazyInit, Mode, Variable, first_non_finite};
 use rayon::prelude::*;
 use tensor::{Error, Generator, Result, Tensor, random, tensor};
 
@@ -90,17 +90,17 @@ fn the_first_use_of_lazy_layers_makes_one_set_of_weights() -> Result<()> {
 #[test]
 fn those_who_build_together_build_the_same() -> Result<()> {
     let (kernels, states) = watched("two builders", || {
-        let (built, both) = (Built::<Vec<Tensor>>::new(), Barrier::new(2));
+        let (built, both) = (LazyInit::<Vec<Tensor>>::new(), Barrier::new(2));
         let build = |seed: u64| -> Result<(Vec<f32>, bool)> {
             random::seed(seed);
             let before = random::state();
-            let inner = Built::<Tensor>::new();
+            let inner = LazyInit::<Tensor>::new();
             let mut made = Vec::new();
-            let value = built.get_or_build("outer", |generator| {
+            let value = built.get_or_init("outer", |generator| {
                 // Both are in here, or this is a deadlock.
                 both.wait();
                 let kernel = Initializer::HeNormal.initialize(generator, [300, 300])?;
-                let nested = inner.get_or_build("inner", |generator| generator.normal([3], 0.0, 1.0))?.clone();
+                let nested = inner.get_or_init("inner", |generator| generator.normal([3], 0.0, 1.0))?.clone();
                 made = vec![kernel, nested, Tensor::uniform([3], 0.0..1.0)?];
                 Ok(made.clone())
             })?;
@@ -124,12 +124,12 @@ fn those_who_build_together_build_the_same() -> Result<()> {
 
 #[test]
 fn a_failed_build_leaves_the_place_empty_and_the_next_one_heeds_the_seed() -> Result<()> {
-    let built = Built::<Tensor>::new();
-    let failed = built.get_or_build("kernel", |_| Err(Error::argument("build", "on purpose")));
+    let built = LazyInit::<Tensor>::new();
+    let failed = built.get_or_init("kernel", |_| Err(Error::argument("build", "on purpose")));
     assert_eq!(failed.err().map(|error| error.to_string()), Some("build: on purpose".into()));
     assert!(built.get().is_none());
     random::seed(1);
-    let kernel = built.get_or_build("kernel", |generator| generator.normal([4], 0.0, 1.0))?;
+    let kernel = built.get_or_init("kernel", |generator| generator.normal([4], 0.0, 1.0))?;
     let expected = Generator::new(1).fork("kernel").normal([4], 0.0, 1.0)?;
     assert_eq!(kernel.to_vec::<f32>()?, expected.to_vec::<f32>()?);
     Ok(())

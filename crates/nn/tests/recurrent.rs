@@ -1,7 +1,7 @@
 //! What recurrent layers do with masks, states and directions.
 
 use autograd::GradientTape;
-use nn::layers::{GruCell, LstmCell, Recurrent, RecurrentCell, SimpleRnnCell, Step};
+use nn::layers::{CellStep, GruCell, LstmCell, Recurrent, RecurrentCell, SimpleRnnCell};
 use nn::{Activation, Bidirectional, Gru, Initializer, Layer, Lstm, Mode, SimpleRnn};
 use tensor::{DType, Generator, Result, Tensor, random, tensor};
 
@@ -232,7 +232,7 @@ impl RecurrentCell for Careless {
     const GATES: usize = 3;
     const STATES: usize = 2;
 
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>> {
         step.product(&step.states[0], 0..1).map(|h| vec![h])
     }
 }
@@ -249,7 +249,7 @@ fn cells_that_forget_a_state_or_invent_a_gate_are_refused() {
         const NAME: &'static str = "inventive";
         const GATES: usize = 3;
         const STATES: usize = 1;
-        fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+        fn step(&self, step: &CellStep) -> Result<Vec<Tensor>> {
             step.product(&step.states[0], 1..4).map(|h| vec![h])
         }
     }

@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Steps whose size is the running root mean square of the steps before, relative to that of the
 /// gradients: `a = ρ a + (1 - ρ) g²`, `d = √(x + ε) / √(a + ε) · g`, `x = ρ x + (1 - ρ) d²`,
@@ -12,7 +12,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// Keras' `Adadelta`: learning rate 0.001, `ρ` 0.95, `ε` 1e-7. PyTorch's: learning rate 1, `ρ` 0.9, `ε`
 /// 1e-6.
 pub struct Adadelta {
-    common: Common,
+    base: OptimizerBase,
     rho: f64,
     epsilon: f64,
 }
@@ -20,7 +20,7 @@ pub struct Adadelta {
 impl Adadelta {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Adadelta {
-        Adadelta { common: Common::new(learning_rate), rho: 0.95, epsilon: 1e-7 }
+        Adadelta { base: OptimizerBase::new(learning_rate), rho: 0.95, epsilon: 1e-7 }
     }
 
     /// Sets the decay `ρ` of both means, from 0 up to but not including 1.
@@ -60,26 +60,26 @@ impl Optimizer for Adadelta {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(Rule { rate, rho: self.rho, epsilon: self.epsilon })
+        step.update(AdadeltaUpdate { rate, rho: self.rho, epsilon: self.epsilon })
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Rule {
+struct AdadeltaUpdate {
     rate: f64,
     rho: f64,
     epsilon: f64,
 }
 
-impl Update<2> for Rule {
+impl Update<2> for AdadeltaUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [a, x]: [T; 2]) -> (T, [T; 2]) {
         let (rho, rest, epsilon) = (T::from_f64(self.rho), T::from_f64(1.0 - self.rho), T::from_f64(self.epsilon));

@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Result, Tensor};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Steps divided by the root mean square of the gradient, of which only means over rows and columns
 /// are kept: for a matrix `[n, m]` `n + m` numbers in place of `n m`.
@@ -18,7 +18,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// `relative_step=False` changes nothing there, and is not offered. PyTorch's has learning rate 0.01, and in
 /// place of adding `ε₁` lets `mean(r)` be no smaller than `ε₁` and `v` than `ε₁²`; this form is not offered.
 pub struct Adafactor {
-    common: Common,
+    base: OptimizerBase,
     beta_2_decay: f64,
     epsilon_1: f64,
     epsilon_2: f64,
@@ -28,8 +28,8 @@ pub struct Adafactor {
 impl Adafactor {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Adafactor {
-        let common = Common::new(learning_rate);
-        Adafactor { common, beta_2_decay: -0.8, epsilon_1: 1e-30, epsilon_2: 1e-3, clip_threshold: 1.0 }
+        let base = OptimizerBase::new(learning_rate);
+        Adafactor { base, beta_2_decay: -0.8, epsilon_1: 1e-30, epsilon_2: 1e-3, clip_threshold: 1.0 }
     }
 
     /// Sets the exponent `c`, 0 or less: how the decay of the means rises to 1.
@@ -114,12 +114,12 @@ impl Optimizer for Adafactor {
         step.descend(&direction, rate)
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 

@@ -4,7 +4,7 @@ use autograd::Variable;
 use tensor::{Float, Result, Update};
 
 use crate::epsilon::Epsilon;
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Steps that shrink with the sum of the squared gradients of each element: `a += g²`,
 /// `p -= η g / √(a + ε)`. From Duchi, Hazan and Singer, "Adaptive Subgradient Methods" (2011).
@@ -13,7 +13,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// 0.01, `a` starts at 0, [`epsilon_outside_root`](Adagrad::epsilon_outside_root) 1e-10; its
 /// `lr_decay` is the schedule [`InverseTime`](crate::schedules::InverseTime).
 pub struct Adagrad {
-    common: Common,
+    base: OptimizerBase,
     initial_accumulator_value: f64,
     epsilon: Epsilon,
 }
@@ -22,7 +22,7 @@ impl Adagrad {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Adagrad {
         Adagrad {
-            common: Common::new(learning_rate),
+            base: OptimizerBase::new(learning_rate),
             initial_accumulator_value: 0.1,
             epsilon: Epsilon::InsideRoot(1e-7),
         }
@@ -71,25 +71,25 @@ impl Optimizer for Adagrad {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(Rule { rate, epsilon: self.epsilon })
+        step.update(AdagradUpdate { rate, epsilon: self.epsilon })
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Rule {
+struct AdagradUpdate {
     rate: f64,
     epsilon: Epsilon,
 }
 
-impl Update<1> for Rule {
+impl Update<1> for AdagradUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [a]: [T; 1]) -> (T, [T; 1]) {
         let a = a + g * g;

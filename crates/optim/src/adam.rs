@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Steps along a running mean of the gradient, divided by its running root mean square, both
 /// corrected for starting at zero: `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
@@ -17,7 +17,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// [`corrected_epsilon`](Adam::corrected_epsilon) 1e-8, and its `weight_decay` is the
 /// [`l2_penalty`](Optimizer::l2_penalty).
 pub struct Adam {
-    common: Common,
+    base: OptimizerBase,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
@@ -29,7 +29,7 @@ impl Adam {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Adam {
         Adam {
-            common: Common::new(learning_rate),
+            base: OptimizerBase::new(learning_rate),
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-7,
@@ -99,25 +99,25 @@ impl Optimizer for Adam {
     }
 
     fn step(&self, step: Step<'_>) -> Result<()> {
-        let mut moments = Moments::new(&step, self.beta_1, self.beta_2, self.epsilon);
+        let mut update = AdamUpdate::new(&step, self.beta_1, self.beta_2, self.epsilon);
         if self.epsilon_is_corrected {
-            moments.epsilon *= (1.0 - self.beta_2.powf(step.number as f64)).sqrt();
+            update.epsilon *= (1.0 - self.beta_2.powf(step.number as f64)).sqrt();
         }
-        if self.amsgrad { step.update(AmsGrad(moments)) } else { step.update(moments) }
+        if self.amsgrad { step.update(AmsGradUpdate(update)) } else { step.update(update) }
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 /// The formula without AMSGrad; its states are `m` and `v`.
 #[derive(Clone, Copy)]
-pub(crate) struct Moments {
+pub(crate) struct AdamUpdate {
     /// With the corrections of both means.
     pub(crate) rate: f64,
     beta_1: f64,
@@ -125,11 +125,11 @@ pub(crate) struct Moments {
     epsilon: f64,
 }
 
-impl Moments {
-    pub(crate) fn new(step: &Step<'_>, beta_1: f64, beta_2: f64, epsilon: f64) -> Moments {
+impl AdamUpdate {
+    pub(crate) fn new(step: &Step<'_>, beta_1: f64, beta_2: f64, epsilon: f64) -> AdamUpdate {
         let t = step.number as f64;
         let rate = step.learning_rate * (1.0 - beta_2.powf(t)).sqrt() / (1.0 - beta_1.powf(t));
-        Moments { rate, beta_1, beta_2, epsilon }
+        AdamUpdate { rate, beta_1, beta_2, epsilon }
     }
 
     #[inline(always)]
@@ -143,7 +143,7 @@ impl Moments {
     }
 }
 
-impl Update<2> for Moments {
+impl Update<2> for AdamUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
         let (m, v) = self.means(g, m, v);
@@ -152,9 +152,9 @@ impl Update<2> for Moments {
 }
 
 #[derive(Clone, Copy)]
-struct AmsGrad(Moments);
+struct AmsGradUpdate(AdamUpdate);
 
-impl Update<3> for AmsGrad {
+impl Update<3> for AmsGradUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [m, v, largest]: [T; 3]) -> (T, [T; 3]) {
         let (m, v) = self.0.means(g, m, v);

@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Adam with the largest of the (decaying) gradients in place of their root mean square:
 /// `m = β₁ m + (1 - β₁) g`, `u = max(β₂ u, |g|)`, `p -= η / (1 - β₁ᵗ) · m / (u + ε)` in step `t`. From
@@ -12,7 +12,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// Keras' `Adamax`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7. PyTorch's: learning rate 0.002,
 /// [`epsilon_inside_maximum`](Adamax::epsilon_inside_maximum) 1e-8.
 pub struct Adamax {
-    common: Common,
+    base: OptimizerBase,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
@@ -22,8 +22,8 @@ pub struct Adamax {
 impl Adamax {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Adamax {
-        let common = Common::new(learning_rate);
-        Adamax { common, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, epsilon_is_inside: false }
+        let base = OptimizerBase::new(learning_rate);
+        Adamax { base, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, epsilon_is_inside: false }
     }
 
     /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
@@ -77,20 +77,20 @@ impl Optimizer for Adamax {
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate / (1.0 - self.beta_1.powf(step.number as f64));
         let (inside, outside) = if self.epsilon_is_inside { (self.epsilon, 0.0) } else { (0.0, self.epsilon) };
-        step.update(Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2, inside, outside })
+        step.update(AdamaxUpdate { rate, beta_1: self.beta_1, beta_2: self.beta_2, inside, outside })
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Rule {
+struct AdamaxUpdate {
     /// With the correction of the mean.
     rate: f64,
     beta_1: f64,
@@ -101,7 +101,7 @@ struct Rule {
     outside: f64,
 }
 
-impl Update<2> for Rule {
+impl Update<2> for AdamaxUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [m, u]: [T; 2]) -> (T, [T; 2]) {
         let m = m + (g - m) * T::from_f64(1.0 - self.beta_1);

@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::Result;
 
-use crate::{Adam, Common, Hyperparameter, LearningRate, Optimizer, Slot, Step};
+use crate::{Adam, Hyperparameter, LearningRate, Optimizer, OptimizerBase, Slot, Step};
 
 /// [`Adam`] with [weight decay](Optimizer::weight_decay) from the start: `p -= η λ p`, then Adam's
 /// step. From Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
@@ -72,11 +72,11 @@ impl Optimizer for AdamW {
         self.0.step(step)
     }
 
-    fn common(&self) -> &Common {
-        self.0.common()
+    fn base(&self) -> &OptimizerBase {
+        self.0.base()
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        self.0.common_mut()
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        self.0.base_mut()
     }
 }

@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Adam's direction, in steps that are a fixed part of each variable's own norm:
 /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
@@ -14,7 +14,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// Keras' `Lamb`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7. As there, weight decay acts before the
 /// step and not, as in the paper, on `u`. PyTorch has none.
 pub struct Lamb {
-    common: Common,
+    base: OptimizerBase,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
@@ -23,7 +23,7 @@ pub struct Lamb {
 impl Lamb {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Lamb {
-        Lamb { common: Common::new(learning_rate), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
+        Lamb { base: OptimizerBase::new(learning_rate), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
     }
 
     /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
@@ -70,7 +70,7 @@ impl Optimizer for Lamb {
 
     fn step(&self, mut step: Step<'_>) -> Result<()> {
         let t = step.number as f64;
-        let direction = step.direction(Direction {
+        let direction = step.direction(LambDirection {
             beta_1: self.beta_1,
             beta_2: self.beta_2,
             epsilon: self.epsilon,
@@ -82,17 +82,17 @@ impl Optimizer for Lamb {
         step.descend(&direction, rate)
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Direction {
+struct LambDirection {
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
@@ -100,7 +100,7 @@ struct Direction {
     corrections: [f64; 2],
 }
 
-impl Update<2> for Direction {
+impl Update<2> for LambDirection {
     #[inline(always)]
     fn element<T: Float>(&self, _: T, g: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
         let m = m + (g - m) * T::from_f64(1.0 - self.beta_1);

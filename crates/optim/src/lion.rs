@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Steps of one size along the sign of a mean: `p -= η sign(β₁ m + (1 - β₁) g)`, then
 /// `m = β₂ m + (1 - β₂) g`; the sign of 0 is 0. From Chen and others, "Symbolic Discovery of
@@ -11,7 +11,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 ///
 /// Keras' `Lion`: learning rate 0.001, `β₁` 0.9, `β₂` 0.99. PyTorch has none.
 pub struct Lion {
-    common: Common,
+    base: OptimizerBase,
     beta_1: f64,
     beta_2: f64,
 }
@@ -19,7 +19,7 @@ pub struct Lion {
 impl Lion {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Lion {
-        Lion { common: Common::new(learning_rate), beta_1: 0.9, beta_2: 0.99 }
+        Lion { base: OptimizerBase::new(learning_rate), beta_1: 0.9, beta_2: 0.99 }
     }
 
     /// Sets the weight `β₁` of the mean in the step, from 0 up to but not including 1.
@@ -59,26 +59,26 @@ impl Optimizer for Lion {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let rate = step.learning_rate;
-        step.update(Rule { rate, beta_1: self.beta_1, beta_2: self.beta_2 })
+        step.update(LionUpdate { rate, beta_1: self.beta_1, beta_2: self.beta_2 })
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Rule {
+struct LionUpdate {
     rate: f64,
     beta_1: f64,
     beta_2: f64,
 }
 
-impl Update<1> for Rule {
+impl Update<1> for LionUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [m]: [T; 1]) -> (T, [T; 1]) {
         let mean = |beta: f64| T::from_f64(beta) * m + T::from_f64(1.0 - beta) * g;

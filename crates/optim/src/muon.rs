@@ -3,8 +3,8 @@
 use autograd::Variable;
 use tensor::{Float, Result, Tensor, Update};
 
-use crate::adam::Moments;
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::adam::AdamUpdate;
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// For matrices, steps whose singular values are all about 1: `m = μ m + g`,
 /// `u = orthogonal(g + μ m)`, `p -= η s √(max(rows, columns)) · u`, where `s` is
@@ -23,7 +23,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// `m`, which changes nothing but the 1e-7, iterates in bfloat16, and refuses what is no matrix; `s` is its
 /// `match_rms_adamw`.
 pub struct Muon {
-    common: Common,
+    base: OptimizerBase,
     momentum: f64,
     nesterov: bool,
     iterations: u32,
@@ -39,7 +39,7 @@ impl Muon {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Muon {
         Muon {
-            common: Common { weight_decay: 0.004, ..Common::new(learning_rate) },
+            base: OptimizerBase { weight_decay: 0.004, ..OptimizerBase::new(learning_rate) },
             momentum: 0.95,
             nesterov: true,
             iterations: 5,
@@ -166,32 +166,32 @@ impl Optimizer for Muon {
 
     fn step(&self, mut step: Step<'_>) -> Result<()> {
         if step.states.len() == 2 {
-            let moments = Moments::new(&step, self.adam_beta_1, self.adam_beta_2, self.epsilon);
+            let moments = AdamUpdate::new(&step, self.adam_beta_1, self.adam_beta_2, self.epsilon);
             return step.update(moments);
         }
-        let momentum = step.direction(Momentum { momentum: self.momentum, nesterov: self.nesterov })?;
+        let momentum = step.direction(MomentumDirection { momentum: self.momentum, nesterov: self.nesterov })?;
         let direction = self.orthogonalized(&momentum)?;
         let longest = step.gradient.shape().iter().copied().max().unwrap_or(1);
         let rate = step.learning_rate * self.rms_rate * (longest as f64).sqrt();
         step.descend(&direction, rate)
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Momentum {
+struct MomentumDirection {
     momentum: f64,
     nesterov: bool,
 }
 
-impl Update<1> for Momentum {
+impl Update<1> for MomentumDirection {
     #[inline(always)]
     fn element<T: Float>(&self, _: T, g: T, [m]: [T; 1]) -> (T, [T; 1]) {
         let momentum = T::from_f64(self.momentum);

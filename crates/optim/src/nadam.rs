@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Tensor, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Adam with Nesterov momentum: with `μₜ = β₁ (1 - 0.96^(t ψ) / 2)` and their product `Πₜ = μ₁ ⋯ μₜ`,
 /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
@@ -13,7 +13,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// Keras' `Nadam`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7, `ψ` 1. PyTorch's `NAdam`: learning rate
 /// 0.002, `ε` 1e-8, `ψ` 0.004.
 pub struct Nadam {
-    common: Common,
+    base: OptimizerBase,
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
@@ -23,8 +23,8 @@ pub struct Nadam {
 impl Nadam {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Nadam {
-        let common = Common::new(learning_rate);
-        Nadam { common, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, momentum_decay: 1.0 }
+        let base = OptimizerBase::new(learning_rate);
+        Nadam { base, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, momentum_decay: 1.0 }
     }
 
     /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
@@ -89,7 +89,7 @@ impl Optimizer for Nadam {
         let (now, next) = (self.momentum(t), self.momentum(t + 1.0));
         let so_far = product.item()? * now;
         *product = Tensor::full_of([], so_far, product.dtype());
-        let rule = Rule {
+        let update = NadamUpdate {
             along_mean: rate * next / (1.0 - so_far * next),
             along_gradient: rate * (1.0 - now) / (1.0 - so_far),
             beta_1: self.beta_1,
@@ -97,20 +97,20 @@ impl Optimizer for Nadam {
             epsilon: self.epsilon,
             correction: 1.0 - self.beta_2.powf(t),
         };
-        Step { states: means, ..step }.update(rule)
+        Step { states: means, ..step }.update(update)
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Rule {
+struct NadamUpdate {
     /// The factor of the mean.
     along_mean: f64,
     /// The factor of the gradient.
@@ -122,7 +122,7 @@ struct Rule {
     correction: f64,
 }
 
-impl Update<2> for Rule {
+impl Update<2> for NadamUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [m, v]: [T; 2]) -> (T, [T; 2]) {
         let m = m + (g - m) * T::from_f64(1.0 - self.beta_1);

@@ -4,95 +4,98 @@ use autograd::Variable;
 use tensor::profile::{Phase, phase};
 use tensor::{Error, Result, Tensor, no_record};
 
+use crate::base::OptimizerBase;
 use crate::clip::Clip;
-use crate::common::Common;
 use crate::group::Group;
 use crate::hyperparameter::Hyperparameter;
 use crate::learning_rate::LearningRate;
-use crate::memory::{OptimizerState, Slot, VariableState};
+use crate::state::{OptimizerState, Slot, VariableState};
 use crate::step::Step;
 
-/// A rule by which gradients change variables.
+/// An algorithm that updates variables with their gradients.
 ///
-/// An optimizer says how one variable is stepped ([`step`](Optimizer::step)); what is provided here
-/// goes over all of them, keeps their states and checks what it is given. Steps are counted for
-/// each variable by itself, so one that joins later begins like all others; schedules follow the
-/// count of all.
+/// Implement [`step`](Optimizer::step), which updates one variable; the provided methods iterate over all variables,
+/// store their states and check the arguments. Each variable has its own step count, so a variable that is added later
+/// starts like all others. Schedules follow the total count.
 ///
-/// The order of a step: gradients are limited ([`clip`](Optimizer::clip)); the L2 penalty is added;
-/// weight decay is taken from the variable; then the optimizer's formula.
+/// A step clips the gradients ([`clip`](Optimizer::clip)), adds the L2 penalty to them, subtracts the weight decay from
+/// the variable, and then applies the optimizer's formula.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an optimizer",
+    label = "expected an optimizer such as `Adam::new(0.001)`"
+)]
 pub trait Optimizer: Send + Sync {
-    /// The name under which errors and checkpoints show it.
+    /// The name in errors and checkpoints.
     fn name(&self) -> &'static str;
 
-    /// The hyperparameters besides those of [`Common`].
+    /// The hyperparameters that are not in [`OptimizerBase`].
     fn hyperparameters(&self) -> Vec<Hyperparameter>;
 
-    /// The states of a variable.
+    /// The states that the optimizer keeps for a variable.
     fn slots(&self, variable: &Variable) -> Vec<Slot>;
 
-    /// Changes one variable and its states. The memory is not at hand meanwhile.
+    /// Updates one variable and its states. [`OptimizerBase::states`] is empty during the call.
     ///
     /// # Errors
-    /// [`apply`](Optimizer::apply) has checked shapes and types, so usually none.
+    /// Usually none: [`apply`](Optimizer::apply) has checked shapes and types.
     fn step(&self, step: Step<'_>) -> Result<()>;
 
-    /// Learning rate, limits, decays, groups and memory.
-    fn common(&self) -> &Common;
+    /// The learning rate, clipping, decays, groups and states.
+    fn base(&self) -> &OptimizerBase;
 
-    /// The same, to be changed.
-    fn common_mut(&mut self) -> &mut Common;
+    /// Mutable access to the same.
+    fn base_mut(&mut self) -> &mut OptimizerBase;
 
-    /// The factor of all steps: that of the next one, if a schedule gives it.
+    /// The learning rate; with a schedule, that of the next step.
     fn learning_rate(&self) -> f64 {
-        self.common().learning_rate()
+        self.base().learning_rate()
     }
 
-    /// Sets the learning rate from the next step on, in place of the present one or of a schedule.
+    /// Sets the learning rate from the next step on. It replaces a schedule.
     ///
     /// # Errors
-    /// If it is negative, infinite or NaN; then it stays as it was.
+    /// Returns an error if it is negative, infinite or NaN. The learning rate is unchanged then.
     fn set_learning_rate(&mut self, learning_rate: f64) -> Result<()> {
         let learning_rate = LearningRate::from(learning_rate);
         learning_rate.check(0, self.name())?;
-        self.common_mut().rate = learning_rate;
+        self.base_mut().learning_rate = learning_rate;
         Ok(())
     }
 
-    /// Takes away the part `learning_rate · weight_decay` of every variable before its step, apart
-    /// from the gradient: Keras' `weight_decay`, PyTorch's of `AdamW`. 0 or more; 0, none, by default.
+    /// Multiplies every variable by `1 - learning_rate · weight_decay` before its step (decoupled weight decay): Keras'
+    /// `weight_decay`, and PyTorch's in `AdamW`. It must be 0 or more; 0, none, by default.
     /// From Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
     #[must_use]
     fn weight_decay(mut self, weight_decay: f64) -> Self
     where
         Self: Sized,
     {
-        self.common_mut().weight_decay = weight_decay;
+        self.base_mut().weight_decay = weight_decay;
         self
     }
 
-    /// Adds `l2_penalty · p` to the gradient, as the penalty `l2_penalty / 2 · ‖p‖²` on the loss would:
-    /// PyTorch's `weight_decay` of all optimizers but `AdamW`. 0 or more; 0, none, by default.
+    /// Adds `l2_penalty · p` to the gradient, like the penalty `l2_penalty / 2 · ‖p‖²` on the loss: PyTorch's
+    /// `weight_decay` in all optimizers but `AdamW`. It must be 0 or more; 0, none, by default.
     #[must_use]
     fn l2_penalty(mut self, l2_penalty: f64) -> Self
     where
         Self: Sized,
     {
-        self.common_mut().l2_penalty = l2_penalty;
+        self.base_mut().l2_penalty = l2_penalty;
         self
     }
 
-    /// Limits the gradients, in place of any limit set before.
+    /// Clips the gradients. It replaces clipping set before.
     #[must_use]
     fn clip(mut self, clip: Clip) -> Self
     where
         Self: Sized,
     {
-        self.common_mut().clip = Some(clip);
+        self.base_mut().clip = Some(clip);
         self
     }
 
-    /// Limits every element of the gradients to `-limit ..= limit`.
+    /// Clips every element of the gradients to `-limit ..= limit`.
     #[must_use]
     fn clip_value(self, limit: f64) -> Self
     where
@@ -101,7 +104,7 @@ pub trait Optimizer: Send + Sync {
         self.clip(Clip::Value(limit))
     }
 
-    /// Limits the Euclidean norm of every gradient.
+    /// Clips the Euclidean norm of every gradient.
     #[must_use]
     fn clip_norm(self, limit: f64) -> Self
     where
@@ -110,7 +113,7 @@ pub trait Optimizer: Send + Sync {
         self.clip(Clip::Norm(limit))
     }
 
-    /// Limits the Euclidean norm of all gradients together.
+    /// Clips the Euclidean norm of all gradients together.
     #[must_use]
     fn clip_global_norm(self, limit: f64) -> Self
     where
@@ -119,91 +122,98 @@ pub trait Optimizer: Send + Sync {
         self.clip(Clip::global_norm(limit))
     }
 
-    /// Treats some variables differently. Of several groups the first that takes a variable counts.
+    /// Adds a parameter group. If several groups contain a variable, the first one applies.
     #[must_use]
     fn group(mut self, group: Group) -> Self
     where
         Self: Sized,
     {
-        self.common_mut().groups.push(group);
+        self.base_mut().groups.push(group);
         self
     }
 
-    /// Checks all hyperparameters, as every [`apply`](Optimizer::apply) does.
+    /// Checks all hyperparameters, like every [`apply`](Optimizer::apply).
     ///
     /// # Errors
-    /// Names the optimizer, the hyperparameter that is out of its range, its value and the range.
+    /// Returns an error if a hyperparameter is out of its range; it names the optimizer, the hyperparameter, the value
+    /// and the range.
     fn validate(&self) -> Result<()> {
-        self.common().check(self.name())?;
+        self.base().check(self.name())?;
         self.hyperparameters().into_iter().try_for_each(|hyperparameter| hyperparameter.check(self.name()))
     }
 
-    /// Takes one step of each variable, given the gradients in the same order. No tape records it.
+    /// Takes one step for each variable, with the gradients in the same order. Tapes do not record it.
     ///
-    /// Infinite and NaN gradients are never applied: the check costs one pass over the gradients, which
-    /// the step reads anyway. [`Clip::Value`] limits infinite elements before it.
+    /// Infinite and NaN gradients are never applied. The check costs one pass over the gradients. [`Clip::Value`] limits
+    /// infinite elements before the check.
     ///
     /// # Errors
     /// Returns an error if a hyperparameter is out of its range, the numbers of variables and
     /// gradients differ, a gradient has a different shape or type than its variable, a variable is not
     /// floating or given twice, or a gradient has infinite or NaN elements; it names the variable.
-    /// Then no variable was changed.
+    /// No variable is changed then.
     fn apply(&mut self, variables: &[Variable], gradients: &[Tensor]) -> Result<()> {
         let _phase = phase(Phase::Update);
         self.validate()?;
         let name = self.name();
         check_pairs(name, variables, gradients)?;
-        let gradients = self.common().clipped(variables, gradients).map_err(|error| error.context(name))?;
+        let gradients = self.base().clipped(variables, gradients).map_err(|error| error.context(name))?;
         let learning_rate = self.learning_rate();
-        // The memory is taken out while `self` is asked to step, and put back whether or not that fails.
-        let mut memory = std::mem::take(&mut self.common_mut().memory);
+        // The states are moved out, so that `self.step` can borrow `self` and a variable's states at the same time, and
+        // moved back whether or not the step fails.
+        let mut states = std::mem::take(&mut self.base_mut().states);
         let result = no_record(|| {
-            memory.begin();
+            states.begin();
             for variable in variables {
-                let prepared = memory.prepare(variable, self.slots(variable));
+                let prepared = states.prepare(variable, self.slots(variable));
                 prepared.map_err(|error| error.context(variable.name()).context(name))?;
             }
             for (variable, gradient) in variables.iter().zip(gradients.iter()) {
-                let Some(entry) = memory.prepared(variable) else { break };
-                let terms = self.common().terms(variable, learning_rate);
+                let Some(entry) = states.prepared(variable) else { break };
+                let effective = self.base().effective(variable, learning_rate);
                 self.step(Step {
                     variable,
-                    gradient: &*terms.penalized(variable, gradient)?,
+                    gradient: &*effective.penalized(variable, gradient)?,
                     states: &mut entry.states,
                     number: entry.steps + 1,
-                    learning_rate: terms.learning_rate,
-                    decay: terms.learning_rate * terms.weight_decay,
+                    learning_rate: effective.learning_rate,
+                    decay: effective.learning_rate * effective.weight_decay,
                 })?;
                 entry.steps += 1;
             }
-            memory.steps += 1;
+            states.steps += 1;
             Ok(())
         });
-        self.common_mut().memory = memory;
+        self.base_mut().states = states;
         result
     }
 
-    /// All that is needed to go on later, for these variables in this order. Tensors are shared, so
-    /// this copies nothing by itself.
+    /// A snapshot of the state for these variables, in this order. It shares the tensors, so nothing is copied.
     fn state(&self, variables: &[Variable]) -> OptimizerState {
-        let common = self.common();
-        let learning_rate = match common.rate {
+        let base = self.base();
+        let learning_rate = match base.learning_rate {
             LearningRate::Constant(rate) => Some(rate),
             LearningRate::Schedule(_) => None,
         };
-        let variables = variables.iter().map(|variable| common.memory.of(variable)).collect();
-        OptimizerState { learning_rate, steps: common.memory.steps, variables }
+        let variables = variables.iter().map(|variable| base.states.of(variable)).collect();
+        OptimizerState { learning_rate, steps: base.states.steps, variables }
     }
 
-    /// Checks all that [`restore`](Optimizer::restore) checks, and changes nothing.
+    /// Runs the checks of [`restore`](Optimizer::restore) and changes nothing.
     ///
     /// # Errors
-    /// As [`restore`](Optimizer::restore).
+    /// Returns the errors of [`restore`](Optimizer::restore).
     fn check_state(&self, variables: &[Variable], state: &OptimizerState) -> Result<()> {
         let name = self.name();
-        restored_rate(&self.common().rate, state).map_err(|error| error.context(name))?.check(state.steps, name)?;
+        restored_rate(&self.base().learning_rate, state)
+            .map_err(|error| error.context(name))?
+            .check(state.steps, name)?;
         if state.variables.len() != variables.len() {
-            let message = format!("has {} variables, not {}", variables.len(), state.variables.len());
+            let message = format!(
+                "the optimizer is given {} variables, the state has {}",
+                variables.len(),
+                state.variables.len()
+            );
             return Err(Error::argument("restore", message).context(name));
         }
         for (variable, state) in variables.iter().zip(&state.variables) {
@@ -214,35 +224,36 @@ pub trait Optimizer: Send + Sync {
         Ok(())
     }
 
-    /// Goes on from `state`, which [`state`](Optimizer::state) gave for as many variables of the
-    /// same shapes and types in the same order. States of other variables are forgotten. A learning
-    /// rate in the state takes the place of a schedule.
+    /// Restores a snapshot that [`state`](Optimizer::state) returned for variables of the same shapes and types, in the
+    /// same order. States of other variables are dropped. A learning rate in the snapshot replaces a schedule.
     ///
     /// # Errors
-    /// If numbers, names, shapes or types of the states do not fit, the learning rate is out of its
-    /// range, or the state asks for a schedule and there is none. Then the optimizer is as it was.
+    /// Returns an error if the numbers, names, shapes or types of the states do not fit, the learning rate is out of its
+    /// range, or the snapshot was taken with a schedule and the optimizer has none. The optimizer is unchanged then.
     fn restore(&mut self, variables: &[Variable], state: OptimizerState) -> Result<()> {
         self.check_state(variables, &state)?;
-        let rate = restored_rate(&self.common().rate, &state)?;
+        let rate = restored_rate(&self.base().learning_rate, &state)?;
         let entry = |(variable, state): (&Variable, Option<VariableState>)| {
             let VariableState { steps, states } = state?;
             let states = states.into_iter().map(|(_, state)| state.stop_gradient()).collect();
             Some((variable.clone(), steps, self.slots(variable), states))
         };
         let entries: Vec<_> = variables.iter().zip(state.variables).filter_map(entry).collect();
-        let common = self.common_mut();
-        common.rate = rate;
-        common.memory.replace(state.steps, entries);
+        let base = self.base_mut();
+        base.learning_rate = rate;
+        base.states.replace(state.steps, entries);
         Ok(())
     }
 }
 
-/// The learning rate after a state is restored, `rate` being that before.
+/// The learning rate after a snapshot is restored; `rate` is the one before.
 fn restored_rate(rate: &LearningRate, state: &OptimizerState) -> Result<LearningRate> {
     match (state.learning_rate, rate) {
         (Some(rate), _) => Ok(LearningRate::Constant(rate)),
         (None, LearningRate::Constant(rate)) => {
-            let message = format!("the state is of an optimizer with a schedule; this one has the rate {rate:?}");
+            let message = format!(
+                "the state was taken with a learning rate schedule; this optimizer has the constant rate {rate:?}"
+            );
             Err(Error::argument("restore", message))
         }
         (None, schedule) => Ok(schedule.clone()),
@@ -256,7 +267,7 @@ fn check_pairs(name: &str, variables: &[Variable], gradients: &[Tensor]) -> Resu
             Some(variable) => format!("; {} is the first without one", variable.name()),
             None => String::new(),
         };
-        let message = format!("{count} variables take as many gradients, not {given}{which}");
+        let message = format!("{count} variables need {count} gradients, not {given}{which}");
         return Err(Error::argument("apply", message).context(name));
     }
     for (variable, gradient) in variables.iter().zip(gradients) {
@@ -280,7 +291,7 @@ fn check_states(variable: &Variable, slots: &[Slot], states: &[(String, Tensor)]
     if !slots.iter().map(|slot| slot.name).eq(states.iter().map(|(name, _)| name.as_str())) {
         let expected: Vec<_> = slots.iter().map(|slot| slot.name).collect();
         let found: Vec<_> = states.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(Error::argument("restore", format!("states {found:?}, not {expected:?}")));
+        return Err(Error::argument("restore", format!("the state has {found:?}; the optimizer needs {expected:?}")));
     }
     for (slot, (name, state)) in slots.iter().zip(states) {
         let shape = slot.shape_for(variable);
@@ -315,11 +326,11 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
         (**self).step(step)
     }
 
-    fn common(&self) -> &Common {
-        (**self).common()
+    fn base(&self) -> &OptimizerBase {
+        (**self).base()
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        (**self).common_mut()
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        (**self).base_mut()
     }
 }

@@ -4,7 +4,7 @@ use autograd::Variable;
 use tensor::{Float, Result, Update};
 
 use crate::epsilon::Epsilon;
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Steps divided by a running root mean square of the gradient: `v = ρ v + (1 - ρ) g²`,
 /// `s = η g / √(v + ε)`, `p -= s`. From Tieleman and Hinton, lecture 6.5 (2012).
@@ -18,7 +18,7 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// [`epsilon_outside_root`](RmsProp::epsilon_outside_root) 1e-8; it keeps `b` without the factor `η`,
 /// the same while the learning rate does not change.
 pub struct RmsProp {
-    common: Common,
+    base: OptimizerBase,
     rho: f64,
     momentum: f64,
     epsilon: Epsilon,
@@ -29,7 +29,7 @@ impl RmsProp {
     /// Keras' defaults with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> RmsProp {
         RmsProp {
-            common: Common::new(learning_rate),
+            base: OptimizerBase::new(learning_rate),
             rho: 0.9,
             momentum: 0.0,
             epsilon: Epsilon::InsideRoot(1e-7),
@@ -100,33 +100,33 @@ impl Optimizer for RmsProp {
 
     fn step(&self, step: Step<'_>) -> Result<()> {
         let (rate, momentum) = (step.learning_rate, self.momentum);
-        let scale = Scale { rate, rho: self.rho, epsilon: self.epsilon };
+        let update = RmsUpdate { rate, rho: self.rho, epsilon: self.epsilon };
         match (self.centered, momentum != 0.0) {
-            (false, false) => step.update(Plain(scale)),
-            (false, true) => step.update(WithMomentum(scale, momentum)),
-            (true, false) => step.update(Centered(scale)),
-            (true, true) => step.update(CenteredWithMomentum(scale, momentum)),
+            (false, false) => step.update(PlainUpdate(update)),
+            (false, true) => step.update(MomentumUpdate(update, momentum)),
+            (true, false) => step.update(CenteredUpdate(update)),
+            (true, true) => step.update(CenteredMomentumUpdate(update, momentum)),
         }
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 /// What the four forms share.
 #[derive(Clone, Copy)]
-struct Scale {
+struct RmsUpdate {
     rate: f64,
     rho: f64,
     epsilon: Epsilon,
 }
 
-impl Scale {
+impl RmsUpdate {
     #[inline(always)]
     fn mean<T: Float>(&self, mean: T, new: T) -> T {
         T::from_f64(self.rho) * mean + T::from_f64(1.0 - self.rho) * new
@@ -146,9 +146,9 @@ impl Scale {
 }
 
 #[derive(Clone, Copy)]
-struct Plain(Scale);
+struct PlainUpdate(RmsUpdate);
 
-impl Update<1> for Plain {
+impl Update<1> for PlainUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v]: [T; 1]) -> (T, [T; 1]) {
         let v = self.0.mean(v, g * g);
@@ -157,9 +157,9 @@ impl Update<1> for Plain {
 }
 
 #[derive(Clone, Copy)]
-struct WithMomentum(Scale, f64);
+struct MomentumUpdate(RmsUpdate, f64);
 
-impl Update<2> for WithMomentum {
+impl Update<2> for MomentumUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v, b]: [T; 2]) -> (T, [T; 2]) {
         let v = self.0.mean(v, g * g);
@@ -169,24 +169,24 @@ impl Update<2> for WithMomentum {
 }
 
 #[derive(Clone, Copy)]
-struct Centered(Scale);
+struct CenteredUpdate(RmsUpdate);
 
-impl Update<2> for Centered {
+impl Update<2> for CenteredUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v, m]: [T; 2]) -> (T, [T; 2]) {
         let (v, m) = (self.0.mean(v, g * g), self.0.mean(m, g));
-        (p - self.0.descent(g, Scale::variance(v, m)), [v, m])
+        (p - self.0.descent(g, RmsUpdate::variance(v, m)), [v, m])
     }
 }
 
 #[derive(Clone, Copy)]
-struct CenteredWithMomentum(Scale, f64);
+struct CenteredMomentumUpdate(RmsUpdate, f64);
 
-impl Update<3> for CenteredWithMomentum {
+impl Update<3> for CenteredMomentumUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v, m, b]: [T; 3]) -> (T, [T; 3]) {
         let (v, m) = (self.0.mean(v, g * g), self.0.mean(m, g));
-        let b = T::from_f64(self.1) * b + self.0.descent(g, Scale::variance(v, m));
+        let b = T::from_f64(self.1) * b + self.0.descent(g, RmsUpdate::variance(v, m));
         (p - b, [v, m, b])
     }
 }

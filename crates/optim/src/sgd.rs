@@ -3,7 +3,7 @@
 use autograd::Variable;
 use tensor::{Float, Result, Update};
 
-use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
+use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
 /// Gradient descent: `p -= η g`.
 ///
@@ -13,16 +13,16 @@ use crate::{Common, Hyperparameter, LearningRate, Optimizer, Range, Slot, Step};
 /// Keras' `SGD`: learning rate 0.01, no momentum. PyTorch's `SGD` keeps `v` without the factor `-η`:
 /// the same while the learning rate does not change.
 pub struct Sgd {
-    common: Common,
+    base: OptimizerBase,
     momentum: f64,
     dampening: f64,
     nesterov: bool,
 }
 
 impl Sgd {
-    /// Plain descent with the given learning rate, which `apply` checks.
+    /// SgdUpdate descent with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Sgd {
-        Sgd { common: Common::new(learning_rate), momentum: 0.0, dampening: 0.0, nesterov: false }
+        Sgd { base: OptimizerBase::new(learning_rate), momentum: 0.0, dampening: 0.0, nesterov: false }
     }
 
     /// Sets the momentum, from 0 (none, the default) to 1; `apply` checks it.
@@ -71,27 +71,27 @@ impl Optimizer for Sgd {
         let (rate, momentum) = (step.learning_rate, self.momentum);
         let part = if step.number == 1 { 1.0 } else { 1.0 - self.dampening };
         match (momentum == 0.0, self.nesterov) {
-            (true, _) => step.update(Plain { rate }),
-            (false, false) => step.update(Momentum { rate: rate * part, momentum }),
-            (false, true) => step.update(Nesterov { rate, part, momentum }),
+            (true, _) => step.update(SgdUpdate { rate }),
+            (false, false) => step.update(MomentumUpdate { rate: rate * part, momentum }),
+            (false, true) => step.update(NesterovUpdate { rate, part, momentum }),
         }
     }
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn base(&self) -> &OptimizerBase {
+        &self.base
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        &mut self.base
     }
 }
 
 #[derive(Clone, Copy)]
-struct Plain {
+struct SgdUpdate {
     rate: f64,
 }
 
-impl Update<0> for Plain {
+impl Update<0> for SgdUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, []: [T; 0]) -> (T, [T; 0]) {
         (p - T::from_f64(self.rate) * g, [])
@@ -99,12 +99,12 @@ impl Update<0> for Plain {
 }
 
 #[derive(Clone, Copy)]
-struct Momentum {
+struct MomentumUpdate {
     rate: f64,
     momentum: f64,
 }
 
-impl Update<1> for Momentum {
+impl Update<1> for MomentumUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v]: [T; 1]) -> (T, [T; 1]) {
         let v = T::from_f64(self.momentum) * v - T::from_f64(self.rate) * g;
@@ -113,14 +113,14 @@ impl Update<1> for Momentum {
 }
 
 #[derive(Clone, Copy)]
-struct Nesterov {
+struct NesterovUpdate {
     rate: f64,
     /// Of the gradient that enters the velocity.
     part: f64,
     momentum: f64,
 }
 
-impl Update<1> for Nesterov {
+impl Update<1> for NesterovUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [v]: [T; 1]) -> (T, [T; 1]) {
         let (momentum, descent) = (T::from_f64(self.momentum), T::from_f64(self.rate) * g);

@@ -3,52 +3,49 @@
 use autograd::Variable;
 use tensor::{Error, Float, Result, Tensor, Update};
 
-/// The step of one variable: what it is given, and the ways to change the variable. No tape records
-/// what is computed in it.
+/// The step of one variable: its inputs, and methods that update the variable. Tapes do not record the computation.
 pub struct Step<'a> {
     /// The variable to change.
     pub variable: &'a Variable,
-    /// Its gradient, of its shape and type, limited and with the L2 penalty.
+    /// The gradient, in the variable's shape and type, clipped and with the L2 penalty added.
     pub gradient: &'a Tensor,
-    /// Its states in the order of [`Optimizer::slots`](crate::Optimizer::slots), of its type.
+    /// The states, in the order of [`Optimizer::slots`](crate::Optimizer::slots) and in the variable's type.
     pub states: &'a mut [Tensor],
-    /// Which step of this variable it is, counted from 1.
+    /// The number of this step of the variable, starting at 1.
     pub number: u64,
-    /// The learning rate in force for this variable.
+    /// The learning rate of this variable.
     pub learning_rate: f64,
-    /// The part of the variable that weight decay takes away before its step: learning rate times
-    /// weight decay.
+    /// The fraction of the variable that weight decay subtracts before the step: learning rate times weight decay.
     pub decay: f64,
 }
 
 impl Step<'_> {
-    /// Changes every element by a formula: in place, in one pass, on all threads. Weight decay is
-    /// part of that pass.
+    /// Updates every element with a formula: in place, in one pass, on all threads. The pass includes weight decay.
     ///
     /// # Errors
-    /// If the formula takes another number of states than there are.
-    pub fn update<const S: usize>(self, rule: impl Update<S>) -> Result<()> {
+    /// Returns an error if the number of states is not the formula's.
+    pub fn update<const S: usize>(self, formula: impl Update<S>) -> Result<()> {
         let states = exactly(self.states)?;
         if self.decay == 0.0 {
-            return self.variable.update(self.gradient, states, &rule);
+            return self.variable.update(self.gradient, states, &formula);
         }
-        self.variable.update(self.gradient, states, &Decayed { rule, decay: self.decay })
+        self.variable.update(self.gradient, states, &Decayed { formula, decay: self.decay })
     }
 
-    /// The tensor that a formula makes of the parameter, the gradient and the states, which change.
-    /// The variable does not: for optimizers that do something with the whole before they
+    /// Evaluates a formula of the variable, the gradient and the states, and returns its result without assigning it to
+    /// the variable. The states are updated. It is for optimizers that process the whole direction before they
     /// [`descend`](Step::descend).
     ///
     /// # Errors
-    /// If the formula takes another number of states than there are.
-    pub fn direction<const S: usize>(&mut self, rule: impl Update<S>) -> Result<Tensor> {
-        tensor::update(&self.variable.value(), self.gradient, exactly(self.states)?, &rule)
+    /// Returns an error if the number of states is not the formula's.
+    pub fn direction<const S: usize>(&mut self, formula: impl Update<S>) -> Result<Tensor> {
+        tensor::update(&self.variable.value(), self.gradient, exactly(self.states)?, &formula)
     }
 
-    /// The variable after weight decay: where the step starts.
+    /// The value of the variable after weight decay, where the step starts.
     ///
     /// # Errors
-    /// None for a variable that `apply` has checked.
+    /// Returns an error if the variable is not floating, which `apply` has checked.
     pub fn start(&self) -> Result<Tensor> {
         let value = self.variable.value();
         if self.decay == 0.0 { Ok(value) } else { value.try_sub(value.try_mul(self.decay)?) }
@@ -57,7 +54,7 @@ impl Step<'_> {
     /// Subtracts `rate` times a direction of the variable's shape, after weight decay.
     ///
     /// # Errors
-    /// If the direction has another shape or type.
+    /// Returns an error if the direction has a different shape or type.
     pub fn descend(self, direction: &Tensor, rate: f64) -> Result<()> {
         #[derive(Clone, Copy)]
         struct Descent(f64);
@@ -74,20 +71,20 @@ impl Step<'_> {
 fn exactly<const S: usize>(states: &mut [Tensor]) -> Result<[&mut Tensor; S]> {
     let count = states.len();
     <[&mut Tensor; S]>::try_from(states.iter_mut().collect::<Vec<_>>())
-        .map_err(|_| Error::argument("update", format!("the formula takes {S} states, the optimizer has {count}")))
+        .map_err(|_| Error::argument("update", format!("the formula needs {S} states, the optimizer has {count}")))
 }
 
-/// A formula after weight decay.
+/// A formula with weight decay before it.
 #[derive(Clone, Copy)]
-struct Decayed<R> {
-    rule: R,
+struct Decayed<F> {
+    formula: F,
     decay: f64,
 }
 
-impl<const S: usize, R: Update<S>> Update<S> for Decayed<R> {
+impl<const S: usize, F: Update<S>> Update<S> for Decayed<F> {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, states: [T; S]) -> (T, [T; S]) {
-        // The factor 1 - decay would lose digits of a small decay in float32.
-        self.rule.element(p - p * T::from_f64(self.decay), g, states)
+        // Not p * (1 - decay): rounding 1 - decay to float32 would lose digits of a small decay.
+        self.formula.element(p - p * T::from_f64(self.decay), g, states)
     }
 }

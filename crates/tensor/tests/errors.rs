@@ -141,7 +141,6 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(labels.pad([(1, 1)], 0.5)), "pad: 0.5 is not a value of int64; cast the tensor first"),
         (message(v.tril(0)), "band_part: shape [3]: needs at least two axes"),
         (message(x.split([1, 1], 1)), "split: shape [2, 3]: sizes [1, 1] must add up to 3, that of axis 1"),
-        (message(x.split_equal(2, 1)), "split_equal: shape [2, 3]: axis 1 cannot be split into 2 equal pieces"),
         (message(x.chunk(0, 1)), "chunk: needs a count of at least 1, not 0"),
         (message(x.outer(&v)), "outer: shape [2, 3]: needs a vector; `x.flatten()` makes one"),
         (message(x.at(-3, 0)), "at: index -3 is out of range for an axis of size 2"),

@@ -50,7 +50,7 @@ fn checks_of_all_kinds_know_it() {
 fn a_function_of_the_user_may_hand_it_on() {
     #[track_caller]
     fn halves(x: &Tensor) -> Result<Vec<Tensor>> {
-        x.split_equal(2, 0)
+        x.split([1, 1], 0)
     }
     let (line, error) = line_of!(halves(&Tensor::zeros([3])));
     assert_eq!(error.place().map(|place| place.line()), Some(line));

@@ -194,7 +194,7 @@ impl Checkpoint {
 
     fn put_optimizer(&mut self, key: &str, weights: &[(String, Variable)], optimizer: &dyn Optimizer) -> Result<()> {
         let known: HashSet<u32> = weights.iter().map(|(_, weight)| weight.id()).collect();
-        let stepped = optimizer.common().memory().variables();
+        let stepped = optimizer.base().states().variables();
         if let Some(stray) = stepped.iter().find(|variable| !known.contains(&variable.id())) {
             let message = format!(
                 "{key}: has stepped {}, {}, which is neither the model's nor kept; keep it, or its model, by Fit::keep, \

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use data::Samples;
-use nn::Shown;
+use nn::Visitable;
 use optim::{Optimizer, WeightAverage};
 
 use crate::callbacks::{Callback, OnBatchEnd};
@@ -155,7 +155,7 @@ impl<'a> Fit<'a> {
     ///     .checkpoints(Checkpoints::in_folder("run"));
     /// ```
     #[must_use]
-    pub fn keep(mut self, name: &str, part: &'a dyn Shown) -> Fit<'a> {
+    pub fn keep(mut self, name: &str, part: &'a dyn Visitable) -> Fit<'a> {
         self.kept.part(name, part);
         self
     }

@@ -3,7 +3,7 @@
 use std::cell::{Ref, RefCell, RefMut};
 
 use autograd::Variable;
-use nn::{Layer, Mode, RandomStream, Shown, Visitor};
+use nn::{Layer, Mode, RandomStream, Visitable, Visitor};
 use optim::{Optimizer, WeightAverage};
 use tensor::Tensor;
 
@@ -20,7 +20,7 @@ pub(crate) struct Kept<'a> {
 
 /// Models, variables and random streams, as the parts of one layer. As a function it is the identity.
 #[derive(Default)]
-pub(crate) struct Parts<'a>(Vec<(String, &'a dyn Shown)>);
+pub(crate) struct Parts<'a>(Vec<(String, &'a dyn Visitable)>);
 
 impl Layer for Parts<'_> {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
@@ -28,12 +28,12 @@ impl Layer for Parts<'_> {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        self.0.iter().for_each(|(name, part)| part.show(name, visitor));
+        self.0.iter().for_each(|(name, part)| part.visit_as(name, visitor));
     }
 }
 
 impl<'a> Kept<'a> {
-    pub(crate) fn part(&mut self, name: &str, part: &'a dyn Shown) {
+    pub(crate) fn part(&mut self, name: &str, part: &'a dyn Visitable) {
         self.parts.0.push((without_dots(name), part));
     }
 

@@ -194,7 +194,7 @@ impl Layer for Whole {
 #[test]
 fn whole_models_are_fitted() {
     let folder = std::env::temp_dir().join(format!("untrained-{}", std::process::id()));
-    let optimizer = || Adam::new(0.01).group(Group::named("tied").rate(0.1)).weight_decay(0.1);
+    let optimizer = || Adam::new(0.01).group(Group::named("tied").learning_rate_factor(0.1)).weight_decay(0.1);
     let checkpoints = || Checkpoints::in_folder(&folder);
     let model = Whole::new();
     let fit = quiet(2).accumulate(2).checkpoints(checkpoints());

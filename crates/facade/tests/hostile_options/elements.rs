@@ -112,7 +112,6 @@ fn axes_and_counts_are_checked() {
             let _ = called(axis, || x.cast(tensor::DType::F32).normalize(axis, 1e-5));
             for count in HOSTILE {
                 let _ = called((axis, count), || x.chunk(count, axis));
-                let _ = called((axis, count), || x.split_equal(count, axis));
                 let _ = called((axis, count), || x.split([count, count], axis));
                 read((axis, count), || Ok(x.topk(count, axis)?.0));
             }

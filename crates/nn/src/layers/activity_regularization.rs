@@ -6,12 +6,11 @@ use crate::layer::{Layer, Mode, Visitor};
 use crate::penalty::Penalty;
 use crate::regularizers::Regularizer;
 
-/// Passes its input on and adds a penalty on it to the loss, as Keras' layer and its `activity_regularizer`:
-/// the regularizer of the whole input, not divided by the number of samples.
+/// Returns its input and adds a penalty on it to the loss, like Keras' layer and its `activity_regularizer`. The
+/// regularizer is applied to the whole input; the penalty is not divided by the number of samples.
 ///
-/// [`Layer::regularization_loss`] takes the penalty of the last call on its thread, so it is asked once after each
-/// forward pass. A layer that is called several times in one pass counts with its last call: give each place a
-/// layer of its own.
+/// [`Layer::regularization_loss`] takes the penalty of the last call on its thread, so call it once after each forward
+/// pass. If a layer is called several times in one pass, only the last call counts: use a separate layer for each place.
 ///
 /// ```
 /// use nn::{ActivityRegularization, Dense, L1, Layer, Mode, Sequential};
@@ -31,7 +30,7 @@ pub struct ActivityRegularization {
 }
 
 impl ActivityRegularization {
-    /// With this penalty.
+    /// A layer with this regularizer.
     pub fn new(regularizer: impl Regularizer + 'static) -> ActivityRegularization {
         ActivityRegularization { regularizer: Box::new(regularizer), penalty: Penalty::default() }
     }
@@ -40,9 +39,9 @@ impl ActivityRegularization {
 impl Layer for ActivityRegularization {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        // No tape sees what is computed in a segment, so that the penalty would be a constant.
+        // Tapes do not record inside a segment of `checkpoint`, so the penalty would be a constant.
         if autograd::checkpoint_pass().is_some() {
-            let message = "a penalty cannot leave the segment of `checkpoint`; regularize its result outside of it";
+            let message = "a penalty cannot be computed inside `checkpoint`; regularize the result outside of it";
             return Err(Error::argument("activity_regularization", message));
         }
         self.penalty.set(self.regularizer.penalty(input)?);

@@ -4,8 +4,8 @@ use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
 
-/// The sum of any number of inputs of shapes that broadcast, through
-/// [`forward_many`](Layer::forward_many); of one input, itself.
+/// The sum of any number of inputs, whose shapes broadcast. Call it with [`forward_many`](Layer::forward_many). The sum of
+/// one input is the input.
 ///
 /// ```
 /// # use nn::{Add, Layer, Mode};

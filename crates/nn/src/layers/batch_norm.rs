@@ -3,29 +3,31 @@
 use autograd::{CheckpointPass, Variable, checkpoint_pass};
 use tensor::{Error, Integer, Result, Shape, Tensor, no_record, normalize_axis};
 
-use super::affine::{Affine, AffineOptions, affine_options};
+use super::affine::{Affine, AffineOptions};
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{check_mask, refused, step_by_step};
-use crate::weights::{Draw, Weights, check_input};
+use crate::input_checks::check_input;
+use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::{check_mask, refuse_mask};
+use crate::weight::weight_options;
 
-/// Each channel brought to mean 0 and variance 1, times `gamma` plus `beta` (Ioffe & Szegedy 2015):
+/// Normalizes each channel to mean 0 and variance 1, multiplies by `gamma` and adds `beta` (Ioffe & Szegedy 2015):
 /// `(x - mean) / √(variance + epsilon) · gamma + beta`.
 ///
-/// In training, mean and variance (divisor `n`) are those of the batch, over all axes but the
-/// channels', and the running ones move towards them: `running · momentum + batch · (1 - momentum)`.
-/// They move only if those of the batch are finite. NaN and infinite elements of a batch make its own
-/// output NaN, but stay out of the running statistics; finite elements whose variance is beyond the
-/// element type, ±1e20 in float32, are an error.
-/// In inference the running ones take their place. As in Keras, a layer that is frozen, so that none
-/// of its `gamma` and `beta` is trainable, is in inference always (one without either cannot be frozen). What `autograd::checkpoint` computes
-/// twice moves them once.
+/// In training, mean and variance (divisor `n`) are those of the batch, over all axes but that of the channels, and the
+/// running statistics move towards them: `running · momentum + batch · (1 - momentum)`. NaN and infinite elements of a
+/// batch make its output NaN, but do not change the running statistics. Finite elements whose variance overflows the
+/// element type, from about ±1e20 in float32, are an error.
+///
+/// In inference the running statistics are used instead. As in Keras, a frozen layer, none of whose `gamma` and `beta` is
+/// trainable, always behaves as in inference; a layer without both cannot be frozen. A segment that
+/// `autograd::checkpoint` computes twice updates the running statistics once.
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, …, channels]` |
-/// | weights `gamma`, `beta` | `[channels]`; ones and zeros at first |
-/// | states `moving_mean`, `moving_variance` | `[channels]`; zeros and ones at first; never trainable |
+/// | weights `gamma`, `beta` | `[channels]`; initially ones and zeros |
+/// | states `moving_mean`, `moving_variance` | `[channels]`; initially zeros and ones; never trainable |
 ///
 /// ```
 /// # use nn::{BatchNorm, Layer, Mode};
@@ -42,20 +44,18 @@ pub struct BatchNorm {
     epsilon: f64,
     unbiased: bool,
     affine: AffineOptions,
-    weights: Weights<Parts>,
+    weights: LazyWeights<BatchNormWeights>,
 }
 
 #[derive(Debug)]
-struct Parts {
+struct BatchNormWeights {
     affine: Affine,
     moving_mean: Variable,
     moving_variance: Variable,
 }
 
-affine_options!(BatchNorm);
-
 impl Default for BatchNorm {
-    /// For as many channels as the first input will have.
+    /// A layer whose number of channels is that of the first input.
     fn default() -> Self {
         BatchNorm {
             axis: -1,
@@ -63,64 +63,80 @@ impl Default for BatchNorm {
             epsilon: 1e-3,
             unbiased: false,
             affine: AffineOptions::default(),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 }
 
 impl BatchNorm {
-    /// For so many channels.
+    /// A layer for this number of channels.
     pub fn new(channels: usize) -> BatchNorm {
-        BatchNorm { weights: Weights::sized([channels]), ..BatchNorm::default() }
+        BatchNorm { weights: LazyWeights::sized([channels]), ..BatchNorm::default() }
     }
 
-    /// Sets the axis of the channels: the last one by default, 1 where they come first. An axis that the input does not
-    /// have, or 0, which counts samples, is an error of the forward pass.
+    /// Sets the axis of the channels: the last one by default; 1 for `[batch, channels, …]`. The forward pass returns an
+    /// error if the axis is 0, the batch, or the input does not have it.
     #[must_use]
     pub fn axis(self, axis: impl Integer) -> BatchNorm {
         BatchNorm { axis: axis.to_isize(), ..self }
     }
 
-    /// The axis of the channels of an input.
+    /// The axis of the channels of an input, not negative.
     #[track_caller]
     fn channel_axis(&self, input: &Tensor) -> Result<usize> {
         match normalize_axis(self.axis, input.rank(), "batch_norm")? {
-            0 => Err(Error::argument("batch_norm", "axis 0 counts samples; the channels need another axis")),
+            0 => Err(Error::argument("batch_norm", "axis 0 is the batch; the channels need another axis")),
             axis => Ok(axis),
         }
     }
 
-    /// Sets how much of the running mean and variance stays at each step: 0.99 by default, as in Keras.
-    /// PyTorch's momentum is what goes, 1 less this one.
+    /// Sets the fraction of the running statistics that each step keeps: 0.99 by default, as in Keras. PyTorch's momentum
+    /// is 1 minus this one.
     #[must_use]
     pub fn momentum(self, momentum: f64) -> BatchNorm {
         BatchNorm { momentum, ..self }
     }
 
-    /// Moves the running variance towards the unbiased one (divisor `n - 1`), as PyTorch does.
+    /// Moves the running variance towards the unbiased variance of the batch (divisor `n - 1`), as PyTorch does.
     #[must_use]
     pub fn unbiased_variance(self) -> BatchNorm {
         BatchNorm { unbiased: true, ..self }
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Parts> {
-        let affine = Affine::new(&self.affine, sizes, draw)?;
-        let moving_mean = draw.state("moving_mean", &Initializer::Zeros, sizes)?;
-        let moving_variance = draw.state("moving_variance", &Initializer::Ones, sizes)?;
-        Ok(Parts { affine, moving_mean, moving_variance })
+    /// Sets epsilon, which is added to the variance, at least 0; 0.001 by default, as in Keras.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> BatchNorm {
+        BatchNorm { epsilon, ..self }
     }
 
-    /// Moves the running mean and variance towards those of a batch of `count` elements a channel,
-    /// unless these are not finite: the running ones would never be again.
-    fn update(&self, parts: &Parts, input: &Tensor, mean: &Tensor, variance: &Tensor, count: usize) -> Result<()> {
+    weight_options!("gamma" in affine.gamma: without_scale, gamma_initializer, gamma_regularizer, gamma_constraint);
+    weight_options!("beta" in affine.beta: without_center, beta_initializer, beta_regularizer, beta_constraint);
+
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<BatchNormWeights> {
+        let affine = Affine::new(&self.affine, sizes, builder)?;
+        let moving_mean = builder.state("moving_mean", &Initializer::Zeros, sizes)?;
+        let moving_variance = builder.state("moving_variance", &Initializer::Ones, sizes)?;
+        Ok(BatchNormWeights { affine, moving_mean, moving_variance })
+    }
+
+    /// Moves the running statistics towards those of a batch with `count` elements per channel. Statistics that are not
+    /// finite are not used, because the running ones would never become finite again.
+    fn update(
+        &self,
+        weights: &BatchNormWeights,
+        input: &Tensor,
+        mean: &Tensor,
+        variance: &Tensor,
+        count: usize,
+    ) -> Result<()> {
         no_record(|| {
             let count = count as f64;
             let unbiased = if self.unbiased { Some(variance.try_mul(count / (count - 1.0))?) } else { None };
             let variance = unbiased.as_ref().unwrap_or(variance);
             if !(mean.all_finite() && variance.all_finite()) {
-                return too_large(input, mean, variance);
+                return check_overflow(input, mean, variance);
             }
-            for (state, batch) in [(&parts.moving_mean, mean), (&parts.moving_variance, variance)] {
+            for (state, batch) in [(&weights.moving_mean, mean), (&weights.moving_variance, variance)] {
                 let batch = batch.reshape(state.shape())?.try_mul(1.0 - self.momentum)?;
                 state.assign(state.value().try_mul(self.momentum)?.try_add(batch)?)?;
             }
@@ -129,24 +145,24 @@ impl BatchNorm {
     }
 }
 
-/// An error if the elements of a batch are finite, but not its statistics. A batch that is not finite
-/// itself passes: its loss is NaN, which training reports.
-fn too_large(input: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<()> {
+/// Returns an error if the statistics of a batch overflow although its elements are finite. A batch with NaN or infinite
+/// elements is not an error: its loss is NaN, which training reports.
+fn check_overflow(input: &Tensor, mean: &Tensor, variance: &Tensor) -> Result<()> {
     if !input.all_finite() {
         return Ok(());
     }
     let finite = mean.flatten().isfinite().logical_and(variance.flatten().isfinite())?.to_vec::<bool>()?;
     let channel = finite.iter().position(|&finite| !finite).unwrap_or(0);
     let message = format!(
-        "the batch's variance in channel {channel} is beyond {}, with elements as large as {:.1e}; the running statistics \
-         stay as they were. Scale the input, or cast model and input to float64",
+        "the variance of the batch in channel {channel} overflows {}, with elements up to {:.1e}; the running statistics \
+         are unchanged. Scale the input, or cast model and input to float64",
         input.dtype(),
         input.abs().max()?.item()?
     );
     Err(Error::argument("batch_norm", message))
 }
 
-impl Parts {
+impl BatchNormWeights {
     fn is_frozen(&self) -> bool {
         let mut weights = [&self.affine.gamma, &self.affine.beta].into_iter().flatten().peekable();
         weights.peek().is_some() && weights.all(|weight| !weight.is_trainable())
@@ -154,40 +170,42 @@ impl Parts {
 }
 
 impl BatchNorm {
-    /// The input with the channels on `axis` normalized.
+    /// Normalizes the input, whose channels are on `axis`.
     fn normalized(&self, input: &Tensor, axis: usize, mode: Mode) -> Result<Tensor> {
         if !(0.0..=1.0).contains(&self.momentum) {
             let message = format!("the momentum {:?} must lie between 0 and 1", self.momentum);
             return Err(Error::argument("batch_norm", message));
         }
         if !(self.epsilon >= 0.0 && self.epsilon.is_finite()) {
-            let message = format!("epsilon {:?} must be a number from 0 on", self.epsilon);
+            let message = format!("epsilon {:?} must be finite and at least 0", self.epsilon);
             return Err(Error::argument("batch_norm", message));
         }
         let channels = input.shape()[axis];
-        let parts = self.weights.of("batch_norm", input, &[channels], |sizes, draw| self.build(sizes, draw))?;
+        let weights =
+            self.weights.get("batch_norm", input, &[channels], |sizes, builder| self.build(sizes, builder))?;
         let (before, after) = (&input.shape()[..axis], &input.shape()[axis + 1..]);
         let [rows, columns]: [usize; 2] = [before, after].map(|axes| axes.iter().product());
-        if mode == Mode::Training && !parts.is_frozen() {
+        if mode == Mode::Training && !weights.is_frozen() {
             let count = rows * columns;
             if count < 2 {
-                let message =
-                    format!("in training a channel needs at least 2 values, not {count}: one alone has no variance");
+                let message = format!(
+                    "in training a channel needs at least 2 values, not {count}: a single value has no variance"
+                );
                 return Err(Error::shape("batch_norm", input.shape(), message));
             }
             let grouped = input.reshape([1, rows, channels, columns])?;
-            let [output, mean, variance] = parts.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
-            // A checkpointed segment has moved them in its first pass.
+            let [output, mean, variance] = weights.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
+            // The first pass of a checkpointed segment has already updated the running statistics.
             if checkpoint_pass() != Some(CheckpointPass::Again) {
-                self.update(parts, input, &mean, &variance, count)?;
+                self.update(weights, input, &mean, &variance, count)?;
             }
             return output.reshape(input.shape());
         }
         let across: Shape = (0..input.rank()).map(|other| if other == axis { channels } else { 1 }).collect();
-        let mean = parts.moving_mean.value().reshape(&across)?;
-        let variance = parts.moving_variance.value().reshape(&across)?;
+        let mean = weights.moving_mean.value().reshape(&across)?;
+        let variance = weights.moving_variance.value().reshape(&across)?;
         let normal = input.try_sub(mean)?.try_mul(variance.try_add(self.epsilon)?.rsqrt())?;
-        parts.affine.apply(normal, &across)
+        weights.affine.apply(normal, &across)
     }
 }
 
@@ -198,17 +216,17 @@ impl Layer for BatchNorm {
         self.normalized(input, self.channel_axis(input)?, mode)
     }
 
-    /// Mean and variance are of the steps that the mask keeps, as in Keras; in training the others become 0.
+    /// Mean and variance are those of the steps that the mask keeps, as in Keras. In training the output is 0 elsewhere.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let Some(mask) = mask.filter(|_| mode == Mode::Training) else {
-            return step_by_step(self, input, mask, mode);
+            return forward_per_step(self, input, mask, mode);
         };
         check_input("batch_norm", input, 3, "[batch, steps, …, channels]")?;
         check_mask("batch_norm", mask, input)?;
         let axis = self.channel_axis(input)?;
         if axis < 2 {
-            return refused("batch_norm", "the channels stand before the steps");
+            return refuse_mask("batch_norm", "the axis of channels comes before that of steps");
         }
         let kept = mask.flatten().nonzero().flatten();
         let rows: Shape = [mask.size()].iter().chain(&input.shape()[2..]).copied().collect();
@@ -217,10 +235,10 @@ impl Layer for BatchNorm {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(parts) = self.weights.known("batch_norm", |sizes, draw| self.build(sizes, draw)) {
-            parts.affine.visit(visitor);
-            visitor.state("moving_mean", &parts.moving_mean);
-            visitor.state("moving_variance", &parts.moving_variance);
+        if let Some(weights) = self.weights.get_if_sized("batch_norm", |sizes, builder| self.build(sizes, builder)) {
+            weights.affine.visit(visitor);
+            visitor.state("moving_mean", &weights.moving_mean);
+            visitor.state("moving_variance", &weights.moving_variance);
         }
     }
 

@@ -6,10 +6,10 @@ use super::recurrent::{Recurrent, RecurrentCell, sequence_inputs};
 use crate::layer::{Layer, Mode};
 use crate::parts;
 
-/// How the outputs of the two directions become one.
+/// How the outputs of the two directions are combined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Merge {
-    /// Side by side, so that the last axis is twice as long.
+    /// Concatenated, which doubles the last axis.
     #[default]
     Concat,
     /// Their sum.
@@ -20,11 +20,11 @@ pub enum Merge {
     Mean,
 }
 
-/// A recurrent layer and one like it that goes through the sequence from its other end (Schuster &
-/// Paliwal 1997). Outputs of every step come in the order of time, from both.
+/// A recurrent layer and a copy of it that processes the sequence in the opposite direction (Schuster & Paliwal 1997).
+/// The outputs of all steps are in the order of time, for both directions.
 ///
-/// Input and weights are those of the layer, shown as `forward` and `backward`; the output has
-/// `2 · units` numbers, or `units` where the directions are added, multiplied or averaged.
+/// Inputs and weights are those of the layer, with weights under `forward` and `backward`. The output has `2 · units`
+/// features, or `units` if the directions are added, multiplied or averaged.
 ///
 /// ```
 /// # use nn::{Bidirectional, Gru, Layer, Mode};
@@ -41,22 +41,22 @@ pub struct Bidirectional<C> {
 }
 
 impl<C: RecurrentCell> Bidirectional<C> {
-    /// A layer and its like in the other direction, side by side.
+    /// A layer and its copy in the other direction, with concatenated outputs.
     pub fn new(layer: Recurrent<C>) -> Bidirectional<C> {
         Bidirectional { backward: layer.reversed(), forward: layer, merge: Merge::Concat }
     }
 
-    /// Sets how the two outputs become one.
+    /// Sets how the two outputs are combined.
     #[must_use]
     pub fn merge(self, merge: Merge) -> Bidirectional<C> {
         Bidirectional { merge, ..self }
     }
 
-    /// As [`Recurrent::run`]: initial and last states are those of the forward direction, then those of
-    /// the backward one.
+    /// Like [`Recurrent::run`]. Initial and final states are those of the forward direction, followed by those of the
+    /// backward direction.
     ///
     /// # Errors
-    /// If shapes or types do not suit, or there is no step.
+    /// Returns an error if shapes or types do not fit, or there are no steps.
     pub fn run(
         &self,
         input: &Tensor,
@@ -65,7 +65,7 @@ impl<C: RecurrentCell> Bidirectional<C> {
         mode: Mode,
     ) -> Result<(Tensor, Vec<Tensor>)> {
         if !states.len().is_multiple_of(2) {
-            let message = format!("takes initial states for both directions, not {} together", states.len());
+            let message = format!("needs the initial states of both directions, an even number, not {}", states.len());
             return Err(Error::argument("bidirectional", message));
         }
         let (first, second) = states.split_at(states.len() / 2);
@@ -94,14 +94,14 @@ impl<C: RecurrentCell> Layer for Bidirectional<C> {
         self.run(input, &[], None, mode).map(|(output, _)| output)
     }
 
-    /// The input and, if there are more, the initial states of both directions and, of type bool, a mask.
+    /// The inputs are the sequence, then optionally the initial states of both directions, and a mask of type bool.
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, states, mask) = sequence_inputs("bidirectional", inputs)?;
         self.run(input, states, mask, mode).map(|(output, _)| output)
     }
 
-    /// The mask goes on with the outputs of all steps.
+    /// The mask is passed on if the output has all steps.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let (output, _) = self.run(input, &[], mask, mode)?;

@@ -1,15 +1,14 @@
-//! Channels along the second axis.
+//! Layers for inputs with channels first.
 
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode, Visitor};
 
-/// A layer, or a whole model, for inputs with their channels second: `[batch, channels, …]`, as in PyTorch and as
-/// Keras' `data_format="channels_first"`. Inputs get their channels last, the layer does its work, and its output gets
-/// them second again.
+/// Runs a layer, or a whole model, on inputs with channels first, `[batch, channels, …]`, as in PyTorch and Keras'
+/// `data_format="channels_first"`. The input is converted to channels last, and the output back to channels first.
 ///
-/// That takes a copy of input and output at most, so around a row of layers it costs less than around each. Names and
-/// layouts of weights are those of the layer.
+/// The conversions copy input and output at most once, so it is cheaper to wrap a chain of layers than each layer. Names
+/// and layouts of the weights are those of the layer.
 ///
 /// ```
 /// use nn::{ChannelsFirst, Conv2d, GlobalAveragePool2d, Layer, Mode, Sequential};
@@ -28,7 +27,7 @@ use crate::layer::{Layer, Mode, Visitor};
 pub struct ChannelsFirst<L>(L);
 
 impl<L: Layer> ChannelsFirst<L> {
-    /// This layer, which takes and gives channels last.
+    /// Wraps a layer whose inputs and outputs have channels last.
     pub fn new(layer: L) -> ChannelsFirst<L> {
         ChannelsFirst(layer)
     }
@@ -45,14 +44,14 @@ impl<L: Layer> Layer for ChannelsFirst<L> {
         inputs.iter().try_for_each(|input| check_axes(input))?;
         let inputs = inputs.iter().map(|input| input.channels_last()).collect::<Result<Vec<_>>>()?;
         let output = self.0.forward_many(&inputs.iter().collect::<Vec<_>>(), mode).map_err(with_channels_last)?;
-        second(output)
+        to_channels_first(output)
     }
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         check_axes(input)?;
         let (output, mask) = self.0.forward_masked(&input.channels_last()?, mask, mode).map_err(with_channels_last)?;
-        Ok((second(output)?, mask))
+        Ok((to_channels_first(output)?, mask))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
@@ -64,8 +63,8 @@ impl<L: Layer> Layer for ChannelsFirst<L> {
     }
 }
 
-/// Channels second, if there is an axis of them.
-fn second(output: Tensor) -> Result<Tensor> {
+/// The output with channels first, if it has an axis of channels.
+fn to_channels_first(output: Tensor) -> Result<Tensor> {
     if output.rank() < 2 { Ok(output) } else { output.channels_first() }
 }
 
@@ -76,7 +75,7 @@ fn check_axes(input: &Tensor) -> Result<()> {
     Err(Error::shape("channels_first", input.shape(), "needs at least two axes, [batch, channels, …]"))
 }
 
-/// Shapes in errors of the layer inside are those that it saw.
+/// Shapes in errors of the inner layer are those with channels last.
 fn with_channels_last(error: Error) -> Error {
     error.context("with channels last")
 }

@@ -1,11 +1,11 @@
-//! Several inputs side by side.
+//! Concatenation of several inputs.
 
 use tensor::{Error, Integer, Result, Tensor, normalize_axis};
 
 use crate::layer::{Layer, Mode};
 
-/// Any number of inputs one after the other along an axis, the last by default, through
-/// [`forward_many`](Layer::forward_many); of one input, itself.
+/// Concatenates any number of inputs along an axis, by default the last one. Call it with
+/// [`forward_many`](Layer::forward_many). The result for one input is the input.
 ///
 /// ```
 /// # use nn::{Concatenate, Layer, Mode};
@@ -27,7 +27,7 @@ impl Default for Concatenate {
 }
 
 impl Concatenate {
-    /// Along an axis, of which 0 is the batch.
+    /// Along this axis; axis 0 is the batch.
     pub fn along(axis: impl Integer) -> Concatenate {
         Concatenate { axis: axis.to_isize() }
     }

@@ -5,19 +5,19 @@ use tensor::{Error, Result, Tensor};
 use super::linear::Linear;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::along_features;
+use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::check_separate_features;
 use crate::weight::{WeightOptions, weight_options};
-use crate::weights::{Draw, Weights};
 
-/// `activation(input · kernel + bias)`, as Keras' Dense.
+/// `activation(input · kernel + bias)`, like Keras' Dense.
 ///
 /// | | shape |
 /// |---|---|
 /// | input | `[batch, …, inputs]`, at least two axes |
 /// | output | `[batch, …, units]` |
-/// | weight `kernel` | `[inputs, units]`; Glorot uniform at first |
-/// | weight `bias` | `[units]`; zeros at first |
+/// | weight `kernel` | `[inputs, units]`; initially Glorot uniform |
+/// | weight `bias` | `[units]`; initially zeros |
 ///
 /// ```
 /// use nn::{Activation, Dense, Initializer, Layer, Mode};
@@ -37,25 +37,25 @@ pub struct Dense {
     activation: Activation,
     kernel: WeightOptions,
     bias: Option<WeightOptions>,
-    weights: Weights<Linear>,
+    weights: LazyWeights<Linear>,
 }
 
 impl Dense {
-    /// A layer from `inputs` numbers to `outputs`. Its weights are drawn when they are first asked
-    /// for, from a fork of that thread's generator.
+    /// A layer with `inputs` input and `outputs` output features. The weights are initialized when they are first used,
+    /// from a fork of the calling thread's generator.
     pub fn new(inputs: usize, outputs: usize) -> Dense {
-        Dense { weights: Weights::sized([inputs]), ..Dense::units(outputs) }
+        Dense { weights: LazyWeights::sized([inputs]), ..Dense::units(outputs) }
     }
 
-    /// A layer of `units` outputs that takes the number of inputs, and its element type, from the
-    /// first input.
+    /// A layer with `units` output features. The first input determines the number of input features and the element type
+    /// of the weights.
     pub fn units(units: usize) -> Dense {
         Dense {
             units,
             activation: Activation::Linear,
             kernel: Initializer::GlorotUniform.into(),
             bias: Some(Initializer::Zeros.into()),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 
@@ -68,11 +68,11 @@ impl Dense {
     weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
     weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
-    fn build(&self, inputs: usize, draw: &mut Draw) -> Result<Linear> {
+    fn build(&self, inputs: usize, builder: &mut WeightBuilder) -> Result<Linear> {
         if self.units == 0 {
             return Err(Error::argument("dense", "the number of units is 0; it must be at least 1"));
         }
-        Linear::new(draw, (&self.kernel, [inputs, self.units]), (&self.bias, [self.units]))
+        Linear::new(builder, (&self.kernel, [inputs, self.units]), (&self.bias, [self.units]))
     }
 }
 
@@ -83,19 +83,20 @@ impl Layer for Dense {
             [_, .., width] => width,
             _ => return Err(Error::shape("dense", input.shape(), "needs at least two axes, [batch, inputs]")),
         };
-        // Of an input of another width the product tells, with both shapes.
+        // If the width of the input is wrong, the error of the product shows both shapes.
         let inputs = self.weights.sizes().map_or(width, |sizes| sizes[0]);
-        let weights = self.weights.of("dense", input, &[inputs], |sizes, draw| self.build(sizes[0], draw))?;
+        let weights = self.weights.get("dense", input, &[inputs], |sizes, builder| self.build(sizes[0], builder))?;
         weights.finish(input.matmul(&weights.kernel)?, self.activation)
     }
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        along_features(self, "dense", input, mask, mode)
+        check_separate_features("dense", input, mask)?;
+        forward_per_step(self, input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(weights) = self.weights.known("dense", |sizes, draw| self.build(sizes[0], draw)) {
+        if let Some(weights) = self.weights.get_if_sized("dense", |sizes, builder| self.build(sizes[0], builder)) {
             weights.visit(visitor);
         }
     }

@@ -1,148 +1,123 @@
-//! Convolutions of each channel by itself.
+//! Depthwise convolutions: each channel has separate filters.
 
-use tensor::ops::{ConvOptions, Padding};
-use tensor::{Error, Result, Tensor};
+use tensor::ops::ConvOptions;
+use tensor::{Result, Tensor};
 
-use super::conv::{channels_of, convolution_options, described};
-use super::linear::Linear;
-use super::masked_windows::{convolved, masked_convolution};
-use crate::activation::Activation;
+use super::convolution::{
+    Convolution, ConvolutionKind, ConvolutionWeights, Convolve, depthwise_outputs, grouped_kernel,
+};
+use crate::constraints::Constraint;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
-use crate::weight::{WeightOptions, weight_options};
-use crate::weights::{Draw, Weights};
+use crate::lazy_weights::LazyWeights;
+use crate::regularizers::Regularizer;
+use crate::weight::ConfigureWeight;
 
-/// The options of a convolution whose groups are the channels of its input.
-pub(super) fn depthwise<const N: usize>(options: ConvOptions<N>, channels: usize) -> ConvOptions<N> {
-    ConvOptions { groups: channels, ..options }
+/// Filters that slide over each channel of sequences separately, like Keras' DepthwiseConv1D: output
+/// `c · multiplier + m` is the result of filter `m` of channel `c`.
+///
+/// | | shape |
+/// |---|---|
+/// | input | `[batch, steps, channels]` |
+/// | output | `[batch, windows, channels · multiplier]` |
+/// | weight `kernel` | `[size, channels, multiplier]`; initially Glorot uniform |
+/// | weight `bias` | `[channels · multiplier]`; initially zeros |
+pub type DepthwiseConv1d = Convolution<DepthwiseConvKind, 1>;
+
+/// Filters that slide over each channel of images separately, like Keras' DepthwiseConv2D: output
+/// `c · multiplier + m` is the result of filter `m` of channel `c`.
+///
+/// | | shape |
+/// |---|---|
+/// | input | `[batch, height, width, channels]` |
+/// | output | `[batch, rows of windows, columns of windows, channels · multiplier]` |
+/// | weight `kernel` | `[height, width, channels, multiplier]`; initially Glorot uniform |
+/// | weight `bias` | `[channels · multiplier]`; initially zeros |
+///
+/// ```
+/// use nn::{DepthwiseConv2d, Layer, Mode};
+/// use tensor::{Tensor, ops::Padding};
+///
+/// let layer = DepthwiseConv2d::size([3, 3]).depth_multiplier(2).padding(Padding::Same);
+/// let output = layer.forward(&Tensor::ones([1, 28, 28, 3]), Mode::Inference)?;
+/// assert_eq!(output.shape()[..], [1, 28, 28, 6]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub type DepthwiseConv2d = Convolution<DepthwiseConvKind, 2>;
+
+/// The kind of [`DepthwiseConv1d`] and [`DepthwiseConv2d`].
+#[derive(Clone, Copy, Debug)]
+pub struct DepthwiseConvKind {
+    multiplier: usize,
 }
 
-/// A kernel `[…, channels, multiplier]` as `[…, 1, channels · multiplier]`, which that of a convolution with a
-/// group for each channel is.
-pub(super) fn grouped(kernel: &Tensor) -> Result<Tensor> {
-    let (window, [channels, multiplier]) = kernel.shape().split_last_chunk().expect("a kernel has two such axes");
-    kernel.reshape(window.iter().copied().chain([1, channels * multiplier]).collect::<tensor::Shape>())
-}
+impl<const N: usize> Convolution<DepthwiseConvKind, N> {
+    /// A layer of filters of the given size, for inputs with `channels` channels.
+    pub fn new(channels: usize, size: [usize; N]) -> Self {
+        Convolution::with_kind(DepthwiseConvKind { multiplier: 1 }, size, LazyWeights::sized([channels]))
+    }
 
-/// How many outputs there are of so many channels with this multiplier, both at least 1.
-pub(super) fn outputs(kind: &'static str, channels: usize, multiplier: usize) -> Result<usize> {
-    match channels.checked_mul(multiplier) {
-        Some(outputs) if outputs > 0 => Ok(outputs),
-        _ => {
-            let message = format!("{channels} channels times a depth multiplier of {multiplier}: must be at least 1");
-            Err(Error::argument(kind, message))
-        }
+    /// A layer of filters of the given size. The first input determines the number of channels and the element type of
+    /// the weights.
+    pub fn size(size: [usize; N]) -> Self {
+        Convolution::with_kind(DepthwiseConvKind { multiplier: 1 }, size, LazyWeights::deferred())
+    }
+
+    /// Sets the number of filters of each channel; 1 by default. Existing weights are discarded.
+    #[must_use]
+    pub fn depth_multiplier(mut self, multiplier: usize) -> Self {
+        self.kind.multiplier = multiplier;
+        self.weights.reset();
+        self
+    }
+
+    /// Sets the initializer of `kernel`. Existing weights are discarded.
+    #[must_use]
+    pub fn depthwise_initializer(self, initializer: Initializer) -> Self {
+        self.configure_kernel(|kernel| kernel.set_initializer(initializer))
+    }
+
+    /// Sets the regularizer of `kernel`; none by default. Existing weights are discarded.
+    #[must_use]
+    pub fn depthwise_regularizer(self, regularizer: impl Regularizer + 'static) -> Self {
+        self.configure_kernel(|kernel| kernel.set_regularizer(regularizer))
+    }
+
+    /// Sets the constraint of `kernel`; none by default. Existing weights are discarded.
+    #[must_use]
+    pub fn depthwise_constraint(self, constraint: impl Constraint + 'static) -> Self {
+        self.configure_kernel(|kernel| kernel.set_constraint(constraint))
     }
 }
 
-macro_rules! depthwise_convolution {
-    ($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $shape:literal) => {
-        $(#[doc = $doc])+
-        #[derive(Debug)]
-        pub struct $name {
-            size: [usize; $axes],
-            multiplier: usize,
-            options: ConvOptions<$axes>,
-            activation: Activation,
-            kernel: WeightOptions,
-            bias: Option<WeightOptions>,
-            weights: Weights<Linear>,
-        }
+impl ConvolutionKind for DepthwiseConvKind {
+    const KINDS: [&'static str; 2] = ["DepthwiseConv1d", "DepthwiseConv2d"];
+    const OPERATIONS: [&'static str; 2] = ["depthwise_conv1d", "depthwise_conv2d"];
 
-        impl $name {
-            /// Filters of a size for inputs with `channels` channels.
-            pub fn new(channels: usize, size: [usize; $axes]) -> $name {
-                $name { weights: Weights::sized([channels]), ..$name::size(size) }
-            }
+    fn outputs(&self, operation: &'static str, _groups: usize, channels: usize) -> Result<usize> {
+        depthwise_outputs(operation, channels, self.multiplier)
+    }
 
-            /// Filters of a size for as many channels as the first input has, and in its element type.
-            pub fn size(size: [usize; $axes]) -> $name {
-                $name {
-                    size,
-                    multiplier: 1,
-                    options: ConvOptions::default(),
-                    activation: Activation::Linear,
-                    kernel: Initializer::GlorotUniform.into(),
-                    bias: Some(Initializer::Zeros.into()),
-                    weights: Weights::unsized_yet(),
-                }
-            }
+    fn kernel_channels(&self, _groups: usize, channels: usize) -> [usize; 2] {
+        [channels, self.multiplier]
+    }
 
-            /// Sets how many filters each channel has; 1 by default. Weights that exist already are drawn again.
-            #[must_use]
-            pub fn depth_multiplier(self, multiplier: usize) -> $name {
-                $name { multiplier, weights: self.weights.anew(), ..self }
-            }
-
-            convolution_options!($axes);
-            weight_options!("kernel" in kernel: depthwise_initializer, depthwise_regularizer, depthwise_constraint);
-            weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
-
-            fn build(&self, channels: usize, draw: &mut Draw) -> Result<Linear> {
-                let outputs = outputs($kind, channels, self.multiplier)?;
-                let shape: Vec<usize> = self.size.iter().copied().chain([channels, self.multiplier]).collect();
-                Linear::new(draw, (&self.kernel, &shape[..]), (&self.bias, [outputs]))
-            }
-        }
-
-        impl Layer for $name {
-            #[track_caller]
-            fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-                let channels = channels_of($kind, input, $axes, $shape)?;
-                let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;
-                let kernel = grouped(&weights.kernel.value())?;
-                weights.finish(input.$method(&kernel, depthwise(self.options, channels))?, self.activation)
-            }
-
-            masked_convolution!($kind);
-
-            fn visit(&self, visitor: &mut Visitor) {
-                if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {
-                    weights.visit(visitor);
-                }
-            }
-
-            fn describe(&self) -> String {
-                let channels = self.weights.sizes().map(|sizes| sizes[0]);
-                let outputs = channels.unwrap_or(1).saturating_mul(self.multiplier);
-                described(self.kind(), channels, outputs, &self.size)
-            }
-        }
-    };
+    fn described_outputs(&self, channels: Option<usize>) -> usize {
+        channels.unwrap_or(1).saturating_mul(self.multiplier)
+    }
 }
 
-depthwise_convolution! {
-    /// Filters that slide over each channel of sequences by itself, as Keras' DepthwiseConv1D: output
-    /// `c · multiplier + m` is what filter `m` of channel `c` gives.
-    ///
-    /// | | shape |
-    /// |---|---|
-    /// | input | `[batch, steps, channels]` |
-    /// | output | `[batch, windows, channels · multiplier]` |
-    /// | weight `kernel` | `[size, channels, multiplier]`; Glorot uniform at first |
-    /// | weight `bias` | `[channels · multiplier]`; zeros at first |
-    DepthwiseConv1d along 1, conv1d, "depthwise_conv1d", "[batch, steps, channels]"
+impl Convolve<1> for DepthwiseConvKind {
+    #[track_caller]
+    fn convolve(&self, input: &Tensor, weights: &ConvolutionWeights, options: ConvOptions<1>) -> Result<Tensor> {
+        let groups = input.shape()[2];
+        input.conv1d(&grouped_kernel(&weights.kernel.value())?, ConvOptions { groups, ..options })
+    }
 }
 
-depthwise_convolution! {
-    /// Filters that slide over each channel of images by itself, as Keras' DepthwiseConv2D: output
-    /// `c · multiplier + m` is what filter `m` of channel `c` gives.
-    ///
-    /// | | shape |
-    /// |---|---|
-    /// | input | `[batch, height, width, channels]` |
-    /// | output | `[batch, rows of windows, columns of windows, channels · multiplier]` |
-    /// | weight `kernel` | `[height, width, channels, multiplier]`; Glorot uniform at first |
-    /// | weight `bias` | `[channels · multiplier]`; zeros at first |
-    ///
-    /// ```
-    /// use nn::{DepthwiseConv2d, Layer, Mode};
-    /// use tensor::{Tensor, ops::Padding};
-    ///
-    /// let layer = DepthwiseConv2d::size([3, 3]).depth_multiplier(2).padding(Padding::Same);
-    /// let output = layer.forward(&Tensor::ones([1, 28, 28, 3]), Mode::Inference)?;
-    /// assert_eq!(output.shape()[..], [1, 28, 28, 6]);
-    /// # Ok::<(), tensor::Error>(())
-    /// ```
-    DepthwiseConv2d along 2, conv2d, "depthwise_conv2d", "[batch, height, width, channels]"
+impl Convolve<2> for DepthwiseConvKind {
+    #[track_caller]
+    fn convolve(&self, input: &Tensor, weights: &ConvolutionWeights, options: ConvOptions<2>) -> Result<Tensor> {
+        let groups = input.shape()[3];
+        input.conv2d(&grouped_kernel(&weights.kernel.value())?, ConvOptions { groups, ..options })
+    }
 }

@@ -6,12 +6,10 @@ use crate::layer::{Layer, Mode};
 use crate::parts;
 use crate::stream::RandomStream;
 
-/// In training sets each element to zero with probability `rate`, independently, and divides the
-/// others by `1 - rate`, so that the expected value stays; in inference does nothing (Srivastava
-/// et al. 2014, in the inverted form of Keras and PyTorch).
+/// Sets each element to zero with probability `rate`, independently, and divides the others by `1 - rate`, which keeps the
+/// expected value; does nothing in inference (Srivastava et al. 2014, in the inverted form of Keras and PyTorch).
 ///
-/// Input and output have the same shape. The random numbers come from a stream of the layer's own,
-/// shown to visitors as `random`.
+/// Input and output have the same shape. The random numbers are drawn from the layer's stream `random`.
 ///
 /// ```
 /// # use nn::{Dropout, Layer, Mode};
@@ -27,12 +25,12 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Dropout with a probability from 0 to 1; [`forward`](Layer::forward) refuses others.
+    /// Dropout with a probability from 0 to 1; [`forward`](Layer::forward) returns an error for other rates.
     pub fn new(rate: f64) -> Dropout {
         Dropout { rate, random: RandomStream::new("dropout") }
     }
 
-    /// Draws from the stream of a seed of its own rather than from a fork of the thread's generator.
+    /// Draws from a stream with this seed instead of a fork of the thread's generator.
     #[must_use]
     pub fn seed(self, seed: u64) -> Dropout {
         Dropout { random: RandomStream::seeded("dropout", seed), ..self }
@@ -43,7 +41,7 @@ impl Layer for Dropout {
     #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         check_rate("dropout", self.rate, input)?;
-        dropped(input, input.shape(), self.rate, &self.random, mode)
+        apply_dropout(input, input.shape(), self.rate, &self.random, mode)
     }
 
     parts!(random);
@@ -53,7 +51,7 @@ impl Layer for Dropout {
     }
 }
 
-/// An error unless the rate is a probability and the input floating.
+/// Returns an error unless the rate is a probability and the input is floating.
 pub(super) fn check_rate(kind: &str, rate: f64, input: &Tensor) -> Result<()> {
     if !(0.0..=1.0).contains(&rate) {
         return Err(Error::argument(kind, format!("the rate {rate:?} must lie between 0 and 1")));
@@ -64,14 +62,20 @@ pub(super) fn check_rate(kind: &str, rate: f64, input: &Tensor) -> Result<()> {
     Ok(())
 }
 
-/// The input with zeros where draws of this shape, which broadcasts to the input's, say so.
-pub(super) fn dropped(input: &Tensor, shape: &Shape, rate: f64, random: &RandomStream, mode: Mode) -> Result<Tensor> {
+/// Applies dropout with draws of a shape that broadcasts to that of the input.
+pub(super) fn apply_dropout(
+    input: &Tensor,
+    shape: &Shape,
+    rate: f64,
+    random: &RandomStream,
+    mode: Mode,
+) -> Result<Tensor> {
     if mode == Mode::Inference || rate == 0.0 {
         return Ok(input.clone());
     }
     let keep = 1.0 - rate;
     let kept = random.draw(|generator| generator.bernoulli(shape, keep))?;
-    // Where nothing is kept, an infinite scale would make the gradient NaN.
+    // With a rate of 1 nothing is kept, and an infinite scale would make the gradient NaN.
     let scale = if keep > 0.0 { keep.recip() } else { 0.0 };
     kept.select(input.try_mul(scale)?, 0.0)
 }

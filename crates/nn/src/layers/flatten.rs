@@ -1,4 +1,4 @@
-//! All axes but the first made one.
+//! Flattening of all axes but the batch.
 
 use tensor::{Error, Result, Tensor};
 
@@ -21,7 +21,7 @@ impl Layer for Flatten {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         match input.shape().split_first() {
             Some((&batch, rest)) => input.reshape([batch, rest.iter().product()]),
-            None => Err(Error::shape("flatten", input.shape(), "needs an axis of samples")),
+            None => Err(Error::shape("flatten", input.shape(), "needs a batch axis")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Noise that is multiplied.
+//! Multiplicative noise.
 
 use tensor::{Error, Result, Tensor};
 
@@ -7,9 +7,9 @@ use crate::layer::{Layer, Mode};
 use crate::parts;
 use crate::stream::RandomStream;
 
-/// In training multiplies each element with a number from a normal distribution of mean 1 and the
-/// standard deviation `√(rate / (1 - rate))`, that of [`Dropout`](crate::Dropout) with this rate; in
-/// inference does nothing (Srivastava et al. 2014). Input and output have the same shape.
+/// Multiplies each element by a normally distributed number with mean 1 and standard deviation `√(rate / (1 - rate))`,
+/// like [`Dropout`](crate::Dropout) with this rate; does nothing in inference (Srivastava et al. 2014). Input and output
+/// have the same shape.
 ///
 /// ```
 /// # use nn::{GaussianDropout, Layer, Mode};
@@ -25,12 +25,12 @@ pub struct GaussianDropout {
 }
 
 impl GaussianDropout {
-    /// With a rate from 0 to below 1; [`forward`](Layer::forward) refuses others.
+    /// With a rate of at least 0 and below 1; [`forward`](Layer::forward) returns an error for other rates.
     pub fn new(rate: f64) -> GaussianDropout {
         GaussianDropout { rate, random: RandomStream::new("gaussian_dropout") }
     }
 
-    /// Draws from the stream of a seed of its own rather than from a fork of the thread's generator.
+    /// Draws from a stream with this seed instead of a fork of the thread's generator.
     #[must_use]
     pub fn seed(self, seed: u64) -> GaussianDropout {
         GaussianDropout { random: RandomStream::seeded("gaussian_dropout", seed), ..self }

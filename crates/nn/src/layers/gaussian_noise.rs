@@ -1,4 +1,4 @@
-//! Noise that is added.
+//! Additive noise.
 
 use tensor::{Error, Result, Tensor};
 
@@ -6,8 +6,8 @@ use crate::layer::{Layer, Mode};
 use crate::parts;
 use crate::stream::RandomStream;
 
-/// In training adds to each element a number from a normal distribution of mean 0 and the standard
-/// deviation `std`; in inference does nothing. Input and output have the same shape.
+/// Adds to each element a normally distributed number with mean 0 and standard deviation `std`; does nothing in
+/// inference. Input and output have the same shape.
 ///
 /// ```
 /// # use nn::{GaussianNoise, Layer, Mode};
@@ -23,12 +23,12 @@ pub struct GaussianNoise {
 }
 
 impl GaussianNoise {
-    /// Noise of a standard deviation from 0 on; [`forward`](Layer::forward) refuses others.
+    /// Noise with a standard deviation of at least 0; [`forward`](Layer::forward) returns an error for other values.
     pub fn new(std: f64) -> GaussianNoise {
         GaussianNoise { std, random: RandomStream::new("gaussian_noise") }
     }
 
-    /// Draws from the stream of a seed of its own rather than from a fork of the thread's generator.
+    /// Draws from a stream with this seed instead of a fork of the thread's generator.
     #[must_use]
     pub fn seed(self, seed: u64) -> GaussianNoise {
         GaussianNoise { random: RandomStream::seeded("gaussian_noise", seed), ..self }
@@ -39,7 +39,7 @@ impl Layer for GaussianNoise {
     #[track_caller]
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         if !(self.std >= 0.0 && self.std.is_finite()) {
-            let message = format!("the standard deviation {:?} must be a number from 0 on", self.std);
+            let message = format!("the standard deviation {:?} must be finite and at least 0", self.std);
             return Err(Error::argument("gaussian_noise", message));
         }
         if !input.dtype().is_float() {

@@ -3,75 +3,114 @@
 use tensor::ops::Reduction;
 use tensor::{Error, Result, Tensor};
 
+use super::convolution::INPUT_AXES;
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode};
-use crate::mask::{check_mask, refused, silenced};
-use crate::weights::check_input;
+use crate::mask::{check_mask, refuse_mask, zero_masked};
 
-macro_rules! global_pooling {
-    ($($(#[doc = $doc:literal])+ $name:ident, $reduction:ident, $axes:expr, $kind:literal, $shape:literal, $masked:ident;)+) => {$(
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug)]
-        pub struct $name;
+/// The maximum over the steps of sequences: `[batch, steps, channels]` becomes `[batch, channels]`. Equal maxima share
+/// the gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct GlobalMaxPool1d;
 
-        impl Layer for $name {
-            #[track_caller]
-            fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-                let axes: &[isize] = &$axes;
-                if input.rank() != axes.len() + 2 {
-                    return Err(Error::shape($kind, input.shape(), concat!("needs the axes ", $shape)));
-                }
-                input.reduce(Reduction::$reduction, axes, false).map_err(|error| error.context($kind))
-            }
+/// The maximum over the pixels of images: `[batch, height, width, channels]` becomes `[batch, channels]`. Equal maxima
+/// share the gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct GlobalMaxPool2d;
 
-            /// Steps that the mask leaves out do not count, even if they are NaN; where it leaves out all, the result
-            /// is 0.
-            fn forward_masked(
-                &self,
-                input: &Tensor,
-                mask: Option<&Tensor>,
-                mode: Mode,
-            ) -> Result<(Tensor, Option<Tensor>)> {
-                let output = match mask {
-                    Some(mask) => $masked($kind, input, mask)?,
-                    None => self.forward(input, mode)?,
-                };
-                Ok((output, None))
-            }
+/// The average over the steps of sequences: `[batch, steps, channels]` becomes `[batch, channels]`.
+#[derive(Clone, Copy, Debug)]
+pub struct GlobalAveragePool1d;
+
+/// The average over the pixels of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
+#[derive(Clone, Copy, Debug)]
+pub struct GlobalAveragePool2d;
+
+impl Layer for GlobalMaxPool1d {
+    #[track_caller]
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        reduce_positions("global_max_pool1d", input, Reduction::Max, &[1])
+    }
+
+    /// Steps that the mask excludes do not count, even if they are NaN. If it excludes all steps, the result is 0.
+    #[track_caller]
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        match mask {
+            Some(mask) => Ok((max_of_kept("global_max_pool1d", input, mask)?, None)),
+            None => Ok((self.forward(input, mode)?, None)),
         }
-    )+};
+    }
 }
 
-global_pooling! {
-    /// The largest elements of sequences: `[batch, steps, channels]` becomes `[batch, channels]`. Equal
-    /// ones share the gradient.
-    GlobalMaxPool1d, Max, [1], "global_max_pool1d", "[batch, steps, channels]", masked_largest;
-    /// The largest elements of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
-    /// Equal ones share the gradient.
-    GlobalMaxPool2d, Max, [1, 2], "global_max_pool2d", "[batch, height, width, channels]", of_images;
-    /// The averages of sequences: `[batch, steps, channels]` becomes `[batch, channels]`.
-    GlobalAveragePool1d, Mean, [1], "global_average_pool1d", "[batch, steps, channels]", masked_average;
-    /// The averages of images: `[batch, height, width, channels]` becomes `[batch, channels]`.
-    GlobalAveragePool2d, Mean, [1, 2], "global_average_pool2d", "[batch, height, width, channels]", of_images;
+impl Layer for GlobalMaxPool2d {
+    #[track_caller]
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        reduce_positions("global_max_pool2d", input, Reduction::Max, &[1, 2])
+    }
+
+    #[track_caller]
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        match mask {
+            Some(_) => refuse_mask("global_max_pool2d", "an image has no steps"),
+            None => Ok((self.forward(input, mode)?, None)),
+        }
+    }
 }
 
-/// Images have no steps that could be left out.
-fn of_images(kind: &'static str, _input: &Tensor, _mask: &Tensor) -> Result<Tensor> {
-    refused(kind, "an image has no steps")
+impl Layer for GlobalAveragePool1d {
+    #[track_caller]
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        reduce_positions("global_average_pool1d", input, Reduction::Mean, &[1])
+    }
+
+    /// Steps that the mask excludes do not count, even if they are NaN. If it excludes all steps, the result is 0.
+    #[track_caller]
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        match mask {
+            Some(mask) => Ok((average_of_kept("global_average_pool1d", input, mask)?, None)),
+            None => Ok((self.forward(input, mode)?, None)),
+        }
+    }
 }
 
-/// The largest elements of the steps that the mask keeps.
-fn masked_largest(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    check_input(kind, input, 3, "[batch, steps, channels]")?;
+impl Layer for GlobalAveragePool2d {
+    #[track_caller]
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        reduce_positions("global_average_pool2d", input, Reduction::Mean, &[1, 2])
+    }
+
+    #[track_caller]
+    fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
+        match mask {
+            Some(_) => refuse_mask("global_average_pool2d", "an image has no steps"),
+            None => Ok((self.forward(input, mode)?, None)),
+        }
+    }
+}
+
+/// Reduces the axes of positions, which are all but those of samples and channels.
+#[track_caller]
+fn reduce_positions(kind: &str, input: &Tensor, reduction: Reduction, axes: &[isize]) -> Result<Tensor> {
+    if input.rank() != axes.len() + 2 {
+        let message = format!("needs the axes {}", INPUT_AXES[axes.len() - 1]);
+        return Err(Error::shape(kind, input.shape(), message));
+    }
+    input.reduce(reduction, axes, false).map_err(|error| error.context(kind))
+}
+
+/// The maximum over the steps that the mask keeps.
+fn max_of_kept(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    check_input(kind, input, 3, INPUT_AXES[0])?;
     check_mask(kind, mask, input)?;
     let kept = mask.expand_dims(-1)?;
     let largest = kept.select(input, f64::NEG_INFINITY)?.max_axis(1)?;
     kept.any_axis(1)?.select(largest, 0.0)
 }
 
-/// The averages of the steps that the mask keeps.
-fn masked_average(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
-    check_input(kind, input, 3, "[batch, steps, channels]")?;
-    let sum = silenced(kind, input, mask)?.sum_axis(1)?;
+/// The average over the steps that the mask keeps.
+fn average_of_kept(kind: &'static str, input: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    check_input(kind, input, 3, INPUT_AXES[0])?;
+    let sum = zero_masked(kind, input, mask)?.sum_axis(1)?;
     let count = mask.cast(sum.dtype()).sum_keepdims(1)?.maximum(1)?;
     sum.try_div(count)
 }

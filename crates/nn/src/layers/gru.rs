@@ -3,19 +3,19 @@
 use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
-use super::recurrent::{Recurrent, RecurrentCell, Step};
+use super::recurrent::{CellStep, Recurrent, RecurrentCell};
 use crate::activation::Activation;
 
 /// The gated recurrent unit (Cho et al. 2014). With `x · kernel + bias₀` and `h · recurrent_kernel +
-/// bias₁` in three parts, `x₀ x₁ x₂` and `h₀ h₁ h₂`, in Keras' order:
+/// bias₁` each divided into three parts, `x₀ x₁ x₂` and `h₀ h₁ h₂`, in Keras' order:
 ///
 /// ```text
 /// z, r = sigmoid(x₀ + h₀), sigmoid(x₁ + h₁)
 /// h' = z · h + (1 - z) · tanh(x₂ + r · h₂)
 /// ```
 ///
-/// That is Keras' default, PyTorch's only form. With [`Gru::reset_before`] the gate `r` is applied to
-/// `h` before the product, as in the paper, and `bias` has one row instead of two.
+/// This is Keras' default and PyTorch's only form. With [`Gru::reset_before`] the gate `r` is applied to `h` before the
+/// product, as in the paper, and `bias` has one row instead of two.
 ///
 /// ```
 /// # use nn::{Gru, Layer, Mode};
@@ -62,7 +62,7 @@ impl RecurrentCell for GruCell {
     const GATES: usize = 3;
     const STATES: usize = 1;
 
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>> {
         let (activation, gate) = (step.activation, self.recurrent_activation);
         let h = &step.states[0];
         if self.reset_after {
@@ -74,7 +74,7 @@ impl RecurrentCell for GruCell {
         }
         let units = h.shape()[1];
         let x = step.input.split([2 * units, units], -1)?;
-        let gates = gate.apply(&x[0].try_add(step.product(h, 0..2)?)?)?.split_equal(2, -1)?;
+        let gates = gate.apply(&x[0].try_add(step.product(h, 0..2)?)?)?.split([units; 2], -1)?;
         let reset = gates[1].try_mul(h)?;
         let candidate = activation.apply(&x[1].try_add(step.product(&reset, 2..3)?)?)?;
         Ok(vec![candidate.lerp(h, &gates[0])?])

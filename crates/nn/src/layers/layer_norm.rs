@@ -2,18 +2,19 @@
 
 use tensor::{Error, Result, Shape, Tensor};
 
-use super::affine::{Affine, AffineOptions, affine_options};
-use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{refused, step_by_step};
-use crate::weights::{Draw, Weights, check_input};
+use super::affine::{Affine, AffineOptions};
+use crate::input_checks::check_input;
+use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::refuse_mask;
+use crate::weight::weight_options;
 
-/// Each sample's last axes brought to mean 0 and variance 1, times `gamma` plus `beta` (Ba et al.
-/// 2016): `(x - mean) / √(variance + epsilon) · gamma + beta`.
+/// Normalizes the last axes to mean 0 and variance 1, multiplies by `gamma` and adds `beta` (Ba et al. 2016): `(x - mean) / √(variance + epsilon) · gamma + beta`.
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, …, features]` |
-/// | weights `gamma`, `beta` | `[features]`; ones and zeros at first |
+/// | weights `gamma`, `beta` | `[features]`; initially ones and zeros |
 ///
 /// ```
 /// # use nn::{Layer, LayerNorm, Mode};
@@ -27,33 +28,40 @@ pub struct LayerNorm {
     trailing: usize,
     epsilon: f64,
     affine: AffineOptions,
-    weights: Weights<Affine>,
+    weights: LazyWeights<Affine>,
 }
 
-affine_options!(LayerNorm);
-
 impl Default for LayerNorm {
-    /// For the last axis of whatever the first input will be.
+    /// Normalizes the last axis. Its size is that of the first input.
     fn default() -> Self {
-        let weights = Weights::unsized_yet();
+        let weights = LazyWeights::deferred();
         LayerNorm { trailing: 1, epsilon: 1e-3, affine: AffineOptions::default(), weights }
     }
 }
 
 impl LayerNorm {
-    /// For so many features on the last axis.
+    /// Normalizes the last axis, of this size.
     pub fn new(features: usize) -> LayerNorm {
         LayerNorm::over([features])
     }
 
-    /// For several last axes together, of these sizes, which are also those of the weights.
+    /// Normalizes several last axes together. They have these sizes, which are also the shape of the weights.
     pub fn over(sizes: impl Into<Shape>) -> LayerNorm {
         let sizes = sizes.into();
-        LayerNorm { trailing: sizes.rank(), weights: Weights::sized(sizes), ..LayerNorm::default() }
+        LayerNorm { trailing: sizes.rank(), weights: LazyWeights::sized(sizes), ..LayerNorm::default() }
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Affine> {
-        Affine::new(&self.affine, sizes, draw)
+    /// Sets epsilon, which is added to the variance, at least 0; 0.001 by default, as in Keras.
+    #[must_use]
+    pub fn epsilon(self, epsilon: f64) -> LayerNorm {
+        LayerNorm { epsilon, ..self }
+    }
+
+    weight_options!("gamma" in affine.gamma: without_scale, gamma_initializer, gamma_regularizer, gamma_constraint);
+    weight_options!("beta" in affine.beta: without_center, beta_initializer, beta_regularizer, beta_constraint);
+
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Affine> {
+        Affine::new(&self.affine, sizes, builder)
     }
 }
 
@@ -61,11 +69,11 @@ impl Layer for LayerNorm {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         if self.trailing == 0 {
-            return Err(Error::argument("layer_norm", "over no axes; there must be at least 1"));
+            return Err(Error::argument("layer_norm", "there are no axes to normalize; there must be at least 1"));
         }
         check_input("layer_norm", input, self.trailing, "those to normalize")?;
         let sizes = &input.shape()[input.rank() - self.trailing..];
-        let affine = self.weights.of("layer_norm", input, sizes, |sizes, draw| self.build(sizes, draw))?;
+        let affine = self.weights.get("layer_norm", input, sizes, |sizes, builder| self.build(sizes, builder))?;
         let samples = input.shape()[..input.rank() - self.trailing].iter().product();
         let features = sizes.iter().product();
         let grouped = input.reshape([samples, 1, 1, features])?;
@@ -76,13 +84,13 @@ impl Layer for LayerNorm {
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         if mask.is_some() && self.trailing + 2 > input.rank() {
-            return refused("layer_norm", "mean and variance are over several steps");
+            return refuse_mask("layer_norm", "mean and variance are over several steps");
         }
-        step_by_step(self, input, mask, mode)
+        forward_per_step(self, input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(affine) = self.weights.known("layer_norm", |sizes, draw| self.build(sizes, draw)) {
+        if let Some(affine) = self.weights.get_if_sized("layer_norm", |sizes, builder| self.build(sizes, builder)) {
             affine.visit(visitor);
         }
     }

@@ -1,13 +1,13 @@
-//! A kernel with a bias.
+//! A kernel and a bias.
 
 use tensor::{Result, Shape, Tensor};
 
 use crate::activation::Activation;
 use crate::layer::Visitor;
+use crate::lazy_weights::WeightBuilder;
 use crate::weight::{Weight, WeightOptions};
-use crate::weights::Draw;
 
-/// The weights of a layer that is linear but for its activation.
+/// The kernel and the bias of a layer.
 #[derive(Debug)]
 pub(super) struct Linear {
     pub(super) kernel: Weight,
@@ -16,12 +16,12 @@ pub(super) struct Linear {
 
 impl Linear {
     pub(super) fn new(
-        draw: &mut Draw,
+        builder: &mut WeightBuilder,
         kernel: (&WeightOptions, impl Into<Shape>),
         bias: (&Option<WeightOptions>, impl Into<Shape>),
     ) -> Result<Linear> {
-        let kernel = draw.weight("kernel", kernel.0, kernel.1)?;
-        Ok(Linear { kernel, bias: draw.optional("bias", bias.0, bias.1)? })
+        let kernel = builder.weight("kernel", kernel.0, kernel.1)?;
+        Ok(Linear { kernel, bias: builder.optional_weight("bias", bias.0, bias.1)? })
     }
 
     /// `activation(product + bias)`.
@@ -37,7 +37,7 @@ impl Linear {
     }
 }
 
-/// `x + bias`, or `x` if there is none.
+/// `x + bias`, or `x` without a bias.
 pub(super) fn with_bias(x: Tensor, bias: Option<&Weight>) -> Result<Tensor> {
     match bias {
         Some(bias) => x.try_add(bias),

@@ -3,11 +3,11 @@
 use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
-use super::recurrent::{Recurrent, RecurrentCell, Step};
+use super::recurrent::{CellStep, Recurrent, RecurrentCell};
 use crate::activation::Activation;
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
-/// With `z = x · kernel + h · recurrent_kernel + bias` in four parts, in Keras' order:
+/// With `z = x · kernel + h · recurrent_kernel + bias` divided into four parts, in Keras' order:
 ///
 /// ```text
 /// i, f, o = sigmoid(z₀), sigmoid(z₁), sigmoid(z₃)
@@ -15,7 +15,7 @@ use crate::activation::Activation;
 /// h' = o · tanh(c')
 /// ```
 ///
-/// The states are `h` and `c`. The bias of the forget gate is 1 at first.
+/// The states are `h` and `c`. The bias of the forget gate is initially 1.
 ///
 /// ```
 /// # use nn::{Layer, Lstm, Mode};
@@ -48,7 +48,7 @@ impl Lstm {
         self.with_cell(cell)
     }
 
-    /// Lets the bias of the forget gate begin as the others do.
+    /// Initializes the bias of the forget gate like the other biases.
     #[must_use]
     pub fn without_unit_forget_bias(self) -> Lstm {
         let cell = LstmCell { unit_forget_bias: false, ..self.cell };
@@ -62,7 +62,7 @@ impl RecurrentCell for LstmCell {
     const GATES: usize = 4;
     const STATES: usize = 2;
 
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>> {
         let product = step.product(&step.states[0], 0..4)?;
         let (activation, gate) = (step.activation, self.recurrent_activation);
         Cell::Lstm.step(step.input, &product, step.states, &|x| activation.apply(x), &|x| gate.apply(x))
@@ -73,7 +73,7 @@ impl RecurrentCell for LstmCell {
         standard.then_some(Cell::Lstm)
     }
 
-    fn first_bias(&self, drawn: Tensor, units: usize) -> Result<Tensor> {
+    fn initial_bias(&self, drawn: Tensor, units: usize) -> Result<Tensor> {
         if !self.unit_forget_bias {
             return Ok(drawn);
         }

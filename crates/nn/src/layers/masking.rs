@@ -1,15 +1,15 @@
-//! Steps that are left out.
+//! Masking of steps.
 
 use tensor::{Result, Tensor};
 
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode};
 use crate::mask::check_mask;
-use crate::weights::check_input;
 
-/// Leaves out steps of sequences all of whose features are one value, such as those that pad shorter sequences to the
-/// length of the longest, as Keras' layer: they become 0, and the layers after it in a
-/// [`Sequential`](crate::Sequential) get a mask ([`Layer::forward_masked`]). The value may be NaN, which here equals NaN
-/// (in Keras it equals nothing).
+/// Excludes the steps of sequences whose features all have one value, like Keras' layer: for example the padding of
+/// shorter sequences to the length of the longest one. Such steps become 0, and the next layers in a
+/// [`Sequential`](crate::Sequential) get a mask ([`Layer::forward_masked`]). The value may be NaN, which matches NaN (in
+/// Keras it matches nothing).
 ///
 /// Input and output are `[batch, time, features]`.
 ///
@@ -28,7 +28,7 @@ pub struct Masking {
 }
 
 impl Masking {
-    /// Leaves out steps of which all features are this value; 0 in Keras if not given.
+    /// Excludes steps whose features all have this value; 0 is Keras' default.
     pub fn new(value: f64) -> Masking {
         Masking { value }
     }
@@ -40,7 +40,7 @@ impl Layer for Masking {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
-    /// A mask that comes in is narrowed.
+    /// Steps that the mask of the input excludes stay excluded.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, _mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         check_input("masking", input, 3, "[batch, time, features]")?;

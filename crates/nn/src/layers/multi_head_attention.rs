@@ -1,4 +1,4 @@
-//! Attention with several heads.
+//! Multi-head attention.
 
 use tensor::ops::AttentionOptions;
 use tensor::{DType, Error, Result, Tensor};
@@ -7,27 +7,27 @@ use super::dropout::Dropout;
 use super::linear::{Linear, with_bias};
 use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::{check_mask, silenced_by};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::{check_mask, zero_if_masked};
 use crate::weight::{WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
 
-/// Attention with several heads (Vaswani et al. 2017): queries, keys and values are projected for
-/// each head, the heads' results put side by side and projected again. Weights are laid out as in
-/// Keras.
+/// Multi-head attention (Vaswani et al. 2017): queries, keys and values are projected for each head; the results of the
+/// heads are concatenated and projected again. The layout of the weights is Keras'.
 ///
 /// | | shape |
 /// |---|---|
 /// | input (query) | `[batch, queries, width]` |
-/// | value, key | `[batch, keys, width]`, widths of their own; the query, and the value, if not given |
+/// | value, key | `[batch, keys, width]`, widths may differ; by default the value is the query, and the key the value |
 /// | output | `[batch, queries, width]`, the width of the query |
-/// | weights `query.kernel`, `key.kernel`, `value.kernel` | `[width, heads, key_dim]`; Glorot uniform at first |
-/// | weights `query.bias`, `key.bias`, `value.bias` | `[heads, key_dim]`; zeros at first |
-/// | weight `output.kernel` | `[heads, key_dim, width]`; Glorot uniform at first |
-/// | weight `output.bias` | `[width]`; zeros at first |
+/// | weights `query.kernel`, `key.kernel`, `value.kernel` | `[width, heads, key_dim]`; initially Glorot uniform |
+/// | weights `query.bias`, `key.bias`, `value.bias` | `[heads, key_dim]`; initially zeros |
+/// | weight `output.kernel` | `[heads, key_dim, width]`; initially Glorot uniform |
+/// | weight `output.bias` | `[width]`; initially zeros |
 ///
-/// [`forward`](Layer::forward) is self-attention; `forward_many` takes, in Keras' order, query, value,
-/// and if they are there key and mask. [`MultiHeadAttention::attend`] is the same with names.
+/// [`forward`](Layer::forward) is self-attention; the inputs of `forward_many` are, in Keras' order, query, value, and
+/// optionally key and mask. [`MultiHeadAttention::attend`] has them as named arguments.
 ///
 /// ```
 /// # use nn::{Layer, Mode, MultiHeadAttention};
@@ -41,15 +41,15 @@ use crate::weights::{Draw, Weights, check_input};
 #[derive(Debug)]
 pub struct MultiHeadAttention {
     heads: usize,
-    /// Of each head; stated, or what the width leaves.
+    /// The size of each head; `None` for the width divided by the number of heads.
     key_dim: Option<usize>,
     causal: bool,
     rotary: Option<RotaryEncoding>,
     dropout: Dropout,
     kernel: WeightOptions,
     bias: Option<WeightOptions>,
-    /// For the widths of query, value and key.
-    weights: Weights<Projections>,
+    /// Sized by the widths of query, value and key.
+    weights: LazyWeights<Projections>,
 }
 
 #[derive(Debug)]
@@ -60,17 +60,21 @@ struct Projections {
     output: Projection,
 }
 
-/// A kernel and a bias with an axis for the heads.
+/// A kernel and a bias with an axis of heads.
 #[derive(Debug)]
 struct Projection(Linear);
 
 impl MultiHeadAttention {
-    /// Heads among which queries, keys and values of one width are divided.
+    /// A layer for queries, keys and values of one width, which is divided among the heads.
     pub fn new(width: usize, heads: usize) -> MultiHeadAttention {
-        MultiHeadAttention { key_dim: None, weights: Weights::sized([width; 3]), ..MultiHeadAttention::heads(heads, 0) }
+        MultiHeadAttention {
+            key_dim: None,
+            weights: LazyWeights::sized([width; 3]),
+            ..MultiHeadAttention::heads(heads, 0)
+        }
     }
 
-    /// Heads of `key_dim` numbers each, for the widths that the first inputs will have.
+    /// A layer with heads of size `key_dim`. The widths of query, value and key are those of the first inputs.
     pub fn heads(heads: usize, key_dim: usize) -> MultiHeadAttention {
         MultiHeadAttention {
             heads,
@@ -80,24 +84,24 @@ impl MultiHeadAttention {
             dropout: Dropout::new(0.0),
             kernel: Initializer::GlorotUniform.into(),
             bias: Some(Initializer::Zeros.into()),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 
-    /// Lets each step attend to itself and those before it only; query `i` to the keys up to `i`, if there are more of
-    /// the one than of the other.
+    /// Lets each step attend only to itself and earlier steps: query `i` attends to the keys up to `i`, also if the numbers
+    /// of queries and keys differ.
     #[must_use]
     pub fn causal(self) -> MultiHeadAttention {
         MultiHeadAttention { causal: true, ..self }
     }
 
-    /// Turns queries and keys by their positions before they are multiplied.
+    /// Applies a rotary encoding of positions to queries and keys before they are multiplied.
     #[must_use]
     pub fn rotary(self, encoding: RotaryEncoding) -> MultiHeadAttention {
         MultiHeadAttention { rotary: Some(encoding), ..self }
     }
 
-    /// Drops weights of attention in training, with a probability from 0 to 1; 0 by default.
+    /// Sets the dropout rate of the attention weights, from 0 to 1; 0 by default.
     #[must_use]
     pub fn dropout(self, rate: f64) -> MultiHeadAttention {
         MultiHeadAttention { dropout: Dropout::new(rate), ..self }
@@ -106,16 +110,16 @@ impl MultiHeadAttention {
     weight_options!("kernel" in kernel: kernel_initializer, kernel_regularizer, kernel_constraint);
     weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
-    /// What `query` finds among `value` under `key`. A mask of type bool is true where attention is allowed. A floating
-    /// mask is added to the scores; where it is minus infinity, attention is not allowed. The mask broadcasts to
-    /// `[batch, queries, keys]`, or, with four axes, to `[batch, heads, queries, keys]`.
+    /// Computes the attention of `query` to `key` and `value`. A bool mask is true where attention is allowed. A floating
+    /// mask is added to the scores; minus infinity forbids attention. The mask broadcasts to `[batch, queries, keys]` or,
+    /// with four axes, to `[batch, heads, queries, keys]`.
     ///
-    /// A key that a query may not attend to, by the mask or by causality, has no effect on it, not even if it is NaN. A
-    /// head in which a query has no key at all contributes 0 and no gradient, so that the query's output is the output
-    /// bias if it has none in any head.
+    /// A key that a query may not attend to, because of the mask or causality, has no effect on it, even if it is NaN. If a
+    /// query has no key in a head, the head contributes 0 and no gradient; if it has none in any head, its output is the
+    /// output bias.
     ///
     /// # Errors
-    /// Returns an error if shapes or types do not suit, or the mask is of an integer type.
+    /// Returns an error if shapes or types do not fit, or the mask is of an integer type.
     pub fn attend(
         &self,
         query: &Tensor,
@@ -129,12 +133,12 @@ impl MultiHeadAttention {
             check_input(kind, input, 3, "[batch, time, width]")?;
         }
         if value.shape()[1] != key.shape()[1] {
-            let message = format!("as many values as keys are needed; the keys are {}", key.shape());
+            let message = format!("the numbers of values and keys must be equal; the keys are {}", key.shape());
             return Err(Error::shape(kind, value.shape(), message));
         }
         let widths = [query, value, key].map(|input| input.shape()[input.rank() - 1]);
-        let projections = self.weights.of(kind, query, &widths, |widths, draw| self.build(widths, draw))?;
-        // Some steps may have no part in the result; what stands in them must not reach the gradients of the weights.
+        let projections = self.weights.get(kind, query, &widths, |widths, builder| self.build(widths, builder))?;
+        // Some steps may not contribute to the result; their values must not reach the gradients of the weights.
         let partial = mask.is_some() || self.causal && query.shape()[1] != key.shape()[1];
         let [mut queries, values, mut keys] = [
             projections.query.split_heads(query, partial)?,
@@ -157,7 +161,7 @@ impl MultiHeadAttention {
         projections.output.join_heads(&if all { weights.matmul(values)? } else { weights.sparse_matmul(values)? })
     }
 
-    /// The mask with an axis for the heads, if it fits the scores.
+    /// The mask with an axis of heads, or an error if it does not fit the scores.
     fn mask_of_heads(&self, mask: &Tensor, queries: &Tensor, keys: &Tensor) -> Result<Tensor> {
         let scores: tensor::Shape = [queries.shape()[0], self.heads, queries.shape()[2], keys.shape()[2]].into();
         let heads = if mask.rank() == 3 { mask.expand_dims(1)? } else { mask.clone() };
@@ -166,8 +170,7 @@ impl MultiHeadAttention {
                 DType::Bool => Ok(heads),
                 DType::F32 | DType::F64 => Ok(heads.cast(queries.dtype())),
                 other => {
-                    let expected =
-                        "a mask of type bool, true where attention is allowed, or a floating one to be added";
+                    let expected = "bool, true where attention is allowed, or floating, to be added to the scores";
                     Err(Error::dtype("multi_head_attention", other, expected))
                 }
             },
@@ -180,27 +183,27 @@ impl MultiHeadAttention {
         }
     }
 
-    fn build(&self, widths: &[usize], draw: &mut Draw) -> Result<Projections> {
+    fn build(&self, widths: &[usize], builder: &mut WeightBuilder) -> Result<Projections> {
         let &[query, value, key] = widths else { unreachable!("three widths are stated") };
         let heads = self.heads;
         let size = match self.key_dim {
             Some(size) => size,
             None if heads > 0 && query.is_multiple_of(heads) => query / heads,
             None => {
-                let message = format!("a width of {query} cannot be divided among {heads} heads");
+                let message = format!("the width {query} cannot be divided among {heads} heads");
                 return Err(Error::argument("multi_head_attention", message));
             }
         };
         if heads == 0 || size == 0 {
-            let message = format!("{heads} heads of {size} numbers: both must be at least 1");
+            let message = format!("{heads} heads of size {size}: both must be at least 1");
             return Err(Error::argument("multi_head_attention", message));
         }
         let mut projection = |name: &str, kernel: [usize; 3], bias: &[usize], fans: [usize; 2]| -> Result<Projection> {
             let path = |weight: &str| format!("{name}.{weight}");
-            let kernel = draw.weight_with_fans(&path("kernel"), &self.kernel, kernel, fans)?;
-            Ok(Projection(Linear { kernel, bias: draw.optional(&path("bias"), &self.bias, bias)? }))
+            let kernel = builder.weight_with_fans(&path("kernel"), &self.kernel, kernel, fans)?;
+            Ok(Projection(Linear { kernel, bias: builder.optional_weight(&path("bias"), &self.bias, bias)? }))
         };
-        // One that is too large stays so, for the initializer to refuse.
+        // Saturated, so that the initializer returns the error of a size that overflows.
         let all = heads.saturating_mul(size);
         Ok(Projections {
             query: projection("query", [query, heads, size], &[heads, size], [query, all])?,
@@ -211,15 +214,15 @@ impl MultiHeadAttention {
     }
 }
 
-/// A mask of steps, `[batch, time]`, as one of attention to them.
-pub(super) fn mask_of_keys(kind: &str, mask: &Tensor, sequence: &Tensor) -> Result<Tensor> {
+/// The mask of attention to the steps of a mask `[batch, time]`.
+pub(super) fn key_mask(kind: &str, mask: &Tensor, sequence: &Tensor) -> Result<Tensor> {
     check_mask(kind, mask, sequence)?;
     mask.expand_dims(1)
 }
 
 impl Projection {
-    /// `[batch, time, width]` as `[batch, heads, time, size]`; `partial` if some steps may get no gradient, which then
-    /// add nothing to that of the kernel, whatever they are.
+    /// Projects `[batch, time, width]` to `[batch, heads, time, size]`. `partial` states that some steps may get no
+    /// gradient: these then contribute nothing to the gradient of the kernel, even if they are NaN.
     fn split_heads(&self, input: &Tensor, partial: bool) -> Result<Tensor> {
         let kernel = self.0.kernel.value();
         let &[width, heads, size] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
@@ -229,7 +232,7 @@ impl Projection {
         with_bias(apart, self.0.bias.as_ref())?.transpose(1, 2)
     }
 
-    /// `[batch, heads, time, size]` as `[batch, time, width]`.
+    /// Projects `[batch, heads, time, size]` to `[batch, time, width]`.
     fn join_heads(&self, heads: &Tensor) -> Result<Tensor> {
         let kernel = self.0.kernel.value();
         let &[count, size, width] = &kernel.shape()[..] else { unreachable!("a kernel has three axes") };
@@ -245,7 +248,7 @@ impl Layer for MultiHeadAttention {
         self.attend(input, input, input, None, mode)
     }
 
-    /// Query; query and value; query, value and key; or these and a mask.
+    /// The inputs are the query, and optionally value, key and mask.
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match *inputs {
@@ -254,22 +257,22 @@ impl Layer for MultiHeadAttention {
             [query, value, key] => self.attend(query, value, key, None, mode),
             [query, value, key, mask] => self.attend(query, value, key, Some(mask), mode),
             _ => {
-                let message = format!("takes query, value, key and mask, not {} inputs", inputs.len());
+                let message = format!("needs 1 to 4 inputs, query, value, key and mask, not {}", inputs.len());
                 Err(Error::argument("multi_head_attention", message))
             }
         }
     }
 
-    /// Steps that the mask leaves out are not attended to, and attend to others as if they were 0.
+    /// Excluded steps are not attended to, and attend to the others as if they were 0.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let input = &silenced_by("multi_head_attention", input, mask)?;
-        let keys = mask.map(|mask| mask_of_keys("multi_head_attention", mask, input)).transpose()?;
+        let input = &zero_if_masked("multi_head_attention", input, mask)?;
+        let keys = mask.map(|mask| key_mask("multi_head_attention", mask, input)).transpose()?;
         Ok((self.attend(input, input, input, keys.as_ref(), mode)?, mask.cloned()))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        let weights = self.weights.known("multi_head_attention", |widths, draw| self.build(widths, draw));
+        let weights = self.weights.get_if_sized("multi_head_attention", |widths, builder| self.build(widths, builder));
         if let Some(Projections { query, key, value, output }) = weights {
             for (name, projection) in [("query", query), ("key", key), ("value", value), ("output", output)] {
                 visitor.group(name, |visitor| projection.0.visit(visitor));

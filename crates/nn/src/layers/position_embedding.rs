@@ -1,18 +1,19 @@
-//! Vectors for positions.
+//! Learned embeddings of positions.
 
 use tensor::{Error, Result, Tensor};
 
 use crate::initializers::Initializer;
+use crate::input_checks::sequence_sizes;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, steps};
 
-/// Adds to each step a vector that is learned for its position.
+/// Adds a learned vector for its position to each step.
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, time, width]`, at most `length` steps |
-/// | weight `embeddings` | `[length, width]`; Glorot uniform at first |
+/// | weight `embeddings` | `[length, width]`; initially Glorot uniform |
 ///
 /// ```
 /// # use nn::{Layer, Mode, PositionEmbedding};
@@ -25,41 +26,44 @@ use crate::weights::{Draw, Weights, steps};
 pub struct PositionEmbedding {
     length: usize,
     embeddings: WeightOptions,
-    weights: Weights<Weight>,
+    weights: LazyWeights<Weight>,
 }
 
 impl PositionEmbedding {
-    /// For at most `length` steps of `width` numbers.
+    /// A layer for at most `length` steps with `width` features.
     pub fn new(length: usize, width: usize) -> PositionEmbedding {
-        PositionEmbedding { weights: Weights::sized([width]), ..PositionEmbedding::length(length) }
+        PositionEmbedding { weights: LazyWeights::sized([width]), ..PositionEmbedding::length(length) }
     }
 
-    /// For at most `length` steps, as wide as the first input will be.
+    /// A layer for at most `length` steps. The number of features is that of the first input.
     pub fn length(length: usize) -> PositionEmbedding {
-        PositionEmbedding { length, embeddings: Initializer::GlorotUniform.into(), weights: Weights::unsized_yet() }
+        PositionEmbedding { length, embeddings: Initializer::GlorotUniform.into(), weights: LazyWeights::deferred() }
     }
 
     weight_options!("embeddings" in embeddings: embeddings_initializer, embeddings_regularizer, embeddings_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
-        draw.weight("embeddings", &self.embeddings, [self.length, sizes[0]])
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Weight> {
+        builder.weight("embeddings", &self.embeddings, [self.length, sizes[0]])
     }
 }
 
 impl Layer for PositionEmbedding {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        let [time, width] = steps("position_embedding", input)?;
+        let [time, width] = sequence_sizes("position_embedding", input)?;
         if time > self.length {
-            let message = format!("there are vectors for {} steps, not {time}", self.length);
+            let message = format!("there are embeddings for {} steps, not for {time}", self.length);
             return Err(Error::shape("position_embedding", input.shape(), message));
         }
-        let table = self.weights.of("position_embedding", input, &[width], |sizes, draw| self.build(sizes, draw))?;
+        let table =
+            self.weights.get("position_embedding", input, &[width], |sizes, builder| self.build(sizes, builder))?;
         input.try_add(table.value().slice(..time)?)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(table) = self.weights.known("position_embedding", |sizes, draw| self.build(sizes, draw)) {
+        if let Some(table) =
+            self.weights.get_if_sized("position_embedding", |sizes, builder| self.build(sizes, builder))
+        {
             visitor.weight("embeddings", table);
         }
     }

@@ -1,18 +1,19 @@
-//! ReLU with slopes that are learned.
+//! ReLU with learned slopes.
 
 use tensor::{Error, IntoAxes, IntoIntegers, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode, Visitor};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
 
-/// `x` where positive, `alpha · x` elsewhere, with an `alpha` that is learned (He et al. 2015).
+/// `x` where positive, `alpha · x` elsewhere, with learned slopes `alpha` (He et al. 2015).
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, …]`, at least two axes |
-/// | weight `alpha` | that of a sample, but 1 along shared axes; zeros at first |
+/// | weight `alpha` | the shape of a sample, with size 1 along shared axes; initially zeros |
 ///
 /// ```
 /// # use nn::{Layer, Mode, PRelu};
@@ -26,27 +27,27 @@ use crate::weights::{Draw, Weights, check_input};
 pub struct PRelu {
     shared_axes: Vec<isize>,
     alpha: WeightOptions,
-    weights: Weights<Weight>,
+    weights: LazyWeights<Weight>,
 }
 
 impl Default for PRelu {
-    /// One slope for each element of a sample, of the shape that the first input will have.
+    /// One slope for each element of a sample. The shape is that of the first input.
     fn default() -> Self {
-        PRelu { shared_axes: Vec::new(), alpha: Initializer::Zeros.into(), weights: Weights::unsized_yet() }
+        PRelu { shared_axes: Vec::new(), alpha: Initializer::Zeros.into(), weights: LazyWeights::deferred() }
     }
 }
 
 impl PRelu {
-    /// With slopes of this shape: that of a sample, but 1 along axes to be shared.
+    /// With slopes of this shape: that of a sample, with size 1 along shared axes.
     pub fn new(sample: impl Into<Shape>) -> PRelu {
-        PRelu { weights: Weights::sized(sample), ..PRelu::default() }
+        PRelu { weights: LazyWeights::sized(sample), ..PRelu::default() }
     }
 
-    /// Shares a slope along these axes of the input, of which 0 is the batch. Slopes that exist already are created
-    /// again. An axis that the input does not have is an error of the forward pass.
+    /// Shares slopes along these axes of the input, where axis 0 is the batch. Existing slopes are discarded. The forward
+    /// pass returns an error if the input does not have the axes.
     #[must_use]
     pub fn shared_axes(self, axes: impl IntoIntegers) -> PRelu {
-        PRelu { shared_axes: axes.into_integers().into_vec(), weights: self.weights.anew(), ..self }
+        PRelu { shared_axes: axes.into_integers().into_vec(), weights: self.weights.uninitialized(), ..self }
     }
 
     /// The shape of the slopes for an input.
@@ -54,7 +55,10 @@ impl PRelu {
     fn sizes(&self, input: &Tensor) -> Result<Shape> {
         let shared = (&self.shared_axes).into_axes(input.rank(), "prelu")?;
         if shared.contains(&0) {
-            return Err(Error::argument("prelu", "shared axis 0 counts samples, which always share their slopes"));
+            return Err(Error::argument(
+                "prelu",
+                "shared axis 0 is the batch, whose samples always share their slopes",
+            ));
         }
         let size = |(axis, &size): (usize, &usize)| if shared.contains(&axis) { 1 } else { size };
         Ok(input.shape().iter().enumerate().skip(1).map(size).collect())
@@ -62,8 +66,8 @@ impl PRelu {
 
     weight_options!("alpha" in alpha: alpha_initializer, alpha_regularizer, alpha_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
-        draw.weight("alpha", &self.alpha, sizes)
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Weight> {
+        builder.weight("alpha", &self.alpha, sizes)
     }
 }
 
@@ -72,13 +76,13 @@ impl Layer for PRelu {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         check_input("prelu", input, 2, "[batch, …]")?;
         let sizes = self.sizes(input)?;
-        let alpha = self.weights.of("prelu", input, &sizes, |sizes, draw| self.build(sizes, draw))?;
+        let alpha = self.weights.get("prelu", input, &sizes, |sizes, builder| self.build(sizes, builder))?;
         let below = input.try_neg()?.relu();
         input.relu().try_sub(below.try_mul(alpha)?)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(alpha) = self.weights.known("prelu", |sizes, draw| self.build(sizes, draw)) {
+        if let Some(alpha) = self.weights.get_if_sized("prelu", |sizes, builder| self.build(sizes, builder)) {
             visitor.weight("alpha", alpha);
         }
     }

@@ -1,4 +1,4 @@
-//! What recurrent layers have in common: a cell that is applied step by step.
+//! What recurrent layers share: a cell that is applied step by step.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -8,60 +8,61 @@ use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::activation::Activation;
 use crate::initializers::Initializer;
+use crate::input_checks::check_input;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::layers::dropout::{check_rate, dropped};
-use crate::mask::silenced_by;
+use crate::layers::dropout::{apply_dropout, check_rate};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::zero_if_masked;
 use crate::stream::RandomStream;
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
 
-/// What one step of a recurrent layer computes; [`Recurrent`] does the rest.
+/// One step of a recurrent layer. [`Recurrent`] makes a layer of it.
 pub trait RecurrentCell: Clone + Debug + Send + Sync + 'static {
     /// The layer's name, such as `Lstm`.
     const KIND: &'static str;
-    /// The same in lower case, for errors.
+    /// The name in errors, in snake case.
     const NAME: &'static str;
-    /// How many times the number of units the kernels are wide.
+    /// The number of gates: the kernels are `GATES · units` wide.
     const GATES: usize;
-    /// How many states there are, each `[batch, units]`; the first is the output.
+    /// The number of states, each `[batch, units]`. The first one is the output.
     const STATES: usize;
 
-    /// The states after a step.
+    /// Computes the states after a step.
     ///
     /// # Errors
-    /// Those of the operations in it.
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>>;
+    /// Returns the errors of its operations.
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>>;
 
-    /// The cell for which one operation goes through all steps, if with this activation of the output
-    /// there is one; without, [`RecurrentCell::step`] is called for each.
+    /// The cell of the fused operation that computes all steps, if there is one for this activation of the output.
+    /// Otherwise [`RecurrentCell::step`] is called for each step.
     fn fused(&self, activation: Activation) -> Option<Cell> {
         let _ = activation;
         None
     }
 
-    /// Whether there is a second row of biases, for the product with the state.
+    /// Whether the bias has a second row, which is added to the product with the state.
     fn has_recurrent_bias(&self) -> bool {
         false
     }
 
-    /// The bias as it begins, given what the initializer made of it.
+    /// Changes the initial bias, given the initializer's values.
     ///
     /// # Errors
-    /// Those of the operations in it.
-    fn first_bias(&self, drawn: Tensor, units: usize) -> Result<Tensor> {
+    /// Returns the errors of its operations.
+    fn initial_bias(&self, drawn: Tensor, units: usize) -> Result<Tensor> {
         let _ = units;
         Ok(drawn)
     }
 }
 
-/// What a cell sees of one step.
+/// The inputs of a cell in one step.
 #[derive(Debug)]
-pub struct Step<'a> {
-    /// The step's input times the kernel, with the bias, `[batch, gates · units]`.
+pub struct CellStep<'a> {
+    /// The product of the step's input and the kernel, plus the bias, `[batch, gates · units]`.
     pub input: &'a Tensor,
-    /// The states before, each `[batch, units]`.
+    /// The states before the step, each `[batch, units]`.
     pub states: &'a [Tensor],
-    /// The second row of biases, `[gates · units]`.
+    /// The second row of the bias, `[gates · units]`.
     pub bias: Option<&'a Tensor>,
     /// The activation of the output.
     pub activation: Activation,
@@ -69,26 +70,29 @@ pub struct Step<'a> {
     dropout: Option<&'a [GateDropout]>,
 }
 
-/// Recurrent dropout on the way to a gate.
+/// Recurrent dropout for one gate.
 #[derive(Debug)]
 struct GateDropout {
-    /// What the state is multiplied by, `[batch, units]`.
+    /// The factor of the state, `[batch, units]`.
     factor: Tensor,
     /// The gate's columns of the recurrent kernel.
     kernel: Tensor,
 }
 
-impl Step<'_> {
-    /// The product of a state, or what a cell makes of it, with the recurrent kernel's columns for some
-    /// gates, side by side; in training with recurrent dropout.
+impl CellStep<'_> {
+    /// The product of a state, or a value computed from it, with the recurrent kernel's columns for a range of gates. In
+    /// training it includes recurrent dropout.
     ///
     /// # Errors
-    /// If the state is not `[batch, units]`, or there are no such gates.
+    /// Returns an error if the state is not `[batch, units]`, or the range is empty or out of bounds.
     pub fn product(&self, state: &Tensor, gates: Range<usize>) -> Result<Tensor> {
         let units = self.kernel.shape()[0];
         let count = self.kernel.shape()[1] / units;
         if gates.is_empty() || gates.end > count {
-            return Err(Error::argument("product", format!("there are no gates {gates:?} among {count}")));
+            return Err(Error::argument(
+                "product",
+                format!("the gates {gates:?} must be a range within 0..{count}, not empty"),
+            ));
         }
         if let Some(dropout) = self.dropout {
             let product = |gate: &GateDropout| state.try_mul(&gate.factor)?.matmul(&gate.kernel);
@@ -103,22 +107,22 @@ impl Step<'_> {
     }
 }
 
-/// A layer that goes through a sequence step by step and carries states along: [`SimpleRnn`],
-/// [`Lstm`] or [`Gru`], which say what a step computes.
+/// A layer that processes a sequence step by step and passes states from each step to the next: [`SimpleRnn`], [`Lstm`]
+/// or [`Gru`], which describe the computation of a step.
 ///
 /// | | shape |
 /// |---|---|
 /// | input | `[batch, time, features]`, at least one step |
 /// | output | `[batch, units]`, of the last step, or `[batch, time, units]` ([`Recurrent::return_sequences`]) |
-/// | weight `kernel` | `[features, gates · units]`; Glorot uniform at first |
-/// | weight `recurrent_kernel` | `[units, gates · units]`; orthogonal at first |
-/// | weight `bias` | `[gates · units]`, or `[2, gates · units]`; zeros at first |
+/// | weight `kernel` | `[features, gates · units]`; initially Glorot uniform |
+/// | weight `recurrent_kernel` | `[units, gates · units]`; initially orthogonal |
+/// | weight `bias` | `[gates · units]`, or `[2, gates · units]`; initially zeros |
 ///
-/// `forward_many` takes the initial states as further inputs, and after them a mask of type bool, as
-/// [`Recurrent::run`] describes it, which also returns the last states.
+/// `forward_many` has the initial states as further inputs, followed by a mask of type bool. [`Recurrent::run`] describes
+/// them, and also returns the final states.
 ///
-/// With tanh and sigmoid as activations (and for [`Gru`] not in the form of the paper) one operation goes
-/// through all steps; recurrent dropout and other activations take several operations a step.
+/// With the activations tanh and sigmoid (and for [`Gru`] without [`reset_before`](Gru::reset_before)) a fused operation
+/// computes all steps. Recurrent dropout and other activations need several operations per step.
 ///
 /// [`SimpleRnn`]: crate::SimpleRnn
 /// [`Lstm`]: crate::Lstm
@@ -137,7 +141,7 @@ pub struct Recurrent<C> {
     kernel: WeightOptions,
     recurrent_kernel: WeightOptions,
     bias: Option<WeightOptions>,
-    weights: Weights<Kernels>,
+    weights: LazyWeights<Kernels>,
 }
 
 #[derive(Debug)]
@@ -148,12 +152,12 @@ struct Kernels {
 }
 
 impl<C: RecurrentCell + Default> Recurrent<C> {
-    /// A layer from `inputs` numbers a step to `units`.
+    /// A layer with `inputs` features per step and `units` outputs.
     pub fn new(inputs: usize, units: usize) -> Recurrent<C> {
-        Recurrent { weights: Weights::sized([inputs]), ..Recurrent::units(units) }
+        Recurrent { weights: LazyWeights::sized([inputs]), ..Recurrent::units(units) }
     }
 
-    /// A layer of `units` outputs that takes the number of features from the first input.
+    /// A layer with `units` outputs. The first input determines the number of features and the element type of the weights.
     pub fn units(units: usize) -> Recurrent<C> {
         Recurrent {
             cell: C::default(),
@@ -168,19 +172,19 @@ impl<C: RecurrentCell + Default> Recurrent<C> {
             kernel: Initializer::GlorotUniform.into(),
             recurrent_kernel: Initializer::Orthogonal { gain: 1.0 }.into(),
             bias: Some(Initializer::Zeros.into()),
-            weights: Weights::unsized_yet(),
+            weights: LazyWeights::deferred(),
         }
     }
 }
 
 impl<C: RecurrentCell> Recurrent<C> {
-    /// Gives the output of every step rather than that of the last.
+    /// Returns the outputs of all steps instead of the last one.
     #[must_use]
     pub fn return_sequences(self) -> Self {
         Recurrent { return_sequences: true, ..self }
     }
 
-    /// Goes from the last step to the first; outputs come in the order in which they are computed.
+    /// Processes the sequence from the last step to the first. Outputs are in the order of the computation.
     #[must_use]
     pub fn go_backwards(self) -> Self {
         Recurrent { go_backwards: true, ..self }
@@ -198,34 +202,33 @@ impl<C: RecurrentCell> Recurrent<C> {
     );
     weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
 
-    /// In training sets features of the input to zero with this probability, in all steps of a sequence
-    /// the same ones (Gal & Ghahramani 2016), and scales the others as [`Dropout`](crate::Dropout) does.
-    /// `forward` refuses what is no probability.
+    /// Sets the dropout rate of the input, from 0 to 1; 0 by default. The same features are dropped in all steps of a
+    /// sequence (Gal & Ghahramani 2016), and the others are scaled as in [`Dropout`](crate::Dropout). `forward` returns an
+    /// error for other rates.
     #[must_use]
     pub fn dropout(self, rate: f64) -> Self {
         Recurrent { dropout: rate, ..self }
     }
 
-    /// The same for the state on its way to the recurrent kernel, each gate with numbers of its own, as in
-    /// Keras. The state that is carried along stays whole.
+    /// Sets the dropout rate of the state before its product with the recurrent kernel, with separate draws for each gate,
+    /// as in Keras. The state that is passed to the next step is not affected.
     #[must_use]
     pub fn recurrent_dropout(self, rate: f64) -> Self {
         Recurrent { recurrent_dropout: rate, ..self }
     }
 
-    /// Draws dropout from the stream of a seed of its own rather than from a fork of the thread's
-    /// generator.
+    /// Draws dropout from a stream with this seed instead of a fork of the thread's generator.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
         Recurrent { seed: Some(seed), random: RandomStream::seeded(C::NAME, seed), ..self }
     }
 
-    /// The same layer with another cell and weights of its own.
+    /// The same layer with another cell and new weights.
     pub(super) fn with_cell(self, cell: C) -> Self {
-        Recurrent { cell, weights: self.weights.anew(), ..self }
+        Recurrent { cell, weights: self.weights.uninitialized(), ..self }
     }
 
-    /// The same layer in the other direction, with weights of its own.
+    /// A copy of the layer in the other direction, with separate weights.
     pub(super) fn reversed(&self) -> Self {
         Recurrent {
             cell: self.cell.clone(),
@@ -240,18 +243,18 @@ impl<C: RecurrentCell> Recurrent<C> {
             kernel: self.kernel.clone(),
             recurrent_kernel: self.recurrent_kernel.clone(),
             bias: self.bias.clone(),
-            weights: self.weights.anew(),
+            weights: self.weights.uninitialized(),
         }
     }
 
-    /// Whether outputs come last step first.
+    /// Whether the outputs are in reverse order of time.
     pub(super) fn is_reversed(&self) -> bool {
         self.return_sequences && self.go_backwards
     }
 
-    /// The output for `input` from the given initial states (zeros if there are none), and the states
-    /// after the last step. Where `mask`, `[batch, time]` of type bool, is false, a step changes no
-    /// state, whatever its input, and its output is that of the step before.
+    /// Returns the output for `input`, and the states after the last step. Without initial states they are zeros. Where
+    /// `mask`, `[batch, time]` of type bool, is false, a step does not change the states, whatever its input, and its output
+    /// is that of the step before.
     ///
     /// ```
     /// # use nn::{Lstm, Mode};
@@ -263,7 +266,7 @@ impl<C: RecurrentCell> Recurrent<C> {
     /// ```
     ///
     /// # Errors
-    /// If shapes or types do not suit, or there is no step.
+    /// Returns an error if shapes or types do not fit, or there are no steps.
     pub fn run(
         &self,
         input: &Tensor,
@@ -278,11 +281,11 @@ impl<C: RecurrentCell> Recurrent<C> {
         if time == 0 {
             return Err(Error::shape(C::NAME, input.shape(), "needs at least one step"));
         }
-        let kernels = self.weights.of(C::NAME, input, &[features], |sizes, draw| self.build(sizes, draw))?;
+        let kernels = self.weights.get(C::NAME, input, &[features], |sizes, builder| self.build(sizes, builder))?;
         let states = self.initial_states(input, batch, states)?;
         [self.dropout, self.recurrent_dropout].into_iter().try_for_each(|rate| check_rate(C::NAME, rate, input))?;
-        let input = silenced_by(C::NAME, input, mask)?;
-        let input = dropped(&input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
+        let input = zero_if_masked(C::NAME, input, mask)?;
+        let input = apply_dropout(&input, &Shape::from([batch, 1, features]), self.dropout, &self.random, mode)?;
 
         // One product for the inputs of all steps.
         let bias = kernels.bias.as_ref().map(|bias| bias.value());
@@ -294,7 +297,7 @@ impl<C: RecurrentCell> Recurrent<C> {
             Mode::Training if self.recurrent_dropout > 0.0 => None,
             Mode::Training | Mode::Inference => self.cell.fused(self.activation),
         };
-        // The one operation adds a bias by itself.
+        // The fused operation adds the bias.
         let (bias, recurrent_bias) = match (bias, recurrent_bias) {
             (bias, None) if fused.is_some() => (None, bias),
             both => both,
@@ -324,7 +327,7 @@ impl<C: RecurrentCell> Recurrent<C> {
         Ok((output, states))
     }
 
-    /// The states after each step, each `[batch, time, units]`, in the order of time.
+    /// Calls the cell for each step. Returns the states after all steps, each `[batch, time, units]`, in the order of time.
     fn step_by_step(
         &self,
         projected: &Tensor,
@@ -338,16 +341,16 @@ impl<C: RecurrentCell> Recurrent<C> {
             Mode::Training if self.recurrent_dropout > 0.0 => {
                 let ones = states[0].ones_like();
                 let gate = |kernel: Tensor| {
-                    let factor = dropped(&ones, ones.shape(), self.recurrent_dropout, &self.random, mode)?;
+                    let factor = apply_dropout(&ones, ones.shape(), self.recurrent_dropout, &self.random, mode)?;
                     Ok(GateDropout { factor, kernel })
                 };
-                Some(kernel.split_equal(C::GATES, -1)?.into_iter().map(gate).collect::<Result<Vec<_>>>()?)
+                Some(kernel.chunk(C::GATES, -1)?.into_iter().map(gate).collect::<Result<Vec<_>>>()?)
             }
             _ => None,
         };
         let dropout = dropout.as_deref();
         unroll(C::NAME, projected, states, mask, self.go_backwards, |_, input, states| {
-            self.cell.step(&Step { input, states, bias, activation: self.activation, kernel, dropout })
+            self.cell.step(&CellStep { input, states, bias, activation: self.activation, kernel, dropout })
         })
     }
 
@@ -357,7 +360,7 @@ impl<C: RecurrentCell> Recurrent<C> {
             return Ok(vec![Tensor::full_of(shape, 0.0, input.dtype()); C::STATES]);
         }
         if states.len() != C::STATES {
-            let message = format!("takes {} initial states or none, not {}", C::STATES, states.len());
+            let message = format!("needs {} initial states or none, not {}", C::STATES, states.len());
             return Err(Error::argument(C::NAME, message));
         }
         if let Some(wrong) = states.iter().find(|state| *state.shape() != shape) {
@@ -367,19 +370,19 @@ impl<C: RecurrentCell> Recurrent<C> {
         Ok(states.iter().map(|&state| state.clone()).collect())
     }
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Kernels> {
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Kernels> {
         if self.units == 0 {
             return Err(Error::argument(C::NAME, "the number of units is 0; it must be at least 1"));
         }
-        // One that is too large stays so, for the initializer to refuse.
+        // Saturated, so that the initializer returns the error of a size that overflows.
         let wide = self.units.saturating_mul(C::GATES);
-        let kernel = draw.weight("kernel", &self.kernel, [sizes[0], wide])?;
-        let recurrent_kernel = draw.weight("recurrent_kernel", &self.recurrent_kernel, [self.units, wide])?;
+        let kernel = builder.weight("kernel", &self.kernel, [sizes[0], wide])?;
+        let recurrent_kernel = builder.weight("recurrent_kernel", &self.recurrent_kernel, [self.units, wide])?;
         let bias = match &self.bias {
             Some(options) => {
                 let shape = if self.cell.has_recurrent_bias() { Shape::from([2, wide]) } else { Shape::from([wide]) };
-                let drawn = draw.weight("bias", options, shape)?;
-                drawn.assign(self.cell.first_bias(drawn.value(), self.units)?)?;
+                let drawn = builder.weight("bias", options, shape)?;
+                drawn.assign(self.cell.initial_bias(drawn.value(), self.units)?)?;
                 Some(drawn)
             }
             None => None,
@@ -394,14 +397,14 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
         self.run(input, &[], None, mode).map(|(output, _)| output)
     }
 
-    /// The input and, if there are more, the initial states and, of type bool, a mask.
+    /// The inputs are the sequence, then optionally the initial states, and a mask of type bool.
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, states, mask) = sequence_inputs(C::NAME, inputs)?;
         self.run(input, states, mask, mode).map(|(output, _)| output)
     }
 
-    /// The mask goes on with the outputs of all steps, in their order.
+    /// The mask is passed on, in the order of the outputs, if the output has all steps.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         let (output, _) = self.run(input, &[], mask, mode)?;
@@ -411,7 +414,7 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(kernels) = self.weights.known(C::NAME, |sizes, draw| self.build(sizes, draw)) {
+        if let Some(kernels) = self.weights.get_if_sized(C::NAME, |sizes, builder| self.build(sizes, builder)) {
             visitor.weight("kernel", &kernels.kernel);
             visitor.weight("recurrent_kernel", &kernels.recurrent_kernel);
             if let Some(bias) = &kernels.bias {
@@ -433,7 +436,7 @@ impl<C: RecurrentCell> Layer for Recurrent<C> {
     }
 }
 
-/// Of several inputs the sequence, the initial states and the mask.
+/// Separates several inputs into the sequence, the initial states and the mask.
 pub(super) fn sequence_inputs<'a, 'b>(
     kind: &str,
     inputs: &'a [&'b Tensor],
@@ -441,6 +444,6 @@ pub(super) fn sequence_inputs<'a, 'b>(
     match inputs {
         [input, states @ .., mask] if mask.dtype() == DType::Bool => Ok((input, states, Some(mask))),
         [input, states @ ..] => Ok((input, states, None)),
-        [] => Err(Error::argument(kind, "takes a sequence and initial states, not 0 inputs")),
+        [] => Err(Error::argument(kind, "needs a sequence and optional initial states, not 0 inputs")),
     }
 }

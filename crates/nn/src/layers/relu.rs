@@ -1,12 +1,12 @@
-//! The rectifier with all its parameters.
+//! ReLU with parameters.
 
 use tensor::{Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
 
-/// The rectifier as Keras' layer `ReLU`: `min(x, max_value)` from the threshold on, `negative_slope · (x - threshold)`
-/// below it. With defaults it is [`Activation::Relu`](crate::Activation::Relu). At the threshold the derivative is
-/// `negative_slope`, at the greatest value 0.
+/// ReLU with the parameters of Keras' layer: `min(x, max_value)` above the threshold, `negative_slope · (x - threshold)`
+/// elsewhere. With the defaults it is [`Activation::Relu`](crate::Activation::Relu). The derivative is `negative_slope` at
+/// the threshold and 0 at the maximum.
 ///
 /// ```
 /// # use nn::{Layer, Mode, Relu};
@@ -24,7 +24,7 @@ pub struct Relu {
 }
 
 impl Relu {
-    /// Sets the greatest value, at least 0; none by default.
+    /// Sets the maximum, at least 0; none by default.
     #[must_use]
     pub fn max_value(self, max_value: f64) -> Relu {
         Relu { max_value: Some(max_value), ..self }
@@ -36,7 +36,7 @@ impl Relu {
         Relu { negative_slope, ..self }
     }
 
-    /// Sets from where on the input passes, at least 0; 0 by default.
+    /// Sets the threshold, at least 0; 0 by default.
     #[must_use]
     pub fn threshold(self, threshold: f64) -> Relu {
         Relu { threshold, ..self }
@@ -52,7 +52,7 @@ impl Layer for Relu {
             ("threshold", self.threshold),
         ];
         if let Some((name, value)) = parameters.into_iter().find(|(_, value)| !(0.0..f64::INFINITY).contains(value)) {
-            return Err(Error::argument("relu", format!("{name} {value:?} must be a finite number from 0 on")));
+            return Err(Error::argument("relu", format!("{name} {value:?} must be finite and at least 0")));
         }
         let beyond = input.try_sub(self.threshold)?;
         let (above, below) = (input.greater(self.threshold)?, beyond.try_mul(self.negative_slope)?);

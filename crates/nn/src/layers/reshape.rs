@@ -1,11 +1,11 @@
-//! Another shape for each sample.
+//! Reshaping of samples.
 
 use tensor::{Error, IntoIntegers, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
 
-/// Each sample under another shape: `[batch, …]` becomes `[batch, …shape]`, as in Keras. One size may
-/// be -1 and is then what the others leave.
+/// Changes the shape of each sample: `[batch, …]` becomes `[batch, …shape]`, as in Keras. One size may be -1, which is
+/// inferred from the others.
 ///
 /// ```
 /// # use nn::{Layer, Mode, Reshape};
@@ -20,7 +20,7 @@ pub struct Reshape {
 }
 
 impl Reshape {
-    /// To a shape without the axis of samples.
+    /// To this shape, without the batch axis.
     pub fn new(shape: impl IntoIntegers) -> Reshape {
         Reshape { shape: shape.into_integers().into_vec() }
     }
@@ -30,9 +30,9 @@ impl Layer for Reshape {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         let Some((&batch, sample)) = input.shape().split_first() else {
-            return Err(Error::shape("reshape", input.shape(), "needs an axis of samples"));
+            return Err(Error::shape("reshape", input.shape(), "needs a batch axis"));
         };
-        // Found by one sample, so that there may be none.
+        // Inferred from the shape of one sample, so the batch may be empty.
         let open = self.shape.iter().filter(|&&size| size == -1).count();
         let known = self.shape.iter().filter(|&&size| size != -1);
         let known =

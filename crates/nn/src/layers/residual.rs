@@ -1,14 +1,14 @@
-//! A way around a layer.
+//! Residual connections.
 
 use tensor::{Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 use crate::nesting::nested;
 use crate::parts;
 
-/// The input added to what a layer makes of it (He et al. 2016): `x + layer(x)`, or `shortcut(x) +
-/// layer(x)` where the layer changes the shape.
+/// Adds the input to the output of a layer (He et al. 2016): `x + layer(x)`, or `shortcut(x) + layer(x)` if the layer
+/// changes the shape.
 ///
 /// ```
 /// # use nn::{Activation, Dense, Layer, Mode, Residual, Sequential};
@@ -25,12 +25,12 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// The input itself added to the layer's output.
+    /// Adds the input to the output of this layer.
     pub fn new(layer: impl Layer + 'static) -> Residual {
         Residual { layer: nested(layer), shortcut: None }
     }
 
-    /// Sends the input through a layer of its own before it is added.
+    /// Sets the layer that is applied to the input before it is added.
     #[must_use]
     pub fn shortcut(self, shortcut: impl Layer + 'static) -> Residual {
         Residual { shortcut: Some(nested(shortcut)), ..self }
@@ -45,7 +45,7 @@ impl Layer for Residual {
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let input = &silenced_by("residual", input, mask)?;
+        let input = &zero_if_masked("residual", input, mask)?;
         let (output, after) = self.layer.call_masked("layer", input, mask, mode)?;
         let sum = match &self.shortcut {
             Some(shortcut) => shortcut.call_masked("shortcut", input, mask, mode)?.0.try_add(output)?,

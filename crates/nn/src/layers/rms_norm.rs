@@ -1,20 +1,21 @@
-//! Normalization by the root of the mean square.
+//! Normalization by the root mean square.
 
 use tensor::{Result, Tensor};
 
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::along_features;
+use crate::input_checks::check_input;
+use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mask::check_separate_features;
 use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights, check_input};
 
-/// Each sample's last axis divided by the root of its mean square, times `scale` (Zhang & Sennrich
-/// 2019): `x / √(mean x² + epsilon) · scale`.
+/// Divides the last axis by its root mean square and multiplies by `scale` (Zhang & Sennrich 2019):
+/// `x / √(mean x² + epsilon) · scale`.
 ///
 /// | | shape |
 /// |---|---|
 /// | input, output | `[batch, …, features]` |
-/// | weight `scale` | `[features]`; ones at first |
+/// | weight `scale` | `[features]`; initially ones |
 ///
 /// ```
 /// # use nn::{Layer, Mode, RmsNorm};
@@ -27,23 +28,23 @@ use crate::weights::{Draw, Weights, check_input};
 pub struct RmsNorm {
     epsilon: f64,
     scale: WeightOptions,
-    weights: Weights<Weight>,
+    weights: LazyWeights<Weight>,
 }
 
 impl Default for RmsNorm {
-    /// For the last axis of whatever the first input will be.
+    /// A layer whose number of features is that of the first input.
     fn default() -> Self {
-        RmsNorm { epsilon: 1e-6, scale: Initializer::Ones.into(), weights: Weights::unsized_yet() }
+        RmsNorm { epsilon: 1e-6, scale: Initializer::Ones.into(), weights: LazyWeights::deferred() }
     }
 }
 
 impl RmsNorm {
-    /// For so many features on the last axis.
+    /// A layer for this number of features on the last axis.
     pub fn new(features: usize) -> RmsNorm {
-        RmsNorm { weights: Weights::sized([features]), ..RmsNorm::default() }
+        RmsNorm { weights: LazyWeights::sized([features]), ..RmsNorm::default() }
     }
 
-    /// Sets what is added to the mean square, from 0 on; 1e-6 by default, as in Keras.
+    /// Sets epsilon, which is added to the mean square, at least 0; 1e-6 by default, as in Keras.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> RmsNorm {
         RmsNorm { epsilon, ..self }
@@ -51,8 +52,8 @@ impl RmsNorm {
 
     weight_options!("scale" in scale: scale_initializer, scale_regularizer, scale_constraint);
 
-    fn build(&self, sizes: &[usize], draw: &mut Draw) -> Result<Weight> {
-        draw.weight("scale", &self.scale, sizes)
+    fn build(&self, sizes: &[usize], builder: &mut WeightBuilder) -> Result<Weight> {
+        builder.weight("scale", &self.scale, sizes)
     }
 }
 
@@ -61,17 +62,18 @@ impl Layer for RmsNorm {
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
         check_input("rms_norm", input, 1, "[…, features]")?;
         let features = input.shape()[input.rank() - 1];
-        let scale = self.weights.of("rms_norm", input, &[features], |sizes, draw| self.build(sizes, draw))?;
+        let scale = self.weights.get("rms_norm", input, &[features], |sizes, builder| self.build(sizes, builder))?;
         input.rms_normalize(-1, self.epsilon)?.try_mul(scale)
     }
 
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        along_features(self, "rms_norm", input, mask, mode)
+        check_separate_features("rms_norm", input, mask)?;
+        forward_per_step(self, input, mask, mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        if let Some(scale) = self.weights.known("rms_norm", |sizes, draw| self.build(sizes, draw)) {
+        if let Some(scale) = self.weights.get_if_sized("rms_norm", |sizes, builder| self.build(sizes, builder)) {
             visitor.weight("scale", scale);
         }
     }

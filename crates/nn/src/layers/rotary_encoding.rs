@@ -1,13 +1,13 @@
-//! Positions as angles.
+//! Rotary encoding of positions.
 
 use tensor::{Error, Result, Tensor};
 
+use crate::input_checks::sequence_sizes;
 use crate::layer::{Layer, Mode};
-use crate::weights::steps;
 
-/// Turns pairs of numbers by angles that grow with the position, so that the product of a query and a
-/// key depends on their distance (Su et al. 2021). Number `i` of the first half of the last axis and
-/// number `i` of the second half are a pair, turned by `position · base^(-2i / width)`.
+/// Rotates pairs of features by angles proportional to the position, so that the product of a query and a key depends on
+/// their distance (Su et al. 2021). Feature `i` of the first half of the last axis and feature `i` of the second half are
+/// a pair, which is rotated by `position · base^(-2i / width)`.
 ///
 /// Input and output are `[…, time, width]` with an even width; positions count from 0.
 ///
@@ -32,7 +32,7 @@ impl Default for RotaryEncoding {
 }
 
 impl RotaryEncoding {
-    /// With another base, a positive number: the larger, the slower the last pairs turn.
+    /// With this base, a positive number: a larger base rotates the last pairs more slowly.
     pub fn with_base(base: f64) -> RotaryEncoding {
         RotaryEncoding { base }
     }
@@ -41,14 +41,14 @@ impl RotaryEncoding {
 impl Layer for RotaryEncoding {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        let [time, width] = steps("rotary_encoding", input)?;
+        let [time, width] = sequence_sizes("rotary_encoding", input)?;
         if width % 2 != 0 {
             return Err(Error::shape("rotary_encoding", input.shape(), format!("the width {width} must be even")));
         }
         let half = width / 2;
         let angles = angles(time, half, self.base, "rotary_encoding")?;
         let (sine, cosine) = (angles.sin().cast(input.dtype()), angles.cos().cast(input.dtype()));
-        let halves = input.split_equal(2, -1)?;
+        let halves = input.split([half; 2], -1)?;
         let (a, b) = (&halves[0], &halves[1]);
         let turned_a = a.try_mul(&cosine)?.try_sub(b.try_mul(&sine)?)?;
         let turned_b = b.try_mul(&cosine)?.try_add(a.try_mul(&sine)?)?;
@@ -59,7 +59,7 @@ impl Layer for RotaryEncoding {
 /// `position · base^(-i / count)` for the positions below `time` and `i` below `count`, float64.
 pub(super) fn angles(time: usize, count: usize, base: f64, kind: &str) -> Result<Tensor> {
     if !(base > 0.0 && base.is_finite()) {
-        return Err(Error::argument(kind, format!("the base {base:?} must be a positive number")));
+        return Err(Error::argument(kind, format!("the base {base:?} must be positive and finite")));
     }
     let speeds: Vec<f64> = (0..count).map(|k| base.powf(-(k as f64) / count as f64)).collect();
     let positions: Tensor = (0..time).map(|position| position as f64).collect();

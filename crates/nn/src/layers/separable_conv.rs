@@ -1,164 +1,177 @@
-//! Convolutions of each channel by itself, and then across channels.
+//! Separable convolutions: a depthwise convolution, then a pointwise one across the channels.
 
-use tensor::ops::{ConvOptions, Padding};
-use tensor::{Error, Result, Tensor};
+use tensor::ops::ConvOptions;
+use tensor::{Error, Result, Shape, Tensor};
 
-use super::conv::{channels_of, convolution_options, described};
-use super::depthwise_conv::{depthwise, grouped, outputs};
-use super::linear::with_bias;
-use super::masked_windows::{convolved, masked_convolution};
-use crate::activation::Activation;
+use super::convolution::{
+    Convolution, ConvolutionKind, ConvolutionWeights, Convolve, depthwise_outputs, grouped_kernel,
+};
+use crate::constraints::Constraint;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
-use crate::weight::{Weight, WeightOptions, weight_options};
-use crate::weights::{Draw, Weights};
+use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::regularizers::Regularizer;
+use crate::weight::{ConfigureWeight, Weight, WeightOptions};
 
-#[derive(Debug)]
-struct Separated {
-    depthwise: Weight,
-    pointwise: Weight,
-    bias: Option<Weight>,
+/// Filters that slide over each channel of sequences separately, followed by weighted sums across the channels at each
+/// step, like Keras' SeparableConv1D. Stride, padding and dilation apply to the first part.
+///
+/// | | shape |
+/// |---|---|
+/// | input | `[batch, steps, channels]` |
+/// | output | `[batch, windows, filters]` |
+/// | weight `depthwise_kernel` | `[size, channels, multiplier]`; initially Glorot uniform |
+/// | weight `pointwise_kernel` | `[1, channels · multiplier, filters]`; initially Glorot uniform |
+/// | weight `bias` | `[filters]`; initially zeros |
+pub type SeparableConv1d = Convolution<SeparableConvKind, 1>;
+
+/// Filters that slide over each channel of images separately, followed by weighted sums across the channels at each
+/// pixel (Chollet 2017), like Keras' SeparableConv2D. Stride, padding and dilation apply to the first part.
+///
+/// | | shape |
+/// |---|---|
+/// | input | `[batch, height, width, channels]` |
+/// | output | `[batch, rows of windows, columns of windows, filters]` |
+/// | weight `depthwise_kernel` | `[height, width, channels, multiplier]`; initially Glorot uniform |
+/// | weight `pointwise_kernel` | `[1, 1, channels · multiplier, filters]`; initially Glorot uniform |
+/// | weight `bias` | `[filters]`; initially zeros |
+///
+/// ```
+/// use nn::{Layer, Mode, SeparableConv2d};
+/// use tensor::Tensor;
+///
+/// let layer = SeparableConv2d::new(3, 8, [3, 3]);
+/// assert_eq!(layer.forward(&Tensor::ones([1, 28, 28, 3]), Mode::Inference)?.shape()[..], [1, 26, 26, 8]);
+/// // A Conv2d would have 3 · 3 · 3 · 8 + 8.
+/// assert_eq!(layer.parameter_count(), 3 * 3 * 3 + 3 * 8 + 8);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+pub type SeparableConv2d = Convolution<SeparableConvKind, 2>;
+
+/// The kind of [`SeparableConv1d`] and [`SeparableConv2d`].
+#[derive(Clone, Debug)]
+pub struct SeparableConvKind {
+    filters: usize,
+    multiplier: usize,
+    pointwise: WeightOptions,
 }
 
-impl Separated {
-    fn visit(&self, visitor: &mut Visitor) {
-        visitor.weight("depthwise_kernel", &self.depthwise);
-        visitor.weight("pointwise_kernel", &self.pointwise);
-        if let Some(bias) = &self.bias {
-            visitor.weight("bias", bias);
+impl SeparableConvKind {
+    fn new(filters: usize) -> SeparableConvKind {
+        SeparableConvKind { filters, multiplier: 1, pointwise: Initializer::GlorotUniform.into() }
+    }
+}
+
+impl<const N: usize> Convolution<SeparableConvKind, N> {
+    /// A layer of depthwise filters of the given size and `filters` pointwise ones, for inputs with `channels` channels.
+    pub fn new(channels: usize, filters: usize, size: [usize; N]) -> Self {
+        Convolution::with_kind(SeparableConvKind::new(filters), size, LazyWeights::sized([channels]))
+    }
+
+    /// A layer of depthwise filters of the given size and `filters` pointwise ones. The first input determines the
+    /// number of channels and the element type of the weights.
+    pub fn filters(filters: usize, size: [usize; N]) -> Self {
+        Convolution::with_kind(SeparableConvKind::new(filters), size, LazyWeights::deferred())
+    }
+
+    /// Sets the number of depthwise filters of each channel; 1 by default. Existing weights are discarded.
+    #[must_use]
+    pub fn depth_multiplier(mut self, multiplier: usize) -> Self {
+        self.kind.multiplier = multiplier;
+        self.weights.reset();
+        self
+    }
+
+    /// Sets the initializer of `depthwise_kernel`. Existing weights are discarded.
+    #[must_use]
+    pub fn depthwise_initializer(self, initializer: Initializer) -> Self {
+        self.configure_kernel(|kernel| kernel.set_initializer(initializer))
+    }
+
+    /// Sets the regularizer of `depthwise_kernel`; none by default. Existing weights are discarded.
+    #[must_use]
+    pub fn depthwise_regularizer(self, regularizer: impl Regularizer + 'static) -> Self {
+        self.configure_kernel(|kernel| kernel.set_regularizer(regularizer))
+    }
+
+    /// Sets the constraint of `depthwise_kernel`; none by default. Existing weights are discarded.
+    #[must_use]
+    pub fn depthwise_constraint(self, constraint: impl Constraint + 'static) -> Self {
+        self.configure_kernel(|kernel| kernel.set_constraint(constraint))
+    }
+
+    /// Sets the initializer of `pointwise_kernel`. Existing weights are discarded.
+    #[must_use]
+    pub fn pointwise_initializer(self, initializer: Initializer) -> Self {
+        self.configure_pointwise(|kernel| kernel.set_initializer(initializer))
+    }
+
+    /// Sets the regularizer of `pointwise_kernel`; none by default. Existing weights are discarded.
+    #[must_use]
+    pub fn pointwise_regularizer(self, regularizer: impl Regularizer + 'static) -> Self {
+        self.configure_pointwise(|kernel| kernel.set_regularizer(regularizer))
+    }
+
+    /// Sets the constraint of `pointwise_kernel`; none by default. Existing weights are discarded.
+    #[must_use]
+    pub fn pointwise_constraint(self, constraint: impl Constraint + 'static) -> Self {
+        self.configure_pointwise(|kernel| kernel.set_constraint(constraint))
+    }
+
+    fn configure_pointwise(mut self, configure: impl FnOnce(&mut WeightOptions)) -> Self {
+        configure(&mut self.kind.pointwise);
+        self.weights.reset();
+        self
+    }
+}
+
+impl ConvolutionKind for SeparableConvKind {
+    const KINDS: [&'static str; 2] = ["SeparableConv1d", "SeparableConv2d"];
+    const OPERATIONS: [&'static str; 2] = ["separable_conv1d", "separable_conv2d"];
+    const KERNEL: &'static str = "depthwise_kernel";
+
+    fn outputs(&self, operation: &'static str, _groups: usize, channels: usize) -> Result<usize> {
+        if self.filters == 0 {
+            return Err(Error::argument(operation, "the number of filters is 0; it must be at least 1"));
+        }
+        depthwise_outputs(operation, channels, self.multiplier)?;
+        Ok(self.filters)
+    }
+
+    fn kernel_channels(&self, _groups: usize, channels: usize) -> [usize; 2] {
+        [channels, self.multiplier]
+    }
+
+    fn described_outputs(&self, _channels: Option<usize>) -> usize {
+        self.filters
+    }
+
+    fn build_pointwise(&self, axes: usize, channels: usize, builder: &mut WeightBuilder) -> Result<Option<Weight>> {
+        let sizes = [channels * self.multiplier, self.filters];
+        let shape: Shape = std::iter::repeat_n(1, axes).chain(sizes).collect();
+        builder.weight("pointwise_kernel", &self.pointwise, shape).map(Some)
+    }
+}
+
+impl Convolve<1> for SeparableConvKind {
+    #[track_caller]
+    fn convolve(&self, input: &Tensor, weights: &ConvolutionWeights, options: ConvOptions<1>) -> Result<Tensor> {
+        let groups = input.shape()[2];
+        let depthwise = input.conv1d(&grouped_kernel(&weights.kernel.value())?, ConvOptions { groups, ..options })?;
+        match &weights.pointwise {
+            Some(kernel) => depthwise.conv1d(kernel, ConvOptions::default()),
+            None => Ok(depthwise),
         }
     }
 }
 
-macro_rules! separable_convolution {
-    ($(#[doc = $doc:literal])+ $name:ident along $axes:literal, $method:ident, $kind:literal, $shape:literal) => {
-        $(#[doc = $doc])+
-        #[derive(Debug)]
-        pub struct $name {
-            filters: usize,
-            size: [usize; $axes],
-            multiplier: usize,
-            options: ConvOptions<$axes>,
-            activation: Activation,
-            depthwise: WeightOptions,
-            pointwise: WeightOptions,
-            bias: Option<WeightOptions>,
-            weights: Weights<Separated>,
+impl Convolve<2> for SeparableConvKind {
+    #[track_caller]
+    fn convolve(&self, input: &Tensor, weights: &ConvolutionWeights, options: ConvOptions<2>) -> Result<Tensor> {
+        let groups = input.shape()[3];
+        let depthwise = input.conv2d(&grouped_kernel(&weights.kernel.value())?, ConvOptions { groups, ..options })?;
+        match &weights.pointwise {
+            Some(kernel) => depthwise.conv2d(kernel, ConvOptions::default()),
+            None => Ok(depthwise),
         }
-
-        impl $name {
-            /// So many filters across the channels, after filters of a size within each, for inputs with
-            /// `channels` channels.
-            pub fn new(channels: usize, filters: usize, size: [usize; $axes]) -> $name {
-                $name { weights: Weights::sized([channels]), ..$name::filters(filters, size) }
-            }
-
-            /// So many filters across the channels, after filters of a size within each, for as many channels as
-            /// the first input has, and in its element type.
-            pub fn filters(filters: usize, size: [usize; $axes]) -> $name {
-                $name {
-                    filters,
-                    size,
-                    multiplier: 1,
-                    options: ConvOptions::default(),
-                    activation: Activation::Linear,
-                    depthwise: Initializer::GlorotUniform.into(),
-                    pointwise: Initializer::GlorotUniform.into(),
-                    bias: Some(Initializer::Zeros.into()),
-                    weights: Weights::unsized_yet(),
-                }
-            }
-
-            /// Sets how many filters each channel has by itself; 1 by default. Weights that exist already are
-            /// drawn again.
-            #[must_use]
-            pub fn depth_multiplier(self, multiplier: usize) -> $name {
-                $name { multiplier, weights: self.weights.anew(), ..self }
-            }
-
-            convolution_options!($axes);
-            weight_options!(
-                "depthwise_kernel" in depthwise: depthwise_initializer, depthwise_regularizer, depthwise_constraint
-            );
-            weight_options!(
-                "pointwise_kernel" in pointwise: pointwise_initializer, pointwise_regularizer, pointwise_constraint
-            );
-            weight_options!("bias" in bias: without_bias, bias_initializer, bias_regularizer, bias_constraint);
-
-            fn build(&self, channels: usize, draw: &mut Draw) -> Result<Separated> {
-                if self.filters == 0 {
-                    return Err(Error::argument($kind, "the number of filters is 0; it must be at least 1"));
-                }
-                let between = outputs($kind, channels, self.multiplier)?;
-                let shape: Vec<usize> = self.size.iter().copied().chain([channels, self.multiplier]).collect();
-                let depthwise = draw.weight("depthwise_kernel", &self.depthwise, &shape[..])?;
-                let shape: Vec<usize> = [1; $axes].into_iter().chain([between, self.filters]).collect();
-                let pointwise = draw.weight("pointwise_kernel", &self.pointwise, &shape[..])?;
-                Ok(Separated { depthwise, pointwise, bias: draw.optional("bias", &self.bias, [self.filters])? })
-            }
-        }
-
-        impl Layer for $name {
-            #[track_caller]
-            fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-                let channels = channels_of($kind, input, $axes, $shape)?;
-                let weights = self.weights.of($kind, input, &[channels], |sizes, draw| self.build(sizes[0], draw))?;
-                let kernel = grouped(&weights.depthwise.value())?;
-                let apart = input.$method(&kernel, depthwise(self.options, channels))?;
-                let together = apart.$method(&weights.pointwise, ConvOptions::default())?;
-                self.activation.apply(&with_bias(together, weights.bias.as_ref())?)
-            }
-
-            masked_convolution!($kind);
-
-            fn visit(&self, visitor: &mut Visitor) {
-                if let Some(weights) = self.weights.known($kind, |sizes, draw| self.build(sizes[0], draw)) {
-                    weights.visit(visitor);
-                }
-            }
-
-            fn describe(&self) -> String {
-                described(self.kind(), self.weights.sizes().map(|sizes| sizes[0]), self.filters, &self.size)
-            }
-        }
-    };
-}
-
-separable_convolution! {
-    /// Filters that slide over each channel of sequences by itself, and then sums across the channels at each
-    /// step, as Keras' SeparableConv1D. Stride, padding and dilation are those of the first.
-    ///
-    /// | | shape |
-    /// |---|---|
-    /// | input | `[batch, steps, channels]` |
-    /// | output | `[batch, windows, filters]` |
-    /// | weight `depthwise_kernel` | `[size, channels, multiplier]`; Glorot uniform at first |
-    /// | weight `pointwise_kernel` | `[1, channels · multiplier, filters]`; Glorot uniform at first |
-    /// | weight `bias` | `[filters]`; zeros at first |
-    SeparableConv1d along 1, conv1d, "separable_conv1d", "[batch, steps, channels]"
-}
-
-separable_convolution! {
-    /// Filters that slide over each channel of images by itself, and then sums across the channels at each pixel
-    /// (Chollet 2017), as Keras' SeparableConv2D. Stride, padding and dilation are those of the first.
-    ///
-    /// | | shape |
-    /// |---|---|
-    /// | input | `[batch, height, width, channels]` |
-    /// | output | `[batch, rows of windows, columns of windows, filters]` |
-    /// | weight `depthwise_kernel` | `[height, width, channels, multiplier]`; Glorot uniform at first |
-    /// | weight `pointwise_kernel` | `[1, 1, channels · multiplier, filters]`; Glorot uniform at first |
-    /// | weight `bias` | `[filters]`; zeros at first |
-    ///
-    /// ```
-    /// use nn::{Layer, Mode, SeparableConv2d};
-    /// use tensor::Tensor;
-    ///
-    /// let layer = SeparableConv2d::new(3, 8, [3, 3]);
-    /// assert_eq!(layer.forward(&Tensor::ones([1, 28, 28, 3]), Mode::Inference)?.shape()[..], [1, 26, 26, 8]);
-    /// // A Conv2d would have 3 · 3 · 3 · 8 + 8.
-    /// assert_eq!(layer.parameter_count(), 3 * 3 * 3 + 3 * 8 + 8);
-    /// # Ok::<(), tensor::Error>(())
-    /// ```
-    SeparableConv2d along 2, conv2d, "separable_conv2d", "[batch, height, width, channels]"
+    }
 }

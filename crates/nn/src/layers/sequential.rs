@@ -1,4 +1,4 @@
-//! Layers in a row.
+//! A chain of layers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Seen, Visitor, each_new_weight};
+use crate::layer::{Layer, Mode, Visitor, each_weight};
 use crate::nesting::nested;
-use crate::summary::without_shapes;
+use crate::summary::write_without_shapes;
+use crate::variable_set::VariableSet;
 
-/// Layers each of which takes the output of the one before.
+/// A chain of layers: the input of each layer is the output of the one before.
 ///
-/// Each has a name: one given with it, or its kind in lower case (`dense`, `dense_1`, …). The name
-/// begins the paths of its weights and stands in front of its errors.
+/// Each layer has a name: a given one, or its kind in snake case (`dense`, `dense_1`, …). The paths of its weights and its
+/// errors begin with the name.
 ///
-/// At most 64 layers may lie within each other, as in a `Sequential` of a `Sequential`. A deeper one cannot be called:
-/// its forward pass returns an error. In a row there may be any number.
+/// Layers can be nested at most 64 deep, as in a `Sequential` of a `Sequential`. The forward pass of a layer that is nested
+/// deeper returns an error. The length of a chain is not limited.
 ///
 /// ```
 /// use nn::{Activation, Dense, Flatten, Layer, Sequential};
@@ -32,27 +33,27 @@ use crate::summary::without_shapes;
 /// ```
 #[derive(Default)]
 pub struct Sequential {
-    layers: Vec<Entry>,
-    /// The names that are taken, each with the number to try first for the next layer that is given it.
+    layers: Vec<NamedLayer>,
+    /// The names in use, each with the first number to try for the next layer with that name.
     names: HashMap<String, usize>,
-    /// The weights that were there, and named, when their layers were added.
-    seen: Seen,
-    /// Whether all weights have been told their paths; some are made at the first call.
+    /// The weights that were named when their layers were added.
+    seen: VariableSet,
+    /// Whether all weights are named by their paths. Some are only initialized by the first call.
     named: AtomicBool,
 }
 
-struct Entry {
+struct NamedLayer {
     name: String,
     layer: Box<dyn Layer>,
 }
 
 impl Sequential {
-    /// No layers yet; as such the identity.
+    /// An empty chain, which returns its input.
     pub fn new() -> Sequential {
         Sequential::default()
     }
 
-    /// With one more layer at the end, named after its kind.
+    /// Appends a layer, named after its kind.
     #[must_use]
     #[allow(clippy::should_implement_trait)]
     pub fn add(mut self, layer: impl Layer + 'static) -> Sequential {
@@ -60,29 +61,29 @@ impl Sequential {
         self
     }
 
-    /// With one more layer at the end, named `name`; a number is appended if that name is taken, and
-    /// dots, which separate the parts of a path, become underscores.
+    /// Appends a layer with a name. A number is appended to a name that is in use, and dots, which separate the parts of a
+    /// path, are replaced by underscores.
     #[must_use]
     pub fn add_named(mut self, name: &str, layer: impl Layer + 'static) -> Sequential {
         self.push_named(name, layer);
         self
     }
 
-    /// Puts one more layer at the end, named after its kind.
+    /// Appends a layer in place, named after its kind.
     pub fn push(&mut self, layer: impl Layer + 'static) {
         let name = snake_case(layer.kind());
         self.push_named(&name, layer);
     }
 
-    /// Puts one more layer at the end, named as by [`Sequential::add_named`].
+    /// Appends a layer in place, named as in [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
         let (name, layer) = (self.unique(&name.replace('.', "_")), nested(layer));
-        each_new_weight(
+        each_weight(
             &mut self.seen,
             |visitor| visitor.layer(&name, &*layer),
             |path, weight| drop(weight.clone().named(path)),
         );
-        self.layers.push(Entry { name, layer });
+        self.layers.push(NamedLayer { name, layer });
         self.named = AtomicBool::new(false);
     }
 
@@ -98,13 +99,13 @@ impl Sequential {
 
     /// The layers with their names, in order.
     pub fn layers(&self) -> impl Iterator<Item = (&str, &dyn Layer)> {
-        self.layers.iter().map(|entry| (entry.name.as_str(), &*entry.layer))
+        self.layers.iter().map(|named| (named.name.as_str(), &*named.layer))
     }
 
     /// The layer of this name.
     ///
     /// # Errors
-    /// If there is none; the message lists those there are.
+    /// Returns an error if there is no such layer; it lists the names of all layers.
     pub fn layer(&self, name: &str) -> Result<&dyn Layer> {
         self.layers().find(|(candidate, _)| *candidate == name).map(|(_, layer)| layer).ok_or_else(|| {
             let names: Vec<&str> = self.layers().map(|(name, _)| name).collect();
@@ -112,16 +113,16 @@ impl Sequential {
         })
     }
 
-    /// What some of the layers, one after the other, make of an input with a mask.
+    /// Runs some of the layers, one after another, on an input with a mask.
     fn run_all(
         &self,
-        layers: &[Entry],
+        layers: &[NamedLayer],
         input: Tensor,
         mask: Option<Tensor>,
         mode: Mode,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let run = |(x, mask): (Tensor, Option<Tensor>), entry: &Entry| {
-            entry.layer.call_masked(&entry.name, &x, mask.as_ref(), mode)
+        let run = |(x, mask): (Tensor, Option<Tensor>), named: &NamedLayer| {
+            named.layer.call_masked(&named.name, &x, mask.as_ref(), mode)
         };
         let output = layers.iter().try_fold((input, mask), run)?;
         if !self.named.load(Relaxed) {
@@ -131,8 +132,7 @@ impl Sequential {
         Ok(output)
     }
 
-    /// This name, with a number if it is taken. The number is remembered, so that adding a layer takes the same time
-    /// however many there are.
+    /// The name, with a number appended if it is in use. The last number is stored, so adding a layer takes constant time.
     fn unique(&mut self, name: &str) -> String {
         let Some(&next) = self.names.get(name) else {
             self.names.insert(name.to_string(), 1);
@@ -140,14 +140,14 @@ impl Sequential {
         };
         let candidates = (next..).map(|k| (k, format!("{name}_{k}")));
         let mut free = candidates.filter(|(_, candidate)| !self.names.contains_key(candidate));
-        let (k, unique) = free.next().expect("finitely many are taken");
+        let (k, unique) = free.next().expect("finitely many names are in use");
         self.names.insert(name.to_string(), k + 1);
         self.names.insert(unique.clone(), 1);
         unique
     }
 }
 
-impl Entry {
+impl NamedLayer {
     fn describe(&self) -> String {
         format!("{} ({})", self.name, self.layer.describe())
     }
@@ -159,7 +159,7 @@ impl Layer for Sequential {
         self.forward_masked(input, None, mode).map(|(output, _)| output)
     }
 
-    /// Several inputs are those of the first layer.
+    /// Several inputs are passed to the first layer.
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         match (inputs, self.layers.split_first()) {
@@ -168,19 +168,21 @@ impl Layer for Sequential {
                 let first = first.layer.call_many(&first.name, inputs, mode)?;
                 self.run_all(others, first, None, mode).map(|(output, _)| output)
             }
-            (_, None) => Err(Error::argument("sequential", format!("no layer takes the {} inputs", inputs.len()))),
+            (_, None) => {
+                Err(Error::argument("sequential", format!("the model has no layers for the {} inputs", inputs.len())))
+            }
         }
     }
 
-    /// Each layer gets the mask that the one before hands on.
+    /// Each layer gets the mask that the layer before returns.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         self.run_all(&self.layers, input.clone(), mask.cloned(), mode)
     }
 
     fn visit(&self, visitor: &mut Visitor) {
-        for entry in &self.layers {
-            visitor.layer(&entry.name, &*entry.layer);
+        for named in &self.layers {
+            visitor.layer(&named.name, &*named.layer);
         }
     }
 }
@@ -188,17 +190,17 @@ impl Layer for Sequential {
 /// The table of [`Layer::summary`], with `?` for shapes.
 impl fmt::Display for Sequential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        without_shapes(self, self.layers(), f)
+        write_without_shapes(self, self.layers(), f)
     }
 }
 
 impl fmt::Debug for Sequential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.layers.iter().map(Entry::describe)).finish()
+        f.debug_list().entries(self.layers.iter().map(NamedLayer::describe)).finish()
     }
 }
 
-/// `BatchNorm` as `batch_norm`.
+/// Converts `BatchNorm` to `batch_norm`.
 fn snake_case(kind: &str) -> String {
     let mut name = String::new();
     let mut previous_lower = false;

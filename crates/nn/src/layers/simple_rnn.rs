@@ -1,12 +1,12 @@
-//! The plain recurrent layer.
+//! The simple recurrent layer.
 
 use tensor::ops::Cell;
 use tensor::{Result, Tensor};
 
-use super::recurrent::{Recurrent, RecurrentCell, Step};
+use super::recurrent::{CellStep, Recurrent, RecurrentCell};
 use crate::activation::Activation;
 
-/// The plain recurrent layer: `h' = tanh(x · kernel + h · recurrent_kernel + bias)` (Elman 1990).
+/// The simple recurrent layer: `h' = tanh(x · kernel + h · recurrent_kernel + bias)` (Elman 1990).
 ///
 /// ```
 /// # use nn::{Layer, Mode, SimpleRnn};
@@ -27,7 +27,7 @@ impl RecurrentCell for SimpleRnnCell {
     const GATES: usize = 1;
     const STATES: usize = 1;
 
-    fn step(&self, step: &Step) -> Result<Vec<Tensor>> {
+    fn step(&self, step: &CellStep) -> Result<Vec<Tensor>> {
         let product = step.product(&step.states[0], 0..1)?;
         let activation = |x: &Tensor| step.activation.apply(x);
         Cell::SimpleRnn.step(step.input, &product, step.states, &activation, &activation)

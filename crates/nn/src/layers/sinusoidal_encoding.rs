@@ -1,13 +1,13 @@
-//! Positions as sines and cosines.
+//! Sinusoidal encoding of positions.
 
 use tensor::{Error, Result, Tensor};
 
 use super::rotary_encoding::angles;
+use crate::input_checks::sequence_sizes;
 use crate::layer::{Layer, Mode};
-use crate::weights::steps;
 
-/// Adds to each step numbers that tell its position (Vaswani et al. 2017): with `angle = position /
-/// 10000^(2i / width)`, its sine at place `2i` and its cosine at `2i + 1`.
+/// Adds an encoding of its position to each step (Vaswani et al. 2017): with `angle = position / 10000^(2i / width)`,
+/// feature `2i` is the sine of the angle and feature `2i + 1` the cosine.
 ///
 /// Input and output are `[batch, time, width]` with an even width.
 ///
@@ -24,7 +24,7 @@ pub struct SinusoidalEncoding;
 impl Layer for SinusoidalEncoding {
     #[track_caller]
     fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
-        let [time, width] = steps("sinusoidal_encoding", input)?;
+        let [time, width] = sequence_sizes("sinusoidal_encoding", input)?;
         if width % 2 != 0 {
             return Err(Error::shape("sinusoidal_encoding", input.shape(), format!("the width {width} must be even")));
         }

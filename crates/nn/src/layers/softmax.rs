@@ -2,10 +2,10 @@
 
 use tensor::{Integer, Result, Tensor, normalize_axis};
 
-use crate::layer::{Layer, Mode};
-use crate::mask::{refused, step_by_step};
+use crate::layer::{Layer, Mode, forward_per_step};
+use crate::mask::refuse_mask;
 
-/// `eˣ / Σ eˣ` along an axis, as Keras' layer. Along the last one it is also
+/// `eˣ / Σ eˣ` along an axis, like Keras' layer. For the last axis there is also
 /// [`Activation::Softmax`](crate::Activation::Softmax).
 ///
 /// ```
@@ -21,7 +21,7 @@ pub struct Softmax {
 }
 
 impl Softmax {
-    /// Along this axis; from the end if negative.
+    /// Along this axis; a negative axis counts from the end.
     pub fn along(axis: impl Integer) -> Softmax {
         Softmax { axis: axis.to_isize() }
     }
@@ -36,9 +36,9 @@ impl Layer for Softmax {
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
         if mask.is_some() && normalize_axis(self.axis, input.rank(), "softmax")? == 1 {
-            return refused("softmax", "the sums are over all steps");
+            return refuse_mask("softmax", "the sums are over all steps");
         }
-        step_by_step(self, input, mask, mode)
+        forward_per_step(self, input, mask, mode)
     }
 
     fn describe(&self) -> String {

@@ -1,4 +1,4 @@
-//! What the blocks of a transformer have in common.
+//! What the blocks of a transformer share.
 
 use tensor::{Result, Tensor};
 
@@ -9,48 +9,47 @@ use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
 use crate::parts;
 
-/// A part of a block with what surrounds it: normalization before or after, dropout, and the way
-/// around it.
+/// The connection around a sublayer of a block: normalization before or after it, dropout, and a residual connection.
 #[derive(Debug)]
-pub(super) struct Around {
+pub(super) struct SublayerConnection {
     norm: LayerNorm,
     dropout: Dropout,
 }
 
-/// Where a block normalizes.
+/// Where a block normalizes, before or after its sublayers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// `x + part(norm(x))`.
-    Before,
-    /// `norm(x + part(x))`.
-    After,
+pub(super) enum NormPlacement {
+    /// `x + sublayer(norm(x))`.
+    Pre,
+    /// `norm(x + sublayer(x))`.
+    Post,
 }
 
-impl Around {
-    pub(super) fn new(width: usize) -> Around {
-        Around { norm: LayerNorm::new(width).epsilon(1e-5), dropout: Dropout::new(0.0) }
+impl SublayerConnection {
+    pub(super) fn new(width: usize) -> SublayerConnection {
+        SublayerConnection { norm: LayerNorm::new(width).epsilon(1e-5), dropout: Dropout::new(0.0) }
     }
 
-    pub(super) fn dropout(self, rate: f64) -> Around {
-        Around { dropout: Dropout::new(rate), ..self }
+    pub(super) fn dropout(self, rate: f64) -> SublayerConnection {
+        SublayerConnection { dropout: Dropout::new(rate), ..self }
     }
 
-    pub(super) fn epsilon(self, epsilon: f64) -> Around {
-        Around { norm: self.norm.epsilon(epsilon), ..self }
+    pub(super) fn epsilon(self, epsilon: f64) -> SublayerConnection {
+        SublayerConnection { norm: self.norm.epsilon(epsilon), ..self }
     }
 
-    /// The block's output after this part, which shows the norm as `name`.
+    /// The output of a sublayer with this connection. The normalization layer is called `name`.
     pub(super) fn apply(
         &self,
         name: &str,
-        place: Place,
+        placement: NormPlacement,
         x: &Tensor,
         mode: Mode,
-        part: impl FnOnce(&Tensor) -> Result<Tensor>,
+        sublayer: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        match place {
-            Place::Before => x.try_add(self.dropout.forward(&part(&self.norm.call(name, x, mode)?)?, mode)?),
-            Place::After => self.norm.call(name, &x.try_add(self.dropout.forward(&part(x)?, mode)?)?, mode),
+        match placement {
+            NormPlacement::Pre => x.try_add(self.dropout.forward(&sublayer(&self.norm.call(name, x, mode)?)?, mode)?),
+            NormPlacement::Post => self.norm.call(name, &x.try_add(self.dropout.forward(&sublayer(x)?, mode)?)?, mode),
         }
     }
 
@@ -60,7 +59,7 @@ impl Around {
     }
 }
 
-/// Two dense layers, applied to each step by itself.
+/// Two dense layers that are applied to each step separately.
 #[derive(Debug)]
 pub(super) struct FeedForward {
     hidden: Dense,

@@ -1,21 +1,21 @@
-//! The decoder's block of a transformer.
+//! The decoder block of a transformer.
 
 use tensor::{Error, Result, Tensor};
 
-use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
-use super::transformer::{Around, FeedForward, Place};
+use super::multi_head_attention::{MultiHeadAttention, key_mask};
+use super::transformer::{FeedForward, NormPlacement, SublayerConnection};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
-/// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to what
-/// the encoder gives, and two dense layers, each with a way around it and a normalization.
+/// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to the output of the encoder,
+/// and two dense layers, each with a residual connection and a normalization.
 ///
-/// `forward_many` takes the sequence, `[batch, time, width]`, what the encoder gives, `[batch, steps, width]`, and, if
-/// they are there, masks of the attention to the encoder and of the self-attention, as [`MultiHeadAttention::attend`].
-/// [`TransformerDecoder::decode`] takes masks of steps, `[batch, time]`, as sequences of several lengths have them. The
-/// output is `[batch, time, width]`. The normalization comes last, `norm(x + part(x))`, or, with
-/// [`TransformerDecoder::norm_first`], first, `x + part(norm(x))`.
+/// The inputs of `forward_many` are the sequence, `[batch, time, width]`, the output of the encoder,
+/// `[batch, steps, width]`, and optionally masks of the cross-attention and the self-attention, as in
+/// [`MultiHeadAttention::attend`]. [`TransformerDecoder::decode`] has masks of steps, `[batch, time]`, instead, for
+/// sequences of different lengths. The output is `[batch, time, width]`. The normalization comes last, `norm(x + sublayer(x))`, or, with
+/// [`TransformerDecoder::norm_first`], first, `x + sublayer(norm(x))`.
 ///
 /// Weights: `attention.…` and `cross_attention.…` as in [`MultiHeadAttention`], `feedforward.…` as in
 /// [`TransformerEncoder`](crate::TransformerEncoder), and `gamma` and `beta` of `attention_norm`,
@@ -32,35 +32,34 @@ use crate::mask::silenced_by;
 #[derive(Debug)]
 pub struct TransformerDecoder {
     sizes: [usize; 3],
-    place: Place,
+    norm_placement: NormPlacement,
     attention: MultiHeadAttention,
-    around_attention: Around,
+    attention_connection: SublayerConnection,
     cross_attention: MultiHeadAttention,
-    around_cross_attention: Around,
+    cross_attention_connection: SublayerConnection,
     feedforward: FeedForward,
-    around_feedforward: Around,
+    feedforward_connection: SublayerConnection,
 }
 
 impl TransformerDecoder {
-    /// A block for steps of `width` numbers, with `heads` heads and `inner` numbers between the dense
-    /// layers.
+    /// A block for steps with `width` features, with `heads` heads and `inner` features between the dense layers.
     pub fn new(width: usize, heads: usize, inner: usize) -> TransformerDecoder {
         TransformerDecoder {
             sizes: [width, heads, inner],
-            place: Place::After,
+            norm_placement: NormPlacement::Post,
             attention: MultiHeadAttention::new(width, heads).causal(),
-            around_attention: Around::new(width),
+            attention_connection: SublayerConnection::new(width),
             cross_attention: MultiHeadAttention::new(width, heads),
-            around_cross_attention: Around::new(width),
+            cross_attention_connection: SublayerConnection::new(width),
             feedforward: FeedForward::new(width, inner),
-            around_feedforward: Around::new(width),
+            feedforward_connection: SublayerConnection::new(width),
         }
     }
 
-    /// Normalizes before each part rather than after it.
+    /// Normalizes before each sublayer instead of after it.
     #[must_use]
     pub fn norm_first(self) -> TransformerDecoder {
-        TransformerDecoder { place: Place::Before, ..self }
+        TransformerDecoder { norm_placement: NormPlacement::Pre, ..self }
     }
 
     /// Sets the activation between the dense layers; ReLU by default.
@@ -69,33 +68,33 @@ impl TransformerDecoder {
         TransformerDecoder { feedforward: self.feedforward.activation(activation), ..self }
     }
 
-    /// Drops weights of attention, and numbers that the parts give, in training; 0 by default.
+    /// Sets the dropout rate of the attention weights and of the outputs of the sublayers; 0 by default.
     #[must_use]
     pub fn dropout(self, rate: f64) -> TransformerDecoder {
         TransformerDecoder {
             attention: self.attention.dropout(rate),
-            around_attention: self.around_attention.dropout(rate),
+            attention_connection: self.attention_connection.dropout(rate),
             cross_attention: self.cross_attention.dropout(rate),
-            around_cross_attention: self.around_cross_attention.dropout(rate),
-            around_feedforward: self.around_feedforward.dropout(rate),
+            cross_attention_connection: self.cross_attention_connection.dropout(rate),
+            feedforward_connection: self.feedforward_connection.dropout(rate),
             ..self
         }
     }
 
-    /// Sets the epsilon of the normalizations; 1e-5 by default.
+    /// Sets the epsilon of the normalization layers; 1e-5 by default.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> TransformerDecoder {
         TransformerDecoder {
-            around_attention: self.around_attention.epsilon(epsilon),
-            around_cross_attention: self.around_cross_attention.epsilon(epsilon),
-            around_feedforward: self.around_feedforward.epsilon(epsilon),
+            attention_connection: self.attention_connection.epsilon(epsilon),
+            cross_attention_connection: self.cross_attention_connection.epsilon(epsilon),
+            feedforward_connection: self.feedforward_connection.epsilon(epsilon),
             ..self
         }
     }
 
-    /// The output for a sequence and what the encoder gives, each with its mask of steps, bool, `[batch, time]` and
-    /// `[batch, steps]`: as [`Layer::forward_masked`] of the layers before gives them. Steps that are left out are not
-    /// attended to, and what stands there has no effect: they count as 0.
+    /// Computes the output for a sequence and the output of the encoder, each with a mask of steps of type bool,
+    /// `[batch, time]` and `[batch, steps]`, as [`Layer::forward_masked`] of other layers returns them. Excluded steps are not
+    /// attended to, and their values have no effect.
     ///
     /// ```
     /// # use nn::{Embedding, Layer, Mode, TransformerDecoder, TransformerEncoder};
@@ -112,22 +111,21 @@ impl TransformerDecoder {
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not fit, or a mask is not one of the steps beside it.
+    /// Returns an error if shapes do not fit, or a mask does not have the steps of its sequence.
     pub fn decode(
         &self,
         (sequence, mask): (&Tensor, Option<&Tensor>),
         (encoded, encoded_mask): (&Tensor, Option<&Tensor>),
         mode: Mode,
     ) -> Result<Tensor> {
-        let keys =
-            |mask: Option<&Tensor>, of| mask.map(|mask| mask_of_keys("transformer_decoder", mask, of)).transpose();
-        let sequence = &silenced_by("transformer_decoder", sequence, mask)?;
-        let encoded = &silenced_by("transformer_decoder", encoded, encoded_mask)?;
+        let keys = |mask: Option<&Tensor>, of| mask.map(|mask| key_mask("transformer_decoder", mask, of)).transpose();
+        let sequence = &zero_if_masked("transformer_decoder", sequence, mask)?;
+        let encoded = &zero_if_masked("transformer_decoder", encoded, encoded_mask)?;
         let (keys, encoded_keys) = (keys(mask, sequence)?, keys(encoded_mask, encoded)?);
         self.run(sequence, encoded, encoded_keys.as_ref(), keys.as_ref(), mode)
     }
 
-    /// With masks of the attention to the encoder and of the self-attention.
+    /// The output, given masks of the cross-attention and the self-attention.
     fn run(
         &self,
         input: &Tensor,
@@ -136,16 +134,22 @@ impl TransformerDecoder {
         mask: Option<&Tensor>,
         mode: Mode,
     ) -> Result<Tensor> {
-        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+        let attended = self.attention_connection.apply("attention_norm", self.norm_placement, input, mode, |x| {
             let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(mask).collect();
             self.attention.call_many("attention", &inputs, mode)
         })?;
-        let attended = self.around_cross_attention.apply("cross_attention_norm", self.place, &attended, mode, |x| {
-            let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(cross_mask).collect();
-            self.cross_attention.call_many("cross_attention", &inputs, mode)
-        })?;
+        let attended = self.cross_attention_connection.apply(
+            "cross_attention_norm",
+            self.norm_placement,
+            &attended,
+            mode,
+            |x| {
+                let inputs: Vec<&Tensor> = [x, encoded, encoded].into_iter().chain(cross_mask).collect();
+                self.cross_attention.call_many("cross_attention", &inputs, mode)
+            },
+        )?;
         let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
-        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+        self.feedforward_connection.apply("feedforward_norm", self.norm_placement, &attended, mode, feedforward)
     }
 }
 
@@ -155,15 +159,17 @@ impl Layer for TransformerDecoder {
         self.forward_many(&[input], mode)
     }
 
-    /// The sequence, what the encoder gives, and, if they are there, masks of the attention to that and of
-    /// the self-attention.
+    /// The inputs are the sequence, the output of the encoder, and optionally masks of the cross-attention and the
+    /// self-attention.
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (&[input, encoded], masks) = match inputs.split_first_chunk::<2>() {
             Some(both) if inputs.len() <= 4 => both,
             _ => {
-                let message =
-                    format!("takes a sequence, what the encoder gives, and masks, not {} inputs", inputs.len());
+                let message = format!(
+                    "needs 2 to 4 inputs, the sequence, the output of the encoder and masks, not {}",
+                    inputs.len()
+                );
                 return Err(Error::argument("transformer_decoder", message));
             }
         };
@@ -172,11 +178,11 @@ impl Layer for TransformerDecoder {
 
     fn visit(&self, visitor: &mut Visitor) {
         visitor.layer("attention", &self.attention);
-        self.around_attention.visit("attention_norm", "attention_dropout", visitor);
+        self.attention_connection.visit("attention_norm", "attention_dropout", visitor);
         visitor.layer("cross_attention", &self.cross_attention);
-        self.around_cross_attention.visit("cross_attention_norm", "cross_attention_dropout", visitor);
+        self.cross_attention_connection.visit("cross_attention_norm", "cross_attention_dropout", visitor);
         visitor.layer("feedforward", &self.feedforward);
-        self.around_feedforward.visit("feedforward_norm", "feedforward_dropout", visitor);
+        self.feedforward_connection.visit("feedforward_norm", "feedforward_dropout", visitor);
     }
 
     fn describe(&self) -> String {

@@ -1,21 +1,20 @@
-//! The encoder's block of a transformer.
+//! The encoder block of a transformer.
 
 use tensor::{Error, Result, Tensor};
 
-use super::multi_head_attention::{MultiHeadAttention, mask_of_keys};
+use super::multi_head_attention::{MultiHeadAttention, key_mask};
 use super::rotary_encoding::RotaryEncoding;
-use super::transformer::{Around, FeedForward, Place};
+use super::transformer::{FeedForward, NormPlacement, SublayerConnection};
 use crate::activation::Activation;
 use crate::layer::{Layer, Mode, Visitor};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
-/// A block of a transformer's encoder (Vaswani et al. 2017): self-attention and two dense layers,
-/// each with a way around it and a normalization. With [`TransformerEncoder::causal`] it is also the
-/// block of models that have a decoder only.
+/// A block of a transformer's encoder (Vaswani et al. 2017): self-attention and two dense layers, each with a residual
+/// connection and a normalization. With [`TransformerEncoder::causal`] it is the block of decoder-only models.
 ///
-/// Input and output are `[batch, time, width]`; `forward_many` also takes a mask, as
-/// [`MultiHeadAttention::attend`]. The normalization comes last, `norm(x + part(x))`, or, with
-/// [`TransformerEncoder::norm_first`], first, `x + part(norm(x))`.
+/// Input and output are `[batch, time, width]`. The second input of `forward_many` is an optional mask, as in
+/// [`MultiHeadAttention::attend`]. The normalization comes last, `norm(x + sublayer(x))`, or, with
+/// [`TransformerEncoder::norm_first`], first, `x + sublayer(norm(x))`.
 ///
 /// Weights: `attention.…` as in [`MultiHeadAttention`], `attention_norm.gamma` and `.beta`,
 /// `feedforward.hidden.kernel` `[width, inner]`, `feedforward.output.kernel` `[inner, width]` with
@@ -33,31 +32,30 @@ use crate::mask::silenced_by;
 #[derive(Debug)]
 pub struct TransformerEncoder {
     sizes: [usize; 3],
-    place: Place,
+    norm_placement: NormPlacement,
     attention: MultiHeadAttention,
-    around_attention: Around,
+    attention_connection: SublayerConnection,
     feedforward: FeedForward,
-    around_feedforward: Around,
+    feedforward_connection: SublayerConnection,
 }
 
 impl TransformerEncoder {
-    /// A block for steps of `width` numbers, with `heads` heads and `inner` numbers between the dense
-    /// layers.
+    /// A block for steps with `width` features, with `heads` heads and `inner` features between the dense layers.
     pub fn new(width: usize, heads: usize, inner: usize) -> TransformerEncoder {
         TransformerEncoder {
             sizes: [width, heads, inner],
-            place: Place::After,
+            norm_placement: NormPlacement::Post,
             attention: MultiHeadAttention::new(width, heads),
-            around_attention: Around::new(width),
+            attention_connection: SublayerConnection::new(width),
             feedforward: FeedForward::new(width, inner),
-            around_feedforward: Around::new(width),
+            feedforward_connection: SublayerConnection::new(width),
         }
     }
 
-    /// Normalizes before each part rather than after it.
+    /// Normalizes before each sublayer instead of after it.
     #[must_use]
     pub fn norm_first(self) -> TransformerEncoder {
-        TransformerEncoder { place: Place::Before, ..self }
+        TransformerEncoder { norm_placement: NormPlacement::Pre, ..self }
     }
 
     /// Sets the activation between the dense layers; ReLU by default.
@@ -66,35 +64,35 @@ impl TransformerEncoder {
         TransformerEncoder { feedforward: self.feedforward.activation(activation), ..self }
     }
 
-    /// Lets each step attend to itself and those before it only.
+    /// Lets each step attend only to itself and earlier steps.
     #[must_use]
     pub fn causal(self) -> TransformerEncoder {
         TransformerEncoder { attention: self.attention.causal(), ..self }
     }
 
-    /// Turns queries and keys by their positions.
+    /// Applies a rotary encoding of positions to queries and keys.
     #[must_use]
     pub fn rotary(self, encoding: RotaryEncoding) -> TransformerEncoder {
         TransformerEncoder { attention: self.attention.rotary(encoding), ..self }
     }
 
-    /// Drops weights of attention, and numbers that the parts give, in training; 0 by default.
+    /// Sets the dropout rate of the attention weights and of the outputs of the sublayers; 0 by default.
     #[must_use]
     pub fn dropout(self, rate: f64) -> TransformerEncoder {
         TransformerEncoder {
             attention: self.attention.dropout(rate),
-            around_attention: self.around_attention.dropout(rate),
-            around_feedforward: self.around_feedforward.dropout(rate),
+            attention_connection: self.attention_connection.dropout(rate),
+            feedforward_connection: self.feedforward_connection.dropout(rate),
             ..self
         }
     }
 
-    /// Sets the epsilon of the normalizations; 1e-5 by default.
+    /// Sets the epsilon of the normalization layers; 1e-5 by default.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> TransformerEncoder {
         TransformerEncoder {
-            around_attention: self.around_attention.epsilon(epsilon),
-            around_feedforward: self.around_feedforward.epsilon(epsilon),
+            attention_connection: self.attention_connection.epsilon(epsilon),
+            feedforward_connection: self.feedforward_connection.epsilon(epsilon),
             ..self
         }
     }
@@ -106,39 +104,39 @@ impl Layer for TransformerEncoder {
         self.forward_many(&[input], mode)
     }
 
-    /// The sequence and, if it is there, a mask.
+    /// The inputs are the sequence and, optionally, a mask.
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], mode: Mode) -> Result<Tensor> {
         let (input, mask) = match *inputs {
             [input] => (input, None),
             [input, mask] => (input, Some(mask)),
             _ => {
-                let message = format!("takes a sequence and a mask, not {} inputs", inputs.len());
+                let message = format!("needs 1 or 2 inputs, the sequence and a mask, not {}", inputs.len());
                 return Err(Error::argument("transformer_encoder", message));
             }
         };
-        let attended = self.around_attention.apply("attention_norm", self.place, input, mode, |x| {
+        let attended = self.attention_connection.apply("attention_norm", self.norm_placement, input, mode, |x| {
             let inputs: Vec<&Tensor> = [x, x, x].into_iter().chain(mask).collect();
             self.attention.call_many("attention", &inputs, mode)
         })?;
         let feedforward = |x: &Tensor| self.feedforward.call("feedforward", x, mode);
-        self.around_feedforward.apply("feedforward_norm", self.place, &attended, mode, feedforward)
+        self.feedforward_connection.apply("feedforward_norm", self.norm_placement, &attended, mode, feedforward)
     }
 
-    /// Steps that the mask leaves out are not attended to, and attend to others as if they were 0.
+    /// Excluded steps are not attended to, and attend to the others as if they were 0.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let input = &silenced_by("transformer_encoder", input, mask)?;
-        let keys = mask.map(|mask| mask_of_keys("transformer_encoder", mask, input)).transpose()?;
+        let input = &zero_if_masked("transformer_encoder", input, mask)?;
+        let keys = mask.map(|mask| key_mask("transformer_encoder", mask, input)).transpose()?;
         let inputs: Vec<&Tensor> = [input].into_iter().chain(&keys).collect();
         Ok((self.forward_many(&inputs, mode)?, mask.cloned()))
     }
 
     fn visit(&self, visitor: &mut Visitor) {
         visitor.layer("attention", &self.attention);
-        self.around_attention.visit("attention_norm", "attention_dropout", visitor);
+        self.attention_connection.visit("attention_norm", "attention_dropout", visitor);
         visitor.layer("feedforward", &self.feedforward);
-        self.around_feedforward.visit("feedforward_norm", "feedforward_dropout", visitor);
+        self.feedforward_connection.visit("feedforward_norm", "feedforward_dropout", visitor);
     }
 
     fn describe(&self) -> String {

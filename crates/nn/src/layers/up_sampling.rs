@@ -1,11 +1,11 @@
-//! Longer sequences and larger images.
+//! Upsampling of sequences and images.
 
 use tensor::{Error, Result, Shape, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
-/// Sequences with each step repeated: `[batch, time, channels]` becomes `[batch, times · time, channels]`, as Keras'
+/// Repeats each step of a sequence: `[batch, time, channels]` becomes `[batch, times · time, channels]`, like Keras'
 /// UpSampling1D.
 ///
 /// ```
@@ -21,7 +21,7 @@ pub struct UpSampling1d {
 }
 
 impl UpSampling1d {
-    /// Each step so many times.
+    /// Repeats each step this many times.
     pub fn new(times: usize) -> UpSampling1d {
         UpSampling1d { times }
     }
@@ -34,7 +34,8 @@ impl Layer for UpSampling1d {
             return Err(Error::shape("up_sampling1d", input.shape(), "needs 3 axes, [batch, time, channels]"));
         };
         let Some(long) = time.checked_mul(self.times).filter(|_| self.times > 0) else {
-            let message = format!("the factor {} must be at least 1 and give a size", self.times);
+            let message =
+                format!("the factor {} must be at least 1, and the output size must not overflow", self.times);
             return Err(Error::argument("up_sampling1d", message));
         };
         Shape::from([batch, long, channels]).checked_size("up_sampling1d")?;
@@ -42,10 +43,10 @@ impl Layer for UpSampling1d {
         repeated.reshape([batch, long, channels])
     }
 
-    /// A mask is repeated as the steps are.
+    /// The mask is repeated like the steps.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(&silenced_by("up_sampling1d", input, mask)?, mode)?;
+        let output = self.forward(&zero_if_masked("up_sampling1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
         let [batch, time] = [0, 1].map(|axis| mask.shape()[axis]);
         let repeated = mask.expand_dims(2)?.expand([batch, time, self.times])?;
@@ -57,17 +58,17 @@ impl Layer for UpSampling1d {
     }
 }
 
-/// How pixels between pixels are found.
+/// How the added pixels are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Interpolation {
-    /// The nearest pixel: each is repeated.
+    /// The nearest pixel: each pixel is repeated.
     #[default]
     Nearest,
-    /// The weighted mean of the nearest in both directions, pixels being centred at halves.
+    /// The weighted mean of the nearest pixels in both directions, with the centres of pixels at half-integers.
     Bilinear,
 }
 
-/// Images with each side a whole number of times as long: `[batch, height, width, channels]` becomes
+/// Enlarges images by integer factors: `[batch, height, width, channels]` becomes
 /// `[batch, rows · height, columns · width, channels]`.
 ///
 /// ```
@@ -85,12 +86,12 @@ pub struct UpSampling2d {
 }
 
 impl UpSampling2d {
-    /// So many times the rows and the columns.
+    /// Enlarges height and width by these factors.
     pub fn new(rows: usize, columns: usize) -> UpSampling2d {
         UpSampling2d { factors: [rows, columns], interpolation: Interpolation::Nearest }
     }
 
-    /// Sets how pixels between pixels are found; the nearest by default.
+    /// Sets how the added pixels are computed; from the nearest pixel by default.
     #[must_use]
     pub fn interpolation(self, interpolation: Interpolation) -> UpSampling2d {
         UpSampling2d { interpolation, ..self }
@@ -107,7 +108,8 @@ impl Layer for UpSampling2d {
         let [rows, columns] = self.factors;
         let larger = height.checked_mul(rows).zip(width.checked_mul(columns));
         let Some((tall, wide)) = larger.filter(|_| rows > 0 && columns > 0) else {
-            let message = format!("the factors {rows} and {columns} must be at least 1 and give a size");
+            let message =
+                format!("the factors {rows} and {columns} must be at least 1, and the output size must not overflow");
             return Err(Error::argument("up_sampling2d", message));
         };
         Shape::from([batch, tall, wide, channels]).checked_size("up_sampling2d")?;
@@ -122,8 +124,8 @@ impl Layer for UpSampling2d {
                     let expected = "a floating type; cast the input first";
                     return Err(Error::dtype("up_sampling2d", input.dtype(), expected));
                 }
-                // One direction after the other.
-                interpolated(&interpolated(input, 1, rows)?, 2, columns)
+                // First the height, then the width.
+                interpolate(&interpolate(input, 1, rows)?, 2, columns)
             }
         }
     }
@@ -133,9 +135,9 @@ impl Layer for UpSampling2d {
     }
 }
 
-/// `factor` times as many pixels along an axis, each between its two neighbours; beyond the outer centres the
-/// outer pixels go on.
-fn interpolated(images: &Tensor, axis: usize, factor: usize) -> Result<Tensor> {
+/// Linear interpolation along an axis, to `factor` times as many pixels. Beyond the outermost centres the values are those
+/// of the outermost pixels.
+fn interpolate(images: &Tensor, axis: usize, factor: usize) -> Result<Tensor> {
     let size = images.shape()[axis];
     let last = size.saturating_sub(1) as i64;
     let centres = (0..size * factor).map(|place| ((place as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, last as f64));
@@ -143,7 +145,7 @@ fn interpolated(images: &Tensor, axis: usize, factor: usize) -> Result<Tensor> {
     let before: Tensor = centres.iter().map(|&centre| centre as i64).collect();
     let after: Tensor = centres.iter().map(|&centre| (centre as i64 + 1).min(last)).collect();
     let share: Tensor = centres.iter().map(|centre| centre.fract()).collect();
-    let across = Shape::from([1; 4]).with(axis, centres.len());
+    let shape = Shape::from([1; 4]).with(axis, centres.len());
     let (before, after) = (images.take(&before, axis)?, images.take(&after, axis)?);
-    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).reshape(across)?)?)
+    before.try_add(after.try_sub(&before)?.try_mul(share.cast(images.dtype()).reshape(shape)?)?)
 }

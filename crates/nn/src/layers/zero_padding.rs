@@ -1,12 +1,11 @@
-//! Margins of zeros.
+//! Zero padding.
 
 use tensor::{DType, Error, Result, Tensor};
 
 use crate::layer::{Layer, Mode};
-use crate::mask::silenced_by;
+use crate::mask::zero_if_masked;
 
-/// A margin of zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before +
-/// time + after, channels]`.
+/// Adds zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before + time + after, channels]`.
 ///
 /// ```
 /// # use nn::{Layer, Mode, ZeroPadding1d};
@@ -21,7 +20,7 @@ pub struct ZeroPadding1d {
 }
 
 impl ZeroPadding1d {
-    /// With so many zeros before and after.
+    /// Adds these numbers of zeros before and after.
     pub fn new(steps: (usize, usize)) -> ZeroPadding1d {
         ZeroPadding1d { steps }
     }
@@ -33,18 +32,18 @@ impl Layer for ZeroPadding1d {
         padded(input, &[self.steps], "zero_padding1d", "[batch, time, channels]")
     }
 
-    /// A mask leaves the margin out.
+    /// The mask excludes the padding.
     #[track_caller]
     fn forward_masked(&self, input: &Tensor, mask: Option<&Tensor>, mode: Mode) -> Result<(Tensor, Option<Tensor>)> {
-        let output = self.forward(&silenced_by("zero_padding1d", input, mask)?, mode)?;
+        let output = self.forward(&zero_if_masked("zero_padding1d", input, mask)?, mode)?;
         let Some(mask) = mask else { return Ok((output, None)) };
         let wider = mask.cast(DType::U8).pad([(0, 0), self.steps], 0.0)?.cast(DType::Bool);
         Ok((output, Some(wider)))
     }
 }
 
-/// A margin of zeros around images: `[batch, height, width, channels]` becomes `[batch, top + height
-/// + bottom, left + width + right, channels]`.
+/// Adds zeros around images: `[batch, height, width, channels]` becomes
+/// `[batch, top + height + bottom, left + width + right, channels]`.
 ///
 /// ```
 /// # use nn::{Layer, Mode, ZeroPadding2d};
@@ -60,7 +59,7 @@ pub struct ZeroPadding2d {
 }
 
 impl ZeroPadding2d {
-    /// With so many rows of zeros above and below, and columns to the left and to the right.
+    /// Adds these numbers of rows above and below, and of columns to the left and to the right.
     pub fn new(rows: (usize, usize), columns: (usize, usize)) -> ZeroPadding2d {
         ZeroPadding2d { rows, columns }
     }
@@ -73,7 +72,7 @@ impl Layer for ZeroPadding2d {
     }
 }
 
-/// Pads the axes between the samples' and the channels'.
+/// Pads the axes between batch and channels.
 fn padded(input: &Tensor, pads: &[(usize, usize)], kind: &str, axes: &str) -> Result<Tensor> {
     if input.rank() != pads.len() + 2 {
         return Err(Error::shape(kind, input.shape(), format!("needs {} axes, {axes}", pads.len() + 2)));

@@ -3,7 +3,8 @@
 use tensor::{Result, Tensor};
 
 use super::categorical_crossentropy::smoothed;
-use super::{EPSILON, Loss, alike, named};
+use super::checks::{EPSILON, checked_loss, match_targets};
+use super::loss::Loss;
 
 const NAME: &str = "binary_crossentropy";
 
@@ -17,7 +18,7 @@ const NAME: &str = "binary_crossentropy";
 /// If shapes or types do not fit, or there is no sample.
 #[track_caller]
 pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-    named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
+    checked_loss(NAME, targets, predictions, || of_probabilities(&match_targets(targets, predictions)?, predictions))
 }
 
 /// The mean over the last axis of `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))`, σ being the sigmoid:
@@ -29,7 +30,7 @@ pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Ten
 /// As [`binary_crossentropy`].
 #[track_caller]
 pub fn binary_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
+    checked_loss(NAME, targets, logits, || of_logits(&match_targets(targets, logits)?, logits))
 }
 
 fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
@@ -71,8 +72,8 @@ impl BinaryCrossentropy {
 impl Loss for BinaryCrossentropy {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
-            let mut targets = alike(targets, predictions)?;
+        checked_loss(NAME, targets, predictions, || {
+            let mut targets = match_targets(targets, predictions)?;
             if self.smoothing != 0.0 {
                 targets = smoothed(&targets, self.smoothing, 2)?;
             }
@@ -82,6 +83,10 @@ impl Loss for BinaryCrossentropy {
 
     fn takes_logits(&self) -> bool {
         self.logits
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

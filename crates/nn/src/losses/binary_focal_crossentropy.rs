@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use super::categorical_crossentropy::smoothed;
-use super::{EPSILON, Loss, alike, named, power};
+use super::checks::{EPSILON, checked_loss, match_targets, power};
+use super::loss::Loss;
 
 const NAME: &str = "binary_focal_crossentropy";
 
@@ -66,9 +67,9 @@ impl BinaryFocalCrossentropy {
 impl Loss for BinaryFocalCrossentropy {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
+        checked_loss(NAME, targets, predictions, || {
             check_gamma(self.gamma)?;
-            let yes = smoothed(&alike(targets, predictions)?, self.smoothing, 2)?;
+            let yes = smoothed(&match_targets(targets, predictions)?, self.smoothing, 2)?;
             let no = &(1.0 - &yes);
             // `yes` times the first and `no` times the second.
             let mix = |of_yes: Tensor, of_no: Tensor| of_yes.multiply_no_nan(&yes)?.try_add(of_no.multiply_no_nan(no)?);
@@ -91,6 +92,10 @@ impl Loss for BinaryFocalCrossentropy {
 
     fn takes_logits(&self) -> bool {
         self.logits
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::{EPSILON, Loss, alike, named};
+use super::checks::{EPSILON, checked_loss, match_targets};
+use super::loss::Loss;
 
 const NAME: &str = "categorical_crossentropy";
 
@@ -16,7 +17,7 @@ const NAME: &str = "categorical_crossentropy";
 /// If shapes or types do not fit, or there is no sample.
 #[track_caller]
 pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-    named(NAME, targets, predictions, || of_probabilities(&alike(targets, predictions)?, predictions))
+    checked_loss(NAME, targets, predictions, || of_probabilities(&match_targets(targets, predictions)?, predictions))
 }
 
 /// `-Σ t ln softmax(logits)` for each sample: target probabilities and logits, both `[…, classes]`,
@@ -29,7 +30,7 @@ pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Resul
 /// As [`categorical_crossentropy`].
 #[track_caller]
 pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    named(NAME, targets, logits, || of_logits(&alike(targets, logits)?, logits))
+    checked_loss(NAME, targets, logits, || of_logits(&match_targets(targets, logits)?, logits))
 }
 
 fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
@@ -75,8 +76,8 @@ impl CategoricalCrossentropy {
 impl Loss for CategoricalCrossentropy {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
-            let mut targets = alike(targets, predictions)?;
+        checked_loss(NAME, targets, predictions, || {
+            let mut targets = match_targets(targets, predictions)?;
             if self.smoothing != 0.0 {
                 let classes = predictions.shape().last().map_or(1, |&classes| classes);
                 targets = smoothed(&targets, self.smoothing, classes)?;
@@ -87,6 +88,10 @@ impl Loss for CategoricalCrossentropy {
 
     fn takes_logits(&self) -> bool {
         self.logits
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

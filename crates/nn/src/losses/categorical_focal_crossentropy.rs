@@ -4,7 +4,8 @@ use tensor::{Result, Tensor};
 
 use super::binary_focal_crossentropy::check_gamma;
 use super::categorical_crossentropy::smoothed;
-use super::{EPSILON, Loss, alike, named, power};
+use super::checks::{EPSILON, checked_loss, match_targets, power};
+use super::loss::Loss;
 
 const NAME: &str = "categorical_focal_crossentropy";
 
@@ -71,10 +72,10 @@ impl CategoricalFocalCrossentropy {
 impl Loss for CategoricalFocalCrossentropy {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
+        checked_loss(NAME, targets, predictions, || {
             check_gamma(self.gamma)?;
             let classes = predictions.shape().last().map_or(1, |&classes| classes);
-            let targets = smoothed(&alike(targets, predictions)?, self.smoothing, classes)?;
+            let targets = smoothed(&match_targets(targets, predictions)?, self.smoothing, classes)?;
             let (p, logarithms) = if self.logits {
                 (predictions.softmax(-1)?, predictions.log_softmax(-1)?)
             } else {
@@ -89,6 +90,10 @@ impl Loss for CategoricalFocalCrossentropy {
 
     fn takes_logits(&self) -> bool {
         self.logits
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

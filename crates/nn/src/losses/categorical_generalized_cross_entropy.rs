@@ -2,8 +2,9 @@
 
 use tensor::{Error, Result, Tensor};
 
+use super::checks::{checked_loss, power};
+use super::loss::Loss;
 use super::sparse_categorical_crossentropy::{column_as_vector, no_class};
-use super::{Loss, named, power};
 use crate::indices::out_of_range;
 
 const NAME: &str = "categorical_generalized_cross_entropy";
@@ -20,7 +21,7 @@ const NAME: &str = "categorical_generalized_cross_entropy";
 /// there is no sample, or `q` does not lie between 0 and 1.
 #[track_caller]
 pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tensor, q: f64) -> Result<Tensor> {
-    named(NAME, labels, predictions, || {
+    checked_loss(NAME, labels, predictions, || {
         if !(q > 0.0 && q < 1.0) {
             return Err(Error::argument("q", format!("{q:?} must lie between 0 and 1")));
         }
@@ -56,6 +57,10 @@ impl Loss for CategoricalGeneralizedCrossEntropy {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         categorical_generalized_cross_entropy(targets, predictions, self.q)
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::{Loss, named};
+use super::checks::checked_loss;
+use super::loss::Loss;
 
 const NAME: &str = "circle";
 
@@ -20,7 +21,7 @@ const NAME: &str = "circle";
 /// If shapes do not fit, labels are not integers, embeddings not floating, or there is no sample.
 #[track_caller]
 pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> Result<Tensor> {
-    named(NAME, labels, embeddings, || {
+    checked_loss(NAME, labels, embeddings, || {
         let &[batch, _] = &embeddings.shape()[..] else {
             return Err(Error::shape("predictions", embeddings.shape(), "must be embeddings [batch, n]"));
         };
@@ -73,6 +74,10 @@ impl Loss for Circle {
 
     fn counted(&self, _: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
         losses.greater(0.0).map(Some)
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

@@ -2,11 +2,11 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::reduction::{CLASS_WEIGHTS, aligned, effective, of_classes};
-use super::{Loss, Reduction};
+use super::loss::Loss;
+use super::reduction::Reduction;
+use super::reduction::{CLASS_WEIGHTS, Weighting, aligned, of_classes};
 
-/// A loss each of whose samples counts with the weight of its class; made by
-/// [`Loss::class_weights`].
+/// A loss whose samples are weighted by their classes. [`Loss::class_weights`] makes it.
 #[derive(Clone, Debug)]
 pub struct ClassWeighted<L> {
     loss: L,
@@ -18,14 +18,18 @@ impl<L: Loss> ClassWeighted<L> {
         ClassWeighted { loss, weights }
     }
 
-    /// Computes the losses inside again, of targets and predictions in which some samples were made 0.
-    fn again(
+    /// The losses before weighting, in which samples without weight contribute nothing.
+    fn effective_losses(
         &self,
         targets: &Tensor,
         predictions: &Tensor,
-        zeroed: &dyn Fn(&Tensor) -> Result<Tensor>,
+        losses: Tensor,
+        counted: Option<&Tensor>,
+        weights: &Tensor,
     ) -> Result<Tensor> {
-        self.loss.loss(&zeroed(targets)?, &zeroed(predictions)?)
+        let finite_derivatives = self.loss.has_finite_derivatives();
+        let weighting = Weighting { counted, weights: Some(weights), finite_derivatives };
+        weighting.effective(losses, |detached| self.loss.loss(&detached(targets)?, &detached(predictions)?))
     }
 
     fn weights(&self, targets: &Tensor, losses: &Tensor, counted: Option<&Tensor>) -> Result<Tensor> {
@@ -50,7 +54,7 @@ impl<L: Loss> Loss for ClassWeighted<L> {
         let losses = self.loss.loss(targets, predictions)?;
         let counted = self.loss.counted(targets, &losses)?;
         let weights = self.weights(targets, &losses, counted.as_ref())?;
-        effective(losses, None, Some(&weights), |zeroed| self.again(targets, predictions, zeroed))?.try_mul(weights)
+        self.effective_losses(targets, predictions, losses, None, &weights)?.try_mul(weights)
     }
 
     fn counted(&self, targets: &Tensor, losses: &Tensor) -> Result<Option<Tensor>> {
@@ -71,9 +75,12 @@ impl<L: Loss> Loss for ClassWeighted<L> {
             let aligned = aligned(sample_weights, &losses).map_err(|error| error.context(self.name()))?;
             weights = weights.try_mul(aligned)?;
         }
-        let losses =
-            effective(losses, counted.as_ref(), Some(&weights), |zeroed| self.again(targets, predictions, zeroed))?;
+        let losses = self.effective_losses(targets, predictions, losses, counted.as_ref(), &weights)?;
         reduction.apply(losses, counted.as_ref(), Some(&weights))
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        self.loss.has_finite_derivatives()
     }
 
     fn takes_logits(&self) -> bool {

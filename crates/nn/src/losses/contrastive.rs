@@ -2,7 +2,8 @@
 
 use tensor::{Result, Tensor};
 
-use super::{Loss, alike, named};
+use super::checks::{checked_loss, match_targets};
+use super::loss::Loss;
 
 const NAME: &str = "contrastive";
 
@@ -17,8 +18,8 @@ const NAME: &str = "contrastive";
 /// If shapes or types do not fit, or there is no sample.
 #[track_caller]
 pub fn contrastive(targets: &Tensor, distances: &Tensor, margin: f64) -> Result<Tensor> {
-    named(NAME, targets, distances, || {
-        let alike = alike(targets, distances)?;
+    checked_loss(NAME, targets, distances, || {
+        let alike = match_targets(targets, distances)?;
         let shortfall = (margin - distances).relu();
         alike.try_mul(distances.square())?.try_add((1.0 - &alike).try_mul(shortfall.square())?)
     })
@@ -47,6 +48,10 @@ impl Loss for Contrastive {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         contrastive(targets, predictions, self.margin)
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

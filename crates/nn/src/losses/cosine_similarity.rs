@@ -2,7 +2,7 @@
 
 use tensor::{Result, Tensor};
 
-use super::EPSILON;
+use super::checks::EPSILON;
 use super::plain::plain_losses;
 
 plain_losses! {

@@ -2,7 +2,8 @@
 
 use tensor::{DType, Error, Result, Tensor};
 
-use super::{Loss, named};
+use super::checks::checked_loss;
+use super::loss::Loss;
 
 const NAME: &str = "ctc";
 
@@ -63,7 +64,7 @@ impl Ctc {
         label_lengths: &Tensor,
         input_lengths: &Tensor,
     ) -> Result<Tensor> {
-        named(NAME, labels, logits, || {
+        checked_loss(NAME, labels, logits, || {
             let [_, length, frames, _] = sizes(labels, logits)?;
             let label_lengths = lengths(label_lengths, "label_lengths", labels, 0..=length)?;
             let input_lengths = lengths(input_lengths, "input_lengths", labels, 1..=frames)?;
@@ -105,7 +106,7 @@ impl Ctc {
 impl Loss for Ctc {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
+        checked_loss(NAME, targets, predictions, || {
             let [batch, length, frames, _] = sizes(targets, predictions)?;
             let labels = integers(targets, "labels")?;
             let mut label_lengths = Vec::with_capacity(batch);
@@ -118,6 +119,10 @@ impl Loss for Ctc {
     }
 
     fn takes_logits(&self) -> bool {
+        true
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
         true
     }
 

@@ -2,7 +2,7 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::power;
+use super::checks::power;
 
 /// What PyTorch adds to each difference, so that equal vectors have a distance with a derivative.
 const DISTANCE_EPSILON: f64 = 1e-6;

@@ -1,6 +1,6 @@
 //! The Kullback–Leibler divergence.
 
-use super::EPSILON;
+use super::checks::EPSILON;
 use super::plain::plain_losses;
 
 plain_losses! {

@@ -2,7 +2,8 @@
 
 use tensor::{IntoIntegers, Result, Tensor};
 
-use super::{EPSILON, Loss, alike, named};
+use super::checks::{EPSILON, checked_loss, match_targets};
+use super::loss::Loss;
 
 /// `1 - 2 Σ t p / (Σ t + Σ p + 1e-7)` over all elements (Milletari et al. 2016, without their squares):
 /// targets and predictions from 0 to 1, of one shape, give a scalar. As in Keras, two empty masks
@@ -44,12 +45,16 @@ impl Dice {
 impl Loss for Dice {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(self.name(), targets, predictions, || {
-            let t = alike(targets, predictions)?;
+        checked_loss(self.name(), targets, predictions, || {
+            let t = match_targets(targets, predictions)?;
             let sum = |x: &Tensor| sum_over(x, self.axes.as_deref());
             let sizes = sum(&t)?.try_add(sum(predictions)?)?.try_add(EPSILON)?;
             Ok(1.0 - sum(&t.try_mul(predictions)?)?.try_mul(2.0)?.try_div(sizes)?)
         })
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {
@@ -87,14 +92,18 @@ impl Default for Tversky {
 impl Loss for Tversky {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(self.name(), targets, predictions, || {
-            let t = alike(targets, predictions)?;
+        checked_loss(self.name(), targets, predictions, || {
+            let t = match_targets(targets, predictions)?;
             let sum = |x: &Tensor| sum_over(x, self.axes.as_deref());
             let common = sum(&t.try_mul(predictions)?)?;
             let missed = sum(&t.try_mul(1.0 - predictions)?)?.try_mul(self.alpha)?;
             let added = sum(&(1.0 - &t).try_mul(predictions)?)?.try_mul(self.beta)?;
             Ok(1.0 - common.try_div(common.try_add(missed)?.try_add(added)?.try_add(EPSILON)?)?)
         })
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

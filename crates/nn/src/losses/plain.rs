@@ -1,7 +1,8 @@
-//! Losses without settings: function and object from one row.
+//! Losses without settings: a table with one row per loss, which gives a function and an object.
 
-/// Rows: function, object, the losses of targets (brought to shape and type of the predictions) and predictions, and
-/// `logits: true` for margins, whose sign decides; with documentation.
+/// A row has the documentation, the name of the function, the name of the object, and the formula of the losses for
+/// targets, which have the shape and type of the predictions, and predictions. `logits: true` marks losses of scores
+/// whose sign decides.
 macro_rules! plain_losses {
     ($($(#[doc = $doc:literal])+ $function:ident $object:ident |$t:ident, $p:ident| $losses:expr $(, logits: $logits:literal)?;)*) => {$(
         $(#[doc = $doc])+
@@ -12,8 +13,8 @@ macro_rules! plain_losses {
         /// If shapes or types do not fit, or there is no sample.
         #[track_caller]
         pub fn $function(targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
-            super::named(stringify!($function), targets, predictions, || {
-                let ($t, $p) = (&super::alike(targets, predictions)?, predictions);
+            $crate::losses::checks::checked_loss(stringify!($function), targets, predictions, || {
+                let ($t, $p) = (&$crate::losses::checks::match_targets(targets, predictions)?, predictions);
                 $losses
             })
         }
@@ -22,10 +23,14 @@ macro_rules! plain_losses {
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $object;
 
-        impl super::Loss for $object {
+        impl $crate::losses::loss::Loss for $object {
             #[track_caller]
             fn loss(&self, targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
                 $function(targets, predictions)
+            }
+
+            fn has_finite_derivatives(&self) -> bool {
+                true
             }
 
             fn takes_logits(&self) -> bool {

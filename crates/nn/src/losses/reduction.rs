@@ -1,4 +1,4 @@
-//! From the losses of samples to what training makes small, with weights.
+//! Weights and reductions of the losses of samples.
 
 use tensor::{DType, Error, Result, Shape, Tensor};
 
@@ -6,8 +6,9 @@ use crate::indices::out_of_range;
 
 /// How the losses of samples become one number, under Keras' names.
 ///
-/// Losses that do not count, such as those of an ignored class, are 0 and no part of a divisor. A
-/// divisor of 0 gives 0. A sample of weight 0 adds nothing to sums and gradients, even if its loss is NaN or infinite.
+/// Losses that do not count, such as those of an ignored class, are 0 and do not contribute to a divisor. If the divisor
+/// is 0, the result is 0. A sample of weight 0 contributes nothing to sums and gradients, even if its loss is NaN or
+/// infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
     /// The weighted losses themselves.
@@ -22,8 +23,8 @@ pub enum Reduction {
 }
 
 impl Reduction {
-    /// Losses `[…]` of which those count where `counted`, of the same shape, is true, all without
-    /// it; and weights as [`aligned`] wants them, 1 without them.
+    /// Reduces losses `[…]`. Those count where `counted`, of the same shape, is true; without it all do. Weights are
+    /// arguments of [`aligned`]; without them all are 1.
     pub(super) fn apply(self, losses: Tensor, counted: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
         let weights = weights.map(|weights| aligned(weights, &losses)).transpose()?;
         let counting = |x: Tensor| match counted {
@@ -46,49 +47,65 @@ impl Reduction {
     }
 }
 
-/// The losses, with 0 in place of those that are NaN or infinite but have weight 0 or do not count.
-///
-/// A product with 0 is not enough, nor is one that takes 0 · ∞ for 0: the derivatives of such a loss are NaN or infinite
-/// too, and 0 times these is NaN in the gradients of predictions. So `again` computes the losses of targets and
-/// predictions in which those samples are 0, given the function that puts the zeros there. It runs only if there are
-/// such samples. `weights` are [`aligned`].
-pub(super) fn effective(
-    losses: Tensor,
-    counted: Option<&Tensor>,
-    weights: Option<&Tensor>,
-    again: impl FnOnce(&dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor>,
-) -> Result<Tensor> {
-    if counted.is_none() && weights.is_none() || losses.all_finite() {
-        return Ok(losses);
-    }
-    let mut absent = Tensor::full_of([], 0.0, DType::Bool);
-    if let Some(weights) = weights {
-        absent = absent.logical_or(&weights.equal(0)?)?;
-    }
-    if let Some(counted) = counted {
-        absent = absent.logical_or(&counted.logical_not()?)?;
-    }
-    let absent = losses.isfinite().logical_not()?.logical_and(&absent)?;
-    if !absent.to_vec::<bool>()?.contains(&true) {
-        return Ok(losses);
-    }
-    let losses = again(&|x| {
-        if !x.shape().starts_with(losses.shape()) {
-            return Ok(x.clone());
+/// The samples that count, for [`effective`](Weighting::effective) losses.
+pub(super) struct Weighting<'t> {
+    /// Bool, in the shape of the losses; `None` if all count.
+    pub(super) counted: Option<&'t Tensor>,
+    /// As [`aligned`] returns them; `None` if all are 1.
+    pub(super) weights: Option<&'t Tensor>,
+    /// [`Loss::has_finite_derivatives`](super::Loss::has_finite_derivatives).
+    pub(super) finite_derivatives: bool,
+}
+
+impl Weighting<'_> {
+    /// The losses, in which samples that do not count contribute neither NaN nor infinity to values and gradients.
+    ///
+    /// It is not enough to multiply a loss by 0, or to replace it by 0: if a derivative of the loss is NaN or infinite,
+    /// its product with a gradient of 0 is NaN. So `again` computes the losses a second time, from targets and
+    /// predictions that the given function detaches: samples that do not count get no gradient there, and zeros in
+    /// place of their values if their loss is not finite. `again` runs only if there are such samples.
+    pub(super) fn effective(
+        &self,
+        losses: Tensor,
+        again: impl FnOnce(&dyn Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if self.counted.is_none() && self.weights.is_none() || self.finite_derivatives && losses.all_finite() {
+            return Ok(losses);
         }
-        let below = std::iter::repeat_n(1, x.rank() - losses.rank());
-        let absent = absent.reshape(losses.shape().iter().copied().chain(below).collect::<Shape>())?;
-        absent.select(Tensor::full_of([], 0.0, x.dtype()), x)
-    })?;
-    absent.select(0.0, losses)
+        let non_finite = losses.isfinite().logical_not()?;
+        let mut excluded = Tensor::full_of(losses.shape(), 0.0, DType::Bool);
+        if let Some(weights) = self.weights {
+            let without_weight = weights.equal(0)?;
+            excluded = excluded.logical_or(&match self.finite_derivatives {
+                true => non_finite.logical_and(&without_weight)?,
+                false => without_weight,
+            })?;
+        }
+        if let Some(counted) = self.counted {
+            excluded = excluded.logical_or(&non_finite.logical_and(&counted.logical_not()?)?)?;
+        }
+        if !excluded.to_vec::<bool>()?.contains(&true) {
+            return Ok(losses);
+        }
+        let losses = again(&|x| {
+            if !x.shape().starts_with(losses.shape()) {
+                return Ok(x.clone());
+            }
+            let ones = std::iter::repeat_n(1, x.rank() - losses.rank());
+            let shape: Shape = losses.shape().iter().copied().chain(ones).collect();
+            let values = non_finite.reshape(&shape)?.select(Tensor::full_of([], 0.0, x.dtype()), x.stop_gradient())?;
+            excluded.reshape(&shape)?.select(values, x)
+        })?;
+        excluded.select(0.0, losses)
+    }
 }
 
 fn quotient(total: Tensor, divisor: Tensor) -> Result<Tensor> {
     if divisor.item()? == 0.0 { total.try_mul(0.0) } else { total.try_div(divisor) }
 }
 
-/// Weights in a shape and type that multiply losses `[…]`: a weight for each loss, or for each entry
-/// of the leading axes, which counts for all losses below it. Last axes of size 1 are ignored.
+/// Weights in a shape and type that multiply losses `[…]`: a weight for each loss, or for each entry of the leading
+/// axes, which applies to all losses of that entry. Trailing axes of size 1 are ignored.
 pub(super) fn aligned(weights: &Tensor, losses: &Tensor) -> Result<Tensor> {
     let (shape, dtype) = (weights.shape(), losses.dtype());
     if weights.dtype().is_float() && weights.dtype() != dtype {
@@ -105,12 +122,12 @@ pub(super) fn aligned(weights: &Tensor, losses: &Tensor) -> Result<Tensor> {
     weights.cast(dtype).reshape(&sizes[..])
 }
 
-/// What errors call the weights of classes.
+/// The name of class weights in errors.
 pub(super) const CLASS_WEIGHTS: &str = "class_weights";
 
-/// The weight of the class of each sample, in the type of the losses: targets are class numbers in
-/// the shape of the losses (or with a last axis of size 1), or rows of one number a class beside
-/// them, of which the largest decides. Losses that do not count get the weight of class 0.
+/// The weight of each sample's class, in the type of the losses. Targets are class numbers in the shape of the losses
+/// (or with a last axis of size 1), or rows with one number per class, of which the largest determines the class. Losses
+/// that do not count get the weight of class 0.
 pub(super) fn of_classes(
     weights: &[f64],
     targets: &Tensor,
@@ -142,7 +159,8 @@ pub(super) fn of_classes(
     let weights = Tensor::from_vec(weights.to_vec(), [classes])?.cast(losses.dtype());
     weights.take(&labels, 0).map_err(|error| {
         out_of_range(error, &labels, |label, place| {
-            let message = format!("class {label} {place} has none; there are {classes}, for the classes from 0 on");
+            let message =
+                format!("class {label} {place} has no weight; there are {classes} weights, starting with class 0");
             Error::argument(CLASS_WEIGHTS, message)
         })
     })

@@ -2,8 +2,9 @@
 
 use tensor::{Error, Result, Tensor};
 
+use super::checks::{EPSILON, checked_loss, match_targets};
+use super::loss::Loss;
 use super::plain::plain_losses;
-use super::{EPSILON, Loss, alike, named};
 
 plain_losses! {
     /// The mean of `(p - t)²` over the last axis.
@@ -43,11 +44,11 @@ plain_losses! {
 /// If shapes or types do not fit, there is no sample, or `delta` is not positive.
 #[track_caller]
 pub fn huber(targets: &Tensor, predictions: &Tensor, delta: f64) -> Result<Tensor> {
-    named("huber", targets, predictions, || {
+    checked_loss("huber", targets, predictions, || {
         if !(delta > 0.0 && delta.is_finite()) {
             return Err(Error::argument("delta", format!("{delta:?} must be positive")));
         }
-        let d = predictions.try_sub(&alike(targets, predictions)?)?;
+        let d = predictions.try_sub(&match_targets(targets, predictions)?)?;
         let size = d.abs();
         let linear = size.try_sub(delta / 2.0)?.try_mul(delta)?;
         size.less(delta)?.select(d.square().try_mul(0.5)?, linear)?.mean_axis(-1)
@@ -77,6 +78,10 @@ impl Loss for Huber {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         huber(targets, predictions, self.delta)
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

@@ -2,7 +2,8 @@
 
 use tensor::{DType, Error, Result, Tensor};
 
-use super::{EPSILON, Loss, named};
+use super::checks::{EPSILON, checked_loss};
+use super::loss::Loss;
 use crate::indices::out_of_range;
 
 const NAME: &str = "sparse_categorical_crossentropy";
@@ -104,7 +105,7 @@ impl SparseCategoricalCrossentropy {
 impl Loss for SparseCategoricalCrossentropy {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
+        checked_loss(NAME, targets, predictions, || {
             let labels = column_as_vector(targets, predictions)?;
             let Some(ignored) = self.ignored else { return self.of_classes(&labels, predictions) };
             let labels = integers(&labels)?;
@@ -122,6 +123,10 @@ impl Loss for SparseCategoricalCrossentropy {
 
     fn takes_logits(&self) -> bool {
         self.logits
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

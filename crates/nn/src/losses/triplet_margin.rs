@@ -2,7 +2,9 @@
 
 use tensor::{Error, Result, Tensor};
 
-use super::{Loss, named, pairwise_distance};
+use super::checks::checked_loss;
+use super::distance::pairwise_distance;
+use super::loss::Loss;
 
 const NAME: &str = "triplet_margin";
 
@@ -55,7 +57,7 @@ impl Default for TripletMargin {
 impl Loss for TripletMargin {
     #[track_caller]
     fn loss(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
-        named(NAME, targets, predictions, || {
+        checked_loss(NAME, targets, predictions, || {
             let shape = predictions.shape();
             if shape.rank() < 2 || shape[shape.rank() - 2] != 3 {
                 return Err(Error::shape("predictions", shape, "must be […, 3, n]: anchor, positive and negative"));
@@ -63,6 +65,10 @@ impl Loss for TripletMargin {
             let [anchor, positive, negative] = [0, 1, 2].map(|k| predictions.at(k, -2));
             triplet_margin(&anchor?, &positive?, &negative?, self.margin, self.p)
         })
+    }
+
+    fn has_finite_derivatives(&self) -> bool {
+        true
     }
 
     fn name(&self) -> &str {

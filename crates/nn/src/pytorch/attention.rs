@@ -1,21 +1,21 @@
-//! Attention: projections that are packed, and not apart by heads.
+//! Attention: PyTorch packs the projections and does not separate the heads.
 
 use tensor::{Error, Result, Tensor};
 
-use super::modules::Module;
+use super::modules::{Module, equal_parts};
 
-const PARTS: [&str; 3] = ["query", "key", "value"];
+const PROJECTIONS: [&str; 3] = ["query", "key", "value"];
 
-/// The name in PyTorch of a projection that is not packed, because widths differ.
-fn apart(part: &str) -> String {
+/// The name in PyTorch of a projection that is not packed, because the widths differ.
+fn unpacked_name(part: &str) -> String {
     format!("{}_proj_weight", &part[..1])
 }
 
-/// Heads and their size, by the shape of `query.kernel`, `[width, heads, key_dim]`.
+/// The number of heads and their size, from the shape of `query.kernel`, `[width, heads, key_dim]`.
 fn heads(module: &Module) -> Result<[usize; 2]> {
     match module.shape("query.kernel").map(|shape| &shape[..]) {
         Some(&[_, heads, size]) => Ok([heads, size]),
-        _ => Err(Error::argument("pytorch", "the layer has no query.kernel of three axes")),
+        _ => Err(Error::argument("pytorch", "the layer has no query.kernel with three axes")),
     }
 }
 
@@ -30,10 +30,13 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
         let weight = weight.t()?;
         weight.reshape([weight.shape()[0], heads, size])
     };
-    let packed = take("in_proj_weight").map(|weight| weight.split_equal(3, 0)).transpose()?;
-    let biases = take("in_proj_bias").map(|bias| bias.split_equal(3, 0)).transpose()?;
-    for (k, part) in PARTS.into_iter().enumerate() {
-        let weight = packed.as_ref().map(|packed| packed[k].clone()).or_else(|| take(&apart(part)));
+    let mut take_packed = |name: &str| {
+        let parts = take(name).map(|tensor| equal_parts(&tensor, 3)).transpose();
+        parts.map_err(|error| error.context(name))
+    };
+    let (packed, biases) = (take_packed("in_proj_weight")?, take_packed("in_proj_bias")?);
+    for (k, part) in PROJECTIONS.into_iter().enumerate() {
+        let weight = packed.as_ref().map(|packed| packed[k].clone()).or_else(|| take(&unpacked_name(part)));
         if let Some(weight) = weight {
             ours.push((format!("{part}.kernel"), kernel(&weight)?));
         }
@@ -60,7 +63,7 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
     let all = heads * size;
     let mut theirs = Vec::new();
     let (mut kernels, mut biases) = (Vec::new(), Vec::new());
-    for part in PARTS {
+    for part in PROJECTIONS {
         if let Some(kernel) = weight(&format!("{part}.kernel")) {
             kernels.push(kernel.reshape([kernel.shape()[0], all])?.t()?);
         }
@@ -69,13 +72,14 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
         }
     }
     if kernels.first().is_some_and(|query| query.shape()[1] != all) {
-        let message = format!("{heads} heads of {size} are not the width of the query, as they must be in PyTorch");
+        let message =
+            format!("{heads} heads of size {size} do not add up to the width of the query, as PyTorch requires");
         return Err(Error::argument("pytorch", message));
     }
     if kernels.iter().all(|kernel| kernel.shape()[1] == all) {
         theirs.push(("in_proj_weight".to_string(), Tensor::concat(&kernels.iter().collect::<Vec<_>>(), 0)?));
     } else {
-        theirs.extend(PARTS.into_iter().map(apart).zip(kernels));
+        theirs.extend(PROJECTIONS.into_iter().map(unpacked_name).zip(kernels));
     }
     if !biases.is_empty() {
         theirs.push(("in_proj_bias".to_string(), Tensor::concat(&biases.iter().collect::<Vec<_>>(), 0)?));

@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use tensor::{Error, Result, Tensor, no_record};
 
-use self::modules::{Module, modules};
+use self::modules::{Module, Statements, modules};
 use crate::layer::Layer;
 use crate::state::{State, state};
 
-/// What corresponds to what in a model and its twin in PyTorch.
+/// Converts weights between a model and the corresponding PyTorch model.
 ///
-/// Layers are told by their kind, and each has rules of its own:
+/// The kind of a layer determines the conversion:
 ///
 /// | here | PyTorch | what is converted |
 /// |---|---|---|
@@ -23,27 +23,27 @@ use crate::state::{State, state};
 /// | `Conv1d`, `Conv2d` | `Conv1d`, `Conv2d` | the axes of `weight` |
 /// | `ConvTranspose1d`, `ConvTranspose2d` | the same | the axes of `weight` |
 /// | `DepthwiseConv1d`, `DepthwiseConv2d` | `Conv1d`, `Conv2d` with `groups=in_channels` | axes and shape of `weight` |
-/// | `SeparableConv1d`, `SeparableConv2d` | two of those, named `depthwise` (without bias) and `pointwise` | the same |
+/// | `SeparableConv1d`, `SeparableConv2d` | two of these, named `depthwise` (without bias) and `pointwise` | the same |
 /// | `Embedding`, `PositionEmbedding` | `Embedding` | |
 /// | `LayerNorm`, `GroupNorm`, `RmsNorm` | the same | |
 /// | `BatchNorm` | `BatchNorm1d`, `2d` | `num_batches_tracked` has no counterpart |
 /// | `PRelu` | `PReLU` | one slope a channel; its shape |
 /// | `SimpleRnn`, `Lstm` | `RNN`, `LSTM` | transposed; the two biases are added |
-/// | `Gru` | `GRU` | transposed; gates r, z, n become z, r, h. Not for `Gru::reset_before`, which PyTorch has not |
+/// | `Gru` | `GRU` | transposed; gates r, z, n become z, r, h. Not for `Gru::reset_before`, which PyTorch does not support |
 /// | `Bidirectional` | `bidirectional=True` | |
-/// | `MultiHeadAttention` | `MultiheadAttention` | packed projections come apart, and into heads |
-/// | `TransformerEncoder`, `TransformerDecoder` | `TransformerEncoderLayer`, `TransformerDecoderLayer` | names of the parts |
+/// | `MultiHeadAttention` | `MultiheadAttention` | packed projections are separated and divided into heads |
+/// | `TransformerEncoder`, `TransformerDecoder` | `TransformerEncoderLayer`, `TransformerDecoderLayer` | names of inner layers |
 ///
-/// Weights that belong to a layer of another kind keep name and layout. A layer is looked for under its
-/// own path; [`PyTorch::module`] says where it is called otherwise. What epsilons, momenta and activations
-/// are is code, not state: `docs/layers.md` lists the defaults that differ.
+/// Weights of other kinds of layers keep their names and layouts. Modules are found under the path of the layer, or the
+/// name given to [`PyTorch::module`]. Epsilons, momenta and activations are not part of a `state_dict`; `docs/layers.md`
+/// lists the defaults that differ.
 ///
 /// ```
 /// use nn::{Activation, Dense, PyTorch, Sequential, load};
 /// use tensor::{Tensor, tensor};
 ///
 /// let model = Sequential::new().add_named("fc", Dense::new(3, 2));
-/// // As `torch.nn.Sequential(torch.nn.Linear(3, 2)).state_dict()` has it.
+/// // Like `torch.nn.Sequential(torch.nn.Linear(3, 2)).state_dict()`.
 /// let weight = tensor![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]];
 /// let state_dict = vec![("0.weight".to_string(), weight), ("0.bias".to_string(), tensor![0.5, 0.0])];
 ///
@@ -56,49 +56,43 @@ use crate::state::{State, state};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct PyTorch {
-    /// Names of modules by the paths of layers here.
-    names: HashMap<String, String>,
-    /// Which of the stacked layers of a module it is.
-    levels: HashMap<String, usize>,
-    /// Channels, height and width that were flattened in front of a dense layer.
-    flattened: HashMap<String, [usize; 3]>,
+    statements: Statements,
 }
 
 impl PyTorch {
-    /// A twin whose modules have the names of the layers here.
+    /// A PyTorch model whose modules have the names of the layers here.
     pub fn new() -> PyTorch {
         PyTorch::default()
     }
 
-    /// Says that the layer of the path `ours` is the module `theirs`. Layers inside it are looked for
-    /// inside that.
+    /// States that the layer with the path `ours` is the module `theirs`. Inner layers are searched for inside it.
     #[must_use]
     pub fn module(mut self, ours: &str, theirs: &str) -> PyTorch {
-        self.names.insert(ours.into(), theirs.into());
+        self.statements.names.insert(ours.into(), theirs.into());
         self
     }
 
-    /// Says that a recurrent layer is the layer `level`, from 0, of the module `theirs`, which was made with
-    /// `num_layers`.
+    /// States that a recurrent layer is the layer with index `level`, starting at 0, of the module `theirs`, which has
+    /// several (`num_layers`).
     #[must_use]
     pub fn stacked(mut self, ours: &str, theirs: &str, level: usize) -> PyTorch {
-        self.levels.insert(ours.into(), level);
+        self.statements.levels.insert(ours.into(), level);
         self.module(ours, theirs)
     }
 
-    /// Says that a dense layer follows images of this size that were flattened. PyTorch flattens channel by
-    /// channel and here pixel by pixel: the rows of the kernel are put in order.
+    /// States that flattened images of this size are the input of a dense layer. PyTorch flattens channel by channel,
+    /// this library pixel by pixel, so the rows of the kernel are reordered.
     #[must_use]
     pub fn flattened(mut self, ours: &str, channels: usize, height: usize, width: usize) -> PyTorch {
-        self.flattened.insert(ours.into(), [channels, height, width]);
+        self.statements.flattened.insert(ours.into(), [channels, height, width]);
         self
     }
 
-    /// The tensors of a `state_dict` as the weights of a model, under its paths. Tensors that belong to no
-    /// layer keep their names, so that loading tells of them.
+    /// Converts the tensors of a `state_dict` to weights of a model, under its paths. Tensors that belong to no layer keep
+    /// their names, so that loading reports them.
     ///
     /// # Errors
-    /// If a tensor has other axes than its layer's counterpart, or a layer has no counterpart.
+    /// Returns an error if a tensor does not have the shape of its layer's counterpart, or a layer has no counterpart.
     pub fn import(&self, model: &dyn Layer, state_dict: State) -> Result<State> {
         let places: HashMap<String, usize> =
             state_dict.iter().enumerate().map(|(k, (name, _))| (name.clone(), k)).collect();
@@ -106,54 +100,75 @@ impl PyTorch {
         let mut ours = State::new();
         for module in self.modules(model)? {
             let mut take = |name: &str| left[*places.get(&module.their_name(name))?].take().map(|(_, tensor)| tensor);
-            let imported = no_record(|| module.import(&mut take)).map_err(|error| error.context(module.describe()))?;
-            ours.extend(imported.into_iter().map(|(name, tensor)| (module.our_path(&name), laid_out(tensor))));
+            let imported =
+                no_record(|| import(&module, &mut take)).map_err(|error| error.context(module.describe()))?;
+            ours.extend(imported.into_iter().map(|(name, tensor)| (module.our_path(&name), contiguous(tensor))));
         }
         ours.extend(left.into_iter().flatten());
         Ok(ours)
     }
 
-    /// The weights of a model under PyTorch's names and in its layouts, for `load_state_dict`.
+    /// Converts the weights of a model to PyTorch's names and layouts, for `load_state_dict`.
     ///
     /// # Errors
-    /// If a layer has no counterpart.
+    /// Returns an error if a layer has no counterpart.
     pub fn export(&self, model: &dyn Layer) -> Result<State> {
         let weights: HashMap<String, Tensor> = state(model).into_iter().collect();
         let mut theirs = State::new();
         for module in self.modules(model)? {
             let weight = |name: &str| weights.get(&module.our_path(name)).cloned();
-            let exported = no_record(|| module.export(&weight)).map_err(|error| error.context(module.describe()))?;
-            theirs.extend(exported.into_iter().map(|(name, tensor)| (module.their_name(&name), laid_out(tensor))));
+            let exported = no_record(|| export(&module, &weight)).map_err(|error| error.context(module.describe()))?;
+            theirs.extend(exported.into_iter().map(|(name, tensor)| (module.their_name(&name), contiguous(tensor))));
         }
         Ok(theirs)
     }
 
     fn modules(&self, model: &dyn Layer) -> Result<Vec<Module>> {
-        let modules = modules(model, self);
-        let stated = self.names.keys().chain(self.flattened.keys());
+        let modules = modules(model, &self.statements);
+        let Statements { names, levels, flattened } = &self.statements;
+        let stated = names.keys().chain(flattened.keys());
         let unknown = stated.filter(|path| !modules.iter().any(|module| module.path == **path)).min();
         if let Some(path) = unknown {
             return Err(Error::argument("pytorch", format!("{} has no layer {path}", model.describe())));
         }
-        // What is said of a layer that it does not hold for would do nothing.
+        // A statement about a layer of another kind would have no effect.
         let is = |path: &String, kinds: &[&str]| {
             modules.iter().any(|module| module.path == *path && kinds.contains(&module.kind))
         };
-        if let Some(path) = self.flattened.keys().filter(|path| !is(path, &["Dense"])).min() {
+        if let Some(path) = flattened.keys().filter(|path| !is(path, &["Dense"])).min() {
             return Err(Error::argument(
                 "pytorch",
-                format!("{path} is said to follow flattened images, but is no Dense"),
+                format!("{path} is stated to follow flattened images, but is not a Dense"),
             ));
         }
         let recurrent = ["SimpleRnn", "Lstm", "Gru", "Bidirectional"];
-        if let Some(path) = self.levels.keys().filter(|path| !is(path, &recurrent)).min() {
-            return Err(Error::argument("pytorch", format!("{path} is said to be stacked, but is not recurrent")));
+        if let Some(path) = levels.keys().filter(|path| !is(path, &recurrent)).min() {
+            return Err(Error::argument("pytorch", format!("{path} is stated to be stacked, but is not recurrent")));
         }
         Ok(modules)
     }
 }
 
-/// The elements in row-major order: not a view of something that was turned.
-fn laid_out(tensor: Tensor) -> Tensor {
+/// The tensor with its elements in row-major order, not a permuted view.
+fn contiguous(tensor: Tensor) -> Tensor {
     tensor.flatten().reshape(tensor.shape()).unwrap_or(tensor)
+}
+
+/// The weights of a layer from PyTorch's tensors. `take` returns a tensor by its name; weights without a tensor are left
+/// out.
+fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
+    match module.kind {
+        "SimpleRnn" | "Lstm" | "Gru" => recurrent::import(module, take),
+        "MultiHeadAttention" => attention::import(module, take),
+        _ => plain::import(module, take),
+    }
+}
+
+/// PyTorch's tensors from the weights of a layer, which `weight` returns by name.
+fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
+    match module.kind {
+        "SimpleRnn" | "Lstm" | "Gru" => recurrent::export(module, weight),
+        "MultiHeadAttention" => attention::export(module, weight),
+        _ => plain::export(module, weight),
+    }
 }

@@ -1,12 +1,13 @@
-//! The layers of a model and the modules of PyTorch that they are.
+//! The modules of PyTorch that correspond to the layers of a model.
 
-use tensor::{Result, Shape, Tensor};
+use std::collections::HashMap;
 
-use super::{PyTorch, attention, plain, recurrent};
+use tensor::{Error, Result, Shape, Tensor};
+
 use crate::layer::{Layer, Part, Visitor};
 
-/// How parts of blocks are called in PyTorch: the kind of the block, the part here and there.
-const PARTS: [(&str, &str, &str); 14] = [
+/// The names of inner layers in PyTorch: the kind of the outer layer, the name here, and the name there.
+const INNER_NAMES: [(&str, &str, &str); 14] = [
     ("Bidirectional", "forward", ""),
     ("Bidirectional", "backward", ""),
     ("TransformerEncoder", "attention", "self_attn"),
@@ -23,31 +24,42 @@ const PARTS: [(&str, &str, &str); 14] = [
     ("TransformerDecoder", "feedforward_norm", "norm3"),
 ];
 
-/// A layer with what it is called on both sides.
+/// What the user has stated about some layers, by their paths here.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Statements {
+    /// The names of modules.
+    pub(super) names: HashMap<String, String>,
+    /// The index of a layer in the stack of layers of a recurrent module.
+    pub(super) levels: HashMap<String, usize>,
+    /// Channels, height and width of the images that are flattened before a dense layer.
+    pub(super) flattened: HashMap<String, [usize; 3]>,
+}
+
+/// A layer and its names in both libraries.
 #[derive(Debug)]
 pub(super) struct Module {
-    /// Its path here; empty for the model itself.
+    /// The path here; empty for the model itself.
     pub(super) path: String,
-    /// Its path in PyTorch.
+    /// The path in PyTorch.
     theirs: String,
     pub(super) kind: &'static str,
-    /// Which of the stacked layers of a recurrent module it is.
+    /// The index in the stack of layers of a recurrent module.
     pub(super) level: usize,
     /// Whether it is the backward direction of a bidirectional layer.
     pub(super) backward: bool,
-    /// Channels, height and width that were flattened in front of it.
+    /// Channels, height and width of the images that are flattened before it.
     pub(super) flattened: Option<[usize; 3]>,
-    /// Its own weights: names within it and shapes.
+    /// The names, relative to the layer, and shapes of its weights, without those of inner layers.
     pub(super) weights: Vec<(String, Shape)>,
 }
 
-/// All layers, those inside others after them.
-pub(super) fn modules(model: &dyn Layer, twin: &PyTorch) -> Vec<Module> {
-    let mut modules = vec![Module::new(String::new(), model.kind(), &[], twin)];
+/// All layers; inner layers follow the layer that contains them.
+pub(super) fn modules(model: &dyn Layer, statements: &Statements) -> Vec<Module> {
+    let mut modules = vec![Module::new(String::new(), model.kind(), &[], statements)];
     model.visit(&mut Visitor::new(&mut |path, part| match part {
-        Part::Layer(layer) => modules.push(Module::new(path.to_string(), layer.kind(), &modules, twin)),
+        Part::Layer(layer) => modules.push(Module::new(path.to_string(), layer.kind(), &modules, statements)),
         Part::Weight(weight) | Part::State(weight) => {
-            // The last layer around it is the innermost.
+            // The last layer that contains the weight is the innermost one.
             let owner = modules.iter_mut().rev().find_map(|module| {
                 let name = module.local(path)?.to_string();
                 Some((module, name))
@@ -56,31 +68,31 @@ pub(super) fn modules(model: &dyn Layer, twin: &PyTorch) -> Vec<Module> {
                 module.weights.push((name, weight.shape()));
             }
         }
-        Part::Stream(_) | Part::Rules(..) | Part::Penalty(_) => {}
+        Part::Stream(_) | Part::Spec(..) | Part::Penalty(_) => {}
     }));
     modules
 }
 
 impl Module {
-    fn new(path: String, kind: &'static str, before: &[Module], twin: &PyTorch) -> Module {
+    fn new(path: String, kind: &'static str, before: &[Module], statements: &Statements) -> Module {
         let around = || before.iter().rev().filter_map(|module| Some((module, module.local(&path)?)));
         let part = around().find_map(|(module, local)| {
-            let named = PARTS.iter().find(|(kind, part, _)| (*kind, *part) == (module.kind, local))?;
+            let named = INNER_NAMES.iter().find(|(kind, part, _)| (*kind, *part) == (module.kind, local))?;
             Some(join(&module.theirs, named.2))
         });
-        let theirs = twin.names.get(&path).cloned().or(part);
+        let theirs = statements.names.get(&path).cloned().or(part);
         let theirs =
             theirs.or_else(|| around().next().map(|(module, local)| join(&module.theirs, local))).unwrap_or_default();
         let (parent, local) = around().next().map_or((None, ""), |(module, local)| (Some(module), local));
         let directed = parent.filter(|parent| parent.kind == "Bidirectional");
-        // What is said of a bidirectional layer holds for both directions.
-        let level = twin.levels.get(&path).copied().or(directed.map(|parent| parent.level)).unwrap_or(0);
+        // The level of a bidirectional layer applies to both directions.
+        let level = statements.levels.get(&path).copied().or(directed.map(|parent| parent.level)).unwrap_or(0);
         let backward = directed.is_some() && local == "backward";
-        let flattened = twin.flattened.get(&path).copied();
+        let flattened = statements.flattened.get(&path).copied();
         Module { theirs, kind, level, backward, flattened, weights: Vec::new(), path }
     }
 
-    /// The rest of a path within this layer.
+    /// The path relative to this layer, if the layer contains it.
     fn local<'a>(&self, path: &'a str) -> Option<&'a str> {
         if self.path.is_empty() { Some(path) } else { path.strip_prefix(&self.path)?.strip_prefix('.') }
     }
@@ -94,8 +106,8 @@ impl Module {
     }
 
     pub(super) fn describe(&self) -> String {
-        // Either may be the model itself, which has no path.
-        let theirs = if self.theirs.is_empty() { "the whole" } else { &self.theirs };
+        // The path of the model itself is empty.
+        let theirs = if self.theirs.is_empty() { "the whole model" } else { &self.theirs };
         if self.path.is_empty() {
             format!("{} (in PyTorch {theirs})", self.kind)
         } else {
@@ -103,27 +115,24 @@ impl Module {
         }
     }
 
-    /// The shape of a weight of its own.
+    /// The shape of one of its own weights.
     pub(super) fn shape(&self, name: &str) -> Option<&Shape> {
         self.weights.iter().find(|(known, _)| known == name).map(|(_, shape)| shape)
     }
+}
 
-    /// Its weights from PyTorch's, which `take` gives by name; those that are not there are left out.
-    pub(super) fn import(&self, take: &mut dyn FnMut(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
-        match self.kind {
-            "SimpleRnn" | "Lstm" | "Gru" => recurrent::import(self, take),
-            "MultiHeadAttention" => attention::import(self, take),
-            _ => plain::import(self, take),
-        }
-    }
-
-    /// PyTorch's tensors from its weights, which `weight` gives by name.
-    pub(super) fn export(&self, weight: &dyn Fn(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
-        match self.kind {
-            "SimpleRnn" | "Lstm" | "Gru" => recurrent::export(self, weight),
-            "MultiHeadAttention" => attention::export(self, weight),
-            _ => plain::export(self, weight),
-        }
+/// `count` pieces of equal size along the first axis of a tensor of PyTorch.
+///
+/// # Errors
+/// Returns an error if the axis cannot be divided.
+pub(super) fn equal_parts(tensor: &Tensor, count: usize) -> Result<Vec<Tensor>> {
+    match tensor.shape().first() {
+        Some(&size) if size > 0 && size.is_multiple_of(count) => tensor.chunk(count, 0),
+        _ => Err(Error::shape(
+            "pytorch",
+            tensor.shape(),
+            format!("the first axis must hold {count} parts of equal size"),
+        )),
     }
 }
 

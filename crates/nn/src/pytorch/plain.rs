@@ -1,27 +1,26 @@
-//! Layers each of whose weights is one tensor in PyTorch.
+//! Layers whose weights correspond one to one to tensors in PyTorch.
 
 use tensor::{Error, Result, Shape, Tensor};
 
 use super::modules::Module;
 
-/// How a weight lies in PyTorch.
+/// The memory layout of a weight in PyTorch, compared with the layout here.
 #[derive(Clone, Copy)]
-enum Layout {
-    /// As here.
+enum WeightLayout {
+    /// The same.
     Same,
-    /// With its axes in another order: ours is theirs, permuted by this.
+    /// Another order of axes: `theirs.permute(order)` is ours.
     Permuted(&'static [usize]),
-    /// With its axes in another order, and the last two of ours, channels and filters of each, as one after an axis of
-    /// size 1.
+    /// Another order of axes, and our last two, channels and filters per channel, merged into one after an axis of size 1.
     Grouped(&'static [usize]),
     /// Without the axes of size 1.
     Flat,
 }
 
-use Layout::{Flat, Grouped, Permuted, Same};
+use WeightLayout::{Flat, Grouped, Permuted, Same};
 
-/// Kind of layer, name here, name in PyTorch, layout.
-const RULES: [(&str, &str, &str, Layout); 32] = [
+/// The kind of a layer, the name of a weight here, its name in PyTorch, and its layout there.
+const WEIGHTS: [(&str, &str, &str, WeightLayout); 32] = [
     ("Dense", "kernel", "weight", Permuted(&[1, 0])),
     ("Dense", "bias", "bias", Same),
     ("Conv1d", "kernel", "weight", Permuted(&[2, 1, 0])),
@@ -56,14 +55,16 @@ const RULES: [(&str, &str, &str, Layout); 32] = [
     ("BatchNorm", "moving_variance", "running_var", Same),
 ];
 
-fn rule(module: &Module, name: &str) -> Option<(&'static str, Layout)> {
-    RULES.iter().find(|rule| (rule.0, rule.1) == (module.kind, name)).map(|rule| (rule.2, rule.3))
+/// The name of a weight in PyTorch and its layout there.
+fn counterpart<'n>(module: &Module, name: &'n str) -> (&'n str, WeightLayout) {
+    let row = WEIGHTS.iter().find(|row| (row.0, row.1) == (module.kind, name));
+    row.map_or((name, Same), |row| (row.2, row.3))
 }
 
 pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
     let mut ours = Vec::new();
     for (name, shape) in &module.weights {
-        let (their_name, layout) = rule(module, name).unwrap_or((name, Same));
+        let (their_name, layout) = counterpart(module, name);
         let Some(theirs) = take(their_name) else { continue };
         let tensor = match layout {
             Same => theirs,
@@ -83,7 +84,7 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
         ours.push((name.clone(), tensor));
     }
     if module.kind == "BatchNorm" {
-        // A count that only PyTorch keeps.
+        // Only PyTorch keeps this count.
         take("num_batches_tracked");
     }
     Ok(ours)
@@ -93,7 +94,7 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
     let mut theirs = Vec::new();
     for (name, _) in &module.weights {
         let Some(tensor) = weight(name) else { continue };
-        let (their_name, layout) = rule(module, name).unwrap_or((name, Same));
+        let (their_name, layout) = counterpart(module, name);
         let dense = module.kind == "Dense" && name == "kernel";
         let tensor = match module.flattened.filter(|_| dense) {
             Some([channels, height, width]) => reorder(&tensor, [height, width, channels], &[2, 0, 1])?,
@@ -116,7 +117,7 @@ fn grouped(shape: &Shape) -> Shape {
     window.iter().copied().chain([1, channels.iter().product()]).collect()
 }
 
-/// A kernel `[…, 1, channels · multiplier]` as one of this shape.
+/// A kernel `[…, 1, channels · multiplier]` in the shape `[…, channels, multiplier]`.
 fn ungrouped(kernel: &Tensor, shape: &Shape) -> Result<Tensor> {
     let expected = grouped(shape);
     if *kernel.shape() != expected {
@@ -125,19 +126,19 @@ fn ungrouped(kernel: &Tensor, shape: &Shape) -> Result<Tensor> {
     kernel.reshape(shape)
 }
 
-/// An error if a weight that PyTorch has along one axis is along several.
+/// Returns an error if more than one axis has a size other than 1.
 fn one_axis(shape: &Shape) -> Result<()> {
     match shape.iter().filter(|&&size| size != 1).count() {
         0 | 1 => Ok(()),
-        _ => Err(Error::shape("pytorch", shape, "must be along one axis, as PyTorch has it")),
+        _ => Err(Error::shape("pytorch", shape, "must have at most one axis of a size other than 1, as in PyTorch")),
     }
 }
 
-/// The rows of a kernel `[inputs, units]`, whose inputs were flattened from axes of these sizes, as if the
-/// axes had had another order.
+/// Reorders the rows of a kernel `[inputs, units]`: the inputs were flattened from axes of these sizes, and the result
+/// is for axes in another order.
 fn reorder(kernel: &Tensor, sizes: [usize; 3], order: &[usize; 3]) -> Result<Tensor> {
     let &[inputs, units] = &kernel.shape()[..] else {
-        return Err(Error::shape("pytorch", kernel.shape(), "a dense kernel has 2 axes"));
+        return Err(Error::shape("pytorch", kernel.shape(), "a dense kernel must have 2 axes"));
     };
     let apart = kernel.reshape([sizes[0], sizes[1], sizes[2], units])?;
     apart.permute([order[0], order[1], order[2], 3])?.reshape([inputs, units])

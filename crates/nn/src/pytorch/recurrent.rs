@@ -1,21 +1,20 @@
-//! Recurrent layers: gates in another order, kernels transposed, two biases.
+//! Recurrent layers: PyTorch has another order of gates, transposed kernels and two biases.
 
 use tensor::{Error, Result, Tensor};
 
-use super::modules::Module;
+use super::modules::{Module, equal_parts};
 
-/// The names in PyTorch of the tensor `name` of a layer and a direction.
+/// The name in PyTorch of the tensor `name`, with the level and the direction of the layer.
 fn their_name(module: &Module, name: &str) -> String {
     format!("{name}_l{}{}", module.level, if module.backward { "_reverse" } else { "" })
 }
 
-/// The gates, along the first axis, in the other order: the first two of a GRU change places. Its own
-/// inverse.
-fn other_order(module: &Module, tensor: &Tensor) -> Result<Tensor> {
+/// Converts the order of the gates, along the first axis, in either direction: the first two gates of a GRU are swapped.
+fn swap_gates(module: &Module, tensor: &Tensor) -> Result<Tensor> {
     if module.kind != "Gru" {
         return Ok(tensor.clone());
     }
-    let gates = tensor.split_equal(3, 0)?;
+    let gates = equal_parts(tensor, 3)?;
     Tensor::concat(&[&gates[1], &gates[0], &gates[2]], 0)
 }
 
@@ -23,7 +22,7 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
     let mut ours = Vec::new();
     let mut theirs = |name: &str| -> Result<Option<Tensor>> {
         let name = their_name(module, name);
-        let tensor = take(&name).map(|tensor| other_order(module, &tensor));
+        let tensor = take(&name).map(|tensor| swap_gates(module, &tensor));
         tensor.transpose().map_err(|error| error.context(name))
     };
     for (name, their_name) in [("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh")] {
@@ -46,7 +45,7 @@ pub(super) fn import(module: &Module, take: &mut dyn FnMut(&str) -> Option<Tenso
 pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -> Result<Vec<(String, Tensor)>> {
     let mut theirs = Vec::new();
     let mut push = |name: &str, tensor: &Tensor| -> Result<()> {
-        theirs.push((their_name(module, name), other_order(module, tensor)?));
+        theirs.push((their_name(module, name), swap_gates(module, tensor)?));
         Ok(())
     };
     for (name, their_name) in [("kernel", "weight_ih"), ("recurrent_kernel", "weight_hh")] {
@@ -58,7 +57,7 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
         let (input, state) = match (module.kind, bias.rank()) {
             ("Gru", 2) => (bias.at(0, 0)?, bias.at(1, 0)?),
             ("Gru", _) => return Err(reset_before()),
-            // One is enough.
+            // PyTorch adds the two biases.
             _ => (bias.clone(), bias.zeros_like()),
         };
         push("bias_ih", &input)?;
@@ -68,5 +67,8 @@ pub(super) fn export(module: &Module, weight: &dyn Fn(&str) -> Option<Tensor>) -
 }
 
 fn reset_before() -> Error {
-    Error::argument("pytorch", "a GRU that resets before the product does not exist in PyTorch")
+    Error::argument(
+        "pytorch",
+        "PyTorch has no GRU that applies the reset gate before the product (`Gru::reset_before`)",
+    )
 }

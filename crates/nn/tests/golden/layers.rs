@@ -180,7 +180,7 @@ impl Case<'_> {
     fn gru(&self) -> Setup {
         // PyTorch's r, z, n as z, r, n.
         let mut setup = self.recurrent(Gru::new, |x| {
-            let gates = x.split_equal(3, -1)?;
+            let gates = x.chunk(3, -1)?;
             Tensor::concat(&[&gates[1], &gates[0], &gates[2]], -1)
         });
         for link in &mut setup.links {

@@ -2,7 +2,7 @@
 
 use tensor::Result;
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// A line from 0 to the first rate of a schedule, and then that schedule: what

@@ -1,6 +1,6 @@
 //! One rate for all steps.
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// The same rate in every step. An optimizer takes the number as well; this is for schedules put

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// Decay along half a wave: `η · ((1 - alpha) · (1 + cos(π · step / decay_steps)) / 2 + alpha)`; after

@@ -1,7 +1,7 @@
 //! Half waves, again and again.
 
-use crate::schedules::Schedule;
 use crate::schedules::cosine::wave;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// A step that is this close to a restart, in waves, is the restart.

@@ -1,6 +1,6 @@
 //! Geometric decay.
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// The rate times a constant after every `decay_steps` steps: `η · decay_rate^(step / decay_steps)`.

@@ -1,6 +1,6 @@
 //! Decay with the root of the steps.
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// The rate over the root of the steps: `η · √(decay_steps / (step + decay_steps))`.

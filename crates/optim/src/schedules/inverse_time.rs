@@ -1,6 +1,6 @@
 //! Hyperbolic decay.
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// The rate over a number that grows: `η / (1 + decay_rate · step / decay_steps)`.

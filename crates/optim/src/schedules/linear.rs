@@ -1,6 +1,6 @@
 //! A line.
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// A line from one rate to another in `steps` steps; then it stays.

@@ -37,8 +37,7 @@ mod one_cycle;
 mod piecewise;
 mod plateau;
 mod polynomial;
-
-use tensor::Result;
+mod schedule;
 
 pub use compose::{Scaled, Then, WarmUp};
 pub use constant::Constant;
@@ -52,52 +51,4 @@ pub use one_cycle::OneCycle;
 pub use piecewise::Piecewise;
 pub use plateau::{PlateauState, ReduceOnPlateau};
 pub use polynomial::Polynomial;
-
-use crate::hyperparameter::Hyperparameter;
-
-/// A learning rate for each step.
-pub trait Schedule: Send + Sync {
-    /// The name under which errors show it.
-    fn name(&self) -> &'static str;
-
-    /// The rate of a step, the first being 0. Optimizers call it for a schedule that passes
-    /// [`validate`](Schedule::validate); the result for another, NaN for example, has no meaning.
-    fn rate(&self, step: u64) -> f64;
-
-    /// What is checked before it is used.
-    fn hyperparameters(&self) -> Vec<Hyperparameter>;
-
-    /// Checks all hyperparameters, as every step of an optimizer does.
-    ///
-    /// # Errors
-    /// Names the schedule, the hyperparameter that is out of its range, its value and the range.
-    fn validate(&self) -> Result<()> {
-        self.hyperparameters().into_iter().try_for_each(|hyperparameter| hyperparameter.check(self.name()))
-    }
-
-    /// Rises first, in `steps` steps, from 0 to the first rate of this schedule along a line. As
-    /// Keras' `warmup_steps`: the steps come before, not out of, those of the schedule.
-    fn warm_up(self, steps: u64) -> WarmUp<Self>
-    where
-        Self: Sized,
-    {
-        WarmUp::new(steps, self)
-    }
-
-    /// Gives way to another schedule in the step `at`, which is step 0 of that one. As PyTorch's
-    /// `SequentialLR`.
-    fn then<S: Schedule>(self, at: u64, next: S) -> Then<Self, S>
-    where
-        Self: Sized,
-    {
-        Then::new(self, at, next)
-    }
-
-    /// Multiplies every rate.
-    fn scaled(self, factor: f64) -> Scaled<Self>
-    where
-        Self: Sized,
-    {
-        Scaled::new(self, factor)
-    }
-}
+pub use schedule::Schedule;

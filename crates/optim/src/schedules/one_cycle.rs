@@ -1,7 +1,7 @@
 //! Up and down.
 
-use crate::schedules::Schedule;
 use crate::schedules::cosine::wave;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// Up from `η / div_factor` to the largest rate `η`, and down to `η / (div_factor · final_div_factor)`, in

@@ -2,7 +2,7 @@
 
 use tensor::{Error, Result};
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// A rate for each stretch of steps: `values[k]` up to and including the step `boundaries[k]`, and the

@@ -1,6 +1,6 @@
 //! Decay along a power.
 
-use crate::schedules::Schedule;
+use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
 /// Decay along a power: `(η - end) · (1 - step / decay_steps)^power + end`; after `decay_steps` it stays at

@@ -141,13 +141,13 @@ fn states_go_with_their_variable() {
     let mut optimizer = Adam::default();
     let kept = Variable::new(tensor![1.0]);
     optimizer.apply(&[kept.clone(), Variable::new(tensor![1.0])], &[tensor![1.0], tensor![1.0]]).unwrap();
-    assert_eq!(optimizer.common().memory().len(), 2);
+    assert_eq!(optimizer.base().states().len(), 2);
     let stepped =
-        |optimizer: &Adam| -> Vec<u32> { optimizer.common().memory().variables().iter().map(Variable::id).collect() };
+        |optimizer: &Adam| -> Vec<u32> { optimizer.base().states().variables().iter().map(Variable::id).collect() };
     assert_eq!(stepped(&optimizer), [kept.id()]);
     let new = Variable::new(tensor![1.0]);
     optimizer.apply(&[new.clone(), kept.clone()], &[tensor![1.0], tensor![1.0]]).unwrap();
-    assert_eq!(optimizer.common().memory().len(), 2);
+    assert_eq!(optimizer.base().states().len(), 2);
     assert_eq!(stepped(&optimizer), [kept.id(), new.id()]);
 }
 

@@ -194,7 +194,7 @@ fn a_variable_is_of_the_first_group_that_takes_it() {
     let mut optimizer = Sgd::new(0.5)
         .weight_decay(0.5)
         .group(Group::vectors().weight_decay(0.0))
-        .group(Group::named("encoder").rate(0.5).l2_penalty(1.0));
+        .group(Group::named("encoder").learning_rate_factor(0.5).l2_penalty(1.0));
     let gradients = [tensor![[0.5]], tensor![0.5], tensor![[0.5]]];
     optimizer.apply(&weights, &gradients).unwrap();
     // 1 - 1/4 · 1/2 - 1/4 · (1/2 + 1): the rate counts for the decay as well.
@@ -229,7 +229,9 @@ fn what_is_out_of_range_is_named() {
             "adam: clip_global_norm is inf; it must be a finite number above 0",
         ),
         (
-            message(Adam::new(0.1).group(Group::vectors()).group(Group::vectors().rate(-1.0)).validate()),
+            message(
+                Adam::new(0.1).group(Group::vectors()).group(Group::vectors().learning_rate_factor(-1.0)).validate(),
+            ),
             "adam: group 1: rate is -1.0; it must be a finite number of at least 0",
         ),
         (

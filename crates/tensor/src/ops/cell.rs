@@ -38,7 +38,7 @@ impl Cell {
         match (self, states) {
             (Cell::SimpleRnn, [_]) => Ok(vec![activation(&x.try_add(p)?)?]),
             (Cell::Lstm, [_, c]) => {
-                let gates = x.try_add(p)?.split_equal(4, -1)?;
+                let gates = split_gates(&x.try_add(p)?, 4)?;
                 let gate = |k: usize| recurrent_activation(&gates[k]);
                 let candidate = activation(&gates[2])?;
                 let c = gate(1)?.try_mul(c)?.try_add(gate(0)?.try_mul(candidate)?)?;
@@ -46,13 +46,22 @@ impl Cell {
                 Ok(vec![h, c])
             }
             (Cell::Gru, [h]) => {
-                let (x, p) = (x.split_equal(3, -1)?, p.split_equal(3, -1)?);
+                let (x, p) = (split_gates(x, 3)?, split_gates(p, 3)?);
                 let gate = |k: usize| recurrent_activation(&x[k].try_add(&p[k])?);
                 let candidate = activation(&x[2].try_add(gate(1)?.try_mul(&p[2])?)?)?;
                 Ok(vec![candidate.lerp(h, &gate(0)?)?])
             }
             _ => Err(Error::argument("step", format!("a {self:?} has {} states, not {}", self.states(), states.len()))),
         }
+    }
+}
+
+/// The gates, which are side by side along the last axis.
+#[track_caller]
+fn split_gates(x: &Tensor, count: usize) -> Result<Vec<Tensor>> {
+    match x.shape().last() {
+        Some(&width) if width > 0 && width.is_multiple_of(count) => x.chunk(count, -1),
+        _ => Err(Error::shape("step", x.shape(), format!("the last axis must hold {count} gates of equal size"))),
     }
 }
 

@@ -69,24 +69,9 @@ impl Tensor {
         apply_all(Split { axis, sizes: sizes.to_vec() }, &[self]).map(|pieces| pieces.into_vec())
     }
 
-    /// `count` pieces of equal size along an axis, as NumPy's and TensorFlow's `split`; views.
-    ///
-    /// # Errors
-    /// Returns an error if the axis is out of range, or its size is no multiple of `count`.
-    #[track_caller]
-    pub fn split_equal(&self, count: usize, axis: impl Integer) -> Result<Vec<Tensor>> {
-        let axis = normalize_axis(axis, self.rank(), "split_equal")?;
-        let size = self.shape()[axis];
-        if count == 0 || count > size.max(1) || !size.is_multiple_of(count) {
-            let message = format!("axis {axis} cannot be split into {count} equal pieces");
-            return Err(Error::shape("split_equal", self.shape(), message));
-        }
-        check_count(count, self, "split_equal")?;
-        self.split(vec![size / count; count], axis)
-    }
-
-    /// At most `count` pieces along an axis, all of the size `⌈n / count⌉` but the last, which may be
-    /// smaller, as PyTorch's `chunk`; views. An empty axis gives one empty piece.
+    /// At most `count` pieces along an axis, as PyTorch's `chunk`; views. All have the size `⌈n / count⌉`, except that the
+    /// last one may be smaller. An empty axis gives one empty piece. For pieces of equal size, check that `count` divides
+    /// the axis, or use [`split`](Tensor::split).
     ///
     /// # Errors
     /// Returns an error if the axis is out of range or `count` is 0.

@@ -1,34 +1,33 @@
-//! What an optimizer keeps from step to step.
+//! The state of an optimizer.
 
 use std::collections::HashMap;
 
 use autograd::{Variable, WeakVariable};
 use tensor::{Error, Result, Shape, Tensor};
 
-/// One state that an optimizer keeps for each parameter, of the parameter's type: a velocity, a
-/// running mean.
+/// A state that an optimizer keeps for each variable, in the variable's type, such as a velocity or a running mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
-    /// Its name, by which checkpoints know it.
+    /// The name in checkpoints.
     pub name: &'static str,
-    /// The value of all its elements before the first step.
+    /// The value of all elements before the first step.
     pub initial: f64,
-    /// Its shape, if that is not the parameter's.
+    /// The shape; `None` for the variable's.
     pub shape: Option<Shape>,
 }
 
 impl Slot {
-    /// A state of the parameter's shape.
+    /// A state of the variable's shape.
     pub const fn new(name: &'static str, initial: f64) -> Slot {
         Slot { name, initial, shape: None }
     }
 
-    /// A state of the parameter's shape that starts at zero.
+    /// A state of the variable's shape that starts at zero.
     pub const fn zeros(name: &'static str) -> Slot {
         Slot::new(name, 0.0)
     }
 
-    /// The same with a shape of its own.
+    /// Sets another shape than the variable's.
     #[must_use]
     pub fn shaped(self, shape: impl Into<Shape>) -> Slot {
         Slot { shape: Some(shape.into()), ..self }
@@ -40,64 +39,64 @@ impl Slot {
     }
 }
 
-/// The states that an optimizer has of every variable it has stepped, and how many steps it took.
+/// The states of all variables that an optimizer has stepped, and the number of steps.
 ///
-/// States are made at a variable's first step and go when the variable is gone.
+/// States are created at a variable's first step and dropped after the variable.
 #[derive(Clone, Default)]
-pub struct Memory {
-    /// The steps taken, each of any number of variables.
+pub struct StateStore {
+    /// The number of steps, each over any number of variables.
     pub(crate) steps: u64,
-    /// How often [`begin`](Memory::begin) ran; what notices a variable given twice.
+    /// The number of calls of [`begin`](StateStore::begin), to detect a variable that is given twice.
     round: u64,
-    entries: HashMap<u32, Entry>,
+    entries: HashMap<u32, VariableEntry>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Entry {
+pub(crate) struct VariableEntry {
     variable: WeakVariable,
     round: u64,
-    /// How often this variable was stepped.
+    /// The number of steps of this variable.
     pub(crate) steps: u64,
     slots: Vec<Slot>,
-    /// One of each slot.
+    /// One for each slot.
     pub(crate) states: Vec<Tensor>,
 }
 
-impl Memory {
-    /// Starts a step of several variables.
+impl StateStore {
+    /// Begins a step of several variables.
     pub(crate) fn begin(&mut self) {
         self.round += 1;
     }
 
-    /// Makes the states of a variable ready for its step, each of the variable's type.
+    /// Prepares the states of a variable for its step, in the variable's type.
     ///
     /// # Errors
-    /// If the variable was given before in this round: its step would be taken twice.
+    /// Returns an error if the variable was already given in this step.
     pub(crate) fn prepare(&mut self, variable: &Variable, slots: Vec<Slot>) -> Result<()> {
         let round = self.round;
         if !self.entries.contains_key(&variable.id()) {
-            // The only time that states pile up, so the time to let go of those nobody needs.
+            // States only accumulate here, so this is where those of dropped variables are removed.
             self.entries.retain(|_, entry| entry.variable.upgrade().is_some());
         }
-        let entry = self.entries.entry(variable.id()).or_insert_with(|| Entry::new(variable));
+        let entry = self.entries.entry(variable.id()).or_insert_with(|| VariableEntry::new(variable));
         if entry.round == round {
             return Err(Error::argument("apply", "the variable is given twice; it takes one gradient, the sum"));
         }
         entry.round = round;
-        // True in a first step, and after a builder method has changed what the optimizer keeps.
+        // They differ in the first step, and after a builder method has changed the optimizer's slots.
         if entry.slots != slots {
             entry.refill(variable, slots);
         }
         let dtype = variable.dtype();
         for state in entry.states.iter_mut().filter(|state| state.dtype() != dtype) {
-            // The variable was cast since.
+            // The variable was cast after its last step.
             *state = state.cast(dtype);
         }
         Ok(())
     }
 
-    /// What [`prepare`](Memory::prepare) made ready.
-    pub(crate) fn prepared(&mut self, variable: &Variable) -> Option<&mut Entry> {
+    /// The states that [`prepare`](StateStore::prepare) has prepared.
+    pub(crate) fn prepared(&mut self, variable: &Variable) -> Option<&mut VariableEntry> {
         self.entries.get_mut(&variable.id())
     }
 
@@ -111,7 +110,7 @@ impl Memory {
         self.entries.is_empty()
     }
 
-    /// The variables with states that anybody still holds, in the order in which they were made.
+    /// The variables with states that still exist, in the order of their creation.
     pub fn variables(&self) -> Vec<Variable> {
         let mut variables: Vec<Variable> = self.entries.values().filter_map(|entry| entry.variable.upgrade()).collect();
         variables.sort_by_key(Variable::id);
@@ -125,7 +124,7 @@ impl Memory {
         Some(VariableState { steps: entry.steps, states })
     }
 
-    /// Forgets all states and steps, and takes over those given.
+    /// Replaces all states and steps by the given ones.
     pub(crate) fn replace(
         &mut self,
         steps: u64,
@@ -135,18 +134,18 @@ impl Memory {
         self.entries = entries
             .into_iter()
             .map(|(variable, steps, slots, states)| {
-                (variable.id(), Entry { steps, slots, states, ..Entry::new(&variable) })
+                (variable.id(), VariableEntry { steps, slots, states, ..VariableEntry::new(&variable) })
             })
             .collect();
     }
 }
 
-impl Entry {
-    fn new(variable: &Variable) -> Entry {
-        Entry { variable: variable.downgrade(), round: 0, steps: 0, slots: Vec::new(), states: Vec::new() }
+impl VariableEntry {
+    fn new(variable: &Variable) -> VariableEntry {
+        VariableEntry { variable: variable.downgrade(), round: 0, steps: 0, slots: Vec::new(), states: Vec::new() }
     }
 
-    /// Keeps the states whose slots are still asked for, and makes the others.
+    /// Keeps the states whose slots remain, and creates the others.
     fn refill(&mut self, variable: &Variable, slots: Vec<Slot>) {
         let dtype = variable.dtype();
         let state =
@@ -160,23 +159,23 @@ impl Entry {
     }
 }
 
-/// All that an optimizer needs to go on where it stopped, with the same numbers, besides its
-/// hyperparameters.
+/// A snapshot of an optimizer, without its hyperparameters. An optimizer that is restored from it continues with the same
+/// bits.
 #[derive(Clone, Debug)]
 pub struct OptimizerState {
     /// The learning rate; `None` if a schedule gives it.
     pub learning_rate: Option<f64>,
-    /// How many steps were taken: where the schedule is.
+    /// The number of steps, which is the position in the schedule.
     pub steps: u64,
-    /// For each variable, in the order asked for; `None` for one that was never stepped.
+    /// The state of each variable, in the given order; `None` for a variable that was never stepped.
     pub variables: Vec<Option<VariableState>>,
 }
 
-/// What an optimizer keeps for one variable.
+/// The state of one variable.
 #[derive(Clone, Debug)]
 pub struct VariableState {
-    /// How often it was stepped.
+    /// The number of its steps.
     pub steps: u64,
-    /// Its states by name.
+    /// The values of its slots, by name.
     pub states: Vec<(String, Tensor)>,
 }
