@@ -37,10 +37,10 @@ fn assert_close(found: &[(String, Tensor)], expected: &[(String, Tensor)]) {
     }
 }
 
-/// The notes, without those that are made of the exact bits or are not of this run.
+/// The notes, without those that were added later.
 fn notes(checkpoint: &Checkpoint) -> BTreeMap<String, String> {
     let mut notes = checkpoint.notes().clone();
-    notes.remove("checksum");
+    notes.remove("optional_callbacks");
     notes
 }
 
