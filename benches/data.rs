@@ -56,7 +56,7 @@ fn main() -> Result<()> {
                     }
                 }
                 _ => {
-                    let samples: &dyn Samples = if kind == 3 { &train } else { &prefetched };
+                    let samples: &dyn DataSource = if kind == 3 { &train } else { &prefetched };
                     for batch in Batches::new(samples, BATCH).epoch(round)? {
                         let batch = batch?;
                         step(&batch)?;
@@ -75,10 +75,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Goes through a pass; the number of its samples.
-fn draw(samples: &dyn Samples, pass: u64) -> Result<usize> {
+/// Goes through an epoch; the number of its samples.
+fn draw(samples: &dyn DataSource, epoch: u64) -> Result<usize> {
     let mut count = 0;
-    for batch in Batches::new(samples, BATCH).epoch(pass)? {
+    for batch in Batches::new(samples, BATCH).epoch(epoch)? {
         count += black_box(batch?).len();
     }
     Ok(count)

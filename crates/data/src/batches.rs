@@ -1,15 +1,15 @@
-//! Passes over samples, a batch at a time.
+//! Epochs over samples, a batch at a time.
 
 use std::fmt;
 
 use crate::batch::Batch;
+use crate::data_source::{DataSource, EpochIter};
 use crate::error::{DataError, Result};
-use crate::samples::{Pass, Samples};
 
 /// Batches of samples: for loops written by hand, and what the loop of `train` is made of.
 ///
 /// ```
-/// use data::{ArrayDataset, Dataset, Samples};
+/// use data::{ArrayDataset, Dataset, DataSource};
 /// use tensor::{Tensor, tensor};
 ///
 /// let images = Tensor::zeros([5, 28, 28]);
@@ -25,86 +25,86 @@ use crate::samples::{Pass, Samples};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Batches<'a> {
-    samples: &'a dyn Samples,
+    samples: &'a dyn DataSource,
     size: usize,
     drop_remainder: bool,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of this size. The last one of a pass is smaller where the size does not divide the number of samples.
-    pub fn new(samples: &'a dyn Samples, size: usize) -> Batches<'a> {
+    /// Batches of this size. The last one of a epoch is smaller where the size does not divide the number of samples.
+    pub fn new(samples: &'a dyn DataSource, size: usize) -> Batches<'a> {
         Batches { samples, size, drop_remainder: false }
     }
 
-    /// Leaves out the last batch of a pass if it is smaller than the others.
+    /// Leaves out the last batch of a epoch if it is smaller than the others.
     #[must_use]
     pub fn drop_remainder(self) -> Batches<'a> {
         Batches { drop_remainder: true, ..self }
     }
 
-    /// The number of batches of a pass, if that of the samples is known before.
+    /// The number of batches of a epoch, if that of the samples is known before.
     pub fn count(&self) -> Option<usize> {
-        let samples = self.samples.known_len()?;
+        let samples = self.samples.len_hint()?;
         if self.drop_remainder { samples.checked_div(self.size) } else { Some(samples.div_ceil(self.size.max(1))) }
     }
 
-    /// The pass of this number, from its beginning.
+    /// The epoch of this number, from its beginning.
     ///
     /// # Errors
-    /// If the size is 0, and what [`Samples::pass`] reports.
-    pub fn epoch(&self, number: u64) -> Result<Epoch<'a>> {
+    /// If the size is 0, and what [`DataSource::epoch`] reports.
+    pub fn epoch(&self, number: u64) -> Result<BatchIter<'a>> {
         self.epoch_from(number, 0)
     }
 
-    /// The pass of this number after so many samples: what [`epoch`](Batches::epoch) gives after they were drawn.
+    /// The epoch of this number after so many samples: what [`epoch`](Batches::epoch) gives after they were drawn.
     ///
     /// # Errors
     /// As [`epoch`](Batches::epoch); if there are fewer samples the rest is empty.
-    pub fn epoch_from(&self, number: u64, drawn: usize) -> Result<Epoch<'a>> {
+    pub fn epoch_from(&self, number: u64, drawn: usize) -> Result<BatchIter<'a>> {
         if self.size == 0 {
             return Err(DataError::dataset("the batch size is 0; a batch takes one sample at least".into()));
         }
-        let mut pass = self.samples.pass(number)?;
-        pass.skip(drawn)?;
-        Ok(Epoch { pass, size: self.size, drop_remainder: self.drop_remainder, drawn, ended: false })
+        let mut epoch = self.samples.epoch(number)?;
+        epoch.skip(drawn)?;
+        Ok(BatchIter { epoch, size: self.size, drop_remainder: self.drop_remainder, drawn, ended: false })
     }
 }
 
 impl fmt::Debug for Batches<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batches")
-            .field("samples", &self.samples.known_len())
+            .field("samples", &self.samples.len_hint())
             .field("size", &self.size)
             .field("drop_remainder", &self.drop_remainder)
             .finish()
     }
 }
 
-/// One pass, as an iterator over batches. It ends after an error.
-pub struct Epoch<'a> {
-    pass: Box<dyn Pass + 'a>,
+/// One epoch, as an iterator over batches. It ends after an error.
+pub struct BatchIter<'a> {
+    epoch: Box<dyn EpochIter + 'a>,
     size: usize,
     drop_remainder: bool,
     drawn: usize,
     ended: bool,
 }
 
-impl Epoch<'_> {
-    /// How many samples of the pass were drawn so far: with the number of the pass the whole position, for
+impl BatchIter<'_> {
+    /// How many samples of the epoch were drawn so far: with the number of the epoch the whole position, for
     /// [`Batches::epoch_from`].
     pub fn drawn(&self) -> usize {
         self.drawn
     }
 }
 
-impl Iterator for Epoch<'_> {
+impl Iterator for BatchIter<'_> {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
-        let batch = self.pass.next(self.size).transpose()?;
+        let batch = self.epoch.next(self.size).transpose()?;
         self.ended = match &batch {
             Ok(batch) => batch.len() < self.size,
             Err(_) => true,
@@ -119,9 +119,9 @@ impl Iterator for Epoch<'_> {
     }
 }
 
-impl fmt::Debug for Epoch<'_> {
+impl fmt::Debug for BatchIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Epoch").field("size", &self.size).field("drawn", &self.drawn).finish_non_exhaustive()
+        f.debug_struct("BatchIter").field("size", &self.size).field("drawn", &self.drawn).finish_non_exhaustive()
     }
 }
 

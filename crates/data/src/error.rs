@@ -1,6 +1,7 @@
 //! What can be wrong with data.
 
 use std::io;
+use std::ops::Range;
 
 pub use tensor::{Error, Result};
 use tensor::{Escaped, escaped};
@@ -78,6 +79,16 @@ impl DataError {
     pub(crate) fn format(file: &str, offset: u64, expected: impl Into<String>) -> Error {
         DataError::Format { file: file.into(), offset, expected: expected.into() }.into()
     }
+}
+
+/// The error for the number of a sample that a data set of `count` samples does not have.
+pub(crate) fn no_sample(sample: usize, count: usize) -> Error {
+    DataError::dataset(format!("there is no sample {sample} among {count}"))
+}
+
+/// The error for a range that exceeds a data set of `count` samples.
+pub(crate) fn no_range(range: Range<usize>, count: usize) -> Error {
+    DataError::dataset(format!("there are no samples {range:?} among {count}"))
 }
 
 impl From<DataError> for Error {

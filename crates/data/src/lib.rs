@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`Samples`], [`Pass`], [`Batch`] | what a training loop draws from, and what it is given |
+//! | [`DataSource`], [`EpochIter`], [`Batch`] | what a training loop draws from, and what it is given |
 //! | [`Dataset`], [`Pipeline`] | random access to samples, and the verbs: map, shuffle, … |
 //! | [`Stream`] | samples read from start to end, and the verbs for these |
 //! | [`ArrayDataset`], [`Sequences`] | features and targets in memory; sequences of unequal length, padded |
@@ -11,9 +11,9 @@
 //! | [`table`], [`Table`] | named columns of numbers and categories in memory |
 //! | [`preprocessing`], [`Preprocessing`] | columns as features and targets, fitted on training data |
 //! | [`Normalization`] | mean and deviation, fitted on training data |
-//! | [`Augmentation`], [`MixUp`] | random changes, the same for the same seed, pass and sample |
+//! | [`Augmentation`], [`MixUp`] | random changes, the same for the same seed, epoch and sample |
 //! | [`Prefetch`] | a thread that makes batches ahead |
-//! | [`Batches`] | passes in batches, for loops written by hand |
+//! | [`Batches`] | epochs in batches, for loops written by hand |
 //! | [`mnist`] | the handwritten digits |
 //! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters, in the form of MNIST |
 //! | [`text`] | lines of files, characters as tokens, windows over tokens |
@@ -34,9 +34,11 @@ mod atomic;
 mod augment;
 mod batch;
 mod batches;
+mod byte_source;
 mod checksum;
 pub mod cifar;
 pub mod csv;
+mod data_source;
 mod dataset;
 #[cfg(feature = "download")]
 pub mod download;
@@ -58,9 +60,7 @@ mod prefetch;
 pub mod preprocessing;
 mod random;
 pub mod safetensors;
-mod samples;
 mod sequences;
-mod source;
 mod stored;
 mod stream;
 pub mod table;
@@ -70,10 +70,11 @@ pub use array::ArrayDataset;
 pub use atomic::{remove_abandoned, write_atomically};
 pub use augment::{Augmentation, MixUp};
 pub use batch::Batch;
-pub use batches::{Batches, Epoch};
+pub use batches::{BatchIter, Batches};
 pub use checksum::checksum;
 pub use cifar::{Cifar10, Cifar100};
 pub use csv::Csv;
+pub use data_source::{DataSource, EpochIter};
 pub use dataset::{Dataset, Pipeline, Split, Window, class_weights};
 pub use error::{DataError, Error, Result};
 #[cfg(feature = "images")]
@@ -82,7 +83,6 @@ pub use mnist::Mnist;
 pub use normalization::Normalization;
 pub use prefetch::Prefetch;
 pub use preprocessing::{Features, Preprocessing};
-pub use samples::{Pass, Samples};
 pub use sequences::Sequences;
 pub use stored::StoredType;
 pub use stream::Stream;

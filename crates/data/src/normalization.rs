@@ -3,9 +3,9 @@
 use tensor::{DType, IntoIntegers, Tensor};
 
 use crate::batch::Batch;
+use crate::data_source::{DataSource, EpochIter};
 use crate::error::{DataError, Error, Result};
 use crate::moments::{Moments, divisor};
-use crate::samples::{Pass, Samples};
 
 /// Mean and standard deviation of features, found on training data: `(x - mean) / std`, as Keras' `Normalization`.
 ///
@@ -36,19 +36,19 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// Of each position along the last axis, over pass 0 of the samples: a column of a table, a channel of an image. Single
+    /// Of each position along the last axis, over epoch 0 of the samples: a column of a table, a channel of an image. Single
     /// numbers, `[batch]`, or `[batch, time]` with a mask, have one mean. Steps that a mask excludes do not count.
     ///
     /// # Errors
     /// If there are no samples, a feature is NaN or infinite somewhere, or whatever is wrong with the samples.
-    pub fn fit(samples: &dyn Samples) -> Result<Normalization> {
-        let mut pass = samples.pass(0)?;
-        let first = pass.next(AT_ONCE)?;
+    pub fn fit(samples: &dyn DataSource) -> Result<Normalization> {
+        let mut epoch = samples.epoch(0)?;
+        let first = epoch.next(AT_ONCE)?;
         let axes: &[isize] = match &first {
             Some(batch) if batch.features.rank() > batch.counting_axes() => &[-1],
             _ => &[],
         };
-        Normalization::fit_pass(first, &mut *pass, axes)
+        Normalization::fit_epoch(first, &mut *epoch, axes)
     }
 
     /// Of each position along these axes of the features, which are counted with that of the samples, 0, or from the
@@ -56,13 +56,13 @@ impl Normalization {
     ///
     /// # Errors
     /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the steps.
-    pub fn fit_along(samples: &dyn Samples, axes: impl IntoIntegers) -> Result<Normalization> {
-        let mut pass = samples.pass(0)?;
-        let first = pass.next(AT_ONCE)?;
-        Normalization::fit_pass(first, &mut *pass, &axes.into_integers())
+    pub fn fit_along(samples: &dyn DataSource, axes: impl IntoIntegers) -> Result<Normalization> {
+        let mut epoch = samples.epoch(0)?;
+        let first = epoch.next(AT_ONCE)?;
+        Normalization::fit_epoch(first, &mut *epoch, &axes.into_integers())
     }
 
-    fn fit_pass(mut next: Option<Batch>, pass: &mut dyn Pass, axes: &[isize]) -> Result<Normalization> {
+    fn fit_epoch(mut next: Option<Batch>, epoch: &mut dyn EpochIter, axes: &[isize]) -> Result<Normalization> {
         let mut moments: Option<Moments> = None;
         while let Some(batch) = next {
             if let Some(of_batch) = Moments::of(&batch, axes)? {
@@ -71,7 +71,7 @@ impl Normalization {
                     None => of_batch,
                 });
             }
-            next = pass.next(AT_ONCE)?;
+            next = epoch.next(AT_ONCE)?;
         }
         let Some(moments) = moments else {
             return Err(DataError::dataset("normalization: there are no samples to fit it on".into()));

@@ -20,10 +20,10 @@ use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipArchive
 use tensor::{Tensor, escaped};
 
 use crate::atomic::write_atomically;
+use crate::byte_source::ByteSource;
 use crate::error::{DataError, Error, Result, listed, shown};
 use crate::input::Input;
 use crate::npy;
-use crate::source::Source;
 use crate::stored::{StoredType, write_elements};
 
 /// How to write.
@@ -107,7 +107,7 @@ pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Opt
 /// An open `.npz` file, of which arrays are read as they are asked for.
 #[derive(Debug)]
 pub struct Npz {
-    source: Source,
+    source: ByteSource,
     entries: Vec<Entry>,
 }
 
@@ -125,7 +125,7 @@ impl Npz {
     /// If the file cannot be opened or is no zip archive, if a name stands twice, arrays overlap, or one is
     /// encrypted or packed in another way than by deflate.
     pub fn open(path: impl AsRef<Path>) -> Result<Npz> {
-        Npz::from_source(Source::open(path.as_ref())?)
+        Npz::from_source(ByteSource::open(path.as_ref())?)
     }
 
     /// As [`Npz::open`], from bytes; `name` stands for the file in messages.
@@ -133,10 +133,10 @@ impl Npz {
     /// # Errors
     /// As [`Npz::open`].
     pub fn parse(bytes: &[u8], name: &str) -> Result<Npz> {
-        Npz::from_source(Source::memory(bytes, name))
+        Npz::from_source(ByteSource::memory(bytes, name))
     }
 
-    fn from_source(source: Source) -> Result<Npz> {
+    fn from_source(source: ByteSource) -> Result<Npz> {
         let mut entries = Vec::new();
         let mut spans = Vec::new();
         let mut buffer = vec![0; rawzip::MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
@@ -218,13 +218,13 @@ impl Npz {
     }
 }
 
-fn locate(source: &Source) -> Result<ZipArchive<&Source>> {
+fn locate(source: &ByteSource) -> Result<ZipArchive<&ByteSource>> {
     let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
     let located = ZipLocator::new().locate_in_reader(source, &mut buffer, source.length());
     located.map_err(|(_, error)| broken(source, error))
 }
 
-fn broken(source: &Source, error: rawzip::Error) -> Error {
+fn broken(source: &ByteSource, error: rawzip::Error) -> Error {
     match error.into_kind() {
         rawzip::ErrorKind::IO(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
             DataError::file(source.name(), "cannot read", error)

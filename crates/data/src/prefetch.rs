@@ -8,45 +8,45 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::batch::Batch;
+use crate::data_source::{DataSource, EpochIter};
 use crate::error::{DataError, Result};
-use crate::samples::{Pass, Samples};
 
 /// More batches than this are never made ahead.
 const MOST: usize = 1024;
 
-/// Samples whose batches another thread makes ahead: see [`Samples::prefetch`].
+/// DataSource whose batches another thread makes ahead: see [`DataSource::prefetch`].
 #[derive(Debug)]
 pub struct Prefetch<S> {
     samples: Arc<S>,
     batches: usize,
 }
 
-impl<S: Samples + 'static> Prefetch<S> {
+impl<S: DataSource + 'static> Prefetch<S> {
     pub(crate) fn new(samples: S, batches: usize) -> Prefetch<S> {
         Prefetch { samples: Arc::new(samples), batches: batches.min(MOST) }
     }
 }
 
-impl<S: Samples + 'static> Samples for Prefetch<S> {
-    fn known_len(&self) -> Option<usize> {
-        self.samples.known_len()
+impl<S: DataSource + 'static> DataSource for Prefetch<S> {
+    fn len_hint(&self) -> Option<usize> {
+        self.samples.len_hint()
     }
 
-    fn pass(&self, number: u64) -> Result<Box<dyn Pass + '_>> {
+    fn epoch(&self, number: u64) -> Result<Box<dyn EpochIter + '_>> {
         if self.batches == 0 {
-            return self.samples.pass(number);
+            return self.samples.epoch(number);
         }
         // A pool of its own, so that its kernels neither wait for those of the training step nor delay them.
         let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "prefetch".into()).build();
         // Where the system gives no thread, batches are made when they are asked for.
-        let Ok(pool) = pool else { return self.samples.pass(number) };
+        let Ok(pool) = pool else { return self.samples.epoch(number) };
         let samples = Arc::clone(&self.samples);
-        Ok(Box::new(PrefetchPass { samples, ahead: self.batches, number, drawn: 0, pool, worker: None }))
+        Ok(Box::new(PrefetchEpoch { samples, ahead: self.batches, number, drawn: 0, pool, worker: None }))
     }
 }
 
-/// A pass whose thread begins to work when the size of the batches is known.
-struct PrefetchPass<S> {
+/// A epoch whose thread begins to work when the size of the batches is known.
+struct PrefetchEpoch<S> {
     samples: Arc<S>,
     ahead: usize,
     number: u64,
@@ -55,16 +55,16 @@ struct PrefetchPass<S> {
     worker: Option<Worker>,
 }
 
-/// What receives batches of one size from the thread. It ends at the end of the pass, at an error, or when nobody receives
+/// What receives batches of one size from the thread. It ends at the end of the epoch, at an error, or when nobody receives
 /// any more.
 struct Worker {
     size: usize,
     batches: Receiver<Result<Option<Batch>>>,
 }
 
-impl<S: Samples + 'static> PrefetchPass<S> {
+impl<S: DataSource + 'static> PrefetchEpoch<S> {
     /// The worker that makes batches of this size from here on. If the present one makes others, what it has made ahead is
-    /// dropped: the number of the pass and what was drawn are all there is to a position.
+    /// dropped: the number of the epoch and what was drawn are all there is to a position.
     fn worker(&mut self, size: usize) -> &Worker {
         match self.worker.take() {
             Some(worker) if worker.size == size => self.worker.insert(worker),
@@ -79,10 +79,10 @@ impl<S: Samples + 'static> PrefetchPass<S> {
     }
 }
 
-impl<S: Samples + 'static> Pass for PrefetchPass<S> {
+impl<S: DataSource + 'static> EpochIter for PrefetchEpoch<S> {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
         let received = self.worker(count).batches.recv();
-        // The thread says so when it ends; after that the pass is over.
+        // The thread says so when it ends; after that the epoch is over.
         let batch = received.unwrap_or(Ok(None))?;
         self.drawn += batch.as_ref().map_or(0, Batch::len);
         Ok(batch)
@@ -95,13 +95,13 @@ impl<S: Samples + 'static> Pass for PrefetchPass<S> {
     }
 }
 
-/// Makes batches until the pass ends, one fails, or nobody wants them; a panic becomes an error.
-fn run(samples: &dyn Samples, number: u64, drawn: usize, size: usize, out: &SyncSender<Result<Option<Batch>>>) {
+/// Makes batches until the epoch ends, one fails, or nobody wants them; a panic becomes an error.
+fn run(samples: &dyn DataSource, number: u64, drawn: usize, size: usize, out: &SyncSender<Result<Option<Batch>>>) {
     let make = || -> Result<()> {
-        let mut pass = samples.pass(number)?;
-        pass.skip(drawn)?;
+        let mut epoch = samples.epoch(number)?;
+        epoch.skip(drawn)?;
         loop {
-            let batch = pass.next(size)?;
+            let batch = epoch.next(size)?;
             let over = batch.is_none();
             if out.send(Ok(batch)).is_err() || over {
                 return Ok(());
@@ -143,16 +143,16 @@ mod tests {
     fn batches_of_changing_sizes_are_those_without() {
         let with = numbers(100).shuffle(1).prefetch(3);
         let (without, mut drawn) = (numbers(100).shuffle(1), 0);
-        let mut pass = with.pass(2).unwrap();
+        let mut epoch = with.epoch(2).unwrap();
         for size in [7, 7, 3, 3, 20, 7] {
             let expected = targets(without.range(2, drawn..drawn + size).unwrap());
-            assert_eq!(targets(pass.next(size).unwrap().unwrap()), expected);
+            assert_eq!(targets(epoch.next(size).unwrap().unwrap()), expected);
             drawn += size;
         }
-        pass.skip(40).unwrap();
-        assert_eq!(targets(pass.next(50).unwrap().unwrap()), targets(without.range(2, 87..100).unwrap()));
+        epoch.skip(40).unwrap();
+        assert_eq!(targets(epoch.next(50).unwrap().unwrap()), targets(without.range(2, 87..100).unwrap()));
         for _ in 0..3 {
-            assert!(pass.next(50).unwrap().is_none());
+            assert!(epoch.next(50).unwrap().is_none());
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
             true => Ok(std::iter::empty()),
             false => Err(DataError::dataset("closed".into())),
         });
-        let message = closed.prefetch(2).pass(0).unwrap().next(1).unwrap_err().to_string();
+        let message = closed.prefetch(2).epoch(0).unwrap().next(1).unwrap_err().to_string();
         assert_eq!(message, "closed");
     }
 
@@ -197,16 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_is_bounded_and_ends_with_the_pass() {
+    fn the_thread_is_bounded_and_ends_with_the_epoch() {
         let (taken, (alive, dead)) = (Arc::new(AtomicUsize::new(0)), channel());
         let samples = endless(Arc::clone(&taken), alive).prefetch(3);
-        let mut pass = samples.pass(0).unwrap();
+        let mut epoch = samples.epoch(0).unwrap();
         for number in 0..5 {
-            assert_eq!(targets(pass.next(1).unwrap().unwrap()), [number]);
+            assert_eq!(targets(epoch.next(1).unwrap().unwrap()), [number]);
             let ahead = taken.load(Ordering::SeqCst) as i64 - (number + 1);
             assert!(ahead <= 3, "{ahead}");
         }
-        drop(pass);
+        drop(epoch);
         drop(samples);
         // Returns when all that the thread held is gone; does not return if it runs on.
         assert!(dead.recv().is_err());

@@ -18,8 +18,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use tensor::{Shape, Tensor, escaped};
 
 use crate::atomic::write_atomically;
+use crate::byte_source::ByteSource;
 use crate::error::{DataError, Result, listed, shown};
-use crate::source::Source;
 use crate::stored::{ByteOrder, StoredType, byte_count, read_tensor, stored_as, write_elements};
 
 /// The longest header, as in the format's own library.
@@ -135,7 +135,7 @@ fn header_of(parts: &[(&String, &Tensor, StoredType)], metadata: &BTreeMap<Strin
 /// An open safetensors file, of which tensors are read as they are asked for.
 #[derive(Debug)]
 pub struct Safetensors {
-    source: Source,
+    source: ByteSource,
     metadata: BTreeMap<String, String>,
     /// In the order of their elements in the file.
     entries: Vec<Entry>,
@@ -158,7 +158,7 @@ impl Safetensors {
     /// type unknown, sizes and offsets that contradict each other, elements that overlap, belong to no
     /// tensor or are missing. The message names file, offset and what was expected.
     pub fn open(path: impl AsRef<Path>) -> Result<Safetensors> {
-        Safetensors::from_source(Source::open(path.as_ref())?)
+        Safetensors::from_source(ByteSource::open(path.as_ref())?)
     }
 
     /// As [`Safetensors::open`], from bytes; `name` stands for the file in messages.
@@ -166,10 +166,10 @@ impl Safetensors {
     /// # Errors
     /// As [`Safetensors::open`].
     pub fn parse(bytes: &[u8], name: &str) -> Result<Safetensors> {
-        Safetensors::from_source(Source::memory(bytes, name))
+        Safetensors::from_source(ByteSource::memory(bytes, name))
     }
 
-    fn from_source(source: Source) -> Result<Safetensors> {
+    fn from_source(source: ByteSource) -> Result<Safetensors> {
         let text = source.input_at(0, |input| {
             let mut length = [0; 8];
             input.exactly(&mut length, "the length of the header")?;
@@ -265,7 +265,7 @@ impl Safetensors {
 }
 
 /// The entries by the places of their elements, which must fill the file after `start` exactly.
-fn checked(tensors: Vec<(String, Field)>, start: u64, source: &Source) -> Result<Vec<Entry>> {
+fn checked(tensors: Vec<(String, Field)>, start: u64, source: &ByteSource) -> Result<Vec<Entry>> {
     let wrong = |offset: u64, message: String| Err(DataError::format(source.name(), offset, message));
     let length = source.length() - start;
     let mut fields: Vec<(String, Field)> = tensors;

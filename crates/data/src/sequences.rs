@@ -1,12 +1,12 @@
-//! Samples of unequal length.
+//! DataSource of unequal length.
 
 use std::fmt;
 
 use tensor::{DType, Shape, Tensor};
 
 use crate::batch::Batch;
-use crate::dataset::{Dataset, Pipeline, Reorder, no_sample};
-use crate::error::{DataError, Result};
+use crate::dataset::{Dataset, Pipeline, Reorder};
+use crate::error::{DataError, Result, no_sample};
 use crate::random;
 
 /// A data set of sequences in memory, each `[time, …]` with a length of its own: text, sound, measurements.
@@ -67,9 +67,9 @@ impl Sequences {
         Sequences { padding, ..self }
     }
 
-    /// Puts sequences of like length together, so that little is padded: each pass is shuffled, cut into stretches of
+    /// Puts sequences of like length together, so that little is padded: each epoch is shuffled, cut into stretches of
     /// 16 batches, each stretch sorted by length, and its batches put into a random order. The samples of a
-    /// pass stay the same, and its last batch is the smaller one.
+    /// epoch stay the same, and its last batch is the smaller one.
     ///
     /// # Errors
     /// If the batch size is 0.
@@ -77,7 +77,7 @@ impl Sequences {
         if batch_size == 0 {
             return Err(DataError::dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
         }
-        Ok(Pipeline::new(Reorder::new(self, move |sequences, pass| bucketed(sequences, batch_size, seed, pass))))
+        Ok(Pipeline::new(Reorder::new(self, move |sequences, epoch| bucketed(sequences, batch_size, seed, epoch))))
     }
 
     fn length(&self, sample: usize) -> usize {
@@ -90,7 +90,7 @@ impl Dataset for Sequences {
         self.sequences.len()
     }
 
-    fn gather(&self, _pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, _epoch: u64, samples: &[usize]) -> Result<Batch> {
         if let Some(&sample) = samples.iter().find(|&&sample| sample >= self.len()) {
             return Err(no_sample(sample, self.len()));
         }
@@ -131,9 +131,9 @@ impl fmt::Debug for Sequences {
 /// How many batches are sorted together.
 const STRETCH: usize = 16;
 
-/// The order of a pass in batches of like length: see [`Sequences::bucket`].
-fn bucketed(sequences: &Sequences, batch_size: usize, seed: u64, pass: u64) -> Result<Vec<usize>> {
-    let mut generator = random::fork(seed, "bucket", pass);
+/// The order of a epoch in batches of like length: see [`Sequences::bucket`].
+fn bucketed(sequences: &Sequences, batch_size: usize, seed: u64, epoch: u64) -> Result<Vec<usize>> {
+    let mut generator = random::fork(seed, "bucket", epoch);
     let mut order = random::permutation(&mut generator, sequences.len())?;
     for stretch in order.chunks_mut(batch_size.saturating_mul(STRETCH)) {
         stretch.sort_by_key(|&sample| sequences.length(sample));
@@ -148,7 +148,7 @@ fn bucketed(sequences: &Sequences, batch_size: usize, seed: u64, pass: u64) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Samples;
+    use crate::DataSource;
     use tensor::tensor;
 
     #[test]
@@ -171,8 +171,8 @@ mod tests {
         let sequences = lengths.iter().map(|&length| Tensor::zeros([length])).collect();
         let targets: Tensor = (0..500i64).collect();
         let set = Sequences::new(sequences, &targets).unwrap();
-        let steps = |samples: &dyn Samples, pass| {
-            let batches = crate::Batches::new(samples, 8).epoch(pass).unwrap();
+        let steps = |samples: &dyn DataSource, epoch| {
+            let batches = crate::Batches::new(samples, 8).epoch(epoch).unwrap();
             let (mut steps, mut seen, mut first) = (0, Vec::new(), None);
             for batch in batches {
                 let batch = batch.unwrap();

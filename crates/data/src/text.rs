@@ -25,7 +25,7 @@ pub const LONGEST_LINE: usize = 1 << 20;
 /// The message names file, offset and line, which is counted from 1.
 ///
 /// ```
-/// use data::{Samples, text};
+/// use data::{DataSource, text};
 /// use tensor::Tensor;
 ///
 /// let path = std::env::temp_dir().join(format!("lines-{}.txt", std::process::id()));
@@ -33,7 +33,7 @@ pub const LONGEST_LINE: usize = 1 << 20;
 /// let lengths = text::lines(&path, |line| {
 ///     Ok((Tensor::scalar(line.len() as i64), Tensor::scalar(line.starts_with('a'))))
 /// });
-/// let batch = lengths.pass(0)?.next(2)?.unwrap();
+/// let batch = lengths.epoch(0)?.next(2)?.unwrap();
 /// assert_eq!(batch.features.to_vec::<i64>()?, [5, 3]);
 /// assert_eq!(batch.targets.to_vec::<bool>()?, [true, false]);
 /// # std::fs::remove_file(&path).unwrap();
@@ -44,8 +44,8 @@ pub fn lines(
     sample: impl Fn(&str) -> Result<(Tensor, Tensor)> + Clone + Send + Sync + 'static,
 ) -> Stream {
     let path = path.as_ref().to_path_buf();
-    Stream::of_samples(move |_pass| {
-        let mut lines = Lines::open(&path)?;
+    Stream::of_samples(move |_epoch| {
+        let mut lines = LineReader::open(&path)?;
         let sample = sample.clone();
         let mut failed = false;
         Ok(iter::from_fn(move || {
@@ -60,7 +60,7 @@ pub fn lines(
 }
 
 /// A file being read line by line.
-struct Lines {
+struct LineReader {
     name: String,
     reader: BufReader<File>,
     /// The place of the next line, and how many were before it.
@@ -68,10 +68,10 @@ struct Lines {
     number: u64,
 }
 
-impl Lines {
-    fn open(path: &Path) -> Result<Lines> {
+impl LineReader {
+    fn open(path: &Path) -> Result<LineReader> {
         let name = path.display().to_string();
-        Ok(Lines { name, reader: BufReader::with_capacity(1 << 16, open(path)?), offset: 0, number: 0 })
+        Ok(LineReader { name, reader: BufReader::with_capacity(1 << 16, open(path)?), offset: 0, number: 0 })
     }
 
     fn next(&mut self) -> Result<Option<String>> {
@@ -196,14 +196,14 @@ pub fn next_tokens(tokens: &[i64], window: Window) -> Result<Pipeline> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samples::Samples;
+    use crate::data_source::DataSource;
 
     fn lengths(content: &[u8], test: &str) -> (Result<Vec<i64>>, String) {
         let path = std::env::temp_dir().join(format!("text-{test}-{}", std::process::id()));
         std::fs::write(&path, content).unwrap();
         let length = |line: &str| Ok((Tensor::scalar(line.len() as i64), Tensor::scalar(0)));
         let stream = lines(&path, length);
-        let all = || Ok(stream.pass(0)?.next(100)?.map_or(vec![], |batch| batch.features.to_vec().unwrap()));
+        let all = || Ok(stream.epoch(0)?.next(100)?.map_or(vec![], |batch| batch.features.to_vec().unwrap()));
         let found = all();
         std::fs::remove_file(&path).unwrap();
         (found, path.display().to_string())
@@ -225,7 +225,7 @@ mod tests {
         let (found, name) = lengths(&[b"a\n".to_vec(), vec![b'x'; LONGEST_LINE + 1]].concat(), "long");
         let message = format!("{name}: at byte 2: line 2 is longer than 1048576 bytes");
         assert_eq!(found.unwrap_err().to_string(), message);
-        let missing = lines("/no/such/file", |_| unreachable!()).pass(0).err().unwrap().to_string();
+        let missing = lines("/no/such/file", |_| unreachable!()).epoch(0).err().unwrap().to_string();
         assert!(missing.starts_with("/no/such/file: cannot open: "), "{missing}");
     }
 

@@ -1,9 +1,9 @@
-//! Random pipelines of all verbs: a pass gone on with from any position, by prefetching or in other batches, gives the
+//! Random pipelines of all verbs: a epoch gone on with from any position, by prefetching or in other batches, gives the
 //! same samples as one never stopped.
 
 use std::process::Command;
 
-use data::{ArrayDataset, Batch, Dataset, Pipeline, Samples, Split, Stream, Window, class_weights};
+use data::{ArrayDataset, Batch, DataSource, Dataset, Pipeline, Split, Stream, Window, class_weights};
 use proptest::prelude::*;
 use tensor::Tensor;
 
@@ -92,10 +92,10 @@ fn dataset(count: usize, verbs: &[Verb]) -> Pipeline {
     pipeline
 }
 
-/// The samples of the source, in chunks, in another order in each pass if shuffled.
+/// The samples of the source, in chunks, in another order in each epoch if shuffled.
 fn chunks(count: usize, chunk: usize, shuffled: bool) -> Stream {
-    Stream::of_batches(move |pass| {
-        let all = if shuffled { source(count).shuffle(pass) } else { Pipeline::new(source(count)) };
+    Stream::of_batches(move |epoch| {
+        let all = if shuffled { source(count).shuffle(epoch) } else { Pipeline::new(source(count)) };
         Ok((0..count).step_by(chunk).map(move |start| all.range(0, start..count.min(start + chunk))))
     })
 }
@@ -134,22 +134,22 @@ fn bits(batch: Batch) -> (Vec<usize>, Vec<u32>, Vec<i64>, Option<Vec<u32>>) {
     (batch.features.shape().to_vec(), floats(&batch.features), batch.targets.to_vec().unwrap(), weights)
 }
 
-/// Stops at every batch of passes 0 and 1 and goes on from there, with and without a thread ahead, and draws the
+/// Stops at every batch of epochs 0 and 1 and goes on from there, with and without a thread ahead, and draws the
 /// same samples in batches of another size.
-fn check(samples: impl Samples + Clone + 'static, size: usize, ahead: usize) {
+fn check(samples: impl DataSource + Clone + 'static, size: usize, ahead: usize) {
     let prefetched = samples.clone().prefetch(ahead);
-    for pass in 0..2 {
-        let whole: Vec<_> = samples.batch(size).epoch(pass).unwrap().map(|batch| bits(batch.unwrap())).collect();
+    for epoch in 0..2 {
+        let whole: Vec<_> = samples.batch(size).epoch(epoch).unwrap().map(|batch| bits(batch.unwrap())).collect();
         let total: usize = whole.iter().map(|batch| batch.0[0]).sum();
-        assert!(samples.known_len().is_none_or(|len| len == total), "{:?} {total}", samples.known_len());
+        assert!(samples.len_hint().is_none_or(|len| len == total), "{:?} {total}", samples.len_hint());
         for k in 0..=whole.len() {
-            for samples in [&samples as &dyn Samples, &prefetched] {
-                let rest = data::Batches::new(samples, size).epoch_from(pass, k * size).unwrap();
+            for samples in [&samples as &dyn DataSource, &prefetched] {
+                let rest = data::Batches::new(samples, size).epoch_from(epoch, k * size).unwrap();
                 let rest: Vec<_> = rest.map(|batch| bits(batch.unwrap())).collect();
-                assert!(rest == whole[k.min(whole.len())..], "pass {pass}, batch {k}");
+                assert!(rest == whole[k.min(whole.len())..], "epoch {epoch}, batch {k}");
             }
         }
-        let singles = samples.batch(1).epoch(pass).unwrap().map(|batch| bits(batch.unwrap()).1).collect::<Vec<_>>();
+        let singles = samples.batch(1).epoch(epoch).unwrap().map(|batch| bits(batch.unwrap()).1).collect::<Vec<_>>();
         assert_eq!(singles.concat(), whole.iter().flat_map(|batch| batch.1.clone()).collect::<Vec<_>>());
     }
 }
@@ -180,7 +180,7 @@ proptest! {
     ) {
         let ordered = |verb: &Verb| !matches!(verb, Verb::Shuffle(_) | Verb::Zip(_) | Verb::Split(..));
         let verbs: Vec<Verb> = verbs.into_iter().filter(ordered).collect();
-        let all = |samples: &dyn Samples| {
+        let all = |samples: &dyn DataSource| {
             data::Batches::new(samples, size).epoch(0).unwrap().map(|batch| bits(batch.unwrap())).collect::<Vec<_>>()
         };
         prop_assert_eq!(all(&stream(chunks(count, chunk, false), &verbs)), all(&dataset(count, &verbs)));

@@ -30,8 +30,8 @@ pub mod prelude {
     pub use data::csv::ColumnType;
     pub use data::preprocessing::{Categorical, Missing, Numeric};
     pub use data::{
-        ArrayDataset, Augmentation, Batch, Batches, Csv, Dataset, Features, MixUp, Mnist, Normalization, Pass,
-        Pipeline, Preprocessing, Samples, Sequences, Split, Stream, Table, Window, class_weights, mnist,
+        ArrayDataset, Augmentation, Batch, Batches, Csv, DataSource, Dataset, EpochIter, Features, MixUp, Mnist,
+        Normalization, Pipeline, Preprocessing, Sequences, Split, Stream, Table, Window, class_weights, mnist,
     };
     pub use nn::layers::*;
     pub use nn::losses::*;
@@ -55,7 +55,7 @@ pub mod prelude {
     pub use train::{
         Accuracy, BatchEnd, Callback, Checkpoint, Checkpoints, CsvLog, EarlyStopping, EpochSchedule, Fit, History,
         JsonLines, Mean, Metric, Monitor, OnBatchEnd, OnEpochEnd, Plateau, Plot, SavePlot, Score, TensorBoard, Trainer,
-        Training, Verbose, interrupted, load_weights, save_weights,
+        Training, TrainingState, Verbose, interrupted, load_weights, save_weights,
     };
 }
 

@@ -77,7 +77,7 @@ impl Callback for Diary {
         "diary"
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
         let text = format!("{} {values:?}", training.epoch());
         fs::write(&self.0, text).map_err(Error::other)
     }

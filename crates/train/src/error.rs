@@ -1,16 +1,12 @@
-//! What can go wrong while training.
+//! Errors of training.
 
-use data::Batch;
-use nn::{Layer, Mode, first_non_finite};
-use tensor::{DType, Tensor};
-
-use crate::fit::BatchEnd;
 use std::path::{Path, PathBuf};
 
 pub use tensor::{Error, Result};
+use tensor::{Escaped, escaped};
 
-/// What is wrong with a training. Functions return it as the [other](tensor::Error::other) error in an [`Error`], which
-/// [`downcast_ref`](tensor::Error::downcast_ref) takes out again:
+/// An error of a training. Functions return it as the [other](tensor::Error::other) error in an [`Error`];
+/// [`downcast_ref`](tensor::Error::downcast_ref) gives it back:
 ///
 /// ```
 /// use train::{Result, TrainError};
@@ -21,12 +17,15 @@ pub use tensor::{Error, Result};
 /// }
 /// # assert!(!diverged(&Ok(())));
 /// ```
+///
+/// It prints as one line of bounded length. Names, paths and text from files are [`escaped`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The loss is NaN or infinite. No step was taken with the batch: weights and optimizer are as before it.
+    /// The loss is NaN or infinite. The optimizer made no step with this batch, so weights and optimizer are unchanged.
     #[error(
-        "the loss became {loss} in epoch {epoch}, batch {batch}, with the learning rate {learning_rate:?}; {origin}"
+        "the loss became {loss} in epoch {epoch}, batch {batch}, with the learning rate {learning_rate:?}; {}",
+        line(.origin)
     )]
     Loss {
         /// NaN or an infinity.
@@ -35,52 +34,44 @@ pub enum TrainError {
         epoch: usize,
         /// The batch of that epoch, from 0.
         batch: usize,
-        /// The learning rate in force.
+        /// The current learning rate.
         learning_rate: f64,
-        /// What has the first such elements: the data, a weight, a layer or the loss itself.
+        /// Where the first NaN or infinite element is: in the data, a weight, the output of a layer, or the loss.
         origin: String,
     },
-    /// A checkpoint that cannot be written, read or used.
-    #[error("{file}: {message}")]
+    /// A checkpoint cannot be written, read or used.
+    #[error("{}: {}", line(.file), line(.message))]
     Checkpoint {
         /// The file or its folder.
         file: String,
         /// What is wrong with it.
         message: String,
     },
-    /// A file that cannot be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    /// A file cannot be read or written.
+    #[error("{}: {}", line(&.path.to_string_lossy()), line(&.source.to_string()))]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system, or whoever reads it, says.
+        /// The error of the operating system or of the reader.
         source: std::io::Error,
     },
-    /// A trainer that cannot do what it is asked to.
-    #[error("{0}")]
+    /// An option, a model or a value that a training cannot use.
+    #[error("{}", line(.0))]
     Trainer(String),
 }
 
-impl TrainError {
-    /// A [`TrainError::Loss`]; looks for where it comes from.
-    pub(crate) fn loss(end: &BatchEnd, learning_rate: f64, model: &dyn Layer, batch: &Batch) -> Error {
-        let origin = if !batch.targets.all_finite() {
-            "the targets have NaN or infinite elements".into()
-        } else if let Some(weights) = batch.weights.as_ref().filter(|weights| !weights.all_finite()) {
-            not_finite_weight(weights)
-        } else {
-            first_non_finite(model, &batch.features, batch.mask.as_ref(), Mode::Training)
-                .unwrap_or_else(|| "the predictions are finite".into())
-        };
-        TrainError::Loss { loss: end.loss, epoch: end.epoch, batch: end.batch, learning_rate, origin }.into()
-    }
+/// A message on one line. Texts that it quotes are usually shortened already; this bounds lists of them.
+fn line(message: &str) -> Escaped<'_> {
+    escaped(message).at_most(4000)
+}
 
-    /// What is wrong with a checkpoint, or with the folder of checkpoints.
+impl TrainError {
+    /// A [`TrainError::Checkpoint`] about a file or a folder.
     pub(crate) fn checkpoint(file: &Path, message: impl Into<String>) -> Error {
         TrainError::Checkpoint { file: file.display().to_string(), message: message.into() }.into()
     }
 
-    /// What went wrong with this file.
+    /// A [`TrainError::File`].
     pub(crate) fn file(path: &Path, source: std::io::Error) -> Error {
         TrainError::File { path: path.to_owned(), source }.into()
     }
@@ -94,17 +85,5 @@ impl TrainError {
 impl From<TrainError> for Error {
     fn from(error: TrainError) -> Error {
         Error::other(error)
-    }
-}
-
-/// The first weight of a sample that is NaN or infinite.
-fn not_finite_weight(weights: &Tensor) -> String {
-    let values = weights.cast(DType::F64).to_vec::<f64>().unwrap_or_default();
-    match values.iter().position(|weight| !weight.is_finite()) {
-        Some(flat) => {
-            let sample = weights.shape().unravel_index(flat).first().copied().unwrap_or(0);
-            format!("the weight of sample {sample} of the batch is {}", values[flat])
-        }
-        None => "the sample weights have NaN or infinite elements".into(),
     }
 }

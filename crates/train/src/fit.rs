@@ -1,20 +1,21 @@
-//! How to fit.
+//! Options of a training.
 
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use data::Samples;
+use data::DataSource;
 use nn::Visitable;
 use optim::{Optimizer, WeightAverage};
 
+use crate::batch_end::BatchEnd;
 use crate::callbacks::{Callback, OnBatchEnd};
 use crate::checkpoints::Checkpoints;
-use crate::kept::Kept;
 use crate::progress::Verbose;
+use crate::tracked::Tracked;
 
-/// What [`Trainer::fit`](crate::Trainer::fit), or a [`Training`](crate::Training) with a loop of its own, is to do.
+/// The options of [`Trainer::fit`](crate::Trainer::fit), and of a [`Training`](crate::Training) in a hand-written loop.
 ///
 /// ```
 /// use train::{EarlyStopping, Fit};
@@ -34,18 +35,18 @@ pub struct Fit<'a> {
     pub(crate) batch_size: usize,
     pub(crate) steps_per_epoch: Option<usize>,
     pub(crate) accumulate: usize,
-    pub(crate) validation: Option<&'a dyn Samples>,
+    pub(crate) validation: Option<&'a dyn DataSource>,
     pub(crate) verbose: Verbose,
     pub(crate) callbacks: Vec<Box<dyn Callback + 'a>>,
-    pub(crate) kept: Kept<'a>,
+    pub(crate) tracked: Tracked<'a>,
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) resume: Option<PathBuf>,
     pub(crate) stop: Option<Box<dyn Deref<Target = AtomicBool> + 'a>>,
 }
 
 impl<'a> Fit<'a> {
-    /// This many passes over the data, of the numbers from 0 on, in batches of 32. The order is that of the data:
-    /// `data.shuffle(seed)` has another one in each pass.
+    /// Trains for this many epochs, in batches of 32. Samples come in the order of the data source;
+    /// `data.shuffle(seed)` changes the order in each epoch.
     pub fn epochs(epochs: usize) -> Fit<'a> {
         Fit {
             epochs,
@@ -56,51 +57,52 @@ impl<'a> Fit<'a> {
             validation: None,
             verbose: Verbose::Auto,
             callbacks: Vec::new(),
-            kept: Kept::default(),
+            tracked: Tracked::default(),
             checkpoints: None,
             resume: None,
             stop: None,
         }
     }
 
-    /// Begins with a later epoch, the number of epochs being counted from 0 all the same, as in Keras. A training
-    /// that goes on exactly where another one stopped is [resumed](Fit::resume).
+    /// Starts with this epoch instead of 0. The number of epochs is still counted from 0, as in Keras. To continue
+    /// exactly where another training stopped, [resume](Fit::resume) it instead.
     #[must_use]
     pub fn initial_epoch(self, initial_epoch: usize) -> Fit<'a> {
         Fit { initial_epoch, ..self }
     }
 
-    /// Sets how many samples a batch has; 32 by default, as in Keras. The last batch of an epoch
-    /// is smaller where this does not divide the number of samples.
+    /// Sets the number of samples of a batch; 32 by default, as in Keras. The last batch of an epoch is smaller if the
+    /// batch size does not divide the number of samples.
     #[must_use]
     pub fn batch_size(self, batch_size: usize) -> Fit<'a> {
         Fit { batch_size, ..self }
     }
 
-    /// Ends each epoch after so many batches, if its pass has as many: for data without end, or to be validated more
-    /// often. The next epoch begins the next pass, so that data in a fixed order beyond these batches is never seen:
-    /// shuffle it.
+    /// Ends each epoch after at most this many batches, for endless data or to validate more often. The next epoch
+    /// starts over with the data, so shuffle it: in a fixed order, the samples after these batches are never used.
     #[must_use]
     pub fn steps_per_epoch(self, steps_per_epoch: usize) -> Fit<'a> {
         Fit { steps_per_epoch: Some(steps_per_epoch), ..self }
     }
 
-    /// Lets the optimizer step once in so many batches, with the mean of their gradients, and at the end of an epoch
-    /// with that of what is left: as batches so many times as large would, in the memory of one, if all are of one size
-    /// and their samples do not meet, as in batch normalization.
+    /// Makes one step of the optimizer for this many batches, with the mean of their gradients; the last step of an epoch
+    /// may have fewer. This is equivalent to larger batches, in the memory of one, if all batches have the same size and
+    /// samples do not interact, as they do in batch normalization.
+    ///
+    /// The trainable weights must stay the same from one step to the next.
     #[must_use]
     pub fn accumulate(self, batches: usize) -> Fit<'a> {
         Fit { accumulate: batches, ..self }
     }
 
-    /// Evaluates the model on other data, its pass 0, after each epoch. `data.split(…)` sets a part of one's data
-    /// aside.
+    /// Evaluates the model on other data after each epoch, always on epoch 0 of this data source. `data.split(…)`
+    /// splits off a part of a data set.
     #[must_use]
-    pub fn validation(self, samples: &'a dyn Samples) -> Fit<'a> {
-        Fit { validation: Some(samples), ..self }
+    pub fn validation(self, source: &'a dyn DataSource) -> Fit<'a> {
+        Fit { validation: Some(source), ..self }
     }
 
-    /// Sets what is shown meanwhile.
+    /// Sets how progress is shown.
     #[must_use]
     pub fn verbose(self, verbose: Verbose) -> Fit<'a> {
         Fit { verbose, ..self }
@@ -115,7 +117,7 @@ impl<'a> Fit<'a> {
         }))
     }
 
-    /// Adds a callback, given or lent (`&mut callback`); they are called in the order in which they were added.
+    /// Adds a callback, by value or as `&mut callback`. Callbacks are called in the order in which they were added.
     #[must_use]
     pub fn callback(mut self, callback: impl Callback + 'a) -> Fit<'a> {
         self.callbacks.push(Box::new(callback));
@@ -128,13 +130,13 @@ impl<'a> Fit<'a> {
         Fit { checkpoints: Some(checkpoints), ..self }
     }
 
-    /// Has checkpoints keep something besides the model: another model, a [variable](autograd::Variable), which may be
-    /// any number or tensor of a loop's own, a [random stream](nn::RandomStream), or a `Vec` of these. It is kept as it
-    /// is when a batch or an epoch ends, and [resumed](Fit::resume) with everything else.
+    /// Stores something besides the model in checkpoints: another model, a [variable](autograd::Variable), which may
+    /// hold any number or tensor of a loop, a [random stream](nn::RandomStream), or a `Vec` of these. Its state at the end
+    /// of the batch or epoch is stored, and [`resume`](Fit::resume) restores it.
     ///
-    /// All optimizers of the training, its own too, then go on with what is kept as with the weights of the model.
-    /// Weights that wait for a first input to know their shape must be made before the training begins. A name is
-    /// given once; dots in it become underscores. A checkpoint that keeps other things than the training is refused.
+    /// All optimizers of the training, including its own, may step these weights as well as those of the model. Lazy
+    /// weights must be built before the training begins. Names must be unique; dots in them become underscores. A
+    /// checkpoint with other names than those of the training is refused.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -156,53 +158,39 @@ impl<'a> Fit<'a> {
     /// ```
     #[must_use]
     pub fn keep(mut self, name: &str, part: &'a dyn Visitable) -> Fit<'a> {
-        self.kept.part(name, part);
+        self.tracked.add_part(name, part);
         self
     }
 
-    /// Has checkpoints [keep](Fit::keep) the state of another optimizer, which steps weights of the model or of what is
-    /// kept. The loop borrows it for each step, and lets go of it before the batch ends.
+    /// Stores the state of another optimizer in checkpoints. It may step weights of the model and weights given to
+    /// [`keep`](Fit::keep). The loop must end its borrow before the batch ends.
     #[must_use]
     pub fn keep_optimizer(mut self, name: &str, optimizer: &'a RefCell<dyn Optimizer>) -> Fit<'a> {
-        self.kept.optimizer(name, optimizer);
+        self.tracked.add_optimizer(name, optimizer);
         self
     }
 
-    /// Has checkpoints [keep](Fit::keep) an average of weights. Who updates it borrows it, and lets go of it before the
-    /// batch ends. Whether it suits the weights is checked when it is next updated, as it alone does not know them.
+    /// Stores an average of weights in checkpoints. The loop must end its borrow before the batch ends. Whether a restored
+    /// average fits the weights is checked at its next update, because an average does not know its weights.
     #[must_use]
     pub fn keep_average(mut self, name: &str, average: &'a RefCell<WeightAverage>) -> Fit<'a> {
-        self.kept.average(name, average);
+        self.tracked.add_average(name, average);
         self
     }
 
-    /// Goes on from a checkpoint: model, optimizer, random streams, callbacks, what is kept and history become what they
-    /// were, and the training ends with the same bits as if it had never stopped. It takes the same model, optimizer,
-    /// data and callbacks, which are code.
+    /// Continues from a checkpoint: model, optimizer, random streams, callbacks, history and everything
+    /// [kept](Fit::keep) are restored, and the training ends with the same bits as if it had never stopped. Model,
+    /// optimizer, data and callbacks must be constructed as before, because a checkpoint holds no code.
     #[must_use]
     pub fn resume(self, checkpoint: impl Into<PathBuf>) -> Fit<'a> {
         Fit { resume: Some(checkpoint.into()), ..self }
     }
 
-    /// Ends the training, after the batch or the validation in which the flag became true, with a checkpoint if there
-    /// are any; the flag, lent or in an `Arc`, is then false again. See [`interrupted`](crate::interrupted) for one that
-    /// Ctrl-C sets.
+    /// Ends the training when the flag is true, after the current batch or validation, and writes a checkpoint if the fit
+    /// has [`checkpoints`](Fit::checkpoints). The flag is a reference or an `Arc`, and is reset to false. Ctrl-C sets the
+    /// flag of [`interrupted`](crate::interrupted).
     #[must_use]
     pub fn stop_when(self, flag: impl Deref<Target = AtomicBool> + 'a) -> Fit<'a> {
         Fit { stop: Some(Box::new(flag)), ..self }
     }
-}
-
-/// A batch that was trained on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct BatchEnd {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// The batch of this epoch, from 0.
-    pub batch: usize,
-    /// The number of batches of an epoch, if it is known before its end.
-    pub batches: Option<usize>,
-    /// The mean loss of this batch, before the step.
-    pub loss: f64,
 }

@@ -1,4 +1,4 @@
-//! What fitting and evaluating return.
+//! The results of fitting and evaluating.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,10 +7,9 @@ use data::escaped;
 
 use crate::error::{Result, TrainError};
 
-/// The results of each epoch by name: `loss`, the metrics, and with validation the same with
-/// `val_` in front.
+/// The results of each epoch by name: `loss`, the metrics, and with validation the same names with the prefix `val_`.
 ///
-/// It prints as a table, a row an epoch.
+/// It prints as a table with a row for each epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     epochs: usize,
@@ -18,15 +17,24 @@ pub struct History {
     pub(crate) stopped: Option<String>,
 }
 
+/// The column of epoch numbers in tables and logs.
+pub(crate) const EPOCH_COLUMN: &str = "epoch";
+
 impl History {
     /// Appends an epoch.
     ///
     /// # Errors
-    /// If two of its names are one, or they are not those of the epochs before.
+    /// Returns an error if two values have the same name, one is named `epoch`, or the names differ from those of the
+    /// epochs before.
     pub(crate) fn push(&mut self, values: &[(String, f64)]) -> Result<()> {
         let mut seen = HashSet::new();
         if let Some((name, _)) = values.iter().find(|(name, _)| !seen.insert(name)) {
-            let message = format!("an epoch has two values named {}; each needs a name of its own", escaped(name));
+            let message = format!("the epoch has two values named {}; names must be unique", escaped(name));
+            return Err(TrainError::trainer(message));
+        }
+        if values.iter().any(|(name, _)| name == EPOCH_COLUMN) {
+            let message =
+                format!("a value is named {EPOCH_COLUMN}, like the column of epoch numbers; choose another name");
             return Err(TrainError::trainer(message));
         }
         if self.epochs == 0 {
@@ -34,7 +42,7 @@ impl History {
         }
         if !self.names().eq(values.iter().map(|(name, _)| name.as_str())) {
             let given = listed(values.iter().map(|(name, _)| name.as_str()));
-            let message = format!("an epoch of {given}, after those of {}", listed(self.names()));
+            let message = format!("the epoch has the values {given}; the epochs before have {}", listed(self.names()));
             return Err(TrainError::trainer(message));
         }
         self.epochs += 1;
@@ -44,14 +52,14 @@ impl History {
         Ok(())
     }
 
-    /// A history with these columns, if they are of one length.
+    /// A history with these columns; `None` if their lengths differ.
     pub(crate) fn of_columns(columns: Vec<(String, Vec<f64>)>) -> Option<History> {
         let epochs = columns.first().map_or(0, |(_, values)| values.len());
         columns.iter().all(|(_, values)| values.len() == epochs).then_some(History { epochs, columns, stopped: None })
     }
 
-    /// Why the training was stopped, if it was: what the callback that did it gave as its reason, or `interrupted` if
-    /// it was [a flag](crate::Fit::stop_when).
+    /// Why the training was stopped: the reason that a callback gave, or `interrupted` if it was
+    /// [a flag](crate::Fit::stop_when). `None` if it was not stopped.
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()
     }
@@ -66,7 +74,7 @@ impl History {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The values of this name, one an epoch.
+    /// The values of this name, one for each epoch.
     pub fn get(&self, name: &str) -> Option<&[f64]> {
         self.columns.iter().find(|(other, _)| other == name).map(|(_, values)| values.as_slice())
     }
@@ -81,7 +89,7 @@ impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = self.names().map(|name| escaped(name).to_string()).collect();
         let widths: Vec<usize> = names.iter().map(|name| name.chars().count().max(10)).collect();
-        write!(f, "epoch")?;
+        write!(f, "{EPOCH_COLUMN}")?;
         for (name, width) in names.iter().zip(&widths) {
             write!(f, "  {name:>width$}")?;
         }
@@ -102,7 +110,7 @@ impl fmt::Display for History {
 pub struct Score {
     /// The mean loss of a sample.
     pub loss: f64,
-    /// The metrics by name, in the order in which the trainer was given them.
+    /// The metrics by name, in the order in which they were added to the trainer.
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -128,7 +136,7 @@ impl fmt::Display for Score {
     }
 }
 
-/// Names in a message, with commas between them: each may come from a file, and there may be any number of them.
+/// Lists names in a message. They may come from a file, so each is escaped and only the first ones are shown.
 pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     const MOST: usize = 20;
     let mut names = names.map(|name| escaped(name).to_string());
@@ -140,7 +148,7 @@ pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     shown.join(", ")
 }
 
-/// Four digits after the point, or an exponent where these would not show much.
+/// Formats a number with four decimals, or with an exponent if it is very small or large.
 pub(crate) fn number(value: f64) -> String {
     if value == 0.0 || (1e-3..1e5).contains(&value.abs()) || !value.is_finite() {
         format!("{value:.4}")

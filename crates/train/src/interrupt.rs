@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Flags that Ctrl-C and SIGTERM set.
 
 use std::io::Result as IoResult;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::error::{Result, TrainError};
 
-/// The flags that were given out, as long as anybody holds them; `None` before signals are listened for.
+/// The flags that are still held by callers; `None` until the signal handler is installed.
 static FLAGS: Mutex<Option<Vec<Weak<AtomicBool>>>> = Mutex::new(None);
 
-/// A flag that Ctrl-C sets from now on, instead of ending the process. On Unix so does SIGTERM, which batch systems,
-/// containers and service managers (Slurm, Kubernetes, systemd) send some time before they kill.
+/// A flag that Ctrl-C sets from now on instead of ending the process. On Unix SIGTERM sets it too, which Slurm,
+/// Kubernetes, systemd and others send some time before they kill a process.
 ///
-/// Each call gives another flag: fits that run at the same time on threads of their own each
-/// [stop](crate::Fit::stop_when) by their own, and one signal ends them all. The fit that a flag stops resets it, so
-/// that the next one runs, and [says so](crate::History::stopped). If no flag was reset since the signal before, or
-/// nobody holds one, the signal ends the process, with status 130 for Ctrl-C and 143 for SIGTERM.
+/// Each call returns a new flag, so that each of several concurrent fits can [stop](crate::Fit::stop_when) at its own;
+/// one signal sets all flags. A fit that is stopped resets its flag, so the next fit runs, and its
+/// [history says so](crate::History::stopped). If no flag has been reset since the last signal, or no flag is held, the
+/// signal ends the process, with status 130 for Ctrl-C and 143 for SIGTERM.
 ///
-/// SIGHUP, which a terminal sends when it closes, is not changed: it ends the process unless it was started by `nohup`.
+/// SIGHUP, which a process receives when its terminal is closed, still ends the process unless it runs under `nohup`.
 ///
 /// ```no_run
 /// # use train::{Checkpoints, Fit, interrupted};
@@ -26,7 +26,7 @@ static FLAGS: Mutex<Option<Vec<Weak<AtomicBool>>>> = Mutex::new(None);
 /// ```
 ///
 /// # Errors
-/// Returns an error if the system does not allow listening for signals, or has no thread for it.
+/// Returns an error if the signal handler cannot be installed or its thread cannot be started.
 pub fn interrupted() -> Result<Arc<AtomicBool>> {
     let mut flags = flags();
     if flags.is_none() {
@@ -39,14 +39,14 @@ pub fn interrupted() -> Result<Arc<AtomicBool>> {
     Ok(flag)
 }
 
-/// Has a thread call [`interrupt`] for each signal.
+/// Starts a thread that calls [`interrupt`] for each signal.
 #[cfg(unix)]
 fn listen() -> IoResult<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
     let (started, start) = std::sync::mpsc::channel();
-    // Signals are caught in the thread: without one they keep their effect.
+    // Installed by the thread itself: if the thread cannot be started, signals keep their default effect.
     std::thread::Builder::new().name("signals".into()).spawn(move || match Signals::new([SIGINT, SIGTERM]) {
         Ok(mut signals) => {
             let _ = started.send(Ok(()));
@@ -57,16 +57,16 @@ fn listen() -> IoResult<()> {
     start.recv().map_err(std::io::Error::other)?
 }
 
-/// Has a thread call [`interrupt`] for each Ctrl-C.
+/// Installs a handler that calls [`interrupt`] for each Ctrl-C.
 #[cfg(not(unix))]
 fn listen() -> IoResult<()> {
     ctrlc::set_handler(|| interrupt(130)).map_err(std::io::Error::other)
 }
 
-/// Sets all flags, or ends the process with this status if that would be the second time.
+/// Sets all flags, or ends the process with this status if all of them are already set.
 fn interrupt(status: i32) {
     let held: Vec<_> = flags().iter().flatten().filter_map(Weak::upgrade).collect();
-    // Not at the first that was not: a flag may be held for a fit that comes later, and nobody resets it now.
+    // All flags must be set, because a flag that is held for a later fit is not reset by anyone now.
     let reset = held.iter().filter(|flag| !flag.swap(true, SeqCst)).count();
     if reset == 0 {
         std::process::exit(status);

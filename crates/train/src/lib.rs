@@ -1,4 +1,4 @@
-//! The training loop.
+//! The training loop: fit, evaluate, predict, with metrics, callbacks, logs and checkpoints.
 //!
 //! ```
 //! use data::ArrayDataset;
@@ -18,61 +18,59 @@
 //! # Ok::<(), train::Error>(())
 //! ```
 //!
-//! | item | is |
+//! | item | purpose |
 //! |---|---|
-//! | [`Trainer`] | a model with a loss, an optimizer and metrics: fit, evaluate, predict |
-//! | [`Fit`] | how to fit: epochs, batch size, validation, callbacks, checkpoints and what they keep, what to show |
-//! | [`Training`] | a training under way: for callbacks and for loops written by hand |
-//! | [`Callback`], [`callbacks`] | what happens besides: early stopping, learning rates, your own functions |
-//! | [`Checkpoints`], [`Checkpoint`] | files from which a training goes on with the same bits |
-//! | [`interrupted`] | Ctrl-C and SIGTERM |
-//! | [`History`], [`Score`] | what fitting and evaluating return |
-//! | [`Metric`], [`metrics`] | what is measured besides the loss |
-//! | [`Plot`], [`SavePlot`] | a picture of a history, once or after each epoch |
-//! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | files to which a line, or an event, is added each epoch |
-//! | [`save_weights`], [`load_weights`] | weights in files |
-//! | [`Error`], [`TrainError`] | the error of the whole workspace, and what of it concerns trainings |
+//! | [`Trainer`] | fits, evaluates and predicts with a model |
+//! | [`Fit`] | options of a training: epochs, batch size, validation, callbacks, checkpoints |
+//! | [`Training`] | a running training, for hand-written loops |
+//! | [`Callback`], [`callbacks`], [`TrainingState`] | early stopping, learning rates, your own functions, and what they see |
+//! | [`Checkpoints`], [`Checkpoint`] | files from which a training continues with the same bits |
+//! | [`interrupted`] | a flag for Ctrl-C and SIGTERM |
+//! | [`History`], [`Score`] | the results of fitting and evaluating |
+//! | [`Metric`], [`metrics`] | quantities that are measured besides the loss |
+//! | [`Plot`], [`SavePlot`] | plots of a history, once or after each epoch |
+//! | [`CsvLog`], [`JsonLines`], [`TensorBoard`] | logs of the epochs in files |
+//! | [`save_weights`], [`load_weights`] | files of weights |
+//! | [`Error`], [`TrainError`] | the error type of the workspace, and its training errors |
 
+mod accumulation;
+mod batch_end;
 pub mod callbacks;
-mod checkpoint;
 mod checkpoints;
-mod csv_log;
+mod divergence;
 mod error;
 mod fit;
-mod folder_lock;
 mod history;
 mod interrupt;
-mod json_lines;
-mod kept;
-mod lines;
+mod logs;
 mod meter;
 pub mod metrics;
+mod objective;
 mod plot;
 mod progress;
-mod state;
-mod step;
-mod tensorboard;
+mod state_dict;
+mod tracked;
 mod trainer;
 mod training;
+mod training_state;
 mod unoptimized;
 mod untrained;
 mod weights;
 
+pub use batch_end::BatchEnd;
 pub use callbacks::{Callback, EarlyStopping, EpochSchedule, Monitor, OnBatchEnd, OnEpochEnd, Plateau, SavePlot};
-pub use checkpoint::Checkpoint;
-pub use checkpoints::Checkpoints;
-pub use csv_log::CsvLog;
+pub use checkpoints::{Checkpoint, Checkpoints};
 pub use error::{Error, Result, TrainError};
-pub use fit::{BatchEnd, Fit};
+pub use fit::Fit;
 pub use history::{History, Score};
 pub use interrupt::interrupted;
-pub use json_lines::JsonLines;
+pub use logs::{CsvLog, JsonLines, TensorBoard};
 pub use metrics::{Accuracy, Mean, Metric};
 pub use plot::Plot;
 pub use progress::Verbose;
-pub use tensorboard::TensorBoard;
 pub use trainer::Trainer;
 pub use training::Training;
+pub use training_state::TrainingState;
 pub use weights::{load_weights, load_weights_with, read_tensors, save_weights, save_weights_as, write_tensors};
 
 /// The program in the README, compiled and run as a test.

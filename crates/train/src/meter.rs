@@ -1,15 +1,15 @@
-//! What is measured of an epoch.
+//! The loss and the metrics of an epoch.
 
-use data::{Batch, Batches};
+use data::{Batch, escaped};
 use tensor::no_record;
 
 use crate::error::{Error, Result, TrainError};
-use crate::history::Score;
+use crate::history::{EPOCH_COLUMN, Score};
 use crate::metrics::{Metric, Running};
-use crate::state::unique;
-use crate::step::{Objective, Outcome};
+use crate::objective::Outcome;
+use crate::state_dict::check_unique;
 
-/// The mean loss and the metrics.
+/// Gathers the mean loss and the metrics batch by batch.
 #[derive(Default)]
 pub(crate) struct Meter<'a> {
     pub(crate) loss: Running,
@@ -17,7 +17,7 @@ pub(crate) struct Meter<'a> {
 }
 
 impl Meter<'_> {
-    /// One with the same metrics, lent.
+    /// A meter that borrows the metrics of this one.
     pub(crate) fn lend(&mut self) -> Meter<'_> {
         let lent = self.metrics.iter_mut().map(|metric| Box::new(&mut **metric) as Box<dyn Metric + '_>);
         Meter { loss: Running::default(), metrics: lent.collect() }
@@ -36,36 +36,35 @@ impl Meter<'_> {
         })
     }
 
-    /// What was measured since the last reset.
+    /// The results since the last reset.
     pub(crate) fn score(&self) -> Score {
         let metrics = self.metrics.iter().map(|metric| (metric.name().to_owned(), metric.result())).collect();
         Score { loss: self.loss.mean(), metrics }
     }
 
-    /// What was measured of this data since the last reset.
+    /// The results of `data` since the last reset.
     ///
     /// # Errors
-    /// Returns an error if there was nothing to measure.
+    /// Returns an error if there were no samples.
     pub(crate) fn score_of(&self, data: &str) -> Result<Score> {
         if self.loss.is_empty() { Err(no_samples(data)) } else { Ok(self.score()) }
     }
 
-    /// Measures the samples of pass 0.
-    pub(crate) fn evaluate(&mut self, objective: &Objective<'_>, batches: Batches<'_>) -> Result<Score> {
-        self.reset();
-        for batch in batches.epoch(0)? {
-            let batch = batch?;
-            self.update(&batch, &objective.evaluate(&batch)?)?;
-        }
-        self.score_of("evaluate: the data")
-    }
-
+    /// Checks the names of the metrics.
     pub(crate) fn check(&self) -> Result<()> {
-        unique("metrics", std::iter::once("loss").chain(self.metrics.iter().map(|metric| metric.name())))
+        let names = || self.metrics.iter().map(|metric| metric.name());
+        check_unique("metrics", std::iter::once("loss").chain(names()))?;
+        match names().find(|name| *name == EPOCH_COLUMN) {
+            Some(name) => Err(TrainError::trainer(format!(
+                "a metric is named {}, like the column of epoch numbers in logs; rename it by Metric::named",
+                escaped(name)
+            ))),
+            None => Ok(()),
+        }
     }
 }
 
 /// The error for data without samples.
 pub(crate) fn no_samples(data: &str) -> Error {
-    TrainError::trainer(format!("{data} has no samples; one at least is needed"))
+    TrainError::trainer(format!("{data} has no samples; at least one is required"))
 }

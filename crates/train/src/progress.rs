@@ -1,4 +1,4 @@
-//! What is shown during training, on the standard error stream.
+//! Progress on the standard error stream.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -8,14 +8,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::history::{Score, number};
 
-/// How much [`Trainer::fit`](crate::Trainer::fit) shows, on the standard error stream. If this stream cannot be written,
-/// because the disk is full or the terminal is gone, the training goes on and nothing is shown.
+/// How much [`Trainer::fit`](crate::Trainer::fit) prints to the standard error stream. If the stream cannot be written,
+/// because a disk is full or the terminal was closed, the training continues without output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verbose {
     /// [`Bar`](Verbose::Bar) on a terminal, [`Lines`](Verbose::Lines) elsewhere.
     #[default]
     Auto,
-    /// A bar with the time left, the loss, the metrics and the learning rate; it becomes a line after each epoch.
+    /// A bar with the remaining time, the loss, the metrics and the learning rate. A line replaces it after each epoch.
     Bar,
     /// A line after each epoch.
     Lines,
@@ -23,10 +23,10 @@ pub enum Verbose {
     Silent,
 }
 
-/// How often the numbers beside the bar change.
+/// How often the numbers beside the bar are updated.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// What is shown of one epoch.
+/// The progress of one epoch.
 pub(crate) struct Progress {
     title: String,
     start: Instant,
@@ -37,8 +37,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(verbose: Verbose, epoch: usize, epochs: usize, batches: Option<usize>, done: usize) -> Progress {
-        let shown = verbose == Verbose::Bar || (verbose == Verbose::Auto && std::io::stderr().is_terminal());
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let has_bar = verbose == Verbose::Bar || (verbose == Verbose::Auto && std::io::stderr().is_terminal());
+        let target = if has_bar { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(batches.map(|batches| batches as u64), target);
         let title = format!("epoch {epoch} of {epochs}");
         let template = "{prefix} {bar:24} {pos}/{len} {eta} left {msg}";
@@ -48,7 +48,7 @@ impl Progress {
         Progress { title, start: Instant::now(), silent: verbose == Verbose::Silent, bar, refreshed: None }
     }
 
-    /// A batch is done; `state` gives what the epoch has come to so far and the learning rate.
+    /// Ends a batch. `state` computes the results so far and the learning rate.
     pub(crate) fn batch(&mut self, state: impl FnOnce() -> (Score, f64)) {
         if self.bar.is_hidden() {
             return;
@@ -61,19 +61,19 @@ impl Progress {
         }
     }
 
-    /// The epoch does not go on.
+    /// Ends the epoch early.
     pub(crate) fn abandon(self) {
         self.bar.abandon();
     }
 
-    /// The epoch is done: removes the bar.
+    /// Ends the epoch and removes the bar.
     pub(crate) fn finish(self) -> Finished {
         self.bar.finish_and_clear();
         Finished { title: self.title, seconds: self.start.elapsed().as_secs_f64(), silent: self.silent }
     }
 }
 
-/// An epoch that is done.
+/// An epoch that has ended.
 pub(crate) struct Finished {
     title: String,
     seconds: f64,
@@ -90,8 +90,7 @@ impl Finished {
     }
 }
 
-/// Writes a line to the standard error stream, in place of `eprintln!`, which panics if it cannot: no line is worth a
-/// training.
+/// Writes a line to the standard error stream. Unlike `eprintln!`, it does not panic if that fails.
 pub(crate) fn say(line: fmt::Arguments<'_>) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }

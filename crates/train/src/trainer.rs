@@ -1,45 +1,46 @@
-//! A model with all it takes to train it.
+//! Training, evaluation and prediction of a model.
 
-use data::{Batch, Batches, Samples};
+use data::{Batch, Batches, DataSource};
 use nn::{Layer, Loss, Mode, Reduction};
 use optim::Optimizer;
 use tensor::{Tensor, no_record};
 
+use crate::batch_end::BatchEnd;
+use crate::divergence::loss_error;
 use crate::error::{Result, TrainError};
-use crate::fit::{BatchEnd, Fit};
+use crate::fit::Fit;
 use crate::history::{History, Score};
 use crate::meter::Meter;
 use crate::metrics::Metric;
-use crate::step::{self, Objective};
+use crate::objective::{self, Objective};
 use crate::training::Training;
 use crate::untrained::Untrained;
 
-/// A model with all it takes to train it.
+/// A model with a loss, an optimizer and metrics: fits, evaluates and predicts.
 ///
-/// The mean over samples of the loss is made small. Losses and metrics of an epoch are means over
-/// its samples, each measured before the step that its batch leads to, as in Keras: so they lag
-/// behind those of an evaluation.
+/// Training minimizes the mean loss of the samples. Losses and metrics of an epoch are means over its samples, each
+/// measured before the step of its batch, as in Keras, so they lag behind those of an evaluation.
 ///
-/// Several threads may [predict](Trainer::predict) with one trainer at the same time.
+/// Several threads may call [`predict`](Trainer::predict) of one trainer at the same time.
 pub struct Trainer<'m> {
     objective: Objective<'m>,
     optimizer: Box<dyn Optimizer>,
     meter: Meter<'static>,
     batch_size: usize,
-    /// For steps that belong to no fit.
+    /// For [`Trainer::train_on_batch`].
     untrained: Untrained,
 }
 
 impl<'m> Trainer<'m> {
-    /// A trainer of this model, which stays the caller's: training changes its weights.
+    /// A trainer of a borrowed model, whose weights it changes.
     pub fn new(model: &'m dyn Layer, loss: impl Loss + 'static, optimizer: impl Optimizer + 'static) -> Trainer<'m> {
         let objective = Objective { model, loss: Box::new(loss), reduction: Reduction::default() };
         let (optimizer, meter, untrained) = (Box::new(optimizer), Meter::default(), Untrained::default());
         Trainer { objective, optimizer, meter, batch_size: 128, untrained }
     }
 
-    /// Measures one more quantity. The metric learns whether the loss takes [logits](Loss::takes_logits), so that
-    /// metrics with a threshold cut where the loss does.
+    /// Adds a metric. The trainer tells it whether the loss takes [logits](Loss::takes_logits), because the default
+    /// threshold of some metrics depends on it.
     #[must_use]
     pub fn metric(mut self, mut metric: impl Metric + 'static) -> Trainer<'m> {
         metric.set_logits(self.objective.loss.takes_logits());
@@ -47,16 +48,14 @@ impl<'m> Trainer<'m> {
         self
     }
 
-    /// Sets how the losses of a batch become the number that is made small; [`Reduction::SumOverBatchSize`] by
-    /// default, as in Keras.
+    /// Sets how the losses of a batch are reduced to a scalar; [`Reduction::SumOverBatchSize`] by default, as in Keras.
     #[must_use]
     pub fn reduction(mut self, reduction: Reduction) -> Trainer<'m> {
         self.objective.reduction = reduction;
         self
     }
 
-    /// Sets how many samples [`evaluate`](Trainer::evaluate) and [`predict`](Trainer::predict) take at once; 128 by
-    /// default.
+    /// Sets the batch size of [`evaluate`](Trainer::evaluate) and [`predict`](Trainer::predict); 128 by default.
     #[must_use]
     pub fn batch_size(self, batch_size: usize) -> Trainer<'m> {
         Trainer { batch_size, ..self }
@@ -67,34 +66,40 @@ impl<'m> Trainer<'m> {
         &*self.optimizer
     }
 
-    /// The optimizer, to set its learning rate for example.
+    /// The optimizer, for example to set its learning rate.
     pub fn optimizer_mut(&mut self) -> &mut dyn Optimizer {
         &mut *self.optimizer
     }
 
-    /// Trains the model: for each batch a forward pass, the gradient of the mean loss for all
-    /// trainable weights, and a step of the optimizer. Called again, it goes on from there.
+    /// Trains the model. For each batch it runs a forward pass, computes the gradients of the mean loss for all trainable
+    /// weights, and makes a step of the optimizer. Another call continues with the current weights.
     ///
-    /// The model's penalties are part of the loss, and its weights keep their constraints. Samples count by the
-    /// weights of their batches, and where the model's output has a mask, as Keras counts them.
+    /// The loss includes the model's penalties, and the constraints of weights are applied after each step. Samples count
+    /// by the weights of their batches and by the mask of the model's output, as in Keras.
     ///
     /// # Errors
-    /// Returns an error if there are no samples, to train or to validate with, or the batch size is 0; if the loss becomes
-    /// NaN or infinite, naming where that began, or a gradient does, naming its weight (no step is taken with that batch);
-    /// if the model has no trainable weights, or one on which the loss does not depend; if the loss depends on a trainable
-    /// variable that is not among the model's weights, and which would be neither trained nor saved; if a hyperparameter
-    /// of the optimizer is out of its range; and whatever the model, loss, metrics, callbacks and checkpoints report.
-    pub fn fit<'r>(&'r mut self, samples: &'r dyn Samples, fit: Fit<'r>) -> Result<History> {
+    /// Returns an error if
+    /// - the training or validation data has no samples, or the batch size is 0;
+    /// - the loss becomes NaN or infinite; the message names the first such element, and no step is made with this batch;
+    /// - a gradient becomes NaN or infinite; the message names its weight;
+    /// - the model has no trainable weights, or the loss does not depend on one of them;
+    /// - the loss depends on a trainable variable that is not among the model's weights, and so would be neither trained
+    ///   nor saved. The first and last batch of each epoch and some others are checked;
+    /// - a hyperparameter of the optimizer is out of range;
+    /// - model, loss, metrics, callbacks or checkpoints fail.
+    pub fn fit<'r>(&'r mut self, source: &'r dyn DataSource, fit: Fit<'r>) -> Result<History> {
         let objective = &self.objective;
         let validates = fit.validation.is_some();
-        let mut untrained = Untrained::except(fit.kept.parts.weights());
-        let mut training = Training::new(objective.model, &mut *self.optimizer, fit);
-        training.meter = self.meter.lend();
-        'training: while let Some(batches) = training.next_epoch(samples)? {
+        let mut untrained = Untrained::except(fit.tracked.parts.weights());
+        let mut training = Training::new(objective.model, &mut *self.optimizer, fit).with_meter(self.meter.lend());
+        'training: while let Some(batches) = training.next_epoch(source)? {
             for batch in batches {
                 let batch = batch?;
+                if training.is_at_end_of_epoch() {
+                    untrained.require_check();
+                }
                 let (outcome, weights, gradients) = objective.gradients(&batch, &mut untrained)?;
-                training.finite(&batch, outcome.loss)?;
+                training.check_finite(&batch, outcome.loss)?;
                 training.apply(&weights, &gradients)?;
                 training.trained_on(&batch, &outcome)?;
                 if training.stopped().is_some() {
@@ -112,43 +117,48 @@ impl<'m> Trainer<'m> {
         training.end()
     }
 
-    /// One step on one batch; the mean loss before it.
+    /// Makes one step on one batch and returns the mean loss before it.
     ///
     /// # Errors
-    /// As [`Trainer::fit`].
+    /// Returns an error if the step fails: see [`Trainer::fit`].
     pub fn train_on_batch(&mut self, batch: &Batch) -> Result<f64> {
         let (outcome, variables, gradients) = self.objective.gradients(batch, &mut self.untrained)?;
         if !outcome.loss.is_finite() {
             let end = BatchEnd { epoch: 0, batch: 0, batches: None, loss: outcome.loss };
-            return Err(TrainError::loss(&end, self.optimizer.learning_rate(), self.objective.model, batch));
+            return Err(loss_error(&end, self.optimizer.learning_rate(), self.objective.model, batch));
         }
-        step::apply(self.objective.model, &mut *self.optimizer, &variables, &gradients)?;
+        objective::apply(self.objective.model, &mut *self.optimizer, &variables, &gradients)?;
         Ok(outcome.loss)
     }
 
-    /// The loss and the metrics over the samples of pass 0, the model being in [`Mode::Inference`].
+    /// Computes the loss and the metrics over epoch 0 of the data, with the model in [`Mode::Inference`].
     ///
     /// # Errors
-    /// If there are no samples, and all that model, loss and metrics report.
-    pub fn evaluate(&mut self, samples: &dyn Samples) -> Result<Score> {
+    /// Returns an error if there are no samples, or model, loss or metrics fail.
+    pub fn evaluate(&mut self, source: &dyn DataSource) -> Result<Score> {
         self.meter.check()?;
-        self.meter.evaluate(&self.objective, Batches::new(samples, self.batch_size))
+        self.meter.reset();
+        for batch in Batches::new(source, self.batch_size).epoch(0)? {
+            let batch = batch?;
+            self.meter.update(&batch, &self.objective.evaluate(&batch)?)?;
+        }
+        self.meter.score_of("evaluate: the data")
     }
 
-    /// The model's outputs for some features, whose first axis counts samples: computed in
-    /// batches, the model being in [`Mode::Inference`].
+    /// Computes the model's outputs for `features`, whose first axis is that of the samples, in batches and in
+    /// [`Mode::Inference`].
     ///
     /// # Errors
-    /// If the features have no axis, the batch size is 0, and all that the model reports.
+    /// Returns an error if the features are a scalar, the batch size is 0, or the model fails.
     pub fn predict(&self, features: &Tensor) -> Result<Tensor> {
         let Some(&count) = features.shape().first() else {
             return Err(TrainError::trainer(
-                "predict: the features are a scalar; their first axis must count samples".into(),
+                "predict: the features are a scalar; their first axis must be that of the samples".into(),
             ));
         };
         let size = self.batch_size;
         if size == 0 {
-            return Err(TrainError::trainer("predict: the batch size is 0; a batch takes one sample at least".into()));
+            return Err(TrainError::trainer("predict: the batch size is 0; it must be at least 1".into()));
         }
         if count <= size {
             return self.outputs(features, None);
@@ -157,14 +167,14 @@ impl<'m> Trainer<'m> {
         joined(batches.map(|batch| self.outputs(&batch?, None)).collect::<Result<_>>()?)
     }
 
-    /// The model's outputs for the samples of pass 0, as [`Trainer::predict`] gives them. Steps that a
-    /// [mask](Batch::mask) leaves out are left out here too; targets are not looked at.
+    /// Computes the model's outputs for epoch 0 of a data source, like [`Trainer::predict`]. The model receives the
+    /// [mask](Batch::mask) of each batch; targets are ignored.
     ///
     /// # Errors
-    /// If there are no samples, if outputs of two batches differ by more than the number of samples, as those for each
-    /// step may, and all that data and model report.
-    pub fn predict_samples(&self, samples: &dyn Samples) -> Result<Tensor> {
-        let batches = Batches::new(samples, self.batch_size).epoch(0)?;
+    /// Returns an error if there are no samples, the outputs of two batches differ in more than the first axis, as outputs
+    /// for sequences may, or data or model fail.
+    pub fn predict_samples(&self, source: &dyn DataSource) -> Result<Tensor> {
+        let batches = Batches::new(source, self.batch_size).epoch(0)?;
         let outputs: Vec<Tensor> = batches
             .map(|batch| {
                 let batch = batch?;

@@ -1,31 +1,34 @@
-//! A training under way.
+//! The driver of a training.
 
 use std::iter::Take;
 use std::sync::atomic::Ordering::SeqCst;
 
 use autograd::Variable;
-use data::{Batch, Batches, Epoch, Samples};
+use data::{Batch, BatchIter, Batches, DataSource, escaped};
 use nn::{Layer, Mode};
-use optim::{GradientAccumulator, Optimizer};
+use optim::Optimizer;
 use tensor::{Tensor, no_record};
 
+use crate::accumulation::Accumulation;
+use crate::batch_end::BatchEnd;
 use crate::callbacks::Callback;
-use crate::checkpoint::Checkpoint;
-use crate::checkpoints::Checkpoints;
-use crate::error::{Error, Result, TrainError};
-use crate::fit::{BatchEnd, Fit};
+use crate::checkpoints::Checkpoint;
+use crate::divergence::loss_error;
+use crate::error::{Result, TrainError};
+use crate::fit::Fit;
 use crate::history::{History, Score};
 use crate::meter::{Meter, no_samples};
 use crate::metrics::Metric;
+use crate::objective::{self, Outcome};
 use crate::progress::Progress;
-use crate::step::{self, Outcome};
+use crate::training_state::TrainingState;
 use crate::unoptimized;
 
-/// A training under way: what callbacks see, and what they may change.
+/// A running training: the epochs and batches of a loop, with the callbacks, metrics, progress, checkpoints and gradient
+/// accumulation that a [`Fit`] asks for.
 ///
-/// [`Trainer::fit`](crate::Trainer::fit) is a loop around one. A loop written by hand makes its own, computes what it
-/// likes of each batch, and has all that a [`Fit`] can ask for: callbacks, metrics, progress, checkpoints,
-/// accumulation.
+/// [`Trainer::fit`](crate::Trainer::fit) is a loop around a `Training`. A hand-written loop creates its own, and may
+/// compute anything for each batch.
 ///
 /// ```
 /// use autograd::GradientTape;
@@ -71,168 +74,154 @@ use crate::unoptimized;
 /// # Ok::<(), train::Error>(())
 /// ```
 pub struct Training<'a> {
-    /// The model.
-    pub model: &'a dyn Layer,
-    /// The optimizer.
-    pub optimizer: &'a mut dyn Optimizer,
-    pub(crate) fit: Fit<'a>,
-    pub(crate) meter: Meter<'a>,
-    pub(crate) accumulator: GradientAccumulator,
-    pub(crate) history: History,
-    pub(crate) epoch: usize,
-    /// How many batches of this epoch were trained on, and how many there are if that is known.
-    pub(crate) batch: usize,
+    state: TrainingState<'a>,
+    fit: Fit<'a>,
+    /// The number of batches of this epoch, if it is known in advance.
     batches: Option<usize>,
-    /// How many samples of this epoch's pass were drawn.
-    pub(crate) drawn: usize,
-    /// What this epoch came to, as soon as it is validated.
+    /// The results of this epoch, once it is validated.
     trained: Option<Score>,
-    pub(crate) stop: Option<String>,
-    /// Whether the flag stopped it. Unlike the reason above this is in no checkpoint: whoever goes on from one was not
-    /// interrupted.
-    interrupted: bool,
-    begun: bool,
-    /// Whether it goes on from a checkpoint.
-    pub(crate) resumed: bool,
+    has_begun: bool,
     progress: Option<Progress>,
 }
 
 impl<'a> Training<'a> {
     /// A training that has not begun.
-    pub fn new(model: &'a dyn Layer, optimizer: &'a mut dyn Optimizer, fit: Fit<'a>) -> Training<'a> {
-        Training {
+    pub fn new(model: &'a dyn Layer, optimizer: &'a mut dyn Optimizer, mut fit: Fit<'a>) -> Training<'a> {
+        let state = TrainingState {
             model,
             optimizer,
+            tracked: std::mem::take(&mut fit.tracked),
+            accumulation: Accumulation::new(fit.accumulate),
             meter: Meter::default(),
-            accumulator: GradientAccumulator::new(fit.accumulate as u64),
             history: History::default(),
             epoch: fit.initial_epoch,
             batch: 0,
-            batches: None,
             drawn: 0,
-            trained: None,
-            stop: None,
+            stop_reason: None,
             interrupted: false,
-            begun: false,
             resumed: false,
-            progress: None,
-            fit,
-        }
+        };
+        Training { state, fit, batches: None, trained: None, has_begun: false, progress: None }
     }
 
-    /// Measures one more quantity, by a metric given or lent (`&mut metric`). The loss is the loop's: if predictions are
-    /// logits, [say so](Metric::set_logits) to metrics with a threshold.
-    #[must_use]
-    pub fn metric(mut self, metric: impl Metric + 'a) -> Training<'a> {
-        self.meter.metrics.push(Box::new(metric));
+    pub(crate) fn with_meter(mut self, meter: Meter<'a>) -> Training<'a> {
+        self.state.meter = meter;
         self
     }
 
-    /// The epoch that runs, or comes next, from 0.
+    /// Adds a metric, by value or as `&mut metric`. The training does not know the loss of the loop: if predictions are
+    /// logits, call [`set_logits`](Metric::set_logits) of metrics that have a threshold.
+    #[must_use]
+    pub fn metric(mut self, metric: impl Metric + 'a) -> Training<'a> {
+        self.state.meter.metrics.push(Box::new(metric));
+        self
+    }
+
+    /// The state that callbacks see.
+    pub fn state(&self) -> &TrainingState<'a> {
+        &self.state
+    }
+
+    /// The current epoch, or the next one between two epochs, from 0.
     pub fn epoch(&self) -> usize {
-        self.epoch
+        self.state.epoch()
     }
 
     /// The epochs that have ended.
     pub fn history(&self) -> &History {
-        &self.history
+        self.state.history()
     }
 
-    /// Asks for the end: of [`Trainer::fit`](crate::Trainer::fit) after the batch in which it is asked. The first
-    /// reason given stays.
+    /// Asks for the end of the training, like [`TrainingState::stop`].
     pub fn stop(&mut self, reason: impl Into<String>) {
-        self.stop.get_or_insert_with(|| reason.into());
+        self.state.stop(reason);
     }
 
-    /// Why the training is to end before its last epoch, if it is.
+    /// Why the training ends before its last epoch; `None` if it does not.
     pub fn stopped(&self) -> Option<&str> {
-        self.stop.as_deref().or(self.interrupted.then_some("interrupted"))
+        self.state.stopped()
     }
 
-    /// What is left of the next epoch, as batches; nothing if there is none, or the training was
-    /// [stopped](Training::stop). The first call begins the training, from a checkpoint if it [resumes](Fit::resume)
-    /// one: then the epoch may have begun already.
+    /// Whether the current batch is the first of its epoch or is known to be the last.
+    pub(crate) fn is_at_end_of_epoch(&self) -> bool {
+        self.state.batch == 0 || self.batches == Some(self.state.batch + 1)
+    }
+
+    /// The batches of the next epoch; `None` after the last epoch or if the training was [stopped](Training::stop). The
+    /// first call begins the training. If it [resumes](Fit::resume) a checkpoint, these are the remaining batches of the
+    /// epoch.
     ///
     /// # Errors
-    /// If the epoch before was not [ended](Training::end_epoch), options, optimizer or metrics cannot be used, and what
-    /// data, checkpoint and callbacks report.
-    pub fn next_epoch<'s>(&mut self, samples: &'s dyn Samples) -> Result<Option<Take<Epoch<'s>>>> {
-        if !self.begun {
-            self.begin(samples)?;
+    /// Returns an error if the epoch before was not [ended](Training::end_epoch), options, optimizer or metrics are
+    /// invalid, or data, checkpoint or callbacks fail.
+    pub fn next_epoch<'s>(&mut self, source: &'s dyn DataSource) -> Result<Option<Take<BatchIter<'s>>>> {
+        if !self.has_begun {
+            self.begin(source)?;
         }
-        if self.epoch >= self.fit.epochs || self.stopped().is_some() {
+        if self.epoch() >= self.fit.epochs || self.stopped().is_some() {
             return Ok(None);
         }
         if self.progress.is_some() {
-            let message = format!("next_epoch: epoch {} has not ended; end it by end_epoch", self.epoch);
+            let message = format!("next_epoch: epoch {} has not ended; call end_epoch first", self.epoch());
             return Err(TrainError::trainer(message));
         }
-        if self.batch == 0 {
-            self.meter.reset();
-            self.each(|callback, training| callback.on_epoch_begin(training))?;
+        if self.state.batch == 0 {
+            self.state.meter.reset();
+            self.notify(|callback, training| callback.on_epoch_begin(training))?;
         }
-        let batches = Batches::new(samples, self.fit.batch_size);
+        let batches = Batches::new(source, self.fit.batch_size);
         let steps = self.fit.steps_per_epoch.unwrap_or(usize::MAX);
         self.batches = batches.count().map(|count| count.min(steps));
-        let pass = batches.epoch_from(self.epoch as u64, self.drawn)?.take(steps.saturating_sub(self.batch));
-        self.progress = Some(Progress::new(self.fit.verbose, self.epoch, self.fit.epochs, self.batches, self.batch));
-        Ok(Some(pass))
+        let TrainingState { epoch, batch, drawn, .. } = self.state;
+        let rest = batches.epoch_from(epoch as u64, drawn)?.take(steps.saturating_sub(batch));
+        self.progress = Some(Progress::new(self.fit.verbose, epoch, self.fit.epochs, self.batches, batch));
+        Ok(Some(rest))
     }
 
-    /// The loss of the batch that runs as a number, to be asked for before the step: a loss that is none would leave
-    /// none in the weights either.
+    /// The loss of the current batch as a number. Call it before the step: a step with a NaN or infinite loss would make
+    /// the weights NaN as well.
     ///
     /// # Errors
-    /// If it is NaN or infinite, naming where that began; if it is not one number.
+    /// Returns an error if the loss is not a scalar, or is NaN or infinite; the message names the first such element in
+    /// data, weights or layers.
     pub fn loss(&self, batch: &Batch, loss: &Tensor) -> Result<f64> {
-        self.finite(batch, loss.item()?)
+        self.check_finite(batch, loss.item()?)
     }
 
-    pub(crate) fn finite(&self, batch: &Batch, loss: f64) -> Result<f64> {
+    pub(crate) fn check_finite(&self, batch: &Batch, loss: f64) -> Result<f64> {
         if loss.is_finite() {
             return Ok(loss);
         }
-        Err(TrainError::loss(&self.batch_end(loss), self.optimizer.learning_rate(), self.model, batch))
+        let rate = self.state.optimizer.learning_rate();
+        Err(loss_error(&self.batch_end(loss), rate, self.state.model, batch))
     }
 
-    /// A step of the optimizer with these gradients, after which weights keep their constraints. If the fit
-    /// [accumulates](Fit::accumulate), they are those of all trainable weights, and only the last of so many calls
-    /// makes a step.
+    /// Makes a step of the optimizer with these gradients, then applies the constraints of the weights. If the fit
+    /// [accumulates](Fit::accumulate), only the last of so many calls makes a step, and all of them must have the same
+    /// weights.
     ///
     /// # Errors
-    /// What the optimizer reports, with epoch and batch in front: infinite and NaN gradients among others, of which the
-    /// loss may show nothing, and which are never applied. Those of [`GradientAccumulator::add`].
+    /// Returns an error, with epoch and batch, if the optimizer fails or a gradient is NaN or infinite, which the loss may
+    /// not show, or if accumulated gradients are not of the same weights. Then no step is made.
     pub fn apply(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
-        self.accumulated(weights, gradients)
-            .map_err(|error| error.context(format!("epoch {}, batch {}", self.epoch, self.batch)))
+        let TrainingState { model, optimizer, accumulation, epoch, batch, .. } = &mut self.state;
+        let stepped = match accumulation.add(weights, gradients) {
+            Ok(Some(gradients)) => objective::apply(*model, &mut **optimizer, weights, &gradients),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        stepped.map_err(|error| error.context(format!("epoch {epoch}, batch {batch}")))
     }
 
-    /// Adds the gradients, and makes a step if there are enough.
-    fn accumulated(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
-        if self.accumulator.batches() > 1 {
-            // Sums would carry such an element into checkpoints, and an error at their step would name another batch.
-            let spoilt = weights.iter().zip(gradients).find(|(_, gradient)| !gradient.all_finite());
-            if let Some((weight, _)) = spoilt {
-                let message =
-                    "the gradient has infinite or NaN elements; it was not added, and no variable was changed";
-                return Err(Error::argument("accumulate", message).context(weight.name()));
-            }
-        }
-        match self.accumulator.add(gradients)? {
-            Some(gradients) => step::apply(self.model, self.optimizer, weights, &gradients),
-            None => Ok(()),
-        }
-    }
-
-    /// A batch was trained on: adds its mean loss and its predictions to what is measured, each sample by its
-    /// [weight](Batch::weights), and where targets and predictions have the steps of its [mask](Batch::mask) those that
-    /// are left out not at all; tells callbacks, and writes a checkpoint if it is time for one.
+    /// Ends a batch: adds its mean loss and its predictions to the results of the epoch, calls the callbacks, and writes
+    /// a checkpoint if one is due. Samples count by their [weights](Batch::weights). If targets and predictions have the
+    /// steps of the batch's [mask](Batch::mask), masked steps do not count.
     ///
-    /// It is to be called once for each batch of the epoch, in their order: a training that is
-    /// [resumed](Fit::resume) goes on after so many of them. What is measured may be another batch.
+    /// Call this once for each batch of the epoch, in their order: a [resumed](Fit::resume) training skips as many
+    /// batches. The batch that is measured may be a different one.
     ///
     /// # Errors
-    /// If the epoch's validation has begun, and what metrics, callbacks and checkpoints report.
+    /// Returns an error if the validation of this epoch has begun, or metrics, callbacks or checkpoints fail.
     pub fn end_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
         self.trained_on(batch, &Outcome::of(batch, predictions, loss)?)
     }
@@ -240,78 +229,83 @@ impl<'a> Training<'a> {
     pub(crate) fn trained_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         if self.trained.is_some() {
             return Err(TrainError::trainer(
-                "end_batch: this epoch's validation has begun; no more is trained in it".into(),
+                "end_batch: the validation of this epoch has begun; call it before `validation`".into(),
             ));
         }
         let end = self.batch_end(outcome.loss);
-        self.meter.update(batch, outcome)?;
-        // As many as the pass gave, whatever was made of them; its last batch may be smaller, and nothing is after it.
-        self.drawn = self.drawn.saturating_add(self.fit.batch_size);
-        self.batch += 1;
-        self.each(|callback, training| callback.on_batch_end(training, &end))?;
-        if self.is_interrupted() {
-            self.save(|checkpoints, training| checkpoints.now(training))?;
+        self.state.meter.update(batch, outcome)?;
+        // The number of samples that were drawn, not that of the measured batch. Only the last batch of an epoch may be
+        // smaller, and nothing is drawn after it.
+        self.state.drawn = self.state.drawn.saturating_add(self.fit.batch_size);
+        self.state.batch += 1;
+        self.notify(|callback, training| callback.on_batch_end(training, &end))?;
+        let is_interrupted = self.is_interrupted();
+        if let Some(checkpoints) = &mut self.fit.checkpoints {
+            match is_interrupted {
+                true => checkpoints.save(&self.state, &self.fit.callbacks)?,
+                false => checkpoints.after_batch(&self.state, &self.fit.callbacks)?,
+            }
+        }
+        if is_interrupted {
             self.interrupt();
-        } else {
-            self.save(|checkpoints, training| checkpoints.after_batch(training))?;
         }
         if let Some(progress) = &mut self.progress {
-            progress.batch(|| (self.meter.score(), self.optimizer.learning_rate()));
+            progress.batch(|| (self.state.meter.score(), self.state.optimizer.learning_rate()));
         }
         Ok(())
     }
 
-    /// What callbacks are told of the batch that runs.
     fn batch_end(&self, loss: f64) -> BatchEnd {
-        BatchEnd { epoch: self.epoch, batch: self.batch, batches: self.batches, loss }
+        BatchEnd { epoch: self.state.epoch, batch: self.state.batch, batches: self.batches, loss }
     }
 
-    /// The data by which this epoch is [validated](Fit::validation), as batches, its pass 0. No more is trained in
-    /// this epoch: gradients that were accumulated make their step now.
+    /// The batches of the [validation](Fit::validation) data. This ends the training part of the epoch: accumulated
+    /// gradients make their step now.
     ///
     /// # Errors
-    /// If the fit has no such data, the epoch had no samples, and what data and optimizer report.
-    pub fn validation(&mut self) -> Result<Epoch<'a>> {
-        let Some(samples) = self.fit.validation else {
+    /// Returns an error if the fit has no validation data, the epoch had no samples, or data or optimizer fail.
+    pub fn validation(&mut self) -> Result<BatchIter<'a>> {
+        let Some(source) = self.fit.validation else {
             return Err(TrainError::trainer(
-                "validation: the fit has no data for it; give it some by Fit::validation".into(),
+                "validation: the fit has no validation data; set it by Fit::validation".into(),
             ));
         };
         match self.trained {
-            Some(_) => self.meter.reset(),
+            Some(_) => self.state.meter.reset(),
             None => self.trained = Some(self.end_steps()?),
         }
-        Batches::new(samples, self.fit.batch_size).epoch(0)
+        Batches::new(source, self.fit.batch_size).epoch(0)
     }
 
-    /// A batch of the [validation](Training::validation) was evaluated: adds its mean loss and its predictions to what
-    /// is measured.
+    /// Ends a batch of the [validation](Training::validation): adds its mean loss and its predictions to the results.
     ///
     /// # Errors
-    /// If the validation has not begun, and what metrics report.
+    /// Returns an error if the validation has not begun, or a metric fails.
     pub fn end_validation_batch(&mut self, batch: &Batch, predictions: &Tensor, loss: f64) -> Result<()> {
         self.validated_on(batch, &Outcome::of(batch, predictions, loss)?)
     }
 
     pub(crate) fn validated_on(&mut self, batch: &Batch, outcome: &Outcome) -> Result<()> {
         if self.trained.is_none() {
-            return Err(TrainError::trainer("end_validation_batch: this epoch's validation has not begun".into()));
+            return Err(TrainError::trainer(
+                "end_validation_batch: the validation has not begun; call `validation`".into(),
+            ));
         }
-        self.meter.update(batch, outcome)
+        self.state.meter.update(batch, outcome)
     }
 
-    /// The epoch was trained, and validated if it is to be: appends what was measured to the history, and `more`
-    /// values, tells callbacks, writes a checkpoint, and goes on to the next.
+    /// Ends an epoch, after its validation: appends the results and `more` values to the history, calls the callbacks,
+    /// and writes a checkpoint.
     ///
     /// # Errors
-    /// If the names are not those of the epochs before, the epoch had no samples, or no validation though the fit has
-    /// data for one, and what optimizer, callbacks and checkpoints report.
+    /// Returns an error if the names differ from those of the epochs before, the epoch had no samples, the fit has
+    /// validation data but the epoch was not validated, or optimizer, callbacks or checkpoints fail.
     pub fn end_epoch(&mut self, more: &[(&str, f64)]) -> Result<()> {
         let (score, validation) = match self.trained.take() {
-            Some(score) => (score, Some(self.meter.score_of(VALIDATION)?)),
+            Some(score) => (score, Some(self.state.meter.score_of(VALIDATION)?)),
             None if self.fit.validation.is_some() => {
                 let message =
-                    "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`";
+                    "end_epoch: the fit has validation data, but the epoch was not validated; call `validation`";
                 return Err(TrainError::trainer(message.into()));
             }
             None => (self.end_steps()?, None),
@@ -319,48 +313,49 @@ impl<'a> Training<'a> {
         let progress = self.progress.take().map(Progress::finish);
         let mut row = row(&score, validation.as_ref());
         row.extend(more.iter().map(|(name, value)| ((*name).to_owned(), *value)));
-        let ended = self.epoch_ended(&row);
-        // Last: what reads the line may keep the training waiting.
+        let ended = self.finish_epoch(&row);
+        // Last, because writing to a slow terminal may block.
         if let Some(finished) = progress {
             finished.show(&score, validation.as_ref());
         }
         ended
     }
 
-    /// Appends the row to the history, tells callbacks, writes a checkpoint, and goes on to the next epoch.
-    fn epoch_ended(&mut self, row: &[(String, f64)]) -> Result<()> {
-        self.history.push(row)?;
-        self.each(|callback, training| callback.on_epoch_end(training, row))?;
-        (self.epoch, self.batch, self.drawn) = (self.epoch + 1, 0, 0);
-        self.save(|checkpoints, training| checkpoints.after_epoch(training))?;
+    fn finish_epoch(&mut self, row: &[(String, f64)]) -> Result<()> {
+        self.state.history.push(row)?;
+        self.notify(|callback, training| callback.on_epoch_end(training, row))?;
+        (self.state.epoch, self.state.batch, self.state.drawn) = (self.state.epoch + 1, 0, 0);
+        if let Some(checkpoints) = &mut self.fit.checkpoints {
+            checkpoints.after_epoch(&self.state, &self.fit.callbacks)?;
+        }
         if self.is_interrupted() {
             self.interrupt();
         }
         Ok(())
     }
 
-    /// Tells callbacks that the training has ended; its history.
+    /// Ends the training: calls the callbacks and returns the history.
     ///
     /// # Errors
-    /// What callbacks report.
+    /// Returns an error if a callback fails.
     pub fn end(mut self) -> Result<History> {
         if let Some(progress) = self.progress.take() {
             progress.abandon();
         }
-        self.each(|callback, training| callback.on_end(training))?;
-        self.history.stopped = self.stopped().map(str::to_owned);
-        Ok(self.history)
+        self.notify(|callback, training| callback.on_end(training))?;
+        self.state.history.stopped = self.stopped().map(str::to_owned);
+        Ok(self.state.history)
     }
 
-    fn begin(&mut self, samples: &dyn Samples) -> Result<()> {
+    fn begin(&mut self, source: &dyn DataSource) -> Result<()> {
         unoptimized::note(self.fit.verbose);
-        self.optimizer.validate()?;
-        self.meter.check()?;
-        self.fit.kept.check(self.model)?;
+        self.state.optimizer.validate()?;
+        self.state.meter.check()?;
+        self.state.tracked.check(self.state.model)?;
         if self.fit.steps_per_epoch == Some(0) {
-            return Err(TrainError::trainer("fit: steps_per_epoch is 0; an epoch has one at least".into()));
+            return Err(TrainError::trainer("fit: steps_per_epoch is 0; it must be at least 1".into()));
         }
-        // Before the checkpoint is opened, which another training that writes there might delete.
+        // Before the checkpoint is opened, because another training that writes there could delete it.
         if let Some(checkpoints) = &mut self.fit.checkpoints {
             checkpoints.take_folder()?;
         }
@@ -369,44 +364,47 @@ impl<'a> Training<'a> {
         {
             return Err(no_samples(VALIDATION));
         }
-        // Not taken out of the fit: a call after an error is to resume as well.
+        // The path stays in the fit, so that a second call after an error resumes as well.
         let checkpoint = self.fit.resume.as_ref().map(Checkpoint::open).transpose()?;
         if let Some(checkpoints) = &self.fit.checkpoints {
             let (epoch, batch) = match &checkpoint {
                 Some(checkpoint) => (checkpoint.epoch()?, checkpoint.batch()?),
-                None => (self.epoch, self.batch),
+                None => (self.state.epoch, self.state.batch),
             };
             checkpoints.refuse_further(epoch, batch)?;
         }
         if let Some(checkpoint) = checkpoint {
-            if self.model.named_weights().len() < checkpoint.weights().len() {
-                self.build_weights(samples)
-                    .map_err(|error| error.context("making the weights that wait for a first input"))?;
+            if self.state.model.named_weights().len() < checkpoint.weights().len() {
+                self.build_weights(source).map_err(|error| error.context("building lazy weights"))?;
             }
-            checkpoint.restore(self)?;
-            self.save(|checkpoints, _| checkpoints.resumed_from(&checkpoint))?;
+            checkpoint.restore(&mut self.state, &mut self.fit.callbacks)?;
+            if let Some(checkpoints) = &mut self.fit.checkpoints {
+                checkpoints.resumed_from(&checkpoint)?;
+            }
         }
-        self.begun = true;
-        self.each(|callback, training| callback.on_begin(training))
+        self.has_begun = true;
+        self.notify(|callback, training| callback.on_begin(training))
     }
 
-    /// Weights are made when a layer sees its first input, and have to be there to be restored.
-    fn build_weights(&self, samples: &dyn Samples) -> Result<()> {
-        let Some(batch) = Batches::new(samples, self.fit.batch_size).epoch(0)?.next().transpose()? else {
+    /// Builds lazy weights by a forward pass: a checkpoint can only restore weights that exist.
+    fn build_weights(&self, source: &dyn DataSource) -> Result<()> {
+        let Some(batch) = Batches::new(source, self.fit.batch_size).epoch(0)?.next().transpose()? else {
             return Ok(());
         };
-        no_record(|| self.model.forward_masked(&batch.features, batch.mask.as_ref(), Mode::Inference))?;
+        no_record(|| self.state.model.forward_masked(&batch.features, batch.mask.as_ref(), Mode::Inference))?;
         Ok(())
     }
 
-    /// No more is trained in this epoch: the last step, if there are gradients for one, and the score.
+    /// Ends the training part of the epoch: makes the last step, if gradients are left, and returns the results.
     fn end_steps(&mut self) -> Result<Score> {
-        if let Some(gradients) = self.accumulator.take()? {
-            step::apply(self.model, self.optimizer, &self.model.trainable_weights(), &gradients)
-                .map_err(|error| error.context(format!("end of epoch {}", self.epoch)))?;
+        let TrainingState { model, optimizer, accumulation, meter, epoch, .. } = &mut self.state;
+        if let Some((weights, gradients)) = accumulation.take()? {
+            let weights = weights.unwrap_or_else(|| model.trainable_weights());
+            objective::apply(*model, &mut **optimizer, &weights, &gradients)
+                .map_err(|error| error.context(format!("end of epoch {epoch}")))?;
         }
-        let score = self.meter.score_of("fit: the data")?;
-        self.meter.reset();
+        let score = meter.score_of("fit: the data")?;
+        meter.reset();
         Ok(score)
     }
 
@@ -414,43 +412,37 @@ impl<'a> Training<'a> {
         self.fit.stop.as_ref().is_some_and(|flag| flag.load(SeqCst))
     }
 
-    /// Stops. The flag has done its work, and the next fit is not to end by it.
+    /// Stops the training and resets the flag, so that it does not end the next fit.
     fn interrupt(&mut self) {
-        self.interrupted = true;
+        self.state.interrupted = true;
         if let Some(flag) = &self.fit.stop {
             flag.store(false, SeqCst);
         }
     }
 
-    fn save(&mut self, save: impl FnOnce(&mut Checkpoints, &Self) -> Result<()>) -> Result<()> {
-        let Some(mut checkpoints) = self.fit.checkpoints.take() else { return Ok(()) };
-        let saved = save(&mut checkpoints, self);
-        self.fit.checkpoints = Some(checkpoints);
-        saved
-    }
-
-    fn each(&mut self, mut tell: impl FnMut(&mut dyn Callback, &mut Self) -> Result<()>) -> Result<()> {
-        let mut callbacks = std::mem::take(&mut self.fit.callbacks);
-        let told = callbacks
-            .iter_mut()
-            .try_for_each(|callback| tell(&mut **callback, self).map_err(|error| error.context(callback.name())));
-        self.fit.callbacks = callbacks;
-        told
+    fn notify(
+        &mut self,
+        mut notify: impl FnMut(&mut dyn Callback, &mut TrainingState<'a>) -> Result<()>,
+    ) -> Result<()> {
+        self.fit.callbacks.iter_mut().try_for_each(|callback| {
+            notify(&mut **callback, &mut self.state)
+                .map_err(|error| error.context(escaped(callback.name()).to_string()))
+        })
     }
 }
 
-/// What errors call the data by which epochs are validated.
+/// The name of the validation data in errors.
 const VALIDATION: &str = "fit: the validation data";
 
-/// Whether pass 0 gives no samples. Where their number is not known before, one is drawn.
-fn is_empty(samples: &dyn Samples) -> Result<bool> {
-    Ok(match samples.known_len() {
+/// Whether epoch 0 has no samples. Draws one if the number of samples is not known in advance.
+fn is_empty(source: &dyn DataSource) -> Result<bool> {
+    Ok(match source.len_hint() {
         Some(len) => len == 0,
-        None => samples.pass(0)?.next(1)?.is_none(),
+        None => source.epoch(0)?.next(1)?.is_none(),
     })
 }
 
-/// The row of an epoch in a history.
+/// The row of an epoch in the history.
 fn row(score: &Score, validation: Option<&Score>) -> Vec<(String, f64)> {
     let validated = validation.into_iter().flat_map(Score::values).map(|(name, value)| (format!("val_{name}"), value));
     score.values().map(|(name, value)| (name.to_owned(), value)).chain(validated).collect()

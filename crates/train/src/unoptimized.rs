@@ -1,12 +1,12 @@
-//! A word on builds without optimization, which look as if they hung.
+//! A note about builds without optimization, which seem to hang.
 
 use std::sync::Once;
 
 use crate::progress::{Verbose, say};
 
-/// What is said, and in the README too.
+/// The note. The README has the same lines.
 const NOTE: &str = "\
-note: the crate `tensor` was compiled without optimization, so that training takes hundreds of times as long.
+note: the crate `tensor` was compiled without optimization, which makes training hundreds of times slower.
 Build with --release, or add this to your Cargo.toml:
 
 [profile.dev]
@@ -16,7 +16,7 @@ opt-level = 1
 opt-level = 3
 ";
 
-/// Says once in a process, on the standard error stream, that kernels are slow, if they are.
+/// Prints the note to the standard error stream, once per process, if kernels are not optimized.
 pub(crate) fn note(verbose: Verbose) {
     static SAID: Once = Once::new();
     if !tensor::OPTIMIZED && verbose != Verbose::Silent {

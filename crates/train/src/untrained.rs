@@ -3,30 +3,42 @@
 use std::collections::HashSet;
 
 use autograd::{GradientTape, Variable};
+use data::escaped;
 use tensor::Tensor;
 
 use crate::error::{Result, TrainError};
 
-/// Makes a trainable variable that is not among the weights of the model an error in the first step: it would be neither
-/// trained nor saved. Later steps only compare the weights with those of the step before.
+/// Makes it an error if the loss depends on a trainable variable that is not among the model's weights: the variable
+/// would be neither trained nor saved.
+///
+/// A check walks the tape, so it does not run in every step: it runs in the first one, when the weights have changed,
+/// when it is [required](Untrained::require_check), and in steps whose number is a power of two. The other steps only
+/// compare the weights with those of the last check.
 #[derive(Default)]
 pub(crate) struct Untrained {
-    /// Variables that the program trains and keeps itself.
+    /// Variables that the program trains and saves itself.
     exempt: Vec<Variable>,
-    /// The weights with which a step was checked.
+    /// The weights of the last check; none if the next step must be checked.
     checked: Option<Vec<u32>>,
+    steps: u64,
 }
 
 impl Untrained {
     pub(crate) fn except(exempt: Vec<Variable>) -> Untrained {
-        Untrained { exempt, checked: None }
+        Untrained { exempt, ..Untrained::default() }
+    }
+
+    /// Checks the next step in any case: a model may read a variable for the first time in a later batch.
+    pub(crate) fn require_check(&mut self) {
+        self.checked = None;
     }
 
     /// # Errors
     /// Returns an error if the loss depends on a trainable variable that is neither among the weights nor exempt.
     pub(crate) fn check(&mut self, tape: &GradientTape, loss: &Tensor, weights: &[Variable]) -> Result<()> {
+        self.steps += 1;
         let is_checked = |checked: &Vec<u32>| weights.iter().map(Variable::id).eq(checked.iter().copied());
-        if self.checked.as_ref().is_some_and(is_checked) {
+        if !self.steps.is_power_of_two() && self.checked.as_ref().is_some_and(is_checked) {
             return Ok(());
         }
         let known: HashSet<u32> = weights.iter().chain(&self.exempt).map(Variable::id).collect();
@@ -36,22 +48,23 @@ impl Untrained {
             self.checked = Some(weights.iter().map(Variable::id).collect());
             return Ok(());
         }
+        self.checked = None;
         Err(TrainError::trainer(message(&others)))
     }
 }
 
 fn message(variables: &[Variable]) -> String {
-    /// How many are named.
+    /// How many variables the message names.
     const NAMED: usize = 3;
-    let names = variables.iter().take(NAMED).map(|variable| format!("{} {}", variable.name(), variable.shape()));
-    let mut names = names.collect::<Vec<_>>().join(", ");
+    let name = |variable: &Variable| format!("{} {}", escaped(&variable.name()), variable.shape());
+    let mut names = variables.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
     if variables.len() > NAMED {
         names += &format!(" and {} more", variables.len() - NAMED);
     }
     format!(
-        "fit: the loss depends on trainable variables that are not among the model's weights, so that they would be \
-         neither trained nor saved: {names}. Show them in `visit` (`parts!` writes it). If they should stay as they are, \
-         call `set_trainable(false)`, or `stop_gradient` on what is computed from them. If the program trains them \
-         itself, give them to `Fit::keep`"
+        "fit: the loss depends on trainable variables that are not among the model's weights, so they would be neither \
+         trained nor saved: {names}. Show them in `visit` (`parts!` writes it). If they should not change, call \
+         `set_trainable(false)`, or `stop_gradient` on what is computed from them. If the program trains them itself, \
+         give them to `Fit::keep`"
     )
 }

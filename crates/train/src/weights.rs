@@ -1,14 +1,16 @@
-//! Weights of models in files.
+//! Files of weights.
 
 use std::path::Path;
 
+use data::safetensors::Safetensors;
 use data::{StoredType, npz, safetensors};
 use nn::{Layer, Loading, Report, State, state};
 use tensor::escaped;
 
-use crate::error::Result;
+use crate::checkpoints::is_checkpoint;
+use crate::error::{Result, TrainError};
 
-/// A format, told by the ending of a file's name.
+/// A file format, by the extension of the file name.
 enum Format {
     Safetensors,
     Npz,
@@ -19,29 +21,29 @@ impl Format {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("safetensors") => Ok(Format::Safetensors),
             Some("npz") => Ok(Format::Npz),
-            ending => {
+            extension => {
                 let path = escaped_path(path);
-                let way_round = match ending {
+                let conversion = match extension {
                     Some("pt" | "pth" | "bin" | "ckpt") => {
-                        "; files of `torch.save` are programs and are not read: in Python, \
+                        "; files of `torch.save` contain code and are not supported: in Python, \
                          `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` converts them, and \
                          `nn::PyTorch` loads the result"
                     }
                     Some("h5" | "keras") => {
                         "; in Python, `numpy.savez(\"model.npz\", **{w.path.replace(\"/\", \".\"): w.numpy() for w in \
-                         model.weights})` converts a model of Keras"
+                         model.weights})` converts a Keras model"
                     }
                     _ => "",
                 };
-                let message = format!("{path}: the name must end with .safetensors or .npz{way_round}");
+                let message = format!("{path}: the name must end with .safetensors or .npz{conversion}");
                 Err(data::DataError::Dataset(message).into())
             }
         }
     }
 }
 
-/// Writes the weights of a model, states such as running means included, under their paths, as a
-/// `.safetensors` or `.npz` file by the ending of its name. The file is there whole or not at all.
+/// Writes the weights of a model, including states such as running means, under their paths. The extension of the file
+/// name, `.safetensors` or `.npz`, selects the format. The file is written [atomically](data::write_atomically).
 ///
 /// ```
 /// use nn::{Dense, Layer, Mode, Sequential};
@@ -62,17 +64,17 @@ impl Format {
 /// ```
 ///
 /// # Errors
-/// If the ending is another, or the file cannot be written; then an old file is as it was.
+/// Returns an error if the extension is not supported, or the file cannot be written. An existing file is then unchanged.
 pub fn save_weights(model: &dyn Layer, path: impl AsRef<Path>) -> Result<()> {
     write_tensors(path, &state(model), None)
 }
 
-/// As [`save_weights`], with floating weights in another type: float16 and bfloat16 take half the
-/// room of float32. (From float64 they are rounded to float32 first.)
+/// Like [`save_weights`], but converts floating weights to another type: float16 and bfloat16 need half the space of
+/// float32. Float64 weights are rounded to float32 first.
 ///
 /// # Errors
-/// As [`save_weights`], and if `floats` is no floating type, is bfloat16 in an `.npz` file, or has no room
-/// for a weight.
+/// Returns an error as [`save_weights`] does, or if `floats` is not a floating type, is bfloat16 in an `.npz` file, or
+/// cannot represent a weight.
 pub fn save_weights_as(model: &dyn Layer, path: impl AsRef<Path>, floats: StoredType) -> Result<()> {
     write_tensors(path, &state(model), Some(floats))
 }
@@ -80,21 +82,40 @@ pub fn save_weights_as(model: &dyn Layer, path: impl AsRef<Path>, floats: Stored
 /// Sets all weights of a model to those in a file.
 ///
 /// # Errors
-/// If the ending of the name is neither `.safetensors` nor `.npz`, the file cannot be read, or its tensors
-/// are not those of the model by name and shape: the message lists all that differs. The model is as it
-/// was.
+/// Returns an error, and does not change the model, if the extension is neither `.safetensors` nor `.npz`, the file
+/// cannot be read or is a [`Checkpoint`](crate::Checkpoint), or the names and shapes of its tensors are not those of the
+/// model; the message lists all differences.
 pub fn load_weights(model: &dyn Layer, path: impl AsRef<Path>) -> Result<()> {
     load_weights_with(model, path, &Loading::new()).map(drop)
 }
 
-/// As [`load_weights`], by other rules: partially, or under other names.
+/// Like [`load_weights`], but with other rules, for example to load only some weights or to rename them.
 ///
 /// # Errors
-/// As [`load_weights`], as far as the rules do not allow it.
+/// Returns an error as [`load_weights`] does, except for what the rules allow.
 pub fn load_weights_with(model: &dyn Layer, path: impl AsRef<Path>, rules: &Loading) -> Result<Report> {
     let path = path.as_ref();
+    refuse_checkpoints(path)?;
     let report = rules.load(model, read_tensors(path)?);
     report.map_err(|error| error.context(escaped_path(path)))
+}
+
+/// Returns an error that names the right function if the path is a checkpoint or a folder.
+fn refuse_checkpoints(path: &Path) -> Result<()> {
+    const ALTERNATIVES: &str = "Fit::resume continues its training; for the weights alone, pass \
+                                Checkpoint::open(file)?.weights() to nn::load";
+    if path.is_dir() {
+        let message = format!(
+            "load_weights: it is a folder, not a file of weights. If it holds checkpoints, Checkpoints::latest gives the \
+             last one: {ALTERNATIVES}"
+        );
+        return Err(TrainError::checkpoint(path, message));
+    }
+    if matches!(Format::of(path)?, Format::Safetensors) && is_checkpoint(Safetensors::open(path)?.metadata()) {
+        let message = format!("load_weights: it is a training checkpoint, not a file of weights: {ALTERNATIVES}");
+        return Err(TrainError::checkpoint(path, message));
+    }
+    Ok(())
 }
 
 /// A path for a message.
@@ -102,10 +123,10 @@ fn escaped_path(path: &Path) -> String {
     escaped(&path.display().to_string()).to_string()
 }
 
-/// The tensors in a `.safetensors` or `.npz` file, with their names.
+/// Reads the tensors of a `.safetensors` or `.npz` file with their names.
 ///
 /// # Errors
-/// If the ending of the name is another, or the file cannot be read or is broken.
+/// Returns an error if the extension is not supported, or the file cannot be read or is malformed.
 pub fn read_tensors(path: impl AsRef<Path>) -> Result<State> {
     let path = path.as_ref();
     match Format::of(path)? {
@@ -114,10 +135,10 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<State> {
     }
 }
 
-/// Writes tensors as a `.safetensors` or `.npz` file, floating ones as `floats` if it is given.
+/// Writes tensors as a `.safetensors` or `.npz` file, and converts floating ones to `floats` if it is given.
 ///
 /// # Errors
-/// As [`save_weights_as`], and if a name stands twice.
+/// Returns an error as [`save_weights_as`] does, or if two tensors have the same name.
 pub fn write_tensors(path: impl AsRef<Path>, tensors: &State, floats: Option<StoredType>) -> Result<()> {
     let path = path.as_ref();
     match Format::of(path)? {

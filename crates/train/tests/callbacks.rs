@@ -10,7 +10,7 @@ use optim::schedules::{Exponential, ReduceOnPlateau};
 use tensor::{Tensor, tensor};
 use train::{
     BatchEnd, Callback, CsvLog, EarlyStopping, EpochSchedule, Fit, History, Mean, Monitor, OnBatchEnd, OnEpochEnd,
-    Plateau, Result, Trainer, Training, Verbose,
+    Plateau, Result, Trainer, TrainingState, Verbose,
 };
 
 /// `w x`, with one weight.
@@ -50,23 +50,23 @@ fn callbacks_are_told_everything_in_order() {
         fn name(&self) -> &str {
             "told"
         }
-        fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+        fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
             self.0.push(format!("begin {}", training.epoch()));
             Ok(())
         }
-        fn on_epoch_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+        fn on_epoch_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
             self.0.push(format!("epoch {}", training.epoch()));
             Ok(())
         }
-        fn on_batch_end(&mut self, _: &mut Training<'_>, end: &BatchEnd) -> Result<()> {
+        fn on_batch_end(&mut self, _: &mut TrainingState<'_>, end: &BatchEnd) -> Result<()> {
             self.0.push(format!("batch {} of {:?}: {}", end.batch, end.batches, end.loss));
             Ok(())
         }
-        fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+        fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
             self.0.push(format!("end {} {values:?}", training.epoch()));
             Ok(())
         }
-        fn on_end(&mut self, training: &mut Training<'_>) -> Result<()> {
+        fn on_end(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
             self.0.push(format!("end after {}", training.history().epochs()));
             Ok(())
         }
@@ -111,12 +111,12 @@ fn early_stopping_waits_and_restores() {
 fn what_cannot_be_watched_is_refused() {
     let refused =
         |callback: EarlyStopping| fit(&scale(1.0), 0.1, Fit::epochs(2).callback(callback)).unwrap_err().to_string();
-    let missing = "early_stopping: there is no val_loss; an epoch has loss";
+    let missing = "early_stopping: there is no value val_loss; an epoch has loss";
     assert_eq!(refused(EarlyStopping::new("val_loss")), missing);
-    let unclear = "early_stopping: whether score_of_mine is to grow or to fall does not follow from its name; \
-                   say Monitor::growing or Monitor::falling";
+    let unclear = "early_stopping: the name score_of_mine does not tell whether larger or smaller is better; \
+                   use Monitor::growing or Monitor::falling";
     assert_eq!(refused(EarlyStopping::new("score_of_mine")), unclear);
-    let missing = "early_stopping: there is no score_of_mine; an epoch has loss";
+    let missing = "early_stopping: there is no value score_of_mine; an epoch has loss";
     assert_eq!(refused(EarlyStopping::new(Monitor::growing("score_of_mine"))), missing);
     let negative = "early_stopping: min_delta is -1; it must be at least 0";
     assert_eq!(refused(EarlyStopping::new("loss").min_delta(-1.0)), negative);

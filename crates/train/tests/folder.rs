@@ -179,12 +179,12 @@ fn pipes_are_not_waited_for() {
     let expected = "F: .lock is not a regular file; remove it, or use another folder";
     assert_eq!(message(".lock"), expected);
     for name in ["best.safetensors", "epoch-0001-batch-000000.safetensors"] {
-        assert_eq!(message(name), format!("F/{name}: is not a regular file, as checkpoints are"));
+        assert_eq!(message(name), format!("F/{name}: is not a regular file; a checkpoint must be one"));
     }
     let folder = Folder::new("resume");
     let (resumed, path) = (pipe(&folder, "resumed"), folder.0.clone());
     let message = soon(move || refused(fit(Fit::epochs(1).resume(resumed)), &path));
-    assert_eq!(message, "F/resumed: is not a regular file, as checkpoints are");
+    assert_eq!(message, "F/resumed: is not a regular file; a checkpoint must be one");
 }
 
 #[cfg(unix)]

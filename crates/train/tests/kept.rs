@@ -195,21 +195,21 @@ fn what_is_kept_must_be_there_again() {
     let path = folder.latest();
     let gan = Gan::new();
     let fit = || Fit::epochs(2);
-    let expected = "F: has [discriminator, noise, balance] as parts, the training []";
+    let expected = "F: has [discriminator, noise, balance] as parts, but the training has []";
     assert_eq!(refused(&path, &gan, adam(), fit()), expected);
     let parts =
         || fit().keep("discriminator", &gan.discriminator).keep("noise", &gan.noise).keep("balance", &gan.balance);
-    let expected = "F: has [discriminator] as optimizers, the training []";
+    let expected = "F: has [discriminator] as optimizers, but the training has []";
     assert_eq!(refused(&path, &gan, adam(), parts()), expected);
     let other = parts().keep_optimizer("critic", &gan.discriminator_optimizer);
-    let expected = "F: has [discriminator] as optimizers, the training [critic]";
+    let expected = "F: has [discriminator] as optimizers, but the training has [critic]";
     assert_eq!(refused(&path, &gan, adam(), other), expected);
     let optimizer = || parts().keep_optimizer("discriminator", &gan.discriminator_optimizer);
-    let expected = "F: has [generator] as averages, the training []";
+    let expected = "F: has [generator] as averages, but the training has []";
     assert_eq!(refused(&path, &gan, adam(), optimizer()), expected);
     let more = gan.keeps(fit()).keep("rounds", &gan.balance);
     let expected =
-        "F: has [discriminator, noise, balance] as parts, the training [discriminator, noise, balance, rounds]";
+        "F: has [discriminator, noise, balance] as parts, but the training has [discriminator, noise, balance, rounds]";
     assert_eq!(refused(&path, &gan, adam(), more), expected);
 }
 
@@ -218,7 +218,7 @@ fn what_is_kept_must_be_of_its_kind_and_shape() {
     let folder = stopped(3, "kinds");
     let path = folder.latest();
     let of = |gan: Gan| refused(&path, &gan, adam(), gan.keeps(Fit::epochs(2)));
-    let expected = "F: has sgd as optimizers.discriminator, the training rmsprop";
+    let expected = "F: has sgd as optimizers.discriminator, but the training has rmsprop";
     assert_eq!(of(Gan::with(6, RmsProp::new(0.1))), expected);
     let expected = "F: optimizers.discriminator: sgd: dense.kernel: restore: states [\"velocity\"], not []";
     assert_eq!(of(Gan::with(6, Sgd::new(Cosine::new(0.1, 14)))), expected);
@@ -249,7 +249,7 @@ fn what_is_kept_must_be_of_its_kind_and_shape() {
     assert!(message.starts_with(expected), "{message}");
     // The optimizer that is kept suits, and stays as it was because the other one does not.
     let message = refused(&path, &gan, Nadam::new(0.01), gan.keeps(Fit::epochs(2)));
-    assert_eq!(message, "F: has adam as optimizer, the training nadam");
+    assert_eq!(message, "F: has adam as optimizer, but the training has nadam");
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn what_is_kept_is_not_borrowed_while_it_is_looked_at() {
     let fit = gan.keeps(Fit::epochs(2)).batch_size(8).verbose(Verbose::Silent);
     let mut training = Training::new(&gan.generator, &mut adam, fit.resume(folder.latest()));
     let message = training.next_epoch(&samples()).unwrap_err().to_string();
-    assert_eq!(message, "discriminator is borrowed; let go of it before next_epoch, end_batch and end_epoch");
+    assert_eq!(message, "discriminator is still borrowed; end the borrow before next_epoch, end_batch and end_epoch");
     // As the message says, and the next call resumes.
     drop(optimizer);
     assert_eq!(training.next_epoch(&samples()).unwrap().unwrap().count(), 4);
@@ -276,7 +276,7 @@ fn what_is_kept_is_not_borrowed_while_it_is_looked_at() {
     let batch = training.next_epoch(&samples).unwrap().unwrap().next().unwrap().unwrap();
     let average = gan.average.borrow_mut();
     let message = training.end_batch(&batch, &batch.targets, 0.0).unwrap_err().to_string();
-    assert_eq!(message, "generator is borrowed; let go of it before next_epoch, end_batch and end_epoch");
+    assert_eq!(message, "generator is still borrowed; end the borrow before next_epoch, end_batch and end_epoch");
     drop(average);
     assert_eq!(Checkpoints::latest(&folder.0).unwrap(), None);
 }
@@ -288,8 +288,8 @@ fn an_optimizer_steps_nothing_that_is_lost() {
         .keep_optimizer("discriminator", &gan.discriminator_optimizer)
         .checkpoints(Checkpoints::in_folder(&folder.0));
     let message = gan.train(&mut adam(), fit).unwrap_err().to_string();
-    let expected = "optimizers.discriminator: has stepped dense.kernel, [4, 6], which is neither the model's nor kept; \
-                    keep it, or its model, by Fit::keep, or take an optimizer for each";
+    let expected = "optimizers.discriminator: it has stepped dense.kernel, [4, 6], which belongs neither to the model nor to \
+                    what the fit keeps; give it, or its model, to Fit::keep, or use another optimizer for it";
     assert_eq!(message, expected);
 }
 
@@ -302,14 +302,14 @@ fn a_name_stands_for_one_thing() {
         training.next_epoch(&samples()).map(drop).unwrap_err().to_string()
     };
     let twice = gan.keeps(Fit::epochs(1)).keep("noise", &gan.balance);
-    assert_eq!(message(&gan.generator, twice), "two parts are named noise; each needs a name of its own");
+    assert_eq!(message(&gan.generator, twice), "two parts are named noise; names must be unique");
     let twice = gan.keeps(Fit::epochs(1)).keep_optimizer("discriminator", &gan.discriminator_optimizer);
-    assert_eq!(message(&gan.generator, twice), "two optimizers are named discriminator; each needs a name of its own");
+    assert_eq!(message(&gan.generator, twice), "two optimizers are named discriminator; names must be unique");
     let twice = gan.keeps(Fit::epochs(1)).keep_average("generator", &gan.average);
-    assert_eq!(message(&gan.generator, twice), "two averages are named generator; each needs a name of its own");
+    assert_eq!(message(&gan.generator, twice), "two averages are named generator; names must be unique");
     let model = Sequential::new().add_named("kept", Dense::new(4, 1));
     let twice = Fit::epochs(1).keep("kernel", &gan.balance);
-    assert_eq!(message(&model, twice), "two weights are named kept.kernel; each needs a name of its own");
+    assert_eq!(message(&model, twice), "two weights are named kept.kernel; names must be unique");
 }
 
 #[test]
@@ -490,6 +490,6 @@ fn a_checkpoint_that_is_older_than_keeping_keeps_nothing() {
 
     let rounds = Variable::new(tensor![0.0]);
     let message = run(Fit::epochs(2).keep("rounds", &rounds).resume(&path)).unwrap_err().to_string();
-    assert_eq!(message.replace(path.to_str().unwrap(), "F"), "F: has [] as parts, the training [rounds]");
+    assert_eq!(message.replace(path.to_str().unwrap(), "F"), "F: has [] as parts, but the training has [rounds]");
     assert_eq!(run(Fit::epochs(2).resume(&path)).unwrap().epochs(), 2);
 }

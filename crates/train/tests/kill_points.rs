@@ -8,7 +8,7 @@ use nn::{Activation, Dense, Layer, Sequential, SparseCategoricalCrossentropy};
 use optim::Adam;
 use tensor::{Generator, Tensor};
 use train::{
-    Callback, Checkpoints, CsvLog, EarlyStopping, Fit, JsonLines, Result, SavePlot, Trainer, Training, Verbose,
+    Callback, Checkpoints, CsvLog, EarlyStopping, Fit, JsonLines, Result, SavePlot, Trainer, TrainingState, Verbose,
 };
 
 const EPOCHS: usize = 5;
@@ -69,7 +69,7 @@ impl Callback for Ends {
         "ends"
     }
 
-    fn on_epoch_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_epoch_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         match self.at {
             Some((epoch, Point::NextEpoch)) if training.epoch() == epoch + 1 => {
                 Err(train::TrainError::Trainer("end".into()).into())
@@ -78,7 +78,7 @@ impl Callback for Ends {
         }
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, _: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, _: &[(String, f64)]) -> Result<()> {
         match self.at {
             Some((epoch, point)) if training.epoch() == epoch && point == self.point => match point {
                 Point::Best => self.block("best.safetensors"),

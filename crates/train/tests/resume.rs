@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use autograd::Variable;
 use data::{ArrayDataset, Dataset};
-use nn::{Activation, BatchNorm, Dense, Dropout, Layer, Sequential, SparseCategoricalCrossentropy};
+use nn::{Activation, BatchNorm, Dense, Dropout, Layer, Mode, Sequential, SparseCategoricalCrossentropy};
 use optim::schedules::{Cosine, ReduceOnPlateau, Schedule};
 use optim::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, Muon, Nadam, Optimizer, RmsProp, Sgd};
-use tensor::{DType, Generator};
+use tensor::{DType, Generator, Tensor};
 use train::metrics::Precision;
 use train::{
     Accuracy, Checkpoint, Checkpoints, CsvLog, EarlyStopping, Fit, History, JsonLines, Metric, OnBatchEnd, Plateau,
-    Trainer, Verbose,
+    Trainer, Verbose, load_weights,
 };
 
 /// A folder that is there for one test.
@@ -155,7 +155,7 @@ fn a_folder_of_a_training_that_is_further_is_refused() {
     let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(0.05));
     let message = trainer.fit(&samples, fit().verbose(Verbose::Silent)).unwrap_err().to_string();
     let expected = "F: has epoch-0002-batch-000000.safetensors, of a training that is further than this one, at epoch 0, \
-                    batch 0; resume from it, or take another folder";
+                    batch 0; resume from it, or use another folder";
     assert_eq!(message.replace(folder.0.to_str().unwrap(), "F"), expected);
     assert!(Checkpoints::latest(&folder.0).unwrap().is_some());
 
@@ -189,10 +189,10 @@ fn what_decides_how_a_training_goes_on_must_be_there_again() {
         message.unwrap_err().to_string().replace(path.to_str().unwrap(), "F")
     };
     let fit = || Fit::epochs(2).accumulate(2);
-    assert_eq!(refused(fit(), true), "F: has [early_stopping] as callbacks, the training []");
-    assert_eq!(refused(fit().callback(stopping()), false), "F: has [accuracy] as metrics, the training []");
+    assert_eq!(refused(fit(), true), "F: has [early_stopping] as callbacks, but the training has []");
+    assert_eq!(refused(fit().callback(stopping()), false), "F: has [accuracy] as metrics, but the training has []");
     let other = Fit::epochs(2).accumulate(3).callback(stopping());
-    assert_eq!(refused(other, true), "F: has 2 as accumulate, the training 3");
+    assert_eq!(refused(other, true), "F: has 2 as accumulate, but the training has 3");
 
     // A callback that is lent does not go on where the training does not.
     let mut lent = stopping();
@@ -274,9 +274,9 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
         changed[at..at + from.len()].copy_from_slice(to.as_bytes());
         opened(&changed).unwrap_err().to_string().replace(broken.to_str().unwrap(), "F")
     };
-    let newer = "F: is a checkpoint of version 2; this program knows those up to 1";
+    let newer = "F: is a checkpoint of version 2; this program reads versions up to 1";
     assert_eq!(text(r#""version":"1""#, r#""version":"2""#), newer);
-    let foreign = "F: is safetensors, but no training checkpoint; weights alone are loaded by name";
+    let foreign = "F: is a safetensors file, but not a training checkpoint; load weights alone by `load_weights`";
     assert_eq!(text("training checkpoint", "something otherwise"), foreign);
 
     // What is written in a file is shown by its escapes, and not at any length.
@@ -285,7 +285,7 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     let options = data::safetensors::Options { metadata, ..Default::default() };
     data::safetensors::write(&broken, &[], &options).unwrap();
     let message = Checkpoint::open(&broken).unwrap_err().to_string();
-    assert!(message.ends_with(r", and was \u{1b}[2J\nF: is fine when it was written"), "{message}");
+    assert!(message.ends_with(r", but it was written with \u{1b}[2J\nF: is fine"), "{message}");
 
     // Another model, another optimizer: both stay as they were.
     let refused = |model: &Sequential, optimizer: Box<dyn Optimizer>| {
@@ -307,9 +307,93 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     let expected = "F: load: the tensors do not suit the model:
   dense.kernel: the weight is [6, 8], the tensor [6, 7]; they must be equal";
     assert!(other.starts_with(expected), "{other}");
-    assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: has adam as optimizer, the training sgd");
+    assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: has adam as optimizer, but the training has sgd");
     let smaller = Sequential::new().add(Dense::new(6, 7));
     let missing = refused(&smaller, Box::new(Adam::new(0.05)));
     assert!(missing.contains("\n  no weight for the tensor dense_1.bias"), "{missing}");
     assert_eq!(Checkpoint::open(&path).unwrap().weights().len(), 8);
+}
+
+#[test]
+fn a_log_keeps_the_rows_of_a_training_before() {
+    let folder = Folder::new("log-before");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let (table, lines) = (folder.0.join("log.csv"), folder.0.join("log.jsonl"));
+    let logs =
+        |fit: Fit<'static>| fit.callback(CsvLog::append(&table).unwrap()).callback(JsonLines::append(&lines).unwrap());
+    run(Adam::new(0.05), logs(Fit::epochs(2)));
+    let before = [&table, &lines].map(|log| std::fs::read_to_string(log).unwrap());
+    // The second training is stopped before its first row.
+    let run_folder = folder.0.join("run");
+    stopped(Adam::new(0.05), logs(Fit::epochs(2)), 3, &run_folder);
+    let latest = Checkpoints::latest(&run_folder).unwrap().unwrap();
+    run(Adam::new(0.05), logs(Fit::epochs(2).resume(&latest)));
+    for (log, before) in [&table, &lines].into_iter().zip(&before) {
+        let after = std::fs::read_to_string(log).unwrap();
+        assert!(after.starts_with(before.as_str()), "{after}");
+        assert_eq!(after.lines().count(), before.lines().count() + 2, "{after}");
+    }
+    // From the same checkpoint once more: its rows are replaced, those of the first training stay.
+    let after = std::fs::read_to_string(&table).unwrap();
+    run(Adam::new(0.05), logs(Fit::epochs(2).resume(&latest)));
+    assert_eq!(std::fs::read_to_string(&table).unwrap(), after);
+    // A log at another path begins with the resumed epochs.
+    let other = folder.0.join("other.csv");
+    let fit = Fit::epochs(2).resume(&latest).callback(CsvLog::append(&other).unwrap());
+    run(Adam::new(0.05), fit.callback(JsonLines::append(&lines).unwrap()));
+    assert_eq!(std::fs::read_to_string(&other).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn counts_that_would_overflow_are_refused() {
+    let folder = Folder::new("counts");
+    run(Adam::new(0.05), Fit::epochs(1).checkpoints(Checkpoints::in_folder(&folder.0)));
+    let path = Checkpoints::latest(&folder.0).unwrap().unwrap();
+    let file = data::safetensors::Safetensors::open(&path).unwrap();
+    for key in ["epoch", "batch", "samples", "optimizer.steps", "optimizer.steps.dense.kernel"] {
+        let (tensors, mut metadata) = (file.tensors().unwrap(), file.metadata().clone());
+        metadata.remove("checksum");
+        assert!(metadata.insert(key.into(), u64::MAX.to_string()).is_some(), "{key}");
+        let checksum = data::checksum(&tensors, &metadata).unwrap();
+        metadata.insert("checksum".into(), format!("{checksum:08x}"));
+        let changed = folder.0.join("changed.safetensors");
+        let options = data::safetensors::Options { metadata, ..Default::default() };
+        data::safetensors::write(&changed, &tensors, &options).unwrap();
+        let (model, samples) = (model(), samples());
+        let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Adam::new(0.05));
+        trainer = trainer.metric(Accuracy::default());
+        let fit = Fit::epochs(2).batch_size(8).verbose(Verbose::Silent).resume(&changed);
+        let message = trainer.fit(&samples, fit).unwrap_err().to_string();
+        let expected = format!("has {} as {key}, which must be a number below 2^53", u64::MAX);
+        assert!(message.ends_with(&expected), "{message}");
+    }
+}
+
+#[test]
+fn loading_weights_from_a_checkpoint_names_the_right_function() {
+    let folder = Folder::new("as-weights");
+    run(Adam::new(0.05), Fit::epochs(1).checkpoints(Checkpoints::in_folder(&folder.0)));
+    let latest = Checkpoints::latest(&folder.0).unwrap().unwrap();
+    let message =
+        |path: &Path| load_weights(&model(), path).unwrap_err().to_string().replace(folder.0.to_str().unwrap(), "F");
+    let right = "Fit::resume continues its training; for the weights alone, pass Checkpoint::open(file)?.weights() to \
+                 nn::load";
+    assert_eq!(
+        message(&latest),
+        format!(
+            "F/epoch-0001-batch-000000.safetensors: load_weights: it is a training checkpoint, not a file of weights: \
+             {right}"
+        )
+    );
+    assert_eq!(
+        message(&folder.0),
+        format!(
+            "F: load_weights: it is a folder, not a file of weights. If it holds checkpoints, Checkpoints::latest gives \
+             the last one: {right}"
+        )
+    );
+    // What the message recommends works.
+    let loaded = model();
+    loaded.forward(&Tensor::zeros([1, 6]), Mode::Inference).unwrap();
+    nn::load(&loaded, Checkpoint::open(&latest).unwrap().weights()).unwrap();
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use autograd::Variable;
-use data::{ArrayDataset, Batch, Dataset, Samples, Sequences, Split, Stream};
+use data::{ArrayDataset, Batch, DataSource, Dataset, Sequences, Split, Stream};
 use nn::{
     Activation, BinaryCrossentropy, BinaryFocalCrossentropy, Dense, GlobalAveragePool1d, Hinge, Initializer, Layer,
     Loss, MeanSquaredError, Mode, Sequential, SparseCategoricalCrossentropy, Visitor, mean_absolute_error,
@@ -160,21 +160,21 @@ fn what_cannot_be_trained_is_refused() {
     assert_eq!(refused(f64::NAN, quiet(1, 1)), "sgd: learning_rate is NaN; it must be a finite number of at least 0");
     let none = lines(&[], 0.0);
     let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1));
-    let message = "fit: the data has no samples; one at least is needed";
+    let message = "fit: the data has no samples; at least one is required";
     assert_eq!(trainer.fit(&none, quiet(1, 1)).unwrap_err().to_string(), message);
-    let message = "evaluate: the data has no samples; one at least is needed";
+    let message = "evaluate: the data has no samples; at least one is required";
     assert_eq!(trainer.evaluate(&none).unwrap_err().to_string(), message);
     model.set_trainable(false);
     assert_eq!(refused(0.1, quiet(1, 1)), "fit: the model has no trainable weights; there is nothing to fit");
 
     let mut twice =
         Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).metric(Accuracy::default()).metric(Accuracy::default());
-    let message = "two metrics are named accuracy; each needs a name of its own";
+    let message = "two metrics are named accuracy; names must be unique";
     assert_eq!(twice.fit(&samples, quiet(1, 1)).unwrap_err().to_string(), message);
     assert_eq!(twice.evaluate(&samples).unwrap_err().to_string(), message);
     assert_eq!(
         twice.predict(&Tensor::scalar(1.0)).unwrap_err().to_string(),
-        "predict: the features are a scalar; their first axis must count samples"
+        "predict: the features are a scalar; their first axis must be that of the samples"
     );
     let no_batches = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).batch_size(0);
     let message = "predict: the batch size is 0; a batch takes one sample at least";
@@ -185,11 +185,11 @@ fn what_cannot_be_trained_is_refused() {
 #[test]
 fn an_empty_validation_is_refused_before_anything_is_trained() {
     let (samples, model) = (lines(&[1.0, 2.0], 0.0), Scale::new(1.0));
-    let refused = |validation: &dyn Samples| {
+    let refused = |validation: &dyn DataSource| {
         let fit = quiet(1, 1).validation(validation).on_batch(|_| panic!("a step"));
         Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples, fit).unwrap_err().to_string()
     };
-    let message = "fit: the validation data has no samples; one at least is needed";
+    let message = "fit: the validation data has no samples; at least one is required";
     assert_eq!(refused(&lines(&[], 0.0)), message);
     let (_, none) = samples.clone().split(Split::count(2)).unwrap();
     assert_eq!(refused(&none), message);

@@ -6,14 +6,14 @@ use std::sync::atomic::AtomicBool;
 use autograd::GradientTape;
 use data::{ArrayDataset, Batch, Dataset, Pipeline};
 use nn::{
-    Activation, ClassWeighted, Dense, Dropout, Initializer, Layer, Loss, Mode, Reduction, Sequential,
-    SparseCategoricalCrossentropy,
+    Activation, ClassWeighted, Dense, Dropout, Initializer, Layer, Loss, MeanSquaredError, Mode, Reduction, Sequential,
+    SparseCategoricalCrossentropy, Visitor,
 };
 use optim::{Adam, Optimizer};
 use tensor::{Generator, Tensor, tensor};
 use train::{
-    Accuracy, Checkpoints, EarlyStopping, Fit, History, Metric, OnBatchEnd, OnEpochEnd, Result, SavePlot, Trainer,
-    Training, Verbose,
+    Accuracy, Checkpoints, CsvLog, EarlyStopping, Fit, History, Metric, OnBatchEnd, OnEpochEnd, Result, SavePlot,
+    Trainer, Training, Verbose,
 };
 
 /// 50 samples of 6 numbers in 3 classes, which count more or less: 7 batches of 8 an epoch, the last one of 2.
@@ -183,27 +183,27 @@ fn what_comes_out_of_order_is_refused() {
     let mut batches = training.next_epoch(&samples).unwrap().unwrap();
     let batch = batches.next().unwrap().unwrap();
     let message = training.validation().unwrap_err().to_string();
-    assert_eq!(message, "validation: the fit has no data for it; give it some by Fit::validation");
+    assert_eq!(message, "validation: the fit has no validation data; set it by Fit::validation");
     let predictions = Tensor::zeros([8, 3]);
     let message = training.end_validation_batch(&batch, &predictions, 0.0).unwrap_err().to_string();
-    assert_eq!(message, "end_validation_batch: this epoch's validation has not begun");
+    assert_eq!(message, "end_validation_batch: the validation has not begun; call `validation`");
     let message = training.end_epoch(&[]).unwrap_err().to_string();
-    assert_eq!(message, "fit: the data has no samples; one at least is needed");
+    assert_eq!(message, "fit: the data has no samples; at least one is required");
 
     let (fit, mut optimizer) = (Fit::epochs(2).batch_size(8).verbose(Verbose::Silent).validation(&samples), adam());
     let mut training = Training::new(&model, &mut optimizer, fit);
     training.next_epoch(&samples).unwrap();
     training.end_batch(&batch, &predictions, 0.0).unwrap();
     let message = training.next_epoch(&samples).unwrap_err().to_string();
-    assert_eq!(message, "next_epoch: epoch 0 has not ended; end it by end_epoch");
+    assert_eq!(message, "next_epoch: epoch 0 has not ended; call end_epoch first");
     let message = training.end_epoch(&[]).unwrap_err().to_string();
-    assert_eq!(message, "end_epoch: the fit has data for a validation, which this epoch had not; see `validation`");
+    assert_eq!(message, "end_epoch: the fit has validation data, but the epoch was not validated; call `validation`");
     training.validation().unwrap();
     let message = training.end_batch(&batch, &predictions, 0.0).unwrap_err().to_string();
-    assert_eq!(message, "end_batch: this epoch's validation has begun; no more is trained in it");
+    assert_eq!(message, "end_batch: the validation of this epoch has begun; call it before `validation`");
     training.end_validation_batch(&batch, &predictions, 0.0).unwrap();
     let message = training.end_epoch(&[("val_loss", 1.0)]).unwrap_err().to_string();
-    assert_eq!(message, "an epoch has two values named val_loss; each needs a name of its own");
+    assert_eq!(message, "the epoch has two values named val_loss; names must be unique");
 }
 
 /// A loop that asks only at the end of an epoch whether it is stopped, and measures twice as many samples as it draws.
@@ -304,4 +304,102 @@ fn a_picture_grows_with_the_epochs() {
     assert_eq!(refused(SavePlot::new("/nowhere/a.svg")), "save_plot: /nowhere/a.svg: its folder does not exist");
     let message = refused(SavePlot::new(&path).log_scale("mae"));
     assert_eq!(message, "save_plot: plot: there is no mae in the history, only loss");
+}
+
+/// Two layers of the same shapes, of which the second is frozen.
+fn half_frozen() -> (Dense, Dense) {
+    let (first, second) = (Dense::new(2, 2), Dense::new(2, 2));
+    second.set_trainable(false);
+    (first, second)
+}
+
+struct Both<'a>(&'a Dense, &'a Dense);
+
+impl Layer for Both<'_> {
+    fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.1.call("second", &self.0.call("first", input, mode)?, mode)
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.layer("first", self.0);
+        visitor.layer("second", self.1);
+    }
+}
+
+#[test]
+fn gradients_of_different_weights_are_not_added() {
+    let samples = ArrayDataset::from_tensors(&Tensor::ones([4, 2]), &Tensor::zeros([4, 2])).unwrap();
+    let fit = |swapped_after: usize, accumulate: usize| {
+        let (first, second) = half_frozen();
+        let before = [&first, &second].map(|layer| layer.weights()[0].value());
+        let swap = OnBatchEnd::new(|_, end| {
+            if end.batch == swapped_after {
+                first.set_trainable(false);
+                second.set_trainable(true);
+            }
+            Ok(())
+        });
+        let fit = Fit::epochs(1).batch_size(1).accumulate(accumulate).callback(swap).verbose(Verbose::Silent);
+        let result = Trainer::new(&Both(&first, &second), MeanSquaredError, adam()).fit(&samples, fit);
+        let after = [&first, &second].map(|layer| layer.weights()[0].value());
+        let changed = [0, 1].map(|k| before[k].to_vec::<f32>().unwrap() != after[k].to_vec::<f32>().unwrap());
+        (result.map(drop).map_err(|error| error.to_string()), changed)
+    };
+    let message = "epoch 0, batch 1: accumulate: the weights differ from those of the batch before: kernel is no longer \
+                   among them, kernel is new; freeze and unfreeze weights only between steps of the optimizer, for \
+                   example when an epoch begins";
+    assert_eq!(fit(0, 2), (Err(message.into()), [false, false]));
+    // Between two steps it is allowed.
+    assert_eq!(fit(1, 2), (Ok(()), [true, true]));
+    // The last step of the epoch changes the weights that its gradients belong to.
+    assert_eq!(fit(3, 8), (Ok(()), [true, false]));
+}
+
+#[test]
+fn a_resumed_training_remembers_whose_gradients_it_accumulates() {
+    let samples = ArrayDataset::from_tensors(&Tensor::ones([4, 2]), &Tensor::zeros([4, 2])).unwrap();
+    let folder = Folder::new("accumulated");
+    let flag = AtomicBool::new(true);
+    let (first, second) = half_frozen();
+    let fit = || Fit::epochs(1).batch_size(1).accumulate(2).verbose(Verbose::Silent);
+    let stopped = fit().checkpoints(Checkpoints::in_folder(&folder.0)).stop_when(&flag);
+    Trainer::new(&Both(&first, &second), MeanSquaredError, adam()).fit(&samples, stopped).unwrap();
+    let latest = Checkpoints::latest(&folder.0).unwrap().unwrap();
+    let resume = |swapped: bool| {
+        let (first, second) = half_frozen();
+        first.set_trainable(!swapped);
+        second.set_trainable(swapped);
+        let result =
+            Trainer::new(&Both(&first, &second), MeanSquaredError, adam()).fit(&samples, fit().resume(&latest));
+        result.map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(resume(false), Ok(()));
+    let message = resume(true).unwrap_err();
+    assert!(message.starts_with("epoch 0, batch 1: accumulate: the weights differ"), "{message}");
+}
+
+#[test]
+fn values_are_not_named_like_the_column_of_epochs() {
+    let (samples, model) = (samples(), model());
+    let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), adam())
+        .metric(Accuracy::default().named("epoch"));
+    let message = trainer.fit(&samples, Fit::epochs(1).verbose(Verbose::Silent)).unwrap_err().to_string();
+    let expected = "a metric is named epoch, like the column of epoch numbers in logs; rename it by Metric::named";
+    assert_eq!(message, expected);
+
+    let folder = Folder::new("columns");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    let logged = |name: &str, fit: Fit<'_>| -> Result<()> {
+        let mut optimizer = adam();
+        let mut training = Training::new(&model, &mut optimizer, fit.batch_size(50).verbose(Verbose::Silent));
+        let batch = training.next_epoch(&samples)?.unwrap().next().unwrap()?;
+        training.end_batch(&batch, &Tensor::zeros([50, 3]), 1.0)?;
+        training.end_epoch(&[(name, 1.0)])
+    };
+    let message = logged("epoch", Fit::epochs(1)).unwrap_err().to_string();
+    assert_eq!(message, "a value is named epoch, like the column of epoch numbers; choose another name");
+    logged("learning_rate", Fit::epochs(1)).unwrap();
+    let log = CsvLog::create(folder.0.join("log.csv")).unwrap();
+    let message = logged("learning_rate", Fit::epochs(1).callback(log)).unwrap_err().to_string();
+    assert!(message.ends_with("log.csv: two columns are named learning_rate; names must be unique"), "{message}");
 }

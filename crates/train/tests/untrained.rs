@@ -62,9 +62,9 @@ impl Layer for Forgetful {
 fn the_first_step_names_what_is_not_shown() {
     let expected = |names: &str| {
         format!(
-            "fit: the loss depends on trainable variables that are not among the model's weights, so that they would be \
-             neither trained nor saved: {names}. Show them in `visit` (`parts!` writes it). If they should stay as they \
-             are, call `set_trainable(false)`, or `stop_gradient` on what is computed from them. If the program trains \
+            "fit: the loss depends on trainable variables that are not among the model's weights, so they would be \
+             neither trained nor saved: {names}. Show them in `visit` (`parts!` writes it). If they should not \
+             change, call `set_trainable(false)`, or `stop_gradient` on what is computed from them. If the program trains \
              them itself, give them to `Fit::keep`"
         )
     };
@@ -254,4 +254,43 @@ fn a_field_that_parts_lacks_is_found() {
     let model = Block { shown: Dense::units(2), forgotten: Dense::units(1) };
     let found = message(Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples(), quiet(1)));
     assert!(found.contains("saved: kernel [2, 1], bias [1]. Show"), "{found}");
+}
+
+/// A model that reads a hidden variable only in some batches.
+struct Later {
+    kernel: Variable,
+    hidden: Variable,
+    batches: Mutex<usize>,
+    reads: fn(usize) -> bool,
+}
+
+impl Layer for Later {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        let mut batches = self.batches.lock().unwrap();
+        *batches += 1;
+        let output = input.try_mul(&self.kernel)?;
+        if (self.reads)(*batches - 1) { output.try_mul(&self.hidden) } else { Ok(output) }
+    }
+
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.weight("kernel", &self.kernel);
+    }
+}
+
+#[test]
+fn a_variable_that_is_first_read_in_a_later_batch_is_found() {
+    let samples = ArrayDataset::from_tensors(&Tensor::ones([12, 1]), &Tensor::zeros([12, 1])).unwrap();
+    let fit = |epochs, reads| {
+        let (kernel, hidden) = (variable("kernel"), variable("hidden"));
+        let model = Later { kernel, hidden, batches: Mutex::new(0), reads };
+        let result = Trainer::new(&model, MeanSquaredError, Sgd::new(0.01)).fit(&samples, quiet(epochs));
+        (message(result), *model.batches.lock().unwrap())
+    };
+    // From some batch on: found when the next epoch begins, or earlier.
+    let (found, batches) = fit(3, |batch| batch >= 8);
+    assert!(found.contains("saved: hidden [1]. Show") && batches <= 13, "{batches}: {found}");
+    // Only in the last batch of an epoch.
+    let (found, batches) = fit(1, |batch| batch == 11);
+    assert!(found.contains("saved: hidden [1]. Show") && batches == 12, "{batches}: {found}");
+    assert_eq!(fit(2, |_| false).0, "no error");
 }

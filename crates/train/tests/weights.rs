@@ -53,14 +53,14 @@ fn other_endings_are_refused() {
         ("model", ""),
         (
             "model.pt",
-            "; files of `torch.save` are programs and are not read: in Python, \
+            "; files of `torch.save` contain code and are not supported: in Python, \
              `safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")` converts them, and `nn::PyTorch` \
              loads the result",
         ),
         (
             "model.h5",
             "; in Python, `numpy.savez(\"model.npz\", **{w.path.replace(\"/\", \".\"): w.numpy() for w in \
-             model.weights})` converts a model of Keras",
+             model.weights})` converts a Keras model",
         ),
     ] {
         let expected = format!("{path}: the name must end with .safetensors or .npz{way_round}");

@@ -1,4 +1,4 @@
-//! Samples mixed in pairs.
+//! DataSource mixed in pairs.
 
 use tensor::{DType, Generator, Tensor};
 
@@ -12,7 +12,7 @@ use crate::random;
 ///
 /// The weights of samples are mixed as well; samples with masks are refused. Targets that are classes become
 /// distributions, `[batch, classes]` of float32, for a loss that takes these. What is drawn for a sample follows from
-/// the seed, the pass and the number of the sample alone.
+/// the seed, the epoch and the number of the sample alone.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, MixUp};
@@ -78,17 +78,17 @@ impl<D: Dataset> Dataset for Mixed<D> {
         self.dataset.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
         let (mut others, mut shares) = (Vec::with_capacity(samples.len()), Vec::with_capacity(samples.len()));
         for &sample in samples {
-            let mut generator = random::of_sample(self.mixup.seed, "mixup", pass, sample);
+            let mut generator = random::of_sample(self.mixup.seed, "mixup", epoch, sample);
             let other = (random::unit(&mut generator)? * self.len() as f64) as usize;
             others.push(other);
             shares.push(beta(self.mixup.alpha, &mut generator)? as f32);
         }
-        let batch = self.dataset.gather(pass, samples)?;
+        let batch = self.dataset.gather(epoch, samples)?;
         let (features, targets) = self.numbers(&batch)?;
-        let other = self.dataset.gather(pass, &others)?;
+        let other = self.dataset.gather(epoch, &others)?;
         if batch.mask.is_some() || other.mask.is_some() {
             let message = "mixup: the samples have masks; of steps of which one sample has none there is no mixture";
             return Err(DataError::dataset(message.into()));

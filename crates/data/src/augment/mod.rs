@@ -19,7 +19,7 @@ pub(crate) use mixup::Mixed;
 /// Random changes of images, one after another in the order given: see [`Dataset::augment`].
 ///
 /// Features are images, `[batch, height, width, channels]`; they become float32. What is drawn for an image follows
-/// from the seed, the number of the pass and the number of the image alone. What comes in from outside an image is 0.
+/// from the seed, the number of the epoch and the number of the image alone. What comes in from outside an image is 0.
 ///
 /// ```
 /// use data::{ArrayDataset, Augmentation, Dataset};
@@ -122,9 +122,9 @@ impl Augmentation {
         self
     }
 
-    /// The image of this number in this pass, changed.
-    fn apply(&self, mut image: Image, pass: u64, number: usize) -> Result<Image> {
-        let mut generator = random::of_sample(self.seed, "augment", pass, number);
+    /// The image of this number in this epoch, changed.
+    fn apply(&self, mut image: Image, epoch: u64, number: usize) -> Result<Image> {
+        let mut generator = random::of_sample(self.seed, "augment", epoch, number);
         for change in &self.changes {
             image = change.apply(image, &mut generator)?;
         }
@@ -221,7 +221,7 @@ impl<D: Dataset> Augmented<D> {
         Ok(Augmented { dataset, augmentation })
     }
 
-    fn augmented(&self, batch: Batch, pass: u64, number: impl Fn(usize) -> usize) -> Result<Batch> {
+    fn augmented(&self, batch: Batch, epoch: u64, number: impl Fn(usize) -> usize) -> Result<Batch> {
         let &[count, height, width, channels] = &batch.features.shape()[..] else {
             let shape = batch.features.shape();
             return Err(DataError::dataset(format!(
@@ -233,7 +233,7 @@ impl<D: Dataset> Augmented<D> {
         let (mut out, mut shape) = (Vec::with_capacity(values.len()), [count, height, width, channels]);
         for k in 0..count {
             let image = Image { height, width, channels, values: values[k * size..(k + 1) * size].to_vec() };
-            let image = self.augmentation.apply(image, pass, number(k))?;
+            let image = self.augmentation.apply(image, epoch, number(k))?;
             shape = [count, image.height, image.width, channels];
             out.extend(image.values);
         }
@@ -246,12 +246,12 @@ impl<D: Dataset> Dataset for Augmented<D> {
         self.dataset.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-        self.augmented(self.dataset.gather(pass, samples)?, pass, |k| samples[k])
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        self.augmented(self.dataset.gather(epoch, samples)?, epoch, |k| samples[k])
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        self.augmented(self.dataset.range(pass, range.clone())?, pass, |k| range.start + k)
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        self.augmented(self.dataset.range(epoch, range.clone())?, epoch, |k| range.start + k)
     }
 }
 
@@ -267,9 +267,9 @@ mod tests {
         ArrayDataset::from_tensors(&all, &(0..count as i64).collect()).unwrap()
     }
 
-    fn rows(augmentation: Augmentation, count: usize, pass: u64) -> Vec<Vec<f32>> {
+    fn rows(augmentation: Augmentation, count: usize, epoch: u64) -> Vec<Vec<f32>> {
         let set = images(count).augment(augmentation).unwrap();
-        let values = set.range(pass, 0..count).unwrap().features.to_vec::<f32>().unwrap();
+        let values = set.range(epoch, 0..count).unwrap().features.to_vec::<f32>().unwrap();
         values.chunks(values.len() / count).map(<[f32]>::to_vec).collect()
     }
 
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_follow_from_seed_pass_and_number() {
+    fn changes_depend_only_on_seed_epoch_and_number() {
         let all = || Augmentation::new(1).flip_horizontal(0.5).pad_crop(2).rotate(20.0).noise(0.1).brightness(1.0);
         let set = images(20).augment(all().contrast(0.5).cutout(2).shift(0.3, 0.3)).unwrap();
         let values = |batch: Batch| batch.features.to_vec::<f32>().unwrap();

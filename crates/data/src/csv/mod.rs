@@ -1,8 +1,8 @@
 //! Comma-separated values: tables in text, read whole or in chunks.
 
 mod chunks;
+mod header;
 mod missing;
-mod notation;
 mod rows;
 mod types;
 
@@ -13,24 +13,18 @@ use std::sync::Arc;
 
 pub use chunks::Chunks;
 pub use missing::MISSING;
-pub(crate) use notation::Notation;
-pub use types::ColumnType;
+pub use rows::{LONGEST_ROW, MOST_COLUMNS};
+
+pub use crate::table::ColumnType;
 
 use crate::error::{DataError, Result};
 use crate::open::open;
-use crate::preprocessing::Preprocessing;
-use crate::stream::Stream;
-use crate::table::Table;
-use chunks::{Header, Typed};
+use crate::table::{NumberFormat, Table};
+use chunks::Typed;
+use header::{Header, HeaderRow};
 use missing::MissingTexts;
-use rows::Rows;
+use rows::RowReader;
 use types::Inferred;
-
-/// How many bytes the fields of a row may have together: 1 MiB.
-pub const LONGEST_ROW: usize = 1 << 20;
-
-/// How many columns a file may have.
-pub const MOST_COLUMNS: usize = 1 << 16;
 
 /// A file of comma-separated values (RFC 4180), UTF-8, and how to read it.
 ///
@@ -57,50 +51,42 @@ pub const MOST_COLUMNS: usize = 1 << 16;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Csv {
-    source: Source,
+    source: Origin,
     delimiter: u8,
     comment: Option<u8>,
     header: HeaderRow,
     missing: MissingTexts,
-    notation: Notation,
+    number_format: NumberFormat,
     stated: BTreeMap<String, ColumnType>,
     others: bool,
     inferred_from: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum Origin {
     File(PathBuf),
     Bytes(Arc<[u8]>, String),
-}
-
-/// Where the names of columns come from.
-#[derive(Clone, Debug)]
-enum HeaderRow {
-    First,
-    Numbers,
-    Names(Vec<String>),
 }
 
 impl Csv {
     /// The file of this path. It is opened when it is read.
     pub fn new(path: impl AsRef<Path>) -> Csv {
-        Csv::of(Source::File(path.as_ref().to_path_buf()))
+        Csv::of(Origin::File(path.as_ref().to_path_buf()))
     }
 
     /// The content of a file; `name` stands for it in messages.
     pub fn from_bytes(bytes: impl AsRef<[u8]>, name: impl Into<String>) -> Csv {
-        Csv::of(Source::Bytes(bytes.as_ref().into(), name.into()))
+        Csv::of(Origin::Bytes(bytes.as_ref().into(), name.into()))
     }
 
-    fn of(source: Source) -> Csv {
+    fn of(source: Origin) -> Csv {
         Csv {
             source,
             delimiter: b',',
             comment: None,
             header: HeaderRow::First,
             missing: MissingTexts::new(MISSING),
-            notation: Notation::default(),
+            number_format: NumberFormat::default(),
             stated: BTreeMap::new(),
             others: true,
             inferred_from: None,
@@ -150,7 +136,7 @@ impl Csv {
     /// ```
     #[must_use]
     pub fn decimal(self, mark: u8) -> Csv {
-        Csv { notation: Notation { decimal: mark, ..self.notation }, ..self }
+        Csv { number_format: NumberFormat { decimal: mark, ..self.number_format }, ..self }
     }
 
     /// What may stand between groups of three digits before the fraction, an ASCII character. Nothing by default. Where
@@ -159,7 +145,7 @@ impl Csv {
     /// Groups must have three digits: `12.05.2024`, which pandas takes for 12052024, is no number.
     #[must_use]
     pub fn thousands(self, mark: u8) -> Csv {
-        Csv { notation: Notation { thousands: Some(mark), ..self.notation }, ..self }
+        Csv { number_format: NumberFormat { thousands: Some(mark), ..self.number_format }, ..self }
     }
 
     /// States what a column holds.
@@ -168,7 +154,7 @@ impl Csv {
         self.columns([(name.into(), column_type)])
     }
 
-    /// States what several columns hold: [`Preprocessing::columns`] gives those that a model needs.
+    /// States what several columns hold: [`Preprocessing::columns`](crate::Preprocessing::columns) gives those that a model needs.
     #[must_use]
     pub fn columns(mut self, columns: impl IntoIterator<Item = (String, ColumnType)>) -> Csv {
         self.stated.extend(columns);
@@ -210,7 +196,7 @@ impl Csv {
                 }
                 left -= 1;
                 for (inferred, field) in inferred.iter_mut().zip(rows.row().fields()) {
-                    inferred.see(self.missing.present(field), self.notation);
+                    inferred.see(self.missing.present(field), self.number_format);
                 }
             }
             for (column_type, inferred) in types.iter_mut().zip(inferred) {
@@ -258,43 +244,28 @@ impl Csv {
         self.open_chunks(rows, MOST_BYTES)
     }
 
-    /// Features and targets of all rows, read as they are drawn: the file may be larger than memory. Only the columns
-    /// of the preprocessing are read.
-    ///
-    /// # Errors
-    /// While reading: as [`read`](Csv::read) and [`Preprocessing::batch`].
-    pub fn stream(&self, preprocessing: &Preprocessing) -> Stream {
-        const AT_ONCE: usize = 1024;
-        let csv = self.clone().columns(preprocessing.columns()).columns(preprocessing.target_column()).ignore_others();
-        let preprocessing = preprocessing.clone();
-        Stream::of_batches(move |_pass| {
-            let preprocessing = preprocessing.clone();
-            Ok(csv.chunks(AT_ONCE)?.map(move |table| preprocessing.batch(&table?)))
-        })
-    }
-
     fn open_chunks(&self, rows: usize, bytes: usize) -> Result<Chunks> {
         let typed = |(name, column_type)| Typed { stated: self.stated.contains_key(&name), name, column_type };
         let types = self.types()?.into_iter().map(typed).collect();
         let (reader, header) = self.open()?;
-        Ok(Chunks::new(reader, header, types, self.missing.clone(), self.notation, (rows, bytes)))
+        Ok(Chunks::new(reader, header, types, self.missing.clone(), self.number_format, (rows, bytes)))
     }
 
     /// Opens the file and reads the names of its columns.
-    fn open(&self) -> Result<(Rows, Header)> {
+    fn open(&self) -> Result<(RowReader, Header)> {
         self.check()?;
         let (name, bytes): (String, Box<dyn std::io::Read + Send>) = match &self.source {
-            Source::Bytes(bytes, name) => (name.clone(), Box::new(Cursor::new(Arc::clone(bytes)))),
-            Source::File(path) => (path.display().to_string(), Box::new(open(path)?)),
+            Origin::Bytes(bytes, name) => (name.clone(), Box::new(Cursor::new(Arc::clone(bytes)))),
+            Origin::File(path) => (path.display().to_string(), Box::new(open(path)?)),
         };
-        let mut rows = Rows::new(&name, bytes, self.delimiter, self.comment)?;
+        let mut rows = RowReader::new(&name, bytes, self.delimiter, self.comment)?;
         let header = Header::read(&mut rows, &self.header)?;
         header.contains(&rows, self.stated.keys())?;
         Ok((rows, header))
     }
 
     fn check(&self) -> Result<()> {
-        let Notation { decimal, thousands } = self.notation;
+        let NumberFormat { decimal, thousands } = self.number_format;
         let [delimiter, comment] = [("delimiter", Some(self.delimiter)), ("comment", self.comment)];
         let [decimal, thousands] = [("decimal mark", Some(decimal)), ("thousands mark", thousands)];
         let plain = |byte: u8| byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r' | b'\0');

@@ -4,16 +4,21 @@ use std::io::{BufRead, BufReader, Cursor, Read};
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::{LONGEST_ROW, MOST_COLUMNS};
 use crate::error::{DataError, Error, Result};
+
+/// How many bytes the fields of a row may have together: 1 MiB.
+pub const LONGEST_ROW: usize = 1 << 20;
+
+/// How many columns a file may have.
+pub const MOST_COLUMNS: usize = 1 << 16;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What is read from.
 type Bytes = Box<dyn Read + Send>;
 
-/// Rows being read: the parser is that of the `csv` crate; lines are counted, and lengths bounded, here.
-pub(super) struct Rows {
+/// Reads rows. The parser is that of the `csv` crate; lines are counted, and lengths bounded, here.
+pub(super) struct RowReader {
     pub(super) name: String,
     input: BufReader<std::io::Chain<Cursor<Vec<u8>>, Bytes>>,
     parser: Reader,
@@ -37,14 +42,14 @@ struct Place {
 
 /// One row: fields without their quotes and the blanks around them.
 #[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
+pub(super) struct CsvRow<'a> {
     /// The line on which it begins, from 1.
     pub(super) line: u64,
     text: &'a [u8],
     ends: &'a [usize],
 }
 
-impl<'a> Row<'a> {
+impl<'a> CsvRow<'a> {
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -60,15 +65,15 @@ impl<'a> Row<'a> {
     }
 }
 
-impl Rows {
-    pub(super) fn new(name: &str, mut bytes: Bytes, delimiter: u8, comment: Option<u8>) -> Result<Rows> {
+impl RowReader {
+    pub(super) fn new(name: &str, mut bytes: Bytes, delimiter: u8, comment: Option<u8>) -> Result<RowReader> {
         let mut start = Vec::new();
         let read = (&mut bytes).take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start);
         read.map_err(|source| DataError::file(name, "cannot read", source))?;
         if start == BYTE_ORDER_MARK {
             start.clear();
         }
-        Ok(Rows {
+        Ok(RowReader {
             name: name.into(),
             input: BufReader::with_capacity(1 << 16, Cursor::new(start).chain(bytes)),
             parser: ReaderBuilder::new().delimiter(delimiter).build(),
@@ -90,9 +95,9 @@ impl Rows {
     }
 
     /// The row it is at; one without fields before the first and after the last.
-    pub(super) fn row(&self) -> Row<'_> {
+    pub(super) fn row(&self) -> CsvRow<'_> {
         let Place { line, fields } = self.place.unwrap_or(Place { line: self.line, fields: 0 });
-        Row { line, text: &self.text, ends: &self.ends[..fields] }
+        CsvRow { line, text: &self.text, ends: &self.ends[..fields] }
     }
 
     /// Makes this row the next one again.
@@ -190,7 +195,7 @@ mod tests {
     /// The fields of all rows with their lines, or what is wrong.
     fn rows(text: &str, at_once: usize) -> Result<Vec<(u64, Vec<Vec<u8>>)>> {
         let bytes = Box::new(Slow(Cursor::new(text.as_bytes().to_vec()), at_once));
-        let mut rows = Rows::new("f", bytes, b',', Some(b'#'))?;
+        let mut rows = RowReader::new("f", bytes, b',', Some(b'#'))?;
         let mut all = Vec::new();
         while rows.advance()? {
             all.push((rows.row().line, rows.row().fields().map(<[u8]>::to_vec).collect()));

@@ -1,39 +1,9 @@
 //! What the columns of a file hold: stated, or inferred from their texts.
 
-use std::fmt;
-
 use tensor::Tensor;
 
-use super::notation::Notation;
 use crate::error::{Result, shown};
-use crate::table::{CategoriesBuilder, Column};
-
-/// What a column of a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnType {
-    /// Numbers, rounded to float32; NaN where one is missing.
-    F32,
-    /// Numbers, rounded to float64, as whole ones beyond 2⁵³ may have to be; NaN where one is missing.
-    F64,
-    /// Whole numbers; none may be missing.
-    I64,
-    /// Texts, of which there are few different ones.
-    Category,
-    /// Nothing that is wanted: it is not even looked at.
-    Ignored,
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ColumnType::F32 => "float32",
-            ColumnType::F64 => "float64",
-            ColumnType::I64 => "int64",
-            ColumnType::Category => "category",
-            ColumnType::Ignored => "ignored",
-        })
-    }
-}
+use crate::table::{CategoriesBuilder, Column, ColumnType, NumberFormat};
 
 /// The type that all texts of a column seen so far have in common.
 #[derive(Clone, Copy)]
@@ -52,7 +22,7 @@ impl Inferred {
     }
 
     /// Takes a text into account, none if it is missing.
-    pub(super) fn see(&mut self, text: Option<&[u8]>, notation: Notation) {
+    pub(super) fn see(&mut self, text: Option<&[u8]>, number_format: NumberFormat) {
         let Some(text) = text else {
             self.missing = true;
             return;
@@ -60,9 +30,9 @@ impl Inferred {
         self.any = true;
         if self.numbers {
             let text = std::str::from_utf8(text).unwrap_or_default();
-            self.whole = self.whole && notation.whole(text).is_some();
-            self.numbers = self.whole || notation.number::<f64>(text).is_some();
-            self.exact = self.exact && !notation.is_rounded(text);
+            self.whole = self.whole && number_format.whole(text).is_some();
+            self.numbers = self.whole || number_format.number::<f64>(text).is_some();
+            self.exact = self.exact && !number_format.is_rounded(text);
         }
     }
 
@@ -104,7 +74,7 @@ impl Filling {
     }
 
     /// Appends a text, none if it is missing. Fails with what is wrong with it.
-    pub(super) fn push(&mut self, text: Option<&[u8]>, notation: Notation) -> std::result::Result<(), String> {
+    pub(super) fn push(&mut self, text: Option<&[u8]>, number_format: NumberFormat) -> std::result::Result<(), String> {
         if let Filling::Ignored = self {
             return Ok(());
         }
@@ -123,18 +93,18 @@ impl Filling {
         match (self, text) {
             (Filling::F32(numbers), None) => numbers.push(f32::NAN),
             (Filling::F64 { numbers, .. }, None) => numbers.push(f64::NAN),
-            (Filling::F32(numbers), Some(text)) => match notation.number(text) {
+            (Filling::F32(numbers), Some(text)) => match number_format.number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float32 wants"),
             },
-            (Filling::F64 { rounds: false, .. }, Some(text)) if notation.is_rounded(text) => {
+            (Filling::F64 { rounds: false, .. }, Some(text)) if number_format.is_rounded(text) => {
                 return wrong("a float64 without rounding; state the type of the column, as category or float64");
             }
-            (Filling::F64 { numbers, .. }, Some(text)) => match notation.number(text) {
+            (Filling::F64 { numbers, .. }, Some(text)) => match number_format.number(text) {
                 Some(number) => numbers.push(number),
                 None => return wrong("a number, as the type float64 wants"),
             },
-            (Filling::I64(numbers), text) => match text.and_then(|text| notation.whole(text)) {
+            (Filling::I64(numbers), text) => match text.and_then(|text| number_format.whole(text)) {
                 Some(number) => numbers.push(number),
                 None => {
                     return wrong("a whole number, as the type int64 wants; float64 takes fractions and missing ones");

@@ -24,14 +24,14 @@ impl<D: Dataset> Dataset for CheckFinite<D> {
         self.dataset.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-        let batch = self.dataset.gather(pass, samples)?;
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        let batch = self.dataset.gather(epoch, samples)?;
         check_finite(&batch, |row| samples[row])?;
         Ok(batch)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        let batch = self.dataset.range(pass, range.clone())?;
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        let batch = self.dataset.range(epoch, range.clone())?;
         check_finite(&batch, |row| range.start + row)?;
         Ok(batch)
     }
@@ -71,7 +71,7 @@ fn check(tensor: &Tensor, what: &str, number: impl Fn(usize) -> usize) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArrayDataset, Samples};
+    use crate::{ArrayDataset, DataSource};
     use tensor::tensor;
 
     fn message(features: Tensor, targets: Tensor) -> String {

@@ -23,19 +23,19 @@ impl<D: Dataset, F: Fn(Batch) -> Result<Batch> + Send + Sync> Dataset for Map<D,
         self.dataset.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-        (self.map)(self.dataset.gather(pass, samples)?)
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        (self.map)(self.dataset.gather(epoch, samples)?)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        (self.map)(self.dataset.range(pass, range)?)
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        (self.map)(self.dataset.range(epoch, range)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArrayDataset, Samples};
+    use crate::{ArrayDataset, DataSource};
     use tensor::{Tensor, tensor};
 
     #[test]

@@ -1,5 +1,6 @@
 //! Random access to samples, and the verbs.
 
+mod array;
 mod finite;
 mod map;
 mod pipeline;
@@ -18,9 +19,9 @@ use tensor::{DType, Tensor};
 
 use crate::augment::{Augmentation, Augmented, MixUp, Mixed};
 use crate::batch::Batch;
-use crate::error::{DataError, Error, Result};
+use crate::data_source::{DataSource, EpochIter};
+use crate::error::{DataError, Result};
 use crate::normalization::Normalization;
-use crate::samples::{Pass, Samples};
 
 pub(crate) use finite::check_finite;
 pub use pipeline::Pipeline;
@@ -29,13 +30,13 @@ pub use split::Split;
 pub use weights::class_weights;
 pub use window::Window;
 
-/// Samples that can be had by number, many at a time.
+/// DataSource that can be had by number, many at a time.
 ///
 /// A data set implements [`len`](Dataset::len) and [`gather`](Dataset::gather); all else is given: it is
-/// [`Samples`] to train on, and has the verbs below. A verb takes a data set and gives another one, a [`Pipeline`],
+/// [`DataSource`] to train on, and has the verbs below. A verb takes a data set and gives another one, a [`Pipeline`],
 /// that asks the first; nothing is computed before samples are drawn, unless the verb says so.
 ///
-/// `pass` is the number of the pass over the data for which the samples are wanted. Most data sets give the same
+/// `epoch` is the number of the epoch over the data for which the samples are wanted. Most data sets give the same
 /// for each; shuffled and augmented ones do not.
 pub trait Dataset: Send + Sync {
     /// The number of samples.
@@ -46,18 +47,18 @@ pub trait Dataset: Send + Sync {
         self.len() == 0
     }
 
-    /// The samples of these numbers, in this order, as they are in this pass.
+    /// The samples of these numbers, in this order, as they are in this epoch.
     ///
     /// # Errors
     /// If a number is not below [`len`](Dataset::len), or whatever is wrong with the samples.
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch>;
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch>;
 
     /// Neighbouring samples: as [`gather`](Dataset::gather), which a data set may do better.
     ///
     /// # Errors
     /// If the range leaves the data set, or whatever is wrong with the samples.
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        self.gather(pass, &range.collect::<Vec<_>>())
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        self.gather(epoch, &range.collect::<Vec<_>>())
     }
 
     /// Replaces each batch when it is made. The function must not depend on how samples fall into batches.
@@ -86,7 +87,7 @@ pub trait Dataset: Send + Sync {
     }
 
     /// Keeps the samples for which the predicate holds: bool, `[batch]`, for each batch. All samples are gone through
-    /// now, as they are in pass 0.
+    /// now, as they are in epoch 0.
     ///
     /// # Errors
     /// If the predicate fails or gives something else, or whatever is wrong with the samples.
@@ -160,7 +161,7 @@ pub trait Dataset: Send + Sync {
         Ok((all.clone().select(first)?, all.select(second)?))
     }
 
-    /// So many passes as one: pass `p` goes through the passes from `p · times` on, each with its own order.
+    /// So many epochs as one: epoch `p` goes through the epochs from `p · times` on, each with its own order.
     ///
     /// # Errors
     /// If there are more samples than can be counted.
@@ -171,7 +172,7 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(repeat::Repeat::new(self, times)?))
     }
 
-    /// Samples made of one of this data set and the one of the same number in the other, up to the end of the
+    /// DataSource made of one of this data set and the one of the same number in the other, up to the end of the
     /// shorter.
     fn zip(
         self,
@@ -241,7 +242,7 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(Augmented::new(self, augmentation)?))
     }
 
-    /// Mixes each sample with another one of the same pass: see [`MixUp`].
+    /// Mixes each sample with another one of the same epoch: see [`MixUp`].
     ///
     /// # Errors
     /// If `alpha` is not a positive number.
@@ -253,7 +254,7 @@ pub trait Dataset: Send + Sync {
     }
 
     /// Makes a NaN or infinite value in features, targets or weights an error that names sample and column, when the sample
-    /// is drawn. Samples are counted as they are here: put it before `shuffle`.
+    /// is drawn. DataSource are counted as they are here: put it before `shuffle`.
     fn check_finite(self) -> Pipeline
     where
         Self: Sized + 'static,
@@ -261,34 +262,34 @@ pub trait Dataset: Send + Sync {
         Pipeline::new(finite::CheckFinite::new(self))
     }
 
-    /// Puts the samples into another random order in each pass; the orders follow from the seed alone. That of pass
+    /// Puts the samples into another random order in each epoch; the orders follow from the seed alone. That of epoch
     /// `n` is drawn by the `n`-th fork named `shuffle` of `Generator::new(seed)`.
     fn shuffle(self, seed: u64) -> Pipeline
     where
         Self: Sized + 'static,
     {
-        Pipeline::new(Reorder::new(self, move |data, pass| reorder::shuffled(seed, data.len(), pass)))
+        Pipeline::new(Reorder::new(self, move |data, epoch| reorder::shuffled(seed, data.len(), epoch)))
     }
 }
 
-impl<D: Dataset> Samples for D {
-    fn known_len(&self) -> Option<usize> {
+impl<D: Dataset> DataSource for D {
+    fn len_hint(&self) -> Option<usize> {
         Some(self.len())
     }
 
-    fn pass(&self, number: u64) -> Result<Box<dyn Pass + '_>> {
-        Ok(Box::new(DatasetPass { dataset: self, number, next: 0 }))
+    fn epoch(&self, number: u64) -> Result<Box<dyn EpochIter + '_>> {
+        Ok(Box::new(DatasetEpoch { dataset: self, number, next: 0 }))
     }
 }
 
-/// A pass over a data set, from the first sample to the last.
-struct DatasetPass<'a> {
+/// A epoch over a data set, from the first sample to the last.
+struct DatasetEpoch<'a> {
     dataset: &'a dyn Dataset,
     number: u64,
     next: usize,
 }
 
-impl Pass for DatasetPass<'_> {
+impl EpochIter for DatasetEpoch<'_> {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
         let range = self.next..self.next.saturating_add(count).min(self.dataset.len());
         if range.is_empty() {
@@ -312,22 +313,14 @@ impl Pass for DatasetPass<'_> {
     }
 }
 
-/// Goes through all samples as they are in pass 0.
+/// Goes through all samples as they are in epoch 0.
 fn in_order(dataset: &dyn Dataset, mut visit: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
     const AT_ONCE: usize = 1024;
-    let mut pass = DatasetPass { dataset, number: 0, next: 0 };
-    while let Some(batch) = pass.next(AT_ONCE)? {
+    let mut epoch = DatasetEpoch { dataset, number: 0, next: 0 };
+    while let Some(batch) = epoch.next(AT_ONCE)? {
         visit(&batch)?;
     }
     Ok(())
-}
-
-pub(crate) fn no_sample(sample: usize, count: usize) -> Error {
-    DataError::dataset(format!("there is no sample {sample} among {count}"))
-}
-
-pub(crate) fn no_range(range: Range<usize>, count: usize) -> Error {
-    DataError::dataset(format!("there are no samples {range:?} among {count}"))
 }
 
 /// A data set behind a pointer is one.
@@ -338,12 +331,12 @@ macro_rules! behind {
                 (**self).len()
             }
 
-            fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-                (**self).gather(pass, samples)
+            fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+                (**self).gather(epoch, samples)
             }
 
-            fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-                (**self).range(pass, range)
+            fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+                (**self).range(epoch, range)
             }
         }
     )*};

@@ -24,12 +24,12 @@ impl Dataset for Pipeline {
         self.0.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-        self.0.gather(pass, samples)
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        self.0.gather(epoch, samples)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        self.0.range(pass, range)
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        self.0.range(epoch, range)
     }
 }
 

@@ -1,10 +1,10 @@
-//! Several passes as one.
+//! Several epochs as one.
 
 use std::ops::Range;
 
-use super::{Dataset, no_range, no_sample};
+use super::Dataset;
 use crate::batch::Batch;
-use crate::error::{DataError, Result};
+use crate::error::{DataError, Result, no_range, no_sample};
 
 /// See [`Dataset::repeat`].
 pub(super) struct Repeat<D> {
@@ -23,10 +23,10 @@ impl<D: Dataset> Repeat<D> {
         }
     }
 
-    /// The pass over the data set in which this sample is, and its number there.
-    fn place(&self, pass: u64, sample: usize) -> (u64, usize) {
+    /// The epoch over the data set in which this sample is, and its number there.
+    fn place(&self, epoch: u64, sample: usize) -> (u64, usize) {
         let round = sample / self.dataset.len();
-        (pass.wrapping_mul(self.times as u64).wrapping_add(round as u64), sample % self.dataset.len())
+        (epoch.wrapping_mul(self.times as u64).wrapping_add(round as u64), sample % self.dataset.len())
     }
 }
 
@@ -35,31 +35,31 @@ impl<D: Dataset> Dataset for Repeat<D> {
         self.len
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
         if let Some(&sample) = samples.iter().find(|&&sample| sample >= self.len) {
             return Err(no_sample(sample, self.len));
         }
-        let places: Vec<(u64, usize)> = samples.iter().map(|&sample| self.place(pass, sample)).collect();
+        let places: Vec<(u64, usize)> = samples.iter().map(|&sample| self.place(epoch, sample)).collect();
         let rounds = places.chunk_by(|a, b| a.0 == b.0);
         let parts = rounds.map(|round| {
             let samples: Vec<usize> = round.iter().map(|place| place.1).collect();
             self.dataset.gather(round[0].0, &samples)
         });
-        joined(parts.collect::<Result<_>>()?, || self.dataset.gather(pass, &[]))
+        joined(parts.collect::<Result<_>>()?, || self.dataset.gather(epoch, &[]))
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
         if range.start > range.end || range.end > self.len {
             return Err(no_range(range, self.len));
         }
         let (mut start, mut parts) = (range.start, Vec::new());
         while start < range.end {
-            let (inner, first) = self.place(pass, start);
+            let (inner, first) = self.place(epoch, start);
             let count = (range.end - start).min(self.dataset.len() - first);
             parts.push(self.dataset.range(inner, first..first + count)?);
             start += count;
         }
-        joined(parts, || self.dataset.gather(pass, &[]))
+        joined(parts, || self.dataset.gather(epoch, &[]))
     }
 }
 
@@ -82,13 +82,13 @@ mod tests {
     use tensor::Tensor;
 
     #[test]
-    fn each_round_is_a_pass_of_its_own() {
+    fn each_round_is_an_epoch_with_its_own_order() {
         let x: Tensor = (0..50i64).collect();
         let shuffled = ArrayDataset::from_tensors(&x, &x).unwrap().shuffle(1);
         let repeated = shuffled.clone().repeat(3).unwrap();
         let order =
-            |data: &dyn Dataset, pass| data.range(pass, 0..data.len()).unwrap().targets.to_vec::<i64>().unwrap();
-        let expected = [3, 4, 5].map(|pass| order(&shuffled, pass)).concat();
+            |data: &dyn Dataset, epoch| data.range(epoch, 0..data.len()).unwrap().targets.to_vec::<i64>().unwrap();
+        let expected = [3, 4, 5].map(|epoch| order(&shuffled, epoch)).concat();
         assert_eq!(order(&repeated, 1), expected);
         let picked = repeated.gather(1, &[149, 0, 1, 60]).unwrap().targets.to_vec::<i64>().unwrap();
         assert_eq!(picked, [149, 0, 1, 60].map(|sample: usize| expected[sample]));

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use tensor::Tensor;
 
-use super::{Dataset, in_order, no_range, no_sample};
+use super::{Dataset, in_order};
 use crate::batch::Batch;
-use crate::error::Result;
+use crate::error::{Result, no_range, no_sample};
 
 /// The samples of these numbers, in this order: see [`Dataset::select`].
 pub(super) struct Select<D> {
@@ -28,14 +28,14 @@ impl<D: Dataset> Dataset for Select<D> {
         self.samples.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
         let there = |&sample: &usize| self.samples.get(sample).copied().ok_or_else(|| no_sample(sample, self.len()));
-        self.dataset.gather(pass, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
+        self.dataset.gather(epoch, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
         let samples = self.samples.get(range.clone()).ok_or_else(|| no_range(range, self.len()))?;
-        self.dataset.gather(pass, samples)
+        self.dataset.gather(epoch, samples)
     }
 }
 
@@ -58,23 +58,23 @@ impl<D: Dataset> Dataset for Part<D> {
         self.range.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
         let there = |&sample: &usize| match sample < self.len() {
             true => Ok(self.range.start + sample),
             false => Err(no_sample(sample, self.len())),
         };
-        self.dataset.gather(pass, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
+        self.dataset.gather(epoch, &samples.iter().map(there).collect::<Result<Vec<_>>>()?)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
         if range.start > range.end || range.end > self.len() {
             return Err(no_range(range, self.len()));
         }
-        self.dataset.range(pass, self.range.start + range.start..self.range.start + range.end)
+        self.dataset.range(epoch, self.range.start + range.start..self.range.start + range.end)
     }
 }
 
-/// The numbers of the samples for which the predicate holds, as they are in pass 0.
+/// The numbers of the samples for which the predicate holds, as they are in epoch 0.
 pub(super) fn matching(dataset: &dyn Dataset, predicate: impl Fn(&Batch) -> Result<Tensor>) -> Result<Vec<usize>> {
     let mut matching = Vec::new();
     let mut start = 0;

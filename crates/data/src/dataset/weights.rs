@@ -1,4 +1,4 @@
-//! Samples that count more than others.
+//! DataSource that count more than others.
 
 use std::ops::Range;
 
@@ -37,14 +37,14 @@ impl<D: Dataset> Dataset for Weighted<D> {
         self.dataset.len()
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-        let batch = self.dataset.gather(pass, samples)?;
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        let batch = self.dataset.gather(epoch, samples)?;
         let index: Tensor = samples.iter().map(|&sample| sample as i64).collect();
         batch.weighted(self.weights.take(&index, 0)?)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        self.dataset.range(pass, range.clone())?.weighted(self.weights.slice(range)?)
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        self.dataset.range(epoch, range.clone())?.weighted(self.weights.slice(range)?)
     }
 }
 

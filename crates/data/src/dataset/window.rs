@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use tensor::{Shape, Tensor};
 
-use super::{Dataset, no_sample};
+use super::Dataset;
 use crate::batch::Batch;
-use crate::error::{DataError, Result};
+use crate::error::{DataError, Result, no_sample};
 
 /// Sequences of neighbouring rows as samples: see [`Dataset::window`].
 ///
@@ -90,19 +90,19 @@ impl<D: Dataset> Dataset for Windows<D> {
         self.window.count(self.rows.len())
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
         let (len, Window { length, shift, stride, target }) = (self.len(), self.window);
         if let Some(&sample) = samples.iter().find(|&&sample| sample >= len) {
             return Err(no_sample(sample, len));
         }
         let rows: Vec<usize> =
             samples.iter().flat_map(|sample| (0..length).map(move |k| sample * shift + k * stride)).collect();
-        let rows = self.rows.gather(pass, &rows)?;
+        let rows = self.rows.gather(epoch, &rows)?;
         let targets = match target {
             None => None,
             Some(offset) => {
                 let rows: Vec<usize> = samples.iter().map(|sample| sample * shift + offset).collect();
-                Some(self.rows.gather(pass, &rows)?.targets)
+                Some(self.rows.gather(epoch, &rows)?.targets)
             }
         };
         self.window.batch(samples.len(), rows, targets)

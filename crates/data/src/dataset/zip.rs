@@ -24,19 +24,19 @@ impl<A: Dataset, B: Dataset, F: Fn(Batch, Batch) -> Result<Batch> + Send + Sync>
         self.first.len().min(self.second.len())
     }
 
-    fn gather(&self, pass: u64, samples: &[usize]) -> Result<Batch> {
-        (self.combine)(self.first.gather(pass, samples)?, self.second.gather(pass, samples)?)
+    fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch> {
+        (self.combine)(self.first.gather(epoch, samples)?, self.second.gather(epoch, samples)?)
     }
 
-    fn range(&self, pass: u64, range: Range<usize>) -> Result<Batch> {
-        (self.combine)(self.first.range(pass, range.clone())?, self.second.range(pass, range)?)
+    fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
+        (self.combine)(self.first.range(epoch, range.clone())?, self.second.range(epoch, range)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ArrayDataset, Samples};
+    use crate::{ArrayDataset, DataSource};
     use tensor::{Tensor, tensor};
 
     #[test]
@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(batch.targets.to_vec::<i64>().unwrap(), [10, 20]);
         let batch = zipped.gather(0, &[1]).unwrap();
         assert_eq!((batch.features.item().unwrap(), batch.targets.item().unwrap()), (2.0, 20.0));
-        assert_eq!(zipped.known_len(), Some(2));
+        assert_eq!(zipped.len_hint(), Some(2));
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl Remote {
         self.check_name()?;
         let path = folder.join(&self.name);
         let kept = self.kept(&path)?;
-        if let Kept::Good = kept {
+        if let LocalCopy::Valid = kept {
             return Ok(path);
         }
         if self.mirrors.is_empty() {
@@ -109,7 +109,7 @@ impl Remote {
         let cannot_lock = |source| {
             let error = DataError::file(lock.display().to_string(), "cannot lock", source);
             match &kept {
-                Kept::Wrong(what) => {
+                LocalCopy::Invalid(what) => {
                     DataError::dataset(format!("{}: {what}; it cannot be fetched again: {error}", path.display()))
                 }
                 _ => error,
@@ -121,9 +121,9 @@ impl Remote {
         let mut failures = vec![String::new(); self.mirrors.len()];
         match self.kept(&path)? {
             // Another process had the lock, and is done.
-            Kept::Good => return Ok(path),
-            Kept::Wrong(what) => failures.push(format!("{}: {what}", path.display())),
-            Kept::Nothing => {}
+            LocalCopy::Valid => return Ok(path),
+            LocalCopy::Invalid(what) => failures.push(format!("{}: {what}", path.display())),
+            LocalCopy::Missing => {}
         }
         let mut file = open_or_create(&part).map_err(cannot_write)?;
         let fetched = self.fetch_into(client, &mut file, &part, &mut failures).map_err(cannot_write)?;
@@ -163,13 +163,13 @@ impl Remote {
     }
 
     /// What is there of this name.
-    fn kept(&self, path: &Path) -> Result<Kept> {
+    fn kept(&self, path: &Path) -> Result<LocalCopy> {
         if !path.is_file() {
-            return Ok(Kept::Nothing);
+            return Ok(LocalCopy::Missing);
         }
         match self.verify(path) {
-            Ok(()) => Ok(Kept::Good),
-            Err(Fault::Mirror(what)) => Ok(Kept::Wrong(what)),
+            Ok(()) => Ok(LocalCopy::Valid),
+            Err(Fault::Mirror(what)) => Ok(LocalCopy::Invalid(what)),
             Err(Fault::Here(source)) => Err(DataError::file(path.display().to_string(), "cannot read", source)),
         }
     }
@@ -261,11 +261,11 @@ impl Remote {
 }
 
 /// What lies in the folder from an earlier time.
-enum Kept {
-    Nothing,
+enum LocalCopy {
+    Missing,
     /// Not what is stated, and why.
-    Wrong(String),
-    Good,
+    Invalid(String),
+    Valid,
 }
 
 /// Why a try gave no file.

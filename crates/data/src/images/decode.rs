@@ -14,7 +14,8 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::budget::{ALL, MOST, Part};
-use super::header::{Format, Header};
+use super::format::Format;
+use super::header::Header;
 use super::{LONGEST_SIDE, Size, entropy, png};
 use crate::error::{DataError, Error, Result};
 use crate::open::open;

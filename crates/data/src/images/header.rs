@@ -2,8 +2,6 @@
 
 use image::metadata::Orientation;
 
-use super::{jpeg, png};
-
 /// What has to be known of a picture before it is decoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
@@ -16,13 +14,6 @@ pub(super) struct Header {
     pub(super) bytes_per_pixel: u64,
     /// What the decoder takes at most, in bytes, beside the decoded pixels.
     pub(super) decoder: u64,
-}
-
-/// The formats that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Png,
-    Jpeg,
 }
 
 /// What is wrong with a file, and where.
@@ -42,22 +33,6 @@ pub(super) fn ends_within<T>(bytes: &[u8], what: &str) -> Result<T, Problem> {
 }
 
 impl Header {
-    /// Reads the header of a file, by its content whatever it is called, and whether the file is whole.
-    pub(super) fn read(bytes: &[u8]) -> Result<(Format, Header), Problem> {
-        let (format, header) = if bytes.starts_with(png::SIGNATURE) {
-            (Format::Png, png::header(bytes)?)
-        } else if bytes.starts_with(jpeg::SIGNATURE) {
-            (Format::Jpeg, jpeg::header(bytes)?)
-        } else {
-            let begin = &bytes[..bytes.len().min(8)];
-            return Err(wrong(0, format!("the file is neither PNG nor JPEG; it begins with {begin:02x?}")));
-        };
-        match (header.width, header.height) {
-            (0, _) | (_, 0) => Err(wrong(0, "the picture has no pixels")),
-            _ => Ok((format, header)),
-        }
-    }
-
     /// Whether rows become columns when the picture is turned.
     pub(super) fn is_turned(&self) -> bool {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};

@@ -3,6 +3,7 @@
 mod budget;
 mod decode;
 mod entropy;
+mod format;
 mod header;
 mod jpeg;
 mod png;
@@ -18,8 +19,8 @@ use tensor::{Tensor, escaped, parallel_map};
 
 use self::decode::Wanted;
 use crate::batch::Batch;
-use crate::dataset::{Dataset, no_sample};
-use crate::error::{DataError, Result};
+use crate::dataset::Dataset;
+use crate::error::{DataError, Result, no_sample};
 
 /// The most pixels that a picture may be wide or high.
 const LONGEST_SIDE: u32 = 16_384;
@@ -156,7 +157,7 @@ impl Dataset for ImageFolder {
         self.pictures.len()
     }
 
-    fn gather(&self, _pass: u64, samples: &[usize]) -> Result<Batch> {
+    fn gather(&self, _epoch: u64, samples: &[usize]) -> Result<Batch> {
         let found = samples.iter().map(|&k| self.pictures.get(k).ok_or_else(|| no_sample(k, self.len())));
         let pictures = found.collect::<Result<Vec<_>>>()?;
         // Collected before errors are looked at, so that of several the first is given.

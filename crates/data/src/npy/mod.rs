@@ -17,9 +17,9 @@ use tensor::{DType, Shape, Tensor, escaped};
 
 use self::header::Header;
 use crate::atomic::write_atomically;
+use crate::byte_source::ByteSource;
 use crate::error::{DataError, Result};
 use crate::input::Input;
-use crate::source::Source;
 use crate::stored::{ByteOrder, Elements, StoredType, byte_count, read_tensor, stored_as, write_elements};
 
 /// Reads a `.npy` file whole.
@@ -36,7 +36,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
 /// # Errors
 /// As [`read`].
 pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
-    Npy::from_source(Source::memory(bytes, name))?.read()
+    Npy::from_source(ByteSource::memory(bytes, name))?.read()
 }
 
 /// Writes a tensor as a `.npy` file, [atomically](crate::write_atomically).
@@ -117,7 +117,7 @@ fn read_elements(header: &Header, input: &mut Input) -> Result<Tensor> {
 /// ```
 #[derive(Debug)]
 pub struct Npy {
-    source: Source,
+    source: ByteSource,
     header: Header,
     /// Where the elements begin.
     start: u64,
@@ -129,10 +129,10 @@ impl Npy {
     /// # Errors
     /// If the file cannot be opened, is not in the format, or has fewer or more bytes than its header says.
     pub fn open(path: impl AsRef<Path>) -> Result<Npy> {
-        Npy::from_source(Source::open(path.as_ref())?)
+        Npy::from_source(ByteSource::open(path.as_ref())?)
     }
 
-    fn from_source(source: Source) -> Result<Npy> {
+    fn from_source(source: ByteSource) -> Result<Npy> {
         let (header, start) = source.input_at(0, |input| Ok((Header::read(input)?, input.offset)))?;
         let (expected, found) = (byte_count(&header.shape, header.stored)?, source.length() - start);
         if expected != found {

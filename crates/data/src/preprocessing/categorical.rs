@@ -167,14 +167,14 @@ pub(super) fn sorted(column: &str, categories: &[String]) -> std::result::Result
 
 /// The categories seen so far, and whether any was missing.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct CategoryFitter {
     categories: BTreeSet<String>,
     missing: bool,
 }
 
-impl Seen {
+impl CategoryFitter {
     /// Takes a table into account, in which none may be missing if that is refused for this reason.
-    pub(super) fn see(&mut self, table: &Table, column: &str, refused: Option<&str>) -> Result<()> {
+    pub(super) fn update(&mut self, table: &Table, column: &str, refused: Option<&str>) -> Result<()> {
         let values = table.column(column)?.categories()?;
         let missing = values.iter().position(|value| value.is_none());
         if let (Some(why), Some(row)) = (refused, missing) {
@@ -201,9 +201,9 @@ impl Seen {
 }
 
 impl Categorical {
-    pub(super) fn see(self, seen: &mut Seen, table: &Table, column: &str) -> Result<()> {
+    pub(super) fn update(self, seen: &mut CategoryFitter, table: &Table, column: &str) -> Result<()> {
         let why = "the category is missing; without `Categorical::refuse_unknown` it has a slot";
-        seen.see(table, column, (self.unknown == Unknown::Refused).then_some(why))?;
+        seen.update(table, column, (self.unknown == Unknown::Refused).then_some(why))?;
         // Before the next table, as there may be more of them than memory holds.
         let (found, limit) = (seen.categories.len(), self.limit);
         if found <= limit {
@@ -219,7 +219,7 @@ impl Categorical {
         )))
     }
 
-    pub(super) fn fitted(self, column: &str, seen: Seen) -> Result<FittedCategorical> {
+    pub(super) fn fitted(self, column: &str, seen: CategoryFitter) -> Result<FittedCategorical> {
         let (encoding, missing) = (self.encoding, seen.missing);
         let unknown = match self.unknown {
             Unknown::Slot if encoding == Encoding::OneHot && !missing => Unknown::Zeros,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use tensor::escaped;
 
+use super::categorical::CategoryFitter;
+use super::numeric::NumericFitter;
 use super::scale::Scale;
-use super::target::Target;
-use super::{Categorical, Feature, Numeric, Preprocessing, categorical, numeric, target};
-use crate::csv::ColumnType;
+use super::target::{Target, TargetFitter};
+use super::{Categorical, Feature, Numeric, Preprocessing};
 use crate::error::{DataError, Result};
-use crate::table::Table;
+use crate::table::{ColumnType, Table};
 
 /// Which columns are features and what becomes of them, and which one is the target: see [`Preprocessing`].
 ///
@@ -43,9 +44,9 @@ enum Kind {
 }
 
 /// What was seen of a column.
-enum Seen {
-    Numeric(Box<numeric::Seen>),
-    Categorical(Categorical, categorical::Seen),
+enum ColumnFitter {
+    Numeric(Box<NumericFitter>),
+    Categorical(Categorical, CategoryFitter),
 }
 
 impl Features {
@@ -129,21 +130,21 @@ impl Features {
     /// let features = Features::new().numeric(["x"], Numeric::standardize()).target_number("y");
     /// let preprocessing = features.fit_chunks(train.chunks(1000)?)?;
     /// let samples = train.stream(&preprocessing).shuffle(1, 1000)?;
-    /// # use data::Samples;
+    /// # use data::DataSource;
     /// # assert_eq!(samples.cache()?.targets().sum().item()?, 18.0);
     /// # Ok::<(), data::Error>(())
     /// ```
     pub fn fit_chunks(&self, train: impl IntoIterator<Item = Result<Table>>) -> Result<Preprocessing> {
         self.check()?;
-        let mut seen: Vec<Seen> = self.columns.iter().map(|(_, kind)| Seen::new(*kind)).collect();
-        let mut targets = self.target.as_ref().map(|(column, target)| (target::Seen::new(*target), column));
+        let mut seen: Vec<ColumnFitter> = self.columns.iter().map(|(_, kind)| ColumnFitter::new(*kind)).collect();
+        let mut targets = self.target.as_ref().map(|(column, target)| (TargetFitter::new(*target), column));
         for table in train {
             let table = table?;
             for (seen, (column, _)) in seen.iter_mut().zip(&self.columns) {
-                seen.see(&table, column)?;
+                seen.update(&table, column)?;
             }
             if let Some((seen, column)) = &mut targets {
-                seen.see(&table, column)?;
+                seen.update(&table, column)?;
             }
         }
         let features = seen.into_iter().zip(&self.columns).map(|(seen, (column, _))| seen.finish(column));
@@ -193,25 +194,25 @@ impl Kind {
     }
 }
 
-impl Seen {
-    fn new(kind: Kind) -> Seen {
+impl ColumnFitter {
+    fn new(kind: Kind) -> ColumnFitter {
         match kind {
-            Kind::Numeric(numeric) => Seen::Numeric(Box::new(numeric::Seen::new(numeric))),
-            Kind::Categorical(categorical) => Seen::Categorical(categorical, Default::default()),
+            Kind::Numeric(numeric) => ColumnFitter::Numeric(Box::new(NumericFitter::new(numeric))),
+            Kind::Categorical(categorical) => ColumnFitter::Categorical(categorical, Default::default()),
         }
     }
 
-    fn see(&mut self, table: &Table, column: &str) -> Result<()> {
+    fn update(&mut self, table: &Table, column: &str) -> Result<()> {
         match self {
-            Seen::Numeric(seen) => seen.see(table, column),
-            Seen::Categorical(categorical, seen) => categorical.see(seen, table, column),
+            ColumnFitter::Numeric(seen) => seen.update(table, column),
+            ColumnFitter::Categorical(categorical, seen) => categorical.update(seen, table, column),
         }
     }
 
     fn finish(self, column: &str) -> Result<Feature> {
         Ok(match self {
-            Seen::Numeric(seen) => Feature::Numeric(seen.finish(column)?),
-            Seen::Categorical(categorical, seen) => Feature::Categorical(categorical.fitted(column, seen)?),
+            ColumnFitter::Numeric(seen) => Feature::Numeric(seen.finish(column)?),
+            ColumnFitter::Categorical(categorical, seen) => Feature::Categorical(categorical.fitted(column, seen)?),
         })
     }
 }

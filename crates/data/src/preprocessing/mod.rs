@@ -9,6 +9,7 @@ mod features;
 mod numeric;
 mod saved;
 mod scale;
+mod stream;
 mod target;
 
 use std::ops::Range;
@@ -22,9 +23,8 @@ pub use numeric::{Missing, Numeric};
 
 use crate::array::ArrayDataset;
 use crate::batch::Batch;
-use crate::csv::ColumnType;
 use crate::error::{DataError, Error, Result, listed};
-use crate::table::Table;
+use crate::table::{ColumnType, Table};
 use categorical::FittedCategorical;
 use numeric::FittedNumeric;
 use target::FittedTarget;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tensor::{DType, escaped};
 
-use super::scale::{self, Scale, Scaling};
+use super::scale::{Scale, ScaleFitter, Scaling};
 use crate::error::{DataError, Error, Result};
 use crate::table::Table;
 
@@ -141,23 +141,23 @@ fn refused(table: &Table, row: usize, column: &str) -> Error {
 }
 
 /// What was seen of a column.
-pub(super) struct Seen {
+pub(super) struct NumericFitter {
     plan: Numeric,
-    numbers: scale::Seen,
+    numbers: ScaleFitter,
     /// All, for the median.
     kept: Vec<f64>,
 }
 
-impl Seen {
-    pub(super) fn new(plan: Numeric) -> Seen {
-        Seen { plan, numbers: scale::Seen::new(), kept: Vec::new() }
+impl NumericFitter {
+    pub(super) fn new(plan: Numeric) -> NumericFitter {
+        NumericFitter { plan, numbers: ScaleFitter::new(), kept: Vec::new() }
     }
 
-    pub(super) fn see(&mut self, table: &Table, column: &str) -> Result<()> {
+    pub(super) fn update(&mut self, table: &Table, column: &str) -> Result<()> {
         let numbers = numbers(table, column)?;
         match numbers.iter().position(|number| number.is_nan()) {
             Some(row) if self.plan.missing == Missing::Refused => return Err(refused(table, row, column)),
-            _ => self.numbers.see(&numbers, table, column)?,
+            _ => self.numbers.update(&numbers, table, column)?,
         }
         if self.plan.missing == Missing::Median {
             self.kept.extend(numbers.iter().filter(|number| !number.is_nan()));

@@ -56,19 +56,19 @@ impl Scaling {
 }
 
 /// What was seen of a column.
-pub(super) struct Seen {
+pub(super) struct ScaleFitter {
     moments: Option<Moments>,
     least: f64,
     greatest: f64,
 }
 
-impl Seen {
-    pub(super) fn new() -> Seen {
-        Seen { moments: None, least: f64::INFINITY, greatest: f64::NEG_INFINITY }
+impl ScaleFitter {
+    pub(super) fn new() -> ScaleFitter {
+        ScaleFitter { moments: None, least: f64::INFINITY, greatest: f64::NEG_INFINITY }
     }
 
     /// Takes the column of a table into account, which holds these numbers. Those that are missing do not count.
-    pub(super) fn see(&mut self, numbers: &[f64], table: &Table, column: &str) -> Result<()> {
+    pub(super) fn update(&mut self, numbers: &[f64], table: &Table, column: &str) -> Result<()> {
         if let Some(row) = numbers.iter().position(|number| number.is_infinite()) {
             let message = format!("{:?} has no mean; numbers must be finite", numbers[row]);
             return Err(table.error_at(row, column, message));

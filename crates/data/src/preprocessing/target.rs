@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tensor::{Tensor, escaped};
 
-use super::categorical::{self, slots, sorted};
+use super::categorical::{CategoryFitter, slots, sorted};
 use super::numeric::numbers;
-use super::scale::{self, Scale, Scaling};
-use crate::csv::ColumnType;
+use super::scale::{Scale, ScaleFitter, Scaling};
 use crate::error::{DataError, Result};
-use crate::table::Table;
+use crate::table::{ColumnType, Table};
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,35 +42,37 @@ pub(super) enum FittedTarget {
     },
 }
 
-/// What was seen of the column.
-pub(super) enum Seen {
-    Number(Option<Scale>, Box<scale::Seen>),
-    Class(categorical::Seen),
+/// What was fitter of the column.
+pub(super) enum TargetFitter {
+    Number(Option<Scale>, Box<ScaleFitter>),
+    Class(CategoryFitter),
 }
 
-impl Seen {
-    pub(super) fn new(target: Target) -> Seen {
+impl TargetFitter {
+    pub(super) fn new(target: Target) -> TargetFitter {
         match target {
-            Target::Number(scale) => Seen::Number(scale, Box::new(scale::Seen::new())),
-            Target::Class => Seen::Class(Default::default()),
+            Target::Number(scale) => TargetFitter::Number(scale, Box::new(ScaleFitter::new())),
+            Target::Class => TargetFitter::Class(Default::default()),
         }
     }
 
-    pub(super) fn see(&mut self, table: &Table, column: &str) -> Result<()> {
+    pub(super) fn update(&mut self, table: &Table, column: &str) -> Result<()> {
         match self {
-            Seen::Number(_, seen) => seen.see(&present(table, column)?, table, column),
-            Seen::Class(seen) => {
-                seen.see(table, column, Some("the class is missing; `Table::drop_missing` leaves such rows out"))
+            TargetFitter::Number(_, fitter) => fitter.update(&present(table, column)?, table, column),
+            TargetFitter::Class(fitter) => {
+                fitter.update(table, column, Some("the class is missing; `Table::drop_missing` leaves such rows out"))
             }
         }
     }
 
     pub(super) fn finish(self, column: &str) -> Result<FittedTarget> {
         Ok(match self {
-            Seen::Number(scale, seen) => {
-                FittedTarget::Number { column: column.into(), scaling: seen.finish(scale, column)?.0 }
+            TargetFitter::Number(scale, fitter) => {
+                FittedTarget::Number { column: column.into(), scaling: fitter.finish(scale, column)?.0 }
             }
-            Seen::Class(seen) => FittedTarget::Class { column: column.into(), classes: seen.finish(column)? },
+            TargetFitter::Class(fitter) => {
+                FittedTarget::Class { column: column.into(), classes: fitter.finish(column)? }
+            }
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Samples from a source that is read from start to end, and the verbs.
+//! DataSource from a source that is read from start to end, and the verbs.
 
 mod rechunk;
 mod verbs;
@@ -9,28 +9,28 @@ use std::sync::Arc;
 use tensor::Tensor;
 
 use crate::batch::Batch;
+use crate::data_source::{DataSource, EpochIter};
 use crate::dataset::Window;
 use crate::error::{DataError, Result};
-use crate::samples::{Pass, Samples};
 
-/// Samples that come from a source as it is read: chunks of any number of them.
+/// DataSource that come from a source as it is read: chunks of any number of them.
 type Chunks = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 
-/// Opens the pass of a number.
+/// Opens the epoch of a number.
 type Open = Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>;
 
-/// Samples that can only be read from start to end: a file larger than memory, lines of text, an iterator.
+/// DataSource that can only be read from start to end: a file larger than memory, lines of text, an iterator.
 ///
-/// The source is opened for each pass, by a function that is given the number of the pass. Whatever the number
-/// of samples in its chunks, batches have the size that is asked for. To go on within a pass, what was drawn from it
+/// The source is opened for each epoch, by a function that is given the number of the epoch. Whatever the number
+/// of samples in its chunks, batches have the size that is asked for. To go on within a epoch, what was drawn from it
 /// is read again and dropped.
 ///
 /// ```
-/// use data::{Batch, Samples, Stream};
+/// use data::{Batch, DataSource, Stream};
 /// use tensor::Tensor;
 ///
 /// // Squares, a sample at a time.
-/// let squares = Stream::of_samples(|_pass| {
+/// let squares = Stream::of_samples(|_epoch| {
 ///     Ok((0..5).map(|x| Ok((Tensor::scalar(x), Tensor::scalar(x * x)))))
 /// });
 /// let batches = squares.batch(2).epoch(0)?.collect::<data::Result<Vec<Batch>>>()?;
@@ -42,7 +42,7 @@ type Open = Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>;
 #[derive(Clone)]
 pub struct Stream {
     open: Open,
-    known_len: Option<usize>,
+    len_hint: Option<usize>,
 }
 
 impl Stream {
@@ -51,7 +51,7 @@ impl Stream {
     where
         I: Iterator<Item = Result<Batch>> + Send + 'static,
     {
-        Stream { open: Arc::new(move |pass| Ok(Box::new(open(pass)?) as Chunks)), known_len: None }
+        Stream { open: Arc::new(move |epoch| Ok(Box::new(open(epoch)?) as Chunks)), len_hint: None }
     }
 
     /// A source of single samples: features and target, without an axis that counts samples.
@@ -60,24 +60,24 @@ impl Stream {
         I: Iterator<Item = Result<(Tensor, Tensor)>> + Send + 'static,
     {
         let one = |(features, target): (Tensor, Tensor)| Batch::new(&features.expand_dims(0)?, &target.expand_dims(0)?);
-        Stream::of_batches(move |pass| Ok(open(pass)?.map(move |sample| sample.and_then(one))))
+        Stream::of_batches(move |epoch| Ok(open(epoch)?.map(move |sample| sample.and_then(one))))
     }
 
-    /// States how many samples a pass has, for progress bars.
+    /// States how many samples a epoch has, for progress bars.
     #[must_use]
     pub fn with_len(self, len: usize) -> Stream {
-        Stream { known_len: Some(len), ..self }
+        Stream { len_hint: Some(len), ..self }
     }
 
     /// Replaces each chunk. The function must not depend on how samples fall into chunks.
     #[must_use]
     pub fn map(self, map: impl Fn(Batch) -> Result<Batch> + Send + Sync + 'static) -> Stream {
-        let (map, known_len) = (Arc::new(map), self.known_len);
+        let (map, len_hint) = (Arc::new(map), self.len_hint);
         let mapped = self.chunks(move |_, chunks| {
             let map = Arc::clone(&map);
             Ok(Box::new(chunks.map(move |chunk| map(chunk?))))
         });
-        Stream { known_len, ..mapped }
+        Stream { len_hint, ..mapped }
     }
 
     /// Replaces the features of each chunk: see [`map`](Stream::map).
@@ -96,18 +96,18 @@ impl Stream {
     /// The first `count` samples, or all if there are fewer.
     #[must_use]
     pub fn take(self, count: usize) -> Stream {
-        let known_len = self.known_len.map(|len| len.min(count));
-        Stream { known_len, ..self.chunks(move |_, chunks| Ok(verbs::take(chunks, count))) }
+        let len_hint = self.len_hint.map(|len| len.min(count));
+        Stream { len_hint, ..self.chunks(move |_, chunks| Ok(verbs::take(chunks, count))) }
     }
 
     /// All but the first `count` samples, which are read and dropped.
     #[must_use]
     pub fn skip(self, count: usize) -> Stream {
-        let known_len = self.known_len.map(|len| len.saturating_sub(count));
-        Stream { known_len, ..self.chunks(move |_, chunks| verbs::skip(chunks, count)) }
+        let len_hint = self.len_hint.map(|len| len.saturating_sub(count));
+        Stream { len_hint, ..self.chunks(move |_, chunks| verbs::skip(chunks, count)) }
     }
 
-    /// Draws samples at random from the next `buffer`, which are held in memory: as TensorFlow's `shuffle`. Each pass
+    /// Draws samples at random from the next `buffer`, which are held in memory: as TensorFlow's `shuffle`. Each epoch
     /// has another order, which follows from the seed alone. A buffer of 1 changes nothing; one of all samples
     /// makes every order as likely as any other.
     ///
@@ -117,31 +117,31 @@ impl Stream {
         if buffer == 0 {
             return Err(DataError::dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
         }
-        let known_len = self.known_len;
-        let shuffled = self.chunks(move |pass, chunks| Ok(verbs::shuffle(chunks, seed, buffer, pass)));
-        Ok(Stream { known_len, ..shuffled })
+        let len_hint = self.len_hint;
+        let shuffled = self.chunks(move |epoch, chunks| Ok(verbs::shuffle(chunks, seed, buffer, epoch)));
+        Ok(Stream { len_hint, ..shuffled })
     }
 
-    /// Several passes as one: pass `p` goes through the passes from `p · times` on; `u64::MAX` times is without end.
-    /// Passes without samples are skipped, but 1,000 of them in a row are an error: there might never be a sample.
+    /// Several epochs as one: epoch `p` goes through the epochs from `p · times` on; `u64::MAX` times is without end.
+    /// Epochs without samples are skipped, but 1,000 of them in a row are an error: there might never be a sample.
     #[must_use]
     pub fn repeat(self, times: u64) -> Stream {
-        let known_len = usize::try_from(times).ok().and_then(|times| self.known_len?.checked_mul(times));
+        let len_hint = usize::try_from(times).ok().and_then(|times| self.len_hint?.checked_mul(times));
         let open = self.open;
-        let open = move |pass: u64| Ok(verbs::repeat(Arc::clone(&open), pass.wrapping_mul(times), times));
-        Stream { open: Arc::new(open), known_len }
+        let open = move |epoch: u64| Ok(verbs::repeat(Arc::clone(&open), epoch.wrapping_mul(times), times));
+        Stream { open: Arc::new(open), len_hint }
     }
 
-    /// Samples made of one of this stream and the one beside it in the other, up to the end of the shorter.
+    /// DataSource made of one of this stream and the one beside it in the other, up to the end of the shorter.
     #[must_use]
     pub fn zip(self, other: Stream, combine: impl Fn(Batch, Batch) -> Result<Batch> + Send + Sync + 'static) -> Stream {
-        let known_len = self.known_len.zip(other.known_len).map(|(one, other)| one.min(other));
+        let len_hint = self.len_hint.zip(other.len_hint).map(|(one, other)| one.min(other));
         let combine = Arc::new(combine);
-        let zipped = self.chunks(move |pass, chunks| {
+        let zipped = self.chunks(move |epoch, chunks| {
             let combine = Arc::clone(&combine);
-            Ok(verbs::zip(chunks, (other.open)(pass)?, move |one, other| combine(one, other)))
+            Ok(verbs::zip(chunks, (other.open)(epoch)?, move |one, other| combine(one, other)))
         });
-        Stream { known_len, ..zipped }
+        Stream { len_hint, ..zipped }
     }
 
     /// Sequences of neighbouring samples as samples: see [`Dataset::window`](crate::Dataset::window). As many samples
@@ -158,28 +158,28 @@ impl Stream {
     /// [`Dataset::check_finite`](crate::Dataset::check_finite).
     #[must_use]
     pub fn check_finite(self) -> Stream {
-        let known_len = self.known_len;
-        Stream { known_len, ..self.chunks(|_, chunks| Ok(verbs::finite(chunks))) }
+        let len_hint = self.len_hint;
+        Stream { len_hint, ..self.chunks(|_, chunks| Ok(verbs::finite(chunks))) }
     }
 
     /// A stream whose chunks follow from those of this one.
     fn chunks(self, f: impl Fn(u64, Chunks) -> Result<Chunks> + Send + Sync + 'static) -> Stream {
-        Stream { open: Arc::new(move |pass| f(pass, (self.open)(pass)?)), known_len: None }
+        Stream { open: Arc::new(move |epoch| f(epoch, (self.open)(epoch)?)), len_hint: None }
     }
 }
 
-impl Samples for Stream {
-    fn known_len(&self) -> Option<usize> {
-        self.known_len
+impl DataSource for Stream {
+    fn len_hint(&self) -> Option<usize> {
+        self.len_hint
     }
 
-    fn pass(&self, number: u64) -> Result<Box<dyn Pass + '_>> {
+    fn epoch(&self, number: u64) -> Result<Box<dyn EpochIter + '_>> {
         Ok(Box::new(rechunk::Rechunk::new((self.open)(number)?)))
     }
 }
 
 impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stream").field("samples", &self.known_len).finish_non_exhaustive()
+        f.debug_struct("Stream").field("samples", &self.len_hint).finish_non_exhaustive()
     }
 }

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use super::Chunks;
 use crate::batch::{Batch, check_alike};
+use crate::data_source::EpochIter;
 use crate::error::Result;
-use crate::samples::Pass;
 
-/// A pass over chunks.
+/// A epoch over chunks.
 pub(super) struct Rechunk {
     chunks: Chunks,
-    /// Samples that were read and not yet drawn.
+    /// DataSource that were read and not yet drawn.
     rest: Option<Batch>,
     /// How many samples were drawn.
     drawn: usize,
@@ -60,7 +60,7 @@ impl Rechunk {
     }
 }
 
-impl Pass for Rechunk {
+impl EpochIter for Rechunk {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
         let first = self.drawn;
         let mut parts = self.parts(count)?;
@@ -87,7 +87,7 @@ impl Pass for Rechunk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Samples, Stream};
+    use crate::{DataSource, Stream};
     use proptest::prelude::*;
     use tensor::{Tensor, tensor};
 
@@ -146,10 +146,10 @@ mod tests {
         assert_eq!(message, "features of 1 samples and targets of 2: the counts differ");
     }
 
-    /// The batches of a stream that is repeated and has two samples in the passes for which `full` holds.
+    /// The batches of a stream that is repeated and has two samples in the epochs for which `full` holds.
     fn repeated(full: fn(u64) -> bool, times: u64, count: usize) -> crate::Result<Vec<usize>> {
-        let source = Stream::of_batches(move |pass| {
-            let size = if full(pass) { 2 } else { 0 };
+        let source = Stream::of_batches(move |epoch| {
+            let size = if full(epoch) { 2 } else { 0 };
             Ok([0, size].into_iter().map(|size| Batch::new(&Tensor::zeros([size]), &Tensor::zeros([size]))))
         });
         let stream = source.repeat(times);
@@ -160,18 +160,18 @@ mod tests {
     fn repeating_nothing_ends() {
         let error = |full, times| repeated(full, times, usize::MAX).unwrap_err().to_string();
         for times in [1_000, 1_000_000_000, u64::MAX] {
-            let message = "repeat: 1000 passes in a row have no samples, the last of them pass 999";
+            let message = "repeat: 1000 epochs in a row have no samples, the last of them epoch 999";
             assert_eq!(error(|_| false, times), message);
         }
-        let message = "repeat: 1000 passes in a row have no samples, the last of them pass 1002";
-        assert_eq!(error(|pass| pass < 3, u64::MAX), message);
+        let message = "repeat: 1000 epochs in a row have no samples, the last of them epoch 1002";
+        assert_eq!(error(|epoch| epoch < 3, u64::MAX), message);
         assert_eq!(repeated(|_| false, 999, usize::MAX).unwrap(), [0; 0]);
     }
 
     #[test]
-    fn passes_without_samples_are_skipped() {
-        assert_eq!(repeated(|pass| pass < 3, 5, usize::MAX).unwrap(), [3, 3]);
-        assert_eq!(repeated(|pass| pass % 500 == 499, 1500, usize::MAX).unwrap(), [3, 3]);
-        assert_eq!(repeated(|pass| pass % 500 == 499, u64::MAX, 4).unwrap(), [3; 4]);
+    fn epochs_without_samples_are_skipped() {
+        assert_eq!(repeated(|epoch| epoch < 3, 5, usize::MAX).unwrap(), [3, 3]);
+        assert_eq!(repeated(|epoch| epoch % 500 == 499, 1500, usize::MAX).unwrap(), [3, 3]);
+        assert_eq!(repeated(|epoch| epoch % 500 == 499, u64::MAX, 4).unwrap(), [3; 4]);
     }
 }

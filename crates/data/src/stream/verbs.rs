@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use super::{Chunks, Open, rechunk::Rechunk};
 use crate::batch::Batch;
+use crate::data_source::EpochIter;
 use crate::dataset::{Window, check_finite};
 use crate::error::{DataError, Result};
 use crate::random;
-use crate::samples::Pass;
 
 /// The first `count` samples.
 pub(super) fn take(chunks: Chunks, count: usize) -> Chunks {
-    let (mut pass, mut left) = (Rechunk::new(chunks), count);
+    let (mut epoch, mut left) = (Rechunk::new(chunks), count);
     Box::new(iter::from_fn(move || {
-        let part = pass.part(left).transpose()?;
+        let part = epoch.part(left).transpose()?;
         left -= part.as_ref().map_or(0, Batch::len);
         Some(part)
     }))
@@ -23,18 +23,18 @@ pub(super) fn take(chunks: Chunks, count: usize) -> Chunks {
 
 /// All but the first `count` samples.
 pub(super) fn skip(chunks: Chunks, count: usize) -> Result<Chunks> {
-    let mut pass = Rechunk::new(chunks);
-    pass.skip(count)?;
-    Ok(Box::new(iter::from_fn(move || pass.part(usize::MAX).transpose())))
+    let mut epoch = Rechunk::new(chunks);
+    epoch.skip(count)?;
+    Ok(Box::new(iter::from_fn(move || epoch.part(usize::MAX).transpose())))
 }
 
 /// A sample drawn from the first `buffer`, whose place the next one takes, and so on.
 pub(super) fn shuffle(chunks: Chunks, seed: u64, buffer: usize, number: u64) -> Chunks {
-    let (mut pass, mut waiting) = (Rechunk::new(chunks), Vec::new());
+    let (mut epoch, mut waiting) = (Rechunk::new(chunks), Vec::new());
     let mut generator = random::fork(seed, "shuffle", number);
     Box::new(iter::from_fn(move || {
         while waiting.len() < buffer {
-            match pass.part(1) {
+            match epoch.part(1) {
                 Ok(Some(sample)) => waiting.push(sample),
                 Ok(None) => break,
                 Err(error) => return Some(Err(error)),
@@ -65,13 +65,13 @@ pub(super) fn zip(
 
 /// Windows over rows, one a chunk.
 pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
-    let (mut pass, mut rows) = (Rechunk::new(chunks), VecDeque::new());
+    let (mut epoch, mut rows) = (Rechunk::new(chunks), VecDeque::new());
     // Rows between two windows that belong to neither.
     let mut gap = 0;
     let mut next = move || -> Result<Option<Batch>> {
-        pass.skip(std::mem::take(&mut gap))?;
+        epoch.skip(std::mem::take(&mut gap))?;
         while rows.len() < window.reach().unwrap_or(usize::MAX) {
-            match pass.part(1)? {
+            match epoch.part(1)? {
                 Some(row) => rows.push_back(row),
                 None => return Ok(None),
             }
@@ -85,10 +85,10 @@ pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
     Box::new(iter::from_fn(move || next().transpose()))
 }
 
-/// How many passes in a row may have no samples.
+/// How many epochs in a row may have no samples.
 const MOST_EMPTY: u64 = 1000;
 
-/// The chunks of several passes, from the pass `first` on.
+/// The chunks of several epochs, from the epoch `first` on.
 pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
     let (mut round, mut empty, mut has_samples) = (0, 0, false);
     let mut current: Option<Chunks> = None;
@@ -115,7 +115,7 @@ pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
             if empty == MOST_EMPTY {
                 let last = first.wrapping_add(round - 1);
                 let message =
-                    format!("repeat: {MOST_EMPTY} passes in a row have no samples, the last of them pass {last}");
+                    format!("repeat: {MOST_EMPTY} epochs in a row have no samples, the last of them epoch {last}");
                 return Some(Err(DataError::dataset(message)));
             }
         }

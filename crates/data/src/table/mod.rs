@@ -1,7 +1,9 @@
 //! Tables in memory: named columns of numbers and categories.
 
 mod categories;
+mod column_type;
 mod display;
+mod number_format;
 mod summary;
 
 use std::collections::HashMap;
@@ -11,9 +13,10 @@ use tensor::{DType, Tensor, escaped};
 
 pub use categories::Categories;
 pub(crate) use categories::CategoriesBuilder;
+pub use column_type::ColumnType;
+pub(crate) use number_format::NumberFormat;
 pub use summary::{ColumnSummary, Summary, Values};
 
-use crate::csv::{ColumnType, Notation};
 use crate::dataset::Split;
 use crate::error::{DataError, Error, Result, listed, shown};
 
@@ -43,15 +46,15 @@ pub struct Table {
     columns: Vec<Column>,
     rows: usize,
     /// Where it was read from, for messages.
-    lines: Option<Lines>,
+    provenance: Option<Provenance>,
 }
 
-/// The file, the line of each row, and how numbers are written there.
+/// Where a table was read from: the file, the line of each row, and the number format.
 #[derive(Clone, Debug)]
-pub(crate) struct Lines {
+pub(crate) struct Provenance {
     pub(crate) file: Arc<str>,
     pub(crate) lines: Arc<Vec<u64>>,
-    pub(crate) notation: Notation,
+    pub(crate) number_format: NumberFormat,
 }
 
 /// A column of a [`Table`].
@@ -98,13 +101,13 @@ impl Column {
 
 /// A column together with its name, for messages.
 #[derive(Clone, Copy)]
-pub struct Named<'a> {
+pub struct ColumnRef<'a> {
     table: &'a Table,
     name: &'a str,
     column: &'a Column,
 }
 
-impl<'a> Named<'a> {
+impl<'a> ColumnRef<'a> {
     /// The tensor of a column of numbers: float32, float64 or int64, `[rows]`.
     ///
     /// # Errors
@@ -115,17 +118,18 @@ impl<'a> Named<'a> {
             Column::Categories(categories) => categories,
         };
         let (table, name) = (self.table, self.name);
-        let notation = table.lines.as_ref().map_or(Notation::default(), |lines| lines.notation);
+        let number_format =
+            table.provenance.as_ref().map_or(NumberFormat::default(), |provenance| provenance.number_format);
         let first = |wrong: &dyn Fn(&str) -> bool| {
             categories.iter().enumerate().find_map(|(row, text)| Some((row, text.filter(|text| wrong(text))?)))
         };
-        Err(if let Some((row, text)) = first(&|text| notation.number::<f64>(text).is_none()) {
+        Err(if let Some((row, text)) = first(&|text| number_format.number::<f64>(text).is_none()) {
             let message = format!(
                 "{} is not a number, so the column holds categories; `Csv::missing` states what stands for a missing number, `Csv::decimal` and `Csv::thousands` how numbers are written",
                 shown(text)
             );
             table.error_at(row, name, message)
-        } else if let Some((row, text)) = first(&|text| notation.is_rounded(text)) {
+        } else if let Some((row, text)) = first(&|text| number_format.is_rounded(text)) {
             let message = format!(
                 "float64 would round {}, so the column holds categories; `Csv::column({}, ColumnType::F64)` does that",
                 shown(text),
@@ -184,13 +188,13 @@ impl Table {
             let (first, name, count) = (escaped(&names[0]), escaped(name), column.rows());
             return Err(DataError::dataset(format!("table: column {first} has {rows} rows and column {name} {count}")));
         }
-        Ok(Table { names, places: Arc::new(places), columns: values, rows, lines: None })
+        Ok(Table { names, places: Arc::new(places), columns: values, rows, provenance: None })
     }
 
-    /// The table of columns that were read from these lines.
-    pub(crate) fn read_from(columns: Vec<(String, Column)>, lines: Lines) -> Result<Table> {
-        let rows = lines.lines.len();
-        Ok(Table { lines: Some(lines), rows, ..Table::new(columns)? })
+    /// A table that was read from a file.
+    pub(crate) fn read_from(columns: Vec<(String, Column)>, provenance: Provenance) -> Result<Table> {
+        let rows = provenance.lines.len();
+        Ok(Table { provenance: Some(provenance), rows, ..Table::new(columns)? })
     }
 
     /// The number of rows.
@@ -212,11 +216,12 @@ impl Table {
     ///
     /// # Errors
     /// If there is none; the message lists those there are.
-    pub fn column(&self, name: &str) -> Result<Named<'_>> {
+    pub fn column(&self, name: &str) -> Result<ColumnRef<'_>> {
         match self.places.get(name) {
-            Some(&place) => Ok(Named { table: self, name: &self.names[place], column: &self.columns[place] }),
+            Some(&place) => Ok(ColumnRef { table: self, name: &self.names[place], column: &self.columns[place] }),
             None => {
-                let file = self.lines.as_ref().map_or(String::new(), |lines| format!("{}: ", lines.file));
+                let file =
+                    self.provenance.as_ref().map_or(String::new(), |provenance| format!("{}: ", provenance.file));
                 let (name, names) = (escaped(name), listed(self.names.iter()));
                 Err(DataError::dataset(format!("{file}there is no column {name}; the columns are {names}")))
             }
@@ -254,7 +259,7 @@ impl Table {
             Some(&place) => columns[place].1 = column,
             None => columns.push((name, column)),
         }
-        Ok(Table { lines: self.lines.clone(), ..Table::new(columns)? })
+        Ok(Table { provenance: self.provenance.clone(), ..Table::new(columns)? })
     }
 
     /// The rows of these numbers, in this order.
@@ -267,11 +272,11 @@ impl Table {
         }
         let index: Tensor = rows.iter().map(|&row| row as i64).collect();
         let columns = self.columns.iter().map(|column| column.gather(rows, &index)).collect::<Result<_>>()?;
-        let lines = self
-            .lines
+        let provenance = self
+            .provenance
             .as_ref()
-            .map(|of| Lines { lines: Arc::new(rows.iter().map(|&row| of.lines[row]).collect()), ..of.clone() });
-        Ok(Table { names: self.names.clone(), places: Arc::clone(&self.places), columns, rows: rows.len(), lines })
+            .map(|of| Provenance { lines: Arc::new(rows.iter().map(|&row| of.lines[row]).collect()), ..of.clone() });
+        Ok(Table { names: self.names.clone(), places: Arc::clone(&self.places), columns, rows: rows.len(), provenance })
     }
 
     /// The rows in which none of these columns is missing: pandas' `dropna(subset=…)`. Rows without a target cannot
@@ -336,8 +341,8 @@ impl Table {
 
     /// An error about a row of a column: with file and line if it was read from one.
     pub(crate) fn error_at(&self, row: usize, column: &str, problem: String) -> Error {
-        match &self.lines {
-            Some(Lines { file, lines, .. }) => Error::from(DataError::Row {
+        match &self.provenance {
+            Some(Provenance { file, lines, .. }) => Error::from(DataError::Row {
                 file: file.to_string(),
                 line: lines[row],
                 column: Some(column.into()),

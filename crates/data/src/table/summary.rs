@@ -5,8 +5,7 @@ use std::fmt;
 use tensor::DType;
 
 use super::display::{aligned, cut};
-use super::{Column, Table};
-use crate::csv::ColumnType;
+use super::{Column, ColumnType, Table};
 use crate::error::Result;
 
 /// Of each column of a table what there is in it. It prints as a table of its own.

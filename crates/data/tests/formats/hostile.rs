@@ -20,7 +20,7 @@ fn errors(path: &Path) -> Vec<Error> {
         safetensors::read(path).unwrap_err(),
         Csv::new(path).read().unwrap_err(),
         Preprocessing::load(path).unwrap_err(),
-        data::Samples::pass(&text::lines(path, line), 0).and_then(|mut lines| lines.next(1)).map(drop).unwrap_err(),
+        data::DataSource::epoch(&text::lines(path, line), 0).and_then(|mut lines| lines.next(1)).map(drop).unwrap_err(),
         cifar::load_10_from(path.parent().unwrap()).map(drop).unwrap_err(),
     ]
 }

@@ -3,7 +3,7 @@
 use data::csv::ColumnType;
 use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
 use data::table::{Column, Table};
-use data::{Csv, Dataset, Samples, Window};
+use data::{Csv, DataSource, Dataset, Window};
 use tensor::{DType, tensor};
 
 fn table(text: &str) -> Table {

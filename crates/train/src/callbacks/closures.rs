@@ -1,9 +1,9 @@
-//! Functions as callbacks.
+//! Closures as callbacks.
 
 use super::Callback;
+use crate::batch_end::BatchEnd;
 use crate::error::Result;
-use crate::fit::BatchEnd;
-use crate::training::Training;
+use crate::training_state::TrainingState;
 
 /// Calls a function after each batch.
 ///
@@ -19,24 +19,24 @@ use crate::training::Training;
 /// ```
 pub struct OnBatchEnd<F>(F);
 
-impl<F: FnMut(&mut Training<'_>, &BatchEnd) -> Result<()>> OnBatchEnd<F> {
+impl<F: FnMut(&mut TrainingState<'_>, &BatchEnd) -> Result<()>> OnBatchEnd<F> {
     /// A callback that calls `function`.
     pub fn new(function: F) -> OnBatchEnd<F> {
         OnBatchEnd(function)
     }
 }
 
-impl<F: FnMut(&mut Training<'_>, &BatchEnd) -> Result<()>> Callback for OnBatchEnd<F> {
+impl<F: FnMut(&mut TrainingState<'_>, &BatchEnd) -> Result<()>> Callback for OnBatchEnd<F> {
     fn name(&self) -> &str {
         "on_batch_end"
     }
 
-    fn on_batch_end(&mut self, training: &mut Training<'_>, end: &BatchEnd) -> Result<()> {
+    fn on_batch_end(&mut self, training: &mut TrainingState<'_>, end: &BatchEnd) -> Result<()> {
         (self.0)(training, end)
     }
 }
 
-/// Calls a function after each epoch, with its row of the history.
+/// Calls a function with the row of the history after each epoch.
 ///
 /// ```
 /// use train::{Fit, OnEpochEnd};
@@ -48,19 +48,19 @@ impl<F: FnMut(&mut Training<'_>, &BatchEnd) -> Result<()>> Callback for OnBatchE
 /// ```
 pub struct OnEpochEnd<F>(F);
 
-impl<F: FnMut(&mut Training<'_>, &[(String, f64)]) -> Result<()>> OnEpochEnd<F> {
+impl<F: FnMut(&mut TrainingState<'_>, &[(String, f64)]) -> Result<()>> OnEpochEnd<F> {
     /// A callback that calls `function`.
     pub fn new(function: F) -> OnEpochEnd<F> {
         OnEpochEnd(function)
     }
 }
 
-impl<F: FnMut(&mut Training<'_>, &[(String, f64)]) -> Result<()>> Callback for OnEpochEnd<F> {
+impl<F: FnMut(&mut TrainingState<'_>, &[(String, f64)]) -> Result<()>> Callback for OnEpochEnd<F> {
     fn name(&self) -> &str {
         "on_epoch_end"
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
         (self.0)(training, values)
     }
 }

@@ -1,4 +1,4 @@
-//! Ending a training in time.
+//! Ending a training when it no longer improves.
 
 use autograd::Variable;
 use data::escaped;
@@ -7,11 +7,11 @@ use tensor::Tensor;
 
 use super::{Callback, Monitor};
 use crate::error::{Result, TrainError};
-use crate::state::Entries;
-use crate::training::Training;
+use crate::state_dict::StateDict;
+use crate::training_state::TrainingState;
 
-/// Ends the training when a value has not become better for `patience` epochs in a row; the best weights can be
-/// restored then. As Keras' `EarlyStopping`.
+/// Ends the training when a value has not improved for `patience` consecutive epochs, and optionally restores the best
+/// weights. Like `EarlyStopping` of Keras.
 ///
 /// ```
 /// use train::{EarlyStopping, Fit};
@@ -35,14 +35,14 @@ pub struct EarlyStopping {
 struct Best {
     value: f64,
     epoch: usize,
-    /// All weights of the model, if they are to be restored. Training replaces the tensors of weights, so that these
-    /// stay as they were, and nothing is copied.
+    /// All weights of the model, if they will be restored. Nothing is copied: training replaces the tensors of weights
+    /// and does not change these.
     weights: Vec<(String, Tensor)>,
 }
 
 impl EarlyStopping {
-    /// Watches this value of the history, `val_loss` for example; the first epoch in which it is not better ends the
-    /// training.
+    /// Watches a value of the history such as `val_loss`. With the default patience, the first epoch without an
+    /// improvement ends the training.
     pub fn new(monitor: impl Into<Monitor>) -> EarlyStopping {
         EarlyStopping {
             monitor: monitor.into(),
@@ -56,37 +56,37 @@ impl EarlyStopping {
         }
     }
 
-    /// Sets after how many epochs in a row that are not better the training ends; 0, by default, is as 1.
+    /// Sets after how many consecutive epochs without improvement the training ends. The default, 0, means the same as 1.
     #[must_use]
     pub fn patience(self, patience: usize) -> EarlyStopping {
         EarlyStopping { patience, ..self }
     }
 
-    /// Sets by how much more than nothing a value must be better than the best; 0 by default.
+    /// Sets by how much a value must exceed the best one to count as an improvement; 0 by default.
     #[must_use]
     pub fn min_delta(self, min_delta: f64) -> EarlyStopping {
         EarlyStopping { min_delta, ..self }
     }
 
-    /// Sets what the value must be better than for an epoch to count as progress, besides the best so far.
+    /// Sets a value that must be exceeded, besides the best one, for an epoch to reset the patience.
     #[must_use]
     pub fn baseline(self, baseline: f64) -> EarlyStopping {
         EarlyStopping { baseline: Some(baseline), ..self }
     }
 
-    /// Looks away during the first epochs.
+    /// Ignores the epochs before this one.
     #[must_use]
     pub fn start_from_epoch(self, start_from_epoch: usize) -> EarlyStopping {
         EarlyStopping { start_from_epoch, ..self }
     }
 
-    /// Gives the model the weights of the best epoch when the training ends, for whatever reason.
+    /// Restores the weights of the best epoch when the training ends, for whatever reason.
     #[must_use]
     pub fn restore_best_weights(self) -> EarlyStopping {
         EarlyStopping { restores: true, ..self }
     }
 
-    /// The epoch that was best so far and its value.
+    /// The best epoch so far and its value.
     pub fn best(&self) -> Option<(usize, f64)> {
         self.best.as_ref().map(|best| (best.epoch, best.value))
     }
@@ -97,7 +97,7 @@ impl Callback for EarlyStopping {
         "early_stopping"
     }
 
-    fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         self.monitor.check()?;
         if self.min_delta.is_nan() || self.min_delta < 0.0 {
             return Err(TrainError::trainer(format!("min_delta is {}; it must be at least 0", self.min_delta)));
@@ -108,7 +108,7 @@ impl Callback for EarlyStopping {
         Ok(())
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
         let value = self.monitor.value(values)?;
         if training.epoch < self.start_from_epoch {
             return Ok(());
@@ -133,27 +133,27 @@ impl Callback for EarlyStopping {
         Ok(())
     }
 
-    fn on_end(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_end(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         let Some(best) = self.best.as_ref().filter(|_| self.restores) else { return Ok(()) };
         Loading::new().allow_missing().load(training.model, best.weights.clone())?;
         Ok(())
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {
-        let mut state = Entries::default();
-        state.count("wait", self.wait);
+        let mut state = StateDict::default();
+        state.put_count("wait", self.wait);
         if let Some(best) = &self.best {
-            state.number("best", best.value);
-            state.count("epoch", best.epoch);
-            state.tensors("weights", &best.weights);
+            state.put_number("best", best.value);
+            state.put_count("epoch", best.epoch);
+            state.put_tensors("weights", &best.weights);
         }
         state.into_inner()
     }
 
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        let state = Entries::from(state);
+        let state = StateDict::from(state);
         let wait = state.get_count("wait")?;
-        let best = match state.has("best") {
+        let best = match state.contains("best") {
             true => Some(Best {
                 value: state.get_number("best")?,
                 epoch: state.get_count("epoch")?,
@@ -166,7 +166,7 @@ impl Callback for EarlyStopping {
     }
 }
 
-fn named_values(training: &Training<'_>) -> Vec<(String, Tensor)> {
+fn named_values(training: &TrainingState<'_>) -> Vec<(String, Tensor)> {
     let value = |(path, weight): (String, Variable)| (path, weight.value().stop_gradient());
     training.model.named_weights().into_iter().map(value).collect()
 }

@@ -4,11 +4,11 @@ use optim::schedules::Schedule;
 
 use super::Callback;
 use crate::error::Result;
-use crate::training::Training;
+use crate::training_state::TrainingState;
 
-/// Sets the learning rate of each epoch from a schedule that counts epochs. As Keras' `LearningRateScheduler`.
+/// Sets the learning rate of each epoch from a schedule that counts epochs. Like `LearningRateScheduler` of Keras.
 ///
-/// An optimizer takes schedules itself, which count steps; this is for those that are known by epochs.
+/// For schedules that count steps, pass the schedule to the optimizer instead.
 ///
 /// ```
 /// use optim::schedules::Exponential;
@@ -19,7 +19,7 @@ use crate::training::Training;
 pub struct EpochSchedule(Box<dyn Schedule>);
 
 impl EpochSchedule {
-    /// The rate of epoch `n` is that of the schedule's step `n`.
+    /// Uses the learning rate of step `n` of the schedule in epoch `n`.
     pub fn new(schedule: impl Schedule + 'static) -> EpochSchedule {
         EpochSchedule(Box::new(schedule))
     }
@@ -30,11 +30,11 @@ impl Callback for EpochSchedule {
         "epoch_schedule"
     }
 
-    fn on_begin(&mut self, _training: &mut Training<'_>) -> Result<()> {
+    fn on_begin(&mut self, _training: &mut TrainingState<'_>) -> Result<()> {
         self.0.validate()
     }
 
-    fn on_epoch_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_epoch_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         training.optimizer.set_learning_rate(self.0.rate(training.epoch as u64))
     }
 }

@@ -1,21 +1,20 @@
-//! What happens besides training, at the ends of batches and epochs.
+//! Code that runs at the ends of batches and epochs.
 //!
 //! | callback | does |
 //! |---|---|
-//! | [`EarlyStopping`] | ends the training when a value no longer becomes better, and restores the best weights |
-//! | [`Plateau`] | lowers the learning rate when a value no longer becomes better |
+//! | [`EarlyStopping`] | ends the training when a value no longer improves; can restore the best weights |
+//! | [`Plateau`] | lowers the learning rate when a value no longer improves |
 //! | [`EpochSchedule`] | sets the learning rate of each epoch |
-//! | [`CsvLog`](crate::CsvLog), [`JsonLines`](crate::JsonLines), [`TensorBoard`](crate::TensorBoard) | write each epoch and its learning rate |
+//! | [`CsvLog`](crate::CsvLog), [`JsonLines`](crate::JsonLines), [`TensorBoard`](crate::TensorBoard) | write the values and the learning rate of each epoch |
 //! | [`SavePlot`] | draws the history after each epoch |
-//! | [`OnBatchEnd`], [`OnEpochEnd`] | calls a function |
+//! | [`OnBatchEnd`], [`OnEpochEnd`] | call a function |
 //!
-//! Checkpoints are no callback but an option of a fit, [`Checkpoints`](crate::Checkpoints): they hold the
+//! Checkpoints are not a callback but an option of a fit, [`Checkpoints`](crate::Checkpoints), because they store the
 //! states of all callbacks. A loss that is not finite ends every fit.
 
 mod closures;
 mod early_stopping;
 mod epoch_schedule;
-mod logs;
 mod monitor;
 mod plateau;
 mod save_plot;
@@ -29,15 +28,15 @@ pub use save_plot::SavePlot;
 
 use tensor::Tensor;
 
+use crate::batch_end::BatchEnd;
 use crate::error::Result;
-use crate::fit::BatchEnd;
-use crate::training::Training;
+use crate::training_state::TrainingState;
 
-/// Something that is told how a training goes, and may change it. Each method does nothing unless it is overridden;
-/// an error ends the training.
+/// A hook into a training, which may also change its state. Each method does nothing by default. An error ends the
+/// training.
 ///
 /// ```
-/// use train::{Callback, Result, Training};
+/// use train::{Callback, Result, TrainingState};
 ///
 /// /// Stops in time for lunch.
 /// struct Hungry;
@@ -47,7 +46,7 @@ use crate::training::Training;
 ///         "hungry"
 ///     }
 ///
-///     fn on_epoch_end(&mut self, training: &mut Training<'_>, _values: &[(String, f64)]) -> Result<()> {
+///     fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, _values: &[(String, f64)]) -> Result<()> {
 ///         if training.epoch() >= 12 {
 ///             training.stop("lunch");
 ///         }
@@ -56,66 +55,73 @@ use crate::training::Training;
 /// }
 /// ```
 pub trait Callback {
-    /// What errors and checkpoints call it.
+    /// The name in errors and checkpoints.
     fn name(&self) -> &str;
 
-    /// The training begins, or goes on.
+    /// Runs before the first epoch of a training, or of the rest of a resumed one.
     ///
     /// # Errors
-    /// Whatever is wrong.
-    fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    /// May return any error.
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         let _ = training;
         Ok(())
     }
 
-    /// An epoch begins.
+    /// Runs before the first batch of an epoch.
     ///
     /// # Errors
-    /// Whatever is wrong.
-    fn on_epoch_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    /// May return any error.
+    fn on_epoch_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         let _ = training;
         Ok(())
     }
 
-    /// A batch has been trained on.
+    /// Runs after each batch of the training data.
     ///
     /// # Errors
-    /// Whatever is wrong.
-    fn on_batch_end(&mut self, training: &mut Training<'_>, end: &BatchEnd) -> Result<()> {
+    /// May return any error.
+    fn on_batch_end(&mut self, training: &mut TrainingState<'_>, end: &BatchEnd) -> Result<()> {
         let _ = (training, end);
         Ok(())
     }
 
-    /// An epoch has ended and been validated: `values` is its row of the history.
+    /// Runs after an epoch and its validation. `values` is the row of the epoch in the history.
     ///
     /// # Errors
-    /// Whatever is wrong.
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+    /// May return any error.
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
         let _ = (training, values);
         Ok(())
     }
 
-    /// The training has ended, after its last epoch or because it was [stopped](Training::stop).
+    /// Runs after the last epoch, or after the training was [stopped](TrainingState::stop).
     ///
     /// # Errors
-    /// Whatever is wrong.
-    fn on_end(&mut self, training: &mut Training<'_>) -> Result<()> {
+    /// May return any error.
+    fn on_end(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         let _ = training;
         Ok(())
     }
 
-    /// What a checkpoint keeps of it, by name: all that decides how it goes on. One that ever has a state always has.
+    /// The state that a checkpoint stores, by name: everything that affects the rest of a training. A callback that is
+    /// not [optional](Callback::is_optional) has either always a state or never.
     fn state(&self) -> Vec<(String, Tensor)> {
         Vec::new()
     }
 
-    /// Goes on from a state, which [`state`](Callback::state) gave.
+    /// Continues from a state that [`state`](Callback::state) returned.
     ///
     /// # Errors
-    /// If it is not the state of such a callback; then nothing was changed.
+    /// Returns an error, and changes nothing, if `state` is not a state of such a callback.
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         let _ = state;
         Ok(())
+    }
+
+    /// Whether a training can be resumed without the state of this callback, as with logs. Other callbacks that have a
+    /// state must be those of the checkpoint.
+    fn is_optional(&self) -> bool {
+        false
     }
 }
 
@@ -124,23 +130,23 @@ impl<C: Callback + ?Sized> Callback for &mut C {
         (**self).name()
     }
 
-    fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         (**self).on_begin(training)
     }
 
-    fn on_epoch_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_epoch_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         (**self).on_epoch_begin(training)
     }
 
-    fn on_batch_end(&mut self, training: &mut Training<'_>, end: &BatchEnd) -> Result<()> {
+    fn on_batch_end(&mut self, training: &mut TrainingState<'_>, end: &BatchEnd) -> Result<()> {
         (**self).on_batch_end(training, end)
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
         (**self).on_epoch_end(training, values)
     }
 
-    fn on_end(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_end(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         (**self).on_end(training)
     }
 
@@ -150,5 +156,9 @@ impl<C: Callback + ?Sized> Callback for &mut C {
 
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         (**self).restore(state)
+    }
+
+    fn is_optional(&self) -> bool {
+        (**self).is_optional()
     }
 }

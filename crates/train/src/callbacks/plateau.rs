@@ -1,15 +1,15 @@
-//! A learning rate that falls when a value no longer becomes better.
+//! A learning rate that falls when a value no longer improves.
 
 use optim::schedules::{PlateauState, ReduceOnPlateau};
 use tensor::Tensor;
 
 use super::{Callback, Monitor};
 use crate::error::Result;
-use crate::state::Entries;
-use crate::training::Training;
+use crate::state_dict::StateDict;
+use crate::training_state::TrainingState;
 
-/// Sets the optimizer's learning rate by a [`ReduceOnPlateau`], to which it reports a value of each epoch. As Keras'
-/// `ReduceLROnPlateau`.
+/// Reports a value of each epoch to a [`ReduceOnPlateau`] and sets the optimizer's learning rate to the result. Like
+/// `ReduceLROnPlateau` of Keras.
 ///
 /// ```
 /// use optim::schedules::ReduceOnPlateau;
@@ -24,8 +24,8 @@ pub struct Plateau {
 }
 
 impl Plateau {
-    /// Reports the value of this name, `val_loss` for example. Whether larger is better is said by the rate
-    /// ([`ReduceOnPlateau::maximize`]).
+    /// Reports the value of this name, such as `val_loss`. Smaller values are better unless `rate`
+    /// [maximizes](ReduceOnPlateau::maximize).
     pub fn new(name: impl Into<String>, rate: ReduceOnPlateau) -> Plateau {
         Plateau { monitor: Monitor::falling(name), rate }
     }
@@ -36,30 +36,30 @@ impl Callback for Plateau {
         "plateau"
     }
 
-    fn on_begin(&mut self, training: &mut Training<'_>) -> Result<()> {
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
         training.optimizer.set_learning_rate(self.rate.rate())
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, values: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
         let rate = self.rate.report(self.monitor.value(values)?)?;
         training.optimizer.set_learning_rate(rate)
     }
 
     fn state(&self) -> Vec<(String, Tensor)> {
         let PlateauState { learning_rate, best, wait, cooldown } = self.rate.state();
-        let mut state = Entries::default();
-        state.number("learning_rate", learning_rate);
+        let mut state = StateDict::default();
+        state.put_number("learning_rate", learning_rate);
         if let Some(best) = best {
-            state.number("best", best);
+            state.put_number("best", best);
         }
-        state.count("wait", wait as usize);
-        state.count("cooldown", cooldown as usize);
+        state.put_count("wait", wait as usize);
+        state.put_count("cooldown", cooldown as usize);
         state.into_inner()
     }
 
     fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
-        let state = Entries::from(state);
-        let best = if state.has("best") { Some(state.get_number("best")?) } else { None };
+        let state = StateDict::from(state);
+        let best = if state.contains("best") { Some(state.get_number("best")?) } else { None };
         self.rate.restore(PlateauState {
             learning_rate: state.get_number("learning_rate")?,
             best,

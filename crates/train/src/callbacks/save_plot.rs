@@ -1,14 +1,14 @@
-//! A picture of the training as it goes on.
+//! A plot of the history during a training.
 
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::Callback;
 use crate::error::{Result, TrainError};
-use crate::training::Training;
+use crate::training_state::TrainingState;
 
-/// Draws the history into an SVG or PNG file after each epoch, in place of the picture before: loss and metrics, of
-/// training and validation, as [`Plot`](crate::Plot) does.
+/// Draws the history into an SVG or PNG file after each epoch, replacing the file: loss and metrics of training and
+/// validation, as [`Plot`](crate::Plot) draws them.
 ///
 /// ```
 /// use train::{Fit, SavePlot};
@@ -22,7 +22,7 @@ pub struct SavePlot {
 }
 
 impl SavePlot {
-    /// Draws into this file, whose folder must be there.
+    /// Draws into this file. Its folder must exist.
     pub fn new(path: impl Into<PathBuf>) -> SavePlot {
         SavePlot { path: path.into(), logarithmic: Vec::new() }
     }
@@ -40,8 +40,8 @@ impl Callback for SavePlot {
         "save_plot"
     }
 
-    /// A folder that is not there is told before an epoch is trained for nothing.
-    fn on_begin(&mut self, _training: &mut Training<'_>) -> Result<()> {
+    /// Checks the folder before an epoch is trained in vain.
+    fn on_begin(&mut self, _training: &mut TrainingState<'_>) -> Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if folder.is_dir() {
             return Ok(());
@@ -49,7 +49,7 @@ impl Callback for SavePlot {
         Err(TrainError::file(&self.path, IoError::new(ErrorKind::NotFound, "its folder does not exist")))
     }
 
-    fn on_epoch_end(&mut self, training: &mut Training<'_>, _values: &[(String, f64)]) -> Result<()> {
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, _values: &[(String, f64)]) -> Result<()> {
         let plot = training.history().plot();
         self.logarithmic.iter().fold(plot, |plot, name| plot.log_scale(name)).save(&self.path)
     }

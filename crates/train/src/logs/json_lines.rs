@@ -1,18 +1,23 @@
-//! Epochs as JSON in a file.
+//! A log as a file of JSON lines.
 
 use std::path::Path;
 
-use crate::error::Result;
-use crate::lines::{Lines, shown};
+use tensor::Tensor;
 
-/// What each line begins with, before the number.
+use super::log_file::LogFile;
+use super::{check_names, printable, with_learning_rate};
+use crate::callbacks::Callback;
+use crate::error::Result;
+use crate::training_state::TrainingState;
+
+/// The text before the number of the epoch in each line.
 const START: &str = "{\"epoch\":";
 
-/// A file with a JSON object a line for each epoch: `{"epoch":0,"loss":0.5}`. Each is handed to the
-/// system before [`write`](JsonLines::write) returns; names may change from epoch to epoch.
+/// A file with one line for each epoch, a JSON object such as `{"epoch":0,"loss":0.5}`. Each line is handed to the
+/// operating system before [`write`](JsonLines::write) returns. Names may change from epoch to epoch.
 ///
 /// JSON has no NaN and no infinities: they are written as the strings `"NaN"`, `"inf"` and `"-inf"`. Control characters
-/// in names are written by their [escapes](data::escaped).
+/// in names are [escaped](data::escaped).
 ///
 /// ```no_run
 /// let mut log = train::JsonLines::create("training.jsonl")?;
@@ -21,49 +26,75 @@ const START: &str = "{\"epoch\":";
 /// ```
 #[derive(Debug)]
 pub struct JsonLines {
-    lines: Lines,
+    file: LogFile,
 }
 
 impl JsonLines {
-    /// A new file, in place of one that may be there.
+    /// Creates the file, or replaces it if it exists.
     ///
     /// # Errors
-    /// If the file cannot be made.
+    /// Returns an error if the file cannot be created.
     pub fn create(path: impl AsRef<Path>) -> Result<JsonLines> {
-        Ok(JsonLines { lines: Lines::create(path.as_ref(), START)? })
+        Ok(JsonLines { file: LogFile::create(path.as_ref(), START)? })
     }
 
-    /// Adds to an existing file, for a training that is resumed; creates it if there is none. An unfinished line at its
-    /// end is cut off.
+    /// Appends to the file, as resumed trainings need it, or creates it. An incomplete last line is cut off.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read and written, or is not such a log. Then it is not changed.
+    /// Returns an error, and does not change the file, if it cannot be read and written or is not such a log.
     pub fn append(path: impl AsRef<Path>) -> Result<JsonLines> {
-        Ok(JsonLines { lines: Lines::append(path.as_ref(), START, START)? })
+        Ok(JsonLines { file: LogFile::append(path.as_ref(), START, START)? })
     }
 
-    /// Forgets the lines from an epoch on, which is to come again. If trainings have added their lines to those of
-    /// others, only the lines of the last one count.
+    /// Removes the lines from an epoch on, because the epoch will be repeated. If several trainings have appended to the
+    /// file, this concerns only the lines of the last one.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read and written.
     pub fn rewind(&mut self, epoch: usize) -> Result<()> {
-        self.lines.rewind(epoch)
+        self.file.rewind(epoch)
     }
 
-    /// Adds a line.
+    /// Appends a line.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// Returns an error if two values have the same name or one is named `epoch`, or the file cannot be written.
     pub fn write(&mut self, epoch: usize, values: &[(&str, f64)]) -> Result<()> {
-        // By hand, so that the names stay in their order.
+        check_names(values).map_err(|error| self.file.error(error))?;
+        // Not through serde_json::Map, which would sort the names.
         let mut line = format!("{START}{epoch}");
         for (name, value) in values {
-            let name = serde_json::Value::from(shown(name));
+            let name = serde_json::Value::from(printable(name));
             let value = if value.is_finite() { (*value).into() } else { serde_json::Value::from(value.to_string()) };
             line += &format!(",{name}:{value}");
         }
-        self.lines.write((line + "}\n").as_bytes())
+        self.file.write((line + "}\n").as_bytes())
+    }
+}
+
+impl Callback for JsonLines {
+    fn name(&self) -> &str {
+        "json_lines"
+    }
+
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
+        if training.resumed { self.rewind(training.epoch()) } else { self.file.begin() }
+    }
+
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
+        self.write(training.epoch(), &with_learning_rate(training, values))
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        self.file.state()
+    }
+
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        self.file.restore(state)
+    }
+
+    fn is_optional(&self) -> bool {
+        true
     }
 }
 
@@ -87,11 +118,14 @@ mod tests {
         log.rewind(1).unwrap();
         assert!(std::fs::read_to_string(&path).unwrap() == long(0));
 
-        // Without a line break it is more than a line that was being written.
+        // Too long for an incomplete line.
         let strange = long(0).trim_end().to_owned();
         std::fs::write(&path, &strange).unwrap();
         let error = JsonLines::append(&path).unwrap_err().to_string();
-        assert!(error.contains(" bytes without a line break, too many for a line that was being written"), "{error}");
+        assert!(
+            error.contains(" bytes without a line break, too many for the incomplete line of a killed process"),
+            "{error}"
+        );
         assert!(std::fs::read_to_string(&path).unwrap() == strange);
         std::fs::remove_file(&path).unwrap();
     }

@@ -1,15 +1,21 @@
-//! A table of epochs in a file.
+//! A log as a CSV file.
 
 use std::path::Path;
 
-use crate::error::Result;
-use crate::lines::{Lines, shown};
+use tensor::Tensor;
 
-/// A CSV file with a row for each epoch, under a header of `epoch` and the names: what pandas and
-/// spreadsheets read. Each row is handed to the system before [`write`](CsvLog::write) returns.
+use super::log_file::LogFile;
+use super::{check_names, printable, with_learning_rate};
+use crate::callbacks::Callback;
+use crate::error::Result;
+use crate::history::EPOCH_COLUMN;
+use crate::training_state::TrainingState;
+
+/// A CSV file with a header of `epoch` and the names of the values, and a row for each epoch. pandas and spreadsheets
+/// can read it. Each row is handed to the operating system before [`write`](CsvLog::write) returns.
 ///
-/// As Keras' `CSVLogger`. NaN and infinities are written as `NaN`, `inf` and `-inf`, control characters in names by
-/// their [escapes](data::escaped).
+/// Like `CSVLogger` of Keras. NaN and infinities are written as `NaN`, `inf` and `-inf`. Control characters in names
+/// are [escaped](data::escaped).
 ///
 /// ```no_run
 /// let mut log = train::CsvLog::create("training.csv")?;
@@ -19,62 +25,89 @@ use crate::lines::{Lines, shown};
 /// ```
 #[derive(Debug)]
 pub struct CsvLog {
-    lines: Lines,
+    file: LogFile,
     header: Option<Vec<u8>>,
 }
 
 impl CsvLog {
-    /// A new file, in place of one that may be there.
+    /// Creates the file, or replaces it if it exists.
     ///
     /// # Errors
-    /// If the file cannot be made.
+    /// Returns an error if the file cannot be created.
     pub fn create(path: impl AsRef<Path>) -> Result<CsvLog> {
-        Ok(CsvLog { lines: Lines::create(path.as_ref(), "")?, header: None })
+        Ok(CsvLog { file: LogFile::create(path.as_ref(), "")?, header: None })
     }
 
-    /// Adds to an existing file, for a training that is resumed; creates it if there is none. An unfinished row at its
-    /// end is cut off.
+    /// Appends to the file, as resumed trainings need it, or creates it. An incomplete last row is cut off.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read and written, or is not such a log. Then it is not changed.
+    /// Returns an error, and does not change the file, if it cannot be read and written or is not such a log.
     pub fn append(path: impl AsRef<Path>) -> Result<CsvLog> {
-        let mut lines = Lines::append(path.as_ref(), "epoch", "")?;
-        let header = lines.first()?;
-        Ok(CsvLog { lines, header })
+        let mut file = LogFile::append(path.as_ref(), EPOCH_COLUMN, "")?;
+        let header = file.first()?;
+        Ok(CsvLog { file, header })
     }
 
-    /// Forgets the rows from an epoch on, which is to come again. If trainings have added their rows to those of others,
-    /// only the rows of the last one count.
+    /// Removes the rows from an epoch on, because the epoch will be repeated. If several trainings have appended to the
+    /// file, this concerns only the rows of the last one.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read and written.
     pub fn rewind(&mut self, epoch: usize) -> Result<()> {
-        self.lines.rewind(epoch)
+        self.file.rewind(epoch)
     }
 
-    /// Adds a row.
+    /// Appends a row.
     ///
     /// # Errors
-    /// If the names are not those of the rows before, or the file cannot be written.
+    /// Returns an error if two values have the same name or one is named `epoch`, the names differ from those of the
+    /// rows before, or the file cannot be written.
     pub fn write(&mut self, epoch: usize, values: &[(&str, f64)]) -> Result<()> {
-        let names = std::iter::once("epoch".to_owned()).chain(values.iter().map(|(name, _)| shown(name)));
-        let header = row(names).map_err(|error| self.lines.error(error))?;
+        check_names(values).map_err(|error| self.file.error(error))?;
+        let names = std::iter::once(EPOCH_COLUMN.to_owned()).chain(values.iter().map(|(name, _)| printable(name)));
+        let header = row(names).map_err(|error| self.file.error(error))?;
         match &self.header {
-            None => self.lines.write(&header)?,
+            None => self.file.write(&header)?,
             Some(old) if *old == header => {}
             Some(old) => {
-                let [old, new] = [old, &header].map(|line| shown(String::from_utf8_lossy(line).trim_end()));
-                return Err(self.lines.error(std::io::Error::other(format!("has the columns {old}, not {new}"))));
+                let [old, new] = [old, &header].map(|line| printable(String::from_utf8_lossy(line).trim_end()));
+                return Err(self.file.error(std::io::Error::other(format!("has the columns {old}, not {new}"))));
             }
         }
         self.header = Some(header);
         let numbers = values.iter().map(|(_, value)| value.to_string());
-        let row = row(std::iter::once(epoch.to_string()).chain(numbers)).map_err(|error| self.lines.error(error))?;
-        self.lines.write(&row)
+        let row = row(std::iter::once(epoch.to_string()).chain(numbers)).map_err(|error| self.file.error(error))?;
+        self.file.write(&row)
     }
 }
 
-/// A line of these fields, quoted where that is necessary.
+impl Callback for CsvLog {
+    fn name(&self) -> &str {
+        "csv_log"
+    }
+
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
+        if training.resumed { self.rewind(training.epoch()) } else { self.file.begin() }
+    }
+
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
+        self.write(training.epoch(), &with_learning_rate(training, values))
+    }
+
+    fn state(&self) -> Vec<(String, Tensor)> {
+        self.file.state()
+    }
+
+    fn restore(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        self.file.restore(state)
+    }
+
+    fn is_optional(&self) -> bool {
+        true
+    }
+}
+
+/// A line of these fields, quoted where necessary.
 fn row(fields: impl IntoIterator<Item = impl AsRef<[u8]>>) -> std::io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(fields)?;
@@ -94,7 +127,7 @@ mod tests {
         let expected = "epoch,\"loss\\n0,1.5\\u{1b}[2J\"\n0,0.5\n1,0.25\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
 
-        // Nor can those in a file, in a message.
+        // The same holds for names from a file in a message.
         std::fs::write(&path, "epoch,\u{1b}[2Jx\n").unwrap();
         let error = CsvLog::append(&path).unwrap().write(0, &[("loss", 0.5)]).unwrap_err().to_string();
         assert!(error.ends_with(r"has the columns epoch,\u{1b}[2Jx, not epoch,loss"), "{error}");
@@ -110,7 +143,7 @@ mod tests {
         let mut log = CsvLog::create(&path).unwrap();
         log.write(0, &[("loss", 0.5), ("a \"b\", c", f64::NAN)]).unwrap();
         drop(log);
-        // Killed within the second row.
+        // The process was killed while it wrote the second row.
         std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + "1,0.2").unwrap();
         let mut log = CsvLog::append(&path).unwrap();
         log.write(1, &[("loss", 1e-7), ("a \"b\", c", f64::INFINITY)]).unwrap();

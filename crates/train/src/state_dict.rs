@@ -1,35 +1,36 @@
-//! States as named tensors: what a checkpoint keeps.
+//! States as named tensors, as checkpoints store them.
 
 use std::collections::HashSet;
 
+use data::escaped;
 use tensor::Tensor;
 
 use crate::error::{Result, TrainError};
 
-/// Named tensors, and numbers and counts among them as scalars.
+/// Named tensors. Numbers and counts are stored as scalars.
 #[derive(Debug, Default)]
-pub(crate) struct Entries(Vec<(String, Tensor)>);
+pub(crate) struct StateDict(Vec<(String, Tensor)>);
 
-impl Entries {
-    pub(crate) fn number(&mut self, name: &str, value: f64) {
+impl StateDict {
+    pub(crate) fn put_number(&mut self, name: &str, value: f64) {
         self.0.push((name.into(), Tensor::from(value)));
     }
 
-    pub(crate) fn count(&mut self, name: &str, value: usize) {
+    pub(crate) fn put_count(&mut self, name: &str, value: usize) {
         self.0.push((name.into(), Tensor::from(value as i64)));
     }
 
-    pub(crate) fn numbers(&mut self, name: &str, values: Vec<f64>) {
+    pub(crate) fn put_numbers(&mut self, name: &str, values: Vec<f64>) {
         self.0.push((name.into(), values.into_iter().collect()));
     }
 
-    /// Tensors under a common prefix.
-    pub(crate) fn tensors(&mut self, prefix: &str, tensors: &[(String, Tensor)]) {
+    /// Stores tensors under a common prefix.
+    pub(crate) fn put_tensors(&mut self, prefix: &str, tensors: &[(String, Tensor)]) {
         self.0.extend(tensors.iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor.clone())));
     }
 
-    /// Tensors under a common prefix and their places.
-    pub(crate) fn list(&mut self, prefix: &str, tensors: &[Tensor]) {
+    /// Stores tensors under a common prefix and their indices.
+    pub(crate) fn put_list(&mut self, prefix: &str, tensors: &[Tensor]) {
         self.0.extend(tensors.iter().enumerate().map(|(k, tensor)| (format!("{prefix}.{k}"), tensor.clone())));
     }
 
@@ -41,14 +42,14 @@ impl Entries {
         self.0
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.0.iter().any(|(other, _)| other == name)
     }
 
     pub(crate) fn get(&self, name: &str) -> Result<&Tensor> {
         match self.0.iter().find(|(other, _)| other == name) {
             Some((_, tensor)) => Ok(tensor),
-            None => Err(TrainError::trainer(format!("the state has no {name}"))),
+            None => Err(TrainError::trainer(format!("the state has no {}", escaped(name)))),
         }
     }
 
@@ -61,11 +62,12 @@ impl Entries {
         if value >= 0.0 && value.fract() == 0.0 && value < 2f64.powi(53) {
             Ok(value as usize)
         } else {
-            Err(TrainError::trainer(format!("the state has {value} as {name}, which is no count")))
+            let name = escaped(name);
+            Err(TrainError::trainer(format!("the state has {value} as {name}, which must be a count below 2^53")))
         }
     }
 
-    /// The tensors under a prefix, without it.
+    /// The tensors under a prefix, with the rest of their names.
     pub(crate) fn get_tensors(&self, prefix: &str) -> Vec<(String, Tensor)> {
         let below = |(name, tensor): &(String, Tensor)| {
             let name = name.strip_prefix(prefix)?.strip_prefix('.')?;
@@ -79,17 +81,17 @@ impl Entries {
     }
 }
 
-/// Checks that no two things have the same name.
-pub(crate) fn unique<'n>(things: &str, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
-    let mut seen = HashSet::new();
-    match names.into_iter().find(|name| !seen.insert(*name)) {
-        Some(name) => Err(TrainError::trainer(format!("two {things} are named {name}; each needs a name of its own"))),
-        None => Ok(()),
+impl From<&[(String, Tensor)]> for StateDict {
+    fn from(entries: &[(String, Tensor)]) -> StateDict {
+        StateDict(entries.to_vec())
     }
 }
 
-impl From<&[(String, Tensor)]> for Entries {
-    fn from(entries: &[(String, Tensor)]) -> Entries {
-        Entries(entries.to_vec())
+/// Returns an error if two of `kind` have the same name.
+pub(crate) fn check_unique<'n>(kind: &str, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+    let mut seen = HashSet::new();
+    match names.into_iter().find(|name| !seen.insert(*name)) {
+        Some(name) => Err(TrainError::trainer(format!("two {kind} are named {}; names must be unique", escaped(name)))),
+        None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! What is computed of one batch.
+//! The forward pass, the loss and the gradients of one batch.
 
 use autograd::{GradientTape, Variable};
 use data::Batch;
@@ -9,31 +9,32 @@ use tensor::{DType, Tensor, no_record};
 use crate::error::{Result, TrainError};
 use crate::untrained::Untrained;
 
-/// What is made small: the mean loss of a batch, each sample times its weight, and the penalties of the model.
+/// What training minimizes: the weighted mean loss of a batch plus the penalties of the model.
 pub(crate) struct Objective<'m> {
     pub(crate) model: &'m dyn Layer,
     pub(crate) loss: Box<dyn Loss>,
     pub(crate) reduction: Reduction,
 }
 
-/// What a batch has come to.
+/// The results of a batch.
 pub(crate) struct Outcome {
     pub(crate) loss: f64,
     pub(crate) predictions: Tensor,
-    /// How much each loss counts: weights of samples, and the mask where there is a target for each step.
+    /// The weight of each loss: sample weights, combined with the mask if there is a target for each step.
     pub(crate) weights: Option<Tensor>,
 }
 
 impl Outcome {
-    /// That of a loop written by hand, of whose model it is not known what becomes of the mask.
+    /// The outcome of a hand-written loop. How its model changes the mask is not known, so the mask of the input is used
+    /// if predictions and targets have its steps.
     pub(crate) fn of(batch: &Batch, predictions: &Tensor, loss: f64) -> Result<Outcome> {
         let mask = batch.mask.as_ref().filter(|mask| predictions.shape().starts_with(mask.shape()));
-        let weights = counted(batch.weights.as_ref(), of_steps(mask, &batch.targets), predictions.dtype())?;
+        let weights = loss_weights(batch.weights.as_ref(), mask_of_targets(mask, &batch.targets), predictions.dtype())?;
         Ok(Outcome { loss, predictions: predictions.clone(), weights })
     }
 }
 
-/// A step of the optimizer; the weights then keep their constraints.
+/// Makes a step of the optimizer, then applies the constraints of the weights.
 pub(crate) fn apply(
     model: &dyn Layer,
     optimizer: &mut dyn Optimizer,
@@ -45,7 +46,7 @@ pub(crate) fn apply(
 }
 
 impl Objective<'_> {
-    /// Forward pass, loss, and the gradients of all trainable weights.
+    /// Computes the loss and the gradients of all trainable weights; no gradients if the loss is not finite.
     ///
     /// # Errors
     /// Returns an error if the loss depends on variables that are [not trained](Untrained).
@@ -60,7 +61,7 @@ impl Objective<'_> {
         let value = loss.item()?;
         let outcome = Outcome { loss: value, predictions, weights };
         if !value.is_finite() {
-            // What layers keep themselves, such as running means, has seen this batch, and would not recover.
+            // States such as running means have seen this batch and would not recover from it.
             states.into_iter().try_for_each(|(state, value)| state.assign(value))?;
             return Ok((outcome, Vec::new(), Vec::new()));
         }
@@ -73,7 +74,7 @@ impl Objective<'_> {
         Ok((outcome, variables, gradients))
     }
 
-    /// Forward pass and loss, nothing being trained.
+    /// Computes the loss in [`Mode::Inference`], without a tape.
     pub(crate) fn evaluate(&self, batch: &Batch) -> Result<Outcome> {
         no_record(|| {
             let (loss, predictions, weights) = self.forward(batch, Mode::Inference)?;
@@ -83,15 +84,15 @@ impl Objective<'_> {
 
     fn forward(&self, batch: &Batch, mode: Mode) -> Result<(Tensor, Tensor, Option<Tensor>)> {
         let (predictions, mask) = self.model.forward_masked(&batch.features, batch.mask.as_ref(), mode)?;
-        let mask = of_steps(mask.as_ref(), &batch.targets);
-        let weights = counted(batch.weights.as_ref(), mask, predictions.dtype())?;
+        let mask = mask_of_targets(mask.as_ref(), &batch.targets);
+        let weights = loss_weights(batch.weights.as_ref(), mask, predictions.dtype())?;
         let scaled = match (mask, &weights, self.reduction) {
-            (Some(mask), Some(weights), Reduction::SumOverBatchSize) => Some(over_steps(weights, mask)?),
+            (Some(mask), Some(weights), Reduction::SumOverBatchSize) => Some(over_unmasked_steps(weights, mask)?),
             _ => weights.clone(),
         };
         let mut loss = self.loss.reduce(&batch.targets, &predictions, scaled.as_ref(), self.reduction)?;
         if !loss.shape().is_empty() {
-            let message = format!("a loss of shape {}: the reduction must give one number", loss.shape());
+            let message = format!("the loss has the shape {}; the reduction must return a scalar", loss.shape());
             return Err(TrainError::trainer(message));
         }
         if let Some(penalty) = self.model.regularization_loss()? {
@@ -101,7 +102,7 @@ impl Objective<'_> {
     }
 }
 
-/// What layers keep themselves, with its values. Nothing is copied.
+/// The states of layers, such as running means, with their values. Nothing is copied.
 fn states(model: &dyn Layer) -> Vec<(Variable, Tensor)> {
     let mut states = Vec::new();
     model.visit(&mut Visitor::new(&mut |_, part| {
@@ -113,13 +114,13 @@ fn states(model: &dyn Layer) -> Vec<(Variable, Tensor)> {
 }
 
 /// The mask, if there is a target for each step.
-fn of_steps<'a>(mask: Option<&'a Tensor>, targets: &Tensor) -> Option<&'a Tensor> {
+fn mask_of_targets<'a>(mask: Option<&'a Tensor>, targets: &Tensor) -> Option<&'a Tensor> {
     mask.filter(|mask| targets.shape().starts_with(mask.shape()))
 }
 
-/// How much each loss counts, in the type of the predictions if that is floating. Where these have a mask and there is a
-/// target for each step, `[batch, time, …]`, steps that are left out count nothing.
-fn counted(weights: Option<&Tensor>, mask: Option<&Tensor>, dtype: DType) -> Result<Option<Tensor>> {
+/// The weight of each loss, in the type of the predictions if that is floating: sample weights times the mask, so that
+/// masked steps have the weight 0.
+fn loss_weights(weights: Option<&Tensor>, mask: Option<&Tensor>, dtype: DType) -> Result<Option<Tensor>> {
     let dtype = if dtype.is_float() { dtype } else { DType::F32 };
     Ok(match (weights, mask) {
         (Some(weights), Some(mask)) => Some(weights.cast(dtype).expand_dims(-1)?.try_mul(mask.cast(dtype))?),
@@ -127,8 +128,8 @@ fn counted(weights: Option<&Tensor>, mask: Option<&Tensor>, dtype: DType) -> Res
     })
 }
 
-/// The same, larger, so that a mean over all steps is one over the steps that there are, as in Keras.
-fn over_steps(weights: &Tensor, mask: &Tensor) -> Result<Tensor> {
+/// Scales weights so that the mean over all steps becomes the mean over the unmasked ones, as in Keras.
+fn over_unmasked_steps(weights: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let share = mask.cast(DType::F64).mean().item()?;
     if share > 0.0 { Ok(weights.try_div(share)?) } else { Ok(weights.clone()) }
 }

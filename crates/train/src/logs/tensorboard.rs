@@ -1,16 +1,18 @@
-//! Epochs as events that TensorBoard shows.
+//! A log as event files of TensorBoard.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::with_learning_rate;
+use crate::callbacks::Callback;
 use crate::error::{Result, TrainError};
+use crate::training_state::TrainingState;
 
-/// A folder of event files, which `tensorboard --logdir` shows: a chart for each name, its values
-/// over the epochs. Every run, or part of a run that was resumed, writes a file of its own, whose
-/// name begins with `events.out.tfevents` and the time. A resumed run has TensorBoard forget the
-/// epochs that come again.
+/// A folder of event files for `tensorboard --logdir`, which shows a chart for each name with its values over the
+/// epochs. Each run and each resumed part of a run writes its own file, whose name begins with `events.out.tfevents` and
+/// the time. A resumed run makes TensorBoard discard the epochs that are repeated.
 ///
 /// The file is a sequence of TFRecords, each a Protocol Buffers message `Event`
 /// (`tensorflow/core/util/event.proto`). Values are stored in float32, as TensorBoard's scalars are.
@@ -27,15 +29,15 @@ pub struct TensorBoard {
 }
 
 impl TensorBoard {
-    /// A new event file in this folder, which is made if it is not there.
+    /// Creates an event file in this folder, and the folder if it does not exist.
     ///
     /// # Errors
-    /// If folder or file cannot be made.
+    /// Returns an error if the folder or the file cannot be created.
     pub fn create(folder: impl AsRef<Path>) -> Result<TensorBoard> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(|error| TrainError::file(folder, error))?;
         let now = now();
-        // TensorBoard reads files in the order of their names.
+        // TensorBoard reads files in the order of their names, so they begin with the time.
         let name =
             format!("events.out.tfevents.{:010}.{:09}.{}", now.as_secs(), now.subsec_nanos(), std::process::id());
         let path = folder.join(name);
@@ -49,8 +51,8 @@ impl TensorBoard {
         Ok(log)
     }
 
-    /// Tells TensorBoard to forget what it has read, from the earlier files of this folder, from an epoch on: an event
-    /// `SessionLog` with the status `START`.
+    /// Makes TensorBoard discard the values of the earlier files in this folder from an epoch on, by a `SessionLog` event
+    /// with the status `START`.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
@@ -64,10 +66,10 @@ impl TensorBoard {
         self.append(&event)
     }
 
-    /// Adds an event with these values.
+    /// Appends an event with these values.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn write(&mut self, epoch: usize, values: &[(&str, f64)]) -> Result<()> {
         let mut summary = Message::default();
         for (name, value) in values {
@@ -83,7 +85,7 @@ impl TensorBoard {
         self.append(&event)
     }
 
-    /// Adds a TFRecord: the length, its checksum, the message, its checksum.
+    /// Appends a TFRecord: the length, its checksum, the message, its checksum.
     fn append(&mut self, message: &Message) -> Result<()> {
         let length = (message.0.len() as u64).to_le_bytes();
         let mut record = length.to_vec();
@@ -94,11 +96,25 @@ impl TensorBoard {
     }
 }
 
+impl Callback for TensorBoard {
+    fn name(&self) -> &str {
+        "tensorboard"
+    }
+
+    fn on_begin(&mut self, training: &mut TrainingState<'_>) -> Result<()> {
+        if training.resumed { self.rewind(training.epoch()) } else { Ok(()) }
+    }
+
+    fn on_epoch_end(&mut self, training: &mut TrainingState<'_>, values: &[(String, f64)]) -> Result<()> {
+        self.write(training.epoch(), &with_learning_rate(training, values))
+    }
+}
+
 fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// CRC-32C, masked as TFRecords do, so that the checksum of data with checksums is sound.
+/// CRC-32C, masked as in TFRecords, where the data may itself contain checksums.
 fn checksum(bytes: &[u8]) -> u32 {
     crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
@@ -118,7 +134,7 @@ impl Message {
         self.0.extend(value.to_le_bytes());
     }
 
-    /// Of a text or a message.
+    /// A string or a nested message.
     fn bytes(&mut self, field: u64, value: &[u8]) {
         self.varint(field << 3 | 2);
         self.varint(value.len() as u64);
@@ -130,7 +146,7 @@ impl Message {
         self.0.extend(value.to_le_bytes());
     }
 
-    /// Seven bits a byte, the lowest first; the eighth says whether more follow.
+    /// Seven bits per byte, the lowest first. The eighth bit tells whether more bytes follow.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
@@ -144,7 +160,7 @@ impl Message {
 mod tests {
     use super::*;
 
-    /// The messages of a file, after its checksums.
+    /// The messages of a file. Checks their checksums.
     fn messages(mut bytes: &[u8]) -> Vec<&[u8]> {
         let mut messages = Vec::new();
         while let Some((head, rest)) = bytes.split_at_checked(12) {
@@ -176,7 +192,7 @@ mod tests {
         let bytes = fs::read(&log.path).unwrap();
         let messages = messages(&bytes);
         assert_eq!(messages.len(), 3);
-        // Behind the nine bytes of the time.
+        // After the nine bytes of the time.
         assert_eq!(messages[0][9..], *b"\x1a\x0dbrain.Event:2");
         assert_eq!(
             messages[1][9..],

@@ -10,7 +10,7 @@ use crate::open::open;
 
 /// A file, or bytes that stand for one, read by position: several readers do not disturb each other.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct ByteSource {
     name: String,
     length: u64,
     content: Content,
@@ -22,17 +22,17 @@ enum Content {
     Memory(Vec<u8>),
 }
 
-impl Source {
-    pub(crate) fn open(path: &Path) -> Result<Source> {
+impl ByteSource {
+    pub(crate) fn open(path: &Path) -> Result<ByteSource> {
         let name = path.display().to_string();
         let file = open(path)?;
         let length = file.metadata().map_err(|source| DataError::file(&name, "cannot open", source))?.len();
-        Ok(Source { name, length, content: Content::File(file) })
+        Ok(ByteSource { name, length, content: Content::File(file) })
     }
 
     /// Bytes under a name for messages.
-    pub(crate) fn memory(bytes: &[u8], name: &str) -> Source {
-        Source { name: name.into(), length: bytes.len() as u64, content: Content::Memory(bytes.into()) }
+    pub(crate) fn memory(bytes: &[u8], name: &str) -> ByteSource {
+        ByteSource { name: name.into(), length: bytes.len() as u64, content: Content::Memory(bytes.into()) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -76,15 +76,15 @@ fn read_file_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, out, offset)
 }
 
-impl rawzip::ReaderAt for &Source {
+impl rawzip::ReaderAt for &ByteSource {
     fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
-        Source::read_at(self, out, offset)
+        ByteSource::read_at(self, out, offset)
     }
 }
 
-/// See [`Source::reader`].
+/// See [`ByteSource::reader`].
 pub(crate) struct Reader<'a> {
-    source: &'a Source,
+    source: &'a ByteSource,
     offset: u64,
 }
 

@@ -1,4 +1,4 @@
-//! One training at a time in a folder.
+//! A lock that lets only one training use a folder.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
@@ -10,24 +10,24 @@ use crate::progress::say;
 /// The name of the locked file.
 const NAME: &str = ".lock";
 
-/// The lock of a folder, held until this is dropped.
+/// A lock on a folder, released on drop.
 ///
-/// It is a lock of the operating system on a file in the folder, so it ends with the process, however that ends. The
-/// file stays: it could not be removed without another process taking the lock of a removed file.
+/// It is a lock of the operating system on a file in the folder, so it ends with the process. The file stays: if it were
+/// removed, another process could be about to lock the removed file.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     _file: File,
 }
 
 impl FolderLock {
-    /// Takes the lock. On a file system without locks this is a warning.
+    /// Takes the lock. Prints a warning on a file system without locks.
     ///
     /// # Errors
-    /// Returns an error if somebody else holds the lock, or the file cannot be made.
+    /// Returns an error if the lock is held by another training, or the file cannot be created.
     pub(crate) fn take(folder: &Path) -> Result<FolderLock> {
         let refused = |message: String| TrainError::checkpoint(folder, message);
         let path = folder.join(NAME);
-        // Opening a pipe would wait for its other end, and a link would have another file overwritten.
+        // Opening a pipe would block until its other end is opened, and following a link would overwrite another file.
         if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(refused(format!("{NAME} is not a regular file; remove it, or use another folder")));
         }
@@ -51,12 +51,12 @@ impl FolderLock {
     }
 }
 
-/// Writes down who holds the lock, for the message of those who come later. They can do without.
+/// Writes the process id into the file, for the error message of other processes. It is not essential.
 fn note_holder(file: &mut File) {
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
 }
 
-/// The process that has written itself down, if there is one.
+/// The process id in the file, if there is one.
 fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(16).read_to_string(&mut text).ok()?;

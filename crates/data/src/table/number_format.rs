@@ -7,25 +7,25 @@ use tensor::Float;
 
 /// What stands before a fraction, and between groups of three digits, if they are set apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Notation {
-    pub(super) decimal: u8,
-    pub(super) thousands: Option<u8>,
+pub(crate) struct NumberFormat {
+    pub(crate) decimal: u8,
+    pub(crate) thousands: Option<u8>,
 }
 
-impl Default for Notation {
-    fn default() -> Notation {
-        Notation { decimal: b'.', thousands: None }
+impl Default for NumberFormat {
+    fn default() -> NumberFormat {
+        NumberFormat { decimal: b'.', thousands: None }
     }
 }
 
-impl Notation {
+impl NumberFormat {
     /// The number in a text; `nan` is none, as what stands for a missing one is stated apart.
     pub(crate) fn number<T: Float + FromStr>(self, text: &str) -> Option<T> {
         self.plain(text)?.parse().ok().filter(|number: &T| !number.is_nan())
     }
 
     /// The whole number in a text.
-    pub(super) fn whole(self, text: &str) -> Option<i64> {
+    pub(crate) fn whole(self, text: &str) -> Option<i64> {
         self.plain(text)?.parse().ok()
     }
 
@@ -41,9 +41,9 @@ impl Notation {
             })
     }
 
-    /// The number as Rust writes it; none if the text has marks where this notation has no place for them.
+    /// The number as Rust writes it; none if the text has marks where this number_format has no place for them.
     fn plain(self, text: &str) -> Option<Cow<'_, str>> {
-        if self == Notation::default() {
+        if self == NumberFormat::default() {
             return Some(text.into());
         }
         let (whole, fraction) = match text.split_once(char::from(self.decimal)) {
@@ -100,12 +100,12 @@ mod tests {
             whole in any::<i64>(), shift in 0u32..63, fraction in "[0-9]{0,20}(e-?[0-9]{1,2})?",
         ) {
             let whole = whole >> shift;
-            let german = Notation { decimal: b',', thousands: Some(b'.') };
+            let german = NumberFormat { decimal: b',', thousands: Some(b'.') };
             let text = grouped(whole, '.');
             prop_assert_eq!(german.whole(&text), Some(whole));
             let rounded = whole as f64 as i128 != i128::from(whole);
             prop_assert_eq!(german.is_rounded(&text), rounded);
-            prop_assert_eq!(Notation::default().is_rounded(&whole.to_string()), rounded);
+            prop_assert_eq!(NumberFormat::default().is_rounded(&whole.to_string()), rounded);
             let expected: f64 = format!("{whole}.{fraction}").parse().unwrap();
             prop_assert_eq!(german.number(&format!("{text},{fraction}")), Some(expected));
             prop_assert_eq!(german.number::<f64>(&format!("{text},{fraction}.5")), None);
