@@ -85,7 +85,7 @@ pub fn checkpoint(
     let inside: Vec<Tensor> = inputs.iter().map(|input| input.stop_gradient()).collect();
     // No tape sees the segment, so what it depends on is noted.
     let output = recorder::unrecorded(|| {
-        let _pass = Passing::start(CheckpointPass::First);
+        let _pass = Passing::start(CheckpointPass::Forward);
         let _listening = Listening::start(dependencies.clone());
         segment(&inside)
     })?;
@@ -110,17 +110,17 @@ pub fn checkpoint(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointPass {
     /// Its result is wanted; no tape sees what is computed.
-    First,
+    Forward,
     /// The walk backwards computes it again. Side effects of the segment, such as moving a running mean, have
     /// already happened.
-    Again,
+    Recomputation,
 }
 
 /// The pass that the running task is in.
 static PASS: TaskLocal<Cell<Option<CheckpointPass>>> = TaskLocal::new(Cell::default);
 
 /// In which pass of a [`checkpoint`]'s segment the caller is, if it is in any. Of a segment inside another that runs
-/// again each pass is [`CheckpointPass::Again`].
+/// again each pass is [`CheckpointPass::Recomputation`].
 pub fn checkpoint_pass() -> Option<CheckpointPass> {
     PASS.get_if_set()?.get()
 }
@@ -130,7 +130,8 @@ struct Passing(Option<CheckpointPass>);
 
 impl Passing {
     fn start(pass: CheckpointPass) -> Passing {
-        let pass = if checkpoint_pass() == Some(CheckpointPass::Again) { CheckpointPass::Again } else { pass };
+        let pass =
+            if checkpoint_pass() == Some(CheckpointPass::Recomputation) { CheckpointPass::Recomputation } else { pass };
         Passing(PASS.get().replace(Some(pass)))
     }
 }
@@ -254,7 +255,7 @@ impl CustomOp for Checkpoint {
         watched.iter().copied().chain(captured).for_each(|value| tape.watch(value));
         self.variables.iter().filter(|variable| !variable.is_trainable()).for_each(|variable| tape.watch(variable));
         let again = {
-            let _pass = Passing::start(CheckpointPass::Again);
+            let _pass = Passing::start(CheckpointPass::Recomputation);
             (self.segment)(&inputs)?
         };
         if !same_bits(&again, output) {

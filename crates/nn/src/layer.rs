@@ -343,7 +343,7 @@ pub trait Layer: Send + Sync {
     /// does so by itself.
     fn name_weights(&self) {
         for (path, weight) in self.named_weights() {
-            let _ = weight.named(path);
+            weight.set_name(path);
         }
     }
 }

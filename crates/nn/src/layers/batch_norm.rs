@@ -178,7 +178,7 @@ impl BatchNorm {
             let grouped = input.reshape([1, rows, channels, columns])?;
             let [output, mean, variance] = parts.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
             // A checkpointed segment has moved them in its first pass.
-            if checkpoint_pass() != Some(CheckpointPass::Again) {
+            if checkpoint_pass() != Some(CheckpointPass::Recomputation) {
                 self.update(parts, input, &mean, &variance, count)?;
             }
             return output.reshape(input.shape());

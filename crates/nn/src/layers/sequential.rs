@@ -77,11 +77,7 @@ impl Sequential {
     /// Puts one more layer at the end, named as by [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
         let (name, layer) = (self.unique(&name.replace('.', "_")), nested(layer));
-        each_new_weight(
-            &mut self.seen,
-            |visitor| visitor.layer(&name, &*layer),
-            |path, weight| drop(weight.clone().named(path)),
-        );
+        each_new_weight(&mut self.seen, |visitor| visitor.layer(&name, &*layer), |path, weight| weight.set_name(path));
         self.layers.push(Entry { name, layer });
         self.named = AtomicBool::new(false);
     }
