@@ -23,6 +23,7 @@
 //! The crate `tensor` is re-exported, so that this one suffices as a dependency.
 
 mod backward;
+mod captures;
 mod checkpoint;
 mod custom;
 mod display;

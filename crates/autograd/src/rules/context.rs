@@ -25,17 +25,15 @@ impl BackwardContext<'_> {
         if (self.needs_gradient)(k) { gradient().map(Some) } else { Ok(None) }
     }
 
-    /// `gradients` for the first inputs, and none for the rest.
-    pub(super) fn first(self, gradients: InputGradients) -> InputGradients {
-        let mut all = gradients;
-        while all.len() < self.inputs.len() {
-            all.push(None);
-        }
-        all
-    }
-
     /// No gradient for any input.
     pub(super) fn none(self) -> InputGradients {
-        self.first(smallvec![])
+        smallvec![None; self.inputs.len()]
+    }
+
+    /// Adds `None` for each input that has no entry yet.
+    pub(super) fn fill(self, gradients: &mut InputGradients) {
+        while gradients.len() < self.inputs.len() {
+            gradients.push(None);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The two passes that run a rule.
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 use tensor::{Result, Tensor};
 
 use super::selection::{Nothing, Selection};
@@ -52,7 +52,12 @@ pub(crate) trait Pass<'a>: Sized {
         saved: S,
         gradient: impl FnOnce(&'a Tensor, S::Values<'a>) -> Result<Tensor>,
     ) -> Self::Answer {
-        self.many(saved, |cx, g, values| Ok(cx.first(smallvec![Some(gradient(g, values)?)])))
+        self.many(saved, |cx, g, values| {
+            let mut gradients = InputGradients::new();
+            gradients.push(Some(gradient(g, values)?));
+            cx.fill(&mut gradients);
+            Ok(gradients)
+        })
     }
 
     /// The gradients of the first and the second input, each computed only if it is needed. Other inputs have none.
@@ -63,9 +68,11 @@ pub(crate) trait Pass<'a>: Sized {
         second: impl FnOnce(&'a Tensor, S::Values<'a>) -> Result<Tensor>,
     ) -> Self::Answer {
         self.many(saved, |cx, g, _| {
-            let first = cx.if_needed(0, || first(g, saved.values(cx)))?;
-            let second = cx.if_needed(1, || second(g, saved.values(cx)))?;
-            Ok(cx.first(SmallVec::from_buf([first, second])))
+            let mut gradients = InputGradients::new();
+            gradients.push(cx.if_needed(0, || first(g, saved.values(cx)))?);
+            gradients.push(cx.if_needed(1, || second(g, saved.values(cx)))?);
+            cx.fill(&mut gradients);
+            Ok(gradients)
         })
     }
 
