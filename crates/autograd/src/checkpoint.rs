@@ -1,15 +1,13 @@
 //! Recomputing a segment in the walk backwards instead of keeping what its rules need.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::cell::Cell;
 use std::fmt;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tensor::ops::{CustomOp, apply};
-use tensor::recorder::{self, Recorder};
-use tensor::{Error, Op, Result, TaskLocal, Tensor, value_id};
+use tensor::{Error, Op, Result, TaskLocal, Tensor, recorder};
 
+use crate::captures::{Captures, find_captures, is_listening};
 use crate::gradients::{Differentiable, GradientOptions, Source, Unconnected};
 use crate::tape::GradientTape;
 use crate::variable::{Variable, find};
@@ -81,21 +79,16 @@ pub fn checkpoint(
     segment: impl Fn(&[Tensor]) -> Result<Tensor> + Send + Sync + 'static,
     inputs: &[&Tensor],
 ) -> Result<Tensor> {
-    let dependencies = Rc::new(Dependencies { first: value_id::upcoming_number(), found: RefCell::default() });
-    let inside: Vec<Tensor> = inputs.iter().map(|input| input.stop_gradient()).collect();
-    // No tape sees the segment, so what it depends on is noted.
-    let output = recorder::unrecorded(|| {
-        let _pass = Passing::start(CheckpointPass::First);
-        let _listening = Listening::start(dependencies.clone());
-        segment(&inside)
+    // No tape records the segment, so its captures are found here.
+    let (output, captures) = recorder::unrecorded(|| {
+        let _pass = RunningPass::start(CheckpointPass::Forward);
+        find_captures(&segment, inputs)
     })?;
-    // A segment that returns what it read or captured applies no operation to it.
-    dependencies.note(&output);
-    let Found { reads, mut captured, .. } = dependencies.found.take();
+    let Captures { reads, values: mut captured, .. } = captures;
     let variable = |read: Tensor| find(read.value_id().leaf()?.0).map(|variable| (read, variable));
     let (reads, variables): (Vec<Tensor>, Vec<Variable>) = reads.into_iter().filter_map(variable).unzip();
-    // The rest are constants, also for a tape of another thread.
-    captured.retain(|value| value.value_id().origin().is_some() || recorder::is_watched(value));
+    // The rest are constants, also for tapes of other threads. Inside another segment that is not known yet.
+    captured.retain(|value| value.value_id().origin().is_some() || recorder::is_watched(value) || is_listening());
     let operation = Checkpoint {
         segment: Box::new(segment),
         watched: inputs.iter().map(|input| input.dtype().is_float() && recorder::is_watched(input)).collect(),
@@ -106,109 +99,39 @@ pub fn checkpoint(
     apply(Op::Custom(Arc::new(operation)), &operands)
 }
 
-/// Which time the segment of a [`checkpoint`] runs.
+/// A pass in which the segment of a [`checkpoint`] runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointPass {
-    /// Its result is wanted; no tape sees what is computed.
-    First,
-    /// The walk backwards computes it again. Side effects of the segment, such as moving a running mean, have
+    /// The forward pass. No tape records the segment.
+    Forward,
+    /// The recomputation in the backward pass. Side effects of the segment, such as updating a running mean, have
     /// already happened.
-    Again,
+    Recomputation,
 }
 
-/// The pass that the running task is in.
+/// The pass of the running task.
 static PASS: TaskLocal<Cell<Option<CheckpointPass>>> = TaskLocal::new(Cell::default);
 
-/// In which pass of a [`checkpoint`]'s segment the caller is, if it is in any. Of a segment inside another that runs
-/// again each pass is [`CheckpointPass::Again`].
+/// The pass of the [`checkpoint`] in whose segment the caller is, if it is in one. If one segment is inside another that
+/// is recomputed, all its passes are [`CheckpointPass::Recomputation`].
 pub fn checkpoint_pass() -> Option<CheckpointPass> {
     PASS.get_if_set()?.get()
 }
 
-/// The pass until this is dropped, also by a panic.
-struct Passing(Option<CheckpointPass>);
+/// Sets the pass until this is dropped, also by a panic. Holds the pass before.
+struct RunningPass(Option<CheckpointPass>);
 
-impl Passing {
-    fn start(pass: CheckpointPass) -> Passing {
-        let pass = if checkpoint_pass() == Some(CheckpointPass::Again) { CheckpointPass::Again } else { pass };
-        Passing(PASS.get().replace(Some(pass)))
+impl RunningPass {
+    fn start(pass: CheckpointPass) -> RunningPass {
+        let recomputing = checkpoint_pass() == Some(CheckpointPass::Recomputation);
+        let pass = if recomputing { CheckpointPass::Recomputation } else { pass };
+        RunningPass(PASS.get().replace(Some(pass)))
     }
 }
 
-impl Drop for Passing {
+impl Drop for RunningPass {
     fn drop(&mut self) {
         PASS.get().set(self.0);
-    }
-}
-
-/// Notes what a segment depends on besides its inputs.
-struct Dependencies {
-    /// The first identity of a value made inside.
-    first: u64,
-    found: RefCell<Found>,
-}
-
-#[derive(Default)]
-struct Found {
-    /// The first read of each variable inside.
-    reads: Vec<Tensor>,
-    /// Floating values that were made outside.
-    captured: Vec<Tensor>,
-    /// The numbers of those variables and the identities of those values.
-    seen: (HashSet<u32>, HashSet<u64>),
-}
-
-impl Dependencies {
-    fn note(&self, value: &Tensor) {
-        if !value.dtype().is_float() {
-            return;
-        }
-        let id = value.value_id();
-        let Found { reads, captured, seen } = &mut *self.found.borrow_mut();
-        if self.is_outside(value) {
-            if seen.1.insert(id.number()) {
-                captured.push(value.clone());
-            }
-        } else if let Some((variable, _)) = id.leaf()
-            && seen.0.insert(variable)
-        {
-            reads.push(value.clone());
-        }
-    }
-
-    fn is_outside(&self, value: &Tensor) -> bool {
-        let id = value.value_id();
-        id.number() < self.first || id.task() != value_id::task_of(self.first)
-    }
-}
-
-impl Recorder for Dependencies {
-    fn record(&self, _: &Op, inputs: &[&Tensor], _: &[Tensor]) {
-        inputs.iter().for_each(|input| self.note(input));
-    }
-
-    fn is_watching(&self, value: &Tensor) -> bool {
-        self.is_outside(value)
-    }
-
-    fn is_stopped(&self) -> bool {
-        false
-    }
-}
-
-/// A recorder that listens until this is dropped, also by a panic.
-struct Listening(Rc<dyn Recorder>);
-
-impl Listening {
-    fn start(recorder: Rc<dyn Recorder>) -> Listening {
-        recorder::start(recorder.clone());
-        Listening(recorder)
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        recorder::stop(&self.0);
     }
 }
 
@@ -253,11 +176,11 @@ impl CustomOp for Checkpoint {
         let tape = GradientTape::new();
         watched.iter().copied().chain(captured).for_each(|value| tape.watch(value));
         self.variables.iter().filter(|variable| !variable.is_trainable()).for_each(|variable| tape.watch(variable));
-        let again = {
-            let _pass = Passing::start(CheckpointPass::Again);
+        let recomputed = {
+            let _pass = RunningPass::start(CheckpointPass::Recomputation);
             (self.segment)(&inputs)?
         };
-        if !same_bits(&again, output) {
+        if !same_bits(&recomputed, output) {
             return Err(Error::gradient(
                 "checkpoint: the segment gave another result when it ran again; does it draw random numbers, or \
                  was a variable changed that it reads?",
@@ -270,7 +193,7 @@ impl CustomOp for Checkpoint {
             .chain(captured.iter().map(Differentiable::source))
             .collect();
         let options = GradientOptions::default().output_gradient(gradient).unconnected(Unconnected::Zeros);
-        let mut gradients = tape.gradient_with(&again, &sources, options)?.into_iter();
+        let mut gradients = tape.gradient_with(&recomputed, &sources, options)?.into_iter();
         let mut parts: Vec<Option<Tensor>> =
             self.watched.iter().map(|&watched| if watched { gradients.next() } else { None }).collect();
         parts.extend(gradients.map(Some));

@@ -22,18 +22,22 @@
 //!
 //! The crate `tensor` is re-exported, so that this one suffices as a dependency.
 
+mod backward;
+mod captures;
 mod checkpoint;
 mod custom;
+mod display;
 pub mod functional;
 mod gradcheck;
 mod gradients;
-mod listing;
+mod recorder;
+mod recording;
+mod request;
 mod rules;
-mod site;
+mod saved;
 mod tape;
 mod unbroadcast;
 mod variable;
-mod walk;
 
 pub use checkpoint::{CheckpointPass, checkpoint, checkpoint_pass};
 pub use custom::{CustomOp, custom};

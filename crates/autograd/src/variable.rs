@@ -77,12 +77,16 @@ impl Variable {
         Variable(inner)
     }
 
-    /// The same variable under a name, which errors and tapes print; without one it is
-    /// `variable_` and a number.
-    #[must_use]
-    pub fn named(self, name: impl Into<Arc<str>>) -> Variable {
-        *lock(&self.0.name) = Some(name.into());
+    /// This variable, with a name. See [`set_name`](Variable::set_name).
+    #[must_use = "`set_name` sets the name without returning the variable"]
+    pub fn with_name(self, name: impl Into<Arc<str>>) -> Variable {
+        self.set_name(name);
         self
+    }
+
+    /// Sets the name that errors and tapes print, for all clones. The default is `variable_` and a number.
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        *lock(&self.0.name) = Some(name.into());
     }
 
     /// Its name.

@@ -162,7 +162,7 @@ fn captured_constants_and_integers_stay_off_the_tape() -> Result<()> {
 
 #[test]
 fn a_captured_value_of_another_thread_is_an_error() -> Result<()> {
-    let (w, x) = (Variable::new(tensor![3.0]).named("w"), tensor![2.0]);
+    let (w, x) = (Variable::new(tensor![3.0]).with_name("w"), tensor![2.0]);
     let tape = GradientTape::new();
     let elsewhere = std::thread::scope(|scope| scope.spawn(|| &w * 2.0).join().expect("no panic"));
     let y = product(&x, &elsewhere)? + &w;

@@ -149,27 +149,27 @@ fn the_first_anomaly_is_named() -> Result<()> {
     let y = x.value().sqrt() * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &x)),
-        "gradient: anomaly: that which sqrt passes to an operand of shape [2] is the first with NaN or infinite elements"
+        "gradient: anomaly: the gradient of sqrt for an operand of shape [2] is the first with NaN or infinite elements"
     );
     Ok(())
 }
 
 #[test]
-fn the_operation_at_which_a_path_ends_is_named() -> Result<()> {
-    let x = Variable::new(tensor![1.0, 3.0]).named("scores");
+fn the_operation_that_blocks_a_path_is_named() -> Result<()> {
+    let x = Variable::new(tensor![1.0, 3.0]).with_name("scores");
     let tape = GradientTape::new();
     let y = x.value().argmax_axis(0)?.one_hot(2)? * 2.0;
     assert_eq!(
         message(tape.gradient(&y, &x)),
-        "gradient: scores has no part in the target but through argmax, which passes no gradient on, so it has no \
-         gradient; to get zeros instead of this error, ask the tape with `Unconnected::Zeros`, or use `jacobian`"
+        "gradient: scores contributes to the target at most through argmax, which passes no gradient on, so it has no \
+         gradient; to get zeros instead of this error, pass `Unconnected::Zeros`, or use `jacobian`"
     );
     Ok(())
 }
 
 #[test]
 fn a_tape_is_drawn_in_dot() -> Result<()> {
-    let w = Variable::new(tensor![[1.0], [2.0]]).named("w");
+    let w = Variable::new(tensor![[1.0], [2.0]]).with_name("w");
     let tape = GradientTape::new();
     let _y = tensor![[3.0, 4.0]].matmul(&w)?.tanh();
     assert_eq!(

@@ -302,7 +302,7 @@ fn errors_say_what_would_be_right() -> Result<()> {
     let (_, pullback) = vjp(square, &x)?;
     assert_eq!(
         message(pullback.apply(&tensor![1.0])),
-        "vjp: gradient: the output gradient is float32 [1], the target float32 [2]"
+        "vjp: gradient: the output gradient is float32 [1], but the target is float32 [2]"
     );
     assert_eq!(
         message(batch_jacobian(|x| Ok(x.sum()), &x)),
@@ -316,14 +316,14 @@ fn errors_say_what_would_be_right() -> Result<()> {
 #[test]
 fn an_unused_input_is_an_error_of_grad_and_vjp() -> Result<()> {
     let inputs = [tensor![1.0], tensor![2.0, 3.0]];
-    let unused = "gradient: source 1, a tensor of shape [2], has no part in the target";
+    let unused = "gradient: source 1, a tensor of shape [2], does not contribute to the target";
     let found = message(grad(|[a, _]| Ok(a.sum()), &inputs));
     assert!(found.starts_with(&format!("grad: {unused}")), "{found}");
     let found = message(vjp(|[a, _]| Ok(a.square()), &inputs)?.1.apply(&tensor![1.0]));
     assert!(found.starts_with(&format!("vjp: {unused}")), "{found}");
     // A derivative that is constant, too: of such, `hessian` gives zeros.
     let found = message(grad(|x| grad(|x| Ok(3.0 * x), x), &Tensor::scalar(1.0)));
-    assert!(found.starts_with("grad: gradient: source 0, a tensor of shape [], has no part"), "{found}");
+    assert!(found.starts_with("grad: gradient: source 0, a tensor of shape [], does not contribute"), "{found}");
     Ok(())
 }
 

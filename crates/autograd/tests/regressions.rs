@@ -1,4 +1,4 @@
-//! Mistakes that were found, each with the least program that showed it.
+//! Fixed bugs, each with the smallest program that showed it.
 
 use autograd::tensor::ops::Reduction;
 use autograd::tensor::{DType, Tensor, tensor};
@@ -8,24 +8,24 @@ fn message<T>(result: Result<T>) -> String {
     result.err().map_or_else(|| "no error".into(), |error| error.to_string())
 }
 
-/// Gradients once flowed through integers and truth values as if casts were the identity.
+/// Gradients once flowed through integers and booleans as if casts were the identity.
 #[test]
-fn no_gradient_passes_integers_or_truth_values() -> Result<()> {
-    let x = Variable::new(tensor![1.5, 2.5]).named("x");
+fn no_gradient_flows_through_integers_or_booleans() -> Result<()> {
+    let x = Variable::new(tensor![1.5, 2.5]).with_name("x");
     for dtype in [DType::I64, DType::Bool, DType::U8] {
         let tape = GradientTape::persistent();
         let y = x.value().cast(dtype).cast(DType::F32) * 0.7;
-        assert!(message(tape.gradient(&y, &x)).contains("x has no part in the target but through cast"));
-        // What goes around it stays.
+        assert!(message(tape.gradient(&y, &x)).contains("x contributes to the target at most through cast"));
+        // The direct path remains.
         assert_eq!(tape.gradient(y + &x, &x)?.to_vec::<f32>()?, [1.0, 1.0]);
     }
     Ok(())
 }
 
-/// A task that a waiting thread ran for somebody else once passed for one of its constants.
+/// Values of a task that a waiting thread ran for another caller once counted as constants.
 #[test]
-fn a_stolen_task_is_no_constant_of_the_tape() -> Result<()> {
-    let w = Variable::new(Tensor::ones([400, 400])).named("w");
+fn values_of_a_stolen_task_are_not_constants() -> Result<()> {
+    let w = Variable::new(Tensor::ones([400, 400])).with_name("w");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().expect("a pool");
     pool.install(|| {
         for _ in 0..200 {
@@ -37,7 +37,7 @@ fn a_stolen_task_is_no_constant_of_the_tape() -> Result<()> {
             let wait = || std::thread::sleep(std::time::Duration::from_micros(300));
             let (a, b) = rayon::join(product, || rayon::join(wait, || (&w * 3.0).sum()).1);
             match tape.gradient(&a? + &b, &w) {
-                // Computed here, by luck, or refused; never left out.
+                // Correct if this thread happened to compute both, else an error; never incomplete.
                 Ok(gradient) => assert_eq!(gradient.max()?.item()?, 803.0),
                 Err(error) => assert!(error.to_string().contains("computed from w on another thread"), "{error}"),
             }
@@ -48,7 +48,7 @@ fn a_stolen_task_is_no_constant_of_the_tape() -> Result<()> {
 
 #[test]
 fn a_watched_variable_that_is_frozen_keeps_its_mark_across_threads() -> Result<()> {
-    let x = Variable::new(tensor![3.0]).named("frozen");
+    let x = Variable::new(tensor![3.0]).with_name("frozen");
     x.set_trainable(false);
     let tape = GradientTape::new();
     tape.watch(&x);
@@ -74,9 +74,9 @@ impl CustomOp for Mistaken {
     }
 }
 
-/// A gradient of another shape was once reshaped, and one of lower rank panicked.
+/// A gradient of a wrong shape was once reshaped, and one of a lower rank caused a panic.
 #[test]
-fn a_rule_that_gives_another_shape_or_type_is_an_error() -> Result<()> {
+fn a_rule_that_returns_a_wrong_shape_or_type_is_an_error() -> Result<()> {
     let x = Variable::new(Tensor::ones([2, 3]));
     let mistake = |rule| -> Result<String> {
         let tape = GradientTape::new();
@@ -84,12 +84,12 @@ fn a_rule_that_gives_another_shape_or_type_is_an_error() -> Result<()> {
         Ok(message(tape.gradient(&y, &x)))
     };
     let shape =
-        |shape: &str| format!("mistaken: gradient: the rule gives shape {shape} for an operand of shape [2, 3]");
+        |shape: &str| format!("mistaken: gradient: the rule returns shape {shape} for an operand of shape [2, 3]");
     assert_eq!(mistake(|g| g.t())?, shape("[3, 2]"));
     assert_eq!(mistake(|_| Ok(Tensor::scalar(1.0)))?, shape("[]"));
     assert_eq!(
         mistake(|g| Ok(g.cast(DType::F64)))?,
-        "mistaken: gradient: the rule gives float64 for an operand of type float32"
+        "mistaken: gradient: the rule returns float64 for an operand of type float32"
     );
     Ok(())
 }
@@ -316,9 +316,9 @@ fn gradients_at_nan() -> Result<()> {
     Ok(())
 }
 
-/// It once panicked, though anybody can call it.
+/// This public function once panicked.
 #[test]
-fn gradients_in_another_number_than_sources_are_an_error() {
+fn a_wrong_number_of_gradients_is_an_error() {
     let found = message(<&Tensor as Sources>::arrange(vec![]));
     assert_eq!(found, "arrange: 0 gradients for 1 sources");
     let found = message(<[&Variable; 2] as Sources>::arrange(vec![Tensor::ones([2])]));
@@ -326,15 +326,15 @@ fn gradients_in_another_number_than_sources_are_an_error() {
     assert_eq!(<&[Variable] as Sources>::arrange(vec![Tensor::ones([2])]).map(|list| list.len()).ok(), Some(1));
 }
 
-/// `grad` and its like have no options, and once advised one.
+/// `grad` has no options, but its error once recommended only an option.
 #[test]
-fn who_has_no_part_is_told_what_gives_zeros() -> Result<()> {
+fn the_error_for_an_unused_input_says_how_to_get_zeros() -> Result<()> {
     let x = tensor![1.0, 2.0];
     let found = message(grad(|_| Ok(Tensor::scalar(1.0)), &x));
     assert_eq!(
         found,
-        "grad: gradient: source 0, a tensor of shape [2], has no part in the target, so it has no gradient; to get \
-         zeros instead of this error, ask the tape with `Unconnected::Zeros`, or use `jacobian`"
+        "grad: gradient: source 0, a tensor of shape [2], does not contribute to the target, so it has no gradient; \
+         to get zeros instead of this error, pass `Unconnected::Zeros`, or use `jacobian`"
     );
     assert_eq!(jacobian(|_| Ok(Tensor::scalar(1.0)), &x)?.to_vec::<f32>()?, [0.0, 0.0]);
     Ok(())

@@ -67,7 +67,7 @@ fn in_place_updates_do_not_reach_what_a_tape_keeps() -> Result<()> {
 }
 
 #[test]
-fn a_persistent_tape_answers_again_and_does_not_record_its_own_walk() -> Result<()> {
+fn a_persistent_tape_answers_again_and_does_not_record_its_backward_pass() -> Result<()> {
     let x = Variable::new(tensor![2.0]);
     let tape = GradientTape::persistent();
     let y = x.value().pow(3.0)?;
@@ -79,7 +79,7 @@ fn a_persistent_tape_answers_again_and_does_not_record_its_own_walk() -> Result<
     assert_eq!(tape.gradient(&z, &y)?.item()?, 2.0);
     tape.stop();
     let late = &x * 5.0;
-    assert!(message(tape.gradient(&late, &x)).contains("has no part in the target"));
+    assert!(message(tape.gradient(&late, &x)).contains("does not contribute to the target"));
     Ok(())
 }
 
@@ -98,10 +98,10 @@ fn nested_tapes_give_higher_derivatives() -> Result<()> {
 }
 
 #[test]
-fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
-    let x = Variable::new(tensor![1.0]).named("kernel");
-    let other = Variable::new(tensor![1.0]).named("unused");
-    let read = Variable::new(tensor![1.0]).named("read");
+fn each_source_without_a_gradient_has_its_own_error() -> Result<()> {
+    let x = Variable::new(tensor![1.0]).with_name("kernel");
+    let other = Variable::new(tensor![1.0]).with_name("unused");
+    let read = Variable::new(tensor![1.0]).with_name("read");
 
     let tape = GradientTape::persistent();
     let y = &x * 2.0;
@@ -109,9 +109,9 @@ fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
     assert_eq!(
         message(tape.gradient(&y, &other)),
         "gradient: unused was not used by any operation that the tape recorded, so it has no gradient; to get zeros \
-         instead of this error, ask the tape with `Unconnected::Zeros`, or use `jacobian`"
+         instead of this error, pass `Unconnected::Zeros`, or use `jacobian`"
     );
-    assert!(message(tape.gradient(&y, &read)).starts_with("gradient: read has no part in the target"));
+    assert!(message(tape.gradient(&y, &read)).starts_with("gradient: read does not contribute to the target"));
     let zeros = GradientOptions::default().unconnected(Unconnected::Zeros);
     assert_eq!(tape.gradient_with(&y, &other, zeros)?.item()?, 0.0);
     assert_eq!(
@@ -121,7 +121,7 @@ fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
     );
     let class = y.argmax_axis(0)?;
     assert!(message(tape.gradient(&class, &x)).contains("the target is of type int64"));
-    let counts = Variable::new(tensor![1, 2]).named("counts");
+    let counts = Variable::new(tensor![1, 2]).with_name("counts");
     assert_eq!(
         message(tape.gradient(&y, &counts)),
         "gradient: counts is of type int64; only floating types have gradients"
@@ -129,7 +129,7 @@ fn every_way_to_ask_for_what_is_not_there_has_its_own_error() -> Result<()> {
     let options = GradientOptions::default().output_gradient(&tensor![1.0, 2.0]);
     assert_eq!(
         message(tape.gradient_with(&y, &x, options)),
-        "gradient: the output gradient is float32 [2], the target float32 [1]"
+        "gradient: the output gradient is float32 [2], but the target is float32 [1]"
     );
     Ok(())
 }
@@ -162,15 +162,15 @@ fn frozen_variables_and_plain_tensors_are_watched_on_request() -> Result<()> {
 
 #[test]
 fn a_value_of_another_thread_does_not_pass_for_a_constant() -> Result<()> {
-    let x = Variable::new(tensor![1.0]).named("shared");
+    let x = Variable::new(tensor![1.0]).with_name("shared");
     let tape = GradientTape::new();
     let here = &x * 2.0;
     let there = std::thread::scope(|scope| scope.spawn(|| &x * 5.0).join().expect("no panic"));
     let y = &here + &there;
     assert_eq!(
         message(tape.gradient(&y, &x)),
-        "gradient: an operand of add was computed from shared on another thread while this tape ran, so that its part \
-         of the gradient is not known; use a tape on that thread, or stop_gradient"
+        "gradient: an operand of add was computed from shared on another thread while this tape ran, so its part of \
+         the gradient is unknown; use a tape on that thread, or `stop_gradient`"
     );
 
     let tape = GradientTape::new();
@@ -203,7 +203,7 @@ fn the_same_tensor_as_both_operands() -> Result<()> {
 
 #[test]
 fn variables_check_what_is_assigned() {
-    let x = Variable::new(tensor![1.0, 2.0]).named("bias");
+    let x = Variable::new(tensor![1.0, 2.0]).with_name("bias");
     assert_eq!(message(x.assign(tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
     assert_eq!(
         message(x.assign_sub(tensor![1, 2])),
@@ -215,8 +215,8 @@ fn variables_check_what_is_assigned() {
 }
 
 #[test]
-fn a_tape_prints_what_it_recorded() -> Result<()> {
-    let w = Variable::new(tensor![[1.0], [2.0]]).named("w");
+fn a_tape_prints_its_operations() -> Result<()> {
+    let w = Variable::new(tensor![[1.0], [2.0]]).with_name("w");
     let tape = GradientTape::new();
     let _y = tensor![[3.0, 4.0]].matmul(&w)?.tanh();
     assert_eq!(
@@ -226,10 +226,10 @@ fn a_tape_prints_what_it_recorded() -> Result<()> {
     Ok(())
 }
 
-/// A frozen variable was once said not to have been read, and a tensor that was watched too late to have no part.
+/// The error once said that a frozen variable was not read, and that a tensor watched too late was not connected.
 #[test]
-fn what_is_frozen_or_watched_too_late_is_told_so() -> Result<()> {
-    let x = Variable::new(tensor![3.0]).named("backbone");
+fn the_error_for_a_frozen_or_late_source_says_why() -> Result<()> {
+    let x = Variable::new(tensor![3.0]).with_name("backbone");
     x.set_trainable(false);
     let other = Variable::new(tensor![2.0]);
     let tape = GradientTape::persistent();
@@ -246,7 +246,7 @@ fn what_is_frozen_or_watched_too_late_is_told_so() -> Result<()> {
     let late = message(tape.gradient(&y, &x));
     assert!(late.starts_with("gradient: backbone was not used by any operation after `tape.watch`, so"), "{late}");
     // Frozen when it was used, and no longer when it is asked for.
-    let thawed = Variable::new(tensor![3.0]).named("thawed");
+    let thawed = Variable::new(tensor![3.0]).with_name("thawed");
     thawed.set_trainable(false);
     let z = &thawed * &other;
     thawed.set_trainable(true);
@@ -260,18 +260,18 @@ fn what_is_frozen_or_watched_too_late_is_told_so() -> Result<()> {
     let late = message(tape.gradient(&y, &a));
     assert!(
         late.starts_with(
-            "gradient: source 0, a tensor of shape [1], has no part in the target (what was computed from it before \
-             `tape.watch` does not count), so it has no gradient"
+            "gradient: source 0, a tensor of shape [1], does not contribute to the target (values computed from it \
+             before `tape.watch` do not count), so it has no gradient"
         ),
         "{late}"
     );
-    // One that was watched at once and is not used has another reason.
+    // The reason is different for a tensor that was watched in time but not used.
     let b = tensor![1.0];
     let tape = GradientTape::new();
     tape.watch(&b);
     let y = &other * 2.0;
     let unused = message(tape.gradient(&y, &b));
-    assert!(unused.contains("has no part in the target, so"), "{unused}");
+    assert!(unused.contains("does not contribute to the target, so"), "{unused}");
     Ok(())
 }
 
@@ -320,7 +320,7 @@ fn sources_in_every_form() -> Result<()> {
 fn a_tape_names_the_trainable_variables_that_a_target_depends_on() -> Result<()> {
     let [used_late, used, frozen, aside, stopped, compared] =
         ["used_late", "used", "frozen", "aside", "stopped", "compared"]
-            .map(|name| Variable::new(tensor![2.0]).named(name));
+            .map(|name| Variable::new(tensor![2.0]).with_name(name));
     frozen.set_trainable(false);
     let names = |variables: Vec<Variable>| variables.iter().map(Variable::name).collect::<Vec<_>>();
     let tape = GradientTape::persistent();

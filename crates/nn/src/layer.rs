@@ -353,7 +353,7 @@ pub trait Layer: Send + Sync {
     /// automatically.
     fn name_weights(&self) {
         for (path, weight) in self.named_weights() {
-            let _ = weight.named(path);
+            weight.set_name(path);
         }
     }
 }

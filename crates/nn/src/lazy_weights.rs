@@ -147,6 +147,6 @@ impl WeightBuilder<'_> {
     }
 
     fn variable(&self, name: &str, value: &Tensor) -> Variable {
-        Variable::new(value.cast(self.dtype)).named(name)
+        Variable::new(value.cast(self.dtype)).with_name(name)
     }
 }

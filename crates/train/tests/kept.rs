@@ -185,7 +185,7 @@ fn refused(checkpoint: &Path, gan: &Gan, optimizer: impl Optimizer + 'static, fi
     let message = training.next_epoch(&samples()).unwrap_err().to_string();
     assert_eq!((training.epoch(), training.history().epochs()), (0, 0));
     assert_eq!((gan.bits(), random::state()), before, "{message}");
-    assert!(training.optimizer.base().states().is_empty(), "{message}");
+    assert!(training.state().optimizer.base().states().is_empty(), "{message}");
     message.replace(checkpoint.to_str().unwrap(), "F")
 }
 

@@ -18,7 +18,7 @@ struct Scale(Variable);
 
 impl Scale {
     fn new(w: f64) -> Scale {
-        Scale(Variable::new(Tensor::scalar(w)).named("w"))
+        Scale(Variable::new(Tensor::scalar(w)).with_name("w"))
     }
 
     fn w(&self) -> f64 {

@@ -26,7 +26,7 @@ fn message<T>(result: train::Result<T>) -> String {
 }
 
 fn variable(name: &str) -> Variable {
-    Variable::new(tensor![0.5]).named(name)
+    Variable::new(tensor![0.5]).with_name(name)
 }
 
 /// `kernel · x · scale`, which may forget to show either.

@@ -1,56 +1,66 @@
 //! The rule of the matrix product.
 
 use tensor::ops::{Matmul, apply};
-use tensor::{Result, Tensor};
+use tensor::{Result, Shape, Tensor};
 
-use super::Needs;
-use crate::site::Site;
+use super::Pass;
 
-pub(super) fn needs(_: &Matmul) -> Needs {
-    Needs::Others
+/// `dA = G Bᵀ` and `dB = Aᵀ G`, in which vectors count as matrices. Where zeros of a factor are skipped in the product,
+/// they are skipped in the gradients too.
+pub(super) fn rule<'a, P: Pass<'a>>(op: &Matmul, pass: P) -> P::Answer {
+    pass.bilinear(|g, b, a| left(*op, g, a.shape, b), |g, a, b| right(*op, g, a, b.shape))
 }
 
-/// `dA = G Bᵀ` and `dB = Aᵀ G`, after vectors were made matrices; the tape sums over broadcast
-/// batches. Where zeros of one factor are absent, they are absent there too.
-pub(super) fn backward(op: &Matmul, site: &Site, g: &Tensor, k: usize) -> Result<Tensor> {
-    let vector = |k: usize| site.shape(k).rank() == 1;
-    // The gradient with the axes that vectors do not leave behind.
-    let mut g = g.clone();
-    if vector(1) {
-        g = g.expand_dims(-1)?;
-    }
-    if vector(0) {
-        g = g.expand_dims(-2)?;
-    }
-    let product = match (op, k) {
-        (Matmul::Dense, _) => Matmul::Dense,
+fn left(op: Matmul, g: &Tensor, a: &Shape, b: &Tensor) -> Result<Tensor> {
+    let product = match op {
+        Matmul::Dense => Matmul::Dense,
         // The gradient is sparse.
-        (Matmul::Sampled, 0) => Matmul::SparseLeft,
-        (Matmul::Sampled, _) => Matmul::SparseRight,
+        Matmul::Sampled => Matmul::SparseLeft,
         // The gradient of an absent element is computed but not used: its own gradient is 0 in turn.
-        (Matmul::SparseLeft, 0) | (Matmul::SparseRight, 1) => Matmul::Sampled,
-        (Matmul::SparseLeft | Matmul::SparseRight, _) => *op,
+        Matmul::SparseLeft => Matmul::Sampled,
+        Matmul::SparseRight => Matmul::SparseRight,
     };
-    let part = if k == 1 && site.shape(0).rank() > 2 && site.shape(1).rank() <= 2 {
-        // The rows of all matrices at once, instead of a product for each and their sum.
-        apply(product, &[&rows(site.input(0))?.t()?, &rows(&g)?])?
-    } else if k == 0 {
-        let b = site.input(1);
-        let b = if vector(1) { b.expand_dims(0)? } else { b.t()? };
-        apply(product, &[&g, &b])?
+    let g = as_matrices(g, a, b.shape())?;
+    let b = if is_vector(b.shape()) { b.expand_dims(0)? } else { b.t()? };
+    let gradient = apply(product, &[&g, &b])?;
+    if is_vector(a) { gradient.squeeze(-2) } else { Ok(gradient) }
+}
+
+fn right(op: Matmul, g: &Tensor, a: &Tensor, b: &Shape) -> Result<Tensor> {
+    let product = match op {
+        Matmul::Dense => Matmul::Dense,
+        Matmul::Sampled => Matmul::SparseRight,
+        Matmul::SparseLeft => Matmul::SparseLeft,
+        Matmul::SparseRight => Matmul::Sampled,
+    };
+    let g = as_matrices(g, a.shape(), b)?;
+    let gradient = if a.rank() > 2 && b.rank() <= 2 {
+        // One product of the rows of all matrices, instead of one product for each matrix and their sum.
+        apply(product, &[&rows(a)?.t()?, &rows(&g)?])?
     } else {
-        let a = site.input(0);
-        let a = if vector(0) { a.expand_dims(1)? } else { a.t()? };
+        let a = if is_vector(a.shape()) { a.expand_dims(1)? } else { a.t()? };
         apply(product, &[&a, &g])?
     };
-    match (vector(k), k) {
-        (true, 0) => part.squeeze(-2),
-        (true, _) => part.squeeze(-1),
-        (false, _) => Ok(part),
-    }
+    if is_vector(b) { gradient.squeeze(-1) } else { Ok(gradient) }
 }
 
-/// All but the last axis as one.
+fn is_vector(shape: &Shape) -> bool {
+    shape.rank() == 1
+}
+
+/// The gradient of a product, with an axis of size 1 for each factor that is a vector.
+fn as_matrices(g: &Tensor, a: &Shape, b: &Shape) -> Result<Tensor> {
+    let mut g = g.clone();
+    if is_vector(b) {
+        g = g.expand_dims(-1)?;
+    }
+    if is_vector(a) {
+        g = g.expand_dims(-2)?;
+    }
+    Ok(g)
+}
+
+/// All axes but the last as one.
 pub(super) fn rows(x: &Tensor) -> Result<Tensor> {
     let (last, leading) = x.shape().split_last().expect("matrices have axes");
     x.reshape([leading.iter().product(), *last])

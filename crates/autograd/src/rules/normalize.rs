@@ -1,58 +1,65 @@
-//! Rules of normalizations. In what follows `n` are the normalized elements `(x - mean) · r`, `r` is
-//! `1 / √(variance + epsilon)`, `M` the mean over each group, and `h` a gradient of `n`: that of `x` is
+//! Rules of normalizations. Notation: `n` are the normalized elements `(x - mean) · r`, `r` is
+//! `1 / √(variance + epsilon)`, `M` is the mean over each group, and `h` is a gradient of `n`. The gradient of `x` is
 //! `P h = r · (h - M h - n · M(h · n))`. `P` is symmetric.
 
 use smallvec::smallvec;
 use tensor::ops::{Normalize, apply_all, magnitudes};
 use tensor::{Result, Tensor};
 
-use super::{Needs, Parts};
-use crate::site::Site;
+use super::selection::{Input, Output};
+use super::{InputGradients, Pass};
 
-pub(super) fn needs(op: &Normalize) -> Needs {
-    match op {
-        Normalize::Normalize { .. } => Needs::InputsAndLaterOutputs,
-        Normalize::NormalizeGradient { .. } => Needs::Inputs,
-    }
-}
-
-pub(super) fn backward(op: &Normalize, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
+pub(super) fn rule<'a, P: Pass<'a>>(op: &Normalize, pass: P) -> P::Answer {
     match *op {
-        Normalize::Normalize { epsilon } => {
-            let (x, gamma, mean, variance) = (site.input(0), site.input(1), site.output_at(1), site.output_at(2));
-            let mut parts: Parts = match &gradients[0] {
-                Some(g) => {
-                    let operands = [g, x, gamma, mean, variance];
-                    apply_all(Normalize::NormalizeGradient { epsilon }, &operands)?.into_iter().map(Some).collect()
-                }
-                None => smallvec![None; 3],
-            };
-            let count = (site.shape(0)[1] * site.shape(0)[3]) as f64;
-            if let Some(g) = &gradients[1] {
-                parts[0] = Some(sum(parts[0].take(), g.try_div(count)?.expand(site.shape(0))?)?);
-            }
-            if let Some(g) = &gradients[2] {
-                let slope = x.try_sub(mean)?.try_mul(2.0 / count)?;
-                parts[0] = Some(sum(parts[0].take(), slope.try_mul(g)?)?);
-            }
-            Ok(parts)
+        Normalize::Normalize { epsilon } => pass
+            .all((Input(0), Input(1), Output(1), Output(2)), |cx, (x, gamma, mean, variance)| {
+                normalize(epsilon, cx.gradients, [x, gamma, mean, variance])
+            }),
+        Normalize::NormalizeGradient { epsilon } => {
+            pass.all((Input(0), Input(1), Input(2)), |cx, inputs| normalize_gradient(epsilon, cx.gradients, inputs))
         }
-        Normalize::NormalizeGradient { epsilon } => gradient_of_gradient(epsilon, site, gradients),
     }
 }
 
-fn sum(before: Option<Tensor>, part: Tensor) -> Result<Tensor> {
+/// The gradients of `x`, `gamma` and `beta` from those of the result, the mean and the variance.
+fn normalize(
+    epsilon: f64,
+    gradients: &[Option<Tensor>],
+    [x, gamma, mean, variance]: [&Tensor; 4],
+) -> Result<InputGradients> {
+    let mut to_inputs: InputGradients = match &gradients[0] {
+        Some(g) => {
+            let operands = [g, x, gamma, mean, variance];
+            apply_all(Normalize::NormalizeGradient { epsilon }, &operands)?.into_iter().map(Some).collect()
+        }
+        None => smallvec![None; 3],
+    };
+    let count = (x.shape()[1] * x.shape()[3]) as f64;
+    if let Some(g) = &gradients[1] {
+        to_inputs[0] = Some(sum(to_inputs[0].take(), g.try_div(count)?.expand(x.shape())?)?);
+    }
+    if let Some(g) = &gradients[2] {
+        let slope = x.try_sub(mean)?.try_mul(2.0 / count)?;
+        to_inputs[0] = Some(sum(to_inputs[0].take(), slope.try_mul(g)?)?);
+    }
+    Ok(to_inputs)
+}
+
+fn sum(before: Option<Tensor>, term: Tensor) -> Result<Tensor> {
     match before {
-        Some(before) => before.try_add(part),
-        None => Ok(part),
+        Some(before) => before.try_add(term),
+        None => Ok(term),
     }
 }
 
-/// With `h = g · gamma` the outputs are `P h`, `Σ g · n` and `Σ g`. Given `u`, `p` and `q` for these, that of `n` is
-/// `p · g - r · (h · M(u · n) + u · M(h · n))`, and as `P` has the factor `r`, `x` gets through that
-/// `-r² · n · (M(u · h) - M u · M h - M(u · n) · M(h · n))` as well.
-fn gradient_of_gradient(epsilon: f64, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
-    let (g, x, gamma) = (site.input(0), site.input(1), site.input(2));
+/// The gradients of `g`, `x` and `gamma` from those of the outputs `P h`, `Σ g · n` and `Σ g`, with `h = g · gamma`. Call
+/// them `u`, `p` and `q`. The gradient of `n` is `p · g - r · (h · M(u · n) + u · M(h · n))`. `P` has the factor `r`,
+/// through which `x` gets `-r² · n · (M(u · h) - M u · M h - M(u · n) · M(h · n))` as well.
+fn normalize_gradient(
+    epsilon: f64,
+    gradients: &[Option<Tensor>],
+    (g, x, gamma): (&Tensor, &Tensor, &Tensor),
+) -> Result<InputGradients> {
     let mean = |values: &Tensor| values.mean_keepdims([1, 3]);
     let mean_of_product = |a: &Tensor, b: &Tensor| mean(&a.try_mul(b)?);
     let deviation = x.try_sub(mean(x)?)?;
@@ -62,7 +69,7 @@ fn gradient_of_gradient(epsilon: f64, site: &Site, gradients: &[Option<Tensor>])
             let r = variance.try_add(epsilon)?.rsqrt();
             (deviation.try_mul(&r)?, r)
         }
-        // The squares left the range of the element type: `n` is that of scaled elements, and `r` is scaled as they are.
+        // The squares overflowed or underflowed: compute `n` from scaled elements, and scale `r` like them.
         Some(magnitudes) => {
             let scaled = x.try_div(&magnitudes)?;
             let deviation = scaled.try_sub(mean(&scaled)?)?;
@@ -95,6 +102,6 @@ fn gradient_of_gradient(epsilon: f64, site: &Site, gradients: &[Option<Tensor>])
     if let Some(q) = &gradients[2] {
         to_g = to_g.try_add(q)?;
     }
-    // Mean and variance are functions of x, through which all has gone that depends on them.
+    // Mean and variance are functions of `x`. Their gradients are part of that of `x`.
     Ok(smallvec![Some(to_g), Some(to_x), Some(to_gamma), None, None])
 }

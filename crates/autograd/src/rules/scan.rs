@@ -3,38 +3,29 @@
 use tensor::ops::Scan;
 use tensor::{DType, Result, Tensor};
 
-use super::Needs;
-use crate::site::Site;
+use super::Pass;
+use super::selection::{Input, InputSpec, Nothing, Output};
 
-pub(super) fn needs(op: &Scan) -> Needs {
-    match op {
-        Scan::CumSum { .. } => Needs::Nothing,
-        Scan::CumProd { .. } => Needs::Inputs,
-        Scan::Sort { .. } | Scan::TopK { .. } => Needs::Output,
-    }
-}
-
-pub(super) fn backward(op: &Scan, site: &Site, g: &Tensor) -> Result<Tensor> {
+pub(super) fn rule<'a, P: Pass<'a>>(op: &Scan, pass: P) -> P::Answer {
     match *op {
-        Scan::CumSum { axis } => sum_from_each(g, axis as isize),
-        Scan::CumProd { axis } => products(site.input(0), g, axis as isize),
-        // Each value goes back to where its index says it came from.
+        Scan::CumSum { axis } => pass.one(Nothing, |g, ()| reverse_cumsum(g, axis as isize)),
+        Scan::CumProd { axis } => pass.one(Input(0), |g, x| cumprod(g, x, axis as isize)),
+        // The second output is the index that each value came from.
         Scan::Sort { axis, .. } | Scan::TopK { axis, .. } => {
-            let zeros = Tensor::full_of(site.shape(0), 0.0, site.dtype(0));
-            zeros.scatter_add(site.output_at(1), g, axis)
+            pass.one((InputSpec(0), Output(1)), |g, (x, index)| x.zeros().scatter_add(index, g, axis))
         }
     }
 }
 
-/// Sums of all elements from each on.
-fn sum_from_each(g: &Tensor, axis: isize) -> Result<Tensor> {
+/// For each element the sum of it and all that follow.
+fn reverse_cumsum(g: &Tensor, axis: isize) -> Result<Tensor> {
     g.flip(axis)?.cumsum(axis)?.flip(axis)
 }
 
-/// Element `i` is in all products from its place on, so that its gradient is the product of those
-/// before it, times `sᵢ = gᵢ + xᵢ₊₁ gᵢ₊₁ + xᵢ₊₁ xᵢ₊₂ gᵢ₊₂ + …`. No quotient, so that it is exact where
-/// some are zero; and in float64, so that hardly any product on the way leaves the floating type.
-fn products(x: &Tensor, g: &Tensor, axis: isize) -> Result<Tensor> {
+/// Element `i` is a factor of all products from its position on. Its gradient is the product of the elements before it,
+/// times `sᵢ = gᵢ + xᵢ₊₁ gᵢ₊₁ + xᵢ₊₁ xᵢ₊₂ gᵢ₊₂ + …`. Nothing is divided, so the result is exact if some elements are zero.
+/// It is computed in float64, where intermediate products hardly ever overflow.
+fn cumprod(g: &Tensor, x: &Tensor, axis: isize) -> Result<Tensor> {
     if x.size() == 0 {
         return Ok(g.clone());
     }
@@ -42,8 +33,8 @@ fn products(x: &Tensor, g: &Tensor, axis: isize) -> Result<Tensor> {
     let count = moved.shape()[moved.rank() - 1];
     let lanes = |moved: &Tensor| moved.cast(DType::F64).reshape([moved.size() / count, count]);
     let x_lanes = lanes(&moved)?;
-    // The first `reach` terms of each sum, doubled until that is all; and the products of the `reach`
-    // elements after each. That is a prefix sum of affine maps (Hillis & Steele 1986).
+    // `sums` holds the first `reach` terms of each sum, `products` the product of the `reach` elements after each
+    // element. `reach` doubles until it covers all: a prefix sum of affine maps (Hillis and Steele 1986).
     let mut sums = lanes(&g.transpose(axis, -1)?)?;
     let mut products = x_lanes.slice((.., 1..))?;
     let mut reach = 1;
@@ -59,7 +50,7 @@ fn products(x: &Tensor, g: &Tensor, axis: isize) -> Result<Tensor> {
     products_before(&x_lanes)?.try_mul(sums)?.cast(x.dtype()).reshape(moved.shape())?.transpose(axis, -1)
 }
 
-/// The product of all elements before each along the last axis of `[lanes, count]`, count above 0.
+/// For each element the product of those before it, along the last axis of `[lanes, count]`. `count` must not be 0.
 pub(super) fn products_before(x: &Tensor) -> Result<Tensor> {
     x.slice((.., ..-1))?.pad([(0, 0), (1, 0)], 1.0)?.cumprod(-1)
 }

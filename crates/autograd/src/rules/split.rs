@@ -1,24 +1,19 @@
-//! The rule of splitting: the pieces are put together again.
+//! The rule of splitting: the gradients of the pieces are concatenated.
 
 use smallvec::smallvec;
+use tensor::Tensor;
 use tensor::ops::Split;
-use tensor::{Result, Tensor};
 
-use super::{Needs, Parts};
-use crate::site::Site;
+use super::Pass;
+use super::selection::InputSpec;
 
-pub(super) fn needs(_: &Split) -> Needs {
-    Needs::Nothing
-}
-
-pub(super) fn backward(op: &Split, site: &Site, gradients: &[Option<Tensor>]) -> Result<Parts> {
-    let pieces: Vec<Tensor> = gradients
-        .iter()
-        .zip(&op.sizes)
-        .map(|(gradient, &size)| match gradient {
+pub(super) fn rule<'a, P: Pass<'a>>(op: &Split, pass: P) -> P::Answer {
+    pass.all(InputSpec(0), |cx, x| {
+        let piece = |(gradient, &size): (&Option<Tensor>, &usize)| match gradient {
             Some(gradient) => gradient.clone(),
-            None => Tensor::full_of(site.shape(0).with(op.axis, size), 0.0, site.dtype(0)),
-        })
-        .collect();
-    Ok(smallvec![Some(Tensor::concat(&pieces.iter().collect::<Vec<_>>(), op.axis)?)])
+            None => Tensor::full_of(x.shape.with(op.axis, size), 0.0, x.dtype),
+        };
+        let pieces: Vec<Tensor> = cx.gradients.iter().zip(&op.sizes).map(piece).collect();
+        Ok(smallvec![Some(Tensor::concat(&pieces.iter().collect::<Vec<_>>(), op.axis)?)])
+    })
 }

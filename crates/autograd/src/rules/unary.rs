@@ -1,56 +1,60 @@
 //! Rules of the operations on one operand.
 
+use tensor::Result;
+use tensor::Tensor;
 use tensor::ops::{Unary, UnaryGradient, apply};
-use tensor::{Result, Tensor};
 
-use super::Needs;
-use crate::site::Site;
+use super::Pass;
+use super::selection::{Input, InputSpec, Nothing, Output};
 
-pub(super) fn needs(op: &Unary) -> Needs {
-    match op {
-        Unary::Neg | Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round | Unary::Cast { .. } => Needs::Nothing,
-        Unary::Exp | Unary::Expm1 | Unary::Sqrt | Unary::Rsqrt | Unary::Reciprocal => Needs::Output,
-        Unary::Tan | Unary::Tanh | Unary::Sigmoid | Unary::Relu => Needs::Output,
-        Unary::Abs | Unary::Square | Unary::Log | Unary::Log1p | Unary::Sin | Unary::Cos | Unary::Erf => Needs::Inputs,
-        Unary::Selu | Unary::Silu | Unary::Softplus | Unary::LeakyRelu { .. } | Unary::Elu { .. } => Needs::Inputs,
-        Unary::Gelu { .. } | Unary::Clamp { .. } | Unary::Pow { .. } => Needs::Inputs,
+pub(super) fn rule<'a, P: Pass<'a>>(op: &Unary, pass: P) -> P::Answer {
+    match *op {
+        Unary::Neg => pass.one(Nothing, |g, ()| g.try_neg()),
+        // Piecewise constant.
+        Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => pass.one(Nothing, |g, ()| Ok(g.zeros_like())),
+        Unary::Cast { .. } => pass.one(InputSpec(0), |g, x| Ok(g.cast(x.dtype))),
+        Unary::Exp => pass.one(Output(0), |g, y| g.try_mul(y)),
+        Unary::Expm1 => from_output(pass, UnaryGradient::Expm1),
+        Unary::Sqrt => from_output(pass, UnaryGradient::Sqrt),
+        Unary::Rsqrt => from_output(pass, UnaryGradient::Rsqrt),
+        Unary::Reciprocal => from_output(pass, UnaryGradient::Reciprocal),
+        Unary::Tan => from_output(pass, UnaryGradient::Tan),
+        Unary::Tanh => from_output(pass, UnaryGradient::Tanh),
+        Unary::Sigmoid => from_output(pass, UnaryGradient::Sigmoid),
+        // The output is 0 exactly where the input is at most 0.
+        Unary::Relu => from_output(pass, UnaryGradient::Relu),
+        Unary::Log => pass.one(Input(0), |g, x| g.try_div(x)),
+        Unary::Sin => pass.one(Input(0), |g, x| g.try_mul(x.cos())),
+        Unary::Cos => pass.one(Input(0), |g, x| g.try_mul(x.sin())?.try_neg()),
+        Unary::Abs => from_input(pass, UnaryGradient::Abs),
+        Unary::Square => from_input(pass, UnaryGradient::Square),
+        Unary::Log1p => from_input(pass, UnaryGradient::Log1p),
+        Unary::Erf => from_input(pass, UnaryGradient::Erf),
+        Unary::LeakyRelu { alpha } => from_input(pass, UnaryGradient::LeakyRelu { alpha }),
+        Unary::Elu { alpha } => from_input(pass, UnaryGradient::Elu { alpha }),
+        Unary::Selu => from_input(pass, UnaryGradient::Selu),
+        Unary::Silu => from_input(pass, UnaryGradient::Silu),
+        Unary::Softplus => from_input(pass, UnaryGradient::Softplus),
+        Unary::Gelu { approximate } => from_input(pass, UnaryGradient::Gelu { approximate }),
+        Unary::Clamp { min, max } => from_input(pass, UnaryGradient::Clamp { min, max }),
+        Unary::Pow { exponent } => pass.one(Input(0), |g, x| power(g, x, exponent)),
     }
 }
 
-pub(super) fn backward(op: &Unary, site: &Site, g: &Tensor) -> Result<Option<Tensor>> {
-    let x = || site.input(0);
-    let y = || site.output();
-    let fused = |gradient: UnaryGradient, kept: &Tensor| apply(gradient, &[g, kept]);
-    Ok(Some(match *op {
-        Unary::Neg => g.try_neg()?,
-        Unary::Abs => fused(UnaryGradient::Abs, x())?,
-        Unary::Square => fused(UnaryGradient::Square, x())?,
-        // Constant between jumps.
-        Unary::Sign | Unary::Floor | Unary::Ceil | Unary::Round => g.zeros_like(),
-        Unary::Exp => g.try_mul(y())?,
-        Unary::Expm1 => fused(UnaryGradient::Expm1, y())?,
-        Unary::Log => g.try_div(x())?,
-        Unary::Log1p => fused(UnaryGradient::Log1p, x())?,
-        Unary::Sqrt => fused(UnaryGradient::Sqrt, y())?,
-        Unary::Rsqrt => fused(UnaryGradient::Rsqrt, y())?,
-        Unary::Reciprocal => fused(UnaryGradient::Reciprocal, y())?,
-        Unary::Sin => g.try_mul(x().cos())?,
-        Unary::Cos => g.try_mul(x().sin())?.try_neg()?,
-        Unary::Tan => fused(UnaryGradient::Tan, y())?,
-        Unary::Tanh => fused(UnaryGradient::Tanh, y())?,
-        Unary::Sigmoid => fused(UnaryGradient::Sigmoid, y())?,
-        // The output is 0 exactly where the input is at most 0.
-        Unary::Relu => fused(UnaryGradient::Relu, y())?,
-        Unary::LeakyRelu { alpha } => fused(UnaryGradient::LeakyRelu { alpha }, x())?,
-        Unary::Elu { alpha } => fused(UnaryGradient::Elu { alpha }, x())?,
-        Unary::Selu => fused(UnaryGradient::Selu, x())?,
-        Unary::Silu => fused(UnaryGradient::Silu, x())?,
-        Unary::Softplus => fused(UnaryGradient::Softplus, x())?,
-        Unary::Erf => fused(UnaryGradient::Erf, x())?,
-        Unary::Gelu { approximate } => fused(UnaryGradient::Gelu { approximate }, x())?,
-        Unary::Clamp { min, max } => fused(UnaryGradient::Clamp { min, max }, x())?,
-        Unary::Pow { exponent: 0.0 } => g.zeros_like(),
-        Unary::Pow { exponent } => g.try_mul(x().pow(exponent - 1.0)?.try_mul(exponent)?)?,
-        Unary::Cast { .. } => g.cast(site.dtype(0)),
-    }))
+/// One kernel computes the gradient from `g` and the output.
+fn from_output<'a, P: Pass<'a>>(pass: P, gradient: UnaryGradient) -> P::Answer {
+    pass.one(Output(0), |g, y| apply(gradient, &[g, y]))
+}
+
+/// One kernel computes the gradient from `g` and the input.
+fn from_input<'a, P: Pass<'a>>(pass: P, gradient: UnaryGradient) -> P::Answer {
+    pass.one(Input(0), |g, x| apply(gradient, &[g, x]))
+}
+
+/// The gradient of `xᵖ`, `p xᵖ⁻¹`.
+fn power(g: &Tensor, x: &Tensor, exponent: f64) -> Result<Tensor> {
+    if exponent == 0.0 {
+        return Ok(g.zeros_like());
+    }
+    g.try_mul(x.pow(exponent - 1.0)?.try_mul(exponent)?)
 }

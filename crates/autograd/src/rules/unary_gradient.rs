@@ -1,34 +1,31 @@
-//! Rules of the gradients of operations on one operand, which are second derivatives.
+//! Rules of the gradients of unary operations. These are second derivatives.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use smallvec::smallvec;
 use tensor::ops::{UnaryGradient, apply};
 use tensor::{Result, Tensor};
 
-use super::{Needs, Parts};
-use crate::site::Site;
+use super::Pass;
+use super::selection::Input;
 
-pub(super) fn needs(_: &UnaryGradient) -> Needs {
-    Needs::Inputs
+/// The inputs are the gradient `u` of the result of the unary operation, and the operand or result `z` from which the
+/// slope is computed. The operation is linear in `u`.
+pub(super) fn rule<'a, P: Pass<'a>>(op: &UnaryGradient, pass: P) -> P::Answer {
+    pass.two(
+        (Input(0), Input(1)),
+        |g, (_, z)| apply(*op, &[g, z]),
+        |g, (u, z)| gradient_of_slope(op, &g.try_mul(u)?, z),
+    )
 }
 
-pub(super) fn backward(op: &UnaryGradient, site: &Site, g: &Tensor) -> Result<Parts> {
-    let kept = site.input(1);
-    // Linear in the gradient.
-    let first = site.wants(0).then(|| apply(*op, &[g, kept])).transpose()?;
-    let second = site.wants(1).then(|| of_slope(op, &g.try_mul(site.input(0))?, kept)).transpose()?;
-    Ok(smallvec![first, second])
-}
-
-/// The gradient of the slope as a function of the operand `x`, or of the result `y` that it is computed
-/// from, times `g`.
-fn of_slope(op: &UnaryGradient, g: &Tensor, kept: &Tensor) -> Result<Tensor> {
-    let (x, y) = (kept, kept);
-    // Beyond this all that falls like e⁻ˣ is 0, in float64 too, and the polynomials before it do not overflow.
-    let near = || kept.clamp(-800.0, 800.0);
+/// `g` times the derivative of the slope with respect to the operand `x` or the result `y` of the unary operation,
+/// whichever the slope is computed from.
+fn gradient_of_slope(op: &UnaryGradient, g: &Tensor, z: &Tensor) -> Result<Tensor> {
+    let (x, y) = (z, z);
+    // Outside this range e⁻ˣ is 0 even in float64. Inside it the polynomials that multiply it do not overflow.
+    let near = || z.clamp(-800.0, 800.0);
     Ok(match *op {
-        // Constant between jumps.
+        // The slope is piecewise constant.
         UnaryGradient::Abs | UnaryGradient::Relu => g.zeros_like(),
         UnaryGradient::LeakyRelu { .. } | UnaryGradient::Clamp { .. } => g.zeros_like(),
         UnaryGradient::Square => g.try_mul(2.0)?,
@@ -62,8 +59,8 @@ fn of_slope(op: &UnaryGradient, g: &Tensor, kept: &Tensor) -> Result<Tensor> {
             let square = x.square();
             let s = x.try_mul(square.try_mul(cubic)?.try_add(linear)?)?.sigmoid();
             let slope = square.try_mul(3.0 * cubic)?.try_add(linear)?;
-            let bend = slope.square().try_mul(1.0 - s.try_mul(2.0)?)?.try_add(x.try_mul(6.0 * cubic)?)?;
-            apply(UnaryGradient::Sigmoid, &[g, &s])?.try_mul(slope.try_mul(2.0)?.try_add(x.try_mul(bend)?)?)?
+            let curvature = slope.square().try_mul(1.0 - s.try_mul(2.0)?)?.try_add(x.try_mul(6.0 * cubic)?)?;
+            apply(UnaryGradient::Sigmoid, &[g, &s])?.try_mul(slope.try_mul(2.0)?.try_add(x.try_mul(curvature)?)?)?
         }
     })
 }

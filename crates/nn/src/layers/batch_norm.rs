@@ -196,7 +196,7 @@ impl BatchNorm {
             let grouped = input.reshape([1, rows, channels, columns])?;
             let [output, mean, variance] = weights.affine.normalize(&grouped, [channels, 1], self.epsilon)?;
             // The first pass of a checkpointed segment has already updated the running statistics.
-            if checkpoint_pass() != Some(CheckpointPass::Again) {
+            if checkpoint_pass() != Some(CheckpointPass::Recomputation) {
                 self.update(weights, input, &mean, &variance, count)?;
             }
             return output.reshape(input.shape());

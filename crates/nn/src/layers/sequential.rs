@@ -78,11 +78,7 @@ impl Sequential {
     /// Appends a layer in place, named as in [`Sequential::add_named`].
     pub fn push_named(&mut self, name: &str, layer: impl Layer + 'static) {
         let (name, layer) = (self.unique(&name.replace('.', "_")), nested(layer));
-        each_weight(
-            &mut self.seen,
-            |visitor| visitor.layer(&name, &*layer),
-            |path, weight| drop(weight.clone().named(path)),
-        );
+        each_weight(&mut self.seen, |visitor| visitor.layer(&name, &*layer), |path, weight| weight.set_name(path));
         self.layers.push(NamedLayer { name, layer });
         self.named = AtomicBool::new(false);
     }

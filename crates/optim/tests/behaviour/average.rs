@@ -49,7 +49,7 @@ fn weights_come_back_after_it_stood_in() {
 
 #[test]
 fn what_does_not_fit_is_an_error_and_changes_nothing() {
-    let w = [Variable::new(tensor![8.0]).named("w")];
+    let w = [Variable::new(tensor![8.0]).with_name("w")];
     let fresh = WeightAverage::new(0.5);
     assert_eq!(message(fresh.assign_to(&w)), "weight_average: there is no average before the first update");
     assert_eq!(
@@ -60,7 +60,7 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
     let two = [w[0].clone(), Variable::new(tensor![1.0])];
     assert_eq!(message(average.update(&two)), "weight_average: has averages of 1 weights, not of 2");
     assert_eq!(message(average.assign_to(&two)), "weight_average: has averages of 1 weights, not of 2");
-    let longer = [Variable::new(tensor![1.0, 2.0]).named("longer")];
+    let longer = [Variable::new(tensor![1.0, 2.0]).with_name("longer")];
     assert_eq!(
         message(average.during(&longer, || ())),
         "longer: weight_average: shape [2]: must be that of the average, [1]"
@@ -71,7 +71,7 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
     );
     assert_eq!(average.state().steps, 3);
     assert_eq!(value(&w[0]), 8.0);
-    let count = [Variable::new(tensor![1]).named("count")];
+    let count = [Variable::new(tensor![1]).with_name("count")];
     let error = message(WeightAverage::new(0.5).update(&count));
     assert_eq!(error, "weight_average: count: update: int64 is not a floating type");
 }

@@ -107,7 +107,8 @@ fn the_learning_rate_is_set_if_it_can_be_one() {
 
 #[test]
 fn what_does_not_fit_is_an_error_and_changes_nothing() {
-    let variables = [Variable::new(tensor![1.0, 2.0]).named("kernel"), Variable::new(tensor![3.0]).named("bias")];
+    let variables =
+        [Variable::new(tensor![1.0, 2.0]).with_name("kernel"), Variable::new(tensor![3.0]).with_name("bias")];
     let mut optimizer = Adam::default();
     let mut apply = |gradients: &[Tensor]| message(optimizer.apply(&variables, gradients));
     let good = tensor![1.0, 1.0];
@@ -131,7 +132,7 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
         "adam: kernel: apply: the variable is given twice; it takes one gradient, the sum"
     );
     assert_eq!(variables[0].value().to_vec::<f32>().unwrap(), [1.0, 2.0]);
-    let count = Variable::new(tensor![1]).named("count");
+    let count = Variable::new(tensor![1]).with_name("count");
     let error = message(optimizer.apply(std::slice::from_ref(&count), &[tensor![1]]));
     assert!(error.starts_with("adam: count: apply: ") && error.contains("floating"), "{error}");
 }
@@ -175,7 +176,7 @@ fn steps_are_counted_for_each_variable() {
 
 #[test]
 fn a_state_that_does_not_fit_is_refused() {
-    let w = [Variable::new(tensor![1.0, 2.0]).named("w")];
+    let w = [Variable::new(tensor![1.0, 2.0]).with_name("w")];
     let mut adam = Adam::default();
     let empty = OptimizerState { learning_rate: Some(0.1), steps: 0, variables: vec![] };
     assert_eq!(message(adam.restore(&w, empty)), "adam: restore: has 1 variables, not 0");
@@ -186,7 +187,7 @@ fn a_state_that_does_not_fit_is_refused() {
     assert_eq!(message(adam.check_state(&w, &state)), expected);
     assert_eq!(message(adam.restore(&w, state.clone())), expected);
     assert!(Sgd::new(0.1).momentum(0.9).check_state(&w, &state).is_ok());
-    let other = [Variable::new(tensor![1.0]).named("other")];
+    let other = [Variable::new(tensor![1.0]).with_name("other")];
     assert_eq!(
         message(momentum.restore(&other, state)),
         "sgd: other: velocity: restore: shape [2]: must be that of the variable, [1]"

@@ -13,7 +13,7 @@ fn values(variable: &Variable) -> Vec<f32> {
 
 #[test]
 fn a_gradient_without_a_norm_is_an_error_and_changes_nothing() {
-    let weights = [Variable::new(tensor![1.0, 2.0]).named("kernel"), Variable::new(tensor![3.0]).named("bias")];
+    let weights = [Variable::new(tensor![1.0, 2.0]).with_name("kernel"), Variable::new(tensor![3.0]).with_name("bias")];
     let before = bits(&weights);
     let expected = "bias: clip: the gradient has infinite or NaN elements, so that it has no norm to limit";
     for clip in [Clip::Norm(1.0), Clip::global_norm(1.0)] {
@@ -52,7 +52,8 @@ fn no_norm_drops_nan_or_infinity() {
 
 #[test]
 fn gradients_that_are_not_finite_are_never_applied() {
-    let weights = [Variable::new(tensor![[1.0, 2.0]]).named("kernel"), Variable::new(tensor![3.0]).named("bias")];
+    let weights =
+        [Variable::new(tensor![[1.0, 2.0]]).with_name("kernel"), Variable::new(tensor![3.0]).with_name("bias")];
     let before = bits(&weights);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for mut optimizer in zoo::optimizers(0.1) {
@@ -187,9 +188,9 @@ fn gradients_are_limited_before_the_penalty_is_added() {
 #[test]
 fn a_variable_is_of_the_first_group_that_takes_it() {
     let weights = [
-        Variable::new(tensor![[1.0]]).named("encoder/kernel"),
-        Variable::new(tensor![1.0]).named("encoder/bias"),
-        Variable::new(tensor![[1.0]]).named("head/kernel"),
+        Variable::new(tensor![[1.0]]).with_name("encoder/kernel"),
+        Variable::new(tensor![1.0]).with_name("encoder/bias"),
+        Variable::new(tensor![[1.0]]).with_name("head/kernel"),
     ];
     let mut optimizer = Sgd::new(0.5)
         .weight_decay(0.5)

@@ -179,7 +179,7 @@ fn muon_steps_what_is_no_matrix_as_adamw_does() {
     let names = ["bias", "stack", "Token_Embedding/table", "output/kernel", "hidden/kernel"];
     let make = || -> Vec<Variable> {
         let zip = shapes.iter().zip(names);
-        zip.map(|(shape, name)| Variable::new(Tensor::ones(shape.as_slice())).named(name)).collect()
+        zip.map(|(shape, name)| Variable::new(Tensor::ones(shape.as_slice())).with_name(name)).collect()
     };
     let (a, b) = (make(), make());
     let mut muon = Muon::new(0.1).exclude("output").group(Group::vectors().weight_decay(0.0));
