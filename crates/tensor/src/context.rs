@@ -84,6 +84,21 @@ impl<T: 'static> TaskLocal<T> {
     }
 }
 
+/// What a module does around every section to save and restore state that it keeps in a `thread_local!` itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Hook {
+    pub(crate) suspend: fn(),
+    pub(crate) resume: fn(),
+}
+
+static HOOK: OnceLock<Hook> = OnceLock::new();
+
+/// Registers the hook of the one module whose state every operation reads: a [`TaskLocal`] would take a tenth of the time
+/// of an operation on a scalar.
+pub(crate) fn set_hook(hook: Hook) {
+    HOOK.get_or_init(|| hook);
+}
+
 /// Returns a number that is unique in the process and greater than all earlier numbers of the running task.
 #[inline]
 pub(crate) fn next_number() -> u64 {
@@ -115,7 +130,7 @@ pub(crate) fn task_of(number: u64) -> u64 {
 
 /// Runs `f` as another task, then restores the state of the calling task, also after a panic.
 pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
-    struct Resume(u64, Values);
+    struct Resume(u64, Values, Option<Hook>);
     impl Drop for Resume {
         fn drop(&mut self) {
             let guest = NEXT.replace(self.0);
@@ -123,10 +138,18 @@ pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
             // Dropped after the borrow of `VALUES` has ended: a destructor may use it.
             let guest = VALUES.replace(mem::take(&mut self.1));
             drop(guest);
+            if let Some(hook) = self.2 {
+                (hook.resume)();
+            }
         }
     }
+    // A hook that is registered during the section has nothing to resume.
+    let hook = HOOK.get().copied();
+    if let Some(hook) = hook {
+        (hook.suspend)();
+    }
     let guest = GUESTS.with_borrow_mut(Vec::pop).unwrap_or(0);
-    let _resume = Resume(NEXT.replace(guest), VALUES.take());
+    let _resume = Resume(NEXT.replace(guest), VALUES.take(), hook);
     f()
 }
 
