@@ -462,7 +462,9 @@ impl<I: IntoIntegers> IntoShape for I {
         let rest = match (open, known) {
             (0, _) => 0,
             (1, Some(known)) if known > 0 && from.size().is_multiple_of(known) => from.size() / known,
-            (1, _) => return Err(no_shape(from, &sizes, "the open size would not be a whole number")),
+            (1, _) => {
+                return Err(no_shape(from, &sizes, "no integer in place of -1 gives the same number of elements"));
+            }
             _ => return Err(no_shape(from, &sizes, "only one size may be -1")),
         };
         Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())

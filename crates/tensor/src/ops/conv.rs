@@ -126,7 +126,7 @@ impl Conv {
         }
         if matches!(self, Conv::Conv(_)) && other[2] != inputs / groups {
             return Err(wrong(format!(
-                "the images have {inputs} channels, {} in each of {groups} groups, and the kernel {}",
+                "the images have {inputs} channels, {} in each of {groups} groups, but the kernel has {}",
                 inputs / groups,
                 other[2]
             )));

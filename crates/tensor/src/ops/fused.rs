@@ -142,7 +142,7 @@ impl Fused {
                     return Err(Error::shape(
                         self.name(),
                         g.shape(),
-                        format!("needs that of the targets, {}", targets.shape()),
+                        format!("must be that of the targets, {}", targets.shape()),
                     ));
                 }
                 Ok(with_float!(g.dtype(), T => Tensor::from_buffer(
@@ -195,7 +195,7 @@ impl Fused {
         check_axis(axis, y.rank(), self.name())?;
         same_dtype(g, y, self.name())?;
         if g.shape() != y.shape() {
-            return Err(Error::shape(self.name(), g.shape(), format!("needs that of the result, {}", y.shape())));
+            return Err(Error::shape(self.name(), g.shape(), format!("must be that of the result, {}", y.shape())));
         }
         Ok([g, y])
     }

@@ -157,7 +157,7 @@ impl Index {
                 let [source, index] = operands(inputs, "index_add")?;
                 let end = axis.checked_add(index.rank()).filter(|&end| end <= source.rank());
                 let Some(end) = end.filter(|&end| source.shape()[axis..end] == index.shape()[..]) else {
-                    let message = format!("needs the sizes {} of the index from axis {axis} on", index.shape());
+                    let message = format!("must have the sizes {} of the index from axis {axis} on", index.shape());
                     return Err(Error::shape("index_add", source.shape(), message));
                 };
                 let indices = indices_below(index, size, "index_add")?;
@@ -188,7 +188,7 @@ fn within(index: &Tensor, x: &Tensor, free: Option<usize>, operation: &str) -> R
     Err(Error::shape(
         operation,
         index.shape(),
-        format!("an index must have the rank of {} and lie within it{except}", x.shape()),
+        format!("an index must have the rank of {} and must not be larger{except}", x.shape()),
     ))
 }
 
@@ -301,7 +301,7 @@ impl Tensor {
         for operand in [mask, &value] {
             if self.shape().broadcast(operand.shape(), "masked_fill")? != *self.shape() {
                 let message =
-                    format!("{} cannot be repeated to the shape {} of the tensor", operand.shape(), self.shape());
+                    format!("{} does not broadcast to the shape {} of the tensor", operand.shape(), self.shape());
                 return Err(Error::argument("masked_fill", message));
             }
         }

@@ -86,9 +86,9 @@ impl Linalg {
                 if n != rows {
                     return Err(wrong(format!("{n} unknowns but {rows} rows on the right side")));
                 }
-                let batch = batch_of(a).broadcast(&batch_of(b), self.name()).map_err(|_| {
-                    wrong("the leading axes, over which systems are solved one by one, do not broadcast".into())
-                })?;
+                let batch = batch_of(a)
+                    .broadcast(&batch_of(b), self.name())
+                    .map_err(|_| wrong("the batch axes (all but the last two) do not broadcast".into()))?;
                 let expanded = |x: &Tensor| {
                     let matrix = x.shape()[x.rank() - 2..].iter();
                     Movement::Expand { shape: batch.iter().chain(matrix).copied().collect() }.forward(&[x])

@@ -68,9 +68,9 @@ impl Matmul {
         if k != inner {
             return Err(wrong(format!("the inner sizes {k} and {inner} differ")));
         }
-        let batch = batch_of(&left).broadcast(&batch_of(&right), self.name()).map_err(|_| {
-            wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
-        })?;
+        let batch = batch_of(&left)
+            .broadcast(&batch_of(&right), self.name())
+            .map_err(|_| wrong("the batch axes (all but the last two) do not broadcast".into()))?;
         let size = batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
         let shape: Shape =
             batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();

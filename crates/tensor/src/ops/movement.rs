@@ -106,7 +106,7 @@ impl Movement {
                 shape.checked_size("expand")?;
                 let layout = x.layout().broadcast(shape).ok_or_else(|| {
                     let message = format!(
-                        "{} cannot be repeated to {shape}: only axes of size 1 and new leading axes grow",
+                        "{} does not broadcast to {shape}: only axes of size 1 and new leading axes can grow",
                         x.shape()
                     );
                     Error::argument("expand", message)
@@ -126,7 +126,7 @@ impl Movement {
                     return Err(Error::shape(
                         "slice_backward",
                         x.shape(),
-                        format!("the ranges have room for {counts}"),
+                        format!("the ranges select the shape {counts}"),
                     ));
                 }
                 Ok(with_dtype!(x.dtype(), T => put::<T>(x, shape, &ranges, T::default())))

@@ -124,8 +124,8 @@ impl Cells {
                 };
                 let padding_alone = || {
                     format!(
-                        "with {input} elements and padding {before} + {after} a window of {side} {size} lies in the \
-                         padding alone"
+                        "with {input} elements and padding {before} + {after} a window of {side} {size} lies \
+                         entirely in the padding"
                     )
                 };
                 // Check the last window first: if there are too many windows to list, most lie in the padding.
