@@ -1,4 +1,4 @@
-//! The one error type of the workspace.
+//! The error type that all crates of the workspace share.
 
 use std::error::Error as StdError;
 use std::ffi::OsStr;

@@ -296,7 +296,7 @@ impl Strides {
 /// An integer type for sizes, axes and positions: `usize`, `isize`, `i64`, or `i32`, which is the default type of
 /// integer literals. Negative axes and positions count from the end.
 pub trait Integer: Copy + sealed::Sealed {
-    /// The value, saturated if it is out of range. No valid axis, size or position is.
+    /// The value, saturated if it is out of range. No valid axis, size or position is out of range.
     fn to_isize(self) -> isize;
 }
 
@@ -394,7 +394,7 @@ pub trait IntoAxes {
         Ok(axes)
     }
 
-    /// Whether this stands for all axes without naming any.
+    /// Whether this is `..`, which means all axes.
     fn is_all(&self) -> bool {
         false
     }

@@ -39,7 +39,7 @@ pub enum Fused {
         axis: usize,
     },
     /// The gradient of [`Fused::MaskedSoftmax`], with the operands of [`Fused::SoftmaxGradient`]. Elements that are 0
-    /// in the result get the gradient 0 and do not contribute, whatever their value in `g`.
+    /// in the result get the gradient 0, and their value in `g` is ignored.
     MaskedSoftmaxGradient,
     /// The gradient of a log-softmax along an axis: `g - eʸ Σ g`, from the result `y ≤ 0` and its gradient `g`.
     LogSoftmaxGradient {

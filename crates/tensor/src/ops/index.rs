@@ -232,9 +232,10 @@ impl Tensor {
         apply(Index::OneHot { classes }, &[self])
     }
 
-    /// Gathers elements along an axis, as PyTorch's `gather`: along axis 1 of a matrix, `out[i, j] = x[i, index[i,
-    /// j]]`. The result has the shape of `index`, which must have the same rank as this tensor and must not be larger
-    /// along the other axes. The gradients of an element that is read several times are summed.
+    /// Gathers elements along an axis, as PyTorch's `gather`: along axis 1 of a matrix,
+    /// `out[i, j] = x[i, index[i, j]]`. The result has the shape of `index`, which must have the same rank as this
+    /// tensor and must not be larger along the other axes. The gradients of an element that is read several times are
+    /// summed.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range, the shapes do not match, the index is not of an integer type, or
@@ -277,8 +278,8 @@ impl Tensor {
     }
 
     /// The adjoint of [`Tensor::take`]: adds the entries of this tensor to zeros with `size` entries along `axis`, at
-    /// the positions `index`. The shape of `index` must equal the sizes of this tensor from `axis` on: for axis 0, `[a,
-    /// b, d]` and an index of shape `[a, b]` give `[size, d]`.
+    /// the positions `index`. The shape of `index` must equal the sizes of this tensor from `axis` on: for axis 0,
+    /// `[a, b, d]` and an index of shape `[a, b]` give `[size, d]`.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range, the shapes do not match, this tensor is of type bool, the index is

@@ -22,13 +22,13 @@ use crate::tensor::Tensor;
 pub enum Matmul {
     /// Sums all products, as in NumPy.
     Dense,
-    /// Skips zeros of the left operand, as in a sparse matrix: they contribute nothing, whatever they are multiplied
-    /// with.
+    /// Skips zeros of the left operand, as in a sparse matrix: `0 · NaN` contributes nothing.
     SparseLeft,
     /// Skips zeros of the right operand.
     SparseRight,
     /// Like [`Matmul::Dense`], but with a sparse gradient: an element whose gradient is 0 contributes nothing to the
-    /// gradients of the operands, even if they are NaN or infinite. For results of which only some elements are used.
+    /// gradients of the operands, even if they are NaN or infinite. Use it if only some elements of the result are
+    /// used.
     Sampled,
 }
 
@@ -150,8 +150,7 @@ impl Tensor {
         apply(Matmul::Dense, &[self, &other])
     }
 
-    /// [`Tensor::matmul`] that skips zeros of this tensor, as in a sparse matrix: they contribute nothing, whatever
-    /// they are multiplied with.
+    /// [`Tensor::matmul`] that skips zeros of this tensor, as in a sparse matrix: `0 · NaN` contributes nothing.
     ///
     /// ```
     /// # use tensor::tensor;

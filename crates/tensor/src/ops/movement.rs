@@ -279,8 +279,8 @@ impl Tensor {
         apply(Movement::Permute { order }, &[self])
     }
 
-    /// Permutes the axes; a view. `order` names each axis once, and negative axes count from the end. `x.permute([0, 3,
-    /// 1, 2])` turns `[n, h, w, c]` into `[n, c, h, w]`.
+    /// Permutes the axes; a view. `order` names each axis once, and negative axes count from the end.
+    /// `x.permute([0, 3, 1, 2])` turns `[n, h, w, c]` into `[n, c, h, w]`.
     ///
     /// # Errors
     /// Returns an error if an axis is out of range, missing, or named twice.

@@ -23,7 +23,7 @@ pub enum Recurrent {
     /// | the recurrent kernel | `[units, gates · units]` |
     /// | the recurrent bias | `[gates · units]` |
     /// | the states before the first step | `[batch, units]` each |
-    /// | optional: a mask; where false, a step changes no state, whatever its input | `[batch, time]`, bool |
+    /// | optional: the mask; where it is false, a step changes no state and ignores its input | `[batch, time]`, bool |
     States(Sequence),
     /// The gradients of the projected inputs and of the initial states. A GRU has one more output, the gradient of the
     /// product with the recurrent kernel at each step; for the other cells it equals that of the projected inputs. The

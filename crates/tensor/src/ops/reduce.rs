@@ -435,9 +435,9 @@ along_axes! {
     Reduction::Mean, mean_axis mean_keepdims;
     /// Variances with divisor `n`.
     Reduction::Var { correction: 0.0 }, var_axis var_keepdims;
-    /// Largest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
+    /// Largest elements. Equal ones share the gradient evenly. Where the result is NaN, all gradients are NaN.
     Reduction::Max, max_axis max_keepdims;
-    /// Smallest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
+    /// Smallest elements. Equal ones share the gradient evenly. Where the result is NaN, all gradients are NaN.
     Reduction::Min, min_axis min_keepdims;
     /// `ln Σ eˣ`, without overflow; -∞ over zero elements.
     Reduction::LogSumExp, logsumexp_axis logsumexp_keepdims;

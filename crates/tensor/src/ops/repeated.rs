@@ -87,7 +87,7 @@ impl Reduce {
             }
             Reduction::ArgMax | Reduction::ArgMin | Reduction::Max | Reduction::Min => reduced,
             Reduction::Any | Reduction::All => reduced,
-            // Their results are floating.
+            // Not reached: the results of these reductions are floating-point.
             Reduction::Mean | Reduction::Var { .. } | Reduction::LogSumExp | Reduction::Norm => reduced,
         }
     }

@@ -11,7 +11,7 @@ use crate::ops::repeated::once;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
-/// One row for each floating function without attributes: documentation, variant (and name of its kernel in
+/// One row for each floating-point function without attributes: documentation, variant (also the name of its kernel in
 /// [`functions`]), method and name, and loop.
 macro_rules! unary_table {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:ident $map:ident;)*) => {
@@ -166,8 +166,8 @@ unary_table! {
     Sigmoid sigmoid map_long;
     /// `max(x, 0)`; NaN stays NaN. The derivative is 0 at 0, and 1 at NaN.
     Relu relu map;
-    /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. The derivative is `s ·
-    /// a` at 0, and `s` at NaN.
+    /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. The derivative is
+    /// `s · a` at 0, and `s` at NaN.
     Selu selu map_long;
     /// `x · sigmoid(x)`, also called swish.
     Silu silu map_long;
@@ -318,7 +318,8 @@ impl Tensor {
         with_float!(x.dtype(), T => x.size() == 0 || all_finite::<T>(x.typed()), else true)
     }
 
-    /// Clamps every element to `min..=max`; NaN stays NaN. The derivative is 0 at a bound, beyond it, and at NaN.
+    /// Clamps every element to `min..=max`, where `None` means no bound; NaN stays NaN. The derivative is 0 at a bound,
+    /// beyond it, and at NaN.
     ///
     /// # Errors
     /// Returns an error if a bound is NaN or `min` is above `max`, or the tensor is of type bool.

@@ -12,7 +12,7 @@ use crate::ops::{operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// One row for each operation without attributes: documentation, variant (and name of its kernel in
+/// One row for each operation without attributes: documentation, variant (also the name of its kernel in
 /// [`gradients`]), and name.
 macro_rules! gradient_table {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal;)*) => {
