@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 pub struct Split {
     /// The axis.
     pub axis: usize,
-    /// The sizes of the pieces, at least one. They add up to the size of the axis.
+    /// The sizes of the pieces: a nonempty list that adds up to the size of the axis.
     pub sizes: Vec<usize>,
 }
 

@@ -224,8 +224,8 @@ impl Unary {
             (DType::F64, _) => self.float::<f64>(x),
             (DType::I64, _) => self.integer(x).unwrap_or_else(in_float32),
             (DType::U8, _) => match self.integer(&cast(x, DType::I64)) {
-                // Bounds are clamped to the range of a byte. Otherwise the low byte of the int64 result equals that of
-                // wrapping arithmetic on bytes.
+                // Clamping saturates at the range of a byte. For the other operations, the low byte of the int64 result
+                // equals that of wrapping arithmetic on bytes.
                 Some(wide) => {
                     let clamped = matches!(self, Unary::Clamp { .. });
                     map(&wide, move |x: i64| if clamped { x.clamp(0, 255) as u8 } else { x as u8 })
