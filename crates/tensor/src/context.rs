@@ -160,7 +160,7 @@ mod tests {
     static NAMES: TaskLocal<RefCell<Vec<&'static str>>> = TaskLocal::new(RefCell::default);
 
     #[test]
-    fn a_suspended_task_finds_its_state_again() {
+    fn a_suspended_task_gets_its_state_back() {
         assert!(NAMES.get_if_set().is_none());
         NAMES.get().borrow_mut().push("outer");
         let first = next_number();

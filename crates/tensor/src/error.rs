@@ -1,4 +1,4 @@
-//! The one error type of the workspace.
+//! The error type that all crates of the workspace share.
 
 use std::error::Error as StdError;
 use std::ffi::OsStr;
@@ -248,7 +248,7 @@ impl Error {
         let pairs = left.iter().rev().zip(right.iter().rev()).enumerate();
         let reason = match pairs.into_iter().find(|(_, (a, b))| a != b && **a != 1 && **b != 1) {
             Some((k, (a, b))) => format!("{a} and {b} differ on axis -{}, and neither is 1", k + 1),
-            None => format!("the second would have to grow from rank {} to {}", right.rank(), left.rank()),
+            None => format!("the second would have to be broadcast from rank {} to {}", right.rank(), left.rank()),
         };
         let (left, right) = (left.clone(), right.clone());
         Error::new(ErrorKind::Broadcast { operation: operation.into(), left, right, reason })

@@ -5,8 +5,7 @@ use std::fmt;
 /// The default of [`Escaped::at_most`].
 const MOST: usize = 200;
 
-/// Displays a text that comes from a file, such as the name of a tensor or of a column, so that it can be printed to a
-/// terminal.
+/// Makes a text from a file, such as the name of a tensor or of a column, safe to print to a terminal.
 ///
 /// Replaces control characters (such as line breaks and escape sequences), line and paragraph separators, and
 /// characters that are invisible or change the direction of the text by escapes such as `\n` and `\u{1b}`. All other
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_acts_on_is_displayed() {
+    fn characters_that_a_terminal_interprets_are_escaped() {
         for character in (0..=0x10_ffff).filter_map(char::from_u32) {
             let shown = escaped(&character.to_string()).to_string();
             assert!(!shown.chars().any(|shown| shown.is_control()), "{character:?}");

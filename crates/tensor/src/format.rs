@@ -34,8 +34,8 @@ impl fmt::Display for Tensor {
     }
 }
 
-/// Prints the elements like [`Display`](fmt::Display), then shape and type, as `tf.Tensor` does: `Tensor([1. 2.],
-/// shape=[2], dtype=float32)`.
+/// Prints the elements like [`Display`](fmt::Display), then shape and type, as `tf.Tensor` does:
+/// `Tensor([1. 2.], shape=[2], dtype=float32)`.
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tensor({}, shape={}, dtype={})", text(self, "Tensor("), self.shape(), self.dtype())

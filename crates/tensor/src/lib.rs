@@ -9,7 +9,7 @@
 //! | [`ValueId`], [`recorder`] | identities of values, and the hook for gradient tapes |
 //! | [`TaskLocal`] | state that belongs to a task rather than to its thread |
 //! | [`profile`] | the profiler |
-//! | [`Error`] | the one error type of the workspace |
+//! | [`Error`] | the error type that all crates of the workspace share |
 //! | [`escaped`] | text from files, made safe to print in messages |
 //!
 //! Every computation goes through [`Op`]: a method such as [`Tensor::tanh`] builds an op and applies it. That checks

@@ -52,8 +52,8 @@ fn stack_equal(parts: &[Tensor]) -> Tensor {
     })
 }
 
-/// A tensor from nested literals: `tensor![1.0, 2.0]` is float32, `tensor![[1, 2], [3, 4]]` is int64, `tensor![true,
-/// false]` is bool. The brackets determine the shape.
+/// A tensor from nested literals: `tensor![1.0, 2.0]` is float32, `tensor![[1, 2], [3, 4]]` is int64,
+/// `tensor![true, false]` is bool. The brackets determine the shape.
 #[macro_export]
 macro_rules! tensor {
     ($($element:expr),* $(,)?) => {

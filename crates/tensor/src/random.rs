@@ -181,7 +181,7 @@ impl Generator {
         order.into()
     }
 
-    /// Booleans that are true with probability `p`, exact to within 2⁻³³. Takes one word per element.
+    /// Booleans that are true with probability `p`, accurate to within 2⁻³³. Takes one word per element.
     ///
     /// # Errors
     /// Returns an error if `p` is not between 0 and 1.
@@ -196,8 +196,8 @@ impl Generator {
         })
     }
 
-    /// Int64 numbers uniformly distributed over `range`; each probability is exact to within 2⁻⁶⁴. Takes two words per
-    /// element.
+    /// Int64 numbers uniformly distributed over `range`; each probability is accurate to within 2⁻⁶⁴. Takes two words
+    /// per element.
     ///
     /// # Errors
     /// Returns an error if the range is empty.

@@ -296,7 +296,7 @@ impl Strides {
 /// An integer type for sizes, axes and positions: `usize`, `isize`, `i64`, or `i32`, which is the default type of
 /// integer literals. Negative axes and positions count from the end.
 pub trait Integer: Copy + sealed::Sealed {
-    /// The value, saturated if it is out of range. No valid axis, size or position is.
+    /// The value, saturated if it is out of range. No valid axis, size or position is out of range.
     fn to_isize(self) -> isize;
 }
 
@@ -394,7 +394,7 @@ pub trait IntoAxes {
         Ok(axes)
     }
 
-    /// Whether this stands for all axes without naming any.
+    /// Whether this is `..`, which means all axes.
     fn is_all(&self) -> bool {
         false
     }
@@ -462,7 +462,9 @@ impl<I: IntoIntegers> IntoShape for I {
         let rest = match (open, known) {
             (0, _) => 0,
             (1, Some(known)) if known > 0 && from.size().is_multiple_of(known) => from.size() / known,
-            (1, _) => return Err(no_shape(from, &sizes, "the open size would not be a whole number")),
+            (1, _) => {
+                return Err(no_shape(from, &sizes, "no integer in place of -1 gives the same number of elements"));
+            }
             _ => return Err(no_shape(from, &sizes, "only one size may be -1")),
         };
         Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())

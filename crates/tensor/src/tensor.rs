@@ -234,10 +234,10 @@ impl Tensor {
         self.with_value_id(ValueId::fresh())
     }
 
-    /// The value of a tensor of one element.
+    /// The value of a tensor with exactly one element.
     ///
     /// # Errors
-    /// Returns an error if there is not exactly one element.
+    /// Returns an error if the tensor has zero or several elements.
     #[track_caller]
     pub fn item(&self) -> Result<f64> {
         if self.size() != 1 {
@@ -249,7 +249,7 @@ impl Tensor {
     /// The elements in row-major order.
     ///
     /// # Errors
-    /// Returns an error if `T` is not the element type; [`Tensor::cast`] converts.
+    /// Returns an error if `T` is not the element type. Use [`Tensor::cast`] to convert.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.check_dtype::<T>("to_vec")?;
@@ -343,7 +343,7 @@ impl Tensor {
         Arc::make_mut(&mut self.storage).as_mut_slice()
     }
 
-    /// The first element of a tensor that has one.
+    /// The first element of a tensor that is not empty.
     pub(crate) fn first<T: Element>(&self) -> T {
         self.typed().first()
     }

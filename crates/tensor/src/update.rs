@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_of_states_goes_through_all_lengths() {
+    fn updates_work_for_every_number_of_states_and_any_length() {
         sums::<0>();
         sums::<1>();
         sums::<2>();

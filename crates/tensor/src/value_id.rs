@@ -55,7 +55,7 @@ impl ValueId {
     }
 
     /// The number of the variable that the value was read from, and whether that variable is trainable. `None` if the
-    /// value was computed.
+    /// value was not read from a variable.
     #[inline]
     pub fn leaf(self) -> Option<(u32, bool)> {
         self.origin().filter(|_| self.flags & READ != 0)

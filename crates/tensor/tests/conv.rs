@@ -213,7 +213,7 @@ fn what_does_not_fit_is_refused_with_shapes_and_rule() {
     );
     assert_eq!(
         message([1, 4, 4, 3], [3, 3, 2, 8], plain),
-        "conv: [1, 4, 4, 3] × [3, 3, 2, 8]: the images have 3 channels, 3 in each of 1 groups, and the kernel 2"
+        "conv: [1, 4, 4, 3] × [3, 3, 2, 8]: the images have 3 channels, 3 in each of 1 groups, but the kernel has 2"
     );
     assert_eq!(
         message([1, 4, 4, 4], [3, 3, 2, 5], ConvOptions { groups: 2, ..plain }),

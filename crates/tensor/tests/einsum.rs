@@ -105,7 +105,7 @@ fn errors_quote_the_formula() {
     assert_eq!(message("ii", &[&m]), "einsum: [2, 3] × [2, 3]: \"ii\": 'i' stands for the sizes 2 and 3");
     assert_eq!(message("i->i", &[&m]), "einsum: \"i->i\": \"i\" does not name the axes of [2, 3]");
     assert_eq!(message("ij...->i", &[&v]), "einsum: \"ij...->i\": \"ij...\" does not name the axes of [4]");
-    assert_eq!(message("i1->i", &[&m]), "einsum: \"i1->i\": '1' is no letter");
+    assert_eq!(message("i1->i", &[&m]), "einsum: \"i1->i\": '1' is not a letter");
     assert_eq!(
         message("ij->ik", &[&m]),
         "einsum: \"ij->ik\": the result must name 'k' once, and an operand must have it"

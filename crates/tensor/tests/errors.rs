@@ -77,7 +77,7 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(mask.try_neg()), "neg: bool is not a number; cast it first, as in `x.cast(DType::F32)`"),
         (
             message(x.clamp(2.0, 1.0)),
-            "clamp: bounds Some(2.0) and Some(1.0): need numbers, the first not above the second",
+            "clamp: bounds Some(2.0) and Some(1.0): neither may be NaN, and the lower must not exceed the upper",
         ),
         // Reductions.
         (message(x.sum_axis(2)), "sum: axis 2 is out of range for a tensor of rank 2, whose axes are -2 to 1"),
@@ -94,12 +94,15 @@ fn every_wrong_call_says_what_is_wrong() {
         ),
         (
             message(Tensor::zeros([2, 1, 3]).matmul(Tensor::zeros([4, 3, 1]))),
-            "matmul: [2, 1, 3] × [4, 3, 1]: the leading axes, over which matrices are multiplied one by one, do not broadcast",
+            "matmul: [2, 1, 3] × [4, 3, 1]: the batch axes (all but the last two) do not broadcast",
         ),
         (message(labels.matmul(&labels)), "matmul: int64 is not a floating type; cast the operands first"),
         // Movements.
         (message(x.reshape([4, 2])), "reshape: [2, 3] → [4, 2]: 6 elements cannot become 8"),
-        (message(x.reshape([4, -1])), "reshape: [2, 3] → [4, -1]: the open size would not be a whole number"),
+        (
+            message(x.reshape([4, -1])),
+            "reshape: [2, 3] → [4, -1]: no integer in place of -1 gives the same number of elements",
+        ),
         (message(x.reshape([-1, -1])), "reshape: [2, 3] → [-1, -1]: only one size may be -1"),
         (message(x.reshape([-2, 3])), "reshape: [2, 3] → [-2, 3]: a size is negative"),
         (
@@ -111,11 +114,11 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(x.permute([1])), "permute: needs each of the axes of [2, 3] once, not [1]"),
         (
             message(x.expand([2, 2, 4])),
-            "expand: [2, 3] cannot be repeated to [2, 2, 4]: only axes of size 1 and new leading axes grow",
+            "expand: [2, 3] does not broadcast to [2, 2, 4]: only axes of size 1 and new leading axes can grow",
         ),
         (
             message(v.expand([1])),
-            "expand: [3] cannot be repeated to [1]: only axes of size 1 and new leading axes grow",
+            "expand: [3] does not broadcast to [1]: only axes of size 1 and new leading axes can grow",
         ),
         (message(x.slice(0..3)), "slice: position 3 is out of range for an axis of size 2, whose ends are 0 and 2"),
         (
@@ -123,7 +126,7 @@ fn every_wrong_call_says_what_is_wrong() {
             "slice: position 18446744073709551615 is out of range for an axis of size 2, whose ends are 0 and 2",
         ),
         (message(x.slice((.., .., 1..))), "slice: shape [2, 3]: has fewer axes than the 3 ranges"),
-        (message(x.slice((None, None, 0))), "slice: a step of 0 never arrives; use 1"),
+        (message(x.slice((None, None, 0))), "slice: the step must not be 0"),
         (message(Tensor::concat(&[], 0)), "concat: needs at least one tensor"),
         (message(Tensor::concat(&[&x, &y], 0)), "concat: [2, 3] and [2, 4] differ on another axis than 0"),
         (
@@ -158,15 +161,15 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(x.take(&tensor![-1], 0)), "take: index -1 is out of range for an axis of size 2"),
         (
             message(x.index_add(&labels, 1, 2)),
-            "index_add: shape [2, 3]: needs the sizes [2] of the index from axis 1 on",
+            "index_add: shape [2, 3]: must have the sizes [2] of the index from axis 1 on",
         ),
         (
             message(x.gather(&tensor![[0], [1], [0]], 1)),
-            "gather: shape [3, 1]: an index must have the rank of [2, 3] and lie within it except along axis 1",
+            "gather: shape [3, 1]: an index must have the rank of [2, 3] and must not be larger except along axis 1",
         ),
         (
             message(x.scatter_add(&tensor![[0, 0]], &Tensor::zeros([1, 1]), 0)),
-            "scatter_add: shape [1, 2]: an index must have the rank of [1, 1] and lie within it",
+            "scatter_add: shape [1, 2]: an index must have the rank of [1, 1] and must not be larger",
         ),
         (
             message(x.masked_select(&tensor![true])),
@@ -175,7 +178,7 @@ fn every_wrong_call_says_what_is_wrong() {
         (message(x.masked_select(&labels)), "masked_select: int64 is not bool, as a mask must be"),
         (
             message(v.masked_fill(&Tensor::full([2, 3], true), 0)),
-            "masked_fill: [2, 3] cannot be repeated to the shape [3] of the tensor",
+            "masked_fill: [2, 3] does not broadcast to the shape [3] of the tensor",
         ),
         // Scans and fused operations.
         (message(x.cumsum(2)), "cumsum: axis 2 is out of range for a tensor of rank 2, whose axes are -2 to 1"),
@@ -221,7 +224,10 @@ fn operations_made_by_hand_are_checked_too() {
             Movement::Slice { ranges: [whole(2), whole(4)].as_slice().into() }.into(),
             "slice: index 3 is out of range for an axis of size 3",
         ),
-        (slice_backward(&[whole(4), whole(3)]).into(), "slice_backward: shape [2, 3]: the ranges have room for [4, 3]"),
+        (
+            slice_backward(&[whole(4), whole(3)]).into(),
+            "slice_backward: shape [2, 3]: the ranges select the shape [4, 3]",
+        ),
         (Index::Gather { axis: 0 }.into(), "gather: takes 2 operands, not 1"),
     ];
     for (op, expected) in ops {

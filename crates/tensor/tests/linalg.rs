@@ -156,7 +156,7 @@ fn errors_name_the_operation_the_shapes_and_what_would_be_right() {
     });
     assert_eq!(
         message(Tensor::zeros([2, 3, 3]).solve(Tensor::zeros([4, 3, 1]))),
-        "solve: [2, 3, 3] × [4, 3, 1]: the leading axes, over which systems are solved one by one, do not broadcast"
+        "solve: [2, 3, 3] × [4, 3, 1]: the batch axes (all but the last two) do not broadcast"
     );
     assert_eq!(message(Tensor::zeros([2, 3]).det()), "det: shape [2, 3]: expected square matrices, […, n, n]");
     assert_eq!(message(Tensor::zeros([3]).inverse()), "inverse: shape [3]: expected square matrices, […, n, n]");

@@ -155,7 +155,8 @@ fn windows_that_do_not_fit_are_refused() {
     );
     assert_eq!(
         message(&[1, 4, 4, 1], PoolOptions { padding: Padding::Explicit([(3, 0), (0, 0)]), ..plain }),
-        "max_pool: shape [1, 4, 4, 1]: with 4 elements and padding 3 + 0 a window of height 3 lies in the padding alone"
+        "max_pool: shape [1, 4, 4, 1]: with 4 elements and padding 3 + 0 a window of height 3 lies \
+         entirely in the padding"
     );
     let integers = Tensor::ones([1, 4, 4, 1]).cast(DType::I64).max_pool2d(plain).unwrap_err().to_string();
     assert_eq!(integers, "max_pool: int64 is not a floating type; cast it first");

@@ -36,9 +36,9 @@ fn operands_that_do_not_suit_are_errors() {
         (
             1,
             Tensor::zeros([2, 6]),
-            "lstm: [2, 3, 8] × [2, 6]: the columns of both must be 4 times the rows of the latter",
+            "lstm: [2, 3, 8] × [2, 6]: both need 4 times as many columns as the recurrent kernel has rows",
         ),
-        (2, Tensor::zeros([4]), "lstm: shape [4]: the bias of the product must be [8]"),
+        (2, Tensor::zeros([4]), "lstm: shape [4]: the recurrent bias must be [8]"),
         (4, Tensor::zeros([3, 2]), "lstm: shape [3, 2]: a state must be [2, 2]"),
         (5, tensor![[true]], "lstm: shape [1, 1]: a mask must be [batch, time], here [2, 3]"),
         (5, Tensor::zeros([2, 3]), "lstm: float32 is not bool, as a mask must be"),

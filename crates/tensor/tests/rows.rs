@@ -178,7 +178,7 @@ fn gradients_that_do_not_fit_their_results_are_refused() {
     let message = |found: Result<Tensor>| found.unwrap_err().to_string();
     assert_eq!(
         message(apply(Fused::SoftmaxGradient { axis: 1 }, &[&x, &y])),
-        "softmax_gradient: shape [2, 3]: needs that of the result, [3, 2]"
+        "softmax_gradient: shape [2, 3]: must be that of the result, [3, 2]"
     );
     assert_eq!(
         message(apply(Fused::LogSoftmaxGradient { axis: 2 }, &[&x, &x])),
@@ -186,7 +186,7 @@ fn gradients_that_do_not_fit_their_results_are_refused() {
     );
     assert_eq!(
         message(apply(Fused::SoftmaxCrossEntropyGradient, &[&x, &x, &Tensor::zeros([2]).cast(DType::I64)])),
-        "softmax_cross_entropy_gradient: shape [2, 3]: needs that of the targets, [2]"
+        "softmax_cross_entropy_gradient: shape [2, 3]: must be that of the targets, [2]"
     );
 }
 

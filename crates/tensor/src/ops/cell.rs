@@ -66,8 +66,8 @@ fn split_gates(x: &Tensor, count: usize) -> Result<Vec<Tensor>> {
 }
 
 /// Runs a recurrent layer over `[batch, time, …]` from given initial states, forwards or `backwards`, and returns the
-/// states after each step, each `[batch, time, units]`. `step` computes the states after one step, each `[batch,
-/// units]`, from the index of the step, its input and the states before it.
+/// states after each step, each `[batch, time, units]`. `step` computes the states after one step, each
+/// `[batch, units]`, from the index of the step, its input and the states before it.
 ///
 /// Where the bool `mask`, `[batch, time]`, is false, a step changes no state and gets zeros as its input: NaN or
 /// infinity there does not affect gradients either. Errors name `operation`.

@@ -126,7 +126,7 @@ impl Conv {
         }
         if matches!(self, Conv::Conv(_)) && other[2] != inputs / groups {
             return Err(wrong(format!(
-                "the images have {inputs} channels, {} in each of {groups} groups, and the kernel {}",
+                "the images have {inputs} channels, {} in each of {groups} groups, but the kernel has {}",
                 inputs / groups,
                 other[2]
             )));
@@ -160,20 +160,19 @@ impl Conv {
     }
 }
 
-/// The zeros that are added around the `N` spatial axes of an image.
+/// The padding around the `N` spatial axes of an image: zeros in convolutions, ignored positions in pooling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding<const N: usize> {
     /// No padding: every window lies within the image.
     #[default]
     Valid,
-    /// As many zeros as give `⌈input / stride⌉` windows, half of them on each side. If the number is odd, the extra one
-    /// is at the end, as in Keras and TensorFlow.
+    /// The padding that gives `⌈input / stride⌉` windows, half of it on each side. If it is odd, the extra position is
+    /// at the end, as in Keras and TensorFlow.
     Same,
-    /// As many zeros, all of them before the image, as let the first window end at the first element. Along time, the
-    /// output of a step then depends on no later step. This is Keras' `causal`, which Keras supports along one axis
-    /// only.
+    /// Padding only before the image, so that the first window ends at the first element. Along time, the output of a
+    /// step then does not depend on later steps. This is Keras' `causal`, which Keras supports along one axis only.
     Causal,
-    /// These numbers of zeros before and after.
+    /// The given padding before and after each axis.
     Explicit([(usize, usize); N]),
 }
 
@@ -188,7 +187,7 @@ pub enum Padding<const N: usize> {
 pub struct ConvOptions<const N: usize> {
     /// The distance between neighbouring windows.
     pub stride: [usize; N],
-    /// The padding with zeros.
+    /// The padding, which is filled with zeros.
     pub padding: Padding<N>,
     /// The distance between neighbouring elements of a window.
     pub dilation: [usize; N],
@@ -215,7 +214,7 @@ pub(super) fn same_padding(input: usize, reach: usize, stride: usize) -> usize {
     last.saturating_add(reach).saturating_sub(input)
 }
 
-/// Splits `total` zeros into those before and those after.
+/// Splits the padding into that before and that after.
 pub(super) fn halved(total: usize) -> (usize, usize) {
     (total / 2, total - total / 2)
 }
@@ -274,7 +273,7 @@ impl Tensor {
     ///
     /// # Errors
     /// Returns an error if the kernel is larger than the padded image, if a number of channels does not match, if
-    /// stride, dilation or groups are 0, if the types differ or are not floating, or if the result is larger than
+    /// stride, dilation or groups are 0, if the types differ or are not floating-point, or if the result is larger than
     /// memory can address. Other options have no upper limit: windows that lie entirely in the padding give zeros.
     #[track_caller]
     pub fn conv2d(&self, kernel: impl Operand, options: ConvOptions<2>) -> Result<Tensor> {
@@ -285,8 +284,8 @@ impl Tensor {
         apply(Conv::Conv(windows), &[self, &kernel])
     }
 
-    /// [`Tensor::conv2d`] along one axis: `[sequences, steps, inputs]` with the kernel `[steps, inputs / groups,
-    /// outputs]` gives `[sequences, steps, outputs]`.
+    /// [`Tensor::conv2d`] along one axis: `[sequences, steps, inputs]` with the kernel
+    /// `[steps, inputs / groups, outputs]` gives `[sequences, steps, outputs]`.
     ///
     /// # Errors
     /// Returns an error in the same cases as [`Tensor::conv2d`].
@@ -300,10 +299,10 @@ impl Tensor {
         self.expand_dims(1)?.conv2d(kernel.expand_dims(0)?, options.flat())?.squeeze(1)
     }
 
-    /// The transposed convolution, which is the gradient of [`Tensor::conv2d`] with the same options: images `[images,
-    /// height, width, inputs]` with a kernel `[height, width, outputs / groups, inputs]`, as in Keras. Along an axis
-    /// the result has `(input - 1) · stride - padding + dilation · (kernel - 1) + 1 + output_padding` elements, or
-    /// `input · stride` with [`Padding::Same`].
+    /// The transposed convolution, which is the gradient of [`Tensor::conv2d`] with the same options: images
+    /// `[images, height, width, inputs]` with a kernel `[height, width, outputs / groups, inputs]`, as in Keras. Along
+    /// an axis the result has `(input - 1) · stride - padding + dilation · (kernel - 1) + 1 + output_padding` elements,
+    /// or `input · stride` with [`Padding::Same`].
     ///
     /// # Errors
     /// Returns an error in the same cases as [`Tensor::conv2d`], if `output_padding` is not below the stride (with
@@ -342,8 +341,8 @@ impl Tensor {
         apply(Conv::ConvInput { windows, size }, &[self, &kernel])
     }
 
-    /// [`Tensor::conv_transpose2d`] along one axis: `[sequences, steps, inputs]` with the kernel `[steps, outputs /
-    /// groups, inputs]` gives `[sequences, steps, outputs]`.
+    /// [`Tensor::conv_transpose2d`] along one axis: `[sequences, steps, inputs]` with the kernel
+    /// `[steps, outputs / groups, inputs]` gives `[sequences, steps, outputs]`.
     ///
     /// # Errors
     /// Returns an error in the same cases as [`Tensor::conv_transpose2d`].

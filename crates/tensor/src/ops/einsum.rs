@@ -77,7 +77,7 @@ fn parse(formula: &str, operands: &[&Tensor]) -> Result<(Vec<Term>, Vec<Label>)>
     }
     // The letters before and after the ellipsis, if there is one.
     let letters = |part: &str| match part.chars().find(|c| !c.is_ascii_alphabetic()) {
-        Some(other) => Err(wrong(format!("'{other}' is no letter"))),
+        Some(other) => Err(wrong(format!("'{other}' is not a letter"))),
         None => Ok(part.chars().map(Label::Letter).collect::<Vec<_>>()),
     };
     let named = |part: &str, dots: Option<usize>| match part.split_once("...") {

@@ -39,7 +39,7 @@ pub enum Fused {
         axis: usize,
     },
     /// The gradient of [`Fused::MaskedSoftmax`], with the operands of [`Fused::SoftmaxGradient`]. Elements that are 0
-    /// in the result get the gradient 0 and do not contribute, whatever their value in `g`.
+    /// in the result get the gradient 0, and their value in `g` is ignored.
     MaskedSoftmaxGradient,
     /// The gradient of a log-softmax along an axis: `g - eʸ Σ g`, from the result `y ≤ 0` and its gradient `g`.
     LogSoftmaxGradient {
@@ -142,7 +142,7 @@ impl Fused {
                     return Err(Error::shape(
                         self.name(),
                         g.shape(),
-                        format!("needs that of the targets, {}", targets.shape()),
+                        format!("must be that of the targets, {}", targets.shape()),
                     ));
                 }
                 Ok(with_float!(g.dtype(), T => Tensor::from_buffer(
@@ -195,7 +195,7 @@ impl Fused {
         check_axis(axis, y.rank(), self.name())?;
         same_dtype(g, y, self.name())?;
         if g.shape() != y.shape() {
-            return Err(Error::shape(self.name(), g.shape(), format!("needs that of the result, {}", y.shape())));
+            return Err(Error::shape(self.name(), g.shape(), format!("must be that of the result, {}", y.shape())));
         }
         Ok([g, y])
     }

@@ -157,7 +157,7 @@ impl Index {
                 let [source, index] = operands(inputs, "index_add")?;
                 let end = axis.checked_add(index.rank()).filter(|&end| end <= source.rank());
                 let Some(end) = end.filter(|&end| source.shape()[axis..end] == index.shape()[..]) else {
-                    let message = format!("needs the sizes {} of the index from axis {axis} on", index.shape());
+                    let message = format!("must have the sizes {} of the index from axis {axis} on", index.shape());
                     return Err(Error::shape("index_add", source.shape(), message));
                 };
                 let indices = indices_below(index, size, "index_add")?;
@@ -188,7 +188,7 @@ fn within(index: &Tensor, x: &Tensor, free: Option<usize>, operation: &str) -> R
     Err(Error::shape(
         operation,
         index.shape(),
-        format!("an index must have the rank of {} and lie within it{except}", x.shape()),
+        format!("an index must have the rank of {} and must not be larger{except}", x.shape()),
     ))
 }
 
@@ -232,9 +232,10 @@ impl Tensor {
         apply(Index::OneHot { classes }, &[self])
     }
 
-    /// Gathers elements along an axis, as PyTorch's `gather`: along axis 1 of a matrix, `out[i, j] = x[i, index[i,
-    /// j]]`. The result has the shape of `index`, which must have the same rank as this tensor and must not be larger
-    /// along the other axes. The gradients of an element that is read several times are summed.
+    /// Gathers elements along an axis, as PyTorch's `gather`: along axis 1 of a matrix,
+    /// `out[i, j] = x[i, index[i, j]]`. The result has the shape of `index`, which must have the same rank as this
+    /// tensor and must not be larger along the other axes. The gradients of an element that is read several times are
+    /// summed.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range, the shapes do not match, the index is not of an integer type, or
@@ -277,8 +278,8 @@ impl Tensor {
     }
 
     /// The adjoint of [`Tensor::take`]: adds the entries of this tensor to zeros with `size` entries along `axis`, at
-    /// the positions `index`. The shape of `index` must equal the sizes of this tensor from `axis` on: for axis 0, `[a,
-    /// b, d]` and an index of shape `[a, b]` give `[size, d]`.
+    /// the positions `index`. The shape of `index` must equal the sizes of this tensor from `axis` on: for axis 0,
+    /// `[a, b, d]` and an index of shape `[a, b]` give `[size, d]`.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range, the shapes do not match, this tensor is of type bool, the index is
@@ -301,7 +302,7 @@ impl Tensor {
         for operand in [mask, &value] {
             if self.shape().broadcast(operand.shape(), "masked_fill")? != *self.shape() {
                 let message =
-                    format!("{} cannot be repeated to the shape {} of the tensor", operand.shape(), self.shape());
+                    format!("{} does not broadcast to the shape {} of the tensor", operand.shape(), self.shape());
                 return Err(Error::argument("masked_fill", message));
             }
         }

@@ -86,9 +86,9 @@ impl Linalg {
                 if n != rows {
                     return Err(wrong(format!("{n} unknowns but {rows} rows on the right side")));
                 }
-                let batch = batch_of(a).broadcast(&batch_of(b), self.name()).map_err(|_| {
-                    wrong("the leading axes, over which systems are solved one by one, do not broadcast".into())
-                })?;
+                let batch = batch_of(a)
+                    .broadcast(&batch_of(b), self.name())
+                    .map_err(|_| wrong("the batch axes (all but the last two) do not broadcast".into()))?;
                 let expanded = |x: &Tensor| {
                     let matrix = x.shape()[x.rank() - 2..].iter();
                     Movement::Expand { shape: batch.iter().chain(matrix).copied().collect() }.forward(&[x])
@@ -172,8 +172,8 @@ impl Linalg {
 
 #[cfg(feature = "linalg")]
 impl Tensor {
-    /// Solves `A X = B` for `X` by LU decomposition with partial pivoting. This tensor is `A`, `[…, n, n]`. `b` is `[…,
-    /// n, columns]`, or `[n]` for a single right-hand side. Leading axes broadcast.
+    /// Solves `A X = B` for `X` by LU decomposition with partial pivoting. This tensor is `A`, `[…, n, n]`. `b` is
+    /// `[…, n, columns]`, or `[n]` for a single right-hand side. Leading axes broadcast.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -254,9 +254,9 @@ impl Tensor {
         apply_pair(Linalg::Slogdet, self)
     }
 
-    /// The eigenvalues `[…, n]` of symmetric matrices in ascending order, and the eigenvectors as the columns of `[…,
-    /// n, n]`: `A V = V diag(λ)`. If `A` is not symmetric, its symmetric part `(A + Aᵀ) / 2` is used. The vectors have
-    /// length 1, and their largest element is positive.
+    /// The eigenvalues `[…, n]` of symmetric matrices in ascending order, and the eigenvectors as the columns of
+    /// `[…, n, n]`: `A V = V diag(λ)`. If `A` is not symmetric, its symmetric part `(A + Aᵀ) / 2` is used. The vectors
+    /// have length 1, and their largest element is positive.
     ///
     /// If two eigenvalues are equal up to rounding, their eigenvectors are not unique, and a gradient through them is
     /// an error. Other eigenvectors keep their gradients.
@@ -268,8 +268,8 @@ impl Tensor {
         apply_pair(Linalg::Eigh, self)
     }
 
-    /// The orthogonal `Q`, `[…, m, k]`, and the upper triangular `R`, `[…, k, n]`, of matrices `[…, m, n]`, where `k =
-    /// min(m, n)`: `Q R = A`. The diagonal of `R` is not negative, which makes both factors unique if `A` has full
+    /// The orthogonal `Q`, `[…, m, k]`, and the upper triangular `R`, `[…, k, n]`, of matrices `[…, m, n]`, where
+    /// `k = min(m, n)`: `Q R = A`. The diagonal of `R` is not negative, which makes both factors unique if `A` has full
     /// rank.
     ///
     /// # Errors

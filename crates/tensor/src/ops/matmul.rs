@@ -22,13 +22,13 @@ use crate::tensor::Tensor;
 pub enum Matmul {
     /// Sums all products, as in NumPy.
     Dense,
-    /// Skips zeros of the left operand, as in a sparse matrix: they contribute nothing, whatever they are multiplied
-    /// with.
+    /// Skips zeros of the left operand, as in a sparse matrix: `0 · NaN` contributes nothing.
     SparseLeft,
     /// Skips zeros of the right operand.
     SparseRight,
     /// Like [`Matmul::Dense`], but with a sparse gradient: an element whose gradient is 0 contributes nothing to the
-    /// gradients of the operands, even if they are NaN or infinite. For results of which only some elements are used.
+    /// gradients of the operands, even if they are NaN or infinite. Use it if only some elements of the result are
+    /// used.
     Sampled,
 }
 
@@ -68,9 +68,9 @@ impl Matmul {
         if k != inner {
             return Err(wrong(format!("the inner sizes {k} and {inner} differ")));
         }
-        let batch = batch_of(&left).broadcast(&batch_of(&right), self.name()).map_err(|_| {
-            wrong("the leading axes, over which matrices are multiplied one by one, do not broadcast".into())
-        })?;
+        let batch = batch_of(&left)
+            .broadcast(&batch_of(&right), self.name())
+            .map_err(|_| wrong("the batch axes (all but the last two) do not broadcast".into()))?;
         let size = batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
         let shape: Shape =
             batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
@@ -150,8 +150,7 @@ impl Tensor {
         apply(Matmul::Dense, &[self, &other])
     }
 
-    /// [`Tensor::matmul`] that skips zeros of this tensor, as in a sparse matrix: they contribute nothing, whatever
-    /// they are multiplied with.
+    /// [`Tensor::matmul`] that skips zeros of this tensor, as in a sparse matrix: `0 · NaN` contributes nothing.
     ///
     /// ```
     /// # use tensor::tensor;

@@ -106,7 +106,7 @@ impl Movement {
                 shape.checked_size("expand")?;
                 let layout = x.layout().broadcast(shape).ok_or_else(|| {
                     let message = format!(
-                        "{} cannot be repeated to {shape}: only axes of size 1 and new leading axes grow",
+                        "{} does not broadcast to {shape}: only axes of size 1 and new leading axes can grow",
                         x.shape()
                     );
                     Error::argument("expand", message)
@@ -126,7 +126,7 @@ impl Movement {
                     return Err(Error::shape(
                         "slice_backward",
                         x.shape(),
-                        format!("the ranges have room for {counts}"),
+                        format!("the ranges select the shape {counts}"),
                     ));
                 }
                 Ok(with_dtype!(x.dtype(), T => put::<T>(x, shape, &ranges, T::default())))
@@ -279,8 +279,8 @@ impl Tensor {
         apply(Movement::Permute { order }, &[self])
     }
 
-    /// Permutes the axes; a view. `order` names each axis once, and negative axes count from the end. `x.permute([0, 3,
-    /// 1, 2])` turns `[n, h, w, c]` into `[n, c, h, w]`.
+    /// Permutes the axes; a view. `order` names each axis once, and negative axes count from the end.
+    /// `x.permute([0, 3, 1, 2])` turns `[n, h, w, c]` into `[n, c, h, w]`.
     ///
     /// # Errors
     /// Returns an error if an axis is out of range, missing, or named twice.

@@ -52,7 +52,7 @@ pub enum Pool {
     AverageInput {
         /// The windows.
         cells: [Cells; 2],
-        /// As for the average.
+        /// See [`Pool::Average`].
         count_padding: bool,
         /// Height and width of the operand of the average.
         size: [usize; 2],
@@ -124,8 +124,8 @@ impl Cells {
                 };
                 let padding_alone = || {
                     format!(
-                        "with {input} elements and padding {before} + {after} a window of {side} {size} lies in the \
-                         padding alone"
+                        "with {input} elements and padding {before} + {after} a window of {side} {size} lies \
+                         entirely in the padding"
                     )
                 };
                 // Check the last window first: if there are too many windows to list, most lie in the padding.
@@ -290,9 +290,9 @@ fn flat(x: &Tensor, options: &PoolOptions<1>) -> [Cells; 2] {
 }
 
 impl Tensor {
-    /// The largest element of each window of images `[images, height, width, channels]`: `[images, ⌊(height + padding -
-    /// dilation · (size - 1) - 1) / stride⌋ + 1, …, channels]`. The first of equal maxima, in row-major order, gets the
-    /// gradient.
+    /// The largest element of each window of images `[images, height, width, channels]`:
+    /// `[images, ⌊(height + padding - dilation · (size - 1) - 1) / stride⌋ + 1, …, channels]`. The first of equal
+    /// maxima, in row-major order, gets the gradient.
     ///
     /// # Errors
     /// Returns an error if the windows do not fit, if one contains no element of the image, if size, stride or dilation
@@ -335,8 +335,8 @@ impl Tensor {
     /// pooling.
     ///
     /// # Errors
-    /// Returns an error if the height or width is 0, if this tensor is not floating-point `[images, height, width,
-    /// channels]`, or if there are more windows than memory can hold.
+    /// Returns an error if the height or width is 0, if this tensor is not floating-point
+    /// `[images, height, width, channels]`, or if there are more windows than memory can hold.
     #[track_caller]
     pub fn adaptive_max_pool2d(&self, size: [usize; 2]) -> Result<Tensor> {
         apply(Pool::Max(size.map(Cells::Adaptive)), &[self])

@@ -23,7 +23,7 @@ impl Range {
     fn checked(self, size: usize, operation: &str) -> Result<Range> {
         let Range { start, count, step } = self;
         if step == 0 {
-            return Err(Error::argument(operation, "a step of 0 never arrives; use 1"));
+            return Err(Error::argument(operation, "the step must not be 0"));
         }
         if count == 0 {
             return Ok(Range { start: 0, count, step: 1 });

@@ -1,4 +1,4 @@
-//! Recurrent layers over whole sequences, in one operation for all steps.
+//! Recurrent layers over whole sequences, as one operation for all steps.
 
 use smallvec::SmallVec;
 
@@ -11,33 +11,33 @@ use crate::ops::{Outputs, apply_all, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// A recurrent layer over whole sequences, with tanh and sigmoid as activations, or its gradient.
+/// A recurrent layer over whole sequences, with tanh and sigmoid activations, or its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recurrent {
-    /// The states after each step, in the order of time: each state `[batch, time, units]`, and one more
-    /// output, which is for the gradient alone. Operands are, in this order:
+    /// The states after each step, in the order of time, each `[batch, time, units]`, and one more output that only the
+    /// gradient uses. The operands are, in this order:
     ///
     /// | | shape |
     /// |---|---|
     /// | the inputs of all steps times the kernel | `[batch, time, gates · units]` |
     /// | the recurrent kernel | `[units, gates · units]` |
-    /// | the bias of the product with the state | `[gates · units]` |
+    /// | the recurrent bias | `[gates · units]` |
     /// | the states before the first step | `[batch, units]` each |
-    /// | if wanted, a mask: where false, a step changes no state, whatever its input | `[batch, time]`, bool |
+    /// | optional: the mask; where it is false, a step changes no state and ignores its input | `[batch, time]`, bool |
     States(Sequence),
-    /// The gradients of the projected inputs and of the initial states, and of a GRU also that of the
-    /// product with the recurrent kernel at each step (of the others it is that of the projected inputs).
-    /// Operands are the gradients of the states after each step, then the operands of
-    /// [`Recurrent::States`] and what it gave for them.
+    /// The gradients of the projected inputs and of the initial states. A GRU has one more output, the gradient of the
+    /// product with the recurrent kernel at each step; for the other cells it equals that of the projected inputs. The
+    /// operands are the gradients of the states after each step, then the operands and the outputs of
+    /// [`Recurrent::States`].
     Gradient(Sequence),
 }
 
-/// The cell, and the way it takes through time.
+/// The cell, and its direction through time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sequence {
-    /// What a step computes.
+    /// The cell, which computes a step.
     pub cell: Cell,
-    /// Whether it goes from the last step to the first.
+    /// Whether to run from the last step to the first.
     pub backwards: bool,
 }
 
@@ -50,24 +50,24 @@ names! { Recurrent:
     Recurrent::Gradient(Sequence { cell: Cell::Gru, .. }) => "gru_gradient",
 }
 
-/// The operands of [`Recurrent::States`], `T` being a tensor or a reference to one.
+/// The operands of [`Recurrent::States`]. `T` is a tensor or a reference to one.
 #[derive(Clone, Copy, Debug)]
 pub struct SequenceOperands<'a, T> {
     /// The inputs of all steps times the kernel.
     pub projected: &'a T,
     /// The recurrent kernel.
     pub kernel: &'a T,
-    /// The bias of the product with the state.
+    /// The recurrent bias, which is added to the product of the state with the recurrent kernel.
     pub bias: &'a T,
     /// The states before the first step.
     pub states: &'a [T],
-    /// Where false, a step changes no state.
+    /// The mask. Where it is false, a step changes no state.
     pub mask: Option<&'a T>,
 }
 
 impl Sequence {
-    /// The states of the cell after each step, each `[batch, time, units]`, in the order of time; see
-    /// [`Recurrent::States`] for the operands, and [`Cell::step`] for what is computed.
+    /// Computes the states of the cell after each step, each `[batch, time, units]`, in the order of time. See
+    /// [`Recurrent::States`] for the operands and [`Cell::step`] for the formulas.
     ///
     /// ```
     /// # use tensor::Tensor;
@@ -81,7 +81,7 @@ impl Sequence {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if shapes or types do not suit the cell.
+    /// Returns an error if the operands do not match the cell or one another in shape or type.
     #[track_caller]
     pub fn states(&self, operands: &SequenceOperands<Tensor>) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = operands;
@@ -96,10 +96,10 @@ impl Sequence {
         Ok(outputs.into_vec())
     }
 
-    /// The operands of [`Recurrent::States`] by name.
+    /// Gives the operands of [`Recurrent::States`] their names.
     ///
     /// # Errors
-    /// Returns an error if there are too few or too many.
+    /// Returns an error if there are too few or too many operands.
     #[track_caller]
     pub fn operands<'a, T>(&self, list: &'a [T]) -> Result<SequenceOperands<'a, T>> {
         let least = 3 + self.cell.states();
@@ -116,12 +116,11 @@ impl Sequence {
         }
     }
 
-    /// The states after each step, each `[batch, time, units]`, in ordinary operations: what
-    /// [`Recurrent::States`] computes. Instead of the bias there may be one for each step, `[batch, time,
-    /// gates · units]`.
+    /// Computes the states of [`Recurrent::States`], each `[batch, time, units]`, in ordinary operations. The bias may
+    /// differ at each step: `[batch, time, gates · units]`.
     ///
     /// # Errors
-    /// Returns an error if shapes or types do not suit.
+    /// Returns an error if the operands do not match the cell or one another in shape or type.
     #[track_caller]
     pub fn composed(&self, operands: &[Tensor]) -> Result<Vec<Tensor>> {
         let SequenceOperands { projected, kernel, bias, states, mask } = self.operands(operands)?;
@@ -147,14 +146,14 @@ impl Sequence {
         }
         let gates = self.cell.gates();
         if units.checked_mul(gates) != Some(columns) || columns != width {
-            let reason = format!("the columns of both must be {gates} times the rows of the latter");
+            let reason = format!("both need {gates} times as many columns as the recurrent kernel has rows");
             return Err(Error::product(name, projected.shape(), kernel.shape(), reason));
         }
         for other in [*kernel, *bias].into_iter().chain(*states) {
             same_dtype(projected, other, name)?;
         }
         if bias.shape()[..] != [width] {
-            return Err(Error::shape(name, bias.shape(), format!("the bias of the product must be [{width}]")));
+            return Err(Error::shape(name, bias.shape(), format!("the recurrent bias must be [{width}]")));
         }
         if let Some(state) = states.iter().find(|state| state.shape()[..] != [batch, units]) {
             return Err(Error::shape(name, state.shape(), format!("a state must be [{batch}, {units}]")));
@@ -168,7 +167,7 @@ impl Sequence {
 
 impl Recurrent {
     pub(crate) fn flops(self, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
-        // One product of the recurrent kernel with each step, and the formula of the cell.
+        // A product with the recurrent kernel at each step, and the formula of the cell.
         let (Recurrent::States(sequence) | Recurrent::Gradient(sequence)) = self;
         let (kernel, elements) = match self {
             Recurrent::States(_) => (inputs[1], inputs[0].size()),
@@ -195,7 +194,7 @@ impl Recurrent {
         let operands = sequence.operands(operands)?;
         let sizes = sequence.check(&operands, self.name())?;
         let [batch, time, units] = sizes;
-        // Saturating: what memory cannot address is refused.
+        // If this saturates, `checked_size` returns an error.
         let columns = |k: usize| if k == states { sequence.cell.saved_parts().saturating_mul(units) } else { units };
         for (k, given) in gradients.iter().enumerate().chain(after.iter().enumerate()) {
             same_dtype(operands.projected, given, self.name())?;
@@ -247,7 +246,7 @@ fn elements<'a, T: Element>(tensors: &[&'a Tensor]) -> SmallVec<[Elements<'a, T>
     tensors.iter().map(|tensor| tensor.elements::<T>()).collect()
 }
 
-/// The elements of one tensor or two, where kernels take two.
+/// The elements of one or two tensors as a pair, whose second slice may be empty.
 fn pair<'a, T: Element>(list: &'a [Elements<T>]) -> [&'a [T]; 2] {
     [&list[0], list.get(1).map_or(&[], |second| second)]
 }

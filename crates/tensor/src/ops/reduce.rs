@@ -1,4 +1,4 @@
-//! Reductions over none, one or many axes.
+//! Reductions over any number of axes.
 
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
@@ -17,43 +17,43 @@ use crate::tensor::Tensor;
 /// A reduction with its axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reduce {
-    /// What is computed along the axes.
+    /// The function that is computed along the axes.
     pub reduction: Reduction,
     /// The axes, ascending.
     pub axes: Axes,
-    /// Whether they stay, with size 1.
+    /// Whether to keep the axes with size 1.
     pub keepdims: bool,
 }
 
-/// What a reduction computes.
+/// The function that a reduction computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reduction {
-    /// The sum; of truth values and bytes in int64.
+    /// The sum. Integers and bools give int64.
     Sum,
-    /// The product; of truth values and bytes in int64.
+    /// The product. Integers and bools give int64.
     Prod,
     /// The arithmetic mean.
     Mean,
-    /// The sum of squared deviations from the mean, divided by the count less `correction`.
+    /// The sum of squared deviations from the mean, divided by the number of elements minus `correction`.
     Var {
-        /// 0 for the population's variance, 1 for the unbiased estimate from a sample.
+        /// 0 for the population variance, 1 for the unbiased sample variance.
         correction: f64,
     },
-    /// The largest; NaN if any is.
+    /// The largest element; NaN if any element is NaN.
     Max,
-    /// The smallest; NaN if any is.
+    /// The smallest element; NaN if any element is NaN.
     Min,
     /// `ln Σ eˣ`, without overflow.
     LogSumExp,
     /// `√Σ x²`.
     Norm,
-    /// Index of the (first) largest, counted in row-major order along the axes.
+    /// The index of the first largest element, counted in row-major order along the axes.
     ArgMax,
-    /// Index of the (first) smallest.
+    /// The index of the first smallest element, counted likewise.
     ArgMin,
-    /// Whether any is true.
+    /// Whether any element is true.
     Any,
-    /// Whether all are true.
+    /// Whether all elements are true.
     All,
 }
 
@@ -72,13 +72,13 @@ names! { Reduction:
     Reduction::All => "all",
 }
 
-/// Reductions by what they do with elements.
+/// The reductions, grouped by how they use elements.
 enum Kind {
-    /// They compare elements, of any type.
+    /// Compares elements of any type.
     Order(Order),
-    /// They combine truth values, and give one.
+    /// Combines bools into a bool.
     Logic(Logic),
-    /// They compute with elements as numbers.
+    /// Computes with elements as numbers.
     Arithmetic(Arithmetic),
 }
 
@@ -169,17 +169,17 @@ impl Reduce {
         })
     }
 
-    /// How many elements make one of the result.
+    /// The number of elements that each element of the result reduces.
     pub(super) fn count(&self, x: &Tensor) -> usize {
         x.shape().product(self.axes.iter().copied())
     }
 
-    /// What a kernel made of `x`, one element for each place along the other axes.
+    /// The result as a tensor, from a kernel's output for `x`.
     fn reduced(&self, x: &Tensor, buffer: Buffer) -> Tensor {
         Tensor::from_buffer(buffer, x.shape().reduced(&self.axes, self.keepdims))
     }
 
-    /// The fold of `x` over the axes.
+    /// Folds `x` over the axes.
     pub(super) fn fold<T: Element, A: Element, C: Combine<A>>(
         &self,
         x: &Tensor,
@@ -188,12 +188,12 @@ impl Reduce {
         self.reduced(x, fold.over(x.typed(), &self.axes))
     }
 
-    /// `f` of every row along the axes.
+    /// Applies `f` to every row along the axes.
     pub(super) fn by_row<T: Element, A: Element>(&self, x: &Tensor, f: impl Fn(&[T]) -> A + Sync) -> Tensor {
         self.reduced(x, reduce::by_row(x.typed(), &self.axes, f))
     }
 
-    /// The reduction of a tensor that it takes.
+    /// Computes the reduction of a valid operand.
     fn computed(&self, x: &Tensor) -> Tensor {
         match self.reduction.kind() {
             Kind::Order(order) => with_dtype!(x.dtype(), T => self.order::<T>(x, &order)),
@@ -218,7 +218,7 @@ impl Reduce {
             Arithmetic::Sum => self.fold(x, &Fold { neutral: 0, lift: |x: i64| x, combine: i64::wrapping_add }),
             Arithmetic::Prod => self.fold(x, &Fold { neutral: 1, lift: |x: i64| x, combine: i64::wrapping_mul }),
             Arithmetic::Mean | Arithmetic::Var { .. } | Arithmetic::LogSumExp | Arithmetic::Norm => {
-                // Only the result is rounded to float32: large integers differ by less than that holds.
+                // Rounds only the result to float32, which cannot represent the differences between large integers.
                 let wide = self.float::<f64>(&converted(x, DType::F64), arithmetic);
                 converted(&wide, DType::F32).into_owned()
             }
@@ -261,7 +261,7 @@ impl Reduce {
             Arithmetic::LogSumExp => self.reduced(x, log_sum_exp::<T>(x.typed(), &self.axes)),
             Arithmetic::Norm => {
                 let squares = self.fold(x, &sum_of(|x: T| x * x));
-                // The sums of squares are the answer unless some over- or underflowed.
+                // The sums of squares are exact enough unless some over- or underflowed.
                 let safe = T::from_f64(1e-20)..T::from_f64(1e30);
                 if squares.elements::<T>().iter().all(|square| safe.contains(square)) {
                     return map(&squares, |x: T| x.sqrt());
@@ -284,7 +284,8 @@ impl Reduce {
     }
 }
 
-/// The Euclidean norm, from elements divided by the largest of them, whose squares do not over- or underflow.
+/// The Euclidean norm. Elements are divided by the largest absolute value, which keeps their squares from over- and
+/// underflowing.
 fn scaled_norm<T: Float>(row: &[T]) -> T {
     let largest = row.iter().fold(T::zero(), |a, &x| larger(a, x.abs()));
     if largest == T::zero() || !largest.is_finite() {
@@ -293,14 +294,14 @@ fn scaled_norm<T: Float>(row: &[T]) -> T {
     largest * sum_of(move |x: T| (x / largest) * (x / largest)).row(row).sqrt()
 }
 
-/// The mean, from elements divided by the largest of them, whose sum does not overflow.
+/// The mean. Elements are divided by the largest absolute value, which keeps their sum from overflowing.
 fn scaled_mean<T: Float>(row: &[T]) -> T {
     let (largest, count) = (magnitude(row), T::from_f64(row.len() as f64));
     largest * (sum_of(move |x: T| x / largest).row(row) / count)
 }
 
-/// The sum of squared deviations from the mean, divided by `divisor`, from elements divided by the largest of them. It
-/// overflows only if the result does.
+/// The sum of squared deviations from the mean, divided by `divisor`. Elements are divided by the largest absolute
+/// value, so it overflows only if the result does.
 fn scaled_variance<T: Float>(row: &[T], divisor: T) -> T {
     let (largest, count) = (magnitude(row), T::from_f64(row.len() as f64));
     let mean = sum_of(move |x: T| x / largest).row(row) / count;
@@ -308,7 +309,7 @@ fn scaled_variance<T: Float>(row: &[T], divisor: T) -> T {
     squares / divisor * largest * largest
 }
 
-/// Index of the first element that no other beats, or of the first NaN.
+/// The index of the first NaN, or else of the first element that no other element beats.
 fn first_extreme<T: Element>(row: &[T], beats: impl Fn(T, T) -> bool) -> i64 {
     let mut best = 0;
     for (k, &x) in row.iter().enumerate() {
@@ -324,49 +325,48 @@ fn first_extreme<T: Element>(row: &[T], beats: impl Fn(T, T) -> bool) -> i64 {
 }
 
 impl Tensor {
-    /// A reduction over some axes; the methods below are short for it.
+    /// Reduces the tensor over some axes. The methods below are shorthands.
     ///
     /// # Errors
-    /// Returns an error if an axis is out of range or given twice, the element type does not suit, or the extreme of
-    /// nothing is asked for.
+    /// Returns an error if an axis is out of range or given twice, if the reduction does not support the element type,
+    /// or if an extreme is taken over zero elements.
     #[track_caller]
     pub fn reduce(&self, reduction: Reduction, axes: impl IntoAxes, keepdims: bool) -> Result<Tensor> {
         let axes = axes.into_sorted_axes(self.rank(), reduction.name())?;
         apply(Reduce { reduction, axes, keepdims }, &[self])
     }
 
-    /// The sum of all elements. Integers and truth values give int64, which wraps.
+    /// The sum of all elements. Integers and bools give int64, which wraps.
     #[must_use]
     pub fn sum(&self) -> Tensor {
         self.reduce(Reduction::Sum, .., false).expect("defined for every tensor")
     }
 
-    /// The mean of all elements, float32 for integers and truth values; NaN if there is none.
+    /// The mean of all elements; NaN if the tensor is empty. Integers and bools give float32.
     #[must_use]
     pub fn mean(&self) -> Tensor {
         self.reduce(Reduction::Mean, .., false).expect("defined for every tensor")
     }
 
-    /// The variance with divisor `n - correction`; [`Tensor::var_axis`] takes the correction 0.
+    /// The variance with divisor `n - correction`. [`Tensor::var_axis`] uses the correction 0.
     ///
     /// # Errors
-    /// Returns an error if an axis is wrong.
+    /// Returns an error if an axis is out of range or given twice.
     #[track_caller]
     pub fn var_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
         self.reduce(Reduction::Var { correction }, axes, keepdims)
     }
 
-    /// The standard deviation, `‖x - mean‖ / √(n - correction)`; [`Tensor::std_axis`] takes the
-    /// correction 0. Integers and truth values give float32. By convention its gradient where all
-    /// elements are equal is 0.
+    /// The standard deviation, `‖x - mean‖ / √(n - correction)`. [`Tensor::std_axis`] uses the correction 0. Integers
+    /// and bools give float32. The gradient is 0 by convention where all elements are equal.
     ///
     /// # Errors
-    /// Returns an error if an axis is wrong.
+    /// Returns an error if an axis is out of range or given twice.
     #[track_caller]
     pub fn std_corrected(&self, axes: impl IntoAxes, keepdims: bool, correction: f64) -> Result<Tensor> {
         let axes = axes.into_sorted_axes(self.rank(), "std")?;
         let count = self.shape().product(axes.iter().copied()) as f64;
-        // Only the result is rounded to float32, as that of the variance.
+        // Rounds only the result to float32, as the variance does.
         let x = if self.dtype().is_float() { self.clone() } else { self.cast(DType::F64) };
         let reduce = |x: &Tensor, reduction, keepdims| apply(Reduce { reduction, axes: axes.clone(), keepdims }, &[x]);
         let deviations = x.try_sub(reduce(&x, Reduction::Mean, true)?)?;
@@ -374,26 +374,25 @@ impl Tensor {
         Ok(reduce(&deviations, Reduction::Norm, keepdims)?.try_div(root)?.cast(self.dtype().to_float()))
     }
 
-    /// The standard deviation along axes, with divisor `n`; where all elements are equal its gradient
-    /// is 0.
+    /// The standard deviation along axes, with divisor `n`. Where all elements are equal, the gradient is 0.
     ///
     /// # Errors
-    /// Returns an error if an axis is wrong.
+    /// Returns an error if an axis is out of range or given twice.
     #[track_caller]
     pub fn std_axis(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, false, 0.0)
     }
 
-    /// As [`Tensor::std_axis`]; the axes stay, with size 1.
+    /// [`Tensor::std_axis`] that keeps the axes with size 1.
     ///
     /// # Errors
-    /// Returns an error if an axis is wrong.
+    /// Returns an error if an axis is out of range or given twice.
     #[track_caller]
     pub fn std_keepdims(&self, axes: impl IntoAxes) -> Result<Tensor> {
         self.std_corrected(axes, true, 0.0)
     }
 
-    /// The standard deviation of all elements (divisor `n`); where they are equal its gradient is 0.
+    /// The standard deviation of all elements, with divisor `n`. If all elements are equal, the gradient is 0.
     #[must_use]
     pub fn std(&self) -> Tensor {
         self.std_axis(..).expect("defined for every tensor")
@@ -405,19 +404,20 @@ macro_rules! along_axes {
     ($($(#[doc = $doc:literal])+ $reduction:expr, $drop:ident $keep:ident;)*) => {
         impl Tensor {$(
             $(#[doc = $doc])+
-            /// Along one axis, several (`[0, -1]`), or all (`..`), which vanish from the shape.
+            /// Reduces along one axis, several (`[0, -1]`), or all (`..`), and removes them from the shape.
             ///
             /// # Errors
-            /// Returns an error if an axis is out of range or given twice, or type or size do not suit.
+            /// Returns an error if an axis is out of range or given twice, if the reduction does not support the
+            /// element type, or if an extreme is taken over zero elements.
             #[track_caller]
             pub fn $drop(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, false)
             }
 
-            #[doc = concat!("As [`Tensor::", stringify!($drop), "`]; the axes stay, with size 1.")]
+            #[doc = concat!("[`Tensor::", stringify!($drop), "`] that keeps the axes with size 1.")]
             ///
             /// # Errors
-            #[doc = concat!("As [`Tensor::", stringify!($drop), "`].")]
+            #[doc = concat!("Returns an error in the same cases as [`Tensor::", stringify!($drop), "`].")]
             #[track_caller]
             pub fn $keep(&self, axes: impl IntoAxes) -> Result<Tensor> {
                 self.reduce($reduction, axes, true)
@@ -427,29 +427,29 @@ macro_rules! along_axes {
 }
 
 along_axes! {
-    /// Sums, accumulated pairwise. Integers and truth values give int64.
+    /// Sums, accumulated pairwise. Integers and bools give int64.
     Reduction::Sum, sum_axis sum_keepdims;
-    /// Products. Integers and truth values give int64. The gradient is exact at zeros.
+    /// Products. Integers and bools give int64. The gradient is exact even if elements are 0.
     Reduction::Prod, prod_axis prod_keepdims;
-    /// Means; NaN of nothing. Integers and truth values give float32.
+    /// Means; NaN over zero elements. Integers and bools give float32.
     Reduction::Mean, mean_axis mean_keepdims;
     /// Variances with divisor `n`.
     Reduction::Var { correction: 0.0 }, var_axis var_keepdims;
-    /// Largest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
+    /// Largest elements. Equal ones share the gradient evenly. Where the result is NaN, all gradients are NaN.
     Reduction::Max, max_axis max_keepdims;
-    /// Smallest elements. Equal ones share the gradient evenly; where the result is NaN, every gradient is too.
+    /// Smallest elements. Equal ones share the gradient evenly. Where the result is NaN, all gradients are NaN.
     Reduction::Min, min_axis min_keepdims;
-    /// `ln Σ eˣ`, without overflow; -∞ of nothing.
+    /// `ln Σ eˣ`, without overflow; -∞ over zero elements.
     Reduction::LogSumExp, logsumexp_axis logsumexp_keepdims;
-    /// Euclidean norms. The gradient at zero is zero.
+    /// Euclidean norms. The gradient at 0 is 0.
     Reduction::Norm, norm_axis norm_keepdims;
-    /// Indices of the (first) largest, int64; over several axes counted in row-major order.
+    /// The int64 indices of the first largest elements. Over several axes, they count in row-major order.
     Reduction::ArgMax, argmax_axis argmax_keepdims;
-    /// Indices of the (first) smallest, int64.
+    /// The int64 indices of the first smallest elements, counted likewise.
     Reduction::ArgMin, argmin_axis argmin_keepdims;
-    /// Whether any is true; of truth values only.
+    /// Whether any element is true; for bool only.
     Reduction::Any, any_axis any_keepdims;
-    /// Whether all are true; of truth values only.
+    /// Whether all elements are true; for bool only.
     Reduction::All, all_axis all_keepdims;
 }
 
@@ -460,7 +460,8 @@ macro_rules! over_all {
             $(#[doc = $doc])+
             ///
             /// # Errors
-            /// Returns an error if type or size do not suit.
+            /// Returns an error if the reduction does not support the element type, or if the tensor is empty and the
+            /// result an extreme.
             #[track_caller]
             pub fn $name(&self) -> Result<Tensor> {
                 self.reduce($reduction, .., false)
@@ -497,7 +498,7 @@ macro_rules! over_all_total {
 }
 
 over_all_total! {
-    /// The product of all elements; 1 if there is none.
+    /// The product of all elements; 1 if the tensor is empty.
     Reduction::Prod, prod;
     /// The variance of all elements, with divisor `n`.
     Reduction::Var { correction: 0.0 }, var;

@@ -1,4 +1,4 @@
-//! Reductions of views that repeat elements: each element is read once, however often it is repeated.
+//! Reductions of broadcast views, which read each repeated element only once.
 
 use crate::dtype::{DType, Float};
 use crate::layout::Layout;
@@ -6,13 +6,12 @@ use crate::ops::elementwise::map;
 use crate::ops::{Reduce, Reduction};
 use crate::tensor::Tensor;
 
-/// Whether the elements along an axis are one element, again and again.
+/// Whether an axis repeats a single element.
 fn is_repeated(x: &Tensor, axis: usize) -> bool {
     x.strides()[axis] == 0 && x.shape()[axis] > 1
 }
 
-/// The elements of a view that repeats some, each once: the axes along which they are repeated have size 1. `None` if there
-/// is no such axis.
+/// A broadcast view with its repeated axes reduced to size 1; `None` if no axis repeats elements.
 pub(super) fn once(x: &Tensor) -> Option<Tensor> {
     if x.size() == 0 || !(0..x.rank()).any(|axis| is_repeated(x, axis)) {
         return None;
@@ -22,7 +21,7 @@ pub(super) fn once(x: &Tensor) -> Option<Tensor> {
 }
 
 impl Reduce {
-    /// The reduction of `x`, given its elements [`once`], and how to reduce these.
+    /// The reduction of `x`, computed by `reduce` from the view that [`once`] returned.
     pub(super) fn of_repeated(&self, x: &Tensor, once: &Tensor, reduce: impl Fn(&Reduce) -> Tensor) -> Tensor {
         let repeated = self.axes.iter().filter(|&&axis| is_repeated(x, axis));
         let times: usize = repeated.map(|&axis| x.shape()[axis]).product();
@@ -41,13 +40,13 @@ impl Reduce {
             DType::F64 => self.float_times::<f64>(reduced, times),
             DType::I64 | DType::U8 | DType::Bool => self.integer_times(reduced, times, x, once),
         };
-        // What is repeated along the axes that stay is repeated in the result.
+        // Repeat the result along the repeated axes that are not reduced.
         let kept = x.shape().reduced(&self.axes, true);
-        let kept = reduced.with_layout(reduced.layout().broadcast(&kept).expect("axes of size 1 grow"));
+        let kept = reduced.with_layout(reduced.layout().broadcast(&kept).expect("axes of size 1 broadcast"));
         if self.keepdims { kept } else { kept.reshaped(x.shape().reduced(&self.axes, false)) }
     }
 
-    /// The reduction of as many repetitions, given that of one.
+    /// Turns the reduction of one repetition into that of `times` repetitions.
     fn float_times<T: Float>(&self, reduced: Tensor, times: usize) -> Tensor {
         let count = times as f64;
         let scaled = |factor: f64| {
@@ -67,13 +66,13 @@ impl Reduce {
         }
     }
 
-    /// As [`Reduce::float_times`] for results that are integers or truth values.
+    /// Like [`Reduce::float_times`], for integer and bool results.
     fn integer_times(&self, reduced: Tensor, times: usize, x: &Tensor, once: &Tensor) -> Tensor {
         match self.reduction {
             Reduction::Sum => map(&reduced, move |x: i64| x.wrapping_mul(times as i64)),
             Reduction::Prod => map(&reduced, move |x: i64| power(x, times)),
             Reduction::ArgMax | Reduction::ArgMin if self.axes.len() > 1 => {
-                // The first of equal ones has the index 0 along every axis that repeats.
+                // The first of equal elements has index 0 along every repeated axis.
                 let place = |index: i64| {
                     let (mut rest, mut place, mut step) = (index, 0, 1);
                     for &axis in self.axes.iter().rev() {
@@ -88,13 +87,13 @@ impl Reduce {
             }
             Reduction::ArgMax | Reduction::ArgMin | Reduction::Max | Reduction::Min => reduced,
             Reduction::Any | Reduction::All => reduced,
-            // Their results are floating.
+            // Not reached: the results of these reductions are floating-point.
             Reduction::Mean | Reduction::Var { .. } | Reduction::LogSumExp | Reduction::Norm => reduced,
         }
     }
 }
 
-/// `xⁿ`, which wraps.
+/// `xⁿ`, wrapping.
 fn power(x: i64, mut n: usize) -> i64 {
     let (mut square, mut power) = (x, 1i64);
     while n > 0 {

@@ -12,34 +12,33 @@ use crate::shape::{Integer, normalize_axis};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
 
-/// An operation along one axis, which keeps its place.
+/// An operation along one axis that keeps the axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan {
-    /// Sums of all elements up to each; of integers and truth values in int64.
+    /// Cumulative sums. Integers and bools give int64.
     CumSum {
         /// The axis.
         axis: usize,
     },
-    /// Products of all elements up to each; of integers and truth values in int64.
+    /// Cumulative products. Integers and bools give int64.
     CumProd {
         /// The axis.
         axis: usize,
     },
-    /// Two outputs: the elements in order, NaN last, and their indices, int64. Equal ones keep
-    /// their order.
+    /// Two outputs: the sorted elements, NaN last, and their int64 indices. The sort is stable.
     Sort {
         /// The axis.
         axis: usize,
         /// Whether the largest comes first.
         descending: bool,
     },
-    /// Two outputs: the first `k` of the elements in order, NaN last, and their indices, int64.
+    /// Two outputs: the first `k` sorted elements, NaN last, and their int64 indices.
     TopK {
         /// The axis.
         axis: usize,
-        /// How many, at most the size of the axis.
+        /// The number of elements, at most the size of the axis.
         k: usize,
-        /// Whether the largest are wanted (and come first), or the smallest.
+        /// Whether to take the largest elements (the largest first) instead of the smallest.
         largest: bool,
     },
 }
@@ -83,7 +82,7 @@ impl Scan {
     }
 }
 
-/// Floats are accumulated in float64, so that the last sum of many is as good as the first.
+/// Cumulative sums. Floats are accumulated in float64: the last of many sums is as accurate as the first.
 fn sums(x: &Tensor, axis: usize) -> Buffer {
     match x.dtype() {
         DType::F32 => cumulate(x.typed(), axis, 0.0, |sum: f64, x: f32| sum + x as f64, |sum| sum as f32),
@@ -107,8 +106,7 @@ fn products(x: &Tensor, axis: usize) -> Buffer {
 }
 
 impl Tensor {
-    /// Sums of all elements up to each along an axis. Integers and truth values give int64, which
-    /// wraps.
+    /// The cumulative sums along an axis. Integers and bools give int64, which wraps.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range.
@@ -117,8 +115,7 @@ impl Tensor {
         apply(Scan::CumSum { axis: normalize_axis(axis, self.rank(), "cumsum")? }, &[self])
     }
 
-    /// Products of all elements up to each along an axis. Integers and truth values give int64,
-    /// which wraps.
+    /// The cumulative products along an axis. Integers and bools give int64, which wraps.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range.
@@ -127,8 +124,8 @@ impl Tensor {
         apply(Scan::CumProd { axis: normalize_axis(axis, self.rank(), "cumprod")? }, &[self])
     }
 
-    /// The elements along an axis in ascending order, and the index that each had (int64). NaN
-    /// comes last, equal elements keep their order. The gradient goes back to where each came from.
+    /// Sorts the elements along an axis in ascending order. Returns them and their original indices (int64). NaN comes
+    /// last, and equal elements keep their order. Gradients flow back to the original positions.
     ///
     /// ```
     /// # use tensor::tensor;
@@ -145,7 +142,7 @@ impl Tensor {
         self.sort_by(axis, false)
     }
 
-    /// As [`Tensor::sort`], in descending order; NaN comes last here too.
+    /// [`Tensor::sort`] in descending order. NaN comes last here too.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range.
@@ -159,8 +156,7 @@ impl Tensor {
         apply_pair(Scan::Sort { axis: normalize_axis(axis, self.rank(), "sort")?, descending }, self)
     }
 
-    /// The indices (int64) that put the elements along an axis in ascending order; see
-    /// [`Tensor::sort`].
+    /// The int64 indices that sort the elements along an axis in ascending order; see [`Tensor::sort`].
     ///
     /// # Errors
     /// Returns an error if the axis is out of range.
@@ -169,8 +165,8 @@ impl Tensor {
         Ok(self.sort(axis)?.1)
     }
 
-    /// The `k` largest elements along an axis, the largest first, and their indices (int64). Of
-    /// equal ones the first come first; NaN is taken only where there are no `k` numbers.
+    /// The `k` largest elements along an axis, the largest first, and their int64 indices. Equal elements keep their
+    /// order. NaN is taken only if there are fewer than `k` numbers.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range or has fewer than `k` elements.
@@ -179,7 +175,7 @@ impl Tensor {
         apply_pair(Scan::TopK { axis: normalize_axis(axis, self.rank(), "topk")?, k, largest: true }, self)
     }
 
-    /// The `k` smallest elements along an axis, the smallest first, and their indices (int64).
+    /// The `k` smallest elements along an axis, the smallest first, and their int64 indices.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range or has fewer than `k` elements.

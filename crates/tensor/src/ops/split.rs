@@ -1,4 +1,4 @@
-//! A tensor cut into pieces along an axis.
+//! Splitting a tensor along an axis.
 
 use crate::error::{Error, Result};
 use crate::ops::range::{Range, cut, whole};
@@ -6,14 +6,13 @@ use crate::ops::{Outputs, apply_all, check_axis, operands};
 use crate::shape::{Integer, Shape, normalize_axis};
 use crate::tensor::Tensor;
 
-/// Pieces of given sizes along one axis, in order: one output each. Slices would give the same, but
-/// the gradient of each is a tensor of the whole shape; that of all pieces together is their
-/// concatenation.
+/// Pieces of given sizes along one axis, one output each. Slices would give the same values, but the gradient of each
+/// slice has the full shape of the operand. The gradient of a split is the concatenation of the pieces' gradients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     /// The axis.
     pub axis: usize,
-    /// The sizes, at least one; they add up to that of the axis.
+    /// The sizes of the pieces: a nonempty list that adds up to the size of the axis.
     pub sizes: Vec<usize>,
 }
 
@@ -45,7 +44,7 @@ impl Split {
     }
 }
 
-/// An error if so many pieces are more than a list can hold.
+/// Returns an error if a list cannot hold `count` pieces.
 #[track_caller]
 fn check_count(count: usize, x: &Tensor, operation: &str) -> Result<()> {
     if count <= isize::MAX as usize / (2 * size_of::<Tensor>()) {
@@ -55,10 +54,10 @@ fn check_count(count: usize, x: &Tensor, operation: &str) -> Result<()> {
 }
 
 impl Tensor {
-    /// Pieces of the given sizes along an axis, in order; views.
+    /// Splits the tensor into pieces of the given sizes along an axis; views.
     ///
     /// # Errors
-    /// Returns an error if the axis is out of range, or the sizes do not add up to that of the axis.
+    /// Returns an error if the axis is out of range, or the sizes do not add up to the size of the axis.
     #[track_caller]
     pub fn split(&self, sizes: impl Into<Shape>, axis: impl Integer) -> Result<Vec<Tensor>> {
         let axis = normalize_axis(axis, self.rank(), "split")?;
@@ -88,7 +87,7 @@ impl Tensor {
         self.split(sizes, axis)
     }
 
-    /// The entries along an axis, which vanishes, in order; views.
+    /// Splits the tensor into the entries along an axis, which is removed; views.
     ///
     /// # Errors
     /// Returns an error if the axis is out of range.

@@ -1,4 +1,4 @@
-//! Operations on one operand, element by element.
+//! Elementwise operations on one operand.
 
 use std::borrow::Cow;
 
@@ -11,34 +11,34 @@ use crate::ops::repeated::once;
 use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
-/// One row for each floating function without attributes: documentation, variant (and name of its kernel in
+/// One row for each floating-point function without attributes: documentation, variant (also the name of its kernel in
 /// [`functions`]), method and name, and loop.
 macro_rules! unary_table {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:ident $map:ident;)*) => {
-        /// An operation on one operand, element by element.
+        /// An elementwise operation on one operand.
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum Unary {
             $($(#[doc = $doc])+ $variant,)*
             /// `x` where positive, `alpha · x` elsewhere.
             LeakyRelu {
-                /// Slope below zero.
+                /// The slope below 0.
                 alpha: f64,
             },
             /// `x` where positive, `alpha · (exp(x) - 1)` elsewhere.
             Elu {
-                /// The limit toward minus infinity is `-alpha`.
+                /// The scale below 0: the limit toward -∞ is `-alpha`.
                 alpha: f64,
             },
-            /// `x · Φ(x)`, Φ being the normal distribution function.
+            /// `x · Φ(x)`, where Φ is the normal distribution function.
             Gelu {
-                /// Whether Φ is approximated through tanh.
+                /// Whether to approximate Φ by tanh.
                 approximate: bool,
             },
             /// `x` limited to a range.
             Clamp {
-                /// Lower bound.
+                /// The lower bound.
                 min: Option<f64>,
-                /// Upper bound.
+                /// The upper bound.
                 max: Option<f64>,
             },
             /// `x` to a constant power.
@@ -46,7 +46,7 @@ macro_rules! unary_table {
                 /// The power.
                 exponent: f64,
             },
-            /// The number of opposite sign.
+            /// `-x`.
             Neg,
             /// The absolute value.
             Abs,
@@ -54,7 +54,7 @@ macro_rules! unary_table {
             Sign,
             /// `x²`.
             Square,
-            /// Another element type.
+            /// Conversion to another element type.
             Cast {
                 /// The type to convert to.
                 dtype: DType,
@@ -76,7 +76,7 @@ macro_rules! unary_table {
         }
 
         impl Unary {
-            /// The operation on floating numbers.
+            /// Applies the operation to floating-point numbers.
             fn float<T: Float>(self, x: &Tensor) -> Tensor {
                 match self {
                     $(Unary::$variant => $map::<T, T>(x, functions::$variant),)*
@@ -95,8 +95,7 @@ macro_rules! unary_table {
                     Unary::Clamp { min, max } => {
                         let min = min.map_or(T::neg_infinity(), T::from_f64);
                         let max = max.map_or(T::infinity(), T::from_f64);
-                        // Comparisons that let NaN through, one after the other: that compiles to instructions without
-                        // a branch.
+                        // Two separate comparisons that pass NaN through compile to branch-free instructions.
                         map(x, move |x: T| {
                             let x = if x < min { min } else { x };
                             if x > max { max } else { x }
@@ -106,7 +105,7 @@ macro_rules! unary_table {
                 }
             }
 
-            /// The operation on int64, which wraps; `None` if it is computed in float32.
+            /// Applies the operation to int64, wrapping. `None` if it is computed in float32.
             fn integer(self, x: &Tensor) -> Option<Tensor> {
                 match self {
                     Unary::Neg => Some(map(x, |x: i64| x.wrapping_neg())),
@@ -114,7 +113,7 @@ macro_rules! unary_table {
                     Unary::Sign => Some(map(x, |x: i64| x.signum())),
                     Unary::Square => Some(map(x, |x: i64| x.wrapping_mul(x))),
                     Unary::Clamp { min, max } => {
-                        // `as` saturates, and rounds toward the inside here.
+                        // Rounds the bounds inwards; `as` saturates.
                         let min = min.map_or(i64::MIN, |min| min.ceil() as i64);
                         let max = max.map_or(i64::MAX, |max| max.floor() as i64);
                         Some(map(x, move |x: i64| x.max(min).min(max)))
@@ -130,7 +129,7 @@ macro_rules! unary_table {
             $(
                 $(#[doc = $doc])+
                 ///
-                /// Elementwise; integers and truth values give float32.
+                /// Works elementwise. Integers and bools give float32.
                 #[must_use]
                 pub fn $name(&self) -> Tensor {
                     total(Unary::$variant, self)
@@ -143,11 +142,11 @@ macro_rules! unary_table {
 unary_table! {
     /// `eˣ`.
     Exp exp map_long;
-    /// `eˣ - 1`, exact near 0.
+    /// `eˣ - 1`, accurate near 0.
     Expm1 expm1 map_long;
     /// The natural logarithm; -∞ at 0, NaN below.
     Log log map_long;
-    /// `ln(1 + x)`, exact near 0.
+    /// `ln(1 + x)`, accurate near 0.
     Log1p log1p map_long;
     /// The square root; NaN below 0. Its derivative at 0 is infinite.
     Sqrt sqrt map;
@@ -165,10 +164,10 @@ unary_table! {
     Tanh tanh map_long;
     /// `1 / (1 + e⁻ˣ)`, without overflow.
     Sigmoid sigmoid map_long;
-    /// `max(x, 0)`; NaN stays NaN. Its derivative at 0 is 0, and at NaN 1.
+    /// `max(x, 0)`; NaN stays NaN. The derivative is 0 at 0, and 1 at NaN.
     Relu relu map;
-    /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. Its
-    /// derivative at 0 is `s · a`, and at NaN `s`.
+    /// `s · x` where positive and `s · a · (eˣ - 1)` elsewhere, with s = 1.0507 and a = 1.6733. The derivative is
+    /// `s · a` at 0, and `s` at NaN.
     Selu selu map_long;
     /// `x · sigmoid(x)`, also called swish.
     Silu silu map_long;
@@ -180,7 +179,7 @@ unary_table! {
     Floor floor map;
     /// The smallest integer not below `x`. Its derivative is 0.
     Ceil ceil map;
-    /// The nearest integer, halves to the even one. Its derivative is 0.
+    /// The nearest integer; halves round to even. Its derivative is 0.
     Round round map_long;
 }
 
@@ -196,7 +195,7 @@ fn sign<T: Float>(x: T) -> T {
     }
 }
 
-/// Powers; those that need no more than two roundings as products.
+/// Powers. Exponents for which products need at most two roundings are computed as products.
 fn power<T: Float>(x: &Tensor, exponent: T) -> Tensor {
     if exponent == T::one() {
         map(x, |x: T| x)
@@ -225,7 +224,8 @@ impl Unary {
             (DType::F64, _) => self.float::<f64>(x),
             (DType::I64, _) => self.integer(x).unwrap_or_else(in_float32),
             (DType::U8, _) => match self.integer(&cast(x, DType::I64)) {
-                // Bounds beyond a byte are those of a byte; the low byte of int64 is what wrapping arithmetic on bytes gives.
+                // Clamping saturates at the range of a byte. For the other operations, the low byte of the int64 result
+                // equals that of wrapping arithmetic on bytes.
                 Some(wide) => {
                     let clamped = matches!(self, Unary::Clamp { .. });
                     map(&wide, move |x: i64| if clamped { x.clamp(0, 255) as u8 } else { x as u8 })
@@ -244,15 +244,14 @@ impl Unary {
     }
 }
 
-/// `x` itself if it is of a type, or its elements converted to it. Other kernels use this: nothing
-/// is recorded.
+/// `x` converted to `dtype`, without a copy if it already has that type. Not recorded.
 pub(super) fn converted(x: &Tensor, dtype: DType) -> Cow<'_, Tensor> {
     if x.dtype() == dtype { Cow::Borrowed(x) } else { Cow::Owned(cast(x, dtype)) }
 }
 
 fn cast(x: &Tensor, dtype: DType) -> Tensor {
-    /// The type to convert to first: for rare conversions one in which they are exact, so that they need no loop of
-    /// their own.
+    /// Rare conversions go through an intermediate type, in which they are exact, to avoid compiling separate loops for
+    /// them.
     const fn first(from: DType, to: DType) -> DType {
         match (from, to) {
             (DType::U8, DType::Bool) | (DType::Bool, DType::U8) => DType::I64,
@@ -280,13 +279,13 @@ fn total(op: Unary, x: &Tensor) -> Tensor {
 }
 
 impl Tensor {
-    /// `x` where positive, `alpha · x` elsewhere; the derivative at 0 and at NaN is `alpha`.
+    /// `x` where positive, `alpha · x` elsewhere. The derivative at 0 and at NaN is `alpha`.
     #[must_use]
     pub fn leaky_relu(&self, alpha: f64) -> Tensor {
         total(Unary::LeakyRelu { alpha }, self)
     }
 
-    /// `x` where positive, `alpha · (eˣ - 1)` elsewhere; the derivative at 0 is `alpha`, and at NaN 1.
+    /// `x` where positive, `alpha · (eˣ - 1)` elsewhere. The derivative is `alpha` at 0, and 1 at NaN.
     #[must_use]
     pub fn elu(&self, alpha: f64) -> Tensor {
         total(Unary::Elu { alpha }, self)
@@ -298,21 +297,20 @@ impl Tensor {
         total(Unary::Gelu { approximate: false }, self)
     }
 
-    /// The approximation of [`Tensor::gelu`] through tanh,
-    /// `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
+    /// The tanh approximation of [`Tensor::gelu`], `x/2 · (1 + tanh(√(2/π) (x + 0.044715 x³)))`.
     #[must_use]
     pub fn gelu_tanh(&self) -> Tensor {
         total(Unary::Gelu { approximate: true }, self)
     }
 
-    /// Another element type, converted as Rust's `as` does: floats truncate toward zero and saturate
-    /// as integers; as truth values, all but 0 is true. The gradient passes between floating types.
+    /// Converts to another element type as Rust's `as` does. Floats truncate toward zero and saturate when converted to
+    /// integers. Conversion to bool gives `x != 0`. Gradients flow through conversions between floating-point types.
     #[must_use]
     pub fn cast(&self, dtype: DType) -> Tensor {
         if self.dtype() == dtype { self.clone() } else { total(Unary::Cast { dtype }, self) }
     }
 
-    /// Whether no element is infinite or NaN. No operation: nothing is recorded.
+    /// Whether no element is infinite or NaN. This is not an operation: nothing is recorded.
     #[must_use]
     pub fn all_finite(&self) -> bool {
         let x = once(self);
@@ -320,8 +318,8 @@ impl Tensor {
         with_float!(x.dtype(), T => x.size() == 0 || all_finite::<T>(x.typed()), else true)
     }
 
-    /// Every element limited to at least `min` and at most `max`; NaN stays NaN. The derivative at
-    /// and beyond a bound, and at NaN, is 0.
+    /// Clamps every element to `min..=max`, where `None` means no bound; NaN stays NaN. The derivative is 0 at a bound,
+    /// beyond it, and at NaN.
     ///
     /// # Errors
     /// Returns an error if a bound is NaN or `min` is above `max`, or the tensor is of type bool.
@@ -330,7 +328,8 @@ impl Tensor {
         let (min, max) = (min.into(), max.into());
         let nan = min.into_iter().chain(max).any(f64::is_nan);
         if nan || min.zip(max).is_some_and(|(min, max)| min > max) {
-            let message = format!("bounds {min:?} and {max:?}: need numbers, the first not above the second");
+            let message =
+                format!("bounds {min:?} and {max:?}: neither may be NaN, and the lower must not exceed the upper");
             return Err(Error::argument("clamp", message));
         }
         apply(Unary::Clamp { min, max }, &[self])
@@ -342,7 +341,7 @@ macro_rules! arithmetic_methods {
         impl Tensor {$(
             $(#[doc = $doc])+
             ///
-            /// Elementwise; truth values are taken as the int64 0 and 1.
+            /// Works elementwise. Bools are converted to the int64 numbers 0 and 1.
             #[must_use]
             pub fn $name(&self) -> Tensor {
                 if self.dtype() == DType::Bool {
@@ -355,7 +354,7 @@ macro_rules! arithmetic_methods {
 }
 
 arithmetic_methods! {
-    /// The absolute value; the derivative at 0 is 0, and at NaN NaN.
+    /// The absolute value. The derivative is 0 at 0, and NaN at NaN.
     Abs abs;
     /// -1, 0 or 1; NaN stays NaN. The derivative is 0.
     Sign sign;

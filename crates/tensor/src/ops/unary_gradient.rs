@@ -1,7 +1,8 @@
-//! Gradients of the operations on one operand, each in one pass: what becomes of the gradient of the
-//! result, given that result `y` or the operand `x`.
+//! Gradients of the unary operations, each in one pass over the gradient `g` of the result and either the result `y` or
+//! the operand `x`.
 //!
-//! Here are those that would be several operations otherwise. The gradient of `exp`, say, is a product.
+//! Only gradients that would otherwise take several operations are here. The gradient of `exp`, for example, is a
+//! single product.
 
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
@@ -11,18 +12,18 @@ use crate::ops::{operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// One row for each operation without attributes: documentation, variant (and name of its kernel in
+/// One row for each operation without attributes: documentation, variant (also the name of its kernel in
 /// [`gradients`]), and name.
 macro_rules! gradient_table {
     ($($(#[doc = $doc:literal])+ $variant:ident $name:literal;)*) => {
-        /// The gradient of an operation on one operand: of `g`, the gradient of its result, and of
-        /// that result `y` or the operand `x`.
+        /// The gradient of a unary operation, from the gradient `g` of its result and either the result `y` or the
+        /// operand `x`.
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub enum UnaryGradient {
             $($(#[doc = $doc])+ $variant,)*
             /// `g` where `x` is positive, `alpha · g` elsewhere.
             LeakyRelu {
-                /// Slope below zero.
+                /// The slope below 0.
                 alpha: f64,
             },
             /// `g` where `x` is positive or NaN, `alpha · eˣ · g` elsewhere.
@@ -30,16 +31,16 @@ macro_rules! gradient_table {
                 /// The slope at 0.
                 alpha: f64,
             },
-            /// `(Φ(x) + x Φ'(x)) · g`, Φ being the normal distribution function.
+            /// `(Φ(x) + x Φ'(x)) · g`, where Φ is the normal distribution function.
             Gelu {
-                /// Whether Φ is approximated through tanh.
+                /// Whether to approximate Φ by tanh.
                 approximate: bool,
             },
             /// `g` where `x` lies between the bounds, 0 elsewhere.
             Clamp {
-                /// Lower bound.
+                /// The lower bound.
                 min: Option<f64>,
-                /// Upper bound.
+                /// The upper bound.
                 max: Option<f64>,
             },
         }
@@ -83,7 +84,7 @@ macro_rules! gradient_table {
 }
 
 gradient_table! {
-    /// `sign(x) · g`, 0 where `x` is.
+    /// `sign(x) · g`; 0 where `x` is 0.
     Abs "abs_gradient";
     /// `2 x g`.
     Square "square_gradient";

@@ -57,7 +57,7 @@ fn moments_are_right() {
 }
 
 #[test]
-fn a_restored_position_continues_alike() {
+fn a_restored_generator_draws_the_same_numbers() {
     let mut generator = Generator::new(9);
     generator.normal([7], 0.0, 1.0).unwrap();
     let state = generator.state();
@@ -72,7 +72,7 @@ fn a_restored_position_continues_alike() {
 }
 
 #[test]
-fn threads_do_not_matter() {
+fn draws_do_not_depend_on_the_number_of_threads() {
     let draw = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
