@@ -162,12 +162,12 @@ fn errors_name_the_operation_the_shapes_and_what_would_be_right() {
     assert_eq!(message(Tensor::zeros([3]).inverse()), "inverse: shape [3]: expected square matrices, […, n, n]");
     assert_eq!(
         message(tensor![[1.0, 2.0], [2.0, 1.0]].cholesky()),
-        "cholesky: the matrix is not positive definite (or has NaN); `eigh` tells its eigenvalues"
+        "cholesky: the matrix is not positive definite (or has NaN); `eigh` returns its eigenvalues"
     );
     assert_eq!(message(tensor![[1, 2], [2, 1]].det()), "det: int64 is not a floating type; cast the operands first");
     assert_eq!(
         message(Tensor::zeros([2, 2]).solve_triangular(tensor![1.0, 1.0], true)),
-        "solve_triangular: the matrix has a zero on its diagonal, so that it is singular"
+        "solve_triangular: the matrix has a zero on its diagonal, so it is singular"
     );
 }
 
