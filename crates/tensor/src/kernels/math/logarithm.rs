@@ -55,8 +55,8 @@ pub(crate) fn log<P: Element>(x: f64) -> f64 {
 pub(super) fn usual_log1p<P: Element>(x: f64) -> f64 {
     let (sum, lost) = exact_sum(1.0, x);
     let (m, exponent) = split(sum);
-    // The rounding error of the sum, divided by 2ᵉ. It is halved and divided by 2ᵉ⁻¹, because the bits of 2¹⁻ᵉ are
-    // those of 0, and not invalid, at the largest exponent.
+    // The rounding error of the sum, divided by 2ᵉ: halved, then multiplied by 2¹⁻ᵉ, whose bits at the largest exponent
+    // are those of 0 instead of invalid.
     let lost = 0.5 * lost * f64::from_bits(2047u64.wrapping_sub(exponent) << 52);
     let f = (m - 1.0) + lost;
     joined::<P>(exponent, 1023.0, f, ((m - 1.0) - f) + lost)
