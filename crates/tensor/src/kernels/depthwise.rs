@@ -182,8 +182,7 @@ struct Meeting {
 }
 
 impl<T: Float> Places<'_, T> {
-    /// Looks up some places.
-    ///
+    /// Finds the source elements and the outputs of some places.
     /// # Panics
     /// Panics if an output, or the element that it meets, does not exist.
     fn meeting(&self, places: &[Place]) -> Meeting {

@@ -46,7 +46,7 @@ pub(crate) fn for_each_matrix<const N: usize>(
         })?;
         for (buffer, factor) in buffers.iter_mut().zip(&factors) {
             let out = &mut buffer.as_mut_slice::<f64>()[place * factor.len()..][..factor.len()];
-            // nalgebra stores columns contiguously, tensors store rows.
+            // nalgebra matrices are column-major, tensors are row-major.
             out.iter_mut().zip(factor.transpose().iter()).for_each(|(out, &x)| *out = x);
         }
     }

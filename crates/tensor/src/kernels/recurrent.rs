@@ -49,8 +49,8 @@ impl Cell {
         }
     }
 
-    /// Whether the product with the state is more than an addend of the projected input, in which case their gradients
-    /// differ.
+    /// Whether a gate multiplies the product with the state. Then its gradient differs from that of the projected
+    /// input.
     pub const fn gates_product(self) -> bool {
         matches!(self, Cell::Gru)
     }
@@ -88,8 +88,8 @@ pub(crate) struct States<B> {
     pub(crate) saved: B,
 }
 
-/// The gradients of a pass: of the projected inputs and of the products with the recurrent kernel, each `[batch, time,
-/// gates · units]` (the latter is empty if it is the same), and of the initial states.
+/// The gradients of a pass: of the projected inputs and of the products with the recurrent kernel, each
+/// `[batch, time, gates · units]` (the latter is empty if it is the same), and of the initial states.
 pub(crate) struct Gradients {
     pub(crate) projected: Buffer,
     pub(crate) product: Buffer,
@@ -125,8 +125,8 @@ impl<T: Tiled> Pass<'_, T> {
         self.mask.is_none_or(|mask| mask[row * self.sizes[1] + step])
     }
 
-    /// Runs the pass, given the projected inputs `[batch, time, gates · units]` and the bias of the product, `[gates ·
-    /// units]`.
+    /// Runs the pass, given the projected inputs `[batch, time, gates · units]` and the bias of the product,
+    /// `[gates · units]`.
     pub(crate) fn states(&self, projected: &[T], bias: &[T]) -> States<Buffer> {
         let [batch, time, units] = self.sizes;
         let width = self.width();

@@ -139,8 +139,7 @@ fn log_sums<T: Float>(width: usize, rows: &[T], mut f: impl FnMut(usize, &[T], &
     }
 }
 
-/// Computes the exponentials of each row minus its largest element, and calls `finish(row, exponentials, 1 / their
-/// sum)`.
+/// Computes the exponentials of each row minus its largest element. Calls `finish(row, exponentials, 1 / their sum)`.
 struct Softmax<'a, T, F> {
     width: usize,
     rows: &'a [T],
@@ -261,7 +260,7 @@ impl<T: Float> Loop for LogSums<'_, T> {
         // would be lost.
         let mut sums = [-1.0; ROWS];
         let part_width = width.min(BLOCK);
-        // Rows that are longer come one at a time.
+        // Rows longer than a block come one at a time.
         for rows in rows.chunks(part_width * tops.len()) {
             let part_width = part_width.min(rows.len());
             let room = &mut room[..rows.len()];

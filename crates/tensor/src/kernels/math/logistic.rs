@@ -5,7 +5,7 @@ use super::logarithm::usual_log1p;
 use super::{at_least, at_most, quotient, single};
 use crate::dtype::Element;
 
-/// The absolute value from which on the exponential of its negative, also multiplied by it, is 0.
+/// The `x` from which on both `e⁻ˣ` and `x e⁻ˣ` are 0 in the type `P`.
 #[inline(always)]
 fn end<P: Element>() -> f64 {
     if single::<P>() { 200.0 } else { 800.0 }
