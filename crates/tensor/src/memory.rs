@@ -1,10 +1,10 @@
 //! Aligned memory blocks that return to a pool when dropped.
 //!
-//! A fresh page costs a fault when it is first written, and a training step that allocates anew
-//! spends half its time there. Blocks are therefore kept by size class and handed out again: small
-//! ones by each thread without a lock, large ones by one shared pool (a batch allocated by a loader
-//! thread is freed by the training thread, so a pool of its own for each thread would grow on one
-//! side only). Every block is initialised once, so that its bytes may always be read.
+//! A fresh page costs a page fault when it is first written, and a training step that allocates fresh memory spends
+//! half its time there. The pool therefore keeps blocks by size class and reuses them: small ones in each thread
+//! without a lock, large ones in one shared pool. (A batch allocated by a loader thread is freed by the training
+//! thread, so per-thread pools would grow on one side only.) Every block is initialized once, so its bytes may always
+//! be read.
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
@@ -17,27 +17,27 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::dtype::{DType, Element};
 
-/// Start of every block: a cache line, and the widest vector register.
+/// The alignment of every block: the size of a cache line, and of the widest vector register.
 const ALIGN: usize = 64;
-/// Blocks up to this size are kept by the thread that drops them.
+/// Blocks of up to this many bytes are kept by the thread that drops them.
 const SMALL: usize = 32 << 10;
-/// Bytes between large blocks, which the system lays one behind another. Their capacities are multiples of
-/// 4096: with nothing between them, a loop over several would read what differs in the low 12 bits by little
-/// from what it has just written, and processors then wait for the write.
+/// Bytes between large blocks, which the system places one behind another. Their capacities are multiples of 4096:
+/// without a gap, a loop over several blocks would suffer from 4K aliasing, in which a load waits for a recent store
+/// whose address has nearly the same low 12 bits.
 const GAP: usize = 27 * ALIGN;
-/// Bytes of small blocks of one class that a thread keeps, so that a class of which it only drops what
-/// others allocate takes no more.
+/// The maximum number of bytes in small blocks of one class that a thread keeps. This bounds classes that the thread
+/// only frees and others allocate.
 const CLASS_BYTES: usize = 16 << 20;
-/// Bytes by which a thread's share of the pool grows.
+/// Bytes by which a thread's share of the pool's limit grows and shrinks.
 const SHARE: usize = 64 << 10;
-/// Classes lie at four steps between powers of two, so that at most a fifth of a block is unused.
+/// Four size classes per power of two: at most a fifth of a block is unused.
 const CLASSES: usize = 4 * 64;
 
 static LARGE: Mutex<[Vec<Block>; CLASSES]> = Mutex::new([const { Vec::new() }; CLASSES]);
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(1 << 30);
 static FRESH: AtomicU64 = AtomicU64::new(0);
-/// How often the pool was cleared.
+/// The number of times that the pool was cleared.
 static CLEARED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
@@ -46,16 +46,16 @@ thread_local! {
     };
 }
 
-/// The small blocks that wait in a thread, freed when it ends. Of what the pool may hold the thread takes
-/// a share, goes back for more only when that is full, and returns of it what has long been empty: a drop costs no access to memory that other
-/// threads write.
+/// The free small blocks of a thread, which go back to the system when it ends. The thread reserves a share of the
+/// pool's limit, extends it by [`SHARE`] when it is full, and gives back one [`SHARE`] when two are unused. So most
+/// allocations and drops touch no memory that other threads write.
 struct SmallBlocks {
     classes: [Vec<Block>; CLASSES],
-    /// Bytes that wait here.
+    /// Bytes of the free blocks.
     held: usize,
     /// Bytes that are counted in `HELD` for this thread.
     share: usize,
-    /// `CLEARED` when this was last free of older blocks.
+    /// The value of `CLEARED` when this was last cleared.
     cleared: u64,
 }
 
@@ -64,7 +64,7 @@ impl SmallBlocks {
         self.follow();
         let block = self.classes[class].pop()?;
         self.held -= block.capacity;
-        // Not at once, so that what comes and goes around the edge of a share leaves `HELD` alone.
+        // Hysteresis: allocations and drops around the edge of a share leave `HELD` alone.
         if self.share - self.held >= 2 * SHARE {
             self.share -= SHARE;
             HELD.fetch_sub(SHARE, Relaxed);
@@ -72,7 +72,7 @@ impl SmallBlocks {
         Some(block)
     }
 
-    /// Where to put a block of this capacity, if there is room for it; it counts as held from now on.
+    /// The list for a block of this capacity, if there is room for it. The block counts as held from now on.
     fn make_room(&mut self, class: usize, capacity: usize) -> Option<&mut Vec<Block>> {
         self.follow();
         if (self.classes[class].len() + 1) * capacity > CLASS_BYTES {
@@ -88,7 +88,7 @@ impl SmallBlocks {
         Some(&mut self.classes[class])
     }
 
-    /// Clears this if the pool was cleared since.
+    /// Clears this if the pool has been cleared since.
     fn follow(&mut self) {
         let cleared = CLEARED.load(Relaxed);
         if self.cleared != cleared {
@@ -110,7 +110,7 @@ impl Drop for SmallBlocks {
     }
 }
 
-/// Counts bytes as held if they are within the limit.
+/// Counts bytes as held if that stays within the limit, and returns whether it does.
 fn reserve(bytes: usize) -> bool {
     let within = |held: usize| held.checked_add(bytes).filter(|&held| held <= LIMIT.load(Relaxed));
     HELD.fetch_update(Relaxed, Relaxed, within).is_ok()
@@ -119,13 +119,13 @@ fn reserve(bytes: usize) -> bool {
 /// Counters of the pool of buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolStatistics {
-    /// Blocks taken from the system so far, because the pool had none that fits. In a steady
-    /// state of training this no longer grows.
+    /// Blocks allocated from the system so far, because the pool had none of the right size. In a steady state of
+    /// training this no longer grows.
     pub fresh: u64,
-    /// Bytes of blocks that wait in the pool now; those up to 32 KiB, which each thread keeps itself, are
-    /// counted in pieces of 64 KiB.
+    /// Bytes of the free blocks in the pool. Blocks of up to 32 KiB, which each thread keeps itself, are counted in
+    /// steps of 64 KiB.
     pub held: usize,
-    /// The most that `held` may become; what is dropped beyond it goes back to the system.
+    /// The maximum of `held`; blocks that are dropped beyond it go back to the system.
     pub limit: usize,
 }
 
@@ -134,8 +134,8 @@ pub fn pool_statistics() -> PoolStatistics {
     PoolStatistics { fresh: FRESH.load(Relaxed), held: HELD.load(Relaxed), limit: LIMIT.load(Relaxed) }
 }
 
-/// Sets how many bytes may wait in the pool (1 GiB unless set). If more do already, all go back to the
-/// system, as by [`clear_pool`].
+/// Sets how many bytes of free blocks the pool may hold (1 GiB by default). If it holds more, it is cleared, as by
+/// [`clear_pool`].
 pub fn set_pool_limit(bytes: usize) {
     LIMIT.store(bytes, Relaxed);
     if HELD.load(Relaxed) > bytes {
@@ -143,10 +143,11 @@ pub fn set_pool_limit(bytes: usize) {
     }
 }
 
-/// Returns all memory that waits in the pool to the system: what other threads keep, when they next use it.
+/// Returns all free memory of the pool to the system. Other threads return the blocks that they keep when they next use
+/// the pool.
 pub fn clear_pool() {
     CLEARED.fetch_add(1, Relaxed);
-    // Where the thread is ending, its small blocks are gone.
+    // If the thread is ending, its small blocks are already gone.
     let _ = SMALL_BLOCKS.try_with(|pool| pool.borrow_mut().follow());
     let mut pool = LARGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     for block in pool.iter_mut().flat_map(std::mem::take) {
@@ -155,7 +156,8 @@ pub fn clear_pool() {
     }
 }
 
-/// A block of initialised memory of unspecified content. Whoever owns it gives it back or frees it; dropped, it would leak.
+/// A block of initialized memory with unspecified content. Its owner must give it back or free it; dropping it leaks
+/// it.
 struct Block {
     start: NonNull<u8>,
     capacity: usize,
@@ -166,7 +168,7 @@ unsafe impl Send for Block {}
 // SAFETY: a shared block gives its address only; reading and writing are up to `Memory`, which is borrowed for either.
 unsafe impl Sync for Block {}
 
-/// The class of a size and the capacity of the blocks in it: `(4 + k) · 2ⁿ` bytes, k from 1 to 4.
+/// The class of a size, and the capacity of its blocks: `(4 + k) · 2ⁿ` bytes, k from 1 to 4.
 fn class_of(bytes: usize) -> (usize, usize) {
     let bytes = bytes.max(ALIGN);
     let power = (bytes - 1).ilog2() as usize;
@@ -177,12 +179,12 @@ fn class_of(bytes: usize) -> (usize, usize) {
 
 fn layout(capacity: usize) -> Layout {
     let size = if capacity <= SMALL { capacity } else { capacity + GAP };
-    // Running out of address space panics as `Vec` does.
+    // Panics as `Vec` does if the size exceeds the address space.
     Layout::from_size_align(size, ALIGN).expect("capacity overflow")
 }
 
 impl Block {
-    /// A block of at least `bytes`, from the pool where one fits.
+    /// A block of at least `bytes` bytes, from the pool if it has one.
     fn take(bytes: usize) -> Block {
         assert!(bytes <= isize::MAX as usize / 2, "capacity overflow");
         let (class, capacity) = class_of(bytes);
@@ -190,10 +192,10 @@ impl Block {
             SMALL_BLOCKS.try_with(|pool| pool.borrow_mut().pop(class)).ok().flatten()
         } else {
             let mut pool = LARGE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            // Not the block that came back last, but the one before. A training step drops a parameter, then its
-            // gradient; the next takes memory for a gradient, then for a parameter. So these change places: else
-            // a parameter would be written where the caches of all threads hold the one that all have
-            // read, and lines that others have read take many times as long to write.
+            // Reuse the second most recently freed block. A training step frees a parameter, then its gradient; the
+            // next step allocates a gradient, then a parameter. In this order the two swap places. Otherwise the new
+            // parameter would be written over the old one, whose cache lines are shared by all threads that have read
+            // it, and writing to shared lines takes many times as long.
             let blocks = &mut pool[class];
             let block = if blocks.len() > 1 { Some(blocks.swap_remove(blocks.len() - 2)) } else { blocks.pop() };
             block.inspect(|block| {
@@ -210,12 +212,12 @@ impl Block {
         })
     }
 
-    /// Back to the pool, or to the system where the pool is full.
+    /// Returns the block to the pool, or to the system if the pool is full.
     fn give(self) {
         let (class, capacity) = class_of(self.capacity);
         let mut block = Some(self);
         if capacity <= SMALL {
-            // Not where the thread is ending, and its pool is gone.
+            // This does nothing if the thread is ending and its pool is gone.
             let _ = SMALL_BLOCKS.try_with(|pool| {
                 if let Some(blocks) = pool.borrow_mut().make_room(class, capacity) {
                     blocks.extend(block.take());
@@ -234,7 +236,7 @@ impl Block {
     }
 }
 
-/// Up to this many bytes are stored beside the reference count of their buffer.
+/// Up to this many bytes are stored inline, beside the reference count of their buffer.
 const INLINE: usize = 32;
 
 /// Memory for the elements of one tensor.
@@ -243,7 +245,7 @@ pub(crate) enum Memory {
     Inline([u64; INLINE / 8]),
     /// A block that goes back to the pool.
     Pooled(Pooled),
-    /// The vector of a user.
+    /// A vector that the user passed in.
     Adopted(Adopted),
 }
 
@@ -268,8 +270,8 @@ unsafe impl Send for Adopted {}
 unsafe impl Sync for Adopted {}
 
 impl Memory {
-    /// Memory for `len` elements, each a valid value: whatever was there before, or `false` for
-    /// `bool`, whose other bytes than 0 and 1 would not be values.
+    /// Memory for `len` elements with unspecified but valid values. For `bool`, where only the bytes 0 and 1 are valid,
+    /// all are `false`.
     pub(crate) fn new<T: Element>(len: usize) -> Memory {
         let bytes = len.checked_mul(size_of::<T>()).expect("capacity overflow");
         if bytes <= INLINE {
@@ -289,7 +291,7 @@ impl Memory {
         Memory::Adopted(Adopted { start, bytes, vector: Box::new(vector) })
     }
 
-    /// The vector that came in through `from_vec`; the memory itself where it did not.
+    /// The vector that was passed to `from_vec`, or the memory itself if that was no `Vec<T>`.
     pub(crate) fn into_vec<T: Element>(self) -> Result<Vec<T>, Memory> {
         match self {
             Memory::Adopted(Adopted { start, bytes, vector }) => match vector.downcast() {
@@ -318,7 +320,7 @@ impl Memory {
         unsafe { std::slice::from_raw_parts(start.cast(), len) }
     }
 
-    /// The first `len` elements, to be written.
+    /// The first `len` elements, mutably.
     pub(crate) fn as_mut_slice<T: Element>(&mut self, len: usize) -> &mut [T] {
         let (start, bytes) = match self {
             Memory::Inline(words) => (words.as_mut_ptr().cast(), INLINE),
@@ -350,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_small_block_is_handed_out_again_as_it_was() {
+    fn a_dropped_small_block_is_reused_with_its_content() {
         let mut first = Memory::new::<f32>(25);
         first.as_mut_slice::<f32>(25).fill(7.0);
         let address = first.bytes().0;
@@ -359,13 +361,13 @@ mod tests {
         let second = Memory::new::<f32>(25);
         assert_eq!((second.bytes().0, second.as_slice::<f32>(25)), (address, &[7.0; 25][..]));
         drop(second);
-        // ... but as truth values only after it was cleared.
+        // ... but for `bool` only after it is cleared.
         assert_eq!(Memory::new::<bool>(100).as_slice::<bool>(100), [false; 100]);
     }
 
     #[test]
-    fn of_large_blocks_the_last_waits() {
-        // Of a class that no other test uses.
+    fn the_second_most_recently_freed_large_block_is_reused_first() {
+        // A size class that no other test uses.
         let [first, second, third] = [(); 3].map(|()| Memory::new::<u8>(28 << 20));
         let addresses = [&first, &second, &third].map(|memory| memory.bytes().0);
         [first, second, third].into_iter().for_each(drop);

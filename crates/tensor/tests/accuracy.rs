@@ -1,15 +1,15 @@
-//! How exact the kernels are: float32 against float64, and both at the ends of their ranges.
+//! The accuracy of the kernels: float32 against float64, and both at the ends of their ranges.
 
 use tensor::{DType, Tensor, tensor};
 
-/// The distance in units of the last place of the float32 nearest to `expected`.
+/// The distance in units in the last place of the float32 nearest to `expected`.
 fn ulps(found: f32, expected: f64) -> f64 {
     let nearest = expected as f32;
     if found == nearest || found.is_nan() && nearest.is_nan() {
         return 0.0;
     }
     if !found.is_finite() || !nearest.is_finite() {
-        // One of them infinite: the largest finite number is next to infinity.
+        // One of them is infinite: count the largest finite number as next to infinity.
         let cut = |x: f32| x.clamp(f32::MIN, f32::MAX) as f64;
         let ulp = (f32::MAX - f32::from_bits(f32::MAX.to_bits() - 1)) as f64;
         return if found.is_nan() || nearest.is_nan() {
@@ -22,7 +22,7 @@ fn ulps(found: f32, expected: f64) -> f64 {
     (found as f64 - expected).abs() / (above as f64 - nearest.abs() as f64)
 }
 
-/// Numbers of all magnitudes, dense where functions bend, and the special ones.
+/// Numbers of all magnitudes, dense where functions bend, and special values.
 fn samples() -> Vec<f32> {
     let mut samples = vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE, f32::MAX];
     // Steps through the bit patterns reach subnormals and the largest numbers alike.
@@ -33,7 +33,7 @@ fn samples() -> Vec<f32> {
 }
 
 #[test]
-fn float32_functions_stay_within_units_of_the_last_place() {
+fn float32_functions_stay_within_their_limits_in_ulps() {
     type Function = fn(&Tensor) -> Tensor;
     let functions: [(&str, Function, f64); 33] = [
         ("exp", Tensor::exp, 2.0),
@@ -88,7 +88,7 @@ fn float32_functions_stay_within_units_of_the_last_place() {
 }
 
 #[test]
-fn two_operand_functions_stay_within_units_of_the_last_place() {
+fn two_operand_functions_stay_within_their_limits_in_ulps() {
     type Function = fn(&Tensor, &Tensor) -> Tensor;
     let functions: [(&str, Function, f64); 5] = [
         ("add", |a, b| a + b, 1.0),
@@ -110,7 +110,7 @@ fn two_operand_functions_stay_within_units_of_the_last_place() {
     }
 }
 
-/// Values to compare with, from arithmetic of more digits.
+/// The expected values come from arithmetic with more digits.
 #[test]
 fn nothing_overflows_and_no_tail_is_lost() {
     let close = |x: Tensor, expected: &[f64], relative: f64| {
@@ -160,7 +160,7 @@ fn many_float32_are_added_without_drift() {
     let sum = many.sum().item().unwrap();
     assert!((sum - tenth * 1e6).abs() < 0.02, "{sum}");
     assert!((many.mean().item().unwrap() - tenth).abs() < 2e-8);
-    // Down the columns, and over axes that do not lie next to each other.
+    // Along columns, and over axes that are not adjacent.
     for (x, axes) in [
         (Tensor::full([500_000, 2], 0.1), [0].as_slice()),
         (Tensor::full([1_000, 2, 500], 0.1), &[0, 2]),
@@ -183,11 +183,11 @@ fn variances_and_norms_keep_their_digits() {
     assert!((integers.var().item().unwrap() - 2.0 / 3.0).abs() < 1e-6);
     assert!((integers.std().item().unwrap() - (2.0f64 / 3.0).sqrt()).abs() < 1e-6);
     assert_eq!(integers.std().dtype(), DType::F32);
-    // Squares that would overflow and vanish.
+    // Squares that would overflow and underflow.
     assert_eq!(tensor![3e30, 4e30].norm().item().unwrap(), 5e30f32 as f64);
     let tiny = tensor![3e-30, 4e-30].norm().item().unwrap();
     assert!((tiny / 5e-30 - 1.0).abs() < 1e-6, "{tiny:e}");
-    // The same where many threads add them.
+    // The same, added by many threads.
     for scale in [1e-30f32, 1e-12, 1.0, 1e12, 1e30] {
         let x = tensor::Tensor::full([1 << 18, 2], scale).try_mul(tensor![3.0, 4.0]).unwrap();
         let expected = 5.0 * f64::from(scale) * 512.0;
@@ -214,7 +214,7 @@ fn not_a_number_is_not_hidden() {
     assert_eq!(indices.to_vec::<i64>().unwrap(), [2, 0, 1]);
 }
 
-/// Sums of many small terms are added pairwise: one by one, they would stop to grow at 2²⁴.
+/// Many small terms are added pairwise: one by one, the sum would stop growing at 2²⁴.
 #[test]
 fn long_rows_keep_their_sum() -> tensor::Result<()> {
     let sum = tensor::Tensor::zeros([1 << 25]).softmax(0)?.sum().item()?;

@@ -1,4 +1,4 @@
-//! Sizes and axes are taken in whatever integer type and list a program has them.
+//! Sizes and axes can be passed in any integer type and in any kind of list.
 #![allow(clippy::needless_borrows_for_generic_args, reason = "borrowed lists are among the forms")]
 
 use tensor::{DType, Result, Tensor, tensor};
@@ -100,7 +100,7 @@ fn lists_of_sizes_are_arrays_slices_or_vectors() -> Result<()> {
 }
 
 #[test]
-fn what_no_tensor_has_is_an_error_in_every_type() {
+fn sizes_and_axes_out_of_range_are_errors_in_every_type() {
     let x = Tensor::zeros([2, 3]);
     let message = |result: Result<Tensor>| result.unwrap_err().to_string();
     let axis = "sum: axis 2 is out of range for a tensor of rank 2, whose axes are -2 to 1";

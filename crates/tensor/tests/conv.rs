@@ -62,7 +62,7 @@ fn pairs(a: usize, b: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..a).flat_map(move |i| (0..b).map(move |j| (i, j)))
 }
 
-/// Small integers, so that every sum is exact, in memory in plain or in another order.
+/// Small integers, whose sums are exact; stored in row-major order or as a view.
 fn numbers(generator: &mut Generator, shape: [usize; 4], dtype: DType, view: bool) -> Tensor {
     let stored = if view { [shape[3], shape[0], 2 * shape[1], shape[2]] } else { shape };
     let x = generator.integers(stored, -4..5).unwrap().cast(dtype);
@@ -93,7 +93,7 @@ fn check(case: &Case, dtype: DType, views: bool) {
     }
 }
 
-/// Kernel, stride, dilation, padding before and after, and by how much the image is larger than a window.
+/// Kernel, stride, dilation, padding before and after, and how many elements the image is larger than a window.
 type AxisDraw = (usize, usize, usize, usize, usize, usize);
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -125,7 +125,7 @@ proptest! {
 
 /// Large enough to be split over images, rows and channels.
 #[test]
-fn large_convolutions_are_split_right() {
+fn large_convolutions_are_split_correctly() {
     for (images, input, channels, stride, padding, groups) in [
         (20, [28, 28], (1, 32), 1, 0, 1),
         (1, [61, 90], (24, 40), 1, 1, 1),
@@ -154,7 +154,7 @@ fn padding_same_gives_a_window_for_every_stride_and_puts_the_odd_zero_last() {
     let ones = |shape: [usize; 4]| Tensor::ones(shape);
     for (input, kernel, stride, dilation, expected) in [
         (5, 3, 1, 1, vec![2.0, 3.0, 3.0, 3.0, 2.0]),
-        // Keras: the odd zero lies at the end.
+        // As in Keras, the odd zero is at the end.
         (5, 2, 1, 1, vec![2.0, 2.0, 2.0, 2.0, 1.0]),
         (5, 4, 2, 1, vec![3.0, 4.0, 2.0]),
         (6, 3, 2, 1, vec![3.0, 3.0, 2.0]),
@@ -193,7 +193,7 @@ fn a_transposed_convolution_has_the_size_that_its_options_say() {
 }
 
 #[test]
-fn channels_first_are_a_view_away() {
+fn channels_first_and_last_are_views_of_each_other() {
     let x = Tensor::arange(0, 24, 1).unwrap().reshape([1, 2, 3, 4]).unwrap().cast(DType::F32);
     let last = x.channels_last().unwrap();
     assert_eq!((&last.shape()[..], last.view::<f32>().unwrap()[[0, 2, 1, 1]]), (&[1, 3, 4, 2][..], 21.0));
@@ -202,7 +202,7 @@ fn channels_first_are_a_view_away() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_shapes_and_rule() {
+fn unsuitable_operands_are_refused_with_shapes_and_rule() {
     let message = |x: [usize; 4], k: [usize; 4], options: ConvOptions<2>| {
         Tensor::ones(x).conv2d(Tensor::ones(k), options).unwrap_err().to_string()
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tensor::{DType, Generator, Tensor, tensor};
 
-/// The sum for every position of the result, the slow way; letters only.
+/// The sum for every position of the result, computed naively; only for formulas of letters.
 fn reference(formula: &str, operands: &[&Tensor]) -> Vec<f64> {
     let (inputs, output) = formula.split_once("->").unwrap();
     let inputs: Vec<&str> = inputs.split(',').collect();
@@ -73,7 +73,7 @@ fn agrees_with_sums_over_all_positions() {
 }
 
 #[test]
-fn ellipses_and_results_that_are_not_named() {
+fn ellipses_and_implicit_results() {
     let equal = |formula: &str, operands: &[&Tensor], expected: Tensor| {
         let found = Tensor::einsum(formula, operands).unwrap();
         assert!(found.shape() == expected.shape() && found.allclose(&expected, 0.0, 1e-12).unwrap(), "{formula}");
@@ -85,7 +85,7 @@ fn ellipses_and_results_that_are_not_named() {
     equal("i...->...", &[&b], b.sum_axis(0).unwrap());
     let (m, n) = (draw(3, &[2, 3]), draw(4, &[3, 2]));
     equal("ij , jk", &[&m, &n], m.matmul(&n).unwrap());
-    // In alphabetical order.
+    // An implicit result has its letters in alphabetical order.
     equal("ba", &[&m], m.t().unwrap());
     equal("...,...", &[&m, &m.at(0, 0).unwrap()], &m * m.at(0, 0).unwrap());
     assert_eq!(

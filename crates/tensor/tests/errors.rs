@@ -1,9 +1,9 @@
-//! What wrong calls say. A message names the operation, what was given, and what would be right.
+//! The messages of wrong calls. A message names the operation, the given values, and what would be right.
 
 use tensor::ops::{Fused, Index, Movement, Reduce, Reduction, Scan, apply};
 use tensor::{DType, Op, Result, Tensor, tensor};
 
-/// The message of a call that must fail, and that knows its place in this file.
+/// The message of a call that must fail, with an error whose place is in this file.
 fn message<T>(result: Result<T>) -> String {
     match result {
         Ok(_) => "no error".into(),
@@ -26,7 +26,7 @@ fn every_wrong_call_says_what_is_wrong() {
     let mask = tensor![true, false];
     let empty = Tensor::zeros([2, 0]);
     let table: Vec<(String, &str)> = vec![
-        // Making tensors.
+        // Construction.
         (message(Tensor::from_vec(vec![1.0f32; 5], [2, 3])), "from_vec: shape [2, 3]: takes 6 elements, not 5"),
         (
             message(Tensor::from_vec(vec![0u8], [usize::MAX, 2])),
@@ -41,7 +41,7 @@ fn every_wrong_call_says_what_is_wrong() {
             message(Tensor::arange(u64::MAX - 1, u64::MAX, 1)),
             "arange: from 18446744073709551614 to 18446744073709551615 in steps of 1: all must be int64",
         ),
-        // Looking into them.
+        // Access to elements.
         (message(x.item()), "item: shape [2, 3]: needs exactly one element"),
         (
             message(x.to_vec::<f64>()),
@@ -242,7 +242,7 @@ fn operators_panic_with_the_same_message() {
 }
 
 #[test]
-fn numbers_take_the_type_of_the_tensor_beside_them() {
+fn numbers_take_the_type_of_the_other_operand() {
     let dtypes = |results: [Tensor; 5]| results.map(|x| x.dtype());
     let labels = tensor![7, -7];
     assert_eq!(
@@ -262,10 +262,10 @@ fn numbers_take_the_type_of_the_tensor_beside_them() {
     assert_eq!((Tensor::full([1], 0) + 9.2e18).to_vec::<i64>().unwrap(), [9_200_000_000_000_000_000]);
 }
 
-// `1..-1` is empty as a range of Rust's, but as a slice ends before the last element.
+// `1..-1` is empty as a Rust range, but as a slice it ends before the last element.
 #[allow(clippy::reversed_empty_ranges)]
 #[test]
-fn corners_of_constructors_and_views() {
+fn edge_cases_of_constructors_and_views() {
     let integers = |x: Result<Tensor>| x.unwrap().to_vec::<i64>().unwrap();
     assert_eq!(integers(Tensor::arange(5, 0, -2)), [5, 3, 1]);
     assert_eq!(integers(Tensor::arange(0, 6, 2)), [0, 2, 4]);
@@ -287,7 +287,7 @@ fn corners_of_constructors_and_views() {
     assert_eq!(odd.reshape([5, 1]).unwrap().t().unwrap().shape()[..], [1, 5]);
     assert_eq!(odd.into_array::<i64>().unwrap().as_slice().unwrap(), [9, 7, 5, 3, 1]);
 
-    // Nothing, in every form.
+    // Empty tensors.
     let empty = Tensor::zeros([2, 0, 3]);
     assert_eq!(empty.reshape([0, 5]).unwrap().shape()[..], [0, 5]);
     assert_eq!(empty.flatten().to_vec::<f32>().unwrap(), []);
@@ -302,7 +302,7 @@ fn corners_of_constructors_and_views() {
     assert_eq!(Tensor::zeros([2, 0]).matmul(Tensor::zeros([0, 2])).unwrap().to_vec::<f32>().unwrap(), [0.0; 4]);
     assert_eq!(Tensor::broadcast(&[]).unwrap().len(), 0);
 
-    // An infinity is close only to itself, and a quotient by it has a sign.
+    // Infinity is close only to itself, and a quotient by it has a sign.
     let infinity = tensor![f32::INFINITY];
     assert!(!tensor![1.0].allclose(&infinity, 1.0, 1.0).unwrap());
     assert!(infinity.allclose(&infinity, 0.0, 0.0).unwrap());
@@ -329,7 +329,7 @@ fn normalizations_say_which_shapes_they_take() {
         message(&x, &one.cast(DType::F64), 0.1),
         "normalize: float32 and float64 differ; cast the float32 one, as in `x.cast(DType::F64)`"
     );
-    // Nothing to normalize: no mean, and no panic.
+    // With nothing to normalize, the mean is NaN, and nothing panics.
     let [y, mean, _] = Tensor::ones([2, 0, 3, 1]).normalize_groups(&one, &zero, 0.1).unwrap();
     assert_eq!((y.size(), mean.to_vec::<f32>().unwrap().iter().all(|mean| mean.is_nan())), (0, true));
     let side = 1 << 40;

@@ -1,10 +1,10 @@
-//! Linear algebra: factors against the products that define them, and what is refused.
+//! Linear algebra: factors against the products that define them, and rejected operands.
 #![cfg(feature = "linalg")]
 
 use proptest::prelude::*;
 use tensor::{DType, Generator, Result, Tensor, tensor};
 
-/// Matrices with elements between -1 and 1 and `diagonal` more on the diagonal.
+/// Random matrices with elements between -1 and 1, plus `diagonal` on the diagonal.
 fn matrices(seed: u64, shape: &[usize], diagonal: f64) -> Tensor {
     let x = Generator::new(seed).uniform(shape, -1.0..1.0).expect("a range").cast(DType::F64);
     let [.., rows, columns] = *shape else { panic!("matrices have two axes") };
@@ -28,7 +28,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn factors_multiply_to_what_they_are_of(
+    fn factors_multiply_to_their_matrix(
         batch in prop::collection::vec(0usize..4, 0..3),
         rows in 0usize..7,
         columns in 0usize..7,
@@ -110,7 +110,7 @@ fn singular_matrices_and_empty_ones() -> Result<()> {
     assert_eq!(none.cholesky()?.shape()[..], [0, 0]);
     assert_eq!(Tensor::zeros([0, 3, 3]).eigh()?.0.shape()[..], [0, 3]);
 
-    // Whatever has rank 1: the columns of Q are orthogonal all the same.
+    // Even for rank 1, the columns of Q are orthonormal.
     let (q, r) = Tensor::ones([3, 2]).cast(DType::F64).qr()?;
     assert!(largest_difference(&q.t()?.matmul(&q)?, &identity(&[], 2)) < 1e-15);
     assert!(largest_difference(&q.matmul(&r)?, &Tensor::ones([3, 2]).cast(DType::F64)) < 1e-15);
@@ -129,7 +129,7 @@ fn equal_eigenvalues_have_orthogonal_vectors() -> Result<()> {
 }
 
 #[test]
-fn nan_is_refused_or_passed_on_and_never_loops() -> Result<()> {
+fn nan_is_refused_or_propagated_and_never_loops() -> Result<()> {
     let bad = tensor![[1.0, f64::NAN], [0.0, 1.0]];
     let error = bad.eigh().unwrap_err();
     assert_eq!(error.to_string(), "eigh: the matrix has elements that are NaN or infinite");
@@ -162,16 +162,16 @@ fn errors_name_the_operation_the_shapes_and_what_would_be_right() {
     assert_eq!(message(Tensor::zeros([3]).inverse()), "inverse: shape [3]: expected square matrices, […, n, n]");
     assert_eq!(
         message(tensor![[1.0, 2.0], [2.0, 1.0]].cholesky()),
-        "cholesky: the matrix is not positive definite (or has NaN); `eigh` tells its eigenvalues"
+        "cholesky: the matrix is not positive definite (or has NaN); `eigh` returns its eigenvalues"
     );
     assert_eq!(message(tensor![[1, 2], [2, 1]].det()), "det: int64 is not a floating type; cast the operands first");
     assert_eq!(
         message(Tensor::zeros([2, 2]).solve_triangular(tensor![1.0, 1.0], true)),
-        "solve_triangular: the matrix has a zero on its diagonal, so that it is singular"
+        "solve_triangular: the matrix has a zero on its diagonal, so it is singular"
     );
 }
 
-/// The reciprocals of such pivots are infinite.
+/// The reciprocals of these pivots are infinite.
 #[test]
 fn pivots_may_be_subnormal() -> Result<()> {
     let a = tensor![[1.0, 2.0], [3.0, 4.0]].cast(DType::F64) * 1e-310;
@@ -199,7 +199,7 @@ fn squares_of_elements_may_overflow() -> Result<()> {
     Ok(())
 }
 
-/// Larger than any block size, so that blocked algorithms would be seen.
+/// Larger than any block size, to exercise blocked algorithms.
 #[test]
 fn large_matrices() -> Result<()> {
     let n = 150;

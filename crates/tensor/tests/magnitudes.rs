@@ -1,4 +1,4 @@
-//! Means, variances, norms and normalizations of numbers whose sums or squares leave the range of their type.
+//! Means, variances, norms and normalizations of numbers whose sums or squares overflow or underflow their type.
 
 use tensor::ops::{Normalize, apply_all};
 use tensor::{DType, Tensor, tensor};
@@ -22,12 +22,12 @@ fn rows(scales: &[f64], dtype: DType) -> Tensor {
 
 #[test]
 fn variances_and_their_roots_overflow_only_where_they_must() {
-    // 2.5e38 is a float32, though the sum 1e39 of the squares is none.
+    // 2.5e38 fits into float32, but the sum of the squares, 1e39, does not.
     let x = rows(&[1e19, 1e-21, 1.0, 0.0, 1e30], DType::F32);
     let variances = [2.5e38, 2.5e-42, 2.5, 0.0, f64::INFINITY];
     let found = x.var_axis(1).unwrap().to_vec::<f32>().unwrap();
     for (found, expected) in found.into_iter().zip(variances) {
-        // Of 2.5e-42 float32 has three digits.
+        // float32 has three digits of 2.5e-42.
         let error = if expected > 0.0 && expected < 1e-38 { 1e-3 } else { 1e-6 };
         let found = f64::from(found);
         assert!(found == expected || (found - expected).abs() <= error * expected, "{found}, not {expected}");
@@ -35,13 +35,13 @@ fn variances_and_their_roots_overflow_only_where_they_must() {
     let root = 2.5f64.sqrt();
     assert_close(&x.std_axis(1).unwrap(), &[root * 1e19, root * 1e-21, root, 0.0, root * 1e30]);
     assert_close(&x.norm_axis(1).unwrap(), &[1e19, 1e-21, 1.0, 0.0, 1e30].map(|scale| 10f64.sqrt() * scale));
-    // Along columns, and of float64.
+    // Along columns, and in float64.
     assert_close(&x.slice(..1).unwrap().t().unwrap().var_axis(0).unwrap(), &[2.5e38]);
     let wide = rows(&[1e153, 1e-160, 1.0, 1e154], DType::F64);
     let found = wide.var_axis(1).unwrap().to_vec::<f64>().unwrap();
     assert!((found[0] - 2.5e306).abs() < 1e300 && (found[1] - 2.5e-320).abs() < 1e-322 && found[2] == 2.5);
     assert_eq!(found[3], f64::INFINITY);
-    // Equal numbers have no variance, however large, and what is not finite has none that is a number.
+    // The variance of equal numbers is 0, however large they are; that of numbers that are not all finite is NaN.
     assert_close(&Tensor::full([2, 3], 3e38).var_axis(1).unwrap(), &[0.0, 0.0]);
     assert!(tensor![1.0, f64::INFINITY].var().item().unwrap().is_nan());
 }
@@ -111,7 +111,7 @@ fn normalizations_do_not_overflow() {
             assert!(found == expected || (found - expected).abs() <= 1e-3 * expected, "{found}, not {expected}");
         }
     }
-    // Beside a large epsilon nothing is left of tiny numbers.
+    // The variance of tiny numbers is negligible beside a large epsilon.
     assert_close(&rows(&[1e-30], DType::F32).normalize(1, 1.0).unwrap(), &[1e-30, -1e-30, 2e-30, -2e-30]);
 }
 

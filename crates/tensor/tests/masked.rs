@@ -1,11 +1,11 @@
-//! Softmax over some elements of rows, and products in which zeros are absent, in all sizes: against plain formulas.
+//! Masked softmax, and products in which zeros are absent, in all sizes: against plain formulas.
 
 use tensor::ops::{Fused, Matmul, apply};
 use tensor::{DType, Generator, Result, Tensor, tensor};
 
 const WIDTHS: [usize; 14] = [1, 2, 7, 15, 16, 17, 31, 33, 100, 129, 1000, 4096, 4097, 8200];
 
-/// The softmax of the elements of a row that are allowed.
+/// The softmax of the allowed elements of a row.
 fn softmax(row: &[f64], allowed: &[bool]) -> Vec<f64> {
     let chosen = || row.iter().zip(allowed).filter(|(_, allowed)| **allowed).map(|(x, _)| *x);
     let top = chosen().fold(f64::NEG_INFINITY, f64::max);
@@ -13,7 +13,7 @@ fn softmax(row: &[f64], allowed: &[bool]) -> Vec<f64> {
     row.iter().zip(allowed).map(|(x, allowed)| if *allowed { (x - top).exp() / sum } else { 0.0 }).collect()
 }
 
-/// Within some roundings of numbers up to 5.
+/// Asserts equality up to a few rounding errors of numbers up to 5.
 #[track_caller]
 fn close(what: &str, found: &Tensor, expected: &[f64]) {
     let found = found.cast(DType::F64).to_vec::<f64>().unwrap();
@@ -26,7 +26,7 @@ fn close(what: &str, found: &Tensor, expected: &[f64]) {
 #[test]
 fn rows_of_every_width_agree_with_float64() -> Result<()> {
     for width in WIDTHS {
-        // Four rows to begin again with under causality; several tasks of short rows.
+        // Causality starts again after four rows; short rows are enough for several tasks.
         let rows = 4 * (1 + 3000 / width);
         let x = Generator::new(1).normal([rows / 4, 4, width], 0.0, 2.0)?;
         let g = Generator::new(2).normal(x.shape(), 0.0, 1.0)?;
@@ -67,9 +67,9 @@ fn rows_of_every_width_agree_with_float64() -> Result<()> {
     Ok(())
 }
 
-/// NaN stays in the rows in which it is allowed, where zeros stay 0.
+/// An allowed NaN makes its row NaN, except for elements that are not allowed, which stay 0.
 #[test]
-fn nan_that_is_allowed_shows() -> Result<()> {
+fn an_allowed_nan_makes_its_row_nan() -> Result<()> {
     let (nan, infinite) = (f64::NAN, f64::INFINITY);
     let x = tensor![[nan, 1.0, 2.0], [1.0, nan, -infinite], [nan, nan, nan], [-infinite, 3.0, 3.0]];
     let mask = tensor![[true, true, false], [true, false, true], [false, false, false], [true, true, true]];
@@ -79,14 +79,14 @@ fn nan_that_is_allowed_shows() -> Result<()> {
     Ok(())
 }
 
-/// Products of matrices with zeros, beside which NaN stands in the other operand, on both sides, batched, transposed.
+/// Products in which zeros meet NaN in the other operand: on both sides, batched and transposed.
 #[test]
 fn zeros_are_absent_in_products_of_all_sizes() -> Result<()> {
     let sizes = [[1, 1, 1], [3, 2, 5], [8, 8, 8], [1, 40, 9], [30, 1, 20], [130, 70, 90], [600, 65, 40]];
     for (case, [m, n, k]) in sizes.into_iter().enumerate() {
         let normal = |seed: u64, shape: [usize; 3]| Generator::new(seed + case as u64).normal(shape, 0.0, 1.0);
         for batch in [1, 3] {
-            // Rows of the other operand that no element meets but zeros are NaN.
+            // Rows of the other operand that only zeros meet are NaN.
             let live = normal(10, [1, 1, k])?.greater(0)?;
             let sparse = live.select(normal(20, [batch, m, k])?, 0.0)?;
             let numbers = normal(30, [batch, k, n])?;
@@ -99,7 +99,7 @@ fn zeros_are_absent_in_products_of_all_sizes() -> Result<()> {
             check(sparse.t()?.try_mul(1.0)?.t()?.sparse_matmul(&spoilt)?);
             let turned = apply(Matmul::SparseRight, &[&spoilt.t()?, &sparse.t()?])?;
             check(turned.t()?);
-            // Of finite operands every bit is that of the dense product.
+            // For finite operands, every bit is that of the dense product.
             let bits = |x: Tensor| x.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect::<Vec<_>>();
             assert_eq!(bits(sparse.sparse_matmul(&zeroed)?), bits(sparse.matmul(&zeroed)?), "{what}");
         }
@@ -111,7 +111,7 @@ fn zeros_are_absent_in_products_of_all_sizes() -> Result<()> {
 }
 
 #[test]
-fn operands_that_do_not_suit_are_errors() {
+fn unsuitable_operands_are_errors() {
     let message = |result: Result<Tensor>| result.unwrap_err().to_string();
     let softmax = |inputs: &[&Tensor]| message(apply(Fused::MaskedSoftmax { causal: true }, inputs));
     let x = Tensor::ones([2, 3]);

@@ -1,4 +1,4 @@
-//! The pool of buffers: what it keeps, and that its limit and its clearing reach all of it.
+//! The pool of buffers: what it keeps, and that its limit and `clear_pool` apply to all of it.
 
 use std::sync::mpsc::channel;
 
@@ -7,16 +7,16 @@ use tensor::{DType, Tensor, clear_pool, pool_statistics, set_pool_limit};
 const SMALL: usize = 1_000;
 const LARGE: usize = 100_000;
 
-/// Blocks taken from the system while a tensor of so many float32 is made and dropped.
+/// Blocks allocated from the system while a tensor of `size` float32 elements is created and dropped.
 fn fresh(size: usize) -> u64 {
     let before = pool_statistics().fresh;
     drop(Tensor::zeros([size]));
     pool_statistics().fresh - before
 }
 
-// One test, as the pool is one for the process.
+// One test, because the pool belongs to the whole process.
 #[test]
-fn the_limit_and_the_clearing_of_the_pool_reach_small_and_large_blocks() {
+fn limit_and_clearing_of_the_pool_apply_to_small_and_large_blocks() {
     for size in [SMALL, LARGE] {
         clear_pool();
         assert_eq!(pool_statistics().held, 0);
@@ -25,24 +25,24 @@ fn the_limit_and_the_clearing_of_the_pool_reach_small_and_large_blocks() {
         clear_pool();
         assert_eq!((pool_statistics().held, fresh(size)), (0, 1), "{size}: cleared");
 
-        // A limit below what waits already.
+        // A limit below what the pool already holds.
         set_pool_limit(1_000);
         assert_eq!((pool_statistics().held, pool_statistics().limit), (0, 1_000));
         assert_eq!((fresh(size), fresh(size)), (1, 1), "{size}: not kept");
         set_pool_limit(1 << 30);
     }
 
-    // Small blocks have a limit of their own for each class: here 4096 of 4 KiB.
+    // Small blocks have a separate limit for each size class: here 4096 blocks of 4 KiB.
     let many: Vec<Tensor> = (0..5_000).map(|_| Tensor::zeros([SMALL])).collect();
     drop(many);
     assert_eq!(pool_statistics().held, 16 << 20);
-    // Blocks that are in use again do not wait.
+    // Blocks that are in use again do not count as held.
     let again: Vec<Tensor> = (0..5_000).map(|_| Tensor::zeros([SMALL])).collect();
     assert!(pool_statistics().held <= 128 << 10, "{}", pool_statistics().held);
     drop(again);
     assert_eq!(pool_statistics().held, 16 << 20);
 
-    // What another thread keeps goes back when it next uses the pool, or ends.
+    // Blocks that another thread keeps go back to the system when it next uses the pool, or ends.
     clear_pool();
     let (ask, asked) = channel();
     let (answer, answered) = channel();
@@ -65,7 +65,7 @@ fn the_limit_and_the_clearing_of_the_pool_reach_small_and_large_blocks() {
     thread.join().unwrap();
     assert_eq!(pool_statistics().held, 0);
 
-    // What is picked from a view takes the memory of the result, however many elements the view shows.
+    // Picking from a view takes memory for the result only, however many elements the view has.
     clear_pool();
     let row: Tensor = (0..50i64).collect();
     let (many, index) = (row.expand([LARGE, 50]).unwrap(), Tensor::from([[7i64, 99_999], [3, 7]]));

@@ -1,4 +1,4 @@
-//! Tasks that a thread runs for other callers while a kernel waits for its parallel work.
+//! Tasks that a thread steals from other callers while a kernel waits for its parallel work.
 
 use rayon::prelude::*;
 use tensor::{Generator, Result, Tensor, parallel_section, random};
@@ -21,7 +21,7 @@ fn draws(seed: u64) -> Result<Vec<u32>> {
     Ok(bits)
 }
 
-/// A task that the waiting thread ran once seeded the generator of the task that waited.
+/// A regression test: a stolen task seeded the generator of the task that was waiting.
 #[test]
 fn seeded_tasks_of_a_parallel_loop_draw_as_in_a_serial_loop() -> Result<()> {
     let count = 3_840;
@@ -50,7 +50,7 @@ fn a_draw_leaves_the_thread_generator_where_a_serial_draw_does() -> Result<()> {
                 wait();
                 Tensor::normal([100_001], 0.0, 1.0)?;
                 let state = random::state();
-                // What others find if they do not seed.
+                // The state that others find if they do not seed.
                 random::seed(k + 2);
                 Ok(state)
             })
@@ -61,7 +61,7 @@ fn a_draw_leaves_the_thread_generator_where_a_serial_draw_does() -> Result<()> {
 }
 
 #[test]
-fn a_parallel_section_puts_the_generator_aside() {
+fn a_parallel_section_sets_the_generator_aside() {
     random::seed(3);
     let before = random::state();
     let inside = parallel_section(|| {
@@ -78,7 +78,7 @@ fn a_parallel_section_puts_the_generator_aside() {
 }
 
 #[test]
-fn a_generator_in_the_place_of_the_threads_is_given_back() -> Result<()> {
+fn with_generator_restores_the_thread_generator() -> Result<()> {
     random::seed(3);
     let before = random::state();
     let mut generator = Generator::new(5);

@@ -1,11 +1,11 @@
-//! An error knows the call that made it: the innermost one outside of this library.
+//! An error records the call that caused it: the innermost one outside of this library.
 
 use std::io;
 
 use tensor::ops::{Matmul, apply};
 use tensor::{Error, Result, Tensor};
 
-/// The line of the call.
+/// The line of the call, and its error.
 macro_rules! line_of {
     ($call:expr) => {
         (line!(), $call.unwrap_err())
@@ -20,13 +20,13 @@ fn the_debug_form_ends_with_the_line_of_the_call() {
     assert_eq!((place.file(), place.line()), (file!(), line));
     assert_eq!(format!("{error:?}"), format!("{error}\n    at {place}"));
     assert_eq!(error.to_string(), "matmul: [2, 3] × [4, 5]: the inner sizes 3 and 4 differ");
-    // What has a frame in front was made in the same place.
+    // Adding context keeps the place.
     let framed = error.context("dense");
     assert_eq!(framed.place().map(|place| place.line()), Some(line));
 }
 
 #[test]
-fn checks_of_all_kinds_know_it() {
+fn checks_of_all_kinds_record_the_call() {
     let x = Tensor::zeros([2, 3]);
     for (line, error) in [
         line_of!(x.softmax(7)),
@@ -45,9 +45,9 @@ fn checks_of_all_kinds_know_it() {
     }
 }
 
-/// A function that wants to report its caller says so, as in the standard library.
+/// A function may report its caller with `#[track_caller]`, as in the standard library.
 #[test]
-fn a_function_of_the_user_may_hand_it_on() {
+fn a_function_of_the_user_may_report_its_caller() {
     #[track_caller]
     fn halves(x: &Tensor) -> Result<Vec<Tensor>> {
         x.split([1, 1], 0)
@@ -57,7 +57,7 @@ fn a_function_of_the_user_may_hand_it_on() {
 }
 
 #[test]
-fn errors_of_other_types_are_carried_and_found_again() {
+fn errors_of_other_types_are_wrapped_and_can_be_downcast() {
     let missing = io::Error::new(io::ErrorKind::NotFound, "no such file");
     let error = Error::other(missing).context("weights");
     assert_eq!(error.to_string(), "weights: no such file");

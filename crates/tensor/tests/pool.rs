@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tensor::ops::{Cells, Padding, Pool, PoolOptions, apply};
 use tensor::{DType, Generator, Tensor};
 
-/// The elements of each window along an axis of `input` elements, and how many places it has.
+/// The elements of each window along an axis of `input` elements, and the number of its places, including padding.
 fn spans(cells: Cells, input: usize) -> Vec<(Vec<usize>, usize)> {
     match cells {
         Cells::Adaptive(count) => (0..count)
@@ -97,7 +97,7 @@ fn cells() -> impl Strategy<Value = (Cells, usize)> {
 
 proptest! {
     #[test]
-    fn pooling_is_what_its_windows_say(
+    fn pooling_agrees_with_plain_loops(
         axes in [cells(), cells()], images in 0..4usize, channels in 0..40usize, single in any::<bool>(),
         ties in 1..20i64, seed in any::<u64>(),
     ) {
@@ -109,7 +109,7 @@ proptest! {
 
 /// Large enough for several tasks.
 #[test]
-fn large_pooling_is_split_right() {
+fn large_pooling_is_split_correctly() {
     let windows = |size, stride| Cells::Windows { size, stride, dilation: 1, padding: (0, 1) };
     check([9, 61, 40, 24], [windows(3, 2), windows(2, 2)], DType::F32, 50, 3);
     check([70, 9, 9, 17], [Cells::Adaptive(4), windows(3, 1)], DType::F32, 50, 4);
@@ -123,7 +123,7 @@ fn views_and_sequences_are_pooled() {
     let sequence = Tensor::from(vec![1.0f32, 5.0, 2.0, 4.0, 3.0]).reshape([1, 5, 1]).unwrap();
     let same = PoolOptions { stride: [2], padding: Padding::Same, ..PoolOptions::new([2]) };
     assert_eq!(sequence.max_pool1d(same).unwrap().to_vec::<f32>().unwrap(), [5.0, 4.0, 3.0]);
-    // As in Keras, what is beyond the end does not count.
+    // As in Keras, elements beyond the end do not count.
     assert_eq!(sequence.average_pool1d(same).unwrap().to_vec::<f32>().unwrap(), [3.0, 3.0, 3.0]);
     let counted = PoolOptions { count_padding: true, ..same };
     assert_eq!(sequence.average_pool1d(counted).unwrap().to_vec::<f32>().unwrap(), [3.0, 3.0, 1.5]);

@@ -1,4 +1,4 @@
-//! What a profiler counts, and the trace it writes.
+//! The counts of a profiler, and the trace that it writes.
 // Most operations are called here to be counted, not for their results.
 #![allow(unused_must_use)]
 
@@ -10,7 +10,7 @@ use tensor::ops::{CustomOp, Fused, apply};
 use tensor::profile::{OpRow, Phase, Profile, Profiler, phase, scope};
 use tensor::{DType, Float, Op, Result, Tensor, Update, tensor, update};
 
-/// A profiler is told of all threads, so that these tests must not run at the same time.
+/// A profiler records all threads, so these tests must not run at the same time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -29,7 +29,7 @@ fn costs(profile: &Profile, name: &str) -> (&'static str, u64, u64, u64) {
     (family, *calls, *bytes, *flops)
 }
 
-/// An empty folder of its own.
+/// An empty folder for one test.
 fn folder(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&path);
@@ -106,13 +106,13 @@ fn calls_bytes_and_flops_are_those_of_the_arithmetic() -> Result<()> {
     assert_eq!(costs(&profile, "sum"), ("Reduce", 1, 55 * 8 + 8, 55));
     assert_eq!(costs(&profile, "softmax"), ("Fused", 1, f32s(110), 5 * 55));
     assert_eq!(costs(&profile, "softmax_gradient"), ("Fused", 1, f32s(165), 4 * 55));
-    // Beside the logits and their gradient that of each row, and its target.
+    // Besides the logits and their gradient: the incoming gradient and the target of each row.
     assert_eq!(costs(&profile, "softmax_cross_entropy_gradient"), ("Fused", 1, f32s(110 + 5) + 5 * 8, 6 * 55));
     assert_eq!(costs(&profile, "var"), ("Reduce", 1, f32s(56), 4 * 55));
-    // A view costs nothing, a copy what it moves.
+    // A view costs nothing; a copy costs what it moves.
     assert_eq!(costs(&profile, "permute"), ("Movement", 1, 0, 0));
     assert_eq!(costs(&profile, "reshape"), ("Movement", 1, f32s(110), 0));
-    // Of the operand only what the index selects.
+    // Only the selected part of the operand counts.
     assert_eq!(costs(&profile, "take"), ("Index", 1, 2 * f32s(4 * k) + 4 * 8, 0));
     // The operand holds four numbers, whatever its shape.
     assert_eq!(costs(&profile, "expand"), ("Movement", 1, 0, 0));
@@ -123,7 +123,7 @@ fn calls_bytes_and_flops_are_those_of_the_arithmetic() -> Result<()> {
 
 #[cfg(feature = "linalg")]
 #[test]
-fn factors_of_matrices_count_for_each_matrix() -> Result<()> {
+fn factorizations_count_for_each_matrix() -> Result<()> {
     let _alone = alone();
     let a = Tensor::eye(3).try_mul(2.0)?.expand([5, 3, 3])?;
     let profile = profiled(|| {
@@ -150,13 +150,13 @@ fn an_operation_inside_another_is_counted_once() -> Result<()> {
     assert_eq!(costs(&profile, "logistic \"curve\""), ("Custom", 1, 0, 0));
     assert_eq!(costs(&profile, "exp"), ("Unary", 1, 8 * size, size));
     assert_eq!(costs(&profile, "neg").1, 1);
-    // One that computes by itself reads and writes.
+    // One that calls no other operations reads and writes.
     assert_eq!(costs(&profile, "alone"), ("Custom", 1, 8 * size, 0));
     Ok(())
 }
 
 #[test]
-fn the_time_inside_is_not_that_of_the_operation_around() -> Result<()> {
+fn the_time_of_an_operation_excludes_nested_operations() -> Result<()> {
     #[derive(Debug)]
     struct Around;
     impl CustomOp for Around {
@@ -172,7 +172,7 @@ fn the_time_inside_is_not_that_of_the_operation_around() -> Result<()> {
     let x = Tensor::ones([300, 300]);
     let profile = profiled(|| apply(Op::Custom(Arc::new(Around)), &[&x]).map(drop))?;
     let time = |name| profile.row(name, Phase::Forward).expect("called").time.as_nanos();
-    // A trace shows the whole.
+    // A trace shows the total time.
     let trace = trace_of(&profile, "around");
     let event = trace.iter().find(|event| event["name"] == "around").expect("called");
     let whole = (event["dur"].as_f64().unwrap() * 1e3).round() as u128;
@@ -223,7 +223,7 @@ fn an_update_counts_under_its_phase() -> Result<()> {
 }
 
 #[test]
-fn only_what_succeeds_between_start_and_stop_is_counted() -> Result<()> {
+fn only_calls_that_succeed_between_start_and_stop_are_counted() -> Result<()> {
     let _alone = alone();
     let x = tensor![1.0, 2.0];
     x.exp();
@@ -267,7 +267,7 @@ fn scopes_nest_and_end_with_their_guards() -> Result<()> {
     Ok(())
 }
 
-/// Guards that end in another order give odd paths, but no panic in the middle of a letter.
+/// Guards that are dropped out of order give odd paths, but no panic within a character of several bytes.
 #[test]
 fn scopes_that_end_out_of_order_are_harmless() -> Result<()> {
     let _alone = alone();
@@ -287,7 +287,7 @@ fn scopes_that_end_out_of_order_are_harmless() -> Result<()> {
 }
 
 #[test]
-fn all_threads_are_told_of() -> Result<()> {
+fn all_threads_are_recorded() -> Result<()> {
     let _alone = alone();
     let x = Tensor::ones([50]);
     let profiler = Profiler::start();
@@ -299,16 +299,16 @@ fn all_threads_are_told_of() -> Result<()> {
     });
     x.exp();
     let profile = profiler.stop();
-    // The others are in no phase of this thread.
+    // The phase of this thread does not apply to the others.
     assert_eq!(costs(&profile, "exp"), ("Unary", 100, 100 * 400, 100 * 50));
     let here = profile.row("exp", Phase::Backward).unwrap();
     assert_eq!(here.calls, 1);
-    // Of the threads, only this one's time is known to be outside.
+    // `outside` refers to this thread only.
     assert_eq!(profile.outside() + here.time, profile.wall());
     Ok(())
 }
 
-/// While it waits for its parallel kernel, a thread runs whatever is queued.
+/// While a thread waits for its parallel kernel, it steals whatever is queued.
 fn waiting_thread_runs_for_others(name: &str, operation: impl Fn() -> Result<Tensor> + Sync) {
     let _alone = alone();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
@@ -339,20 +339,20 @@ fn waiting_thread_runs_for_others(name: &str, operation: impl Fn() -> Result<Ten
 }
 
 #[test]
-fn what_a_waiting_thread_runs_for_others_is_in_no_phase_of_its_own() {
+fn stolen_tasks_are_not_in_the_phase_of_the_waiting_thread() {
     let large = Tensor::ones([400, 400]);
     waiting_thread_runs_for_others("matmul", || large.matmul(&large));
 }
 
 #[test]
 #[cfg(feature = "linalg")]
-fn nor_is_what_it_runs_while_it_waits_for_factors() {
+fn nor_are_tasks_stolen_while_a_thread_waits_for_factorizations() {
     let large = Tensor::eye(60).expand([8, 60, 60]).expect("a batch");
     waiting_thread_runs_for_others("det", || large.det());
 }
 
 #[test]
-fn results_are_the_same_bits() -> Result<()> {
+fn results_have_the_same_bits_under_a_profiler() -> Result<()> {
     let _alone = alone();
     let run = || -> Result<Vec<f32>> {
         let x = Tensor::arange(0.0, 90_000.0, 1.0)?.try_div(1e4)?.reshape([300, 300])?;
@@ -367,7 +367,7 @@ fn results_are_the_same_bits() -> Result<()> {
 }
 
 #[test]
-fn a_trace_is_json_with_the_fields_that_viewers_ask_for() -> Result<()> {
+fn a_trace_is_json_with_the_fields_that_viewers_need() -> Result<()> {
     let _alone = alone();
     let x = Tensor::ones([2, 3]);
     let profile = profiled(|| {
@@ -409,7 +409,7 @@ fn a_trace_is_json_with_the_fields_that_viewers_ask_for() -> Result<()> {
     let last_bit = 1e-6;
     assert!(span(outer).0 <= span(sum).0 && span(sum).1 <= span(custom).0 + last_bit);
     assert!(span(custom).1 <= span(outer).1 + last_bit);
-    // The other thread has a track and a name of its own.
+    // The other thread has its own track and name.
     let elsewhere = complete.iter().find(|event| event["tid"] != sum["tid"]).expect("an event of the worker");
     assert_eq!((&elsewhere["name"], &elsewhere["cat"]), (&"exp".into(), &"forward".into()));
     let is_name = |event: &&Value| event["ph"] == "M" && event["tid"] == elsewhere["tid"];
@@ -419,7 +419,7 @@ fn a_trace_is_json_with_the_fields_that_viewers_ask_for() -> Result<()> {
 }
 
 #[test]
-fn a_trace_replaces_a_file_at_once_or_not_at_all() -> Result<()> {
+fn a_trace_replaces_a_file_atomically_or_not_at_all() -> Result<()> {
     let _alone = alone();
     let profile = profiled(|| {
         tensor![1.0].exp();
@@ -439,7 +439,7 @@ fn a_trace_replaces_a_file_at_once_or_not_at_all() -> Result<()> {
     let message = profile.write_trace(&missing).unwrap_err().to_string();
     assert!(message.starts_with(&format!("write_trace: {}: ", missing.display())), "{message}");
     assert!(profile.write_trace(folder.join("..")).is_err());
-    // Nothing half-written is left.
+    // No partial file is left.
     let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["taken", "trace.json"]);
@@ -449,7 +449,7 @@ fn a_trace_replaces_a_file_at_once_or_not_at_all() -> Result<()> {
 #[test]
 fn new_buffers_are_counted() -> Result<()> {
     let _alone = alone();
-    // Of a size that nothing else here has: the pool has none, then has one.
+    // A size that nothing else here has: at first the pool has no such buffer, then it has one.
     let x = Tensor::ones([777_777]);
     let first = profiled(|| {
         x.exp();
@@ -461,7 +461,7 @@ fn new_buffers_are_counted() -> Result<()> {
     })?;
     assert_eq!((first.fresh_blocks(), second.fresh_blocks()), (1, 0));
     #[cfg(target_os = "linux")]
-    // Three megabytes in pages of 4 KiB; fewer where pages are larger.
+    // Three megabytes in pages of 4 KiB; fewer pages if they are larger.
     assert!(first.page_faults().expect("known on Linux") > 0);
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Recurrent cells over whole sequences: what they refuse, and steps that a mask leaves out. The tests
-//! of rules compare values and derivatives with the composed form, PyTorch and differences.
+//! Recurrent cells over whole sequences: rejected operands, and steps that a mask leaves out. The tests of gradient
+//! rules compare values and derivatives with the composed form, PyTorch and finite differences.
 
 use tensor::ops::{Cell, Recurrent, Sequence, SequenceOperands, apply_all};
 use tensor::{DType, Result, Tensor, tensor};
@@ -11,7 +11,7 @@ fn operands() -> [Tensor; 5] {
     [zeros(&[2, 3, 8]), zeros(&[2, 8]), zeros(&[8]), zeros(&[2, 2]), zeros(&[2, 2])]
 }
 
-/// The message for operands of which one is replaced.
+/// The error message when one operand is replaced or added.
 fn message(place: usize, other: Tensor) -> String {
     let mut operands = operands().to_vec();
     if place < operands.len() {
@@ -24,7 +24,7 @@ fn message(place: usize, other: Tensor) -> String {
 }
 
 #[test]
-fn operands_that_do_not_suit_are_errors() {
+fn unsuitable_operands_are_errors() {
     let cases = [
         (
             0,
@@ -57,9 +57,9 @@ fn operands_that_do_not_suit_are_errors() {
     assert_eq!(few, "lstm_gradient: takes more operands than 0");
 }
 
-/// Whatever stands in the steps left out, infinite numbers too.
+/// Masked steps may hold any number, even infinity.
 #[test]
-fn masked_steps_have_no_part() -> Result<()> {
+fn masked_steps_are_ignored() -> Result<()> {
     let x = tensor![[[0.5], [f32::INFINITY], [-1.0]]];
     let (kernel, bias, states) = (tensor![[0.3]], tensor![0.1], &[tensor![[0.2]]]);
     let mask = tensor![[true, false, true]];
@@ -78,9 +78,9 @@ fn masked_steps_have_no_part() -> Result<()> {
     Ok(())
 }
 
-/// Rows are computed by themselves: a batch is its samples, whatever the tasks and tiles.
+/// Rows are independent: a batch gives the results of its samples, whatever the tasks and tiles.
 #[test]
-fn a_batch_is_its_samples() -> Result<()> {
+fn a_batch_gives_the_results_of_its_samples() -> Result<()> {
     let mut draw = tensor::Generator::new(3);
     let mut normal = |shape: &[usize]| draw.normal(shape, 0.0, 0.3);
     for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tensor::ops::{Fused, apply};
 use tensor::{DType, Tensor};
 
-/// How a tensor lies in its storage.
+/// The layout of a tensor in its storage.
 #[derive(Clone, Copy, Debug)]
 enum View {
     Plain,
@@ -29,7 +29,7 @@ fn shapes(rank: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<us
     proptest::collection::vec(prop_oneof![1 => Just(0usize), 2 => Just(1), 6 => 2..6usize], rank)
 }
 
-/// Values that repeat now and then, so that there are ties, of both signs.
+/// Values of both signs, some of them repeated to give ties.
 fn values(count: usize, seed: u64) -> Vec<f64> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -39,7 +39,7 @@ fn values(count: usize, seed: u64) -> Vec<f64> {
     (0..count).map(|_| next() as i64 % 41 - 20).map(|k| k as f64 / 8.0).collect()
 }
 
-/// A tensor of `shape` that lies in its storage as `view` says.
+/// A tensor of `shape` with the layout `view`.
 fn make(shape: &[usize], view: View, seed: u64) -> Tensor {
     let of = |shape: &[usize]| {
         Tensor::from_vec(values(shape.iter().product(), seed), shape).unwrap_or_else(|error| panic!("{error}"))
@@ -76,7 +76,7 @@ fn positions(shape: &[usize]) -> Vec<Vec<usize>> {
     ndarray::indices(IxDyn(shape)).into_iter().map(|index| ndarray::Dimension::slice(&index).to_vec()).collect()
 }
 
-/// That `found` has the elements of `expected` up to a relative error.
+/// Asserts that `found` has the elements of `expected` up to a relative error.
 fn check(found: &Tensor, expected: &ArrayD<f64>) {
     assert_eq!(found.shape()[..], *expected.shape());
     for (found, &expected) in array(found).iter().zip(expected) {
@@ -90,7 +90,7 @@ fn broadcast(x: &ArrayD<f64>, shape: &[usize]) -> ArrayD<f64> {
     x.broadcast(IxDyn(shape)).unwrap().to_owned()
 }
 
-/// The shapes of operands that broadcast to `shape`: some sizes become 1, some leading axes vanish.
+/// The shape of an operand that broadcasts to `shape`: some sizes become 1, some leading axes vanish.
 fn narrowed(shape: &[usize], mask: u8) -> Vec<usize> {
     let kept = if mask & 16 != 0 { &shape[shape.len() / 2..] } else { shape };
     kept.iter().enumerate().map(|(axis, &size)| if mask >> axis & 1 == 1 { 1 } else { size }).collect()
@@ -127,7 +127,7 @@ proptest! {
         shape in shapes(0..=4), masks in (any::<u8>(), any::<u8>(), any::<u8>()),
         views in (views(), views(), views()), seed: u64,
     ) {
-        // The first operand keeps the rank, so that all shapes broadcast to one of it.
+        // The first operand keeps the rank, so it is the rank of every result.
         let x = make(&narrowed(&shape, masks.0 & 15), views.0, seed);
         let y = make(&narrowed(&shape, masks.1), views.1, seed ^ 1);
         let c = make(&narrowed(&shape, masks.2), views.2, seed ^ 2);
@@ -214,7 +214,7 @@ proptest! {
         let x = make(&if left { vec![k] } else { side(masks.0, [m, k]) }, views.0, seed);
         let y = make(&if right { vec![k] } else { side(masks.1, [k, n]) }, views.1, seed ^ 1);
         let found = x.matmul(&y).unwrap();
-        // Rows and columns of all operands as matrices in one batch.
+        // All operands as matrices in one batch: vectors become rows or columns.
         let a = if left { x.expand_dims(0).unwrap() } else { x.clone() };
         let b = if right { y.expand_dims(1).unwrap() } else { y.clone() };
         let product = (&a.expand_dims(-1).unwrap() * &b.expand_dims(-3).unwrap()).sum_axis(-2).unwrap();
@@ -229,7 +229,7 @@ proptest! {
         let size = shape[axis];
         let x = make(&shape, view, seed);
         let a = array(&x);
-        // Each movement as the place where each element comes from, if any.
+        // A movement, described by the source position of each element, if it has one.
         let moved = |target: &[usize], from: &dyn Fn(&mut Vec<usize>) -> bool| {
             ArrayD::from_shape_fn(IxDyn(target), |index| {
                 let mut place = ndarray::Dimension::slice(&index).to_vec();
@@ -311,7 +311,7 @@ proptest! {
         let p = picks.view::<i64>().unwrap();
         let target: Vec<usize> =
             shape[..axis].iter().chain(p.shape()).chain(&shape[axis + 1..]).copied().collect();
-        // Where an element of the taken tensor comes from.
+        // The source position of an element of the taken tensor.
         let source = |place: &[usize]| -> Vec<usize> {
             let end = axis + p.ndim();
             let entry = p[&place[axis..end]] as usize;

@@ -1,4 +1,4 @@
-//! Operations over rows of many widths against formulas in float64: short rows, rows that fill no vector, long ones.
+//! Operations over rows of many widths against formulas in float64: short rows, rows with remainders, long rows.
 
 use tensor::ops::{Fused, apply};
 use tensor::{DType, Result, Tensor};
@@ -15,7 +15,8 @@ fn tensor(values: &[f32], width: usize) -> Result<Tensor> {
     Tensor::from(values).reshape([-1, width as isize])
 }
 
-/// Checks values against float64, to so many units of 2⁻²⁴ of the larger of 1 and themselves, or of themselves.
+/// Compares values with float64. The limit of the error is `units` times 2⁻²⁴, relative to the expected value; or,
+/// unless `relative`, to the larger of 1 and that.
 #[track_caller]
 fn check(what: &str, width: usize, found: &Tensor, expected: &[f64], units: f64, relative: bool) {
     let found = found.to_vec::<f32>().unwrap();
@@ -69,7 +70,8 @@ fn rows_of_every_width_agree_with_float64() -> Result<()> {
             false,
         );
         let expected: Vec<f64> = (0..y.len()).map(|k| gradients[k] - y[k] * plain[k / width]).collect();
-        // Sums of numbers of either sign are as exact as the sum of their sizes, up to 2.5 units each, times the share.
+        // The error of a sum of numbers of both signs is relative to the sum of their absolute values: up to 2.5 units
+        // each, times their share.
         let units = 24.0 + width as f64 * 2.5 / width.min(64) as f64;
         check(
             "log_softmax_gradient",
@@ -106,7 +108,7 @@ fn other_axes_have_rows_too() -> Result<()> {
 }
 
 #[test]
-fn nan_is_found_wherever_it_stands() -> Result<()> {
+fn nan_is_found_at_every_position() -> Result<()> {
     for width in [3, 10, 16, 40, 64, 150, 1000] {
         for place in 0..width {
             let mut values = numbers(3 * width, 0);
@@ -127,7 +129,7 @@ fn nan_is_found_wherever_it_stands() -> Result<()> {
     Ok(())
 }
 
-/// As PyTorch has it.
+/// As in PyTorch.
 #[test]
 fn a_row_with_infinity_as_its_largest_has_no_probabilities() -> Result<()> {
     let infinity = f32::INFINITY;
@@ -156,7 +158,7 @@ fn infinities_and_ties_have_their_logarithms() -> Result<()> {
         assert_eq!(found.to_vec::<f32>()?, [-infinity, infinity, infinity, 0.0], "width {width}");
         let found = tensor(&row(f32::NAN, infinity), width)?.logsumexp_axis(-1)?;
         assert!(found.to_vec::<f32>()?[0].is_nan(), "width {width}");
-        // All are the largest.
+        // All elements are the largest.
         check(
             "ties",
             width,
@@ -190,7 +192,7 @@ fn gradients_that_do_not_fit_their_results_are_refused() {
     );
 }
 
-/// What is computed of rows along the last axis, with its name.
+/// All results for rows along the last axis, with their names.
 fn all(x: &Tensor, g: &Tensor, targets: &Tensor) -> Result<[(&'static str, Tensor); 7]> {
     let axis = x.rank() - 1;
     let (y, log, loss) = (x.softmax(-1)?, x.log_softmax(-1)?, x.softmax_cross_entropy(targets)?);
@@ -233,7 +235,7 @@ fn float64_agrees_with_compositions() -> Result<()> {
             assert_eq!(found.shape(), expected.shape(), "{what}, width {width}");
             let found = found.to_vec::<f64>()?;
             for (k, (found, expected)) in found.iter().zip(expected.to_vec::<f64>()?).enumerate() {
-                // Of sums up to some hundreds.
+                // The error of sums up to some hundreds.
                 let error = (found - expected).abs();
                 assert!(error < 2e-13, "{what}, width {width}, place {k}: {found}, not {expected}: {error:.1e}");
             }
@@ -267,7 +269,7 @@ fn a_row_has_the_same_bits_alone_and_beside_others() -> Result<()> {
 }
 
 #[test]
-fn what_is_masked_takes_no_part() -> Result<()> {
+fn masked_elements_are_ignored() -> Result<()> {
     let targets = Tensor::from([0i64]);
     for width in [4, 40, 5000] {
         for masked in [f32::NEG_INFINITY, -1e30] {
@@ -293,7 +295,7 @@ fn what_is_masked_takes_no_part() -> Result<()> {
 }
 
 #[test]
-fn rows_of_nothing_have_gradients_of_nothing() -> Result<()> {
+fn empty_rows_have_empty_gradients() -> Result<()> {
     for shape in [[0, 5], [3, 0], [0, 0]] {
         let (x, g, targets) =
             (Tensor::zeros(shape), Tensor::zeros(&shape[..1]), Tensor::zeros(&shape[..1]).cast(DType::I64));

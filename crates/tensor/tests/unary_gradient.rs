@@ -10,7 +10,7 @@ fn sigmoid(x: f64) -> f64 {
     if x < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) }
 }
 
-/// The derivative of `x σ(u)`; without the terms that are 0 where `x` is infinite.
+/// The derivative of `x σ(u)`. The second term is left out where it is 0, because `x` may be infinite there.
 fn weighted(x: f64, u: f64, slope: f64) -> f64 {
     let rest = sigmoid(u) * sigmoid(-u);
     sigmoid(u) + if rest == 0.0 { 0.0 } else { x * slope * rest }
@@ -32,7 +32,7 @@ fn elu(x: f64, above: f64, below: f64) -> f64 {
 
 type Formula = fn(f64, f64) -> f64;
 
-/// Operations, and what they are of a gradient and what is beside it.
+/// Operations, and their formulas in the gradient and the saved operand or result.
 const FORMULAS: [(UnaryGradient, Formula); 21] = [
     (UnaryGradient::Abs, |g, x| g * if x == 0.0 || x.is_nan() { x } else { x.signum() }),
     (UnaryGradient::Square, |g, x| 2.0 * x * g),
@@ -57,7 +57,7 @@ const FORMULAS: [(UnaryGradient, Formula); 21] = [
     (UnaryGradient::Clamp { min: None, max: Some(0.5) }, |g, x| if x < 0.5 { g } else { 0.0 }),
 ];
 
-/// Numbers around 0, large ones, and those that are none.
+/// Numbers around 0, large numbers, infinities and NaN.
 fn numbers() -> Vec<f64> {
     let mut numbers: Vec<f64> = (-4000..4000).map(|k| f64::from(k) * 0.00137).collect();
     numbers.extend([-1e3, -700.0, -90.0, -38.0, 0.0, -0.0, 0.5, -1.0, 38.0, 90.0, 700.0, 1e3]);
@@ -65,9 +65,9 @@ fn numbers() -> Vec<f64> {
     numbers
 }
 
-/// Terms of the formulas are at most some 40 in size where they do not vanish, and cancel.
+/// Terms of the formulas are at most some 40 in size where they do not vanish, and they cancel.
 #[test]
-fn each_is_what_its_formula_says() {
+fn each_gradient_agrees_with_its_formula() {
     let numbers = numbers();
     let kept = Tensor::from(numbers.clone());
     for (op, formula) in FORMULAS {
@@ -83,9 +83,9 @@ fn each_is_what_its_formula_says() {
     }
 }
 
-/// Half a unit for the rounding, and the error of the polynomials, which is relative to terms up to 1.
+/// The limit is half a unit for the rounding, plus the error of the polynomials, which is relative to terms up to 1.
 #[test]
-fn float32_is_nearly_what_is_rounded_once() {
+fn float32_gradients_are_nearly_correctly_rounded() {
     let x: Vec<f32> = (0..u32::MAX / 10_007).map(|k| f32::from_bits(k * 10_007)).collect();
     let (narrow, one) = (Tensor::from(x.clone()), tensor![1.0]);
     let (wide, wide_one) = (narrow.cast(DType::F64), one.cast(DType::F64));
@@ -107,7 +107,7 @@ fn float32_is_nearly_what_is_rounded_once() {
     }
 }
 
-/// Side by side, broadcast and transposed.
+/// Contiguous, broadcast and transposed.
 #[test]
 fn operands_may_be_views() {
     let g = Tensor::linspace(-1.0, 1.0, 1200).reshape([300, 4]).unwrap();
@@ -125,7 +125,7 @@ fn operands_may_be_views() {
 }
 
 #[test]
-fn operands_that_do_not_suit_are_refused() {
+fn unsuitable_operands_are_refused() {
     let message = |a: &Tensor, b: &Tensor| apply(UnaryGradient::Tanh, &[a, b]).unwrap_err().to_string();
     assert_eq!(
         message(&tensor![1.0, 2.0], &tensor![1.0, 2.0, 3.0]),

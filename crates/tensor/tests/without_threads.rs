@@ -1,10 +1,10 @@
-//! Where the system gives no threads, the calling thread does all the work.
+//! If the system provides no threads, the calling thread does all the work.
 
 use std::process::Command;
 
 use tensor::Tensor;
 
-/// Set for the process in which no thread can be had.
+/// Set in the process that cannot start threads.
 const NO_THREADS: &str = "TENSOR_TEST_WITHOUT_THREADS";
 
 /// Operations large enough to be shared among threads.
@@ -17,14 +17,15 @@ fn large_operations() {
 }
 
 #[test]
-fn large_operations_work_where_no_thread_can_be_had() {
+fn large_operations_work_where_no_thread_can_start() {
     if std::env::var_os(NO_THREADS).is_some() {
         assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "this process must not get threads");
         return large_operations();
     }
-    // Threads ask for more stack than there are addresses, which holds for any user, unlike limits on their number.
+    // A stack larger than the address space makes every start of a thread fail. That works for any user, unlike limits
+    // on the number of threads.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "large_operations_work_where_no_thread_can_be_had", "--test-threads=1", "--nocapture"])
+        .args(["--exact", "large_operations_work_where_no_thread_can_start", "--test-threads=1", "--nocapture"])
         .env(NO_THREADS, "1")
         .env("RUST_MIN_STACK", (1u64 << 56).to_string())
         .env("RAYON_NUM_THREADS", "4")

@@ -1,9 +1,9 @@
-//! Convolutions: sums over the windows of an image, without a copy of the windows.
+//! Convolutions: sums over the windows of an image, which are read in place (no im2col).
 //!
-//! In memory with the channels last, a row of a window is one run of elements. A tile takes eight
-//! windows at a time and multiplies the elements of their runs with rows of the kernel; the gradient
-//! of the kernel takes eight places of the kernel and multiplies runs along the image with rows of
-//! the gradient. `docs/notes/performance.md` has the measurements behind this.
+//! With channels last, a row of a window is one contiguous run. A tile takes eight windows at a time and multiplies the
+//! elements of their runs by rows of the kernel. The gradient of the kernel takes eight places of the kernel at a time
+//! and multiplies runs along the image by rows of the gradient. `docs/notes/performance.md` has the measurements behind
+//! this.
 
 use std::ops::Range;
 
@@ -25,22 +25,21 @@ pub(crate) struct Convolution {
     pub(crate) outputs: usize,
 }
 
-/// How many tasks there should be ...
+/// The desired number of tasks.
 const TASKS: usize = 64;
-/// ... if that leaves each between these numbers of multiply-adds.
+/// Bounds on the multiply-adds of a task; they take precedence over [`TASKS`].
 const WORK: Range<usize> = 1 << 20..1 << 22;
-/// The most elements of the source that one block should hold: the second level of cache holds them.
+/// The maximum number of source elements of a block, which fit into the L2 cache.
 const BLOCK: usize = 64 << 10;
-/// The least outputs of a block: the last tile of each may be in part empty.
+/// The minimum number of outputs of a block: the last tile of each block may be only partly filled.
 const FULL: usize = 64;
-/// Outputs that the gradient of the kernel adds up in one go: as many rows of the gradient stay in
-/// the first level of cache.
+/// Outputs that the gradient of the kernel sums in one pass: their rows of the gradient stay in the L1 cache.
 const SUMMED: usize = 128;
-/// Outputs for each partial sum of the gradient of the kernel, and the most partial sums.
+/// Outputs per partial sum of the gradient of the kernel, and the maximum number of partial sums.
 const PARTIAL: (usize, usize) = (1 << 10, 16);
 
 impl Convolution {
-    /// The result.
+    /// Computes the convolution.
     pub(crate) fn forward<T: Tiled>(&self, input: &[T], kernel: &[T]) -> Buffer {
         let line = |axis: Axis| -> Lines { smallvec![axis.forward()] };
         let lines = self.axes.map(line);
@@ -55,7 +54,7 @@ impl Convolution {
         })
     }
 
-    /// The gradient of the input, given that of the result.
+    /// The gradient of the input, given the gradient of the result.
     pub(crate) fn input<T: Tiled>(&self, gradient: &[T], kernel: &[T]) -> Buffer {
         let lines = self.axes.map(|axis| axis.backward());
         self.correlate(&Correlation {
@@ -69,25 +68,26 @@ impl Convolution {
         })
     }
 
-    /// Multiply-adds of this convolution; without tiles each takes as long as several.
+    /// The cost of this convolution in multiply-adds. Those of a depthwise convolution, which uses no tiles, count
+    /// eight times.
     fn work(&self) -> usize {
         let sizes = self.axes.iter().flat_map(|axis| [axis.output, axis.kernel]);
         let cost = if self.is_depthwise() { 8 } else { 1 };
         sizes.chain([self.images, self.inputs / self.groups, self.outputs, cost]).fold(1, usize::saturating_mul)
     }
 
-    /// Whether every channel has a kernel of its own.
+    /// Whether every channel has its own kernel.
     fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.inputs == self.groups && self.outputs == self.groups
     }
 
-    /// Images, and rows of each, of one block, where an image has `rows` rows (at least one) and each
-    /// needs `elements` of the source.
+    /// The number of images, and of rows of each, in a block. An image has `rows` rows (at least one), each of which
+    /// needs `elements` elements of the source.
     fn split(&self, [rows, width]: [usize; 2], elements: usize) -> (usize, usize) {
         let work = self.work();
         let wanted = (work / TASKS).clamp(WORK.start, WORK.end) / (work / (self.images * rows)).max(1);
         let wanted = wanted.min(BLOCK / elements.max(1)).max(1);
-        // Small images together, so that tiles are full.
+        // Small images share a block to fill the tiles.
         let wanted = wanted.max(FULL.div_ceil(width));
         if wanted < rows { (1, rows.div_ceil(rows.div_ceil(wanted))) } else { ((wanted / rows).min(self.images), rows) }
     }
@@ -149,7 +149,7 @@ impl Convolution {
         out
     }
 
-    /// The gradient of the kernel, given that of the result.
+    /// The gradient of the kernel, given the gradient of the result.
     pub(crate) fn kernel<T: Tiled>(&self, input: &[T], gradient: &[T]) -> Buffer {
         let [height, width] = self.axes.map(|axis| axis.output);
         let places = self.axes[0].kernel * self.axes[1].kernel * (self.inputs / self.groups);
@@ -162,7 +162,8 @@ impl Convolution {
         if are_sparse(&source, [&[y], &[x]], [height, width]) {
             return self.sparse_kernel(&source, gradient);
         }
-        // Partial sums over some images each; where there are few, some places of the kernel each.
+        // Each partial sum covers some images. If there are too few, each task also covers only some places of the
+        // kernel.
         let most = (self.work() / WORK.start).clamp(1, PARTIAL.1);
         let partial = (self.images * height * width / PARTIAL.0).clamp(1, most.min(self.images));
         let images = self.images.div_ceil(partial);
@@ -196,7 +197,7 @@ impl Convolution {
         out
     }
 
-    /// Adds to the gradient of some places of the kernel (from `first` on) what some images give.
+    /// Adds the contribution of some images to the gradient of the kernel's places from `first` on.
     fn kernel_part<T: Tiled>(
         &self,
         source: Images<T>,
@@ -220,7 +221,7 @@ impl Convolution {
                 let runs: SmallVec<[usize; 64]> = (0..images.len())
                     .flat_map(|image| rows.clone().map(move |row| frame.start(image, lines, row)))
                     .collect();
-                // With several images the rows are all of each.
+                // If there are several images, `rows` is all rows of each.
                 let at = (images.start * height + rows.start) * width;
                 let gradient = &gradient[at * self.outputs..][..runs.len() * width * self.outputs];
                 let tap = |tap: usize| frame.tap(lines, [tap / self.axes[1].kernel, tap % self.axes[1].kernel]);
@@ -268,8 +269,8 @@ impl Convolution {
         }
     }
 
-    /// Adds what a block gives: `products` of its windows and the gradients, `tap` being where the
-    /// elements of a window start.
+    /// Adds the contribution of a block. `products` are those of its windows and the gradient; `tap(t)` is the offset
+    /// of tap `t` from the start of a window.
     fn kernel_tiles<T: Tiled>(
         &self,
         products: &Products<T>,
@@ -283,7 +284,7 @@ impl Convolution {
         let places = out.len() / self.outputs;
         for (group, (panel, count, tile)) in each(self.groups, panels) {
             let column = group * outputs + panel;
-            // A tile reads whole vectors: beyond the last row there may be none.
+            // A tile reads whole vectors, which could reach beyond the end of the last row.
             let packed = (count < tile.width).then(|| {
                 let mut packed = Buffer::new::<T>(gradient.len() / self.outputs * tile.width);
                 let from = gradient.chunks(self.outputs).map(|row| &row[column..column + count]);
@@ -310,7 +311,7 @@ impl Convolution {
     }
 }
 
-/// All pairs of indices below these, in the order of memory.
+/// All pairs of indices below `[rows, columns]`, in row-major order.
 fn pairs([rows, columns]: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
     (0..rows).flat_map(move |y| (0..columns).map(move |x| [y, x]))
 }
@@ -327,16 +328,16 @@ pub(super) struct Correlation<'a, T> {
     pub(super) channels: usize,
     pub(super) lines: [&'a [Line]; 2],
     pub(super) kernel: &'a [T],
-    /// From one element of the kernel to the next along the channels of the source, and of the target.
+    /// The strides of the kernel along the channels of the source, and of the target.
     pub(super) inner: usize,
     pub(super) column: usize,
 }
 
-/// The elements of the target whose windows meet the same places of the kernel.
+/// The target elements whose windows use the same places of the kernel.
 struct Phase<'a> {
     lines: [&'a Line; 2],
     taps: usize,
-    /// The kernel's rows at those places: for every group and panel as many as a window has elements.
+    /// The kernel's rows at those places: for every group and panel, one for each element of a window.
     rows: Buffer,
 }
 
@@ -372,7 +373,7 @@ impl<T: Tiled> Correlation<'_, T> {
                     }
                 }
                 if self.column > 1 {
-                    // Transposed: read in the order of memory.
+                    // The kernel is transposed, and read in memory order.
                     for column in 0..count {
                         let from = self.kernel[start + column * self.column..].iter();
                         let to = rows[column..].iter_mut().step_by(tile.width);
@@ -384,7 +385,7 @@ impl<T: Tiled> Correlation<'_, T> {
         Phase { lines, taps, rows }
     }
 
-    /// The elements of a phase in some rows of some images, channel by channel.
+    /// Computes the elements of a phase in some rows of some images, channel by channel.
     fn depthwise(&self, phase: &Phase, images: Range<usize>, rows: &Range<usize>, out: &mut [T]) {
         let [y, x] = phase.lines;
         let [_, width] = self.target;
@@ -405,7 +406,7 @@ impl<T: Tiled> Correlation<'_, T> {
         }
     }
 
-    /// The elements of a phase in some rows of some images, tile by tile.
+    /// Computes the elements of a phase in some rows of some images, tile by tile.
     #[allow(clippy::too_many_arguments)]
     fn tiles(
         &self,
@@ -420,7 +421,7 @@ impl<T: Tiled> Correlation<'_, T> {
         let (data, frame) = block.parts();
         let [y, x] = phase.lines;
         let depth = self.source.channels / groups;
-        // A row of a window is one run if nothing lies between its elements.
+        // A row of a window is one run if its elements are contiguous.
         let joined = if groups == 1 && x.spread == 1 { x.taps } else { 1 };
         let runs: SmallVec<[usize; 32]> = (0..y.taps)
             .flat_map(|y| (0..x.taps).step_by(joined).map(move |x| [y, x]))
@@ -438,7 +439,7 @@ impl<T: Tiled> Correlation<'_, T> {
             let mut starts = [0; HEIGHT];
             let mut places = [0; HEIGHT];
             let mut filled = 0;
-            // The rows of the windows that do not lie in the padding.
+            // The window rows outside the padding, which are the same for all pending windows.
             let mut inside = 0..0;
             let mut flush = |inside: &Range<usize>, starts: &[usize; HEIGHT], places: &[usize]| {
                 let runs = &runs[inside.start * runs_across..inside.end * runs_across];

@@ -13,7 +13,7 @@ pub(crate) fn row_major<T: Element>(x: View<T>) -> Buffer {
     by_tiles(x).unwrap_or_else(|| map(x, |x: T| x))
 }
 
-/// The elements of `x` in row-major order, copied if they do not lie so.
+/// The elements of `x` in row-major order, copied unless they are stored in it.
 pub(crate) fn elements<T: Element>(x: View<'_, T>) -> Elements<'_, T> {
     match x.as_slice() {
         Some(elements) => Elements::Borrowed(elements),
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::layout::Layout;
 
-    /// Every element of a copy of permuted axes is where an index computed by hand says.
+    /// Checks every element of a copy of permuted axes against an index computed by hand.
     fn check<T: Element>(sizes: [usize; 3], order: [usize; 3]) {
         let values: Vec<T> = (0..sizes.iter().product::<usize>()).map(|k| T::from_i64(k as i64 % 251)).collect();
         let layout = Layout::row_major(sizes.into());
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_copy_of_reversed_rows_keeps_their_order() {
         let x: Vec<f32> = (0..60).map(|k| k as f32).collect();
-        // Columns from the last row upward, and rows as columns.
+        // The transpose of a 10 × 6 matrix whose rows are reversed.
         let layout = Layout::new([6, 10].into(), [1, -6].into_iter().collect(), 54);
         let expected: Vec<f32> = (0..6).flat_map(|c| (0..10).rev().map(move |r| (r * 6 + c) as f32)).collect();
         assert_eq!(row_major(View::new(&x, &layout)).as_slice::<f32>(), expected);

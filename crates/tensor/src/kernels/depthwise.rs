@@ -1,6 +1,5 @@
-//! The inner loops of depthwise convolutions, where every channel has a kernel of its own: products
-//! of neighbouring channels, element by element. What lies beyond the edge of an image is left out, so
-//! that nothing need be copied.
+//! The inner loops of depthwise convolutions, where every channel has its own kernel: elementwise products of
+//! neighbouring channels. Taps beyond the edge of an image are skipped, so no padded copy is needed.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -11,18 +10,18 @@ use crate::dtype::Float;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::windows::{Images, Line};
 
-/// Channels that are summed side by side.
+/// Channels that are summed at a time, one per lane.
 const LANES: usize = 16;
-/// Windows next to one another that are summed side by side: they share the elements of the kernel. (With
-/// four the compiler makes vectors across windows, by gathers, which takes twenty times as long.)
+/// Adjacent windows that are summed at a time: they share the loads of the kernel's elements. (With four the compiler
+/// vectorizes across windows, with gathers, which takes twenty times as long.)
 const WINDOWS: usize = 3;
-/// Places of the kernel whose gradients are summed side by side: they share the gradient of the result.
+/// Places of the kernel whose gradients are summed at a time: they share the loads of the result's gradient.
 const PLACES: usize = 3;
 
-/// Windows next to one another with the same taps inside the source.
+/// Adjacent windows with the same taps inside the source: the windows, and the taps.
 pub(crate) type Span = (Range<usize>, Range<usize>);
 
-/// The windows of a line, `count` of them.
+/// The spans of the `count` windows of a line.
 pub(crate) fn spans(line: &Line, size: usize, count: usize) -> SmallVec<[Span; 4]> {
     let mut spans = SmallVec::<[Span; 4]>::new();
     for j in 0..count {
@@ -35,8 +34,8 @@ pub(crate) fn spans(line: &Line, size: usize, count: usize) -> SmallVec<[Span; 4
     spans
 }
 
-/// The windows number `row` along the height of an image and all along the width. Their sums go to `out`,
-/// a row of the target; `kernel` has a row for each tap.
+/// The windows at position `row` along the height of an image and at all positions along its width. Their sums go to
+/// `out`, a row of the target; `kernel` has a row for each tap.
 pub(crate) struct WindowRow<'a, T> {
     pub(crate) image: Images<'a, T>,
     pub(crate) lines: [&'a Line; 2],
@@ -52,12 +51,13 @@ impl<T: Float> WindowRow<'_, T> {
         vectorized(self);
     }
 
-    /// The sums of `N` windows in `L` channels. (Loops, not closures, which would be calls.)
+    /// The sums of `N` windows in `L` channels. (Loops instead of closures, which would not be inlined.)
     #[inline(always)]
     fn sums<const N: usize, const L: usize>(&self, taps: &Taps, channel: usize) -> [[T; L]; N] {
         let Images { data, size: [_, width], channels } = self.image;
         let [y, x] = self.lines;
-        // A distance between taps that overflows has only one tap inside, so what it is added to is never read.
+        // Wrapping: if the distance between taps overflows, only one tap is inside, and the wrapped index is never
+        // read.
         let line_step = y.spread.wrapping_mul(width * channels);
         let (tap_step, step) = (x.spread.wrapping_mul(channels), x.step * channels);
         let mut sums = [[T::zero(); L]; N];
@@ -81,7 +81,7 @@ impl<T: Float> WindowRow<'_, T> {
         sums
     }
 
-    /// Writes the sums of `N` windows with the same taps inside.
+    /// Writes the sums of `N` windows that have the same taps inside the source.
     #[inline(always)]
     fn windows<const N: usize>(&mut self, [ys, xs]: [&Range<usize>; 2], window: usize) {
         let Images { size: [_, width], channels, .. } = self.image;
@@ -114,8 +114,7 @@ impl<T: Float> WindowRow<'_, T> {
     }
 }
 
-/// The taps inside the image: how many along height and width, and where the element and the row of the
-/// kernel of the first lie.
+/// The taps inside the image: their number along height and width, and the image element and kernel row of the first.
 struct Taps {
     element: usize,
     row: usize,
@@ -131,7 +130,7 @@ impl<T: Float> Loop for WindowRow<'_, T> {
     fn run(mut self) {
         let across = self.lines[1].step.checked_mul(self.image.channels);
         let across = across.and_then(|step| step.checked_mul(WINDOWS)).and_then(|across| across.checked_add(LANES));
-        assert!(across.is_some(), "a slice of as many windows as are summed together has a length");
+        assert!(across.is_some(), "the length of `WINDOWS` windows does not overflow");
         let ys = self.lines[0].inside(self.row, self.image.size[0]);
         for (windows, xs) in self.spans {
             let mut window = windows.start;
@@ -148,16 +147,16 @@ impl<T: Float> Loop for WindowRow<'_, T> {
     }
 }
 
-/// A place of the kernel: the source element that the first output meets there (it may lie outside),
-/// and the outputs along the width that meet one inside.
+/// A place of the kernel: the source element that it meets for the first output (which may lie outside), and the
+/// outputs along the width for which that element lies inside.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) origin: [isize; 2],
     pub(crate) outputs: Range<usize>,
 }
 
-/// The gradients of places of the kernel, `out`, to which is added what row `row` of the gradient of
-/// the result gives; `step` is from one window to the next.
+/// Adds the contribution of row `row` of the result's gradient to `out`, the gradients of places of the kernel. `step`
+/// is the distance between windows.
 pub(crate) struct Places<'a, T> {
     pub(crate) image: Images<'a, T>,
     pub(crate) gradient: &'a [T],
@@ -174,8 +173,8 @@ impl<T: Float> Places<'_, T> {
     }
 }
 
-/// What some places have in common: where the first window meets the source (it wraps where that lies
-/// outside), and the outputs that meet it inside, each its own and all.
+/// Up to [`PLACES`] places that are summed at a time: the source element that each meets for output 0 (wrapped if it
+/// lies outside), the outputs for which it lies inside, and the outputs that all places share.
 struct Meeting {
     at: [usize; PLACES],
     outputs: [Range<usize>; PLACES],
@@ -183,13 +182,15 @@ struct Meeting {
 }
 
 impl<T: Float> Places<'_, T> {
-    /// Panics unless the outputs and what they meet exist.
+    /// Finds the source elements and the outputs of some places.
+    /// # Panics
+    /// Panics if an output, or the element that it meets, does not exist.
     fn meeting(&self, places: &[Place]) -> Meeting {
         let Images { size: [height, width], channels, .. } = self.image;
         let mut at = [0; PLACES];
         let mut outputs: [Range<usize>; PLACES] = [const { 0..0 }; PLACES];
         for p in 0..PLACES {
-            // Where there are fewer places, the last one again.
+            // If there are fewer places, the last one is repeated.
             let Place { origin: [y, x], outputs: met } = &places[p.min(places.len() - 1)];
             let place = |origin: &isize, number: usize, k: usize| {
                 number.checked_mul(self.step[k]).and_then(|distance| origin.checked_add_unsigned(distance))
@@ -218,7 +219,7 @@ impl<T: Float> Places<'_, T> {
     unsafe fn sums<const L: usize>(&self, meeting: &Meeting, channel: usize) -> [[T; L]; PLACES] {
         let Meeting { at, outputs, all } = meeting;
         let channels = self.image.channels;
-        // Wrapping, as `at` is: what an output meets inside the image is the same whole number modulo 2⁶⁴.
+        // Wrapping, like `at`: for an output inside the image, the index modulo 2⁶⁴ is exact.
         let step = self.step[1].wrapping_mul(channels);
         let gradient = self.gradient.as_ptr().wrapping_add(channel);
         let elements = at.map(|at| self.image.data.as_ptr().wrapping_add(at.wrapping_add(channel)));
@@ -273,7 +274,7 @@ impl<T: Float> Loop for Places<'_, T> {
                 let channel = (group * LANES).min(channels - LANES);
                 // SAFETY: `meeting` was made above; `channel <= channels - LANES`.
                 let sums = unsafe { self.sums::<LANES>(&meeting, channel) };
-                // The last group may overlap the one before.
+                // The last group may overlap the previous one.
                 let known = group * LANES - channel;
                 for (sums, out) in sums.iter().zip(out.chunks_mut(channels)) {
                     for (k, (out, &sum)) in out[channel..][..LANES].iter_mut().zip(sums).enumerate() {

@@ -1,4 +1,4 @@
-//! Elementwise maps over one operand, or two that are broadcast.
+//! Elementwise maps of one operand, or of two that are broadcast.
 
 use std::slice;
 
@@ -11,10 +11,10 @@ use crate::layout::{Layout, View};
 use crate::shape::Shape;
 use crate::storage::Buffer;
 
-/// A function of one element. Any closure is one; a type of its own is for what is to be compiled
-/// into the loop whatever its size, which the compiler does not promise for closures.
+/// A function of one element. Any closure is one. A named type is inlined into the loop whatever its size, which the
+/// compiler does not guarantee for closures.
 pub(crate) trait Function<A, O>: Sync {
-    /// The value at `x`, straight-line code if it is to be vectorised.
+    /// The value at `x`. Only straight-line code is vectorized.
     fn of(&self, x: A) -> O;
 
     /// Whether `x` is one of the rare elements that need [`Function::rare`].
@@ -37,9 +37,9 @@ impl<A, O, F: Fn(A) -> O + Sync> Function<A, O> for F {
     }
 }
 
-/// A function of two elements, as [`Function`] is one of one.
+/// A function of two elements; see [`Function`].
 pub(crate) trait PairFunction<T>: Sync {
-    /// The value at `(a, b)`, straight-line code.
+    /// The value at `(a, b)`, as straight-line code.
     fn of(&self, a: T, b: T) -> T;
 }
 
@@ -50,22 +50,23 @@ impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
     }
 }
 
-/// Elements that a long function takes at a time, for the compiler to make no second form of it for what vectors leave.
+/// Elements that a long function takes at a time. With whole blocks the compiler emits no remainder loop, which would
+/// be a second copy of the function.
 const BLOCK: usize = 16;
-/// Elements that are gathered at a time where they do not lie side by side.
+/// Elements that are gathered at a time if they are not contiguous.
 const GATHERED: usize = 256;
-/// Elements of a row from which on it is not worth while for a long function to gather them with others.
+/// The row length from which on a long function takes rows one by one. Shorter rows are gathered into longer ones.
 const LONG: usize = 64;
 
-/// Rows of a part of a result that starts at an element. Neighbouring elements of an operand lie side
-/// by side, or the last operand has a number for each row.
+/// The rows of the part of a result that begins with element `start`. The elements of an operand's row are contiguous,
+/// or the last operand has one number for each row.
 struct Rows<'a, A, const N: usize> {
     operands: [&'a [A]; N],
     walk: &'a LoopNest<N>,
     start: usize,
 }
 
-/// `f`, which has no rare elements, of every element of `x`.
+/// Applies `f`, which has no rare elements, to every element of `x`.
 pub(crate) fn map<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     let f = &f;
     for_rows(x.shape(), [x], 0, &|[x]| f.of(x), &|rows, out| vectorized_into(Map { rows, f }, out))
@@ -90,7 +91,7 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
     }
 }
 
-/// As [`map`], for functions so long that each copy costs time to compile, or with rare elements.
+/// As [`map`], for functions that have rare elements, or that are so long that each copy costs compile time.
 pub(crate) fn map_long<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     let one = |[x]: [A; 1]| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
     for_blocks(x.shape(), [x], &one, &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
@@ -119,7 +120,7 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<[O; BLOCK]> for MapLong
     }
 }
 
-/// `f` of every pair of elements of `a` and `b`, broadcast to `shape`.
+/// Applies `f` to every pair of elements of `a` and `b`, broadcast to `shape`.
 pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     a: View<A>,
@@ -157,7 +158,7 @@ impl<A: Element, O: Element, F: Fn(A, A) -> O> LoopInto<O> for Zip<'_, A, F> {
     }
 }
 
-/// As [`zip`], for long functions.
+/// As [`zip`], for functions so long that each copy costs compile time.
 pub(crate) fn zip_long<T: Element>(shape: &Shape, a: View<T>, b: View<T>, f: impl PairFunction<T>) -> Buffer {
     for_blocks(shape, [a, b], &|[a, b]| f.of(a, b), &|[left, right], out| {
         vectorized_into(ZipLong { left, right, f: &f }, out);
@@ -186,9 +187,9 @@ impl<T: Element, F: PairFunction<T>> LoopInto<[T; BLOCK]> for ZipLong<'_, T, F> 
 /// A loop over rows of a part of the result.
 type RowLoop<'a, A, O, const N: usize> = dyn Fn(&Rows<A, N>, &mut [O]) + Sync + 'a;
 
-/// What all these functions do around their loops: behind `dyn Fn`, to be compiled once for two types and
-/// not for each function. Rows are gathered, some together, if they are shorter than `shortest` or
-/// the loop cannot take them as they lie.
+/// The code around the loops of all these functions. It takes `dyn Fn`, so it is compiled once for each pair of types
+/// instead of once for each function. Elements are gathered, several rows at a time, if rows are shorter than
+/// `shortest` or if the loop cannot take them in place.
 fn for_rows<A: Element, O: Element, const N: usize>(
     shape: &Shape,
     operands: [View<A>; N],
@@ -202,7 +203,7 @@ fn for_rows<A: Element, O: Element, const N: usize>(
     for_several(shape, operands, shortest, many)
 }
 
-/// [`for_rows`] for other than one element.
+/// As [`for_rows`], for any number of elements but one.
 #[inline(never)]
 fn for_several<A: Element, O: Element, const N: usize>(
     shape: &Shape,
@@ -218,7 +219,7 @@ fn for_several<A: Element, O: Element, const N: usize>(
         });
         return out;
     }
-    // Copies of the operands that are best laid out by tiles, if any is.
+    // Transposed operands are first copied tile by tile.
     let tiled = operands.map(|x| if x.shape() == shape && !x.is_contiguous() { by_tiles(x) } else { None });
     if tiled.iter().any(Option::is_some) {
         let layout = Layout::row_major(shape.clone());
@@ -243,10 +244,10 @@ fn for_several<A: Element, O: Element, const N: usize>(
     out
 }
 
-/// The operands of a result, and how their elements lie.
+/// The operands of a result, and how they are laid out relative to it.
 struct Operands<'a, A, const N: usize> {
     views: [View<'a, A>; N],
-    /// 1 for operands whose elements lie in the order of the result, 0 for numbers.
+    /// 1 for operands whose elements are in the order of the result, 0 for single numbers, `None` for others.
     steps: [Option<isize>; N],
     walk: LoopNest<N>,
 }
@@ -270,13 +271,14 @@ impl<'a, A: Element, const N: usize> Operands<'a, A, N> {
         self.views.map(|x| x.data)
     }
 
-    /// Whether all rows are as [`Rows`] says, and at least as long as `shortest`; numbers are not if that is not 0.
+    /// Whether all rows are as [`Rows`] requires and at least as long as `shortest`. Single numbers are not, unless
+    /// `shortest` is 0.
     fn are_direct(&self, shortest: usize) -> bool {
         let suits = |n: usize| self.walk.steps[n] == 1 || self.walk.steps[n] == 0 && n > 0 && shortest == 0;
         (self.walk.inner >= shortest || self.walk.is_row()) && (0..N).all(suits)
     }
 
-    /// Room to gather `count` elements of each operand, with those of numbers.
+    /// Scratch space to gather `count` elements of each operand; for single numbers it is already filled.
     fn room(&self, count: usize) -> [[A; GATHERED]; N] {
         let mut room = [[A::default(); GATHERED]; N];
         for n in (0..N).filter(|&n| self.steps[n] == Some(0)) {
@@ -285,7 +287,7 @@ impl<'a, A: Element, const N: usize> Operands<'a, A, N> {
         room
     }
 
-    /// The elements of each operand for `count` elements of the result: as they lie, or gathered.
+    /// The elements of each operand for `count` elements of the result: in place, or gathered.
     fn gather<'b>(&'b self, start: usize, count: usize, room: &'b mut [[A; GATHERED]; N]) -> [&'b [A]; N] {
         let data = self.data();
         if self.steps.contains(&None) {
@@ -302,13 +304,13 @@ impl<'a, A: Element, const N: usize> Operands<'a, A, N> {
     }
 }
 
-/// Elements side by side.
+/// Contiguous elements in blocks.
 type Blocks<T> = [[T; BLOCK]];
-/// A loop over as many blocks of each operand as the result has.
+/// A loop over blocks. Each operand has the same number of blocks as the result.
 type BlockLoop<'a, A, O, const N: usize> = dyn Fn([&Blocks<A>; N], &mut Blocks<O>) + Sync + 'a;
 
-/// As [`for_rows`] for loops over blocks. The last elements of a row, if they are no block, are computed a
-/// second time with some before them, or with others that do not count.
+/// As [`for_rows`], for loops over blocks. The remainder of a row is computed as a block that ends with the row and
+/// overlaps the previous one; a row shorter than a block is padded.
 fn for_blocks<A: Element, O: Element, const N: usize>(
     shape: &Shape,
     operands: [View<A>; N],
@@ -337,7 +339,7 @@ fn for_blocks<A: Element, O: Element, const N: usize>(
     })
 }
 
-/// Elements that start `step` apart, side by side.
+/// Gathers elements that are `step` apart.
 fn gather<A: Element>(data: &[A], first: isize, step: isize, out: &mut [A]) {
     let first = first as usize;
     match step {
@@ -363,10 +365,10 @@ mod tests {
         }
     }
 
-    /// Elements and how they lie.
+    /// Elements and their layout.
     type Operand = (Vec<f32>, Layout);
 
-    /// Rows of numbers, other ones for each `seed`, with the elements of a row `step` apart.
+    /// Rows of numbers that depend on `seed`; the elements of a row are `step` apart.
     fn rows([rows, width]: [usize; 2], step: isize, seed: usize) -> Operand {
         let count = rows * width * step.unsigned_abs();
         let values: Vec<f32> = (0..count).map(|k| ((k * 7919 + seed) % 1009) as f32).collect();
@@ -375,7 +377,7 @@ mod tests {
         (values, Layout::new([rows, width].into(), strides, first))
     }
 
-    /// Every element of a map and of a zip is what its indices say, whatever way operands lie.
+    /// Checks every element of maps and zips against its indices, for operands of every layout.
     #[test]
     fn functions_go_over_every_layout() {
         for width in [1, 2, 15, 16, 17, 63, 64, 65, 100, 255, 256, 257, 600] {

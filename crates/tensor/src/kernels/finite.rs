@@ -9,16 +9,17 @@ use crate::kernels::update::CHUNK;
 use crate::kernels::view::array_view;
 use crate::layout::View;
 
-/// Partial results kept side by side: enough vectors for no addition to wait for the one before.
+/// Independent partial sums: enough vectors to hide the latency of an addition.
 const LANES: usize = 64;
 
-/// Whether no element of `x` is infinite or NaN. Elements that lie apart are not copied.
+/// Whether all elements of `x` are finite. Non-contiguous elements are not copied.
 pub(crate) fn all_finite<T: Float>(x: View<T>) -> bool {
     let Some(elements) = x.as_slice() else {
         return array_view(x).iter().all(|x| x.is_finite());
     };
     let finite = AtomicBool::new(true);
-    // Gradients are checked before an update. Its tasks are the same, so most find in their core's cache what was checked.
+    // Gradients are checked before an update, which has the same tasks. So most of its tasks find their elements in
+    // their core's cache.
     for_each(elements.len().div_ceil(CHUNK), &|k| {
         let part = &elements[k * CHUNK..elements.len().min((k + 1) * CHUNK)];
         if finite.load(Relaxed) && !are_finite(part) {
@@ -28,7 +29,7 @@ pub(crate) fn all_finite<T: Float>(x: View<T>) -> bool {
     finite.into_inner()
 }
 
-/// Whether no element of a slice is infinite or NaN.
+/// Whether all elements of a slice are finite.
 pub(super) fn are_finite<T: Float>(elements: &[T]) -> bool {
     vectorized(Finite(elements))
 }
@@ -43,7 +44,7 @@ impl<T: Float> Loop for Finite<'_, T> {
     #[allow(clippy::eq_op)]
     fn run(self) -> bool {
         let (chunks, rest) = self.0.as_chunks::<LANES>();
-        // `x - x` is 0 for numbers and NaN otherwise. Unlike `0 x` it is as fast for subnormal numbers.
+        // `x - x` is 0 if `x` is finite, and NaN otherwise. Unlike `0 · x`, it is not slower for subnormal numbers.
         let mut lanes = [T::zero(); LANES];
         for chunk in chunks {
             for (lane, &x) in lanes.iter_mut().zip(chunk) {
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn one_element_that_is_not_finite_is_found_wherever_it_is() {
+    fn a_single_non_finite_element_is_found_at_every_position() {
         for length in [1, LANES - 1, LANES, 3 * LANES + 5, CHUNK + 1] {
             let numbers: Vec<f32> = (0..length).map(|k| [f32::MAX, -1.0, 1e-40, 0.0][k % 4]).collect();
             let layouts = [Layout::row_major([length].into()), repeated(length)];

@@ -1,23 +1,23 @@
-//! Folds of rows and of columns, in an order fixed by shape.
+//! Folds of rows and of columns, in an order that depends on the shape alone.
 
 use crate::dtype::{DType, Element, Float};
 use crate::kernels::simd::{Loop, Set, vectorized};
 
-/// Partial results of a row kept side by side.
+/// Independent partial results of a row.
 const LANES: usize = 16;
-/// Elements of a row that are combined pairwise into one for each lane, for no lane to wait for the one
-/// before.
+/// Elements of a row that are combined pairwise into one per lane. This shortens the chain of dependent operations in a
+/// lane.
 const GROUP: usize = 8 * LANES;
-/// Groups that are added to the lanes one after the other; the lanes of so many are then added to those of the row.
+/// Groups that are added to the lanes one after the other; the lanes of this many are then added to those of the row.
 const GROUPS: usize = 8;
-/// Elements of a row that are folded lane by lane; blocks of these are combined pairwise.
+/// Elements of a row per block. A block is folded lane by lane; blocks are combined pairwise.
 pub(crate) const BLOCK: usize = 4 * GROUPS * GROUP;
-/// Rows that are folded column by column; blocks of these are combined pairwise.
+/// Rows per block in a fold of columns. A block is folded column by column; blocks are combined pairwise.
 const ROWS: usize = 64;
 /// Rows that are combined pairwise in one pass over the results.
 const TOGETHER: usize = 4;
 
-/// An associative combination with its neutral element, and what it is applied to.
+/// An associative operation with its neutral element. It is applied to `lift(x)` for every element `x`.
 #[derive(Clone, Copy)]
 pub(crate) struct Fold<A, L, C> {
     pub(crate) neutral: A,
@@ -25,15 +25,15 @@ pub(crate) struct Fold<A, L, C> {
     pub(crate) combine: C,
 }
 
-/// An associative combination of two.
+/// An associative operation on two values.
 pub(crate) trait Combine<A>: Sync {
-    /// Whether NaN is found by [`Combine::of`], but not by [`Combine::of_numbers`].
+    /// Whether [`Combine::of`] propagates NaN, but [`Combine::of_numbers`] does not.
     const FINDS_NAN: bool = false;
 
-    /// What becomes of `a` and `b`.
+    /// Combines `a` and `b`.
     fn of(&self, a: A, b: A) -> A;
 
-    /// The same if neither is NaN.
+    /// As [`Combine::of`], if neither is NaN.
     #[inline(always)]
     fn of_numbers(&self, a: A, b: A) -> A {
         self.of(a, b)
@@ -83,19 +83,19 @@ impl<T: Element> Combine<T> for Smaller {
     }
 }
 
-/// The sum. (One fold for all who want it: each costs time to compile.)
+/// The sum. (All callers share this fold, because each instantiation costs compile time.)
 pub(crate) fn sum<T: Float>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, impl Fn(T, T) -> T + Copy + Sync> {
     sum_of(|x| x)
 }
 
-/// The sum of what `lift` makes of the elements.
+/// The sum of `lift(x)` for all elements.
 pub(crate) fn sum_of<T: Float, L: Fn(T) -> T>(lift: L) -> Fold<T, L, impl Fn(T, T) -> T + Copy + Sync> {
     Fold { neutral: T::zero(), lift, combine: |a, b| a + b }
 }
 
 /// The largest element.
 pub(crate) fn largest<T: Element>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, Larger> {
-    // The conversion saturates, but for truth values.
+    // The conversion saturates, except for `bool`.
     let least = if T::DTYPE == DType::Bool { T::from_i64(0) } else { T::from_f64(f64::NEG_INFINITY) };
     Fold { neutral: least, lift: |x| x, combine: Larger }
 }
@@ -109,7 +109,7 @@ pub(crate) fn smallest<T: Element>() -> Fold<T, impl Fn(T) -> T + Copy + Sync, S
 #[inline(always)]
 #[allow(clippy::eq_op)]
 pub(crate) fn larger<T: Element>(a: T, b: T) -> T {
-    // The processor's own maximum, which is `b` where one is NaN, and a correction.
+    // A single maximum instruction, which returns `b` if either is NaN, and a correction.
     let larger = if a > b { a } else { b };
     if a != a { a } else { larger }
 }
@@ -133,7 +133,7 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
         out[0]
     }
 
-    /// The folds of rows of `width` elements, one row after the other.
+    /// The folds of contiguous rows of `width` elements.
     pub(crate) fn rows<T: Element>(&self, rows: &[T], width: usize, out: &mut [A])
     where
         L: Fn(T) -> A,
@@ -141,14 +141,14 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
         if width <= BLOCK {
             return vectorized(RowLoop { fold: self, rows, width, out });
         }
-        // Split at a multiple of the block, so that all leaves but the last are whole blocks.
+        // Split at a multiple of the block: all leaves but the last are whole blocks.
         let half = (width / 2).next_multiple_of(BLOCK);
         for (row, out) in rows.chunks(width).zip(out) {
             *out = self.combine.of(self.row(&row[..half]), self.row(&row[half..]));
         }
     }
 
-    /// Partial results (at least one) combined pairwise.
+    /// Combines partial results (at least one) pairwise.
     pub(crate) fn pairwise(&self, partial: &[A]) -> A {
         match partial {
             [only] => *only,
@@ -165,7 +165,7 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
         L: Fn(T) -> A,
     {
         let blocks = rows.len().div_ceil(stride).div_ceil(ROWS);
-        // Room for one half of the rows on each level of halving.
+        // Scratch space for the right half of the rows on each level of recursion.
         let mut room = vec![self.neutral; blocks.next_power_of_two().ilog2() as usize * out.len()];
         self.columns_within(rows, stride, out, &mut room);
     }
@@ -209,7 +209,8 @@ impl<T: Element, A: Element, L: Fn(T) -> A, C: Combine<A>> Loop for RowLoop<'_, 
 }
 
 impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
-    /// The fold of a row, to be inlined into a [`Loop`]; of at most [`BLOCK`] elements if the combination rounds.
+    /// The fold of a row, to be inlined into a [`Loop`]. If the operation rounds, the row has at most [`BLOCK`]
+    /// elements.
     #[inline(always)]
     pub(crate) fn block<T: Element>(&self, row: &[T]) -> A
     where
@@ -234,8 +235,8 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
         result
     }
 
-    /// The fold of a row of at least [`LANES`] elements that has no NaN; and whether it has any, which is looked for only
-    /// if the combination does.
+    /// The fold of a row of at least [`LANES`] elements, valid if it has no NaN; and whether it has one, which is
+    /// checked only if [`Combine::FINDS_NAN`].
     #[inline(always)]
     #[allow(clippy::eq_op)]
     fn numbers<T: Element>(&self, row: &[T]) -> (A, bool)
@@ -274,7 +275,7 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
                 total[k] = combine.of_numbers(total[k], lift(x[k]));
             }
         }
-        // Half as many lanes each time, to which as many elements are added, if there are so many left.
+        // Halve the number of lanes again and again. Each time, fold in one more element per lane if enough are left.
         let (total, rest) = self.halved::<T, LANES, { LANES / 2 }>(total, rest);
         let (total, rest) = self.halved::<T, { LANES / 2 }, { LANES / 4 }>(total, rest);
         let (total, rest) = self.halved::<T, { LANES / 4 }, { LANES / 8 }>(total, rest);

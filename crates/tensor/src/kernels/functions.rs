@@ -1,5 +1,5 @@
-//! The functions of one element that elementwise operations apply. Each is a type, so that the compiler puts it into its
-//! loop whatever its size, which it does not promise for closures.
+//! The functions of one element that elementwise operations apply. Each is a type, so the compiler inlines it into its
+//! loop whatever its size, which it does not guarantee for closures.
 //!
 //! The functions of [`math`] compute in float64 for all types.
 
@@ -10,7 +10,8 @@ use crate::kernels::math;
 /// SELU's scale and alpha (Klambauer et al. 2017, appendix).
 pub(super) const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
 
-/// Rows: a type, and its value at `x`; with a limit, beyond which the value is that of a function of float64 instead.
+/// Each row defines a type and its value at `x`. If `|x|` exceeds an optional limit, a float64 function computes the
+/// value instead.
 macro_rules! functions {
     ($($name:ident($x:ident) = $value:expr $(, beyond $limit:expr => $exact:expr)?;)*) => {$(
         #[derive(Clone, Copy)]

@@ -25,8 +25,8 @@ const TINY: usize = 8;
 /// Multiply-adds per task of tiny products, which do far fewer in the same time.
 const TINY_TASK: usize = TASK / 16;
 
-/// Rows of the left operand per cache block: they stay in the cache while one panel after the other is multiplied by
-/// them.
+/// Rows of the left operand per cache block: they stay in the cache while they are multiplied by one panel after the
+/// other.
 const ROWS: usize = 128;
 /// Limit of reuse, in widths of the widest tile: with at most this many rows (columns) in a block, the right (left)
 /// operand is read in place.

@@ -9,7 +9,7 @@ use crate::storage::Buffer;
 
 /// Independent partial sums of one dot product.
 const LANES: usize = 16;
-/// Elements of a column per block: each lane adds `DEPTH / 4` groups of four, as many additions as [`ByRows`] chains.
+/// Elements of a column per block: each lane adds `DEPTH / 4` groups of four, as each sum in [`ByRows`] does.
 const COLUMN: usize = LANES * DEPTH;
 
 /// Multiplies the row `a`, of `depth` elements, by the columns of `b` from `first` on, one for each element of `out`.

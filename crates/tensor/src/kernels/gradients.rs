@@ -1,4 +1,4 @@
-//! The gradients of [`functions`](super::functions), types like those and under their names.
+//! The gradients of [`functions`](super::functions), as types of the same names.
 
 use std::f64::consts::FRAC_2_SQRT_PI;
 
@@ -7,7 +7,8 @@ use crate::kernels::elementwise::PairFunction;
 use crate::kernels::functions::SELU;
 use crate::kernels::math;
 
-/// Rows: the type of a gradient, and its value, given the gradient of the result and the result `y` or the operand `x`.
+/// Each row defines the type of a gradient and its value, given the gradient of the result and the result `y` or the
+/// operand `x`.
 macro_rules! gradients {
     ($($name:ident($g:ident, $saved:ident) = $value:expr;)*) => {$(
         #[derive(Clone, Copy)]
@@ -45,7 +46,7 @@ gradients! {
     GeluTanh(g, x) = g * T::from_f64(math::gelu_tanh_slope::<T>(x.to_f64()));
 }
 
-/// `g` times `above`, up to 0 times `below · eˣ`.
+/// `g · below · eˣ` for `x ≤ 0`, and `g · above` otherwise.
 #[inline(always)]
 fn exponential_below<T: Float>(g: T, x: T, above: T, below: T) -> T {
     let slope = below * T::from_f64(math::exp::<T>(x.to_f64()));

@@ -1,4 +1,4 @@
-//! Elements read, and added, at positions that an index holds.
+//! Gather and scatter: reading and adding elements at the positions in an index.
 
 use crate::dtype::Element;
 use crate::kernels::copy::elements;
@@ -8,13 +8,14 @@ use crate::layout::{Layout, View};
 use crate::shape::{Shape, Strides};
 use crate::storage::Buffer;
 
-/// Strides that stay in place along `axis`.
+/// The strides, with 0 for `axis`.
 fn fixed(strides: &Strides, axis: usize) -> Strides {
     strides.iter().enumerate().map(|(k, &stride)| if k == axis { 0 } else { stride }).collect()
 }
 
-/// The element of `x` at each position of `index`, but along `axis` where `index` (int64) says. The
-/// caller has checked that the indices lie on the axis and `index` within `x` along the others.
+/// For each position of `index`, the element of `x` at that position, except that the value of `index` (int64) is the
+/// position along `axis`. The caller has checked that these values lie on the axis, and that `index` is no larger than
+/// `x` along the others.
 pub(crate) fn gather<T: Element>(x: View<T>, index: View<i64>, axis: usize) -> Buffer {
     let mut out = Buffer::new::<T>(index.size());
     let (source, indices) = (x.data, index.data);
@@ -31,8 +32,8 @@ pub(crate) fn gather<T: Element>(x: View<T>, index: View<i64>, axis: usize) -> B
     out
 }
 
-/// Adds to the elements of `out`, which has the sizes `shape`, those of `source` at each position of `index`, along `axis`
-/// where `index` says, one after the other in row-major order.
+/// For each position of `index`, in row-major order, adds the element of `source` there to the element of `out` (with
+/// shape `shape`) at the same position, except that the value of `index` is the position along `axis`.
 pub(crate) fn scatter_add<T: Element>(
     out: &mut [T],
     shape: &Shape,
@@ -53,10 +54,10 @@ pub(crate) fn scatter_add<T: Element>(
     }
 }
 
-/// The entries of `x` along `axis` that `indices` name.
+/// The entries of `x` along `axis` at `indices`.
 pub(crate) fn take<T: Element>(x: View<T>, indices: &[usize], axis: usize) -> Buffer {
     let Some(source) = x.as_slice() else {
-        // Element by element rather than from a copy of all, which may be far more than is asked for.
+        // Gathers single elements: a contiguous copy of `x` may be far larger than the result.
         let picked = x.shape().with(axis, indices.len());
         let along = (0..x.rank()).map(|k| isize::from(k == axis)).collect();
         let index: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
@@ -75,9 +76,8 @@ pub(crate) fn take<T: Element>(x: View<T>, indices: &[usize], axis: usize) -> Bu
     out
 }
 
-/// Zeros of `shape` to whose entry along `axis` that each of `indices` names the entry of `source`
-/// was added, one after the other. Of long entries into many places each task takes some places, and
-/// reads all indices.
+/// Zeros of `shape`, to which the entries of `source` along `axis` are added one after the other at `indices`. If
+/// entries are long and the result is large, each task handles some places and reads all indices.
 pub(crate) fn index_add<T: Element>(
     source: &[T],
     indices: &[usize],
@@ -106,8 +106,7 @@ pub(crate) fn index_add<T: Element>(
     out
 }
 
-/// The positions, in row-major order, of the elements that differ from zero, an index for each axis: their number, and the
-/// indices of one after the other.
+/// The number of elements that differ from zero, and their positions in row-major order, each as one index per axis.
 pub(crate) fn nonzero<T: Element>(x: View<T>) -> (usize, Vec<i64>) {
     let elements = elements(x);
     let places: Vec<usize> = (0..elements.len()).filter(|&k| elements[k] != T::default()).collect();

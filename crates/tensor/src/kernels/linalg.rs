@@ -1,4 +1,4 @@
-//! Factors of matrices, one matrix at a time, by `nalgebra` in float64.
+//! Matrix factorizations by `nalgebra` in float64, one matrix at a time.
 
 use nalgebra::DMatrix;
 use nalgebra::linalg::{Cholesky, LU, QR, SymmetricEigen};
@@ -13,16 +13,16 @@ use crate::storage::Buffer;
 
 pub(crate) type Matrix = DMatrix<f64>;
 
-/// The `N` results for one matrix, vectors and numbers being matrices too; or what is wrong with the matrix.
+/// The `N` results for one matrix (vectors and numbers are matrices too), or what is wrong with it.
 pub(crate) type Factors<const N: usize> = std::result::Result<[Matrix; N], &'static str>;
 
-/// Calls `f` with the matrices at every place of the batch. A result has `sizes` elements at one place; those of all places
-/// follow one another.
+/// Calls `f` with the matrices at every place of the batch. A result has `sizes` elements at one place; the results of
+/// all places are contiguous.
 ///
-/// A matrix is the work of one thread, so that the number of threads does not matter.
+/// One thread computes a matrix, so results do not depend on the number of threads.
 ///
 /// # Errors
-/// Returns an error that names the place if `f` does.
+/// Returns an error that names the place if `f` returns one.
 pub(crate) fn for_each_matrix<const N: usize>(
     operation: &str,
     inputs: &[View<f64>],
@@ -46,7 +46,7 @@ pub(crate) fn for_each_matrix<const N: usize>(
         })?;
         for (buffer, factor) in buffers.iter_mut().zip(&factors) {
             let out = &mut buffer.as_mut_slice::<f64>()[place * factor.len()..][..factor.len()];
-            // nalgebra stores columns, we rows.
+            // nalgebra matrices are column-major, tensors are row-major.
             out.iter_mut().zip(factor.transpose().iter()).for_each(|(out, &x)| *out = x);
         }
     }
@@ -54,9 +54,9 @@ pub(crate) fn for_each_matrix<const N: usize>(
 }
 
 const SINGULAR: &str = "is singular";
-const ZERO_DIAGONAL: &str = "has a zero on its diagonal, so that it is singular";
-const NOT_POSITIVE: &str = "is not positive definite (or has NaN); `eigh` tells its eigenvalues";
-const NOT_CONVERGED: &str = "has eigenvalues that were not found within 1,000 iterations each";
+const ZERO_DIAGONAL: &str = "has a zero on its diagonal, so it is singular";
+const NOT_POSITIVE: &str = "is not positive definite (or has NaN); `eigh` returns its eigenvalues";
+const NOT_CONVERGED: &str = "has eigenvalues that did not converge within 1,000 iterations each";
 const NOT_FINITE: &str = "has elements that are NaN or infinite";
 
 pub(crate) fn solve(m: &[Matrix]) -> Factors<1> {
@@ -84,14 +84,14 @@ fn symmetric_part(m: &Matrix) -> Matrix {
     (m + m.transpose()) * 0.5
 }
 
-/// A matrix divided by a power of two, and that power, so that neither the squares of its elements nor the
-/// reciprocals of its pivots over- or underflow.
+/// A matrix divided by a power of two, and that power. Then neither the squares of its elements nor the reciprocals of
+/// its pivots overflow or underflow.
 fn scaled(m: Matrix) -> (Matrix, f64) {
     let largest = m.amax();
     if largest == 0.0 || !largest.is_finite() {
         return (m, 1.0);
     }
-    // In two steps, as the reciprocal of the smallest power is infinite.
+    // In two steps, because the reciprocal of the smallest power is infinite.
     let half = (largest.log2() / 2.0).floor().exp2();
     (m / half / half, half * half)
 }
@@ -130,7 +130,7 @@ pub(crate) fn eigh(m: &[Matrix]) -> Factors<2> {
     if n == 0 {
         return Ok([Matrix::zeros(0, 1), m]);
     }
-    // A few iterations an eigenvalue suffice.
+    // A few iterations per eigenvalue suffice.
     let eigen = SymmetricEigen::try_new(m, f64::EPSILON, 1000 * n).ok_or(NOT_CONVERGED)?;
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| eigen.eigenvalues[i].total_cmp(&eigen.eigenvalues[j]));

@@ -1,11 +1,11 @@
-//! Walking over several operands of one shape, each with its own strides.
+//! Iteration over several operands of one shape, each with its own strides.
 
 use smallvec::SmallVec;
 
 use crate::shape::{Shape, Strides};
 
-/// A shape with the strides of `N` operands, axes merged where all operands allow it: the last
-/// axis is the inner loop, as long as it can be.
+/// A shape with the strides of `N` operands. Adjacent axes are collapsed if all operands allow it; the last one, as
+/// long as it can be, is the inner loop.
 pub(crate) struct LoopNest<const N: usize> {
     /// Sizes and strides of the outer axes, outermost first.
     outer: SmallVec<[(usize, [isize; N]); 6]>,
@@ -24,9 +24,9 @@ impl<const N: usize> LoopNest<N> {
         for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
             let steps: [isize; N] = std::array::from_fn(|k| operands[k].0[axis]);
             match axes.last_mut() {
-                // The previous axis goes on where this one ends, for every operand.
+                // For every operand, the previous axis continues where this one ends.
                 Some((length, before)) if (0..N).all(|k| before[k] == steps[k] * size as isize) => {
-                    // Where another size is 0 the product of these may overflow.
+                    // If another size is 0, this product may overflow.
                     *length = length.saturating_mul(size);
                     *before = steps;
                 }
@@ -37,7 +37,7 @@ impl<const N: usize> LoopNest<N> {
         LoopNest { outer: axes, inner, steps, start: operands.map(|(_, offset)| offset as isize) }
     }
 
-    /// A single row of so many elements; `operands` are the stride and offset of each.
+    /// A single row of `length` elements; `operands` are the stride and offset of each.
     pub(crate) fn row(length: usize, operands: [(isize, usize); N]) -> Self {
         let (steps, start) = (operands.map(|(step, _)| step), operands.map(|(_, offset)| offset as isize));
         LoopNest { outer: SmallVec::new(), inner: length, steps, start }
@@ -48,9 +48,8 @@ impl<const N: usize> LoopNest<N> {
         self.outer.is_empty()
     }
 
-    /// The runs of the inner loop that lie within the elements `first .. first + count` in
-    /// row-major order, each as its position (counted from `first`), the offset of each operand,
-    /// and its length.
+    /// The runs of the inner loop within the elements `first .. first + count` in row-major order. Each is its position
+    /// (counted from `first`), the offset of each operand, and its length.
     pub(crate) fn runs(&self, first: usize, count: usize) -> Runs<'_, N> {
         let mut row = first.checked_div(self.inner).unwrap_or(0);
         let mut index: SmallVec<[usize; 6]> = SmallVec::from_elem(0, self.outer.len());
@@ -67,7 +66,7 @@ impl<const N: usize> LoopNest<N> {
 }
 
 impl LoopNest<1> {
-    /// Whether the rows of the operand lie side by side, and not their elements.
+    /// Whether the operand is transposed: the stride of the last outer axis is 1, and that of the inner axis is not.
     pub(crate) fn is_transposed(&self) -> bool {
         self.steps != [1] && self.outer.last().is_some_and(|(_, steps)| *steps == [1])
     }
@@ -85,7 +84,7 @@ pub(crate) struct Runs<'a, const N: usize> {
 }
 
 impl<const N: usize> Runs<'_, N> {
-    /// Goes on to the next row, where that is not the next along the last axis.
+    /// Advances to the next row if that is not the next one along the last outer axis.
     #[inline(never)]
     fn carry(&mut self) {
         for (axis, (size, steps)) in self.walk.outer.iter().enumerate().rev() {
@@ -147,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_walked_in_an_empty_shape() {
+    fn an_empty_shape_has_no_runs() {
         let shape = Shape::from([2, 0, 3]);
         assert_eq!(LoopNest::new(&shape, [(&shape.strides(), 0)]).runs(0, 0).count(), 0);
     }

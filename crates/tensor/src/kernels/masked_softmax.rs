@@ -9,12 +9,13 @@ use crate::kernels::softmax::{along_rows, exp, scaled, total};
 use crate::layout::View;
 use crate::storage::Buffer;
 
-/// Elements whose exponentials are taken side by side.
+/// Elements whose exponentials are computed at a time.
 const LANES: usize = 16;
 
-/// `eˣ / Σ eˣ` along the last axis over the elements that are allowed: where `mask` (which broadcasts to `x`) is true, if
-/// there is one, and, if `causal`, up to the position of the row along the last axis but one. The others become 0, and so
-/// do all elements of a row of which none is allowed. An element of minus infinity counts as one that is not allowed.
+/// `eˣ / Σ eˣ` along the last axis over the allowed elements. An element is allowed if `mask`, which broadcasts to `x`,
+/// is true there (or absent) and, if `causal`, if its index is at most the index of its row along the second to last
+/// axis. Minus infinity counts as not allowed. Elements that are not allowed become 0; so a row without allowed
+/// elements is all 0.
 pub(crate) fn masked_softmax<T: Float>(x: View<T>, mask: Option<View<bool>>, causal: bool) -> Buffer {
     let source = elements(x);
     let mask = mask.map(|mask| {
@@ -31,7 +32,7 @@ pub(crate) fn masked_softmax<T: Float>(x: View<T>, mask: Option<View<bool>>, cau
     })
 }
 
-/// Puts minus infinity where the mask is false; `start` is the position of the first element.
+/// Writes minus infinity where the mask is false; `start` is the position of the first element.
 fn forbid<T: Float>(out: &mut [T], walk: &LoopNest<1>, mask: &[bool], start: usize) {
     for (position, [at], length) in walk.runs(start, out.len()) {
         let out = &mut out[position..position + length];
@@ -54,7 +55,7 @@ fn forbid<T: Float>(out: &mut [T], walk: &LoopNest<1>, mask: &[bool], start: usi
     }
 }
 
-/// `y (g - Σ g y)` along the last axis, where an element whose `y` is 0 counts nothing, whatever its `g`.
+/// `y (g - Σ g y)` along the last axis. Elements whose `y` is 0 are ignored, whatever their `g`.
 pub(crate) fn masked_softmax_gradient<T: Float>(g: View<T>, y: View<T>) -> Buffer {
     let (g_all, y_all) = (elements(g), elements(y));
     along_rows(y.shape(), |width, start, out| {
@@ -63,12 +64,12 @@ pub(crate) fn masked_softmax_gradient<T: Float>(g: View<T>, y: View<T>) -> Buffe
     })
 }
 
-/// The softmax of each row in its place, minus infinity standing where an element is not allowed.
+/// Computes the softmax of each row in place; minus infinity marks elements that are not allowed.
 struct MaskedSoftmax<'a, T> {
     width: usize,
     /// The number of the first row.
     first: usize,
-    /// The number of rows after which causality begins with one element again.
+    /// The number of rows after which causality starts again with one allowed element.
     queries: Option<usize>,
     out: &'a mut [T],
 }
@@ -82,16 +83,17 @@ impl<T: Float> Loop for MaskedSoftmax<'_, T> {
         let MaskedSoftmax { width, first, queries, out } = self;
         for (row, out) in (first..).zip(out.chunks_exact_mut(width)) {
             let end = queries.map_or(width, |queries| (row % queries + 1).min(width));
-            // NaN is not the largest, or all differences to it would be NaN, also of what is not allowed.
+            // NaN does not count as the largest element: all differences to it would be NaN, even for elements that are
+            // not allowed.
             let larger = |a: T, b: T| if a > b { a } else { b };
             let number = |x: T| larger(x, T::neg_infinity());
             let top = Fold { neutral: T::neg_infinity(), lift: number, combine: larger }.block(&out[..end]);
-            // Less minus infinity, what is not allowed would be NaN.
+            // Minus infinity minus itself would be NaN.
             let top = if top == T::neg_infinity() { T::zero() } else { top };
             for x in &mut out[..end] {
                 *x -= top;
             }
-            // Whole vectors of exponentials, some of them of elements that are not allowed.
+            // Exponentials are computed in whole vectors, which may include elements that are not allowed.
             let whole = end.next_multiple_of(LANES).min(width);
             out[end..].fill(T::zero());
             for x in &mut out[..whole] {
@@ -103,7 +105,7 @@ impl<T: Float> Loop for MaskedSoftmax<'_, T> {
             if sum > T::zero() {
                 scaled(out, sum.recip());
             } else if sum.is_nan() {
-                // All but what is not allowed, which must stay 0.
+                // All elements become NaN, except those that are not allowed, which must stay 0.
                 for x in out {
                     *x = if *x == T::zero() { T::zero() } else { T::nan() };
                 }

@@ -29,7 +29,7 @@ impl<T> Matrices<'_, T> {
         Matrix { data: self.data, start: self.starts[pair], strides: [self.rows, self.columns] }
     }
 
-    /// Whether the rows or the columns are contiguous.
+    /// Whether the rows or the columns are contiguous, and not in reverse order.
     pub(super) fn lies_in_lines(&self) -> bool {
         let [down, right] = [self.rows, self.columns];
         (down == 1 && right >= 0) || (right == 1 && down >= 0)

@@ -1,8 +1,8 @@
 //! Normalizations: sums over groups of elements, and passes that scale and shift every element.
 //!
-//! All loops go over lines, `groups · columns` neighbouring elements, with a number for each place of
-//! a line. Sums are taken place by place in the element type, in float64 from [`ROWS`] lines on, and
-//! only then over the places of a group.
+//! All loops go over lines, `groups · columns` contiguous elements, with a coefficient for each place of a line. Sums
+//! are first taken place by place, up to [`ROWS`] lines in the element type and beyond that in float64, and then over
+//! the places of a group.
 
 use std::ops::Range;
 
@@ -11,11 +11,11 @@ use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::storage::Buffer;
 
-/// Places of a line that are summed side by side.
+/// Places of a line that are summed at a time.
 const LANES: usize = 64;
-/// Lines that are summed before the sums become float64.
+/// Lines that are summed in the element type before the sums are added in float64.
 const ROWS: usize = 32;
-/// Elements of a task; small enough that the second pass of it finds them in the cache.
+/// Elements per task: few enough that its second pass finds them in the cache.
 const TASK: usize = CHUNK / 2;
 
 /// The groups of a tensor `[outer, rows, groups, columns]`: each has `rows · columns` elements.
@@ -27,24 +27,24 @@ pub(crate) struct Groups {
     pub(crate) columns: usize,
 }
 
-/// How the work is split: some outer indices together, or the rows of each in parts.
+/// How the work is split: several outer indices per task, or the rows of each outer index in several parts.
 struct Split {
     together: usize,
     rows: usize,
     parts: usize,
 }
 
-/// What a task of [`Groups::gradient`] sums.
+/// The sums of one task of [`Groups::gradient`].
 struct Sums {
-    /// For each of its outer indices and groups the sums of `h` and of `h · (x - mean)`, where `h` is the gradient of the
-    /// normalized elements.
+    /// The sums of `h` and of `h · (x - mean)` for each of its outer indices and groups, where `h` is the gradient of
+    /// the normalized elements.
     groups: Vec<[f64; 2]>,
-    /// For each place of a line the parts of the gradients of `gamma` and `beta`.
+    /// The contributions to the gradients of `gamma` and `beta`, for each place of a line.
     gamma: Vec<f64>,
     beta: Vec<f64>,
 }
 
-/// Mean and variance of each group, `[outer, groups]`, whose elements were multiplied by a factor before.
+/// Mean and variance of each group, `[outer, groups]`, and the factor by which its elements were multiplied beforehand.
 pub(crate) struct Statistics {
     pub(crate) mean: Vec<f64>,
     pub(crate) variance: Vec<f64>,
@@ -62,8 +62,8 @@ impl Groups {
         (self.rows * self.columns) as f64
     }
 
-    /// Whether every group is a line: then its mean and scale are the same at all places, and `gamma` and `beta` the same for
-    /// all groups.
+    /// Whether every group is a line. Then its mean and scale are the same at all places, and `gamma` and `beta` are
+    /// the same for all groups.
     fn is_line(&self) -> bool {
         self.groups == 1 && self.rows == 1
     }
@@ -77,7 +77,8 @@ impl Groups {
         Split { together: 1, rows, parts: self.rows.div_ceil(rows) }
     }
 
-    /// `f(outer indices, rows)` for every task, in order: the parts of one outer index follow one another.
+    /// The results of `f(outer indices, rows)` for all tasks, in order: those for the parts of one outer index are
+    /// consecutive.
     fn tasks<R: Send>(&self, f: impl Fn(Range<usize>, Range<usize>) -> R + Sync) -> Vec<R> {
         let Split { together, rows, parts } = self.split();
         let mut results: Vec<Option<R>> = Vec::new();
@@ -90,8 +91,8 @@ impl Groups {
         results.into_iter().flatten().collect()
     }
 
-    /// Calls `f(outer index, start, part)` for parts of `out`, which has the elements of all lines; the part
-    /// begins with element `start`.
+    /// Calls `f(outer index, start, part)` for parts of `out`, which has the elements of all lines; `start` is the
+    /// index of the part's first element.
     fn for_parts<T: Float>(&self, out: &mut [T], f: impl Fn(usize, usize, &mut [T]) + Sync) {
         let Split { together, rows, .. } = self.split();
         let size = self.rows * self.line();
@@ -108,13 +109,13 @@ impl Groups {
         line(rows.start)..line(rows.end)
     }
 
-    /// How many places loops go over together: whole lines, which fill lanes where that is no detour.
+    /// The number of places that loops process at a time: the fewest whole lines that fill all lanes.
     fn width(&self) -> usize {
         let line = self.line();
         (1..=LANES).map(|lines| lines * line).find(|width| width.is_multiple_of(LANES)).unwrap_or(line)
     }
 
-    /// Room for a number at every place.
+    /// Zeros for all places.
     fn places<T: Float>(&self) -> Vec<T> {
         vec![T::zero(); self.width()]
     }
@@ -130,7 +131,7 @@ impl Groups {
         rest.chunks_mut(line.len()).for_each(|next| next.copy_from_slice(line));
     }
 
-    /// For each place of a line the sums of `terms(x, y, centre)` over all lines.
+    /// Sums `terms(x, y, centre)` over all lines, for each place of a line.
     fn sums<T: Float>(
         &self,
         [x, y]: [&[T]; 2],
@@ -154,8 +155,8 @@ impl Groups {
         sum(&line[group * self.columns..(group + 1) * self.columns])
     }
 
-    /// Mean and variance (divisor `n`) of each group; there is at least one element. The deviations are from the mean of each
-    /// task, so that nothing cancels, and tasks are combined as Chan et al. (1979) do.
+    /// Mean and variance (divisor `n`) of each group, which has at least one element. Deviations are taken from the
+    /// mean of each task, which avoids cancellation; tasks are combined as in Chan et al. (1979).
     pub(crate) fn statistics<T: Float>(&self, x: &[T]) -> Statistics {
         let parts = self.tasks(|outer, rows| {
             let (mut centre, mut totals) = (self.places::<T>(), [self.places(), self.places()]);
@@ -195,7 +196,7 @@ impl Groups {
                     [all, mean + apart * m / all, squares + more + apart * apart * n * m / all]
                 });
                 means.push(mean);
-                // Not `max`, for which NaN is less than 0.
+                // Not `max`, which would turn NaN into 0.
                 variances.push(if squares < 0.0 { 0.0 } else { squares / all });
             }
         }
@@ -231,7 +232,7 @@ impl Groups {
         out
     }
 
-    /// The gradients of `x`, and for each place of a line those of `gamma` and `beta`, given that of the result.
+    /// The gradients of `x` and, for each place of a line, of `gamma` and `beta`, given the gradient of the result.
     pub(crate) fn gradient<T: Float>(
         &self,
         [g, x]: [&[T]; 2],
@@ -318,7 +319,7 @@ impl Groups {
 }
 
 impl Statistics {
-    /// Those of elements as they are.
+    /// Statistics of elements that were not multiplied.
     pub(crate) fn new(mean: Vec<f64>, variance: Vec<f64>) -> Statistics {
         let factors = vec![1.0; mean.len()];
         Statistics { mean, variance, factors }
@@ -332,14 +333,14 @@ impl Statistics {
         [pairs(&self.mean, |mean, factor| mean / factor), pairs(&self.variance, |v, factor| v / factor / factor)]
     }
 
-    /// `1 / √(variance + epsilon)` of the elements as they are now, `epsilon` being for what they were before.
+    /// `1 / √(variance + epsilon)` of the multiplied elements, where `epsilon` refers to the original ones.
     fn scales(&self, epsilon: f64) -> Vec<f64> {
         let pairs = self.variance.iter().zip(&self.factors);
         pairs.map(|(variance, factor)| 1.0 / (variance + epsilon * factor * factor).sqrt()).collect()
     }
 }
 
-/// The sum in eight independent chains.
+/// The sum, in eight independent chains of additions.
 fn sum(values: &[f64]) -> f64 {
     let (chunks, rest) = values.as_chunks::<8>();
     let mut sums = [0.0; 8];
@@ -389,7 +390,7 @@ impl<T: Float, F: Fn([T; 3]) -> T> Loop for Total<'_, T, F> {
     }
 }
 
-/// Adds what a line gives to the gradients of `beta` and `gamma`.
+/// Adds the contribution of a line to the gradients of `beta` and `gamma`.
 struct WeightLoop<'a, T> {
     g: &'a [T],
     x: &'a [T],
@@ -412,7 +413,7 @@ impl<T: Float> Loop for WeightLoop<'_, T> {
     }
 }
 
-/// Adds to `totals`, place by place, the terms of all lines.
+/// Adds the terms of all lines to `totals`, place by place.
 struct SumLoop<'a, T, F> {
     x: &'a [T],
     y: &'a [T],
@@ -433,7 +434,7 @@ impl<T: Float, F: Fn(T, T, T) -> [T; 2]> Loop for SumLoop<'_, T, F> {
                 let end = (start + LANES).min(width);
                 let mut sums = [[T::zero(); LANES]; 2];
                 for (x, y) in x.chunks(width).zip(y.chunks(width)) {
-                    // The last lines may be fewer.
+                    // The last chunk may have fewer lines.
                     let lanes = start.min(x.len())..end.min(x.len());
                     add(&mut sums, &x[lanes.clone()], &y[lanes], &self.centre[start..end], &self.terms);
                 }
@@ -464,7 +465,7 @@ fn add<T: Float>(sums: &mut [[T; LANES]; 2], x: &[T], y: &[T], centre: &[T], ter
     }
 }
 
-/// Writes the term of each element, with the numbers of its place.
+/// Writes the term of each element, computed with the coefficients of its place.
 struct MapLoop<'a, T, F> {
     x: &'a [T],
     y: &'a [T],
@@ -511,10 +512,10 @@ fn map<T: Float>(x: &[T], y: &[T], [a, b, c, d]: [&[T]; 4], term: &impl Fn([T; 2
 mod tests {
     use super::*;
 
-    /// Lines of one group and of several, fewer and more of them than a task takes, widths that fill lanes and that
-    /// do not: all against sums in float64 in the plainest order.
+    /// Compares with plain float64 sums: lines of one and of several groups, fewer and more lines than a task takes,
+    /// and widths that fill the lanes or do not.
     #[test]
-    fn every_split_gives_what_the_formula_does() {
+    fn every_split_agrees_with_the_formula() {
         for [outer, rows, groups, columns] in [
             [2, 1, 1, 130],
             [700, 1, 1, 64],
@@ -528,7 +529,7 @@ mod tests {
             let line = groups * columns;
             let size = outer * rows * line;
             let number = |k: usize| ((k * 7919 + k / 13) % 1009) as f64 / 500.0;
-            // Far from 0: squares alone would leave no digits.
+            // Far from 0: the mean of the squares minus the square of the mean would have no correct digits.
             let x: Vec<f32> = (0..size).map(|k| (1000.0 + number(k)) as f32).collect();
             let g: Vec<f32> = (0..size).map(|k| (number(3 * k + 1) - 1.0) as f32).collect();
             let gamma: Vec<f32> = (0..line).map(|k| 1.0 + (k % 5) as f32).collect();
@@ -549,7 +550,7 @@ mod tests {
                 let n = |k: usize| (f64::from(x[k]) - mean) * scale;
                 let h = |k: usize, p: usize| f64::from(g[k]) * f64::from(gamma[p]);
                 let (of_h, of_products) = (average(&h), average(&|k, p| h(k, p) * n(k)));
-                // The mean has half a unit of 1000 in float32, 3e-5.
+                // The mean, about 1000, has an error of up to half a unit in the last place of float32, 3e-5.
                 for &(k, p) in &places {
                     let expected = n(k) * f64::from(gamma[p]) + f64::from(beta[p]);
                     assert!((f64::from(y.as_slice::<f32>()[k]) - expected).abs() < 5e-4, "{k} of {:?}", x.len());

@@ -1,4 +1,4 @@
-//! Maxima and averages over windows of images with their channels last.
+//! Max and average pooling of images with channels last.
 
 use smallvec::SmallVec;
 
@@ -12,7 +12,7 @@ use crate::storage::Buffer;
 pub(crate) struct Span {
     pub(crate) start: usize,
     pub(crate) count: usize,
-    /// By how many an average divides.
+    /// The divisor of an average.
     pub(crate) divisor: usize,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Span {
 pub(crate) struct Spans {
     /// The size of the axis.
     pub(crate) input: usize,
-    /// Between neighbouring elements of a window.
+    /// The distance between neighbouring elements of a window.
     pub(crate) step: usize,
     pub(crate) spans: SmallVec<[Span; 16]>,
 }
@@ -33,27 +33,28 @@ pub(crate) struct Pooling {
     pub(crate) axes: [Spans; 2],
 }
 
-/// Channels that are handled in one go.
+/// Channels that are processed at a time.
 const LANES: usize = 16;
 
-/// One window: where its elements start, row by row.
+/// One window: the start of each of its elements, row by row.
 struct Window<'a> {
     taps: &'a [usize],
     /// Elements in each row of the window.
     row: usize,
-    /// By how many an average divides: a number, as padding that counts may be more than memory holds.
+    /// The divisor of an average. It is an `f64`: with padding that counts, the product of both axes may overflow
+    /// `usize`.
     divisor: f64,
 }
 
 impl Pooling {
-    /// Elements of an image, and of what becomes of it.
+    /// The number of elements of an image, and of its output.
     fn sizes(&self) -> [usize; 2] {
         let [y, x] = &self.axes;
         [y.input * x.input * self.channels, y.spans.len() * x.spans.len() * self.channels]
     }
 
-    /// Calls `f(window, place)` for the windows of some rows of outputs, counted over all images from
-    /// `first` on; `place` counts the outputs from there.
+    /// Calls `f(window, place)` for the windows of `rows` rows of outputs, from row `first` on; rows are counted over
+    /// all images. `place` is the offset of the output from the start of these rows.
     fn windows(&self, first: usize, rows: usize, mut f: impl FnMut(Window, usize)) {
         let [y, x] = &self.axes;
         let mut taps: SmallVec<[usize; 32]> = SmallVec::new();
@@ -73,7 +74,7 @@ impl Pooling {
         }
     }
 
-    /// An output made of `f(window, part)`, `part` being the channels of one output.
+    /// Builds the output: `f(window, part)` writes the channels of one output element to `part`.
     fn by_output<T: Float>(&self, f: impl Fn(Window, &mut [T]) + Sync) -> Buffer {
         let [image, outputs] = self.sizes();
         let mut out = Buffer::new::<T>(self.images * outputs);
@@ -90,8 +91,9 @@ impl Pooling {
         out
     }
 
-    /// Zeros of the input's size to which `f(window, part, image, gradient)` adds what one output
-    /// gives; `window` counts from the image, `part` is all of `values` from there on.
+    /// Builds the gradient of the input, starting from zeros: `f(window, start, image, gradient)` adds the contribution
+    /// of one output to `image`, the part of the gradient for the image that begins with element `start` of the input.
+    /// The taps of `window` count from there.
     fn by_input<T: Float>(&self, gradient: &[T], f: impl Fn(Window, usize, &mut [T], &[T]) + Sync) -> Buffer {
         let [image, outputs] = self.sizes();
         let mut out = Buffer::filled(self.images * image, T::zero());
@@ -110,17 +112,18 @@ impl Pooling {
         out
     }
 
-    /// The largest element of every window; NaN where there is one.
+    /// The largest element of every window; NaN if the window contains one.
     pub(crate) fn max<T: Float>(&self, x: &[T]) -> Buffer {
         self.by_output(|window, out| vectorized(Max { x, taps: window.taps, out }))
     }
 
-    /// The elements of `from` where those of `x` are the first maximum of their window.
+    /// For every window, the element of `from` at the position where `x` has its first maximum.
     pub(crate) fn pick<T: Float>(&self, x: &[T], from: &[T]) -> Buffer {
         self.by_output(|window, out| vectorized(Pick { x, taps: window.taps, from, out }))
     }
 
-    /// Zeros to which every gradient is added where `x` is the first maximum of its window.
+    /// The gradient of the input of [`max`](Self::max): every gradient is added where `x` has the first maximum of its
+    /// window.
     pub(crate) fn max_input<T: Float>(&self, x: &[T], gradient: &[T]) -> Buffer {
         self.by_input(gradient, |window, start, out, gradient| {
             vectorized(MaxInput { x: &x[start..], taps: window.taps, gradient, out });
@@ -132,14 +135,14 @@ impl Pooling {
         self.by_output(|window, out| vectorized(Average { x, window, out }))
     }
 
-    /// Zeros to which every gradient, divided, is added at all elements of its window.
+    /// The gradient of the input of [`average`](Self::average): every gradient, divided, is added to all elements of
+    /// its window.
     pub(crate) fn average_input<T: Float>(&self, gradient: &[T]) -> Buffer {
         self.by_input(gradient, |window, _, out, gradient| vectorized(AverageInput { window, gradient, out }))
     }
 }
 
-/// Whether an element takes the place of what was the largest so far. The first of equal ones stays,
-/// and so does the first NaN.
+/// Whether an element replaces the largest one so far. The first of equal elements stays, and so does the first NaN.
 #[inline(always)]
 fn replaces<T: Float>(new: T, largest: T) -> bool {
     new > largest || (new.is_nan() && !largest.is_nan())
@@ -167,7 +170,7 @@ impl<T: Float> Loop for Max<'_, T> {
     }
 }
 
-/// The numbers of the taps at which some channels, from `channel` on, have their first maximum.
+/// For `count` channels from `channel` on, the number of the tap that has the first maximum.
 #[inline(always)]
 fn winners<T: Float>(x: &[T], taps: &[usize], channel: usize, count: usize) -> [u32; LANES] {
     let mut largest = [T::zero(); LANES];

@@ -1,8 +1,8 @@
-//! Recurrent cells over whole sequences, forwards and the gradient.
+//! Recurrent cells over whole sequences: the forward pass and the gradient.
 //!
-//! The rows of a batch know nothing of each other: a task takes some of them through all steps, and
-//! never waits for another. What these rows need at a step stays in its core's cache, as does the
-//! recurrent kernel, which is packed once for all steps and tasks.
+//! The rows of a batch are independent: a task takes some of them through all steps and never waits for another. The
+//! working set of these rows at one step stays in the core's cache, as does the recurrent kernel, which is packed once
+//! for all steps and tasks.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
@@ -14,10 +14,10 @@ use crate::kernels::threads::for_rows;
 use crate::kernels::tile::{HEIGHT, Output, Products, Rows, Tile, Tiled};
 use crate::storage::Buffer;
 
-/// Multiply-adds below which a pass is one task.
+/// The number of multiply-adds below which a pass is one task.
 const SINGLE: usize = 1 << 18;
-/// Elements of a recurrent kernel that no longer stay in a core's cache: then a task has more rows, so
-/// that it fetches them less often.
+/// The size from which on a recurrent kernel no longer stays in a core's cache. Tasks then have more rows, to load it
+/// less often.
 const LARGE: usize = 1 << 18;
 
 /// A recurrent cell in the form of Keras and PyTorch; [`Cell::step`] states the formulas.
@@ -32,7 +32,7 @@ pub enum Cell {
 }
 
 impl Cell {
-    /// How many times the number of units the kernels are wide.
+    /// The number of gates: the width of the kernels in multiples of the number of units.
     pub const fn gates(self) -> usize {
         match self {
             Cell::SimpleRnn => 1,
@@ -41,7 +41,7 @@ impl Cell {
         }
     }
 
-    /// How many states there are; the first is the output.
+    /// The number of states; the first is the output.
     pub const fn states(self) -> usize {
         match self {
             Cell::SimpleRnn | Cell::Gru => 1,
@@ -49,14 +49,14 @@ impl Cell {
         }
     }
 
-    /// Whether the product with the state is more than an addend of the projected input: then they have
-    /// different gradients.
+    /// Whether a gate multiplies the product with the state. Then its gradient differs from that of the projected
+    /// input.
     pub const fn gates_product(self) -> bool {
         matches!(self, Cell::Gru)
     }
 
-    /// What the gradient needs of each step besides the states, in parts of as many columns as there are units: of an LSTM
-    /// its gates and `tanh(c)`, of a GRU its gates and, in the last part, the product with the state.
+    /// The number of parts, each with one column per unit, that the gradient needs of every step besides the states:
+    /// the gates and `tanh(c)` of an LSTM; the gates of a GRU and, in the last part, the product with the state.
     pub(crate) const fn saved_parts(self) -> usize {
         match self {
             Cell::SimpleRnn => 0,
@@ -69,27 +69,27 @@ impl Cell {
 /// A pass over a batch of sequences.
 pub(crate) struct Pass<'a, T> {
     pub(crate) cell: Cell,
-    /// Whether the last step comes first.
+    /// Whether the pass goes from the last step to the first.
     pub(crate) backwards: bool,
     /// `[batch, time, units]`.
     pub(crate) sizes: [usize; 3],
     /// `[units, gates · units]`.
     pub(crate) kernel: &'a [T],
-    /// The states before the first step, each `[batch, units]`; the second is empty where there is one.
+    /// The states before the first step, each `[batch, units]`; the second is empty if the cell has only one.
     pub(crate) initial: [&'a [T]; 2],
     /// `[batch, time]`: where false, a step changes no state.
     pub(crate) mask: Option<&'a [bool]>,
 }
 
-/// What a pass gives: the states after each step, each `[batch, time, units]` (the second is empty
-/// where there is one), and what the gradient needs besides, `[batch, time, saved_parts · units]`.
+/// The result of a pass: the states after each step, each `[batch, time, units]` (the second is empty if the cell has
+/// only one), and the other values that the gradient needs, `[batch, time, saved_parts · units]`.
 pub(crate) struct States<B> {
     pub(crate) states: [B; 2],
     pub(crate) saved: B,
 }
 
 /// The gradients of a pass: of the projected inputs and of the products with the recurrent kernel, each
-/// `[batch, time, gates · units]` (the latter is empty where it is the same), and of the initial states.
+/// `[batch, time, gates · units]` (the latter is empty if it is the same), and of the initial states.
 pub(crate) struct Gradients {
     pub(crate) projected: Buffer,
     pub(crate) product: Buffer,
@@ -107,7 +107,7 @@ impl<T: Tiled> Pass<'_, T> {
         if self.backwards { self.sizes[1] - 1 - k } else { k }
     }
 
-    /// Rows of a task.
+    /// Rows per task.
     fn rows(&self) -> usize {
         let [batch, time, units] = self.sizes;
         let kernel = units * self.width();
@@ -125,7 +125,7 @@ impl<T: Tiled> Pass<'_, T> {
         self.mask.is_none_or(|mask| mask[row * self.sizes[1] + step])
     }
 
-    /// The pass, given the projected inputs `[batch, time, gates · units]` and the bias of the product,
+    /// Runs the pass, given the projected inputs `[batch, time, gates · units]` and the bias of the product,
     /// `[gates · units]`.
     pub(crate) fn states(&self, projected: &[T], bias: &[T]) -> States<Buffer> {
         let [batch, time, units] = self.sizes;
@@ -154,7 +154,7 @@ impl<T: Tiled> Pass<'_, T> {
         States { states, saved }
     }
 
-    /// The gradients of the pass, given those of the states after each step.
+    /// The gradients of the pass, given the gradients of the states after each step.
     pub(crate) fn gradients(&self, gradients: [&[T]; 2], after: &States<&[T]>) -> Gradients {
         let [batch, time, units] = self.sizes;
         let width = self.width();
@@ -189,7 +189,7 @@ fn part<'a, T>(all: &'a [T], rows: &Range<usize>, count: usize) -> &'a [T] {
     &all[rows.start * width..rows.end * width]
 }
 
-/// A matrix in panels as wide as a tile, for products with rows from the left.
+/// A matrix packed into panels as wide as a tile, to be multiplied by rows from the left.
 struct Panels<T: 'static> {
     tile: &'static Tile<T>,
     /// Rows and columns.
@@ -210,8 +210,8 @@ impl<T: Tiled> Panels<T> {
         Panels { tile, sizes: [depth, columns], packed }
     }
 
-    /// The products of `count` rows of `data`, the first at `first` and from one to the next `stride`,
-    /// in `out`, one after the other: instead of what is there, or added to it.
+    /// Multiplies `count` rows of `data` by the matrix; the first row starts at `first`, the others `stride` apart.
+    /// Writes the products to consecutive rows of `out`, or adds them if `add` is set.
     fn multiply(&self, data: &[T], [first, stride]: [usize; 2], count: usize, out: &mut [T], add: bool) {
         let ([depth, columns], width) = (self.sizes, self.tile.width);
         for (panel, rows) in self.packed.as_slice::<T>().chunks(depth * width).enumerate() {
@@ -232,7 +232,7 @@ struct Forward<'a, T> {
     projected: &'a [T],
     product: &'a [T],
     bias: &'a [T],
-    /// The states before the step, and then those after it.
+    /// The states before the step; afterwards those after it.
     current: [&'a mut [T]; 2],
     /// The states of all steps.
     states: [&'a mut [T]; 2],
@@ -275,14 +275,14 @@ struct Backward<'a, T> {
     step: usize,
     /// The step computed before this, if there is one.
     before: Option<usize>,
-    /// Those of the states after each step of all rows.
+    /// The gradients of the states after each step of all rows.
     gradients: [&'a [T]; 2],
     /// The states after each step of all rows.
     after: &'a States<&'a [T]>,
-    /// Those of the states after the step, but for what arrives at this one; then those of the states
-    /// before it, but for what comes through the product.
+    /// The gradients of the states after the step, without `gradients` of this step; afterwards those of the states
+    /// before the step, without the part that passes through the product.
     current: [&'a mut [T]; 2],
-    /// Those of the projected inputs and of the products.
+    /// The gradients of the projected inputs and of the products.
     outputs: [&'a mut [T]; 2],
 }
 
@@ -331,7 +331,7 @@ impl<T: Tiled> Loop for Backward<'_, T> {
     }
 }
 
-/// `out[k] = f(out[k], [inputs[0][k], …])`. With a single output the compiler makes vectors of it.
+/// `out[k] = f(out[k], [inputs[0][k], …])`. The compiler vectorizes this, because there is a single output.
 #[inline(always)]
 fn each<T: Float, const N: usize>(out: &mut [T], inputs: [&[T]; N], f: impl Fn(T, [T; N]) -> T) {
     let length = out.len();
@@ -359,7 +359,7 @@ fn slope<T: Float>(gate: T) -> T {
     gate * (T::one() - gate)
 }
 
-/// Some columns of a row in parts of equal size.
+/// Splits a row into parts of equal size.
 #[inline(always)]
 fn parts<T, const N: usize>(row: &[T]) -> [&[T]; N] {
     let size = row.len() / N;

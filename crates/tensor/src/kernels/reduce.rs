@@ -1,4 +1,4 @@
-//! Folds over axes, in an order fixed by shape.
+//! Folds over axes, in an order that depends on the shape alone.
 
 use crate::dtype::Element;
 use crate::kernels::copy::{Elements, row_major};
@@ -8,7 +8,7 @@ use crate::layout::View;
 use crate::storage::Buffer;
 
 impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
-    /// The fold of `x` over `axes`, for each place along the other axes.
+    /// The fold of `x` over `axes`, for each index along the other axes.
     pub(crate) fn over<T: Element>(&self, x: View<T>, axes: &[usize]) -> Buffer
     where
         L: Fn(T) -> A + Sync,
@@ -32,7 +32,7 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
                 self.rows(&data[start * reduced..][..out.len() * reduced], reduced, out);
             });
         } else {
-            // A task takes some outer indices whole, or some columns of one.
+            // A task takes several outer indices, or some columns of one.
             let width = if inner * reduced <= CHUNK { inner } else { (CHUNK / reduced).clamp(256, inner.max(256)) };
             let columns = |index: usize, column: usize, out: &mut [A]| {
                 let rows = &data[index * reduced * inner..(index + 1) * reduced * inner];
@@ -55,7 +55,7 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
     }
 }
 
-/// `f` of every row along `axes`, where `f` needs the whole row at once.
+/// Applies `f` to every row along `axes`; `f` needs the whole row at once.
 pub(crate) fn by_row<T: Element, A: Element>(x: View<T>, axes: &[usize], f: impl Fn(&[T]) -> A + Sync) -> Buffer {
     by_rows(x, axes, |width, rows, out| {
         for (k, out) in out.iter_mut().enumerate() {
@@ -64,7 +64,7 @@ pub(crate) fn by_row<T: Element, A: Element>(x: View<T>, axes: &[usize], f: impl
     })
 }
 
-/// As [`by_row`] for several rows at a time, one after the other: calls `f(width, rows, out)`.
+/// As [`by_row`], for several contiguous rows at a time: calls `f(width, rows, out)`.
 pub(crate) fn by_rows<T: Element, A: Element>(
     x: View<T>,
     axes: &[usize],
@@ -80,7 +80,7 @@ pub(crate) fn by_rows<T: Element, A: Element>(
     out
 }
 
-/// Elements as `[outer, reduced, inner]` in row-major order, copied only if they do not lie so.
+/// Elements as `[outer, reduced, inner]` in row-major order, copied only if they are stored differently.
 struct Form<'a, T> {
     data: Elements<'a, T>,
     outer: usize,

@@ -1,26 +1,26 @@
-//! Groups of elements whose squares leave the range of the element type: brought into it by a power of two.
+//! Rescaling by powers of two of groups of elements whose squares overflow or underflow the element type.
 
 use std::borrow::Cow;
 
 use crate::dtype::Float;
 use crate::kernels::normalize::{Groups, Statistics};
 
-/// Whether a mean of squares, to which `epsilon` is added, and what is computed with it are as exact as the element type is:
-/// neither did squares overflow, nor did so many digits of them underflow that it matters beside `epsilon`.
+/// Whether a mean of squares, to which `epsilon` is added, and the results computed from it have the full precision of
+/// the element type: no square overflowed, and none lost digits to underflow that matter beside `epsilon`.
 pub(crate) fn is_ordinary<T: Float>(mean_of_squares: f64, epsilon: f64) -> bool {
     let least = T::min_positive_value().to_f64() / T::epsilon().to_f64();
     mean_of_squares <= 1.0 / least && (mean_of_squares >= least || epsilon >= least)
 }
 
-/// The largest absolute value, by which a row may be divided; 1 if it is 0 or not finite.
+/// The largest absolute value of a row, to divide the row by; 1 if it is 0 or not finite.
 pub(crate) fn magnitude<T: Float>(row: &[T]) -> T {
     let largest = row.iter().fold(T::zero(), |largest, x| if x.abs() > largest { x.abs() } else { largest });
     if largest > T::zero() && largest.is_finite() { largest } else { T::one() }
 }
 
 impl Groups {
-    /// The elements, and the statistics of what is returned: groups whose squares left the range are multiplied by powers of
-    /// two, which [`Statistics::factors`] holds. Elements in range come back as they are.
+    /// Multiplies groups whose squares overflow or underflow by powers of two. Returns the elements, borrowed if none
+    /// changed, and their statistics, with the powers in [`Statistics::factors`].
     pub(crate) fn in_range<'a, T: Float>(
         &self,
         x: &'a [T],
@@ -43,7 +43,7 @@ impl Groups {
             }
         });
         let factor = |&largest: &f64| match largest > 0.0 && largest.is_finite() {
-            // The exponents that float64 has on both sides.
+            // Powers of two whose reciprocals float64 represents as well.
             true => (-largest.log2().floor()).clamp(-1000.0, 1000.0).exp2(),
             false => 1.0,
         };
@@ -59,7 +59,7 @@ impl Groups {
             of_scaled.mean[group] = statistics.mean[group];
             of_scaled.variance[group] = statistics.variance[group];
         }
-        // A constant group stays as it is: its deviations are 0, and its scale would leave the range.
+        // A constant group is not scaled: its deviations are 0, and its scale would overflow or underflow.
         let constant: Vec<bool> =
             (0..wrong.len()).map(|group| wrong[group] && of_scaled.variance[group] == 0.0).collect();
         self.for_columns(|group, columns| {
@@ -86,8 +86,8 @@ impl Groups {
         });
     }
 
-    /// Calls `f(group, elements)` for the elements of each line that belong to each group; groups are counted over all
-    /// outer indices.
+    /// Calls `f(group, elements)` for every line and group, where `elements` are those of the line that belong to the
+    /// group. Groups are counted over all outer indices.
     fn for_columns(&self, mut f: impl FnMut(usize, std::ops::Range<usize>)) {
         for (line, group) in
             (0..self.outer * self.rows).flat_map(|line| (0..self.groups).map(move |group| (line, group)))

@@ -1,4 +1,4 @@
-//! Walking along one axis: running results, and orders.
+//! Cumulative operations and sorting along one axis.
 
 use crate::dtype::Element;
 use crate::kernels::copy::elements;
@@ -7,15 +7,16 @@ use crate::layout::View;
 use crate::shape::Shape;
 use crate::storage::Buffer;
 
-/// How many lanes lie outside and inside an axis.
+/// The number of lanes outside and inside an axis.
 fn around(shape: &Shape, axis: usize) -> (usize, usize) {
     (shape[..axis].iter().product(), shape[axis + 1..].iter().product())
 }
 
-/// Rows that are walked side by side, as each result waits for the one before it in its row.
+/// Rows that are processed at a time: within a row, each result depends on the previous one.
 const ABREAST: usize = 4;
 
-/// The running result along an axis: `start`, then `step` with each element, shown as `value`.
+/// The cumulative result along an axis: an accumulator begins as `start`, `step` updates it with each element, and
+/// `value` turns it into the output.
 pub(crate) fn cumulate<T: Element, A: Copy + Sync>(
     x: View<T>,
     axis: usize,
@@ -83,8 +84,8 @@ fn cumulate_rows<T: Copy, A: Copy>(
     }
 }
 
-/// The indices (int64) of the first `count` elements along an axis in order, NaN last, equal ones
-/// in the order they stand.
+/// The indices (int64) of the first `count` elements along an axis in sorted order. NaN comes last; equal elements keep
+/// their order.
 pub(crate) fn order<T: Element>(x: View<T>, axis: usize, count: usize, descending: bool) -> Buffer {
     let keys: Vec<u64> = elements(x).iter().map(|&x| key(x, descending)).collect();
     if keys.is_empty() || count == 0 {
@@ -93,13 +94,13 @@ pub(crate) fn order<T: Element>(x: View<T>, axis: usize, count: usize, descendin
     order_of_keys(&keys, x.shape(), axis, count)
 }
 
-/// [`order`] by keys that ascend.
+/// [`order`] by ascending keys.
 fn order_of_keys(keys: &[u64], shape: &Shape, axis: usize, count: usize) -> Buffer {
     let (outer, inner) = around(shape, axis);
     let length = shape[axis];
     let mut out = Buffer::new::<i64>(outer * count * inner);
     let indices = out.as_mut_slice::<i64>();
-    // With the index as second key no two are equal: an unstable sort keeps the order too.
+    // With the index as second key no two keys are equal, so an unstable sort preserves the order.
     let mut lane: Vec<(u64, usize)> = Vec::with_capacity(length);
     for (o, i) in (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))) {
         lane.clear();
@@ -116,8 +117,8 @@ fn order_of_keys(keys: &[u64], shape: &Shape, axis: usize, count: usize) -> Buff
     out
 }
 
-/// An unsigned number that is ordered as the elements are, or the other way round, but greatest
-/// for NaN.
+/// An unsigned key with the order of the elements, or the reverse if `descending`. NaN has the greatest key in both
+/// cases.
 fn key<T: Element>(x: T, descending: bool) -> u64 {
     const SIGN: u64 = 1 << 63;
     let ascending = if T::DTYPE.is_float() {

@@ -1,4 +1,4 @@
-//! Elements of one operand or another, as a third says.
+//! Selection between the elements of two operands by a condition.
 
 use crate::dtype::Element;
 use crate::kernels::loop_nest::LoopNest;

@@ -1,7 +1,7 @@
-//! Rows of exponentials, divided by their largest against overflow, and their sums.
+//! Exponentials of rows, relative to the largest element of each row to avoid overflow, and their sums.
 //!
-//! Some rows at a time go through each step together, the largest elements, the exponentials, their sums: then one row need
-//! not wait for another, as it would for the steps of one after the other.
+//! Several rows go through each step together: the largest elements, the exponentials, their sums. The rows are
+//! independent of each other, so their latencies overlap; the steps of a single row would have to wait for each other.
 
 use crate::dtype::Float;
 use crate::kernels::copy::elements;
@@ -14,17 +14,17 @@ use crate::layout::View;
 use crate::shape::Shape;
 use crate::storage::Buffer;
 
-/// Elements that one task takes: fewer than of an elementwise operation, as they cost more.
+/// Elements per task: fewer than in an elementwise operation, because they cost more.
 const TASK: usize = CHUNK / 4;
-/// Elements whose exponentials are taken side by side.
+/// Elements whose exponentials are computed at a time.
 const LANES: usize = 16;
-/// Rows narrower than this have their exponentials taken in one loop: what is left of each beside whole vectors would cost
-/// as much as these.
+/// The exponentials of rows narrower than this are computed in one loop over all rows: the remainder loop of each row
+/// would cost as much as its whole vectors.
 const NARROW: usize = 2 * LANES;
-/// Elements of the rows that are handled together, few enough for the first cache and for one block of a sum. Longer
-/// rows are in several parts, whose sums are added in float64.
+/// Elements of the rows that are processed together: few enough for the L1 cache and for one block of a sum. Longer
+/// rows are split into parts, whose sums are added in float64.
 const BLOCK: usize = fold::BLOCK;
-/// The most rows that are handled together.
+/// The maximum number of rows that are processed together.
 const ROWS: usize = 128;
 
 /// `eˣ / Σ eˣ` along the last axis.
@@ -70,7 +70,7 @@ pub(crate) fn log_softmax_gradient<T: Float>(g: View<T>, y: View<T>) -> Buffer {
 /// `ln Σ eˣ` along axes.
 pub(crate) fn log_sum_exp<T: Float>(x: View<T>, axes: &[usize]) -> Buffer {
     by_rows(x, axes, |width, rows: &[T], out: &mut [T]| {
-        // Of no elements the sum is 0.
+        // The logarithm of an empty sum.
         out.fill(T::neg_infinity());
         log_sums(width, rows, |first, tops, rests| {
             for (out, (&top, &rest)) in out[first..].iter_mut().zip(tops.iter().zip(rests)) {
@@ -111,7 +111,8 @@ pub(crate) fn cross_entropy_gradient<T: Float>(g: View<T>, logits: View<T>, targ
     })
 }
 
-/// Calls `f(width, start, out)` for some rows of the last axis at a time, the first of which begins with element `start`.
+/// Calls `f(width, start, out)` for some rows along the last axis at a time; `start` is the index of their first
+/// element.
 pub(super) fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut [T]) + Sync) -> Buffer {
     let width = shape.last().map_or(1, |&width| width.max(1));
     let mut out = Buffer::new::<T>(shape.size());
@@ -119,14 +120,13 @@ pub(super) fn along_rows<T: Float>(shape: &Shape, f: impl Fn(usize, usize, &mut 
     out
 }
 
-/// How many rows are handled together.
+/// The number of rows that are processed together.
 fn together(width: usize) -> usize {
     (BLOCK / width.max(1)).clamp(1, ROWS)
 }
 
-/// `ln Σ eˣ` of each row as its largest element and what is to be added to that, for some rows at a time: calls
-/// `f(first row, largest elements, the rest)`. The two stay apart: their sum would round off the digits of a small
-/// difference to a large element.
+/// Computes `ln Σ eˣ` of each row as its largest element plus a rest. Calls `f(first row, largest elements, rests)` for
+/// some rows at a time. The two stay separate: in their sum, a small rest would lose its digits beside a large element.
 fn log_sums<T: Float>(width: usize, rows: &[T], mut f: impl FnMut(usize, &[T], &[T])) {
     let together = together(width);
     let (mut tops, mut rests) = ([T::zero(); ROWS], [T::zero(); ROWS]);
@@ -139,7 +139,7 @@ fn log_sums<T: Float>(width: usize, rows: &[T], mut f: impl FnMut(usize, &[T], &
     }
 }
 
-/// The exponentials of each row less its largest element, and `finish(row, exponentials, 1 / their sum)`.
+/// Computes the exponentials of each row minus its largest element. Calls `finish(row, exponentials, 1 / their sum)`.
 struct Softmax<'a, T, F> {
     width: usize,
     rows: &'a [T],
@@ -239,7 +239,7 @@ pub(super) fn scaled<T: Float>(row: &mut [T], by: T) {
     }
 }
 
-/// The largest element of each row, and the logarithm of the sum of exponentials less that.
+/// Computes the largest element of each row, and the logarithm of the sum of exponentials relative to it.
 struct LogSums<'a, T> {
     width: usize,
     rows: &'a [T],
@@ -256,10 +256,11 @@ impl<T: Float> Loop for LogSums<'_, T> {
     fn run(self) {
         let LogSums { width, rows, tops, rests, room } = self;
         largest_of(width, rows, tops);
-        // The sums are without the 1 of one largest element, so that what is far below that is not lost.
+        // The sums leave out one largest element, which contributes 1: beside it, contributions far smaller than 1
+        // would be lost.
         let mut sums = [-1.0; ROWS];
         let part_width = width.min(BLOCK);
-        // Of rows that are longer there is but one.
+        // Rows longer than a block come one at a time.
         for rows in rows.chunks(part_width * tops.len()) {
             let part_width = part_width.min(rows.len());
             let room = &mut room[..rows.len()];
@@ -281,14 +282,14 @@ impl<T: Float> Loop for LogSums<'_, T> {
     }
 }
 
-/// What is added to the largest element; NaN if that is infinite, as no element has a probability then.
+/// The rest, or NaN if the largest element is infinite: then no element has a probability.
 #[inline(always)]
 fn nan_at_infinity<T: Float>(rest: T, top: T) -> T {
     if top.is_infinite() { T::nan() } else { rest }
 }
 
-/// The largest element of each row; where one is NaN, that or another, and without the search of
-/// [`largest`](crate::kernels::fold::largest) for it: NaN is in the differences then.
+/// The largest element of each row. If a row has a NaN, any of its elements may be returned: unlike
+/// [`largest`](crate::kernels::fold::largest), this does not search for NaN, because the differences propagate it.
 #[inline(always)]
 fn largest_of<T: Float>(width: usize, rows: &[T], out: &mut [T]) {
     let larger = |a: T, b: T| if a > b { a } else { b };
@@ -297,7 +298,7 @@ fn largest_of<T: Float>(width: usize, rows: &[T], out: &mut [T]) {
     }
 }
 
-/// `f(x - top)` for the elements of each row.
+/// Writes `f(x - top)` for the elements of each row.
 #[inline(always)]
 fn exponentials<T: Float>(width: usize, rows: &[T], tops: &[T], out: &mut [T], f: impl Fn(T) -> T) {
     let each = rows.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(tops);
@@ -322,7 +323,7 @@ fn exponentials<T: Float>(width: usize, rows: &[T], tops: &[T], out: &mut [T], f
         for (x, out) in chunks.iter().zip(out.as_chunks_mut().0) {
             chunk(x, out);
         }
-        // The last elements, some of them a second time.
+        // The last chunk overlaps the previous one.
         if let (1.., Some(x), Some(out)) = (rest.len(), row.last_chunk(), out.last_chunk_mut()) {
             chunk(x, out);
         }

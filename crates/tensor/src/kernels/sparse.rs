@@ -12,14 +12,14 @@ pub(crate) enum Sparse {
     Right,
 }
 
-/// Elements that one task looks at.
+/// Elements that one task checks.
 const TASK: usize = 1 << 15;
 
 /// Corrects `out`, the `m` × `n` products `a · b` of inner size `k` that [`gemm`](crate::kernels::gemm::gemm) computed:
 /// an element that is NaN or infinite becomes the sum without the terms in which the sparse operand is 0.
 ///
-/// The dense kernel multiplies by those zeros, which adds nothing to a finite sum; beside NaN and infinity it adds NaN.
-/// Only elements that this can have happened to are summed again.
+/// The dense kernel multiplies by those zeros. That does not change a finite sum, but zero times NaN or infinity is
+/// NaN. Only elements that this may have affected are summed again.
 pub(crate) fn without_zeros<T: Tiled>(
     [m, n, k]: [usize; 3],
     a: &Matrices<T>,

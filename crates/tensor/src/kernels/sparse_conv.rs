@@ -1,5 +1,5 @@
-//! Convolutions whose windows reach so far beyond the image, or whose places lie so far apart, that a padded copy would
-//! take far more memory than operands and result do. Every product is looked up where it lies; nothing is copied.
+//! Convolutions whose windows reach so far beyond the image, or whose places of the kernel lie so far apart, that a
+//! padded copy would take far more memory than operands and result. Every element is read in place; nothing is copied.
 
 use crate::dtype::Float;
 use crate::kernels::conv::{Convolution, Correlation};
@@ -7,14 +7,14 @@ use crate::kernels::threads::for_chunks;
 use crate::kernels::windows::{Images, Line};
 use crate::storage::Buffer;
 
-/// The line that an output lies on, and its number there.
+/// The line of an output, and the output's number on it.
 fn on_line(lines: &[Line], output: usize) -> (&Line, usize) {
     let every = lines[0].every;
     (&lines[output % every], output / every)
 }
 
 impl<T: Float> Correlation<'_, T> {
-    /// The sums for every element of `out`, the target.
+    /// Computes every element of the target, `out`.
     pub(super) fn sparse(&self, convolution: &Convolution, out: &mut [T]) {
         let [height, width] = self.target;
         let columns = convolution.axes[1].kernel;

@@ -21,8 +21,9 @@ const WIDTH: usize = 32;
 /// panel of this depth fits into the L2 cache, and the start-up of a tile takes a hundredth of its time.
 pub(super) const DEPTH: usize = 512;
 
-/// The operands of a tile. Its element in row `p` and column `c` is `Σ data[starts[p] + run + j · step] · rows[i ·
-/// stride + c]`, summed over all runs and, within each, over `j < length`; `i` counts these terms.
+/// The operands of a tile. Its element in row `p` and column `c` is
+/// `Σ data[starts[p] + run + j · step] · rows[i · stride + c]`, summed over all runs and, within each, over
+/// `j < length`; `i` counts these terms.
 pub(crate) struct Products<'a, T> {
     pub(crate) data: &'a [T],
     pub(crate) runs: &'a [usize],

@@ -1,21 +1,21 @@
-//! The loop over the elements of a parameter that an optimizer changes.
+//! The loop in which an optimizer updates the elements of a parameter.
 
 use crate::dtype::Float;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_chunks_with;
 use crate::storage::Buffer;
 
-/// The formula by which an optimizer changes one element of a parameter, given the gradient and
-/// `S` states of that element, at most four.
+/// The formula by which an optimizer updates one element of a parameter, given the gradient and the `S` states of that
+/// element (at most four).
 pub trait Update<const S: usize>: Copy + Sync {
     /// The new parameter and states. A state that comes out subnormal is set to zero.
     fn element<T: Float>(&self, parameter: T, gradient: T, states: [T; S]) -> (T, [T; S]);
 }
 
-/// Elements that one task takes: fewer than elsewhere, as optimizers divide and take roots.
+/// Elements per task: fewer than elsewhere, because optimizers divide and take square roots.
 pub(crate) const CHUNK: usize = 8 << 10;
 
-/// The parameter after one step: what `rule` makes of every element. The states change in place.
+/// The parameter after one step, in which `rule` is applied to every element. The states are updated in place.
 pub(crate) fn run<T: Float, const S: usize, U: Update<S>>(
     parameter: &[T],
     gradient: &[T],
@@ -36,8 +36,8 @@ struct Elements<'a, T, const S: usize, U> {
     before: &'a [T],
     gradient: &'a [T],
     states: [&'a mut [T]; S],
-    /// Its own: numbers that `out` might overlap would be loaded anew for each element, and as they are
-    /// float64, vectors of float32 would be half as long.
+    /// By value: behind a reference that might alias `out`, its numbers would be reloaded for each element and, because
+    /// they are float64, halve the length of float32 vectors.
     rule: U,
 }
 
@@ -57,8 +57,8 @@ impl<T: Float, const S: usize, U: Update<S>> Loop for Elements<'_, T, S, U> {
     }
 }
 
-/// The loop over all elements. Slices are arguments of their own, by which the compiler knows that they do
-/// not overlap, and not in an array, in which it would check the bounds of each element.
+/// The loop over all elements. Each slice is a separate argument, so the compiler knows that the slices do not alias.
+/// In an array, it would also check the bounds of each element.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn elements<T: Float, const S: usize, U: Update<S>>(
@@ -102,8 +102,8 @@ fn elements<T: Float, const S: usize, U: Update<S>>(
     }
 }
 
-/// A mean that decays ends in subnormal numbers, with which arithmetic is slower, on some processors many
-/// times; their part in a step is nothing.
+/// Flushes subnormal numbers to zero. A decaying mean ends in them; arithmetic with them is slower, on some processors
+/// many times, and their contribution to a step is nothing.
 #[inline(always)]
 fn normal<T: Float>(x: T) -> T {
     if x.abs() < T::min_positive_value() { T::zero() } else { x }

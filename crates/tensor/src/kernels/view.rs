@@ -11,7 +11,7 @@ pub(crate) fn array_view<T>(x: View<'_, T>) -> ArrayViewD<'_, T> {
     if x.size() == 0 {
         return ArrayViewD::from_shape(IxDyn(x.shape()), &[]).expect("no elements are needed");
     }
-    // ndarray wants strides that are not negative, and reverses axes afterwards.
+    // ndarray takes non-negative strides here; axes are reversed afterwards.
     let mut start = x.offset() as isize;
     let mut strides = Vec::with_capacity(x.rank());
     let mut reversed = Vec::new();
@@ -22,10 +22,10 @@ pub(crate) fn array_view<T>(x: View<'_, T>) -> ArrayViewD<'_, T> {
         }
         strides.push(stride.unsigned_abs());
     }
-    // Saturating: a place that overflows lies outside of every slice.
+    // Saturating: an index that overflows is outside of every slice.
     let distances = x.shape().iter().zip(&strides).map(|(&size, &stride)| (size - 1).saturating_mul(stride));
     let last = distances.fold(start as usize, usize::saturating_add);
-    assert!(start >= 0 && last < data.len(), "a tensor lies within its storage");
+    assert!(start >= 0 && last < data.len(), "the elements lie within the data");
     // SAFETY: the assertion above shows that the first and the last element, and so all others, lie within `data`, which the
     // view borrows; the view only reads, so strides of 0 may alias.
     let mut view = unsafe {

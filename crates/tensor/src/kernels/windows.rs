@@ -1,5 +1,5 @@
-//! Where the windows of a convolution lie over its source, and blocks of the source in which no
-//! window reaches beyond the edge.
+//! The positions of a convolution's windows in its source, and regions of the source, zero-padded if necessary, that no
+//! window leaves.
 
 use std::ops::Range;
 
@@ -8,9 +8,8 @@ use smallvec::SmallVec;
 use crate::dtype::Element;
 use crate::storage::Buffer;
 
-/// Some of the outputs along one axis, equally far apart, and the source elements of each: those of
-/// output `first + j · every` lie at `origin + j · step + t · spread` for `t` below `taps`. Indices
-/// beyond the source stand for zeros.
+/// Some equally spaced outputs along one axis, and the source elements of each: those of output `first + j · every` are
+/// at `origin + j · step + t · spread` for `t < taps`. Indices outside the source stand for zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     pub(crate) first: usize,
@@ -19,12 +18,12 @@ pub(crate) struct Line {
     pub(crate) step: usize,
     pub(crate) taps: usize,
     pub(crate) spread: usize,
-    /// The place in the kernel that belongs to the first tap, and from one to the next.
+    /// The place in the kernel of the first tap, and the step from one tap to the next.
     pub(crate) place: isize,
     pub(crate) place_step: isize,
 }
 
-/// A convolution along one axis, as [`Axis::new`] has checked it: no place that a window reaches to overflows `isize`.
+/// A convolution along one axis. [`Axis::new`] has checked that no index in a window overflows `isize`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Axis {
     pub(crate) input: usize,
@@ -35,12 +34,12 @@ pub(crate) struct Axis {
     pub(crate) before: usize,
 }
 
-/// The lines of an axis; one for a convolution, one for each remainder by the stride backwards.
+/// The lines of an axis: one for the forward pass, one for each remainder modulo the stride for the backward pass.
 pub(crate) type Lines = SmallVec<[Line; 2]>;
 
 impl Axis {
-    /// The axis for which an operation gives these sizes and options; `None` if the windows do not fit into the padded
-    /// input, or a size overflows. The one place where options of a convolution are checked.
+    /// The axis with these sizes and options; `None` if the windows do not fit into the padded input, or a size
+    /// overflows. All options of convolutions are checked here.
     pub(crate) fn new(
         input: usize,
         kernel: usize,
@@ -49,8 +48,8 @@ impl Axis {
         padding: (usize, usize),
     ) -> Option<Axis> {
         let output = windows_along(input, kernel, stride, dilation, padding)?;
-        // The distance from one window (or place) to the next means nothing if there is only one: it is cut down so that
-        // products with it are not larger than the padded input.
+        // The distance between windows (or places) is irrelevant if there is only one. It is reduced, so products with
+        // it do not exceed the padded input.
         let dilation = if kernel == 1 { 1 } else { dilation };
         let reach = (kernel - 1).checked_mul(dilation)?.checked_add(1)?;
         let stride = if output == 1 { stride.min(reach) } else { stride };
@@ -71,12 +70,12 @@ impl Axis {
         }
     }
 
-    /// The windows over the output that each input contributed to: input `i` met output `o` at place
-    /// `t` of the kernel where `i = o · stride + t · dilation - before`. The places that suit one
-    /// remainder of `i` by the stride are equally far apart.
+    /// The windows over the output to which each input contributed: input `i` met output `o` at place `t` of the kernel
+    /// if `i = o · stride + t · dilation - before`. For one remainder of `i` modulo the stride, the places are equally
+    /// spaced.
     pub(crate) fn backward(&self) -> Lines {
         let Axis { kernel, stride, dilation, before, .. } = *self;
-        // With a stride beyond the input each line has one input, so the distance to the next one is not used.
+        // If the stride exceeds the input, each line has one input, and the distance to the next one is not used.
         let every = stride.min(self.input.max(1));
         let common = gcd(stride, dilation);
         let period = stride / common;
@@ -102,8 +101,8 @@ impl Axis {
     }
 }
 
-/// The number of windows of `kernel` elements along an axis of `input` elements; `None` if there is none, or the sizes
-/// are larger than an index can be.
+/// The number of windows of `kernel` elements along an axis of `input` elements; `None` if none fits, or if the sizes
+/// overflow an index.
 pub(crate) fn windows_along(
     input: usize,
     kernel: usize,
@@ -134,22 +133,22 @@ impl Line {
         (self.place + tap as isize * self.place_step) as usize
     }
 
-    /// Where a tap of output number `j` lies in the source, or beyond it.
+    /// The index in the source of a tap of output number `j`; it may lie outside.
     pub(crate) fn source(&self, j: usize, tap: usize) -> isize {
         self.origin + (j * self.step + tap * self.spread) as isize
     }
 
-    /// The taps of output number `j` that lie within a source of a size.
+    /// The taps of output number `j` that lie within a source of `size` elements.
     pub(crate) fn inside(&self, j: usize, size: usize) -> Range<usize> {
         inside(self.source(j, 0), self.spread, size, self.taps)
     }
 
-    /// The numbers, below `count`, of the outputs whose tap lies within a source of a size.
+    /// The numbers below `count` of the outputs whose tap lies within a source of `size` elements.
     pub(crate) fn meeting(&self, tap: usize, size: usize, count: usize) -> Range<usize> {
         inside(self.source(0, tap), self.step, size, count)
     }
 
-    /// The source indices that the windows of these outputs reach over.
+    /// The source indices that the windows of these outputs cover.
     fn reach(&self, outputs: &Range<usize>) -> Option<Range<isize>> {
         let numbers = self.within(outputs);
         if numbers.is_empty() || self.taps == 0 {
@@ -161,24 +160,24 @@ impl Line {
     }
 }
 
-/// Which of `count` places, `step` apart from the first on, lie below a size and not before 0.
+/// Which of the `count` indices `first + k · step` lie in `0..size`.
 fn inside(first: isize, step: usize, size: usize, count: usize) -> Range<usize> {
     let before = first.min(0).unsigned_abs().div_ceil(step).min(count);
     let within = (size as isize - first).max(0).unsigned_abs().div_ceil(step).min(count);
     before..within.max(before)
 }
 
-/// The source indices that the windows of a range of outputs reach over, on any of the lines.
+/// The source indices that the windows of a range of outputs cover, on any of the lines.
 fn reach(lines: &[Line], outputs: &Range<usize>) -> Range<isize> {
     let reaches = lines.iter().filter_map(|line| line.reach(outputs));
     reaches.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
 }
 
-/// Elements up to which a padded copy is never too large, and how often it may have the elements of source and target.
+/// A padded copy may always have this many elements; beyond that, at most this many times those of source and target.
 const COPIED: (usize, usize) = (1 << 20, 32);
 
-/// Whether the windows reach so far beyond the source, or lie so far apart, that copying what they reach over would take
-/// far more memory than source and target do.
+/// Whether the windows reach so far beyond the source, or lie so far apart, that a copy of all that they cover would
+/// take far more memory than source and target.
 pub(super) fn are_sparse<T>(source: &Images<T>, lines: [&[Line]; 2], target: [usize; 2]) -> bool {
     let area = |[height, width]: [usize; 2]| height.saturating_mul(width).saturating_mul(source.channels);
     let copied = area([0, 1].map(|k| reach(lines[k], &(0..target[k])).len()));
@@ -195,27 +194,26 @@ pub(crate) struct Images<'a, T> {
 }
 
 impl<'a, T> Images<'a, T> {
-    /// One of them.
+    /// The image with this number.
     pub(crate) fn image(&self, number: usize) -> Self {
         let length = self.size[0] * self.size[1] * self.channels;
         Images { data: &self.data[number * length..][..length], ..*self }
     }
 
-    /// The channels at a row and a column of the first, which lie within it.
+    /// The channels at a row and a column of the first image, which must exist.
     pub(crate) fn element(&self, [row, column]: [isize; 2]) -> &'a [T] {
         &self.data[(row as usize * self.size[1] + column as usize) * self.channels..][..self.channels]
     }
 }
 
-/// The part of a source that the windows of a block of outputs reach over: the source itself where
-/// no window of any block leaves it, else a copy with zeros around.
+/// The part of a source that the windows of a block of outputs cover: a slice of the source if no window of any block
+/// leaves it, otherwise a zero-padded copy.
 pub(crate) enum InputRegion<'a, T> {
     Part(&'a [T], Frame),
     Copy(Buffer, Frame),
 }
 
-/// How the elements of a block lie: row and column of its first element, and what is between rows
-/// and between images.
+/// The layout of a region: row and column of its first element, and the strides between rows and between images.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame {
     corner: [isize; 2],
@@ -225,28 +223,26 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// Where the windows of output number `j` of a line along the height and of the first along the
-    /// width start.
+    /// The start of the window of output number `j` of a line along the height and of the first output along the width.
     pub(crate) fn start(&self, image: usize, line: [&Line; 2], j: usize) -> usize {
         let y = line[0].origin + (j * line[0].step) as isize - self.corner[0];
         let x = line[1].origin - self.corner[1];
         image * self.image + y as usize * self.row + x as usize * self.channels
     }
 
-    /// From the start of a window to a tap of it.
+    /// The offset of a tap from the start of its window.
     pub(crate) fn tap(&self, line: [&Line; 2], [y, x]: [usize; 2]) -> usize {
         y * line[0].spread * self.row + x * line[1].spread * self.channels
     }
 
-    /// From one window to the next along the width.
+    /// The distance between windows along the width.
     pub(crate) fn step(&self, line: &Line) -> usize {
         line.step * self.channels
     }
 }
 
 impl<'a, T: Element> InputRegion<'a, T> {
-    /// The block for the outputs `rows` of some images, all columns of them, where `outputs` is the
-    /// size of the whole output.
+    /// The region for the output rows `rows` of some images, in all columns; `outputs` is the size of the whole output.
     pub(crate) fn new(
         source: &Images<'a, T>,
         lines: [&[Line]; 2],
@@ -267,7 +263,7 @@ impl<'a, T: Element> InputRegion<'a, T> {
         let row = xs.len() * channels;
         let frame = Frame { corner: [ys.start, xs.start], row, image: ys.len() * row, channels };
         let mut copy = Buffer::new::<T>(images.len() * frame.image);
-        // The columns of the source that lie in the block, and how many columns of zeros are before.
+        // The columns of the source that lie in the region, and the number of zeros before them.
         let columns = xs.start.clamp(0, width as isize) as usize..xs.end.clamp(0, width as isize) as usize;
         let before = (columns.start as isize - xs.start).clamp(0, xs.len() as isize) as usize * channels;
         let after = before + columns.len() * channels;
@@ -285,7 +281,7 @@ impl<'a, T: Element> InputRegion<'a, T> {
         InputRegion::Copy(copy, frame)
     }
 
-    /// The elements and how they lie.
+    /// The elements and their layout.
     pub(crate) fn parts(&self) -> (&[T], Frame) {
         match self {
             InputRegion::Part(data, frame) => (data, *frame),
@@ -298,9 +294,9 @@ impl<'a, T: Element> InputRegion<'a, T> {
 mod tests {
     use super::*;
 
-    /// Every line of `backward` names the pairs of output and place that `forward` does.
+    /// The lines of `backward` have the same pairs of output and place as that of `forward`.
     #[test]
-    fn backward_lines_turn_the_pairs_of_forward_around() {
+    fn backward_lines_have_the_pairs_of_the_forward_line() {
         for (stride, dilation, kernel, before) in
             [(1, 1, 3, 1), (2, 1, 3, 1), (3, 2, 4, 0), (2, 2, 3, 3), (4, 6, 5, 2), (5, 1, 2, 7), (1, 3, 2, 0)]
         {

@@ -3,7 +3,7 @@
 use crate::ops::{Index, Op};
 use crate::tensor::Tensor;
 
-/// As the documentation of the module states.
+/// The bytes that an operation reads and writes, as defined in the documentation of the parent module.
 pub(super) fn bytes(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
     let is_view = |output: &Tensor| inputs.iter().any(|input| input.storage().0 == output.storage().0);
     if outputs.iter().all(is_view) {
@@ -16,7 +16,7 @@ pub(super) fn bytes(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
     }
 }
 
-/// Without the repetitions of a broadcast view.
+/// The bytes of a tensor; elements that broadcasting repeats count once.
 fn distinct_bytes(x: &Tensor) -> u64 {
     let sizes = x.shape().iter().zip(x.strides().iter());
     let count: usize = sizes.map(|(&size, &stride)| if stride == 0 { size.min(1) } else { size }).product();

@@ -1,4 +1,4 @@
-//! What the machine can do at most, measured.
+//! The measured peak performance of the machine.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -9,46 +9,45 @@ use crate::kernels::gemm::gemm;
 use crate::kernels::matrices::Matrices;
 use crate::kernels::threads::{for_chunks, thread_count};
 
-/// The peaks of a machine with the threads of the current pool, which bound every operation from
-/// above: that of arithmetic, and that of moving data, which depends on how much there is: a little
-/// lies in a cache.
+/// The peak performance of a machine with the threads of the current pool: of arithmetic and of moving data. As in the
+/// roofline model, these bound every operation from above. The bandwidth depends on the amount of data, because small
+/// amounts fit into a cache.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Machine {
     /// Threads of the pool.
     pub threads: usize,
-    /// Multiplications and additions of float32 numbers in a second, as the best of some products of
-    /// matrices of 768 × 768 reached. Those of float64 numbers are half at most.
+    /// Multiplications and additions of float32 numbers per second: the best of several products of 768 × 768 matrices.
+    /// The peak for float64 is at most half of it.
     pub flops: f64,
-    /// Bytes in a second, for each of [`SIZES`] and what is less.
+    /// Bytes per second, for amounts of data up to each of [`SIZES`].
     pub(super) bandwidths: [f64; SIZES.len()],
 }
 
 impl Machine {
-    /// Bytes that are read or written in a second where there are `bytes` in all, as the best of some
-    /// copies of as much (rounded up to the next of 32 KiB, 128 KiB, … 128 MiB) reached when they were
-    /// repeated.
+    /// Bytes read or written per second by an operation on `bytes` bytes in all: the best of several repeated copies of
+    /// that amount (rounded up to the next of 32 KiB, 128 KiB, … 128 MiB).
     pub fn bandwidth(&self, bytes: u64) -> f64 {
         let place = SIZES.iter().position(|&size| bytes <= size as u64);
         self.bandwidths[place.unwrap_or(SIZES.len() - 1)]
     }
 
-    /// The least seconds in which the machine moves so many bytes and does so much arithmetic at the
-    /// same time.
+    /// The least number of seconds in which the machine can move `bytes` bytes and do `flops` arithmetic operations at
+    /// the same time.
     pub(super) fn seconds(&self, bytes: u64, flops: u64) -> f64 {
         (flops as f64 / self.flops).max(bytes as f64 / self.bandwidth(bytes))
     }
 }
 
-/// Bytes that a copy reads and writes. The last is more than caches hold.
+/// Bytes that a copy reads and writes. The last size exceeds the caches.
 const SIZES: [usize; 7] = [32 << 10, 128 << 10, 512 << 10, 2 << 20, 8 << 20, 32 << 20, 128 << 20];
-/// Bytes that one run moves at least, so that starting threads does not count.
+/// The minimum number of bytes that one run moves: enough to make the start of threads negligible.
 const MOVED: usize = 32 << 20;
-/// How long each peak is looked for, at least; and how often at least.
+/// The minimum duration and number of runs of each measurement.
 const SEARCH: Duration = Duration::from_millis(20);
 const TRIES: usize = 3;
 const SIDE: usize = 768;
 
-/// The peaks for the current pool, measured when they are first asked for.
+/// The peaks for the current pool, measured on first use.
 pub(super) fn measured() -> Machine {
     static KNOWN: Mutex<BTreeMap<usize, Machine>> = Mutex::new(BTreeMap::new());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,13 +55,13 @@ pub(super) fn measured() -> Machine {
     if let Some(machine) = known().get(&threads) {
         return *machine;
     }
-    // Without the lock: a thread that waits for others may run a task that asks as well.
+    // Measure without the lock: a waiting thread may steal a task that calls this function too.
     let machine = Machine { threads, flops: arithmetic(), bandwidths: copies(threads) };
     *known().entry(threads).or_insert(machine)
 }
 
 fn arithmetic() -> f64 {
-    // Not from the pool of buffers, where this would stay; and no operation, which tapes would see.
+    // Not from the pool of buffers, which would keep this memory; and not as an operation, which tapes would record.
     let (a, b, mut out) = (vec![0.5f32; SIDE * SIDE], vec![0.25f32; SIDE * SIDE], vec![0f32; SIDE * SIDE]);
     let matrix = |data| Matrices { data, starts: [0].into(), rows: SIDE as isize, columns: 1 };
     let seconds = least_seconds(|| {
@@ -87,7 +86,7 @@ fn copies(threads: usize) -> [f64; SIZES.len()] {
         });
         (repeats * size) as f64 / seconds
     });
-    // What less data reach is at least what more do: a disturbed measurement does not lower the peak.
+    // The bandwidth for less data is at least that for more: a disturbed measurement does not lower the peak.
     for place in (1..SIZES.len()).rev() {
         bandwidths[place - 1] = bandwidths[place - 1].max(bandwidths[place]);
     }
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_longer_bounds_an_operation() {
+    fn the_slower_of_arithmetic_and_memory_bounds_an_operation() {
         let bandwidths = [60.0, 50.0, 40.0, 30.0, 20.0, 10.0, 5.0];
         let machine = Machine { threads: 1, flops: 100.0, bandwidths };
         assert_eq!((machine.seconds(30, 20), machine.seconds(30, 80)), (0.5, 0.8));

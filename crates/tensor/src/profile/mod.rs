@@ -1,7 +1,7 @@
-//! Where the time goes: a profiler of operations.
+//! A profiler of operations: where the time goes.
 //!
-//! A [`Profiler`] collects from its start until it is stopped, on all threads, and gives a
-//! [`Profile`]: a table of operations, and a trace for Chrome's and Perfetto's viewers.
+//! A [`Profiler`] records operations on all threads from its start until it is stopped, and returns a [`Profile`]: a
+//! table of operations, and a trace for the viewers of Chrome and Perfetto.
 //!
 //! ```
 //! use tensor::profile::{Phase, Profiler};
@@ -21,22 +21,19 @@
 //! # Ok::<(), tensor::Error>(())
 //! ```
 //!
-//! While no profiler runs, an operation pays for one load of a flag.
+//! While no profiler runs, the overhead of an operation is one load of a flag.
 //!
 //! What is counted:
 //!
 //! - **Calls** are those that succeeded and that began and ended while the profiler ran.
-//! - **Time** is that of the thread that called, without that of operations inside, such as those
-//!   of a custom operation.
-//! - **Bytes** are those of the operands, an element that broadcasting repeats counted once, and of
-//!   the results; of an operation that selects rows or elements, what it selects and the index; none
-//!   for a result that is a view.
-//! - **FLOPs** are a count of the arithmetic, not of instructions: 2 for a multiply-add of a matrix
-//!   product, 1 for each element of an elementwise operation, whatever its formula, and for each
-//!   element that is reduced or accumulated; several where a reduction or a fused operation goes over
-//!   its elements several times (softmax 5: compare, subtract, exp, add, multiply); 2 for each element
-//!   of a parameter and of each of its states in an update; none for moves.
-//! - A custom operation counts bytes only if it computes without other operations, and never FLOPs.
+//! - **Time** is the time of the calling thread, excluding nested operations, such as those of a custom operation.
+//! - **Bytes** are those of operands and results; an element that broadcasting repeats counts once. An operation that
+//!   selects rows or elements counts the selected ones and the index. A result that is a view counts none.
+//! - **FLOPs** count arithmetic, not instructions: 2 for a multiply-add of a matrix product; 1 for each element of an
+//!   elementwise operation, whatever its formula, and for each element that is reduced or accumulated; several if a
+//!   reduction or a fused operation passes over its elements several times (softmax 5: compare, subtract, exp, add,
+//!   multiply); 2 for each element of a parameter and of each of its states in an update; none for moves.
+//! - A custom operation counts bytes only if it calls no other operations, and it never counts FLOPs.
 
 mod cost;
 mod machine;
@@ -59,15 +56,15 @@ use crate::op::Op;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-/// What a thread is about.
+/// The phase of training that a thread is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// Whatever is none of the others.
+    /// The default: everything outside of the other phases.
     #[default]
     Forward,
-    /// The walk of a tape, with all that is computed anew for it.
+    /// The backward pass of a tape, including everything that is recomputed for it.
     Backward,
-    /// Parameters being changed.
+    /// The update of parameters.
     Update,
 }
 
@@ -81,11 +78,11 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What a profiler needs to know of the running task.
+/// The profiler's state of the running task.
 #[derive(Default)]
 struct Task {
     phase: Cell<Phase>,
-    /// The names of the scopes that are open, outermost first, joined by dots.
+    /// The names of the open scopes, outermost first, joined by dots.
     path: RefCell<String>,
     /// Whether the task is inside [`unobserved`].
     unobserved: Cell<bool>,
@@ -96,21 +93,20 @@ struct Task {
 static TASK: TaskLocal<Task> = TaskLocal::new(Task::default);
 
 thread_local! {
-    /// The time of all calls that ended on this thread, also of tasks that it ran for others; calls inside calls count
-    /// with the outer ones. So the time of an operation that waits does not contain that of other tasks.
+    /// The time of all calls that ended on this thread, including tasks that it ran for others; nested calls count as
+    /// part of the outer ones. With it, the time of an operation that waits excludes other tasks.
     static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// What a thread is about until this is dropped; made by [`phase`].
-#[must_use = "the phase ends where this is dropped"]
+/// Sets the phase of a thread until it is dropped; returned by [`phase`].
+#[must_use = "the phase ends when the guard is dropped"]
 pub struct PhaseGuard {
     before: Option<Phase>,
-    /// It belongs to its thread.
+    /// Not `Send`: it belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
 
-/// Operations of this thread count under `phase` until the result is dropped. Does nothing while no
-/// profiler runs.
+/// Counts the operations of this thread under `phase` until the guard is dropped. Does nothing while no profiler runs.
 #[inline]
 pub fn phase(phase: Phase) -> PhaseGuard {
     let before = session::is_running().then(|| TASK.get().phase.replace(phase));
@@ -126,30 +122,30 @@ impl Drop for PhaseGuard {
     }
 }
 
-/// A part of a program with a name; made by [`scope`].
-#[must_use = "the scope ends where this is dropped"]
+/// A named part of a program; returned by [`scope`].
+#[must_use = "the scope ends when it is dropped"]
 pub struct Scope {
     /// The length of the path outside, and when the scope began.
     opened: Option<(usize, Instant)>,
-    /// It belongs to its thread.
+    /// Not `Send`: it belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
 
-/// What this thread does until the result is dropped appears under `name` in traces and in
-/// [`Profile::scopes`]. Scopes may lie inside each other; layers open one when a model calls them.
-/// Does nothing while no profiler runs.
+/// Opens a scope: until it is dropped, everything that this thread does appears under `name` in traces and in
+/// [`Profile::scopes`]. Scopes can be nested; layers open one when a model calls them. Does nothing while no profiler
+/// runs.
 #[inline]
 pub fn scope(name: &str) -> Scope {
     Scope { opened: is_observed().then(|| open(name)), _thread: PhantomData }
 }
 
-/// Whether what this thread does is told to a profiler.
+/// Whether a profiler records this thread.
 #[inline]
 fn is_observed() -> bool {
     session::is_running() && !TASK.get().unobserved.get()
 }
 
-/// Runs `f` so that no profiler hears of the operations and scopes in it: for what is computed on trial.
+/// Runs `f` without recording its operations and scopes in any profile, for example for trial computations.
 pub fn unobserved<R>(f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
@@ -187,15 +183,15 @@ fn close(outside: usize, start: Instant) {
     let time = start.elapsed();
     let task = TASK.get();
     let whole = task.path.borrow().clone();
-    // Guards that are dropped out of order leave a path of other scopes.
+    // If guards are dropped out of order, the path is that of other scopes.
     if whole.is_char_boundary(outside) {
         task.path.borrow_mut().truncate(outside);
     }
     session::add(start, time, || What::Scope { path: whole.clone() });
 }
 
-/// What `forward` gives, observed if a profiler runs: an operation on `inputs`, whose `outputs` are
-/// found in the result. A failure is not counted.
+/// Runs `forward`, an operation on `inputs`, and records it if a profiler runs. `outputs` finds the operation's outputs
+/// in the result. A failure is not counted.
 #[inline]
 pub(crate) fn observed<R>(
     op: &Op,
@@ -274,7 +270,7 @@ impl Watch {
     }
 }
 
-/// Something that a thread did.
+/// A call or a scope of a thread.
 struct Event {
     what: What,
     /// Since the start of the profiler.
@@ -302,10 +298,10 @@ struct Call {
     name: String,
     family: &'static str,
     phase: Phase,
-    /// The time without that of other calls inside.
+    /// The time excluding nested calls.
     own: Duration,
     bytes: u64,
     flops: u64,
-    /// Those of the operands.
+    /// The shapes of the operands.
     shapes: Vec<Shape>,
 }

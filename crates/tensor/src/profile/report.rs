@@ -1,4 +1,4 @@
-//! What a profiler found: a table.
+//! The results of a profiler, and their display as a table.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,16 +15,16 @@ pub struct OpRow {
     pub family: &'static str,
     /// The phase.
     pub phase: Phase,
-    /// How many there were.
+    /// How many calls there were.
     pub calls: u64,
-    /// Their time, without that of operations inside.
+    /// Their time, excluding nested operations.
     pub time: Duration,
     /// Bytes of operands and results.
     pub bytes: u64,
-    /// Count of the arithmetic.
+    /// The number of arithmetic operations.
     pub flops: u64,
-    /// The least time that the machine needs for the bytes and the arithmetic of these calls
-    /// ([`Machine`]), over the time they took: 1 is the peak. [`None`] if there was neither.
+    /// The fraction of the peak: the least time in which the machine can move the bytes and do the arithmetic of these
+    /// calls (see [`Machine`]), divided by the time they took. [`None`] if there are neither bytes nor arithmetic.
     pub peak_share: Option<f64>,
 }
 
@@ -33,24 +33,23 @@ pub struct OpRow {
 pub struct ScopeRow {
     /// The names of the scopes, outermost first, joined by dots.
     pub path: String,
-    /// How many there were.
+    /// How many calls there were.
     pub calls: u64,
-    /// Their time, with that of scopes inside.
+    /// Their time, including nested scopes.
     pub time: Duration,
 }
 
-/// What a [`Profiler`](super::Profiler) collected. It prints as a table of operations and one of
-/// scopes.
+/// The result of a [`Profiler`](super::Profiler). It is displayed as a table of operations and one of scopes.
 pub struct Profile {
     rows: Vec<OpRow>,
     scopes: Vec<ScopeRow>,
     pub(super) events: Vec<Event>,
-    /// The names of threads, by their numbers.
+    /// The names of threads, by number.
     pub(super) threads: Vec<String>,
     summary: Summary,
 }
 
-/// What is known but from events.
+/// The results that do not come from events.
 pub(super) struct Summary {
     pub(super) wall: Duration,
     pub(super) machine: Machine,
@@ -66,7 +65,7 @@ impl Profile {
         Profile { rows, scopes, events, threads, summary }
     }
 
-    /// The operations, by phase, those first that took longest.
+    /// A row for each operation and phase, longest time first.
     pub fn rows(&self) -> &[OpRow] {
         &self.rows
     }
@@ -76,7 +75,7 @@ impl Profile {
         self.rows.iter().find(|row| row.name == name && row.phase == phase)
     }
 
-    /// The scopes, those first that took longest.
+    /// The scopes, longest time first.
     pub fn scopes(&self) -> &[ScopeRow] {
         &self.scopes
     }
@@ -86,8 +85,8 @@ impl Profile {
         self.summary.wall
     }
 
-    /// The part of [`wall`](Profile::wall) in which the thread that started the profiler was in no
-    /// operation: tapes, layers, data, the program itself, and the profiler.
+    /// The part of [`wall`](Profile::wall) that the thread that started the profiler spent outside of operations: in
+    /// tapes, layers, data, the program itself, and the profiler.
     pub fn outside(&self) -> Duration {
         let here = self.events.iter().filter(|event| event.thread == self.summary.thread);
         let inside: Duration = here.filter_map(|event| event.call().map(|call| call.own)).sum();
@@ -99,14 +98,13 @@ impl Profile {
         self.summary.machine
     }
 
-    /// How many buffers the pool took from the system meanwhile, for lack of one that fits; 0 in a
+    /// How many buffers the pool allocated from the system meanwhile, because it had none of the right size; 0 in a
     /// steady state of training.
     pub fn fresh_blocks(&self) -> u64 {
         self.summary.fresh_blocks
     }
 
-    /// How many pages of memory the process touched meanwhile that the system had to provide; known
-    /// on Linux only.
+    /// How many minor page faults the process had meanwhile; known on Linux only.
     pub fn page_faults(&self) -> Option<u64> {
         self.summary.page_faults
     }
@@ -114,7 +112,7 @@ impl Profile {
 
 fn rows(events: &[Event], machine: &Machine) -> Vec<OpRow> {
     let mut places = HashMap::new();
-    // With the least seconds.
+    // Each row with its least number of seconds.
     let mut rows: Vec<(OpRow, f64)> = Vec::new();
     for call in events.iter().filter_map(Event::call) {
         let place = *places.entry((&call.name, call.family, call.phase)).or_insert_with(|| {
@@ -128,7 +126,7 @@ fn rows(events: &[Event], machine: &Machine) -> Vec<OpRow> {
         row.time += call.own;
         row.bytes += call.bytes;
         row.flops += call.flops;
-        // By call: some are bound by arithmetic and some by memory.
+        // Per call: some are bound by arithmetic and some by memory.
         *least += machine.seconds(call.bytes, call.flops);
     }
     let finished = rows.into_iter().map(|(row, least)| {
@@ -195,13 +193,13 @@ impl fmt::Display for Profile {
         let flops = prefixed(machine.flops, "FLOP/s");
         let [caches, memory] = [0, u64::MAX].map(|bytes| prefixed(machine.bandwidth(bytes), "B/s"));
         write!(f, "\npeaks with {} threads: {flops} in float32, ", machine.threads)?;
-        writeln!(f, "{caches} in the first cache, {memory} in memory")?;
+        writeln!(f, "{caches} in the L1 cache, {memory} in memory")?;
         write!(f, "new from the system: {} buffers", self.fresh_blocks())?;
         self.page_faults().map_or(Ok(()), |faults| write!(f, ", {faults} pages"))
     }
 }
 
-/// Columns as wide as they must be, the first `names` of them flush left, and a rule below the heading.
+/// Writes columns of minimal width, the first `names` of them left-aligned, and a rule below the heading.
 fn write_table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]], names: usize) -> fmt::Result {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(width);
@@ -219,11 +217,11 @@ fn write_table<const N: usize>(f: &mut fmt::Formatter<'_>, rows: &[[String; N]],
     Ok(())
 }
 
-/// Three digits and a decimal prefix.
+/// A number with three digits and a decimal prefix.
 fn prefixed(value: f64, unit: &str) -> String {
     let mut prefixes = ["", "k", "M", "G", "T", "P"].into_iter().peekable();
     let mut value = value;
-    // From here on three digits would be rounded to a thousand.
+    // From here on three digits would round to a thousand.
     while value >= 999.5 && prefixes.len() > 1 {
         prefixes.next();
         value /= 1000.0;
@@ -316,7 +314,7 @@ scope        calls    time   share
 ──────────────────────────────────
 block.dense      1  250 µs  25.0 %
 
-peaks with 2 threads: 200 MFLOP/s in float32, 20 MB/s in the first cache, 2 MB/s in memory
+peaks with 2 threads: 200 MFLOP/s in float32, 20 MB/s in the L1 cache, 2 MB/s in memory
 new from the system: 3 buffers, 1234 pages";
         assert_eq!(sample().to_string(), expected);
     }

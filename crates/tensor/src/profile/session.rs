@@ -1,4 +1,4 @@
-//! Collecting: the profilers that run, and what they were told.
+//! The running profilers and the events that they have recorded.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,15 +9,15 @@ use super::report::{Profile, Summary};
 use super::{Event, What};
 use crate::memory::pool_statistics;
 
-/// Whether any profiler runs: the one thing that is looked at while none does.
+/// Whether any profiler runs: all that is read while none does.
 static RUNNING: AtomicBool = AtomicBool::new(false);
 static SESSIONS: Mutex<Vec<Session>> = Mutex::new(Vec::new());
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
-/// The name of every thread that has told anything.
+/// The names of all threads that have recorded an event or started a profiler.
 static THREADS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 thread_local! {
-    /// The place of this thread in [`THREADS`].
+    /// The index of this thread in [`THREADS`].
     static THREAD: usize = {
         let mut names = lock(&THREADS);
         let number = names.len();
@@ -32,7 +32,7 @@ struct Session {
     events: Vec<Event>,
 }
 
-// Nothing that is done under these locks leaves halves behind.
+// A poisoned lock is harmless: nothing under these locks can leave inconsistent data behind.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -42,7 +42,7 @@ pub(super) fn is_running() -> bool {
     RUNNING.load(Relaxed)
 }
 
-/// Tells every profiler that ran since `start`.
+/// Records an event in every profiler that has been running since `start`.
 pub(super) fn add(start: Instant, time: Duration, what: impl Fn() -> What) {
     let thread = THREAD.with(|number| *number);
     for session in lock(&SESSIONS).iter_mut() {
@@ -52,10 +52,10 @@ pub(super) fn add(start: Instant, time: Duration, what: impl Fn() -> What) {
     }
 }
 
-/// Collects what operations do, on all threads, from its start until it is stopped or dropped.
+/// Records operations on all threads from its start until it is stopped or dropped.
 ///
-/// Several may run at once, and each is told everything. One that runs keeps some 200 bytes for each
-/// call, and makes each 0.2 to 0.3 µs slower; results are the same bits with and without.
+/// Several profilers may run at once; each records everything. A running profiler stores some 200 bytes per call and
+/// makes each call 0.2 to 0.3 µs slower. Results have the same bits with and without it.
 pub struct Profiler {
     number: u64,
     machine: Machine,
@@ -66,9 +66,9 @@ pub struct Profiler {
 }
 
 impl Profiler {
-    /// Starts to collect. The first start for a number of threads takes some 0.2 s, in which the
-    /// peaks of the machine are measured.
-    #[must_use = "a profiler that is dropped at once collects nothing"]
+    /// Starts recording. The first start with a given number of threads takes some 0.2 s, in which it measures the
+    /// peaks of the machine.
+    #[must_use = "a profiler that is dropped at once records nothing"]
     pub fn start() -> Profiler {
         let machine = machine::measured();
         let number = NUMBERS.fetch_add(1, Relaxed);
@@ -81,7 +81,7 @@ impl Profiler {
         Profiler { number, machine, thread, fresh_blocks, page_faults, started }
     }
 
-    /// Stops, and gives what was collected.
+    /// Stops recording and returns the profile.
     pub fn stop(self) -> Profile {
         let events = self.end();
         let summary = Summary {
@@ -110,8 +110,8 @@ impl Drop for Profiler {
     }
 }
 
-/// The page faults of this process so far that needed no disk, as Linux counts them: the tenth field
-/// of `/proc/self/stat`, the second of which is a name in parentheses (proc(5)).
+/// The minor page faults (those without disk access) of this process so far, as Linux counts them: the tenth field of
+/// `/proc/self/stat`, whose second field is a name in parentheses (proc(5)).
 fn page_faults() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/stat").ok()?;
     status.rsplit_once(')')?.1.split_whitespace().nth(7)?.parse().ok()

@@ -11,11 +11,11 @@ use super::{Call, Event, Profile, What};
 use crate::error::{Error, Result};
 
 impl Profile {
-    /// Writes every call and scope into a file that `chrome://tracing` and <https://ui.perfetto.dev>
-    /// open. A file of that name is replaced once the new one is complete, and not before.
+    /// Writes every call and scope to a file that `chrome://tracing` and <https://ui.perfetto.dev> can open. An
+    /// existing file is replaced only once the new one is complete.
     ///
     /// # Errors
-    /// If the file cannot be written; names it and the system's reason.
+    /// Returns an error with the path and the system's reason if the file cannot be written.
     pub fn write_trace(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         self.replace(path).map_err(|error| Error::argument("write_trace", format!("{}: {error}", path.display())))
@@ -28,7 +28,7 @@ impl Profile {
         let temporary = path.with_file_name(temporary);
         let written = self.write(&temporary).and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
-            // It may not even exist; the first error is the one to tell.
+            // It may not even exist. The first error is the one to report.
             let _ = fs::remove_file(&temporary);
         }
         written
@@ -46,7 +46,7 @@ impl Profile {
                  \"args\":{{\"name\":{name}}}}}"
             )?;
         }
-        // The thread that started the profiler has a name, so that a comma always is right.
+        // There is at least one name, that of the thread that started the profiler, so a comma is always right.
         for event in &self.events {
             write!(file, ",\n{}", event.json())?;
         }
@@ -77,7 +77,7 @@ impl Call {
     }
 }
 
-/// With all digits of the clock.
+/// Microseconds with all digits of the clock.
 fn microseconds(time: Duration) -> String {
     format!("{}.{:03}", time.as_micros(), time.subsec_nanos() % 1000)
 }

@@ -1,4 +1,5 @@
-//! Numbers of twice the digits of float64, as unevaluated sums, to compare float64 functions with.
+//! Double-double arithmetic: numbers with twice the digits of float64, as unevaluated sums. They serve as references
+//! for float64 functions.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -9,7 +10,7 @@ pub(crate) struct Double(pub(crate) f64, pub(crate) f64);
 const LN_2: Double = Double(std::f64::consts::LN_2, 2.3190468138462996e-17);
 const SQRT_PI: Double = Double(1.772453850905516, -7.666586499825799e-17);
 
-/// Knuth's sum and what rounding took from it.
+/// The sum and its rounding error (Knuth's two-sum).
 fn sum(a: f64, b: f64) -> Double {
     let s = a + b;
     let added = s - a;
@@ -66,7 +67,7 @@ impl Div for Double {
 }
 
 impl Double {
-    /// Times a power of 2.
+    /// The product with a power of 2.
     fn scaled(self, power: i32) -> Self {
         let (half, rest) = (2f64.powi(power / 2), 2f64.powi(power - power / 2));
         Double(self.0 * half * rest, self.1 * half * rest)
@@ -76,8 +77,7 @@ impl Double {
         if self.0 < 0.0 { -self } else { self }
     }
 
-    /// `e` to this power less 1, by halving eight times and Taylor's series, and the power of 2 that
-    /// was split off: `eˣ = (1 + result) · 2ᵏ`.
+    /// `(s, k)` with `eˣ = (1 + s) · 2ᵏ`, computed by eight halvings and the Taylor series.
     fn reduced_expm1(self) -> (Self, i32) {
         let k = (self.0 / LN_2.0).round();
         let r = (self - LN_2 * k.into()).scaled(-8);
@@ -92,7 +92,7 @@ impl Double {
         (series, k as i32)
     }
 
-    /// As a number and a power of 2 to multiply it by: the product may be subnormal.
+    /// `eˣ` as a number and the exponent of a power of 2 to multiply it by: the product may be subnormal.
     pub(crate) fn exp_parts(self) -> (Self, i32) {
         let (series, k) = self.reduced_expm1();
         (series + 1.0.into(), k)
@@ -108,7 +108,7 @@ impl Double {
         if k == 0 { series } else { self.exp() - 1.0.into() }
     }
 
-    /// By one step of Newton's method, which doubles the digits.
+    /// The natural logarithm, by one step of Newton's method, which doubles the number of digits.
     pub(crate) fn ln(self) -> Self {
         let near = Double(libm::log(self.0), 0.0);
         let (value, k) = (-near).exp_parts();
@@ -122,8 +122,7 @@ impl Double {
         near + residual
     }
 
-    /// `Φ(-y) exp(y²/2)` for `y ≥ 0`: from the series of `Φ(y) - ½` near 0, by Laplace's continued
-    /// fraction elsewhere.
+    /// `Φ(-y) exp(y²/2)` for `y ≥ 0`, by the series of `Φ(y) - ½` near 0 and by Laplace's continued fraction elsewhere.
     pub(crate) fn mills(self) -> Self {
         let square = self * self;
         let sqrt_2_pi = SQRT_PI * Double(std::f64::consts::SQRT_2, -9.667293313452913e-17);

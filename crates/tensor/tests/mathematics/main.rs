@@ -1,5 +1,5 @@
-//! The mathematical functions: how exact they are over their whole ranges, and that a result does not
-//! depend on where an element stands.
+//! The mathematical functions: their accuracy over their whole ranges, and that a result does not depend on the
+//! position of its element.
 
 mod double_double;
 
@@ -8,7 +8,7 @@ use tensor::{DType, Tensor, tensor};
 
 type Function = fn(&Tensor) -> Tensor;
 
-/// A name, a function of tensors, and the same of one number.
+/// A name, a function of tensors, and the same function of one number.
 type Row = (&'static str, Function, fn(f64) -> f64);
 
 fn sigmoid(x: f64) -> f64 {
@@ -21,7 +21,7 @@ fn weighted(x: f64, weight: fn(f64) -> f64) -> f64 {
     if x == f64::NEG_INFINITY { 0.0 } else { x * weight(x) }
 }
 
-/// The functions, and what they are in plain float64 arithmetic: to more digits than float32 has.
+/// The functions, and references in plain float64 arithmetic, which have more digits than float32.
 const FUNCTIONS: [Row; 14] = [
     ("exp", Tensor::exp, libm::exp),
     ("expm1", Tensor::expm1, libm::expm1),
@@ -41,7 +41,7 @@ const FUNCTIONS: [Row; 14] = [
     }),
 ];
 
-/// The distance of a float32 to a number in units of the last place of the float32 nearest to that.
+/// The distance of `found` to `expected` in units in the last place of the float32 nearest to `expected`.
 fn ulps(found: f32, expected: f64) -> f64 {
     let nearest = expected as f32;
     if found.to_bits() == nearest.to_bits() && !nearest.is_finite() || found.is_nan() && nearest.is_nan() {
@@ -54,9 +54,9 @@ fn ulps(found: f32, expected: f64) -> f64 {
     (found as f64 - expected).abs() / (size.next_up() as f64 - size as f64)
 }
 
-/// Half a unit for the rounding to float32, and the error of the polynomials.
+/// The limit is half a unit for the rounding to float32, plus the error of the polynomials.
 #[test]
-fn float32_results_are_nearly_those_that_are_rounded_once() {
+fn float32_results_are_nearly_correctly_rounded() {
     let x: Vec<f32> = (0..u32::MAX / 1009).map(|k| f32::from_bits(k * 1009)).collect();
     let tensor = Tensor::from(x.clone());
     for (name, function, reference) in FUNCTIONS {
@@ -69,7 +69,7 @@ fn float32_results_are_nearly_those_that_are_rounded_once() {
     }
 }
 
-/// A value and a power of 2 that it is to be multiplied by.
+/// A value and the exponent of a power of 2 to multiply it by.
 type Reference = (Double, i32);
 
 fn plain(x: Double) -> Reference {
@@ -104,7 +104,7 @@ fn exact_softplus(x: Double) -> Reference {
     } else if x.0 > -80.0 {
         plain(tail)
     } else {
-        // What ln(1 + s) is to the digits that count.
+        // `ln(1 + s)` equals `s` in all digits that count.
         (small, power)
     }
 }
@@ -122,7 +122,7 @@ fn exact_erf(x: Double) -> Reference {
     plain(if x.0 < 0.0 { -value } else { value })
 }
 
-/// Random numbers of a reproducible sequence, within a range and at all magnitudes below it.
+/// Reproducible random numbers up to `most` in size, and at all magnitudes below.
 fn samples(most: f64) -> Vec<f64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut uniform = || {
@@ -141,9 +141,9 @@ fn samples(most: f64) -> Vec<f64> {
     samples
 }
 
-/// The limits are those of the design: 2 units, 4 for what is composed.
+/// The limits are those of the design: 2 units, and 4 for composed functions.
 #[test]
-fn float64_results_stay_within_units_of_the_last_place() {
+fn float64_results_stay_within_their_limits_in_ulps() {
     type Exact = fn(Double) -> Reference;
     let functions: [(&str, Function, f64, f64, Exact); 11] = [
         ("exp", Tensor::exp, 709.0, 2.0, Double::exp_parts),
@@ -166,7 +166,7 @@ fn float64_results_stay_within_units_of_the_last_place() {
         let found = function(&Tensor::from(x.clone())).to_vec::<f64>().unwrap();
         for (&x, &found) in x.iter().zip(&found) {
             let (value, power) = exact(x.into());
-            // Both times the opposite power of 2, for the results that are too small for their digits.
+            // Scale both by the inverse power of 2: some results are too small to keep their digits.
             let half = -power / 2;
             let scale = |x: f64| x * 2f64.powi(half) * 2f64.powi(-power - half);
             let ulp = scale(found.abs().next_up()) - scale(found.abs());
@@ -229,11 +229,11 @@ fn special_arguments_give_special_results() {
     }
 }
 
-/// In the middle of vectors, in the elements that are left over, in strided views and alone.
+/// In whole vectors, in remainder loops, in strided views and alone.
 #[test]
-fn a_result_does_not_depend_on_the_place_of_the_element() {
+fn a_result_does_not_depend_on_the_position_of_the_element() {
     let mut x = samples(30.0)[..1000].to_vec();
-    // Those that take another path in sines.
+    // Arguments for which sines take another path.
     x.extend([1e7, -3e9, 1.0, 1e30, 2e6, -0.5, 1e-310, f64::INFINITY]);
     x.extend(samples(1e9)[..69].to_vec());
     let n = x.len() as isize;

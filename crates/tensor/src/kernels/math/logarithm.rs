@@ -3,7 +3,7 @@
 use super::{LN_2, exact_sum, polynomial, single};
 use crate::dtype::Element;
 
-/// `(2 artanh s - 2 s) / s³` in `s²` for `|s| ≤ (√2 - 1) / (√2 + 1)`; times `s² / 2`, to 2⁻³⁰ and 2⁻⁵⁹.
+/// `(2 artanh s - 2 s) / s³` in `s²` for `|s| ≤ (√2 - 1) / (√2 + 1)`; error times `s² / 2`: 2⁻³⁰ and 2⁻⁵⁹.
 const SHORT: [f64; 3] = [0.6666677640003683, 0.3997753841928327, 0.29871830008490674];
 const LONG: [f64; 7] = [
     0.6666666666666734,
@@ -26,7 +26,7 @@ fn split(x: f64) -> (f64, u64) {
     (f64::from_bits((bits & ((1 << 52) - 1)).wrapping_add(SQRT_HALF)), bits >> 52)
 }
 
-/// `e ln 2 + ln(1 + f)`, and `low` besides.
+/// `e ln 2 + ln(1 + f) + low`, with the exponent `e + bias`.
 #[inline(always)]
 fn joined<P: Element>(exponent: u64, bias: f64, f: f64, low: f64) -> f64 {
     let e = f64::from_bits(exponent | TWO_52.to_bits()) - (TWO_52 + bias);
@@ -41,7 +41,7 @@ fn joined<P: Element>(exponent: u64, bias: f64, f: f64, low: f64) -> f64 {
 /// `ln x`.
 #[inline(always)]
 pub(crate) fn log<P: Element>(x: f64) -> f64 {
-    // Subnormal numbers of float32 are normal here.
+    // Subnormal numbers of float32 are normal in float64.
     let subnormal = !single::<P>() && x < f64::MIN_POSITIVE;
     let (m, exponent) = split(if subnormal { x * 2f64.powi(54) } else { x });
     let result = joined::<P>(exponent, if subnormal { 1023.0 + 54.0 } else { 1023.0 }, m - 1.0, 0.0);
@@ -55,8 +55,8 @@ pub(crate) fn log<P: Element>(x: f64) -> f64 {
 pub(super) fn usual_log1p<P: Element>(x: f64) -> f64 {
     let (sum, lost) = exact_sum(1.0, x);
     let (m, exponent) = split(sum);
-    // What the sum has lost, divided by 2ᵉ; by 2ᵉ⁻¹ at first, which is 0 rather than invalid at the
-    // largest exponent.
+    // The rounding error of the sum, divided by 2ᵉ: halved, then multiplied by 2¹⁻ᵉ, whose bits at the largest exponent
+    // are those of 0 instead of invalid.
     let lost = 0.5 * lost * f64::from_bits(2047u64.wrapping_sub(exponent) << 52);
     let f = (m - 1.0) + lost;
     joined::<P>(exponent, 1023.0, f, ((m - 1.0) - f) + lost)
@@ -68,6 +68,6 @@ pub(crate) fn log1p<P: Element>(x: f64) -> f64 {
     let result = usual_log1p::<P>(x);
     let special = if x < -1.0 { f64::NAN } else { x };
     let special = if x == -1.0 { f64::NEG_INFINITY } else { special };
-    // So small, `x` itself is the result: it keeps the sign of 0 and the last digit of subnormal numbers.
+    // If `x` is smaller, it is the result itself: this keeps the sign of 0 and the last digit of subnormal numbers.
     if x > -1.0 && x < f64::INFINITY && x.abs() > f64::EPSILON / 4.0 { result } else { special }
 }

@@ -1,11 +1,11 @@
-//! The logistic function and what is made of it.
+//! The logistic function and functions derived from it.
 
 use super::exponential::{expm1, scaled_exp};
 use super::logarithm::usual_log1p;
 use super::{at_least, at_most, quotient, single};
 use crate::dtype::Element;
 
-/// Where the exponential of the opposite is so small that also its product with the number is 0.
+/// The `x` from which on both `e⁻ˣ` and `x e⁻ˣ` are 0 in the type `P`.
 #[inline(always)]
 fn end<P: Element>() -> f64 {
     if single::<P>() { 200.0 } else { 800.0 }
@@ -26,7 +26,7 @@ pub(crate) fn sigmoid<P: Element>(x: f64) -> f64 {
 pub(super) fn weighted<P: Element>(x: f64, size: f64, low: f64) -> f64 {
     let (value, scale) = scaled_exp::<P>(-at_most(size, end::<P>()), -low);
     let (factor, scale_left) = if x < 0.0 { (value, scale) } else { (1.0, 1.0) };
-    // A finite number to multiply: the limit toward minus infinity is 0.
+    // A finite factor: the limit toward minus infinity is 0.
     at_least(x, -end::<P>()) * factor / (1.0 + value * scale) * scale_left
 }
 
@@ -44,7 +44,7 @@ pub(super) fn weighted_slope<P: Element>(x: f64, size: f64, slope: f64) -> f64 {
     let small = value * scale;
     let inverse = 1.0 / (1.0 + small);
     let s = if x < 0.0 { small * inverse } else { inverse };
-    // A finite number to multiply, as above: `s (1 - s)` is 0 where this is not `x`.
+    // A finite factor, as above: where it differs from `x`, `s (1 - s)` is 0.
     let x = at_most(x.abs(), end::<P>()).copysign(x);
     s + x * slope * (small * inverse * inverse)
 }
@@ -62,9 +62,8 @@ pub(crate) fn softplus<P: Element>(x: f64) -> f64 {
     at_least(x, 0.0) + usual_log1p::<P>(value * scale)
 }
 
-/// The hyperbolic tangent: with `s = exp(-2 |x|) - 1`, it is `-s / (2 + s)` and also
-/// `1 - (2 + 2s) / (2 + s)`, of which that is taken whose quotient is below a half, for the roundings
-/// in it.
+/// The hyperbolic tangent. With `s = exp(-2 |x|) - 1` it is `-s / (2 + s)`, and also `1 - (2 + 2s) / (2 + s)`. The form
+/// whose quotient is at most about a half is used, to keep rounding errors small.
 #[inline(always)]
 pub(crate) fn tanh<P: Element>(x: f64) -> f64 {
     let shrunk = expm1::<P>(-2.0 * x.abs());

@@ -1,4 +1,4 @@
-//! The normal distribution function `Φ`, the error function, and what is made of them.
+//! The normal distribution function `Φ`, the error function, and functions derived from them.
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
@@ -7,7 +7,7 @@ use super::logistic::{weighted, weighted_slope};
 use super::{at_most, exact_product, exact_sum, leading, polynomial, single};
 use crate::dtype::Element;
 
-/// `erf(x) / x - 1` in `x²` for `|x| ≤ 1`, to 2⁻²⁹ and 2⁻⁶².
+/// `erf(x) / x - 1` in `x²` for `|x| ≤ 1`; error: 2⁻²⁹ and 2⁻⁶².
 const ERF_SHORT: [f64; 7] = [
     0.1283791659138179,
     -0.3761262713637476,
@@ -33,8 +33,8 @@ const ERF_LONG: [f64; 13] = [
     5.960686654847134e-11,
 ];
 
-/// `Φ(-y) exp(y²/2) (y + c)` in `(y - c) / (y + c)`, with c = 3 for `0 ≤ y ≤ 16` to 2⁻³⁰ and with
-/// c = 4 for `1 ≤ y ≤ 39` to 2⁻⁶⁰, relative.
+/// `Φ(-y) exp(y²/2) (y + c)` in `(y - c) / (y + c)`, with c = 3 for `0 ≤ y ≤ 16` (relative error: 2⁻³⁰) and with c = 4
+/// for `1 ≤ y ≤ 39` (relative error: 2⁻⁶⁰).
 const TAIL_SHORT: [f64; 11] = [
     0.7290836903797414,
     -0.5093319914114018,
@@ -73,7 +73,7 @@ const TAIL_LONG: [f64; 22] = [
     -7.626056387568464e-09,
 ];
 
-/// `(Φ(x) - ½) / x` in `x²` for `|x| ≤ 1`, to 2⁻⁵⁶.
+/// `(Φ(x) - ½) / x` in `x²` for `|x| ≤ 1`; error: 2⁻⁵⁶.
 const CENTRE: [f64; 10] = [
     0.39894228040143265,
     -0.06649038006690389,
@@ -87,7 +87,7 @@ const CENTRE: [f64; 10] = [
     -9.028234316389635e-11,
 ];
 
-/// `2 √(2/π)`, and that times 0.044715, each in two parts.
+/// `2 √(2/π)`, and its product with 0.044715, each as a sum of two parts.
 const GELU_TANH: [(f64, f64); 2] =
     [(1.5957691216057308, -9.96930880911092e-17), (0.07135481627260025, -6.175149918155315e-19)];
 
@@ -115,9 +115,10 @@ pub(crate) fn erf<P: Element>(x: f64) -> f64 {
 /// `x Φ(x)`.
 #[inline(always)]
 pub(crate) fn gelu<P: Element>(x: f64) -> f64 {
-    // Where also the product with x has become 0.
+    // From here on the product with `x` is 0, too.
     let size = at_most(x.abs(), if single::<P>() { 17.0 } else { 40.0 });
-    // The square is needed exactly: its rounding would be multiplied by itself. That of a float32 is exact.
+    // The square must be exact: the exponential multiplies its rounding error by the square. The square of a float32 is
+    // exact.
     let head = if single::<P>() { size } else { leading(size) };
     let (value, scale) = scaled_exp::<P>(-0.5 * head * head, -0.5 * (size - head) * (size + head));
     let tail = tail::<P>(size) * value;
@@ -133,13 +134,13 @@ pub(crate) fn gelu<P: Element>(x: f64) -> f64 {
 /// The derivative of `x Φ(x)`, which is `Φ(x) + x φ(x)` with the density `φ`.
 #[inline(always)]
 pub(crate) fn gelu_slope<P: Element>(x: f64) -> f64 {
-    // Where also the product with x has become 0.
+    // From here on the product with `x` is 0, too.
     let size = at_most(x.abs(), if single::<P>() { 17.0 } else { 40.0 });
     let head = if single::<P>() { size } else { leading(size) };
     let (value, scale) = scaled_exp::<P>(-0.5 * head * head, -0.5 * (size - head) * (size + head));
     let exponential = value * scale;
     let density = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * exponential;
-    // The slopes at a number and its opposite add up to 1.
+    // The slopes at `x` and `-x` add up to 1.
     let below = tail::<P>(size) * exponential - size * density;
     let far = if x < 0.0 { below } else { 1.0 - below };
     if single::<P>() {
@@ -159,7 +160,7 @@ pub(crate) fn gelu_tanh<P: Element>(x: f64) -> f64 {
     if single::<P>() {
         return weighted::<P>(x, size * (linear.0 + cubic.0 * size * size), 0.0);
     }
-    // To twice the digits: the exponential multiplies the relative error of its argument by that.
+    // In twice the precision: the exponential multiplies the relative error of its argument by the argument.
     let (square, square_low) = exact_product(size, size);
     let (term, term_low) = exact_product(cubic.0, square);
     let (sum, sum_low) = exact_sum(linear.0, term);

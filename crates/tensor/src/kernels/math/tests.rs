@@ -2,7 +2,7 @@ use super::*;
 use crate::kernels::simd::{Loop, Set, vectorized};
 
 #[test]
-fn sums_and_products_keep_what_rounding_takes() {
+fn sums_and_products_return_their_rounding_errors() {
     let tiny = f64::EPSILON / 4.0;
     assert_eq!(exact_sum(1.0, tiny), (1.0, tiny));
     assert_eq!(exact_sum(tiny, -1.0), (-1.0, tiny));
@@ -10,7 +10,7 @@ fn sums_and_products_keep_what_rounding_takes() {
     assert_eq!(exact_product(x, x), (1.0 + 2.0 * f64::EPSILON, f64::EPSILON * f64::EPSILON));
 }
 
-/// A function of a few numbers of all kinds, in a loop that is compiled for each instruction set.
+/// A function applied to numbers of all kinds, in a loop that is compiled for each instruction set.
 struct Values<F>(F);
 
 impl<F: Fn(f64) -> f64> Loop for Values<F> {
@@ -41,8 +41,8 @@ fn every_function_gives_the_same_bits_on_every_instruction_set() {
 }
 
 #[test]
-fn the_short_exponential_stays_within_a_unit_of_the_last_place() {
-    // Every 97th number from -0 to -200, and infinity.
+fn the_short_exponential_stays_within_a_unit_in_the_last_place() {
+    // Every 97th number from -0 to -200, and minus infinity.
     let samples = (0x8000_0000..=(-200.0f32).to_bits()).step_by(97).map(f32::from_bits).chain([f32::NEG_INFINITY]);
     for x in samples {
         let (found, expected) = (exp_of_negative::<f32>(x.into()), exp::<f64>(x.into()));

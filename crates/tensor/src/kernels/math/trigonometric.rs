@@ -5,7 +5,7 @@ use std::f64::consts::FRAC_2_PI;
 use super::{ROUND, polynomial, single};
 use crate::dtype::Element;
 
-/// `(sin r - r) / r³` in `r²` for `|r| ≤ π/4`; times `r²`, to 2⁻³⁷ and 2⁻⁶⁸.
+/// `(sin r - r) / r³` in `r²` for `|r| ≤ π/4`; error times `r²`: 2⁻³⁷ and 2⁻⁶⁸.
 const SIN_SHORT: [f64; 4] =
     [-0.16666666641755648, 0.008333329393247402, -0.00019839335827498202, 2.7183124737161174e-06];
 const SIN_LONG: [f64; 7] = [
@@ -18,7 +18,7 @@ const SIN_LONG: [f64; 7] = [
     -7.578777578744615e-13,
 ];
 
-/// `(cos r - 1 + r²/2) / r⁴` in `r²` for `|r| ≤ π/4`; times `r⁴`, to 2⁻³³ and 2⁻⁶⁴.
+/// `(cos r - 1 + r²/2) / r⁴` in `r²` for `|r| ≤ π/4`; error times `r⁴`: 2⁻³³ and 2⁻⁶⁴.
 const COS_SHORT: [f64; 3] = [0.04166664706475525, -0.001388737505267689, 2.4439139645842115e-05];
 const COS_LONG: [f64; 6] = [
     0.041666666666666616,
@@ -29,15 +29,13 @@ const COS_LONG: [f64; 6] = [
     -1.1361209977996494e-11,
 ];
 
-/// π/2 in three parts. Products of the first two, of 33 digits, with integers up to 2²⁰ are exact.
+/// π/2 as a sum of three parts. Products of the first two, which have 33 bits, with integers up to 2²⁰ are exact.
 const HALF_PI: [f64; 3] = [1.5707963267341256, 6.077100506303966e-11, 2.0222662487959506e-21];
 
-/// The largest absolute value that these functions take. The digits of π that larger ones need are
-/// not at hand here.
+/// The largest absolute value that these functions accept. Larger ones would need more digits of π.
 pub(crate) const REDUCIBLE: f64 = 1.5e6;
 
-/// Sine and cosine of `r`, each as a sum of which the second part is small, and `n`, in the low bits of
-/// a number.
+/// Sine and cosine of `r`, each as a sum whose second part is small, and `n`, in the low bits of a number.
 struct Reduced {
     sin: (f64, f64),
     cos: (f64, f64),
@@ -62,15 +60,15 @@ fn reduced<P: Element>(x: f64) -> Reduced {
     let (sin, cos) = if single::<P>() {
         (r * (z * polynomial(z, &SIN_SHORT)), z * (z * polynomial(z, &COS_SHORT)))
     } else {
-        // What r has lost counts in the sine by cos r, for which a parabola will do, and in the
-        // cosine by -sin r, for which -r will.
+        // The rounding error of r contributes to the sine times cos r, for which a parabola is accurate enough, and to
+        // the cosine times -sin r, for which -r is.
         let sin = r * (z * polynomial(z, &SIN_LONG)) + lost * near_one;
         (sin, ((1.0 - near_one) - half) + (z * (z * polynomial(z, &COS_LONG)) - r * lost))
     };
     Reduced { sin: (r, sin), cos: (near_one, cos), n: rounded.to_bits() }
 }
 
-/// The sine a number of right angles on.
+/// The sine of `x` plus a number of right angles.
 #[inline(always)]
 fn turned_sin<P: Element>(x: f64, right_angles: u64) -> f64 {
     let Reduced { sin, cos, n } = reduced::<P>(x);
@@ -105,7 +103,7 @@ pub(crate) fn tan<P: Element>(x: f64) -> f64 {
     let value = if single::<P>() {
         quotient
     } else {
-        // The roundings of three results would add up: those of the operands are made good.
+        // The rounding errors of three results would add up. Those of numerator and denominator are compensated.
         let above_lost = (above - numerator) + above_tail;
         let below_lost = (below - denominator) + below_tail;
         quotient + (above_lost - quotient * below_lost) / denominator
