@@ -1,5 +1,5 @@
-//! A small transformer that learns to write, character by character, from eleven chapters of *Around
-//! the World in Eighty Days*.
+//! A small transformer that learns to generate text, character by character, from eleven chapters of *Around the World
+//! in Eighty Days*.
 //!
 //! It is trained on the first nine tenths of the text and tested on the rest. The loss is in nats per character. For
 //! comparison, the program prints the cross-entropy of a model that knows only the frequencies of characters.
@@ -22,7 +22,7 @@ const WIDTH: usize = 96;
 /// The number of previous characters that the model sees.
 const CONTEXT: usize = 64;
 
-/// Trains a transformer on the characters of a novel and lets it write
+/// Trains a transformer on the characters of a novel and generates text
 #[derive(Parser)]
 struct Options {
     /// Steps of AdamW
