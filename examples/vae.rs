@@ -102,7 +102,7 @@ fn cross_entropy(x: &Tensor, logits: &Tensor) -> Result<Tensor> {
     Ok(binary_crossentropy_from_logits(x, logits)?.mean() * PIXELS as f64)
 }
 
-/// The cross-entropy of `test` if each pixel is predicted by its mean in `train`, clamped to [1e-4, 1 - 1e-4] so that
+/// The cross-entropy of `test` if each pixel is predicted by its mean in `train`, clamped to `[1e-4, 1 - 1e-4]` so that
 /// no value has probability 0.
 fn mean_image_loss(train: &Tensor, test: &Tensor) -> Result<f64> {
     let mean = (train.mean_axis(0)? / 255.0).clamp(1e-4, 1.0 - 1e-4)?;
