@@ -1,12 +1,12 @@
-//! How fast samples come, beside the training step that takes them.
+//! How fast samples are drawn, compared with the training step.
 //!
 //! ```text
 //! cargo bench --bench data
 //! ```
 //!
-//! MNIST, shuffled, divided by 255, in batches of 128; the step is that of the chapter's network. One line each, in the
-//! median of passes that take turns: the samples alone, the step on a batch that is already there, and a whole
-//! training with and without a thread that makes batches ahead.
+//! The data is MNIST, shuffled, divided by 255, in batches of 128; the step is that of the chapter's network. Prints
+//! one line each, as medians of alternating passes, for the samples alone, augmented samples, the step on a batch
+//! already in memory, and a whole training with and without prefetching.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -75,7 +75,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Goes through an epoch; the number of its samples.
+/// Draws all samples of an epoch and returns their number.
 fn draw(samples: &dyn DataSource, epoch: u64) -> Result<usize> {
     let mut count = 0;
     for batch in Batches::new(samples, BATCH).epoch(epoch)? {

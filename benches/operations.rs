@@ -28,7 +28,7 @@ fn elements(c: &mut Criterion) {
     group.finish();
 }
 
-/// What goes over a million numbers, 4 MB that no second cache holds, as bytes read and written.
+/// Operations on a million numbers (4 MB, more than an L2 cache holds), in bytes read and written.
 fn memory(c: &mut Criterion) {
     type Operation = fn(&Tensor) -> Result<Tensor>;
     let operations: [(&str, Operation, usize); 12] = [
@@ -54,7 +54,7 @@ fn memory(c: &mut Criterion) {
     group.finish();
 }
 
-/// The mathematical functions on 1000 numbers, which stay in the cache, and on a million.
+/// The mathematical functions on 1000 numbers, which stay in the L1 cache, and on a million.
 fn functions(c: &mut Criterion) {
     type Function = fn(&Tensor) -> Tensor;
     let functions: [(&str, Function); 16] = [
@@ -86,7 +86,7 @@ fn functions(c: &mut Criterion) {
     group.finish();
 }
 
-/// Products of the shapes that a training step of the chapter's network has.
+/// Matrix products with the shapes of a training step of the chapter's network.
 fn products(c: &mut Criterion) {
     let (x, w, g) = (draw(&[128, 784]), draw(&[784, 512]), draw(&[128, 512]));
     let mut group = c.benchmark_group("products");
@@ -101,7 +101,7 @@ fn products(c: &mut Criterion) {
     group.finish();
 }
 
-/// What recording and walking back costs for operations on a scalar.
+/// The cost of recording and of the backward pass for operations on a scalar.
 fn tape(c: &mut Criterion) {
     let x = Variable::new(Tensor::scalar(0.5));
     let mut group = c.benchmark_group("tape");

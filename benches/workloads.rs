@@ -1,12 +1,12 @@
-//! Training steps and products that are timed beside those of other libraries.
+//! Training steps and matrix products, for comparison with other libraries.
 //!
 //! ```text
 //! cargo bench --bench workloads -- --threads 2 --seconds 2 mlp mlp_small tape infer gemm512
 //! ```
 //!
-//! A step takes the batch (float32, in memory), goes forward, takes the gradient, updates, and reads
-//! the loss back. One line of JSON for each workload gives the median step after five to warm up.
-//! With `--profile` a table of operations follows.
+//! A step takes a batch (float32, in memory), runs the forward pass, the gradient and the update, and reads the loss
+//! back. For each workload, a line of JSON gives the median time of a step after five warm-up steps. With `--profile`,
+//! a table of operations follows.
 
 #[path = "../examples/resnet/model.rs"]
 mod resnet;
@@ -24,13 +24,13 @@ struct Options {
     /// Threads of the pool
     #[arg(long, default_value_t = 2)]
     threads: usize,
-    /// How long each workload is repeated
+    /// Seconds for which each workload is repeated
     #[arg(long, default_value_t = 4.0)]
     seconds: f64,
-    /// Folder with the four MNIST files, instead of those in this library
+    /// Folder with the four MNIST files; by default those in this library
     #[arg(long)]
     mnist: Option<PathBuf>,
-    /// Print to the error stream where the time of 100 further steps goes
+    /// Profile 100 more steps and print the table to standard error
     #[arg(long)]
     profile: bool,
     /// Given by cargo
@@ -148,7 +148,7 @@ fn network(hidden: usize, last: Activation) -> Sequential {
         .add(Dense::new(hidden, 10).activation(last))
 }
 
-/// Training on MNIST, whose images have the given shape each.
+/// Training on MNIST with images of the given shape.
 fn train(
     name: &str,
     options: &Options,
@@ -171,7 +171,7 @@ fn train(
     })
 }
 
-/// A training step on one batch after the other.
+/// Training steps on successive batches.
 fn steps(
     name: &str,
     options: &Options,
@@ -180,7 +180,7 @@ fn steps(
     loss: fn(&Tensor, &Tensor) -> Result<Tensor>,
     batch: impl Fn(usize) -> Result<(Tensor, Tensor)>,
 ) -> Result<()> {
-    // Layers that take their sizes from the first input have no weights before.
+    // Lazily initialized layers get their weights here.
     model.forward(&batch(0)?.0, Mode::Inference)?;
     let weights = model.trainable_weights();
     let mut number = 0;

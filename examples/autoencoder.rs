@@ -1,5 +1,5 @@
-//! An autoencoder of MNIST: 784 → 128 → 32 → 128 → 784. Of each image 32 numbers remain, and from
-//! these it is drawn again.
+//! An autoencoder for MNIST: 784 → 128 → 32 → 128 → 784. It compresses each image to 32 numbers and reconstructs it
+//! from these.
 //!
 //! ```text
 //! cargo run --release --example autoencoder -- --output digits.pgm
@@ -60,10 +60,10 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
     let drawn = model.forward(&test, Mode::Inference)?;
     let error = |answers: &Tensor| (answers - &test).square().mean().item();
     say!("mean square error on the test images: {:.5}", error(&drawn)?);
-    say!("of the mean image of those trained on: {:.5}", error(&train.mean_keepdims(0)?)?);
+    say!("for the mean training image as prediction: {:.5}", error(&train.mean_keepdims(0)?)?);
     if let Some(path) = &options.output {
         let picture = pgm(&[&test.slice(..10)?, &drawn.slice(..10)?])?;
-        std::fs::write(path, picture).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        std::fs::write(path, picture).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())
 }

@@ -1,9 +1,8 @@
-//! A small transformer that learns to write, character by character, from eleven chapters of *Around
-//! the World in Eighty Days*.
+//! A small transformer that learns to generate text, character by character, from eleven chapters of *Around the World
+//! in Eighty Days*.
 //!
-//! It is trained on the first nine tenths of the text and tested on the rest. The loss is in nats a
-//! character; beside it stands the entropy of single characters, which is what knowing their
-//! frequencies alone would reach.
+//! It is trained on the first nine tenths of the text and tested on the rest. The loss is in nats per character. For
+//! comparison, the program prints the cross-entropy of a model that knows only the frequencies of characters.
 //!
 //! ```text
 //! cargo run --release --example char_gpt -- --temperature 0.7
@@ -20,22 +19,22 @@ use say::say;
 
 const TEXT: &str = include_str!("data/eighty_days.txt");
 const WIDTH: usize = 96;
-/// How many characters the model looks back.
+/// The number of previous characters that the model sees.
 const CONTEXT: usize = 64;
 
-/// Trains a transformer on the characters of a novel and lets it write
+/// Trains a transformer on the characters of a novel and generates text
 #[derive(Parser)]
 struct Options {
     /// Steps of AdamW
     #[arg(long, default_value_t = 1500)]
     steps: u64,
-    /// Excerpts of 64 characters a step
+    /// Excerpts of 64 characters per step
     #[arg(long, default_value_t = 16)]
     batch_size: usize,
-    /// The largest rate: it rises to this over a tenth of the steps, then falls as a cosine
+    /// The maximum learning rate: warm-up over a tenth of the steps, then cosine decay
     #[arg(long, default_value_t = 3e-3)]
     learning_rate: f64,
-    /// Above 0: the lower, the more the likeliest characters are preferred
+    /// Sampling temperature, above 0: lower values prefer likely characters
     #[arg(long, default_value_t = 0.8, value_parser = positive)]
     temperature: f64,
     /// How many characters to write
@@ -65,7 +64,7 @@ fn main() -> Result<()> {
         model.push(block.activation(Activation::GeluTanh));
     }
     let model = model.add(LayerNorm::new(WIDTH)).add(Dense::new(WIDTH, vocabulary.len()));
-    say!("{} characters of {} kinds, {} parameters", tokens.len(), vocabulary.len(), model.parameter_count());
+    say!("{} characters, {} of them distinct, {} parameters", tokens.len(), vocabulary.len(), model.parameter_count());
 
     let mut draws = random::fork("excerpts");
     let weights = model.trainable_weights();
@@ -84,8 +83,8 @@ fn main() -> Result<()> {
     }
 
     let all = test_excerpts.range(0, 0..test_excerpts.len())?;
-    say!("test loss {:.3} nats a character", loss(&model, &all, Mode::Inference)?.item()?);
-    say!("frequencies of characters alone: {:.3}\n", unigram_loss(vocabulary.len(), train, test));
+    say!("test loss {:.3} nats per character", loss(&model, &all, Mode::Inference)?.item()?);
+    say!("with character frequencies alone: {:.3}\n", unigram_loss(vocabulary.len(), train, test));
     say!("{}", write(&model, &vocabulary, &options)?);
     Ok(())
 }
@@ -96,8 +95,8 @@ fn loss(model: &Sequential, excerpts: &Batch, mode: Mode) -> Result<Tensor> {
     Ok(sparse_categorical_crossentropy_from_logits(&excerpts.targets, &logits)?.mean())
 }
 
-/// The cross-entropy of the characters of `test` under their frequencies in `train`, each counted once
-/// more than it occurs so that none is impossible.
+/// The cross-entropy of the characters of `test` under their frequencies in `train`, with 1 added to each count so that
+/// no character has probability 0.
 fn unigram_loss(kinds: usize, train: &[i64], test: &[i64]) -> f64 {
     let mut counts = vec![1.0; kinds];
     train.iter().for_each(|&token| counts[token as usize] += 1.0);
@@ -105,7 +104,7 @@ fn unigram_loss(kinds: usize, train: &[i64], test: &[i64]) -> f64 {
     -test.iter().map(|&token| (counts[token as usize] / total).ln()).sum::<f64>() / test.len() as f64
 }
 
-/// Text that begins with a new line, each next character drawn from what the model expects.
+/// Text that begins at a new line, with each character sampled from the prediction of the model.
 fn write(model: &Sequential, vocabulary: &CharVocabulary, options: &Options) -> Result<String> {
     let mut draws = random::fork("writing");
     let mut written = vocabulary.encode("\n")?;
@@ -118,7 +117,7 @@ fn write(model: &Sequential, vocabulary: &CharVocabulary, options: &Options) -> 
             left -= f64::from(chance);
             left < 0.0
         });
-        // Rounding may leave the chances a little short of 1.
+        // By rounding, the probabilities may sum to slightly less than 1.
         written.push(drawn.unwrap_or(next.len() - 1) as i64);
     }
     vocabulary.decode(&written[1..])

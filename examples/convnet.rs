@@ -1,5 +1,5 @@
-//! The small convolutional network of *Deep Learning with Python* on MNIST: three convolutions, two
-//! poolings and a dense layer reach 99 % of the test images.
+//! The small convolutional network of *Deep Learning with Python* on MNIST: three convolutions, two poolings and a
+//! dense layer classify 99 % of the test images correctly.
 //!
 //! ```text
 //! cargo run --release --example convnet
@@ -25,10 +25,10 @@ struct Options {
     learning_rate: f64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Train on the first so many images alone
+    /// Train only on the first N images
     #[arg(long, default_value_t = 60_000)]
     images: usize,
-    /// Folder with the four MNIST files, instead of those in this library
+    /// Folder with the four MNIST files; by default those in this library
     #[arg(long)]
     mnist: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
         .add(convolution(128))
         .add(Flatten)
         .add(Dense::units(10).activation(Activation::Softmax));
-    // Layers that take their sizes from the input are made by it.
+    // Lazily initialized layers get their weights here.
     model.forward(&Tensor::zeros([1, 28, 28, 1]), Mode::Inference)?;
 
     let loss = SparseCategoricalCrossentropy::default();

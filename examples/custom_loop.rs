@@ -1,8 +1,8 @@
-//! A training loop written by hand, which has all that a fit has: callbacks, metrics, a progress bar, checkpoints,
-//! accumulated gradients, Ctrl-C. What Keras' users override `train_step` for is a line of the loop here.
+//! A hand-written training loop with everything that `fit` has: callbacks, metrics, a progress bar, checkpoints,
+//! accumulated gradients, Ctrl-C. Keras users override `train_step` for changes that are a line of the loop here.
 //!
-//! Of half the digits only a few images are kept. Class weights make up for it, and gradients are scaled down by hand,
-//! so that their norm can be logged.
+//! For half of the digits, only a few images are kept; class weights compensate for this. The loop clips the gradients
+//! itself, so it can log their norm.
 //!
 //! ```text
 //! cargo run --release --example custom_loop -- --folder run
@@ -18,34 +18,33 @@ use facade::prelude::*;
 
 use say::say;
 
-/// Trains on digits half of which are rare, by a loop of its own: class weights, gradients clipped and their norm logged
+/// Trains on digits half of which are rare, with a custom loop: class weights, clipped gradients, logged norms
 #[derive(Parser)]
 struct Options {
     #[arg(long, default_value_t = 20)]
     epochs: usize,
     #[arg(long, default_value_t = 64)]
     batch_size: usize,
-    /// Batches a step of Adam
+    /// Batches per step of Adam
     #[arg(long, default_value_t = 2)]
     accumulate: usize,
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
-    /// The norm to which larger gradients are scaled down
+    /// The largest allowed norm of the gradients
     #[arg(long, default_value_t = 1.0)]
     clip: f64,
-    /// Train on the first so many images alone
+    /// Train only on the first N images
     #[arg(long, default_value_t = 60_000)]
     images: usize,
-    /// Keep one of so many images of the digits from 5 to 9
+    /// Keep one of every N images of the digits 5 to 9
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     rare: u16,
-    /// Let all images count alike
+    /// Use the same weight for all images
     #[arg(long)]
     unweighted: bool,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to write a table and a picture of the epochs, and checkpoints, from which the training goes on if it is
-    /// started again
+    /// Folder for a table and a plot of the epochs, and for checkpoints; a training resumes from the latest checkpoint
     #[arg(long)]
     folder: Option<PathBuf>,
 }
@@ -62,7 +61,7 @@ fn run(options: &Options) -> Result<()> {
     let kept: Vec<usize> = kept.collect();
     let mut counts = [0.0; 10];
     kept.iter().for_each(|&k| counts[digits[k] as usize] += 1.0);
-    // Classes count as if all were equally frequent.
+    // Weights as if all classes were equally frequent.
     let balance = |count: f64| kept.len() as f64 / (10.0 * count.max(1.0));
     let balanced = counts.map(|count| if options.unweighted { 1.0 } else { balance(count) });
     let train = ArrayDataset::from_tensors(&train_images, &train_labels)?.select(kept)?;
@@ -78,7 +77,7 @@ fn run(options: &Options) -> Result<()> {
     let weighted_loss = loss.class_weights(balanced);
     let mut optimizer = Adam::new(options.learning_rate);
 
-    // Of the epoch that runs: the sum of the gradients' norms, and how many they are. A checkpoint keeps them.
+    // The sum and the number of gradient norms in the current epoch. Checkpoints keep them.
     let norms = Variable::new(Tensor::from([0.0, 0.0]));
     let mut fit = Fit::epochs(options.epochs)
         .batch_size(options.batch_size)
@@ -139,6 +138,6 @@ fn run(options: &Options) -> Result<()> {
     }
     let report = matrix.report();
     let rare = report.classes[5..].iter().map(|class| class.recall).sum::<f64>() / 5.0;
-    say!("test accuracy {:.4}, of the rare digits {rare:.4}", report.accuracy);
+    say!("test accuracy {:.4}, recall of the rare digits {rare:.4}", report.accuracy);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a tape recorded, as a listing and as a graph for Graphviz.
+//! Prints what a tape recorded, as a listing and as a graph for Graphviz.
 //!
 //! ```text
 //! cargo run --example draw_tape > tape.dot && dot -Tsvg tape.dot -o tape.svg
@@ -34,7 +34,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn Error>> {
     let logits = model.forward(&x, Mode::Training)?;
     let _loss = sparse_categorical_crossentropy_from_logits(&labels, &logits)?.mean();
     complain!("{tape}{} bytes are held for the gradient", tape.memory());
-    // The graph is the result: if it cannot be written, that is an error.
+    // The graph is the result, so failing to write it is an error.
     std::io::stdout().write_all(tape.to_dot().as_bytes())?;
     Ok(())
 }

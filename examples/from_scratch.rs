@@ -1,5 +1,5 @@
-//! The chapter's classifier from scratch: a dense layer, a sequential model, a batch generator, a
-//! training step, a loop and an evaluation, with nothing but tensors, the gradient tape and MNIST.
+//! The chapter's classifier from scratch: a dense layer, a sequential model, a batch generator, a training step, a loop
+//! and an evaluation, using only tensors, the gradient tape and MNIST.
 //!
 //! ```text
 //! cargo run --release --example from_scratch
@@ -55,7 +55,7 @@ impl NaiveSequential {
     }
 }
 
-/// Hands out a data set in batches, in the order of the file.
+/// Returns a data set in batches, in the order of the file.
 struct BatchGenerator<'a> {
     index: usize,
     images: &'a Tensor,
@@ -78,14 +78,14 @@ impl<'a> BatchGenerator<'a> {
     }
 }
 
-/// Bytes `[n, 28, 28]` as numbers from 0 to 1, `[n, 784]`. A batch at a time, so that the data set
-/// stays 55 MB of bytes and does not become 220 MB of numbers.
+/// Bytes `[n, 28, 28]` as numbers from 0 to 1, `[n, 784]`. It is called for one batch at a time, so the data set stays
+/// 55 MB of bytes instead of 220 MB of float32.
 fn scaled(images: &Tensor) -> Result<Tensor> {
     images.reshape([-1, 28 * 28])?.cast(DType::F32).try_div(255.0)
 }
 
-/// Minus the logarithm of the probability given to the right class. Keras clips probabilities so
-/// that none is zero.
+/// Minus the logarithm of the predicted probability of the right class. As in Keras, probabilities are clipped so that
+/// none is zero.
 fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     predictions.clamp(1e-7, 1.0 - 1e-7)?.log().softmax_cross_entropy(labels)
 }
@@ -129,23 +129,23 @@ struct Options {
     /// Passes over the 60,000 training images
     #[arg(long, default_value_t = 10)]
     epochs: usize,
-    /// Images for each step
+    /// Images per step
     #[arg(long, default_value_t = 128)]
     batch_size: usize,
-    /// How far each step goes against the gradient
+    /// Learning rate
     #[arg(long, default_value_t = 1e-3)]
     learning_rate: f64,
     /// Seed of the initial weights
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Folder with the four MNIST files, instead of those in this library
+    /// Folder with the four MNIST files; by default those in this library
     #[arg(long)]
     data: Option<PathBuf>,
 }
 
 fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>> {
     if options.batch_size == 0 {
-        return Err("--batch-size 0: a batch takes one image at least".into());
+        return Err("--batch-size 0: must be at least 1".into());
     }
     if !options.learning_rate.is_finite() {
         return Err(format!("--learning-rate {}: must be a finite number", options.learning_rate).into());

@@ -1,4 +1,4 @@
-//! An operation of one's own, and how its gradient is checked: once right, once with a mistake.
+//! A custom operation and a check of its gradient, once correct and once with a mistake.
 //!
 //! ```text
 //! cargo run --example gradient_check
@@ -15,7 +15,7 @@ use say::say;
 /// `x · softplus(x)` as one operation.
 #[derive(Debug)]
 struct Bend {
-    /// Leaves a term of the derivative out.
+    /// Whether the derivative lacks a term.
     mistaken: bool,
 }
 
@@ -39,7 +39,7 @@ impl CustomOp for Bend {
 /// Checks the gradient of an operation against difference quotients.
 #[derive(Parser)]
 struct Options {
-    /// How many random inputs the operation is tried on
+    /// Number of random inputs
     #[arg(long, default_value_t = 20)]
     size: usize,
     /// Seed of the inputs

@@ -15,7 +15,7 @@ use say::say;
 /// Shows what a gradient tape returns for a scalar, a matrix and a list of variables.
 #[derive(Parser)]
 struct Options {
-    /// Which random numbers the last part is computed with
+    /// Seed of the random numbers in the last part
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -25,11 +25,11 @@ fn main() -> Result<()> {
 }
 
 fn run(options: &Options) -> Result<()> {
-    // `{:?}` shows a tensor with its shape and type, `{}` its elements alone.
-    say!("y = 2x + 3 for a scalar x; dy/dx is");
+    // `{:?}` prints a tensor with its shape and type, `{}` only the elements.
+    say!("dy/dx of y = 2x + 3 for a scalar x:");
     say!("{:?}\n", scalar()?);
 
-    say!("the same for a (2, 2) tensor x");
+    say!("the same for a tensor x of shape [2, 2]:");
     say!("{:?}\n", matrix()?);
 
     random::seed(options.seed);
@@ -51,11 +51,11 @@ fn matrix() -> Result<Tensor> {
     let x = Variable::new(Tensor::zeros([2, 2]));
     let tape = GradientTape::new();
     let y = 2.0 * &x + 3.0;
-    // The target is no scalar: its elements count as if they were summed.
+    // The target is not a scalar, so this is the gradient of the sum of its elements.
     tape.gradient(&y, &x)
 }
 
-/// `x`, and the gradients for `w` and `b`.
+/// Returns `x` and the gradients for `w` and `b`.
 fn list() -> Result<[Tensor; 3]> {
     let w = Variable::new(Tensor::uniform([2, 2], 0.0..1.0)?);
     let b = Variable::new(Tensor::zeros([2]));

@@ -1,7 +1,8 @@
 //! The learning rate range test of Smith, "Cyclical learning rates for training neural networks" (2017): the rate grows
-//! from batch to batch, the loss falls, stays, and bursts. A good rate is well below the one at which it is lowest.
+//! from batch to batch, and the loss falls, levels off and diverges. A good rate is well below the one with the lowest
+//! loss.
 //!
-//! The loss is smoothed by an exponential mean without bias, and the rate suggested is a tenth of that of its minimum.
+//! The loss is smoothed by a bias-corrected exponential mean. The suggested rate is a tenth of the rate at its minimum.
 //!
 //! ```text
 //! cargo run --release --example learning_rate_finder -- --output learning_rates.svg
@@ -22,13 +23,13 @@ use plotters::prelude::*;
 
 use say::{complain, say};
 
-/// Finds a learning rate in one sweep over all of them, draws it, and trains with it and with one 30 times smaller
+/// Finds a learning rate in one sweep, draws the curve, and trains with this rate and with one 30 times smaller
 #[derive(Parser)]
 struct Options {
     /// The rate of the first batch
     #[arg(long, default_value_t = 1e-5)]
     from: f64,
-    /// The rate of the last batch, which is not reached if the loss bursts before
+    /// The rate of the last batch, unless the loss diverges earlier
     #[arg(long, default_value_t = 10.0)]
     to: f64,
     /// Batches of the sweep
@@ -36,20 +37,20 @@ struct Options {
     batches: usize,
     #[arg(long, default_value_t = 128)]
     batch_size: usize,
-    /// How much of the smoothed loss is kept in each batch
+    /// The fraction of the smoothed loss that is kept in each batch
     #[arg(long, default_value_t = 0.9)]
     smoothing: f64,
-    /// Train on the first so many images alone
+    /// Train only on the first N images
     #[arg(long, default_value_t = 60_000)]
     images: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to draw the loss over the rates
+    /// SVG file for the plot of the loss over the rates
     #[arg(long, value_name = "PATH", default_value = "learning_rates.svg")]
     output: PathBuf,
 }
 
-/// The loss is taken to burst when it is so many times the lowest.
+/// The loss counts as diverged when it is this many times the lowest.
 const BURST: f64 = 4.0;
 
 fn main() -> ExitCode {
@@ -64,7 +65,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> std::result::Result<(), Box<dyn StdError>> {
     if !(0.0 < options.from && options.from < options.to && options.to.is_finite()) {
-        return Err(format!("--from {} --to {}: must be above 0, and grow", options.from, options.to).into());
+        return Err(
+            format!("--from {} --to {}: must be above 0, and --from below --to", options.from, options.to).into()
+        );
     }
     if !(0.0..1.0).contains(&options.smoothing) {
         return Err(format!("--smoothing {}: must be at least 0 and below 1", options.smoothing).into());
@@ -78,7 +81,7 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn StdError>> {
     let test = samples(&test_images, &test_labels, usize::MAX)?;
 
     let curve = sweep(options, &train)?;
-    let lowest = curve.iter().min_by(|a, b| a.1.total_cmp(&b.1)).ok_or("--batches 0: a sweep has one at least")?;
+    let lowest = curve.iter().min_by(|a, b| a.1.total_cmp(&b.1)).ok_or("--batches 0: must be at least 1")?;
     let suggested = lowest.0 / 10.0;
     say!("{} batches, rates up to {:.1e}, loss lowest at {:.1e}", curve.len(), curve[curve.len() - 1].0, lowest.0);
     let svg = picture(&curve, suggested)?;
@@ -108,7 +111,7 @@ fn trainer(model: &Sequential, learning_rate: f64) -> Trainer<'_> {
     Trainer::new(model, SparseCategoricalCrossentropy::default(), optimizer).metric(Accuracy::default())
 }
 
-/// The rate of each batch and the smoothed loss, up to where the loss bursts.
+/// The rate of each batch and the smoothed loss, until the loss diverges.
 fn sweep(options: &Options, train: &Pipeline) -> Result<Vec<(f64, f64)>> {
     let factor = (options.to / options.from).powf(1.0 / options.batches.saturating_sub(1).max(1) as f64);
     let (mut curve, mut mean, mut lowest) = (Vec::new(), 0.0, f64::INFINITY);
@@ -119,27 +122,27 @@ fn sweep(options: &Options, train: &Pipeline) -> Result<Vec<(f64, f64)>> {
         curve.push((rate, smoothed));
         lowest = smoothed.min(lowest);
         if smoothed > BURST * lowest {
-            training.stop("the loss has burst");
+            training.stop("the loss diverged");
         } else if curve.len() == options.batches {
             training.stop("all rates were tried");
         }
         training.optimizer.set_learning_rate(rate * factor)
     });
     let model = model(options);
-    // As many epochs as it takes.
+    // An epoch has at least one batch, so the callback stops the fit before the epochs run out.
     let fit = Fit::epochs(options.batches).batch_size(options.batch_size).verbose(Verbose::Silent).callback(raise);
     match trainer(&model, options.from).fit(train, fit) {
         Ok(_) => Ok(curve),
-        // A loss that is not finite is the end of the sweep, too.
+        // A loss that is not finite also ends the sweep.
         Err(error) if matches!(error.downcast_ref::<TrainError>(), Some(TrainError::Loss { .. })) => Ok(curve),
         Err(error) => Err(error),
     }
 }
 
-/// The loss over the rates, and the rate suggested, as SVG.
+/// The loss over the rates, and the suggested rate, as SVG.
 fn picture(curve: &[(f64, f64)], suggested: f64) -> std::result::Result<String, Box<dyn StdError>> {
     let rates = curve[0].0.min(suggested)..curve[curve.len() - 1].0;
-    // How high it bursts does not matter.
+    // The scale ignores how high the loss rises when it diverges.
     let top = 1.2 * curve.iter().take(curve.len().div_ceil(4)).map(|place| place.1).fold(0.0, f64::max);
     let mut svg = String::new();
     {

@@ -1,5 +1,5 @@
-//! A loss with a local and a global minimum: descent in small steps stops in the local one, descent
-//! with momentum passes it. Both paths are drawn into an SVG file.
+//! A loss with a local and a global minimum. Plain gradient descent stops in the local one; descent with momentum
+//! passes it. Draws both paths into an SVG file.
 //!
 //! ```text
 //! cargo run --release --example local_minimum -- --output local_minimum.svg
@@ -21,13 +21,13 @@ use say::{complain, say};
 /// Descends into a local minimum without momentum, and past it with momentum.
 #[derive(Parser)]
 struct Options {
-    /// Where to draw the loss and both paths
+    /// SVG file for the plot of the loss and both paths
     #[arg(long, value_name = "PATH", default_value = "local_minimum.svg")]
     output: PathBuf,
-    /// How far each step goes against the gradient
+    /// Learning rate
     #[arg(long, default_value_t = 0.01, allow_negative_numbers = true)]
     learning_rate: f64,
-    /// The part of its velocity that the second descent keeps from step to step
+    /// The fraction of the velocity that the second descent keeps in each step
     #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     momentum: f64,
     /// Steps of each descent
@@ -35,13 +35,13 @@ struct Options {
     steps: usize,
 }
 
-/// Where both descents begin.
+/// The start of both descents.
 const START: f64 = -1.7;
-/// Where the slope of the loss is zero: `4w (w² - 1) - 0.4`, solved by Newton's method.
+/// The zeros of the slope `4w (w² - 1) - 0.4`, computed by Newton's method.
 const LOCAL: f64 = -0.945_649_3;
 const GLOBAL: f64 = 1.046_680_5;
 
-/// `(w² - 1)² - 0.4 w + 0.41`: two valleys, the right one deeper; its floor is at about 0.
+/// `(w² - 1)² - 0.4 w + 0.41`: two valleys; the right one is deeper, with a minimum of about 0.
 fn loss(w: &Tensor) -> tensor::Result<Tensor> {
     w.square().try_sub(1.0)?.square().try_sub(w.try_mul(0.4)?)?.try_add(0.41)
 }
@@ -50,7 +50,7 @@ fn loss_at(w: f64) -> tensor::Result<f64> {
     loss(&Tensor::scalar(w).cast(tensor::DType::F64))?.item()
 }
 
-/// The way of one descent, from [`START`]: every place with its loss.
+/// The path of a descent from [`START`]: every point with its loss.
 ///
 /// With momentum 0 this is plain gradient descent.
 fn descend(learning_rate: f64, momentum: f64, steps: usize) -> Result<Vec<(f64, f64)>, Box<dyn Error>> {
@@ -64,7 +64,7 @@ fn descend(learning_rate: f64, momentum: f64, steps: usize) -> Result<Vec<(f64, 
         let gradient = tape.gradient(&loss, &w)?.item()?;
         path.push((place.item()?, loss.item()?));
         if !gradient.is_finite() {
-            return Err(format!("the descent left all bounds in step {step}; lower --learning-rate").into());
+            return Err(format!("the gradient is not finite in step {step}; lower --learning-rate").into());
         }
         velocity = momentum * velocity - learning_rate * gradient;
         w.assign_add(velocity)?;
@@ -103,7 +103,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where a descent has ended, in words.
+/// Describes where a descent ended.
 fn place_of(w: f64) -> &'static str {
     if (w - LOCAL).abs() < 0.05 {
         "in the local minimum"
@@ -114,7 +114,7 @@ fn place_of(w: f64) -> &'static str {
     }
 }
 
-/// The loss with every place of both paths on it, as SVG.
+/// The loss with every point of both paths, as SVG.
 fn picture(plain: &[(f64, f64)], moved: &[(f64, f64)]) -> Result<String, Box<dyn Error>> {
     let places = || plain.iter().chain(moved);
     let left = places().map(|place| place.0).fold(-1.8, f64::min);
@@ -136,8 +136,7 @@ fn picture(plain: &[(f64, f64)], moved: &[(f64, f64)]) -> Result<String, Box<dyn
         chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("parameter w").y_desc("loss").draw()?;
         chart.draw_series(LineSeries::new(curve, BLACK.mix(0.6)))?;
 
-        // Both paths lie on the curve: rings for the one with momentum, so that the dots of the
-        // other show through.
+        // Both paths lie on the curve: the one with momentum has rings, so that the dots of the other stay visible.
         chart
             .draw_series(moved.iter().map(|&place| Circle::new(place, 6, BLUE)))?
             .label("with momentum")
@@ -161,17 +160,17 @@ fn picture(plain: &[(f64, f64)], moved: &[(f64, f64)]) -> Result<String, Box<dyn
     Ok(svg)
 }
 
-/// Writes a file whole or not at all: under another name beside it, which then becomes its own.
+/// Writes a file atomically: to a temporary file next to it, which is then renamed.
 fn save(path: &Path, text: &str) -> Result<(), Box<dyn Error>> {
     let Some(name) = path.file_name() else {
-        return Err(format!("--output {}: is not the name of a file", path.display()).into());
+        return Err(format!("--output {}: not a file name", path.display()).into());
     };
     let mut name = name.to_owned();
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
     let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
     written.map_err(|error| {
-        // It may not exist; what went wrong first is what counts.
+        // The file may not exist; report the first error only.
         let _ = std::fs::remove_file(&part);
         format!("{}: {error}", path.display()).into()
     })

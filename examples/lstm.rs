@@ -1,8 +1,8 @@
-//! The adding problem of Hochreiter & Schmidhuber (1997): of a sequence of random numbers two are
-//! marked, one in each half, and an LSTM is to give their sum at the end.
+//! The adding problem of Hochreiter & Schmidhuber (1997): two numbers of a random sequence are marked, one in each
+//! half, and an LSTM must return their sum at the end.
 //!
-//! Who does not remember can do no better than always answer 1, the mean; the mean square error of
-//! that is 1/6, the variance of a sum of two numbers from 0 to 1.
+//! Without memory, the best answer is always 1, the mean. Its mean square error is 1/6, the variance of the sum of two
+//! uniform numbers from 0 to 1.
 //!
 //! ```text
 //! cargo run --release --example lstm
@@ -32,7 +32,7 @@ struct Options {
     seed: u64,
 }
 
-/// Sequences `[count, length, 2]` of numbers and marks, and the sums `[count, 1]` of the marked.
+/// Sequences `[count, length, 2]` of numbers and marks, and the sums `[count, 1]` of the marked numbers.
 fn sequences(draws: &mut Generator, count: usize, length: usize) -> Result<(Tensor, Tensor)> {
     let half = (length / 2) as i64;
     let numbers = draws.uniform([count, length], 0.0..1.0)?;

@@ -1,8 +1,7 @@
-//! The first network of *Deep Learning with Python*: 784 → 512 relu → 10 softmax, trained on MNIST
-//! and tested.
+//! The first network of *Deep Learning with Python*: 784 → 512 relu → 10 softmax, trained and tested on MNIST.
 //!
-//! `cargo run --release --example mnist` is the chapter's run: plain gradient descent with rate
-//! 0.001, ten epochs of batches of 128 in file order, weights drawn evenly from 0 to 0.1.
+//! `cargo run --release --example mnist` is the chapter's run: plain gradient descent with learning rate 0.001, ten
+//! epochs in batches of 128 in file order, and initial weights uniform from 0 to 0.1.
 
 mod say;
 
@@ -21,30 +20,29 @@ struct Options {
     /// Passes over the 60,000 training images.
     #[arg(long, default_value_t = 10)]
     epochs: usize,
-    /// Images a step.
+    /// Images per step.
     #[arg(long, default_value_t = 128)]
     batch_size: usize,
-    /// How gradients change the weights.
+    /// The optimizer.
     #[arg(long, value_enum, default_value_t = Choice::Sgd)]
     optimizer: Choice,
-    /// The factor of each step.
+    /// Learning rate.
     #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
     learning_rate: f64,
-    /// Which random weights to begin with.
+    /// Seed of the initial weights.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// How many threads compute; all cores by default. The result does not depend on it.
+    /// Number of threads; all cores by default. The result does not depend on it.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
-    /// A folder with the four files of MNIST, or of a set in the same form; otherwise the set
-    /// that is part of the library.
+    /// Folder with the four files of MNIST or of a data set in the same format; by default those in this library.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How weights begin.
+    /// The initial weights.
     #[arg(long, value_enum, default_value_t = Init::Chapter)]
     init: Init,
-    /// Prints where the time of twenty steps goes, the first ten left out; with a file, also writes
-    /// a trace of them there, for chrome://tracing and ui.perfetto.dev.
+    /// Profiles twenty steps after the first ten and prints the table; with a file name, also writes a trace for
+    /// chrome://tracing and ui.perfetto.dev.
     #[arg(long, value_name = "TRACE")]
     profile: Option<Option<PathBuf>>,
 }
@@ -61,7 +59,7 @@ enum Choice {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Init {
-    /// Evenly from 0 to 0.1, as in the chapter.
+    /// Uniform from 0 to 0.1, as in the chapter.
     Chapter,
     /// As Keras does by default.
     Glorot,
@@ -74,7 +72,7 @@ fn main() -> ExitCode {
         Some(threads) => match rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build() {
             Ok(pool) => pool.install(|| run(&options)),
             Err(error) => {
-                complain!("error: {threads} threads cannot be started: {error}");
+                complain!("error: cannot start {threads} threads: {error}");
                 return ExitCode::FAILURE;
             }
         },
@@ -135,7 +133,7 @@ fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Images as rows of 784 bytes, each batch turned into float32 from 0 to 1.
+/// Images as rows of 784 bytes; each batch is converted to float32 from 0 to 1.
 fn flat(images: &Tensor, labels: &Tensor) -> Result<Pipeline> {
     let rows = images.reshape([-1, 28 * 28])?;
     Ok(ArrayDataset::from_tensors(&rows, labels)?.divide_features(255.0))
@@ -152,7 +150,7 @@ fn optimizer(options: &Options) -> Box<dyn Optimizer> {
     }
 }
 
-/// The 64-bit FNV-1a hash of the bits of all weights in order: two runs end alike if it agrees.
+/// The 64-bit FNV-1a hash of the bits of all weights in order, to compare runs.
 fn fingerprint(model: &Sequential) -> Result<u64> {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for weight in model.weights() {

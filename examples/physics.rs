@@ -1,8 +1,8 @@
 //! A network that learns the solution of a differential equation from the equation alone.
 //!
-//! `u'' = -π² sin(πx)` with `u(0) = u(1) = 0` has the solution `sin(πx)`. The network's output times
-//! `x (1 - x)` satisfies both ends; the loss is the mean square of what is left of the equation. It
-//! contains a second derivative, by two tapes, and is itself differentiated for the weights by a third.
+//! `u'' = -π² sin(πx)` with `u(0) = u(1) = 0` has the solution `sin(πx)`. The network's output times `x (1 - x)`
+//! satisfies both boundary conditions. The loss is the mean square of the residual of the equation. It contains a
+//! second derivative, computed with two tapes; a third tape differentiates it with respect to the weights.
 //!
 //! ```text
 //! cargo run --release --example physics
@@ -23,7 +23,7 @@ struct Options {
     /// Steps of Adam
     #[arg(long, default_value_t = 1000)]
     steps: usize,
-    /// The factor of each step
+    /// Learning rate
     #[arg(long, default_value_t = 5e-3)]
     learning_rate: f64,
     /// Seed of the initial weights

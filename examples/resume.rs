@@ -1,8 +1,8 @@
-//! A training that is killed in the middle of an epoch and goes on in another process ends with the same bits as one
+//! A training that is killed in the middle of an epoch and resumed by another process ends with the same bits as one
 //! that never stopped.
 //!
-//! The network has dropout, the data is shuffled and fetched ahead, Adam follows a schedule: what is random, and what
-//! is remembered from step to step, has to be where it was.
+//! The network has dropout, the data is shuffled and prefetched, and Adam follows a schedule, so all random generators
+//! and all states must be restored.
 //!
 //! ```text
 //! cargo run --release --example resume
@@ -23,17 +23,17 @@ use facade::{data, nn};
 
 use say::{complain, say};
 
-/// Kills a training, goes on in another process, and compares the bits with those of a training that never stopped
+/// Kills a training, resumes it in another process, and compares the bits with those of a training that never stopped
 #[derive(Parser)]
 struct Options {
     #[arg(long, default_value_t = 3)]
     epochs: usize,
     #[arg(long, default_value_t = 128)]
     batch_size: usize,
-    /// Train on the first so many images alone
+    /// Train only on the first N images
     #[arg(long, default_value_t = 60_000)]
     images: usize,
-    /// Write a checkpoint after so many batches of an epoch
+    /// Write a checkpoint after every N batches of an epoch
     #[arg(long, default_value_t = 20)]
     checkpoint_every: usize,
     /// The step in which the training is killed; by default in the middle of the second epoch
@@ -41,7 +41,7 @@ struct Options {
     kill_in: Option<usize>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where one training, and no more, has its checkpoints: how this program starts itself
+    /// Run a single training with checkpoints in this folder; the program uses this to start itself
     #[arg(long, hide = true)]
     folder: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         None => {
             let folder = std::env::temp_dir().join(format!("resume-{}", std::process::id()));
             let compared = compare(&options, &folder);
-            // What went wrong before counts more than files that stay.
+            // An earlier error matters more than leftover files.
             let _ = fs::remove_dir_all(&folder);
             compared
         }
@@ -67,8 +67,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Trains from the last checkpoint in a folder on, or from the beginning; says what the weights are in the end. One
-/// that is to be killed, and has no checkpoint yet, waits for it.
+/// Trains from the latest checkpoint in a folder, or from the beginning, and describes the final weights. If the
+/// training is to be killed and has no checkpoint yet, it waits at the step in which it is to be killed.
 fn train(options: &Options, folder: &Path, killed: bool) -> Result<String> {
     let Mnist { train_images, train_labels, .. } = mnist::load()?;
     let count = options.images.min(train_labels.size());
@@ -91,7 +91,7 @@ fn train(options: &Options, folder: &Path, killed: bool) -> Result<String> {
         Fit::epochs(options.epochs).batch_size(options.batch_size).checkpoints(checkpoints).verbose(Verbose::Silent);
     if let Some(latest) = Checkpoints::latest(folder)? {
         let checkpoint = Checkpoint::open(&latest)?;
-        say!("another process goes on in epoch {}, batch {}", checkpoint.epoch()?, checkpoint.batch()?);
+        say!("another process resumes in epoch {}, batch {}", checkpoint.epoch()?, checkpoint.batch()?);
         fit = fit.resume(latest);
     } else if killed {
         let (mut step, last) = (0, options.kill_in.unwrap_or(batches + batches / 2));
@@ -108,11 +108,11 @@ fn train(options: &Options, folder: &Path, killed: bool) -> Result<String> {
     Ok(format!("weights {hash:08x}, accuracy {:.4}", history.last("accuracy").unwrap_or(f64::NAN)))
 }
 
-/// Trains without a stop, then with one, and compares.
+/// Trains once without interruption and once with one, and compares the results.
 fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn Error>> {
     let (whole, parts) = (folder.join("whole"), folder.join("parts"));
     let expected = train(options, &whole, false)?;
-    say!("without a stop: {expected}");
+    say!("uninterrupted: {expected}");
 
     let mut first = start(&parts)?;
     let mut said = String::new();
@@ -120,23 +120,23 @@ fn compare(options: &Options, folder: &Path) -> std::result::Result<(), Box<dyn 
     first.kill()?;
     first.wait()?;
     if !said.starts_with("killed") {
-        return Err("the training ended before it was to be killed; --kill-in is too large".into());
+        return Err("the training ended before the step in which it was to be killed; lower --kill-in".into());
     }
     say!("{}", said.trim_end());
     if Checkpoints::latest(&parts)?.is_none() {
-        return Err("no checkpoint was written before; --checkpoint-every is too large for --kill-in".into());
+        return Err("no checkpoint was written before the kill; lower --checkpoint-every or raise --kill-in".into());
     }
 
     let second = start(&parts)?.wait_with_output()?;
     let said = String::from_utf8(second.stdout)?;
-    let (gone_on, found) = said.trim_end().split_once('\n').ok_or("the training did not go on")?;
-    say!("{gone_on}\nafter the stop: {found}");
+    let (gone_on, found) = said.trim_end().split_once('\n').ok_or("the training did not resume")?;
+    say!("{gone_on}\nresumed: {found}");
 
     let (whole, parts) = (last_checkpoint(&whole)?, last_checkpoint(&parts)?);
     if found != expected || parts != whole {
-        return Err("they differ".into());
+        return Err("the weights or the last checkpoints differ".into());
     }
-    say!("the same bits, and the same {} bytes in their last checkpoints", whole.len());
+    say!("same bits in all weights, same {} bytes in the last checkpoints", whole.len());
     Ok(())
 }
 
@@ -144,7 +144,7 @@ fn last_checkpoint(folder: &Path) -> std::result::Result<Vec<u8>, Box<dyn Error>
     Ok(fs::read(Checkpoints::latest(folder)?.ok_or("no checkpoint was written")?)?)
 }
 
-/// This program with the same options, as a process that trains in this folder.
+/// Starts this program with the same options, to train in this folder.
 fn start(folder: &Path) -> std::io::Result<Child> {
     let arguments = std::env::args_os().skip(1);
     Command::new(std::env::current_exe()?).args(arguments).arg("--folder").arg(folder).stdout(Stdio::piped()).spawn()

@@ -1,5 +1,5 @@
-//! Newton's method on Rosenbrock's function, whose curved valley keeps steepest descent busy for
-//! thousands of steps. Gradient and hessian come from the library.
+//! Newton's method on Rosenbrock's function, whose curved valley takes steepest descent thousands of steps. The library
+//! computes gradient and Hessian.
 //!
 //! ```text
 //! cargo run --release --example rosenbrock
@@ -16,15 +16,14 @@ use facade::prelude::{Result, Tensor, tensor};
 
 use say::{complain, say};
 
-/// `100 (y - x²)² + (1 - x)²` of the point `[x, y]`; the minimum is 0, at `[1, 1]`.
+/// `100 (y - x²)² + (1 - x)²` at the point `[x, y]`; the minimum is 0, at `[1, 1]`.
 fn rosenbrock(point: &Tensor) -> Result<Tensor> {
     let (x, y) = (point.at(0, 0)?, point.at(1, 0)?);
     Ok(100.0 * (&y - x.square()).square() + (1.0 - &x).square())
 }
 
-/// Where to step from a point of this gradient and hessian, and what that is called: Newton's
-/// `-H⁻¹ g`, or down the gradient where the hessian is not positive definite, since Newton's step may
-/// lead up there.
+/// The search direction for this gradient and Hessian, and its name: Newton's step `-H⁻¹ g`, or the negative gradient
+/// if the Hessian is not positive definite, because Newton's step might then lead uphill.
 fn direction(gradient: &Tensor, hessian: &Tensor) -> Result<(Tensor, &'static str)> {
     let h = hessian.to_vec::<f64>()?;
     let determinant = h[0] * h[3] - h[1] * h[2];
@@ -36,8 +35,9 @@ fn direction(gradient: &Tensor, hessian: &Tensor) -> Result<(Tensor, &'static st
     Ok((adjugate.matmul(gradient)?.try_div(-determinant)?, "Newton"))
 }
 
-/// The largest of `1, ½, ¼, …` times the step that lowers the value by at least a ten-thousandth of
-/// what the slope promises (Armijo 1966), and the point it leads to; none if even tiny ones do not.
+/// Backtracking line search: the largest of the factors `1, ½, ¼, …` for which the step lowers the value by at least a
+/// ten-thousandth of the decrease predicted by the slope (Armijo 1966), and the new point; `None` if even tiny steps do
+/// not.
 fn search(point: &Tensor, value: f64, slope: f64, step: &Tensor) -> Result<Option<(f64, Tensor)>> {
     let mut scale = 1.0;
     while scale > 1e-15 {
@@ -53,18 +53,18 @@ fn search(point: &Tensor, value: f64, slope: f64, step: &Tensor) -> Result<Optio
 /// Minimises Rosenbrock's function with Newton's method.
 #[derive(Parser)]
 struct Options {
-    /// Where to start
+    /// First coordinate of the start
     #[arg(long, default_value_t = -1.2, allow_negative_numbers = true)]
     x: f64,
-    /// Where to start
+    /// Second coordinate of the start
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     y: f64,
-    /// The most steps to take
+    /// Maximum number of steps
     #[arg(long, default_value_t = 100)]
     steps: usize,
 }
 
-/// Prints every step, and returns the minimum.
+/// Prints every step and returns the minimum.
 fn run(options: &Options) -> std::result::Result<[f64; 2], Box<dyn Error>> {
     let (mut point, mut how) = (Tensor::from([options.x, options.y]), String::new());
     for number in 0..=options.steps {
@@ -102,7 +102,7 @@ mod tests {
         run(&Options { x, y, steps }).map_err(|error| error.to_string())
     }
 
-    /// At (0, 0.005) the hessian is singular, and above the parabola not positive definite.
+    /// At (0, 0.005) the Hessian is singular, and above the parabola it is not positive definite.
     #[test]
     fn the_minimum_is_found_from_everywhere() {
         for (x, y) in [(-1.2, 1.0), (0.0, 0.005), (0.0, 1.0), (-3.0, 50.0), (5.0, -5.0), (1.0, 1.0), (-10.0, 3.0)] {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_converge_is_an_error() {
+    fn a_run_that_does_not_converge_is_an_error() {
         assert_eq!(from(-1.2, 1.0, 1), Err("not converged after 1 steps; more --steps may help".into()));
         assert_eq!(from(f64::NAN, 1.0, 9), Err("no step from (NaN, 1) lowers the value, NaN".into()));
         assert_eq!(from(1e200, 1.0, 9), Err(format!("no step from ({}, 1) lowers the value, inf", 1e200)));

@@ -1,8 +1,8 @@
 //! Printing, for the examples.
 #![allow(unused_imports, unused_macros, reason = "not all examples print to both streams")]
 
-/// Prints a line to standard output. `println!` panics if it cannot, because nobody reads the output any more, as with
-/// `| head -1`, or the disk is full: that would end a training.
+/// Prints a line to standard output and ignores errors. `println!` would panic, and end a training, if the reader is
+/// gone (as with `| head -1`) or the disk is full.
 macro_rules! say {
     ($($line:tt)*) => {{
         use std::io::Write;
@@ -10,7 +10,7 @@ macro_rules! say {
     }};
 }
 
-/// The same to standard error.
+/// As `say!`, to standard error.
 macro_rules! complain {
     ($($line:tt)*) => {{
         use std::io::Write;

@@ -1,8 +1,8 @@
-//! The species of a penguin from a table of measurements, some of which are missing.
+//! Classifies penguins by species, from a table of measurements with missing values.
 //!
-//! The rows are divided by species into those to train on, to validate on and to test with. What becomes of the columns
-//! is found on the first of these alone, and saved beside the weights. With `--predict` both are loaded, and a file
-//! of penguins is read that may lack values and have islands nobody has seen.
+//! The rows are split, stratified by species, into training, validation and test rows. The preprocessing is fitted on
+//! the training rows only and saved with the weights. `--predict` loads both and classifies the penguins in another
+//! file, which may have missing values and unknown islands.
 //!
 //! ```text
 //! cargo run --release --example tabular
@@ -21,17 +21,17 @@ use say::say;
 
 const PENGUINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/penguins.csv");
 
-/// What is in the folder of a model.
+/// The files in the folder of a model.
 const WEIGHTS: &str = "weights.safetensors";
 const PREPROCESSING: &str = "preprocessing.json";
 
-/// Trains a network to tell penguins apart, or lets it do so
+/// Trains a network to classify penguins, or predicts with it
 #[derive(Parser)]
 struct Options {
     /// The file to train on
     #[arg(long, default_value = PENGUINS)]
     data: PathBuf,
-    /// The most epochs; training ends when the validation loss has not fallen for 20
+    /// Maximum number of epochs; training ends when the validation loss has not improved for 20 epochs
     #[arg(long, default_value_t = 200)]
     epochs: usize,
     #[arg(long, default_value_t = 16)]
@@ -40,10 +40,10 @@ struct Options {
     learning_rate: f64,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The folder that the model is saved in, or loaded from
+    /// Folder in which the model is saved, or from which it is loaded
     #[arg(long, default_value = "target/penguins")]
     model: PathBuf,
-    /// Predict the penguins in this file, by the model that was saved
+    /// Predict the species of the penguins in this file with the saved model
     #[arg(long)]
     predict: Option<PathBuf>,
 }
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Chances of the species from the features.
+/// The network, which maps features to probabilities of the species.
 fn network(preprocessing: &Preprocessing) -> Sequential {
     Sequential::new()
         .add(Dense::new(preprocessing.feature_names().len(), 16).activation(Activation::Relu))

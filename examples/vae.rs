@@ -1,8 +1,8 @@
-//! A variational autoencoder of MNIST (Kingma & Welling 2014), which draws digits nobody wrote.
+//! A variational autoencoder for MNIST (Kingma & Welling 2014), which generates new digits.
 //!
-//! The encoder gives means and log-variances of 16 numbers, the decoder a logit for each of 784 pixels,
-//! taken as the chance of ink. The loss is the negative evidence lower bound in nats an image: the
-//! cross-entropy of the pixels and the divergence of the 16 numbers from the normal distribution.
+//! The encoder returns means and log-variances of 16 numbers. The decoder returns a logit for each of the 784 pixels,
+//! for the probability of ink. The loss is the negative evidence lower bound in nats per image: the cross-entropy of the
+//! pixels and the divergence of the 16 numbers from the normal distribution.
 //!
 //! ```text
 //! cargo run --release --example vae -- --output digits.pgm
@@ -76,35 +76,34 @@ fn run(options: &Options) -> std::result::Result<(), Box<dyn std::error::Error>>
         say!("epoch {epoch}: loss {:.2}", sum / images as f64);
     }
 
-    say!("test loss {:.2} nats an image", loss(&encoder, &decoder, &test, &mut noise)?.item()?);
-    say!("the mean image for all of them: {:.2}", mean_image_loss(&train, &test)?);
+    say!("test loss {:.2} nats per image", loss(&encoder, &decoder, &test, &mut noise)?.item()?);
+    say!("with the mean training image as prediction: {:.2}", mean_image_loss(&train, &test)?);
     if let Some(path) = &options.output {
         let latent = random::fork("digits").normal([SIDE * SIDE, LATENT], 0.0, 1.0)?;
         let picture = pgm(&decoder.forward(&latent, Mode::Inference)?.sigmoid())?;
-        std::fs::write(path, picture).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        std::fs::write(path, picture).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())
 }
 
-/// The mean negative evidence lower bound of images `[batch, 784]`, with one draw of the 16 numbers
-/// for each.
+/// The mean negative evidence lower bound of images `[batch, 784]`, with one sample of the 16 numbers per image.
 fn loss(encoder: &Sequential, decoder: &Sequential, x: &Tensor, noise: &mut Generator) -> Result<Tensor> {
     let code = encoder.forward(x, Mode::Training)?.chunk(2, -1)?;
     let (mean, log_variance) = (&code[0], &code[1]);
-    // Drawn as mean + deviation · noise, so that gradients reach mean and deviation.
+    // The reparameterization mean + deviation · noise lets gradients reach mean and deviation.
     let drawn = mean + (log_variance * 0.5).exp() * noise.normal(mean.shape().clone(), 0.0, 1.0)?;
     let pixels = cross_entropy(x, &decoder.forward(&drawn, Mode::Training)?)?;
     let divergence = (mean.square() + log_variance.exp() - log_variance - 1.0).sum_axis(-1)?.mean() * 0.5;
     Ok(pixels + divergence)
 }
 
-/// The cross-entropy of pixels and their logits, a mean over images of sums over pixels.
+/// The cross-entropy of pixels and their logits, summed over pixels and averaged over images.
 fn cross_entropy(x: &Tensor, logits: &Tensor) -> Result<Tensor> {
     Ok(binary_crossentropy_from_logits(x, logits)?.mean() * PIXELS as f64)
 }
 
-/// The cross-entropy of `test` if each pixel is taken to have its mean in `train`, which is limited
-/// to 1e-4 and 1 - 1e-4 so that none is impossible.
+/// The cross-entropy of `test` if each pixel is predicted by its mean in `train`, clamped to `[1e-4, 1 - 1e-4]` so that
+/// no value has probability 0.
 fn mean_image_loss(train: &Tensor, test: &Tensor) -> Result<f64> {
     let mean = (train.mean_axis(0)? / 255.0).clamp(1e-4, 1.0 - 1e-4)?;
     let logits = (&mean / (1.0 - &mean)).log();

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Times this library and its peers side by side on the same workloads, in one run.
+"""Times this library and others on the same workloads, in one run.
 
 usage: python3 benches/peers/compare.py [--peers torch,torch-tuned,torch-compile,compile-tuned,jax,candle,burn]
            [--rounds 3] [--seconds 2] [--threads 2] [--environments DIR] [--rust-target DIR] [--ours COMMAND] [workload ...]
 
-Every contender runs each workload in turn, `rounds` times, in a process of its own. The table shows the lowest of its
-medians in milliseconds. The last column is the best peer's time divided by ours: above 1, this library is faster. Compare
-only such ratios; the milliseconds change from machine to machine and from hour to hour.
+All libraries run each workload in turn, `rounds` times, in separate processes. The table shows the lowest median of
+each in milliseconds. The last column is the best other library's time divided by ours: above 1, this library is faster.
+Compare only such ratios; the milliseconds change from machine to machine and from hour to hour.
 """
 import argparse
 import json
@@ -23,12 +23,12 @@ WORKLOADS = "mlp mlp_small convnet resnet20 chargpt lstm tape infer gemm64 gemm1
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description="Times this library beside others.")
+    parser = argparse.ArgumentParser(description="Times this library and others on the same workloads.")
     parser.add_argument("--peers", default="torch,torch-tuned,torch-compile,compile-tuned,jax,candle")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--environments", default=CACHE, help="where setup.sh made the Python environments")
+    parser.add_argument("--environments", default=CACHE, help="where setup.sh created the Python environments")
     parser.add_argument("--rust-target", default=os.path.join(CACHE, "rust-target"))
     parser.add_argument("--ours", default="cargo bench -q --bench workloads --")
     parser.add_argument("workloads", nargs="*", default=[])
@@ -36,7 +36,7 @@ def arguments():
 
 
 def commands(args):
-    """The command of each contender, without the options that all share."""
+    """The command of each library, without the common options."""
     torch = [f"{args.environments}/torch/bin/python", f"{HERE}/peer_torch.py"]
     return {
         "ours": shlex.split(args.ours),
@@ -51,7 +51,7 @@ def commands(args):
 
 
 def run(command, workload, args):
-    """The median step of one run in milliseconds, or None if it failed."""
+    """The median time of a step in milliseconds, or None if the run failed."""
     options = ["--threads", str(args.threads), "--seconds", str(args.seconds), "--mnist", MNIST, workload]
     try:
         done = subprocess.run(command + options, capture_output=True, text=True, timeout=300, cwd=ROOT)

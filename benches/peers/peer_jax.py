@@ -1,4 +1,4 @@
-"""The benchmark workloads in JAX (CPU, jit), one JSON line a workload.
+"""The benchmark workloads in JAX (CPU, jit). Prints one line of JSON per workload.
 
 usage: python peer_jax.py [--threads N] [--mnist DIR] [workload ...]
 

@@ -3,8 +3,8 @@ trained by hand with GradientTape and plain gradient descent.
 
 usage: python peer_tensorflow.py [--epochs N] [--function] [--mnist DIR]
 
-Prints one JSON line: seconds of the training loop, the first and last loss of
-each epoch, test accuracy. --function compiles the step with tf.function.
+Prints one line of JSON: the seconds of the training loop, the first and last loss
+of each epoch, and the test accuracy. --function compiles the step with tf.function.
 """
 import argparse, gzip, json, os, time
 import numpy as np

@@ -1,11 +1,11 @@
-"""The benchmark workloads in PyTorch (CPU), one JSON line a workload.
+"""The benchmark workloads in PyTorch (CPU). Prints one line of JSON per workload.
 
 usage: python peer_torch.py [--threads N] [--compile] [--tuned] [--mnist DIR] [workload ...]
 
---tuned is what an expert would switch on: fused optimizers, images with channels
-last, and with --compile the mode max-autotune.
+--tuned enables the options that an expert would use: fused optimizers, images with
+channels last, and with --compile the mode max-autotune.
 
-Every workload prints the median milliseconds of one training step (forward,
+Every workload prints the median time in milliseconds of one training step (forward,
 loss, backward, update) after a warm-up, on data held in memory as float32.
 `../README.md` defines the workloads.
 """

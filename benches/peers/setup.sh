@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the Python environments that the peers run in, once: DIR/torch, DIR/jax, DIR/tensorflow.
+# Creates the Python environments of the other libraries, unless they exist: DIR/torch, DIR/jax, DIR/tensorflow.
 # usage: benches/peers/setup.sh [DIR] [torch|jax|tensorflow ...]   (default: ~/.cache/peers, all three; about 7 GB)
 set -euo pipefail
 dir=${1:-$HOME/.cache/peers}; shift || true

@@ -22,25 +22,25 @@ struct Options {
     epochs: usize,
     #[arg(long, default_value_t = 128)]
     batch_size: usize,
-    /// The largest rate: it rises to this over the first tenth of the steps, then falls as a cosine
+    /// The maximum learning rate: warm-up over the first tenth of the steps, then cosine decay
     #[arg(long, default_value_t = 0.1)]
     learning_rate: f64,
     #[arg(long, default_value_t = 1e-4)]
     weight_decay: f64,
-    /// Blocks in each of the three groups: 3 make ResNet-20, 5 ResNet-32
+    /// Blocks in each of the three groups: 3 for ResNet-20, 5 for ResNet-32
     #[arg(long, default_value_t = 3)]
     blocks: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Train on the first so many images alone
+    /// Train only on the first N images
     #[arg(long, default_value_t = 60_000)]
     images: usize,
-    /// Test on the first so many images alone
+    /// Test only on the first N images
     #[arg(long, default_value_t = 10_000)]
     test_images: usize,
 }
 
-/// Images in three colours, 32 × 32 pixels, with labels from 0 on: what to train on and what to test.
+/// Training and test images, 32 × 32 pixels in three colours, with labels from 0.
 struct Images {
     train: Pipeline,
     test: Pipeline,
@@ -48,14 +48,14 @@ struct Images {
 }
 
 impl Images {
-    /// MNIST's digits with two empty pixels on each side, the same in all colours.
+    /// MNIST's digits, padded by two pixels on each side and repeated for all colours.
     fn mnist(train: usize, test: usize) -> Result<Images> {
         let Mnist { train_images, train_labels, test_images, test_labels } = mnist::load()?;
         let samples = |images: &Tensor, labels: &Tensor, count: usize| -> Result<Pipeline> {
             let count = count.min(labels.size());
             let images = images.slice(..count)?.pad([(0, 0), (2, 2), (2, 2)], 0.0)?.expand_dims(-1)?;
             let pixels = ArrayDataset::from_tensors(&images, &labels.slice(..count)?)?.divide_features(255.0);
-            // The pixels, with the margin, have the mean 0.1 and the deviation 0.28.
+            // With the padding, the pixels have mean 0.1 and standard deviation 0.28.
             let pixels = pixels.map_features(|x| x.try_sub(0.1)?.try_div(0.28));
             Ok(pixels.map_features(|x| x.expand([x.shape()[0], 32, 32, 3])))
         };

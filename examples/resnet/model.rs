@@ -1,11 +1,11 @@
-//! The residual network for images of 32 × 32 pixels of He et al. (*Deep Residual Learning for Image
-//! Recognition*, 2015, section 4.2), as a layer of one's own.
+//! The residual network of He et al. (*Deep Residual Learning for Image Recognition*, 2015, section 4.2) for images of
+//! 32 × 32 pixels, as a custom layer.
 
 use facade::prelude::*;
 
-/// A 3×3 convolution with 16 filters; three groups of blocks with 16, 32 and 64 filters, of which the
-/// last two begin with stride 2; the mean over all positions; a dense layer with a logit for each
-/// class. `6 · blocks + 2` layers have weights, not counting shortcuts.
+/// A 3×3 convolution with 16 filters; three groups of blocks with 16, 32 and 64 filters, where the last two groups
+/// begin with stride 2; the mean over all positions; a dense layer with one logit per class. `6 · blocks + 2` layers
+/// have weights, not counting shortcuts.
 pub(crate) struct ResNet {
     stem: Convolution,
     blocks: Vec<Block>,
@@ -13,7 +13,7 @@ pub(crate) struct ResNet {
 }
 
 impl ResNet {
-    /// With so many blocks in each of the three groups: 3 make ResNet-20.
+    /// A network with this many blocks in each of the three groups; 3 for ResNet-20.
     pub(crate) fn new(channels: usize, blocks: usize, classes: usize) -> ResNet {
         let mut inputs = 16;
         let groups = [(16, 1), (32, 2), (64, 2)];
@@ -27,7 +27,7 @@ impl ResNet {
 }
 
 impl Layer for ResNet {
-    /// Logits `[batch, classes]` of images `[batch, height, width, channels]`.
+    /// Returns logits `[batch, classes]` for images `[batch, height, width, channels]`.
     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut x = self.stem.call("stem", input, mode)?.relu();
         for (number, block) in self.blocks.iter().enumerate() {
@@ -45,8 +45,7 @@ impl Layer for ResNet {
     }
 }
 
-/// Two convolutions, and what went in added to what comes out: through a 1×1 convolution where the
-/// shape changes.
+/// Two convolutions with a shortcut that adds the input to the output, through a 1×1 convolution if the shape changes.
 struct Block {
     first: Convolution,
     second: Convolution,
@@ -84,7 +83,7 @@ impl Layer for Block {
     }
 }
 
-/// A convolution whose output is as large as its input, divided by the stride, and normalized.
+/// A convolution with batch normalization; the output has the size of the input divided by the stride.
 struct Convolution {
     convolution: Conv2d,
     normalization: BatchNorm,

@@ -1,9 +1,9 @@
-//! The benchmark workloads in Burn (CPU), one JSON line a workload.
+//! The benchmark workloads in Burn (CPU). Prints one line of JSON per workload.
 //!
 //! usage: peer_burn [--backend flex|ndarray] [--threads N] [--seconds S] [--mnist DIR] [workload ...]
 //!
-//! `../../peer_torch.py` defines the workloads: each line is the median
-//! milliseconds of one training step on float32 data held in memory.
+//! `../../peer_torch.py` defines the workloads: each line gives the median time in milliseconds of one training step on
+//! float32 data in memory.
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::{BinaryCrossEntropyLossConfig, CrossEntropyLossConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -48,7 +48,7 @@ fn arguments() -> Args {
     args
 }
 
-/// The version of `package` in the lock file this program was built from.
+/// The version of `package` in the lock file that this program was built from.
 fn version(package: &str) -> &'static str {
     let lock = include_str!("../../Cargo.lock");
     let head = format!("name = \"{package}\"\nversion = \"");
@@ -290,7 +290,7 @@ fn infer(device: &Device) -> Step {
 fn main() {
     let args = arguments();
     for name in ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"] {
-        // SAFETY: the first lines of main, while there is one thread.
+        // SAFETY: these are the first lines of `main`, before any other thread is started.
         unsafe { env::set_var(name, args.threads.to_string()) };
     }
     #[allow(deprecated)] // ndarray, for comparison

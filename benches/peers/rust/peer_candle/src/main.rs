@@ -1,9 +1,9 @@
-//! The benchmark workloads in Candle (CPU), one JSON line a workload.
+//! The benchmark workloads in Candle (CPU). Prints one line of JSON per workload.
 //!
 //! usage: peer_candle [--threads N] [--seconds S] [--mnist DIR] [workload ...]
 //!
-//! `../../peer_torch.py` defines the workloads: each line is the median
-//! milliseconds of one training step on float32 data held in memory.
+//! `../../peer_torch.py` defines the workloads: each line gives the median time in milliseconds of one training step on
+//! float32 data in memory.
 use candle_core::{D, DType, Device, Result, Tensor, Var, backprop::GradStore};
 use candle_nn::{
     Conv2d, Embedding, LayerNorm, Linear, Module, Optimizer, RNN, VarBuilder, VarMap, loss, ops,
@@ -41,7 +41,7 @@ fn arguments() -> Args {
     args
 }
 
-/// The version of `package` in the lock file this program was built from.
+/// The version of `package` in the lock file that this program was built from.
 fn version(package: &str) -> &'static str {
     let lock = include_str!("../../Cargo.lock");
     let head = format!("name = \"{package}\"\nversion = \"");
@@ -115,7 +115,7 @@ fn mlp<O: Optimizer + 'static>(dir: &str, hidden: usize, batch: usize, optimizer
     }))
 }
 
-/// Candle has no RMSprop: the one of PyTorch, without momentum.
+/// PyTorch's RMSprop without momentum, because Candle has no RMSprop.
 struct RmsProp(Vec<(Var, Var)>, f64);
 
 impl Optimizer for RmsProp {
@@ -155,9 +155,8 @@ impl Module for Convnet {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.c1.forward(x)?.relu()?.max_pool2d(2)?;
         let x = self.c2.forward(&x)?.relu()?;
-        // The gradient of max_pool2d comes back a quarter of its size (RMSprop
-        // takes no notice), and at the wrong places where the window leaves a
-        // remainder (11 by 2): so the last row and column go first.
+        // Candle's gradient of max_pool2d is a quarter of the right size (which does not affect RMSprop), and in the
+        // wrong places if the windows leave a remainder (11 by 2). So the last row and column are cut off first.
         let x = x.narrow(2, 0, 10)?.narrow(3, 0, 10)?.max_pool2d(2)?;
         self.out.forward(&self.c3.forward(&x)?.relu()?.flatten_from(1)?)
     }
@@ -180,7 +179,7 @@ fn convnet(dir: &str) -> Result<Step> {
     }))
 }
 
-/// LayerNorm::forward runs a fused kernel through which no gradient passes, silently.
+/// Replaces LayerNorm::forward, whose fused kernel silently passes no gradient.
 fn norm(layer: &LayerNorm, x: &Tensor) -> Result<Tensor> {
     ops::layer_norm_slow(x, layer.weight(), layer.bias().unwrap(), 1e-5)
 }
@@ -273,7 +272,7 @@ fn tape() -> Result<Step> {
 
 fn infer() -> Result<Step> {
     let (_, vb) = variables();
-    // Detached, so that the forward pass records nothing.
+    // Detached weights, so the forward pass records nothing.
     let linear = |cin, cout, name| {
         let layer = candle_nn::linear(cin, cout, vb.pp(name))?;
         Ok::<_, candle_core::Error>(Linear::new(layer.weight().detach(), layer.bias().map(|b| b.detach())))
@@ -289,7 +288,7 @@ fn infer() -> Result<Step> {
 fn main() -> Result<()> {
     let args = arguments();
     for name in ["RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"] {
-        // SAFETY: the first lines of main, while there is one thread.
+        // SAFETY: these are the first lines of `main`, before any other thread is started.
         unsafe { env::set_var(name, args.threads.to_string()) };
     }
     for name in &args.workloads {
