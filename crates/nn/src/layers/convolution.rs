@@ -32,7 +32,7 @@ pub struct Convolution<K, const N: usize> {
     pub(super) size: [usize; N],
     pub(super) options: ConvOptions<N>,
     activation: Activation,
-    /// Of the kernel that slides over the input.
+    /// The options of the kernel that slides over the input.
     pub(super) kernel: WeightOptions,
     bias: Option<WeightOptions>,
     pub(super) weights: LazyWeights<ConvolutionWeights>,
