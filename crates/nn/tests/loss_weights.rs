@@ -195,13 +195,20 @@ fn finite_losses_are_unchanged() {
 
 #[test]
 fn samples_of_weight_zero_may_have_infinite_derivatives() {
-    // The derivative of √|error| is 1 / (2 √|error|): 1/4 at an error of 4, infinite at 0, where the loss is finite.
-    let root = |targets: &Tensor, predictions: &Tensor| predictions.try_sub(targets)?.abs().sqrt().squeeze(-1);
+    // The derivative of 1 + √|error| is 1 / (2 √|error|): 1/4 at an error of 4, infinite at 0, where the loss is 1.
+    let root =
+        |targets: &Tensor, predictions: &Tensor| predictions.try_sub(targets)?.abs().sqrt().squeeze(-1)?.try_add(1.0);
     let (targets, predictions) = (tensor![[0.0], [1.0]], tensor![[4.0], [1.0]]);
-    let expected = (1.0, vec![0.125, 0.0]);
+    let expected = (1.5, vec![0.125, 0.0]);
     assert_eq!(weighted(&root, &targets, &predictions, &tensor![1.0, 0.0]), expected);
     let by_class = root.class_weights([1.0, 0.0]);
     assert_eq!(weighted(&by_class, &targets, &predictions, &tensor![1.0, 1.0]), expected);
     // A sample with a weight keeps its derivative.
-    assert!(weighted(&root, &targets, &predictions, &tensor![1.0, 1.0]).1[1].is_nan());
+    assert!(!weighted(&root, &targets, &predictions, &tensor![1.0, 1.0]).1[1].is_finite());
+    // The gradients of the weights are the losses, also of the sample without weight.
+    let weights = tensor![1.0, 0.0];
+    let tape = GradientTape::new();
+    tape.watch(&weights);
+    let sum = root.reduce(&targets, &predictions, Some(&weights), Reduction::Sum).unwrap();
+    assert_eq!(tape.gradient(sum, &weights).unwrap().to_vec::<f32>().unwrap(), [3.0, 1.0]);
 }

@@ -9,9 +9,10 @@ use super::linear::with_bias;
 use super::masked_windows::masked_convolution;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::refuse_mask;
+use crate::mode::Mode;
 use crate::weight::{ConfigureWeight, Weight, WeightOptions, weight_options};
 
 /// A convolution layer over `N` axes: one of [`Conv1d`], [`Conv2d`], [`ConvTranspose1d`], [`ConvTranspose2d`],
