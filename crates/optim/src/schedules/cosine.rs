@@ -55,7 +55,7 @@ impl Schedule for Cosine {
     }
 }
 
-/// From 1 at `share` 0 to `alpha` at 1.
+/// Half a cosine wave, from 1 at `share` 0 to `alpha` at 1.
 pub(super) fn wave(share: f64, alpha: f64) -> f64 {
     (1.0 - alpha) * 0.5 * (1.0 + (PI * share).cos()) + alpha
 }

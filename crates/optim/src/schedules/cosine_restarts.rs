@@ -51,17 +51,17 @@ impl Schedule for CosineRestarts {
     }
 
     fn rate(&self, step: u64) -> f64 {
-        // In lengths of the first wave: the time that has passed, and that when wave `n` begins, the
-        // geometric sum `(t_mulⁿ - 1) / (t_mul - 1)`, in a form that is exact for `t_mul` close to 1.
-        let passed = step as f64 / self.first_decay_steps as f64;
+        // Times are in lengths of the first cycle. Cycle `n` begins at the geometric sum `(t_mulⁿ - 1) / (t_mul - 1)`,
+        // here in a form that is accurate for `t_mul` close to 1.
+        let time = step as f64 / self.first_decay_steps as f64;
         let growth = self.t_mul - 1.0;
         let begin = |n: f64| if growth == 0.0 { n } else { (n * growth.ln_1p()).exp_m1() / growth };
-        let waves = if growth == 0.0 { passed } else { (passed * growth).ln_1p() / growth.ln_1p() };
-        // Rounding must not put off a restart by one step, at which the rate is the highest.
-        let wave_number = (waves + RESTART_ROUNDING).floor();
-        let share = (passed - begin(wave_number)).max(0.0) / self.t_mul.powf(wave_number);
-        let height = self.m_mul.powf(wave_number);
-        // `alpha` is a part of the first height.
+        let cycles = if growth == 0.0 { time } else { (time * growth).ln_1p() / growth.ln_1p() };
+        // A restart, where the rate is highest, must not come one step late because of rounding.
+        let cycle = (cycles + RESTART_ROUNDING).floor();
+        let share = (time - begin(cycle)).max(0.0) / self.t_mul.powf(cycle);
+        let height = self.m_mul.powf(cycle);
+        // `alpha` is a fraction of the first cycle's initial rate.
         self.learning_rate * ((1.0 - self.alpha) * height * wave(share, 0.0) + self.alpha)
     }
 
