@@ -2,8 +2,9 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, forward_per_step};
+use crate::layer::{Layer, forward_per_step};
 use crate::mask::check_separate_features;
+use crate::mode::Mode;
 
 /// An activation function, as an option of a layer (`Dense::new(4, 8).activation(Activation::Relu)`) or as a layer.
 /// Names and formulas are those of Keras. All functions are elementwise, except the softmaxes and `Glu`, which combine

@@ -4,8 +4,9 @@ use autograd::Variable;
 use tensor::{GeneratorState, Tensor, no_record};
 
 use crate::call::{FiniteCheck, non_finite};
-use crate::layer::{Layer, Mode, penalties_of};
+use crate::layer::{Layer, penalties_of};
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 use crate::penalty::PenaltySnapshot;
 use crate::stream::RandomStream;
 

@@ -8,20 +8,12 @@ use tensor::{DType, Error, Result, Tensor, no_record};
 
 use crate::call::Observers;
 use crate::mask::{check_steps_remain, zero_masked};
+use crate::mode::Mode;
 use crate::penalty::Penalty;
 use crate::stream::RandomStream;
 use crate::summary::{InputSpec, Summary, summary};
 use crate::variable_set::VariableSet;
 use crate::weight::{AsWeight, ParameterSpec};
-
-/// The purpose of a forward pass. Layers such as dropout behave differently in the two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The result is differentiated to update the weights.
-    Training,
-    /// Only the result is used.
-    Inference,
-}
 
 /// A function of tensors with weights: a layer, or a whole model made of layers.
 ///
@@ -130,32 +122,17 @@ pub trait Layer: Send + Sync {
     /// given shape without the batch axis. The summary prints as a table.
     ///
     /// ```
-    /// use nn::{Dense, Embedding, GlobalAveragePool1d, InputSpec, Layer, Mode, parts};
-    /// use tensor::{DType, Result, Tensor};
+    /// use nn::{Dense, Embedding, GlobalAveragePool1d, InputSpec, Layer, Sequential};
+    /// use tensor::DType;
     ///
-    /// struct Classifier {
-    ///     embedding: Embedding,
-    ///     output: Dense,
-    /// }
-    ///
-    /// impl Layer for Classifier {
-    ///     parts!(embedding, output);
-    ///
-    ///     fn forward(&self, input: &Tensor, mode: Mode) -> Result<Tensor> {
-    ///         let words = self.embedding.call("embedding", input, mode)?;
-    ///         let mean = GlobalAveragePool1d.call("mean", &words, mode)?;
-    ///         self.output.call("output", &mean, mode)
-    ///     }
-    /// }
-    ///
-    /// let model = Classifier { embedding: Embedding::new(1000, 16), output: Dense::units(2) };
+    /// let model = Sequential::new().add(Embedding::new(1000, 16)).add(GlobalAveragePool1d).add(Dense::units(2));
     /// let table = "
-    /// Layer                            Output shape       Parameters
-    /// ──────────────────────────────────────────────────────────────
-    /// embedding (Embedding 1000→16)    [batch, 20, 16]        16,000
-    /// mean (GlobalAveragePool1d)       [batch, 16]                 0
-    /// output (Dense 16→2)              [batch, 2]                 34
-    /// ──────────────────────────────────────────────────────────────
+    /// Layer                                          Output shape       Parameters
+    /// ────────────────────────────────────────────────────────────────────────────
+    /// embedding (Embedding 1000→16)                  [batch, 20, 16]        16,000
+    /// global_average_pool1d (GlobalAveragePool1d)    [batch, 16]                 0
+    /// dense (Dense 16→2)                             [batch, 2]                 34
+    /// ────────────────────────────────────────────────────────────────────────────
     /// Parameters: 16,034 (62.63 KiB)
     /// Trainable: 16,034
     /// Not trainable: 0

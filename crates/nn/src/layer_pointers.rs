@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tensor::{Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
+use crate::mode::Mode;
 
 /// Forwards the required and overridable methods to the layer behind a pointer. A blanket implementation over `Deref`
 /// would forbid layers that implement `Deref` themselves.

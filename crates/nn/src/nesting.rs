@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Part, Visitor};
+use crate::layer::{Layer, Part, Visitor};
+use crate::mode::Mode;
 
 /// The largest nesting depth of layers.
 ///

@@ -61,12 +61,12 @@ pub struct OrthogonalRegularizer {
 }
 
 impl OrthogonalRegularizer {
-    /// Of rows, `mode="rows"` in Keras.
+    /// Penalizes the angles between rows, `mode="rows"` in Keras.
     pub fn rows(factor: f64) -> OrthogonalRegularizer {
         OrthogonalRegularizer { factor, axis: 1 }
     }
 
-    /// Of columns, `mode="columns"` in Keras.
+    /// Penalizes the angles between columns, `mode="columns"` in Keras.
     pub fn columns(factor: f64) -> OrthogonalRegularizer {
         OrthogonalRegularizer { factor, axis: 0 }
     }

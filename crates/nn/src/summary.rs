@@ -8,7 +8,8 @@ use tensor::profile::unobserved;
 use tensor::{DType, ErrorKind, Result, Shape, Tensor, no_record};
 
 use crate::call::{CallRecorder, RecordedCall};
-use crate::layer::{Layer, Mode, penalties_of};
+use crate::layer::{Layer, penalties_of};
+use crate::mode::Mode;
 use crate::penalty::PenaltySnapshot;
 
 /// The shape of an input without the batch axis, and its element type. Arrays and slices of sizes convert to it.

@@ -1,4 +1,4 @@
-//! Activations and their gradients against PyTorch, and what they do at their ends.
+//! Activations and their gradients against PyTorch, and their behaviour for extreme inputs.
 
 use autograd::GradientTape;
 use nn::Activation::{self, *};
@@ -97,7 +97,7 @@ fn values_and_gradients_are_those_of_pytorch() -> Result<()> {
     Ok(())
 }
 
-/// As the definition says it, by bisection: `Σ max(x - τ, 0) = 1`.
+/// By its definition, with bisection: `Σ max(x - τ, 0) = 1`.
 fn projected(x: &[f64]) -> Vec<f64> {
     let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let (mut low, mut high) = (largest - 1.0, largest);
@@ -122,7 +122,7 @@ fn sparsemax_is_the_nearest_point_of_the_simplex() -> Result<()> {
     // In float32 the sum with such numbers would round 1 away.
     let large = tensor![[1e8, 0.0], [3.0, 3.5]];
     assert_eq!(Sparsemax.apply(&large)?.to_vec::<f32>()?, [1.0, 0.0, 0.25, 0.75]);
-    // Within the support the gradient loses its mean; outside it is 0, also where a mask put minus infinity.
+    // Within the support the mean is subtracted from the gradient; outside it is 0, also for masked scores of minus infinity.
     for outside in [-3.0, f64::NEG_INFINITY] {
         let x = Variable::new(doubles(&[1.0, 0.5, outside]));
         let tape = GradientTape::new();
@@ -135,30 +135,30 @@ fn sparsemax_is_the_nearest_point_of_the_simplex() -> Result<()> {
 }
 
 #[test]
-fn nan_stays_and_tails_are_not_lost() -> Result<()> {
+fn nan_is_kept_and_tails_are_exact() -> Result<()> {
     for (activation, ..) in GOLDEN {
         let y = activation.apply(&doubles(&[f64::NAN, f64::NAN]))?;
         assert!(y.to_vec::<f64>()?.iter().all(|y| y.is_nan()), "{activation:?}");
     }
-    // 1 / 1e4 up to what is beyond float32; by Keras' formula it would be 0.
+    // 1 / 1e4, also where the square overflows float32; Keras' formula would give 0.
     let tail = Squareplus { b: 4.0 }.apply(&tensor![-1e4])?.item()?;
     assert!((tail - 1e-4).abs() < 1e-10, "{tail}");
     Ok(())
 }
 
 #[test]
-fn parameters_out_of_their_range_are_refused() {
+fn parameters_out_of_range_are_errors() {
     let message = |activation: Activation| activation.apply(&tensor![1.0]).unwrap_err().to_string();
-    assert_eq!(message(Celu { alpha: 0.0 }), "celu: alpha 0.0 is out of its range");
-    assert_eq!(message(Squareplus { b: -1.0 }), "squareplus: b -1.0 is out of its range");
-    assert_eq!(message(HardShrink { threshold: -0.1 }), "hard_shrink: threshold -0.1 is out of its range");
-    assert_eq!(message(SoftShrink { threshold: f64::NAN }), "soft_shrink: threshold NaN is out of its range");
+    assert_eq!(message(Celu { alpha: 0.0 }), "celu: alpha 0.0 is out of range");
+    assert_eq!(message(Squareplus { b: -1.0 }), "squareplus: b -1.0 is out of range");
+    assert_eq!(message(HardShrink { threshold: -0.1 }), "hard_shrink: threshold -0.1 is out of range");
+    assert_eq!(message(SoftShrink { threshold: f64::NAN }), "soft_shrink: threshold NaN is out of range");
     assert_eq!(message(Glu), "glu: shape [1]: the last axis must have two halves");
 }
 
-/// Against PyTorch's `conv1d` of an input that was padded on the left by hand.
+/// Against PyTorch's `conv1d` of an input with explicit padding on the left.
 #[test]
-fn causal_padding_is_all_before() -> Result<()> {
+fn causal_padding_is_on_the_left() -> Result<()> {
     let x = doubles(&[1.0, -2.0, 0.5, 3.0, -1.0, 0.25, 2.0, 1.5, 0.0, -0.5]).reshape([1, 5, 2])?;
     let kernel: Tensor = (0..12).map(|k| f64::from(k) * 0.25 - 1.0).collect();
     let golden: [(usize, usize, &[f64]); 3] = [

@@ -1,4 +1,4 @@
-//! What is particular to attention, positions and transformers.
+//! Properties of attention, encodings of positions and transformers.
 
 use autograd::GradientTape;
 use nn::{
@@ -40,7 +40,7 @@ fn a_mask_hides_keys() -> Result<()> {
     let hidden = attention.attend(&x, &x, &x, Some(&mask), Mode::Inference)?;
     let expected = attention.attend(&x, &shorter, &shorter, None, Mode::Inference)?;
     assert_equal(&hidden, &expected);
-    // The same mask as numbers that are added, and for each head.
+    // The same mask as numbers to add to the scores, and for each head.
     let numbers = tensor![[0.0, 0.0, 0.0, f64::NEG_INFINITY]];
     assert_equal(&attention.attend(&x, &x, &x, Some(&numbers), Mode::Inference)?, &expected);
     let heads = mask.reshape([1, 1, 1, 4])?.expand([1, 3, 4, 4])?;
@@ -81,7 +81,7 @@ fn rotated_products_depend_on_the_distance() -> Result<()> {
 }
 
 #[test]
-fn positions_are_told_apart() -> Result<()> {
+fn positions_have_different_encodings() -> Result<()> {
     let encoded = SinusoidalEncoding.forward(&Tensor::zeros([1, 3, 4]).cast(DType::F64), Mode::Inference)?;
     let expected = |position: f64| [position.sin(), position.cos(), (position / 100.0).sin(), (position / 100.0).cos()];
     let expected = [expected(0.0), expected(1.0), expected(2.0)].concat();
@@ -123,7 +123,7 @@ fn errors_name_the_path() {
         |layer: MultiHeadAttention| layer.forward(&Tensor::ones([1, 3, 6]), Mode::Inference).unwrap_err().to_string();
     assert_eq!(
         wrong(MultiHeadAttention::new(6, 4)),
-        "multi_head_attention: a width of 6 cannot be divided among 4 heads"
+        "multi_head_attention: the width 6 cannot be divided among 4 heads"
     );
     assert_eq!(
         wrong(MultiHeadAttention::heads(2, 0)),

@@ -1,4 +1,4 @@
-//! What users get wrong with networks: each error names the layer's path, both shapes and the rule.
+//! Common mistakes with networks: each error names the layer's path, both shapes and the rule.
 
 use nn::*;
 use tensor::ops::Padding;
@@ -98,7 +98,7 @@ fn groups_and_channels() {
     );
     assert_eq!(
         refused(GroupNorm::groups(4), &[2, 4, 6]),
-        "net (Sequential): part (GroupNorm 4): group_norm: 6 channels cannot be split into 4 equal groups"
+        "net (Sequential): part (GroupNorm 4): group_norm: 6 channels cannot be divided into 4 groups of equal size"
     );
 }
 
@@ -136,7 +136,7 @@ fn sequences_and_batches() {
     assert_eq!(
         refused(BatchNorm::new(3), &[1, 3]),
         "net (Sequential): part (BatchNorm 3): batch_norm: shape [1, 3]: in training a channel needs at least 2 values, \
-         not 1: one alone has no variance"
+         not 1: a single value has no variance"
     );
     let lstm = Lstm::new(3, 4);
     let masked = lstm.forward_masked(&Tensor::ones([2, 5, 3]), Some(&tensor![[true, false]]), Mode::Inference);
@@ -147,7 +147,7 @@ fn sequences_and_batches() {
     );
 }
 
-/// Also what is loaded by name: the path is there, and its shape is not.
+/// Loading by name: the path exists, but with another shape.
 #[test]
 fn weights_of_another_architecture() {
     let model = |units| Sequential::new().add_named("net", Sequential::new().add(Dense::new(3, units)));
@@ -167,11 +167,11 @@ fn weights_of_another_architecture() {
 fn parameters_out_of_their_range() {
     assert_eq!(
         refused(Relu::default().negative_slope(-0.1), &[2]),
-        "net (Sequential): part (Relu): relu: negative_slope -0.1 must be a finite number from 0 on"
+        "net (Sequential): part (Relu): relu: negative_slope -0.1 must be finite and at least 0"
     );
     assert_eq!(
         refused(Relu::default().max_value(f64::NAN), &[2]),
-        "net (Sequential): part (Relu): relu: max_value NaN must be a finite number from 0 on"
+        "net (Sequential): part (Relu): relu: max_value NaN must be finite and at least 0"
     );
     assert_eq!(
         refused(UpSampling1d::new(0), &[2, 3, 1]),
@@ -186,7 +186,7 @@ fn parameters_out_of_their_range() {
     );
 }
 
-/// An axis given to a layer when it is made is checked with the first input, and never ignored.
+/// An axis in a layer's options is checked with the first input, and never ignored.
 #[test]
 fn axes_that_the_input_does_not_have() {
     let out_of_range =
@@ -203,7 +203,7 @@ fn axes_that_the_input_does_not_have() {
     assert_eq!(refused(PRelu::default().shared_axes([1, -1]), &[2, 3]), part("PRelu", "prelu: axis 1 is given twice"));
     assert_eq!(
         refused(PRelu::default().shared_axes([0]), &[2, 3]),
-        part("PRelu", "prelu: shared axis 0 counts samples, which always share their slopes")
+        part("PRelu", "prelu: shared axis 0 is the batch, whose samples always share their slopes")
     );
     assert_eq!(
         refused(BatchNorm::default().axis(2), &[2, 3]),
@@ -211,7 +211,7 @@ fn axes_that_the_input_does_not_have() {
     );
     assert_eq!(
         refused(BatchNorm::default().axis(-2), &[2, 3]),
-        part("BatchNorm", "batch_norm: axis 0 counts samples; the channels need another axis")
+        part("BatchNorm", "batch_norm: axis 0 is the batch; the channels need another axis")
     );
     assert_eq!(refused(Softmax::along(2), &[2, 3]), part("Softmax 2", &format!("softmax: {}", out_of_range(2))));
     assert_eq!(
@@ -222,7 +222,7 @@ fn axes_that_the_input_does_not_have() {
     assert_eq!(message(constrained.apply_constraints()), format!("kernel: sum: {}", out_of_range(2)));
     let loss = Dice::default().axes(2).loss(&Tensor::ones([2, 3]), &Tensor::ones([2, 3]));
     assert_eq!(message(loss), format!("dice of targets [2, 3] and predictions [2, 3]: sum: {}", out_of_range(2)));
-    // From the end, as everywhere.
+    // Negative axes count from the end.
     let slopes = PRelu::default().shared_axes([-1, 1]);
     assert_eq!(message(slopes.forward(&Tensor::ones([2, 3, 4]), Mode::Inference).map(drop)), "no error");
     assert_eq!(slopes.weight("alpha").unwrap().shape(), [1, 1]);

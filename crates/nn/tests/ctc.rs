@@ -1,4 +1,4 @@
-//! Connectionist temporal classification against its definition, and what it refuses; digits of
+//! Connectionist temporal classification against its definition, and its errors; values of
 //! PyTorch are in `loss_values.rs`.
 
 use autograd::{GradientTape, Tolerance, gradcheck, gradgradcheck};
@@ -63,7 +63,7 @@ proptest! {
 }
 
 #[test]
-fn what_lies_beyond_the_lengths_is_not_looked_at() {
+fn labels_and_frames_beyond_the_lengths_are_ignored() {
     let logits = Generator::new(3).normal([2, 5, 3], 0.0, 1.0).unwrap();
     let (f, t) = (false, true);
     let within = tensor![[[t], [t], [t], [f], [f]], [[t], [t], [f], [f], [f]]];
@@ -98,7 +98,7 @@ fn far_logits_stay_finite() {
 }
 
 #[test]
-fn labels_that_do_not_fit() {
+fn labels_that_need_too_many_frames() {
     let logits = Tensor::zeros([2, 3, 3]);
     let labels = tensor![[1, 2], [2, 2]];
     assert!(ctc(&labels, &logits).is_ok());
@@ -124,10 +124,10 @@ fn errors_name_what_would_be_right() {
     let of = |labels: Tensor| message(ctc(&labels, &logits));
     assert_eq!(
         of(tensor![[1, 0, 2], [1, 1, 0]]),
-        "ctc of targets [2, 3] and predictions [2, 4, 3]: labels: 0 in sample 0 is no class from 1 to 2"
+        "ctc of targets [2, 3] and predictions [2, 4, 3]: labels: 0 in sample 0 is not a class from 1 to 2"
     );
-    assert!(of(tensor![[1, 3], [1, 1]]).ends_with("labels: 3 in sample 0 is no class from 1 to 2"));
-    assert!(of(tensor![[1, 2], [-1, 1]]).ends_with("labels: -1 in sample 1 is no class from 1 to 2"));
+    assert!(of(tensor![[1, 3], [1, 1]]).ends_with("labels: 3 in sample 0 is not a class from 1 to 2"));
+    assert!(of(tensor![[1, 2], [-1, 1]]).ends_with("labels: -1 in sample 1 is not a class from 1 to 2"));
     assert!(of(tensor![1, 2]).ends_with("labels: shape [2]: must be [2, length], a row a sample"));
     assert!(of(tensor![[1.0], [2.0]]).ends_with("labels: float32 is not int64 or uint8"));
     assert!(message(ctc(&tensor![[1]], &Tensor::zeros([4, 3]))).ends_with("must be logits [batch, frames, classes]"));

@@ -46,7 +46,7 @@ fn one_hot_rows_are_class_numbers() {
     }
 }
 
-/// What holds at -∞ is the limit: what holds far below 0, where float64 has no digit left to tell them apart.
+/// The values at -∞ are the limits: those far below 0, where float64 cannot represent the difference.
 #[test]
 fn losses_at_infinity_are_their_limits() {
     let far = |far: f64| tensor![[-far, 0.5, -0.25], [1.0, -far, -far]].cast(DType::F64);
@@ -84,9 +84,9 @@ fn losses_at_infinity_are_their_limits() {
     }
 }
 
-/// The loss is `(1 - p^q) / q`, whose derivative by p is infinite at 0, but that by logits vanishes as `p^q` does.
+/// The loss is `(1 - p^q) / q`. Its derivative with respect to p is infinite at 0, but that with respect to the logits is 0, like `p^q`.
 #[test]
-fn a_label_without_probability_pulls_at_nothing() {
+fn a_label_with_probability_zero_gets_no_gradient() {
     let logits = |far: f64| tensor![[-far, 0.5, -0.25]].cast(DType::F64);
     for q in [0.25, 0.5, 0.75] {
         let loss = |x: &Tensor| categorical_generalized_cross_entropy(&tensor![0], &x.softmax(-1)?, q);
@@ -97,7 +97,7 @@ fn a_label_without_probability_pulls_at_nothing() {
 }
 
 #[test]
-fn a_certain_answer_has_no_binary_loss() {
+fn a_certain_and_right_prediction_has_no_binary_loss() {
     let logits = tensor![[-INFINITY, INFINITY]];
     let t = tensor![[0.0, 1.0]];
     for (name, loss) in [
@@ -107,14 +107,14 @@ fn a_certain_answer_has_no_binary_loss() {
     ] {
         let zeros = [vec![0.0], vec![0.0; 2], vec![0.0; 2]];
         assert_close(name, &derivatives(&|x| loss(&t, x), &logits), &zeros, 0.0);
-        // The other way round it is infinitely wrong, and NaN is not hidden.
+        // For the opposite target the loss is infinite, and NaN is not hidden.
         assert_eq!(loss(&(1.0 - &t), &logits).unwrap().item().unwrap(), INFINITY, "{name}");
         assert!(loss(&t, &tensor![[f64::NAN, 1.0]]).unwrap().item().unwrap().is_nan(), "{name}");
     }
 }
 
 #[test]
-fn a_class_that_counts_is_infinitely_wrong() {
+fn an_excluded_target_class_has_an_infinite_loss() {
     let (logits, t) = (tensor![[-INFINITY, 0.0, 0.0]], tensor![[0.0, 1.0, 0.0]]);
     let smooth = CategoricalCrossentropy::from_logits().label_smoothing(0.1).loss(&t, &logits).unwrap();
     assert_eq!(smooth.item().unwrap(), INFINITY);
@@ -125,7 +125,7 @@ fn a_class_that_counts_is_infinitely_wrong() {
 }
 
 #[test]
-fn a_score_of_minus_infinity_loses_by_any_margin() {
+fn a_score_of_minus_infinity_is_below_any_margin() {
     let (t, scores) = (tensor![[0.0, 1.0, 0.0]], tensor![[-INFINITY, 1.5, 1.0]]);
     // max(1 + 1 - 1.5, 0)
     let expected = [vec![0.5], vec![0.0, -1.0, 1.0], vec![0.0; 3]];
@@ -133,7 +133,7 @@ fn a_score_of_minus_infinity_loses_by_any_margin() {
 }
 
 #[test]
-fn a_weight_of_0_leaves_an_infinite_loss_out() {
+fn a_weight_of_0_excludes_an_infinite_loss() {
     let (labels, logits) = (tensor![0, 1], tensor![[-INFINITY, 0.0], [0.0, 0.0]]);
     let weights = tensor![0.0, 1.0];
     let loss = SparseCategoricalCrossentropy::from_logits();
@@ -148,7 +148,7 @@ fn a_weight_of_0_leaves_an_infinite_loss_out() {
     }
 }
 
-/// Targets may be learnt: `∂/∂t Σ -t ln p` is `-ln p`, also where t is 0.
+/// Targets may be learned: `∂/∂t Σ -t ln p` is `-ln p`, also where t is 0.
 #[test]
 fn targets_keep_their_gradient() {
     let (t, logits) = (tensor![[0.0, 1.0, 0.0]], tensor![[0.0, 1.0, 2.0]]);
@@ -157,7 +157,7 @@ fn targets_keep_their_gradient() {
     let loss = categorical_crossentropy_from_logits(&t, &logits).unwrap();
     let found = tape.gradient(loss, &t).unwrap().to_vec::<f32>().unwrap();
     assert_eq!(found, logits.log_softmax(-1).unwrap().try_neg().unwrap().to_vec::<f32>().unwrap());
-    // Of `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))` it is -x.
+    // For `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))` it is -x.
     let tape = GradientTape::new();
     tape.watch(&t);
     let loss = binary_crossentropy_from_logits(&t, &logits).unwrap();
@@ -165,15 +165,15 @@ fn targets_keep_their_gradient() {
     assert!(found.allclose(&logits.try_neg().unwrap(), 1e-6, 1e-6).unwrap(), "{found:?}");
 }
 
-/// A class that is excluded in all frames, or in some, takes no part in any way to spell the labels.
+/// A class that is excluded in some or all frames is in no alignment there.
 #[test]
-fn ctc_goes_round_an_excluded_class() {
+fn ctc_avoids_an_excluded_class() {
     let labels = tensor![[1, 2]];
     let far =
         |far: f64| tensor![[[0.5, 1.0, -far, 0.0], [-far, 0.25, 1.0, -far], [1.0, -far, 0.5, -far]]].cast(DType::F64);
     let [at, limit] = [INFINITY, 600.0].map(|x| derivatives(&|x| ctc(&labels, x), &far(x)));
     assert_close("ctc", &at, &limit, 1e-12);
-    // Without any way the loss is infinite.
+    // Without any alignment the loss is infinite.
     let none = tensor![[[0.0, -INFINITY, 0.0], [0.0, -INFINITY, 0.0]]];
     assert_eq!(ctc(&tensor![[1]], &none).unwrap().item().unwrap(), INFINITY);
 }

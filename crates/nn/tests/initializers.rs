@@ -1,4 +1,4 @@
-//! Bounds, moments and shapes of what initializers give.
+//! Bounds, moments and shapes of initial values.
 
 use nn::{Distribution, Fan, Initializer};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn scaled_by_the_fans_of_keras() {
         (Initializer::GlorotUniform, glorot, 3f64.sqrt()),
         (Initializer::HeUniform, (2.0 / 300.0f64).sqrt(), 3f64.sqrt()),
         (Initializer::LecunUniform, (1.0 / 300.0f64).sqrt(), 3f64.sqrt()),
-        // A truncated normal ends at two standard deviations of the one that is cut.
+        // A truncated normal distribution ends at two standard deviations of the distribution before truncation.
         (Initializer::GlorotNormal, glorot, 2.0 / 0.879_625_661_034_239_8),
         (Initializer::HeNormal, (2.0 / 300.0f64).sqrt(), 2.0 / 0.879_625_661_034_239_8),
         (Initializer::LecunNormal, (1.0 / 300.0f64).sqrt(), 2.0 / 0.879_625_661_034_239_8),
@@ -82,7 +82,7 @@ fn constants_values_and_the_identity() {
         message(Initializer::Value(tensor![1.0, 2.0]), &[3]),
         "initialize: shape [2]: must be that of the weight, [3]"
     );
-    assert_eq!(message(Initializer::Identity, &[3]), "initialize: shape [3]: an identity has two axes");
+    assert_eq!(message(Initializer::Identity, &[3]), "initialize: shape [3]: an identity matrix must have two axes");
     let scaling = Initializer::VarianceScaling { scale: -1.0, fan: Fan::In, distribution: Distribution::Normal };
     assert_eq!(message(scaling, &[3]), "initialize: the scale -1.0 must be positive");
     assert!(message(Initializer::Normal { mean: 0.0, std: -1.0 }, &[3]).starts_with("normal: mean 0.0 and std -1.0"));
@@ -92,7 +92,7 @@ fn constants_values_and_the_identity() {
     );
     assert!(message(Initializer::Zeros, &[usize::MAX, 2]).contains("is larger than memory can address"));
     assert_eq!(of(Initializer::TruncatedNormal { mean: 2.0, std: 0.0 }, &[2]).unwrap(), [2.0, 2.0]);
-    // 2²⁴ + 1 is no float32 number: its neighbours are more than two deviations away.
+    // 2²⁴ + 1 is not a float32 number: its neighbours are more than two deviations away.
     assert_eq!(of(Initializer::TruncatedNormal { mean: 16777217.0, std: 0.1 }, &[1]).unwrap().len(), 1);
 }
 
@@ -110,7 +110,7 @@ fn orthogonal_rows_or_columns() {
     assert_eq!(of(&[3, 0]).unwrap().shape(), &[3, 0]);
     assert_eq!(of(&[0, 3]).unwrap().shape(), &[0, 3]);
     let wrong = of(&[3]).unwrap_err().to_string();
-    assert_eq!(wrong, "initialize: shape [3]: an orthogonal matrix has two axes or more");
+    assert_eq!(wrong, "initialize: shape [3]: an orthogonal matrix must have at least two axes");
 }
 
 proptest! {

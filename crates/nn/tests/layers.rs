@@ -1,4 +1,4 @@
-//! What is particular to each layer; what all have in common is checked in `battery/`.
+//! Properties of single layers. `battery/` checks what all layers share.
 
 use nn::{
     Activation, ActivityRegularization, Dense, Dropout, Embedding, Flatten, Initializer, InputSpec, L1, Layer, Mode,
@@ -85,7 +85,7 @@ fn dense_errors_name_layer_and_shapes() {
 }
 
 #[test]
-fn a_layer_built_at_the_first_call_takes_size_and_type_of_its_input() {
+fn a_lazy_layer_gets_size_and_type_from_the_first_input() {
     let layer = Dense::units(2);
     assert_eq!((layer.describe().as_str(), layer.weights().len()), ("Dense ?→2", 0));
     layer.forward(&Tensor::full_of([1, 3], 1.0, DType::F64), Mode::Inference).unwrap();
@@ -97,7 +97,7 @@ fn a_layer_built_at_the_first_call_takes_size_and_type_of_its_input() {
 }
 
 #[test]
-fn weights_follow_from_the_seed() {
+fn weights_are_determined_by_the_seed() {
     let draw = || {
         random::seed(11);
         let model = Sequential::new().add(Dense::new(3, 4)).add(Dense::new(4, 2));
@@ -145,7 +145,7 @@ fn dropout_is_reproducible_and_restorable() {
 }
 
 #[test]
-fn dropout_refuses_what_it_cannot_do() {
+fn dropout_rejects_invalid_arguments() {
     let forward = |rate, x: Tensor| message(Dropout::new(rate).forward(&x, Mode::Inference));
     assert_eq!(forward(1.5, tensor![1.0]), "dropout: the rate 1.5 must lie between 0 and 1");
     assert_eq!(forward(f64::NAN, tensor![1.0]), "dropout: the rate NaN must lie between 0 and 1");
@@ -169,11 +169,11 @@ fn sequential_names_layers_and_finds_them() {
     assert_eq!(Sequential::new().forward(&x, Mode::Training).unwrap().to_vec::<f32>().unwrap(), [1.0, 2.0]);
     assert_eq!(
         message(Sequential::new().forward_many(&[&x, &x], Mode::Training)),
-        "sequential: no layer takes the 2 inputs"
+        "sequential: the model has no layers for the 2 inputs"
     );
 }
 
-/// A layer of two inputs, which a sequence may begin with.
+/// A layer with two inputs, for the beginning of a chain.
 struct Sum;
 
 impl Layer for Sum {
@@ -230,7 +230,7 @@ Not trainable: 5,130
     assert!(model.summary([28, 28]).unwrap().to_string().contains("(3.11 MiB)"));
 }
 
-/// A model that is no row of layers: an embedding, a scale of its own, and a row inside.
+/// A model that is not a chain: an embedding, a weight, and an inner chain.
 struct Tagger {
     embedding: Embedding,
     scale: Variable,
@@ -254,7 +254,7 @@ impl Layer for Tagger {
 }
 
 #[test]
-fn a_model_that_is_no_row_has_a_summary() {
+fn a_model_that_is_not_a_chain_has_a_summary() {
     let tokens = || InputSpec::new([7]).dtype(DType::I64);
     let model = Tagger::new();
     let expected = "\
@@ -279,7 +279,7 @@ parts.0 (Sequential)          [batch, 7, 2]            23
     let paths: Vec<String> = model.summary(tokens()).unwrap().rows.into_iter().map(|row| row.path).collect();
     assert_eq!(paths, ["embedding", "parts.0", "parts.0.dense", "parts.0.dense_1", ""]);
 
-    // Behind a pointer, in a row, and by itself, with the type that was stated or the model's own.
+    // Behind a pointer, in a chain, and on its own, with a given type or the model's.
     let shared: &dyn Layer = &Tagger::new();
     assert_eq!(summary(shared, &[tokens()]).unwrap().parameters, 67);
     let row = Sequential::new().add(Tagger::new()).summary(tokens()).unwrap();
@@ -304,7 +304,7 @@ fn a_summary_leaves_no_penalty() {
     model.forward(&tensor![[2.0, 3.0]], Mode::Training).unwrap();
     model.summary([2]).unwrap();
     assert_eq!(model.regularization_loss().unwrap().unwrap().item().unwrap(), 5.0);
-    // Nor does it take one away, also if a layer is in two places.
+    // It does not remove one either, also if a layer is in two places.
     let shared = std::sync::Arc::new(ActivityRegularization::new(L1(1.0)));
     let twice = Sequential::new().add(shared.clone()).add(shared);
     twice.forward(&tensor![[2.0, 3.0]], Mode::Training).unwrap();
@@ -322,7 +322,7 @@ fn a_shared_layer_counts_once() {
     assert_eq!(model.weights()[0].name(), "dense.kernel");
 }
 
-/// It tries layers with zeros, which is not the model's own work.
+/// The forward pass on zeros is not part of the model's work.
 #[test]
 fn a_summary_is_not_in_the_profile() {
     struct Block(Dense);
@@ -337,7 +337,7 @@ fn a_summary_is_not_in_the_profile() {
     model.forward(&Tensor::ones([2, 3]), Mode::Inference).unwrap();
     let profile = profiler.stop();
     let mut paths: Vec<(&str, u64)> = profile.scopes().iter().map(|row| (row.path.as_str(), row.calls)).collect();
-    // Other tests of this file run meanwhile, on their own threads.
+    // Other tests of this file run at the same time on other threads.
     paths.retain(|(path, _)| ["block", "block.inner", "inner", "sequential", "sequential.dense"].contains(path));
     paths.sort_unstable();
     assert_eq!(paths, [("block", 1), ("block.inner", 1), ("sequential", 1), ("sequential.dense", 1)]);
@@ -361,7 +361,7 @@ fn weights_are_set_and_frozen_by_name() -> Result<()> {
     Ok(())
 }
 
-/// What holds weights, streams, several layers or none, in one line.
+/// Fields with weights, streams, several layers or none.
 #[test]
 fn parts_shows_fields_under_their_names() {
     struct Net {
@@ -417,16 +417,16 @@ fn a_summary_counts_shared_layers_once() {
     let summary = Siamese { encoder, head }.summary([2]).unwrap();
     // 2 · 3 + 3 = 9 and 3 · 3 + 3 = 12; the layer of the head is a part of the encoder.
     let expected = "
-Layer                    Output shape     Parameters
-────────────────────────────────────────────────────
-left (Sequential)        [batch, 3]               21
-  dense (Dense 2→3)      [batch, 3]                9
-  dense_1 (Dense 3→3)    [batch, 3]               12
-right (Sequential)       [batch, 3]       0 (shared)
-  dense (Dense 2→3)      [batch, 3]       0 (shared)
-  dense_1 (Dense 3→3)    [batch, 3]       0 (shared)
-head (Dense 3→3)         [batch, 3]       0 (shared)
-────────────────────────────────────────────────────
+Layer                    Output shape    Parameters
+───────────────────────────────────────────────────
+left (Sequential)        [batch, 3]              21
+  dense (Dense 2→3)      [batch, 3]               9
+  dense_1 (Dense 3→3)    [batch, 3]              12
+right (Sequential)       [batch, 3]      0 (shared)
+  dense (Dense 2→3)      [batch, 3]      0 (shared)
+  dense_1 (Dense 3→3)    [batch, 3]      0 (shared)
+head (Dense 3→3)         [batch, 3]      0 (shared)
+───────────────────────────────────────────────────
 Parameters: 21 (84 B)
 Trainable: 21
 Not trainable: 0

@@ -32,7 +32,7 @@ fn weights_have_the_shape_of_the_losses_or_of_its_leading_axes() {
         wrong(&tensor![1.0, 2.0, 3.0]),
         "mean_squared_error: weights: shape [3]: must be that of the losses, [2, 2], or of its leading axes"
     );
-    // A row of weights is for the second axis, which no axis stands for.
+    // A row of weights would be for the second axis without the first.
     assert!(wrong(&tensor![[1.0, 2.0]]).contains("shape [1, 2]: must be that"));
     assert!(wrong(&tensor![1.0, 2.0].cast(DType::F64)).contains("weights and losses: float64 and float32 differ"));
 }
@@ -80,7 +80,7 @@ fn classes_by_number_and_by_row() {
     let rows = CategoricalCrossentropy::from_logits().class_weights(weights);
     let losses = rows.loss(&tensor![2, 1].one_hot(3).unwrap(), &logits).unwrap().to_vec::<f32>().unwrap();
     assert!((losses[0] - expected[0]).abs() < 1e-6 && (losses[1] - expected[1]).abs() < 1e-6);
-    // One probability a sample: the target is the class.
+    // One probability per sample: the target is the class.
     let binary = BinaryCrossentropy::default().class_weights([1.0, 3.0]);
     let (t, p) = (tensor![[1.0], [0.0]], tensor![[0.5], [0.5]]);
     let losses = binary.loss(&t, &p).unwrap().to_vec::<f32>().unwrap();
@@ -88,12 +88,12 @@ fn classes_by_number_and_by_row() {
 }
 
 #[test]
-fn class_weights_refuse_what_has_none() {
+fn classes_without_a_weight_are_errors() {
     let logits = tensor![[1.0, 0.0, 2.0]];
     let weighted = SparseCategoricalCrossentropy::from_logits().class_weights([1.0, 2.0]);
     assert_eq!(
         message(weighted.mean(&tensor![2], &logits)),
-        "sparse_categorical_crossentropy: class_weights: class 2 of sample 0 has none; there are 2, for the classes from 0 on"
+        "sparse_categorical_crossentropy: class_weights: class 2 of sample 0 has no weight; there are 2 weights, starting with class 0"
     );
     let rows = CategoricalCrossentropy::from_logits().class_weights([1.0, 2.0]);
     assert_eq!(
@@ -111,7 +111,7 @@ fn class_weights_refuse_what_has_none() {
 }
 
 #[test]
-fn ignored_samples_give_no_gradient_whatever_they_hold() {
+fn ignored_samples_get_no_gradient() {
     let logits = tensor![[1.0, 3.0], [f32::NAN, f32::INFINITY], [0.0, 0.0]];
     let labels = Tensor::from([1u8, 255, 0]);
     for loss in [SparseCategoricalCrossentropy::from_logits(), SparseCategoricalCrossentropy::default()] {
@@ -130,7 +130,7 @@ fn ignored_samples_give_no_gradient_whatever_they_hold() {
     );
 }
 
-/// A closure is a loss with everything that losses have.
+/// A closure is a loss with all methods of losses.
 #[test]
 fn closures_have_weights_and_reductions() {
     let (targets, predictions) = samples();
@@ -153,7 +153,7 @@ fn samples_of_weight_zero_may_be_nan_or_infinite() {
     let nan = f64::NAN;
     let weights = tensor![1.0, 0.0];
     for garbage in [nan, f64::INFINITY, f64::NEG_INFINITY] {
-        // A target that is missing, a prediction that is.
+        // A missing target, and a missing prediction.
         for (target, prediction) in [(garbage, 1.0), (1.0, garbage), (garbage, garbage)] {
             let (targets, predictions) = (tensor![[1.0], [target]], tensor![[3.0], [prediction]]);
             let found = weighted(&MeanSquaredError, &targets, &predictions, &weights);
@@ -165,26 +165,26 @@ fn samples_of_weight_zero_may_be_nan_or_infinite() {
         let (value, gradient) = weighted(&loss, &tensor![0, 1], &logits, &weights);
         assert!((value - 0.5 * 2f64.ln()).abs() < 1e-7, "{value}");
         assert_eq!(gradient, [-0.25, 0.25, 0.0, 0.0]);
-        // The same by a class without weight, and by the function of the losses themselves.
+        // The same for a class without weight, and for the losses without a reduction.
         let by_class = loss.class_weights([1.0, 0.0]);
         let (value, gradient) = weighted(&by_class, &tensor![0, 1], &logits, &tensor![1.0, 1.0]);
         assert!((value - 0.5 * 2f64.ln()).abs() < 1e-7, "{value}");
         assert_eq!(gradient, [-0.25, 0.25, 0.0, 0.0]);
         assert_eq!(by_class.loss(&tensor![0, 1], &logits).unwrap().to_vec::<f32>().unwrap()[1], 0.0);
     }
-    // Steps of a sequence, as a mask leaves them out.
+    // Steps of a sequence, excluded like by a mask.
     let steps = (tensor![[[1.0], [nan]], [[nan], [2.0]]], tensor![[[2.0], [nan]], [[0.0], [4.0]]]);
     let found = weighted(&MeanSquaredError, &steps.0, &steps.1, &tensor![[1.0, 0.0], [0.0, 1.0]]);
     assert_eq!(found, (1.25, vec![0.5, 0.0, 0.0, 1.0]));
-    // A loss that is infinite where it is not wanted.
+    // A loss that is infinite for the sample without weight.
     let root = |_: &Tensor, x: &Tensor| x.pow(-0.5)?.squeeze(-1);
     let found = weighted(&root, &tensor![[0.0], [0.0]], &tensor![[4.0], [0.0]], &weights);
     assert_eq!(found, (0.25, vec![-0.03125, 0.0]));
 }
 
 #[test]
-fn losses_that_are_finite_stay_as_they_are() {
-    // Every sample is compared with all others, one without weight too.
+fn finite_losses_are_unchanged() {
+    // Every sample is compared with all others, including the one without weight.
     let embeddings = tensor![[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [0.6, 0.8]];
     let (labels, weights) = (tensor![0, 0, 1, 1], tensor![1.0, 1.0, 0.0, 1.0]);
     let losses = Circle::default().loss(&labels, &embeddings).unwrap();
@@ -195,13 +195,20 @@ fn losses_that_are_finite_stay_as_they_are() {
 
 #[test]
 fn samples_of_weight_zero_may_have_infinite_derivatives() {
-    // The derivative of √|error| is 1 / (2 √|error|): 1/4 at an error of 4, infinite at 0, where the loss is finite.
-    let root = |targets: &Tensor, predictions: &Tensor| predictions.try_sub(targets)?.abs().sqrt().squeeze(-1);
+    // The derivative of 1 + √|error| is 1 / (2 √|error|): 1/4 at an error of 4, infinite at 0, where the loss is 1.
+    let root =
+        |targets: &Tensor, predictions: &Tensor| predictions.try_sub(targets)?.abs().sqrt().squeeze(-1)?.try_add(1.0);
     let (targets, predictions) = (tensor![[0.0], [1.0]], tensor![[4.0], [1.0]]);
-    let expected = (1.0, vec![0.125, 0.0]);
+    let expected = (1.5, vec![0.125, 0.0]);
     assert_eq!(weighted(&root, &targets, &predictions, &tensor![1.0, 0.0]), expected);
     let by_class = root.class_weights([1.0, 0.0]);
     assert_eq!(weighted(&by_class, &targets, &predictions, &tensor![1.0, 1.0]), expected);
     // A sample with a weight keeps its derivative.
-    assert!(weighted(&root, &targets, &predictions, &tensor![1.0, 1.0]).1[1].is_nan());
+    assert!(!weighted(&root, &targets, &predictions, &tensor![1.0, 1.0]).1[1].is_finite());
+    // The gradients of the weights are the losses, also of the sample without weight.
+    let weights = tensor![1.0, 0.0];
+    let tape = GradientTape::new();
+    tape.watch(&weights);
+    let sum = root.reduce(&targets, &predictions, Some(&weights), Reduction::Sum).unwrap();
+    assert_eq!(tape.gradient(sum, &weights).unwrap().to_vec::<f32>().unwrap(), [3.0, 1.0]);
 }

@@ -1,4 +1,4 @@
-//! What losses take, refuse and have in common; their digits are in `golden.rs`.
+//! Arguments, errors and common properties of losses. Their values are tested in `golden/`.
 
 use autograd::{GradientTape, Tolerance, gradcheck, gradgradcheck};
 use nn::*;
@@ -23,14 +23,14 @@ fn labels_may_be_bytes_or_a_column() {
     assert_eq!(f32s(sparse_categorical_crossentropy(&Tensor::from([0u8, 1]), &p)), expected);
     let column = sparse_categorical_crossentropy(&tensor![[0], [1]], &p).unwrap();
     assert_eq!((column.shape(), column.to_vec::<f32>().unwrap()), (&[2].into(), expected));
-    // Any leading axes.
+    // With any leading axes.
     let sequence = p.reshape([1, 2, 3]).unwrap();
     assert_eq!(sparse_categorical_crossentropy(&tensor![[0, 1]], &sequence).unwrap().shape(), &[1, 2]);
 }
 
 #[test]
 fn the_chapters_clipping() {
-    // As in Keras' eager code: 16.118 and not infinity, for a certain and wrong answer.
+    // As in eager Keras: 16.118 and not infinity for a certain but wrong prediction.
     let loss = f32s(sparse_categorical_crossentropy(&tensor![0], &tensor![[0.0, 1.0, 0.0]]));
     assert!((loss[0] - 16.118).abs() < 1e-3, "{loss:?}");
     let logits = f32s(sparse_categorical_crossentropy_from_logits(&tensor![0], &tensor![[0.0, 50.0, 0.0]]));
@@ -44,21 +44,20 @@ fn sparse_errors_name_the_loss_and_both_shapes() {
     assert_eq!(
         of(tensor![0, 3], &p),
         "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none of the \
-         classes 0 to 2; `ignore_class(3)` leaves such samples out"
+         classes 0 to 2; `ignore_class(3)` ignores such samples"
     );
     assert!(
-        of(tensor![0, -1], &p).ends_with(
-            "labels: -1 of sample 1 is none of the classes 0 to 2; `ignore_class(-1)` leaves such samples out"
-        )
+        of(tensor![0, -1], &p)
+            .ends_with("labels: -1 of sample 1 is none of the classes 0 to 2; `ignore_class(-1)` ignores such samples")
     );
     let ignoring = SparseCategoricalCrossentropy::from_logits().ignore_class(-1);
     let steps = Tensor::zeros([2, 2, 3]);
     assert!(
         message(ignoring.loss(&tensor![[0, -1], [-100, 2]], &steps))
-            .ends_with("labels: -100 at [1, 0] is none of the classes 0 to 2; only the class -1 is ignored")
+            .ends_with("labels: -100 at [1, 0] is none of the classes 0 to 2; only the label -1 is ignored")
     );
     assert!(of(tensor![[0], [1]], &Tensor::full([2, 1], 0.5)).ends_with(
-        "labels: 1 of sample 1 is no class, as predictions have one: use a binary cross-entropy or predict more"
+        "labels: 1 of sample 1 is not a class, because predictions have one class: use a binary cross-entropy or predict more classes"
     ));
     assert_eq!(
         message(categorical_generalized_cross_entropy(&tensor![0, 3], &p, 0.5)),
@@ -74,9 +73,9 @@ fn sparse_errors_name_the_loss_and_both_shapes() {
     assert!(of(tensor![0, 1], &tensor![[1, 0], [1, 0]]).ends_with("predictions: int64 is not a floating type"));
     assert_eq!(
         of(Tensor::zeros([0]).cast(DType::I64), &Tensor::zeros([0, 3])),
-        "sparse_categorical_crossentropy of targets [0] and predictions [0, 3]: predictions: there is no sample"
+        "sparse_categorical_crossentropy of targets [0] and predictions [0, 3]: predictions: there are no samples"
     );
-    assert!(of(tensor![0, 1], &Tensor::zeros([2, 0])).ends_with("the last axis has nothing to compare"));
+    assert!(of(tensor![0, 1], &Tensor::zeros([2, 0])).ends_with("the last axis is empty"));
     assert!(of(tensor![0], &Tensor::scalar(1.0)).ends_with("shape []: needs at least one axis"));
 }
 
@@ -108,7 +107,7 @@ fn dense_targets_never_broadcast_by_accident() {
         let p = tensor![[0.5], [0.25], [0.75]];
         let expected = f32s(loss(&tensor![[1.0], [0.0], [1.0]], &p));
         assert_eq!(expected.len(), 3);
-        // A vector beside a column, in either order; integers and truth values.
+        // A vector and a column, in either order; integers and booleans.
         assert_eq!(f32s(loss(&tensor![1.0, 0.0, 1.0], &p)), expected);
         assert_eq!(f32s(loss(&Tensor::from([1u8, 0, 1]), &p)), expected);
         assert_eq!(f32s(loss(&tensor![true, false, true], &p)), expected);
@@ -156,7 +155,7 @@ fn names_are_those_of_the_functions() {
 }
 
 #[test]
-fn settings_out_of_range_are_refused() {
+fn settings_out_of_range_are_errors() {
     let (t, p) = (tensor![[1.0, 0.0]], tensor![[0.75, 0.25]]);
     let gamma = "gamma: -0.5 must be finite and not negative";
     assert_eq!(
@@ -182,7 +181,7 @@ fn embeddings_errors_and_kinks() {
          operand, [2, 2]"
     );
     let p = message(pairwise_distance(&a, &a, 0.5));
-    assert_eq!(p, "pairwise_distance: p = 0.5 gives no distance; it must be at least 1");
+    assert_eq!(p, "pairwise_distance: p = 0.5 does not define a distance; it must be at least 1");
     let pairs = message(TripletMargin::default().loss(&tensor![0, 0], &a.reshape([2, 2, 1]).unwrap()));
     assert!(
         pairs.ends_with("predictions: shape [2, 2, 1]: must be […, 3, n]: anchor, positive and negative"),
@@ -192,7 +191,7 @@ fn embeddings_errors_and_kinks() {
     assert!(circles(tensor![0, 1, 2], &a).ends_with("labels: shape [3]: must be [2], one a sample"));
     assert!(circles(tensor![0.0, 1.0], &a).ends_with("labels: float32 is not int64 or uint8, as labels must be"));
     assert!(circles(tensor![0], &tensor![1.0, 0.0]).ends_with("predictions: shape [2]: must be embeddings [batch, n]"));
-    // Where a distance is exactly 0 its gradient is, for every exponent.
+    // The gradient of a distance of exactly 0 is 0, for every exponent.
     let shifted = a.cast(DType::F64).try_add(1e-6).unwrap();
     let difference = shifted.zeros_like().try_sub(1e-6).unwrap();
     for p in [1.0, 2.0, 3.0, f64::INFINITY] {
@@ -202,7 +201,7 @@ fn embeddings_errors_and_kinks() {
         assert_eq!(distances.to_vec::<f64>().unwrap(), [0.0, 0.0]);
         assert_eq!(tape.gradient(distances, &difference).unwrap().to_vec::<f64>().unwrap(), [0.0; 4], "p = {p}");
     }
-    // Alone in its class, or nobody of another: no loss, and no NaN in the gradient.
+    // A sample that is alone in its class, or a batch of one class: no loss, and no NaN in the gradient.
     let x = tensor![[1.0, 0.0], [0.6, 0.8]];
     for labels in [tensor![0, 1], tensor![5, 5]] {
         let tape = GradientTape::new();
@@ -229,8 +228,8 @@ fn at_the_margin_the_derivative_is_0() {
     assert_eq!(slope(&triplets, tensor![0], tensor![[[0.0], [1.0], [1.0]]]), [0.0; 3]);
 }
 
-/// No loss and no gradient overflows where logits are as far as float32's exponentials do not reach,
-/// and probabilities exactly 0 and 1, right or wrong.
+/// No loss and no gradient overflows for logits whose exponentials overflow float32,
+/// and for probabilities of exactly 0 and 1, right or wrong.
 #[test]
 fn extremes_are_finite() {
     let logits = tensor![[700.0, -700.0], [-700.0, 700.0], [90.0, -90.0], [0.0, 0.0]];
@@ -280,7 +279,7 @@ fn extremes_are_finite() {
     check("empty masks", &Tensor::zeros([4, 2]), &dice, &Tensor::zeros([4, 2]));
 }
 
-/// The tables of `docs/losses.md` and of the module, against what the module exports.
+/// The tables of `docs/losses.md` and of the module, against the exports of the module.
 #[test]
 fn the_tables_name_every_loss() {
     let source = include_str!("../src/losses/mod.rs");
@@ -338,7 +337,7 @@ proptest! {
         check(&|x| MeanSquaredError.reduce(&t, x, Some(&labels), Reduction::MeanWithSampleWeight), &p).unwrap();
     }
 
-    /// Piecewise ones, away from their kinks.
+    /// Piecewise losses, away from their kinks.
     #[test]
     fn gradients_between_kinks(seed: u64, rows in 1usize..4, classes in 2usize..5) {
         let mut generator = Generator::new(seed);
@@ -357,7 +356,7 @@ proptest! {
         }
         let signs = one_hot.try_mul(2.0).unwrap().try_sub(1.0).unwrap();
         check(&|x| hinge(&signs, x), &apart).unwrap();
-        // Evenly spaced scores above 0, so that no two are equal and the best stays the best.
+        // Evenly spaced scores above 0: no two are equal, and the largest remains the largest.
         let scores = Tensor::linspace(0.1, 0.9, rows * classes).reshape([rows, classes]).unwrap();
         check(&|x| categorical_hinge(&one_hot, x), &scores).unwrap();
         for p in [1.0, 2.0, 3.0] {
@@ -387,7 +386,7 @@ proptest! {
             prop_assert!(loss(&t, &p).unwrap().min().unwrap().item().unwrap() >= 0.0);
             prop_assert!(loss(&t, &t).unwrap().abs().max().unwrap().item().unwrap() < 1e-15);
         }
-        // Cross-entropies are least there, if not 0.
+        // Cross-entropies have their minimum there, which may not be 0.
         let entropies: [&Function; 4] = [&binary_crossentropy, &categorical_crossentropy, &poisson, &cosine_similarity];
         for loss in entropies {
             let excess = loss(&t, &p).unwrap().try_sub(loss(&t, &t).unwrap()).unwrap();
@@ -410,7 +409,7 @@ proptest! {
         prop_assert_eq!(hinge(&certain, &wide.try_sub(1.5).unwrap()).unwrap().sum().item().unwrap(), 0.0);
     }
 
-    /// Of a softmax, both forms are one function, and so are one-hot targets and labels.
+    /// For a softmax both forms are the same function, and so are one-hot targets and labels.
     #[test]
     fn forms_of_one_loss_agree(seed: u64, rows in 1usize..4, classes in 1usize..5) {
         let mut generator = Generator::new(seed);

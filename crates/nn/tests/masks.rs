@@ -1,4 +1,4 @@
-//! Masks, from where they are made to the layers that heed them.
+//! Masks, from the layers that make them to the layers that use them.
 
 use nn::*;
 use tensor::ops::Padding;
@@ -20,10 +20,10 @@ fn sequences() -> (Tensor, Tensor, Tensor) {
     (padded.slice(0..1).unwrap(), padded.slice((1..2, ..2)).unwrap(), padded)
 }
 
-/// What a model makes of the padded batch is what it makes of each sequence in its own length.
+/// The output for the padded batch equals the outputs for the sequences without padding.
 fn check(model: &dyn Layer) {
     let (long, short, padded) = sequences();
-    // Builds the layers that wait for an input; others are float32 at first.
+    // Initializes layers whose sizes depend on an input; others are initially float32.
     model.forward(&padded.cast(DType::F32), Mode::Inference).unwrap();
     model.cast(DType::F64).unwrap();
     let both = model.forward(&padded, Mode::Inference).unwrap();
@@ -33,15 +33,15 @@ fn check(model: &dyn Layer) {
 }
 
 #[test]
-fn a_mask_goes_through_a_chain() {
+fn a_mask_is_passed_through_a_chain() {
     let masked = || Sequential::new().add(Masking::new(0.0));
     check(&masked().add(Lstm::units(4).return_sequences()).add(Gru::units(3)));
     check(&masked().add(Bidirectional::new(SimpleRnn::units(3).return_sequences())).add(Lstm::units(2)));
     check(&masked().add(Bidirectional::new(Gru::units(3))));
-    // Backwards and back again: the outputs of the first come last step first.
+    // Backwards twice: the outputs of the first layer are in reverse order.
     let backwards = || Lstm::units(3).return_sequences().go_backwards();
     check(&masked().add(backwards()).add(backwards()).add(GlobalAveragePool1d));
-    // Through layers that take no mask, a chain inside, and a way around one.
+    // Through layers without special treatment of masks, an inner chain, and a residual connection.
     let inner = Sequential::new().add(Dense::units(3).activation(Activation::Tanh)).add(Dropout::new(0.5));
     check(&masked().add(inner).add(Residual::new(Gru::units(3).return_sequences())).add(Lstm::units(2)));
     check(
@@ -54,7 +54,7 @@ fn a_mask_goes_through_a_chain() {
 }
 
 #[test]
-fn windows_see_nothing_of_what_is_left_out() {
+fn windows_do_not_see_excluded_steps() {
     let masked = || Sequential::new().add(Masking::new(0.0)).add(Dense::units(4).bias_initializer(Initializer::Ones));
     let last = || GlobalMaxPool1d;
     check(&masked().add(last()));
@@ -72,7 +72,7 @@ fn windows_see_nothing_of_what_is_left_out() {
 }
 
 #[test]
-fn a_sequence_becomes_the_same_in_every_batch() -> Result<()> {
+fn the_output_of_a_sequence_does_not_depend_on_the_batch() -> Result<()> {
     let whole = tensor::Generator::new(6).normal([1, 9, 2], 0.0, 1.0)?;
     let mut layers: Vec<Box<dyn Layer>> = vec![Box::new(Conv1d::filters(3, [2]).stride([2]).padding(Padding::Same))];
     for padding in [Padding::Valid, Padding::Causal, Padding::Explicit([(1, 1)])] {
@@ -98,19 +98,19 @@ fn a_sequence_becomes_the_same_in_every_batch() -> Result<()> {
 }
 
 #[test]
-fn masks_go_both_ways_around_and_add_up() -> Result<()> {
+fn masks_work_in_residual_and_bidirectional_layers() -> Result<()> {
     let (f, t) = (false, true);
-    // The way around sees as little of what is left out.
+    // The residual connection does not see excluded steps either.
     let x = tensor![[[1.0], [2.0], [50.0]]];
     let conv = || Conv1d::new(1, 1, [2]).kernel_initializer(Initializer::Ones).padding(Padding::Same);
     let (y, _) =
         Residual::new(conv()).shortcut(conv()).forward_masked(&x, Some(&tensor![[t, t, f]]), Mode::Inference)?;
     assert_eq!(y.to_vec::<f32>()?, [6.0, 4.0, 0.0]);
-    // A token that is no padding may be left out as well.
+    // Tokens that are not padding can be excluded too.
     let words = Embedding::new(5, 3).mask_zero();
     let (_, mask) = words.forward_masked(&tensor![[0, 2, 3]], Some(&tensor![[t, t, f]]), Mode::Inference)?;
     assert_eq!(mask.unwrap().to_vec::<bool>()?, [f, t, f]);
-    // And need not be in the vocabulary.
+    // They do not have to be in the vocabulary.
     for words in [Embedding::new(5, 3), Embedding::new(5, 3).mask_zero()] {
         let (_, mask) = words.forward_masked(&tensor![[1, 2, -100]], Some(&tensor![[t, t, f]]), Mode::Inference)?;
         assert_eq!(mask.unwrap().to_vec::<bool>()?, [t, t, f]);
@@ -135,7 +135,7 @@ fn masks_of_windows() -> Result<()> {
     assert_eq!(run(&ones(2))?, (vec![-3.0, -5.0, -3.0, 0.0], vec![t, t, f, f]));
     assert_eq!(run(&ones(3).padding(Padding::Same))?, (vec![-3.0, -6.0, -5.0, -3.0, 0.0], vec![t, t, t, f, f]));
     assert_eq!(run(&ones(2).padding(Padding::Causal))?, (vec![-1.0, -3.0, -5.0, -3.0, 0.0], vec![t, t, t, f, f]));
-    // One window for every second step, of the third as well, as without the padding.
+    // One window for every second step, including the third, as without the padding.
     let (even, kept) = (x.slice((.., ..4))?, tensor![[t, t, t, f]]);
     let strided = ones(2).stride([2]).padding(Padding::Same);
     let (y, kept) = strided.forward_masked(&even, Some(&kept), Mode::Inference)?;
@@ -143,7 +143,7 @@ fn masks_of_windows() -> Result<()> {
     assert_eq!(strided.forward(&x.slice((.., ..3))?, Mode::Inference)?.to_vec::<f32>()?, [-3.0, -3.0]);
     let wide = ones(1).padding(Padding::Explicit([(1, 1)]));
     assert_eq!(run(&wide)?, (vec![0.0, -1.0, -2.0, -3.0, 0.0, 0.0, 0.0], vec![t, t, t, t, t, f, f]));
-    // Windows of pooling count if anything in them does, but not those that go over the end.
+    // Pooling windows count if any of their steps count, except those that reach beyond the end.
     let holes = tensor![[t, f, f, f, t]];
     let (y, kept) = MaxPool1d::new([2]).stride([1]).forward_masked(&x, Some(&holes), Mode::Inference)?;
     assert_eq!((y.to_vec::<f32>()?, kept.unwrap().to_vec::<bool>()?), (vec![-1.0, 0.0, 0.0, 9.0], vec![t, f, f, t]));
@@ -163,7 +163,7 @@ fn masks_of_windows() -> Result<()> {
 }
 
 #[test]
-fn batches_are_normalized_by_what_is_kept() -> Result<()> {
+fn batch_statistics_are_those_of_kept_steps() -> Result<()> {
     let x = tensor![[[1.0], [3.0], [100.0]], [[5.0], [-100.0], [f64::NAN]]].cast(DType::F64);
     let mask = tensor![[true, true, false], [true, false, false]];
     let layer = BatchNorm::new(1).momentum(0.0).epsilon(0.0);
@@ -179,53 +179,53 @@ fn batches_are_normalized_by_what_is_kept() -> Result<()> {
 }
 
 #[test]
-fn layers_that_cannot_heed_a_mask_refuse_it() {
+fn layers_that_do_not_support_masks_return_errors() {
     let x = Tensor::ones([1, 4, 2]);
     let refused = |layer: &dyn Layer| {
         let mask = tensor![[true, true, true, false]];
         message(layer.call_masked("name", &x, Some(&mask), Mode::Training).map(|_| ()))
     };
-    let advice = "put it before what makes the mask, or where the mask ends";
+    let advice = "move it before the layer that makes the mask, or after a layer that ends it";
     assert_eq!(
         refused(&GroupNorm::groups(1)),
         format!(
-            "name (GroupNorm 1): group_norm: takes no mask of steps: mean and variance are over all steps of a sample; \
+            "name (GroupNorm 1): group_norm: does not support a mask of steps: mean and variance are over all steps of a sample; \
              {advice}"
         )
     );
     for (layer, reason) in [
         (Box::new(LayerNorm::over([4, 2])) as Box<dyn Layer>, "mean and variance are over several steps"),
         (Box::new(Softmax::along(1)), "the sums are over all steps"),
-        (Box::new(ConvTranspose1d::filters(2, [2])), "what it lays down for one step overlaps with what others give"),
-        (Box::new(Conv2d::filters(2, [2, 2])), "windows over images do not go by steps"),
-        (Box::new(MaxPool2d::new([2, 2])), "windows over images do not go by steps"),
+        (Box::new(ConvTranspose1d::filters(2, [2])), "the outputs of neighbouring steps overlap"),
+        (Box::new(Conv2d::filters(2, [2, 2])), "windows slide over images, not along steps"),
+        (Box::new(MaxPool2d::new([2, 2])), "windows slide over images, not along steps"),
         (Box::new(GlobalAveragePool2d), "an image has no steps"),
         (Box::new(BatchNorm::default().axis(1)), "the channels stand before the steps"),
     ] {
         let found = refused(&layer);
-        assert!(found.ends_with(&format!("takes no mask of steps: {reason}; {advice}")), "{found}");
+        assert!(found.ends_with(&format!("does not support a mask of steps: {reason}; {advice}")), "{found}");
     }
     assert_eq!(
         refused(&Flatten),
-        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output does not have: let it end before, \
-         as in a recurrent layer or global pooling, or say in `forward_masked` what becomes of it"
+        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output does not have: end the mask before, as a recurrent layer or global \
+         pooling does, or override `forward_masked` to return the mask of this output"
     );
     assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output does not have"));
-    // A number for each step, as weights of attention: sums over them would count what is left out.
+    // One number per step, like attention weights: sums over them would include excluded steps.
     for layer in [&Dense::units(4) as &dyn Layer, &RmsNorm::default(), &Activation::Softmax, &Activation::Glu] {
         let mask = tensor![[true, true, true, false]];
         let found = message(layer.forward_masked(&Tensor::ones([1, 4]), Some(&mask), Mode::Inference).map(|_| ()));
-        let reason = "takes no mask of steps: the steps are the last axis, and it goes along all of them";
+        let reason = "does not support a mask of steps: it combines all elements of the last axis, which are the steps";
         assert!(found.ends_with(&format!("{reason}; {advice}")), "{found}");
     }
     let relu = Activation::Relu.forward_masked(&Tensor::ones([1, 4]), Some(&tensor![[true; 4]]), Mode::Inference);
     assert_eq!(message(relu.map(|_| ())), "no error");
-    // Steps that stay may get other features.
+    // The features of steps may change.
     assert_eq!(refused(&Reshape::new([4, 2, 1])), "no error");
 }
 
 #[test]
-fn decoders_attend_to_no_step_that_is_left_out() -> Result<()> {
+fn decoders_do_not_attend_to_excluded_steps() -> Result<()> {
     let (_, _, padded) = sequences();
     let (source, target) = (padded.clone(), padded.flip(0)?.try_add(0.5)?);
     let model = TransformerDecoder::new(3, 1, 5);
@@ -239,7 +239,7 @@ fn decoders_attend_to_no_step_that_is_left_out() -> Result<()> {
         let expected = model.forward_many(&[&target, &source], Mode::Inference)?;
         assert_equal(&alone(&both, steps)?, &expected);
     }
-    // Without the mask the padding is attended to.
+    // Without the mask the decoder attends to the padding.
     let unmasked = model.decode((&target, Some(&target_mask)), (&source, None), Mode::Inference)?;
     assert!(!unmasked.slice(1..)?.allclose(&both.slice(1..)?, 0.0, 1e-3)?);
     assert_eq!(
@@ -254,7 +254,7 @@ fn masks_narrow_and_end() -> Result<()> {
     let x = tensor![[[0.0, 0.0], [1.0, 0.0], [0.0, -1.0]]];
     let (y, mask) = Masking::new(0.0).forward_masked(&x, Some(&tensor![[true, true, false]]), Mode::Inference)?;
     assert_eq!(mask.unwrap().to_vec::<bool>()?, [false, true, false]);
-    // The last step is left out by the mask that came in.
+    // The mask of the input excludes the last step.
     assert_eq!(y.to_vec::<f32>()?, [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
     let (y, mask) = Masking::new(1.0).forward_masked(&tensor![[[1.0, 1.0], [1.0, 2.0]]], None, Mode::Inference)?;
     assert_eq!(mask.unwrap().to_vec::<bool>()?, [false, true]);
@@ -269,7 +269,7 @@ fn masks_narrow_and_end() -> Result<()> {
 }
 
 #[test]
-fn what_is_left_out_is_zero_whatever_it_was() -> Result<()> {
+fn excluded_steps_become_zero() -> Result<()> {
     let x = tensor![[[f64::INFINITY, f64::INFINITY], [1.0, f64::INFINITY]]];
     let (y, mask) = Masking::new(f64::INFINITY).forward_masked(&x, None, Mode::Inference)?;
     assert_eq!(mask.unwrap().to_vec::<bool>()?, [false, true]);
@@ -278,7 +278,7 @@ fn what_is_left_out_is_zero_whatever_it_was() -> Result<()> {
 }
 
 #[test]
-fn channels_first_hands_masks_on() -> Result<()> {
+fn channels_first_passes_masks_on() -> Result<()> {
     let (x, mask) = (tensor![[[1.0, 2.0, 9.0]]], tensor![[true, true, false]]);
     let (mean, left) = ChannelsFirst::new(GlobalAveragePool1d).forward_masked(&x, Some(&mask), Mode::Inference)?;
     assert_eq!((mean.to_vec::<f32>()?, left.is_none()), (vec![1.5], true));
@@ -297,7 +297,7 @@ fn token_zero_may_be_a_mask() -> Result<()> {
 }
 
 #[test]
-fn a_mask_of_another_length_is_refused_where_it_would_count() {
+fn a_mask_of_another_length_is_an_error() {
     let (x, mask) = (Tensor::ones([1, 4, 2]), tensor![[true, false]]);
     let refused = |layer: &dyn Layer| message(layer.forward_masked(&x, Some(&mask), Mode::Inference).map(|_| ()));
     assert_eq!(
@@ -329,7 +329,7 @@ fn a_mask_of_another_length_is_refused_where_it_would_count() {
 }
 
 #[test]
-fn masking_hides_what_a_mask_leaves_out_already() {
+fn masking_keeps_steps_excluded() {
     let x = tensor![[[1.0, 2.0], [f32::NAN, 1.0]]];
     let mask = Tensor::from([[true, false]]);
     let (y, mask) = Masking::new(0.0).forward_masked(&x, Some(&mask), Mode::Inference).unwrap();

@@ -1,4 +1,4 @@
-//! Models of many layers, in a row and within each other.
+//! Models with many layers, chained and nested.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -7,10 +7,10 @@ use nn::autograd::GradientTape;
 use nn::tensor::{Result, Tensor};
 use nn::{Activation, Dense, Layer, Mode, Residual, Sequential, Variable, Visitor};
 
-/// The most layers within each other, as documented.
+/// The largest nesting depth, as documented.
 const DEEPEST: usize = 64;
 
-/// Multiplies by a weight, and counts how often it is visited.
+/// Multiplies by a weight, and counts its visits.
 struct Counting(Variable, Arc<AtomicUsize>);
 
 impl Layer for Counting {
@@ -37,7 +37,7 @@ fn adding_a_layer_does_not_visit_those_before() {
 }
 
 #[test]
-fn names_are_found_without_trying_all() {
+fn names_are_found_in_constant_time() {
     let mut model = Sequential::new();
     // With a search for each name this would take hours.
     for _ in 0..20_000 {
@@ -60,10 +60,10 @@ fn a_shared_weight_keeps_its_first_name() {
     assert_eq!(model.weights()[0].name(), "first.kernel");
 }
 
-/// Puts a layer into another one.
+/// Wraps a layer in another one.
 type Wrap = fn(Box<dyn Layer>) -> Box<dyn Layer>;
 
-/// A layer within so many others.
+/// A layer wrapped this many times.
 fn within(layers: usize, wrap: Wrap) -> Box<dyn Layer> {
     let innermost: Box<dyn Layer> = Box::new(Dense::new(1, 1));
     (0..layers).fold(innermost, |layer, _| wrap(layer))
@@ -77,18 +77,18 @@ fn residual(layer: Box<dyn Layer>) -> Box<dyn Layer> {
     Box::new(Residual::new(layer))
 }
 
-/// Alternately the two: a residual layer calls a `Sequential` that calls a residual layer.
+/// Alternates both: a residual layer calls a `Sequential` that calls a residual layer.
 fn both(layer: Box<dyn Layer>) -> Box<dyn Layer> {
     sequential(residual(layer))
 }
 
-/// In a thread with the stack that Rust gives threads, whatever the one of tests is.
+/// Runs in a thread with Rust's default stack size, whatever that of the test threads is.
 fn in_a_thread(f: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(2 << 20).spawn(f).unwrap().join().unwrap();
 }
 
 #[test]
-fn models_as_deep_as_is_allowed_are_trained() {
+fn models_of_the_largest_depth_are_trained() {
     in_a_thread(|| {
         let cases: [(Wrap, usize); 3] = [(sequential, DEEPEST - 1), (residual, DEEPEST - 1), (both, DEEPEST / 2 - 1)];
         for (wrap, wraps) in cases {
@@ -104,14 +104,14 @@ fn models_as_deep_as_is_allowed_are_trained() {
 }
 
 #[test]
-fn models_that_are_too_deep_are_an_error_and_no_overflow() {
+fn models_that_are_too_deep_return_an_error() {
     in_a_thread(|| {
         let wraps: [Wrap; 3] = [sequential, residual, both];
         for wrap in wraps {
             for count in [DEEPEST, 10_000] {
                 let model = within(count, wrap);
                 let message = model.forward(&Tensor::ones([1, 1]), Mode::Inference).unwrap_err().to_string();
-                let expected = "layers lie within each other more than 64 deep; put them in a row, in one Sequential";
+                let expected = "layers are nested more than 64 deep; add them to one Sequential, one after another";
                 assert!(message.ends_with(expected), "{message}");
                 assert!(model.named_weights().is_empty());
                 let _ = (model.describe(), model.summary([1]).unwrap_err());

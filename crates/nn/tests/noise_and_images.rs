@@ -1,4 +1,4 @@
-//! Moments of what layers draw, and images made larger.
+//! Moments of the noise of layers, and enlarged images.
 
 use nn::layers::*;
 use nn::{Layer, Mode};
@@ -32,25 +32,28 @@ fn spatial_dropout_drops_whole_channels_at_its_rate() -> Result<()> {
 }
 
 #[test]
-fn noise_refuses_what_is_no_rate() {
+fn noise_rejects_invalid_rates() {
     let message = |layer: &dyn Layer| layer.forward(&Tensor::ones([1, 2, 3]), Mode::Inference).unwrap_err().to_string();
     assert_eq!(message(&GaussianDropout::new(1.0)), "gaussian_dropout: the rate 1.0 would make the noise infinite");
     assert_eq!(message(&SpatialDropout1d::new(-0.5)), "spatial_dropout1d: the rate -0.5 must lie between 0 and 1");
     assert_eq!(
         message(&GaussianNoise::new(f64::NAN)),
-        "gaussian_noise: the standard deviation NaN must be a number from 0 on"
+        "gaussian_noise: the standard deviation NaN must be finite and at least 0"
     );
 }
 
 #[test]
-fn bilinear_pixels_lie_between() -> Result<()> {
+fn bilinear_pixels_are_interpolated() -> Result<()> {
     let image = tensor![[0.0, 4.0]].reshape([1, 1, 2, 1])?;
     let layer = UpSampling2d::new(2, 4).interpolation(Interpolation::Bilinear);
     let larger = layer.forward(&image, Mode::Inference)?;
     let row = [0.0, 0.0, 0.5, 1.5, 2.5, 3.5, 4.0, 4.0];
     assert_eq!(larger.to_vec::<f32>()?, [row, row].concat());
     let wrong = UpSampling2d::new(0, 2).forward(&image, Mode::Inference).unwrap_err();
-    assert_eq!(wrong.to_string(), "up_sampling2d: the factors 0 and 2 must be at least 1 and give a size");
+    assert_eq!(
+        wrong.to_string(),
+        "up_sampling2d: the factors 0 and 2 must be at least 1, and the output size must not overflow"
+    );
     let layer = UpSampling2d::new(1 << 40, 1 << 20).interpolation(Interpolation::Bilinear);
     assert!(layer.forward(&image, Mode::Inference).unwrap_err().to_string().contains("is larger than memory"));
     Ok(())

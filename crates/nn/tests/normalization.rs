@@ -1,4 +1,4 @@
-//! What is particular to normalizations.
+//! Properties of normalization layers.
 
 use autograd::{GradientTape, checkpoint};
 use nn::{BatchNorm, GroupNorm, Initializer, Layer, LayerNorm, Mode, RmsNorm, Sequential};
@@ -20,7 +20,7 @@ fn a_batch_norm_that_is_frozen_keeps_its_statistics() -> Result<()> {
     let frozen = layer.forward(&x, Mode::Training)?;
     assert_eq!(statistics()?, [1.0, 3.0]);
     assert_equal(&frozen, &layer.forward(&x, Mode::Inference)?);
-    // Frozen, it takes a single sample.
+    // A frozen layer supports a single sample.
     layer.forward(&tensor![[1.0, 4.0]], Mode::Training)?;
     layer.set_trainable(true);
     assert_eq!(layer.trainable_weights().len(), 2);
@@ -38,17 +38,17 @@ fn running_statistics_stay_finite() -> Result<()> {
     layer.forward(&tensor![[1.0, 4.0], [3.0, 8.0]], Mode::Training)?;
     let before = statistics()?;
     assert_eq!(before, [[1.0, 3.0], [1.0, 2.5]]);
-    // Squares of 1e20 are beyond float32.
+    // Squares of 1e20 overflow float32.
     for large in [1e20, 3e38] {
         let error = layer.forward(&tensor![[1.0, -large], [3.0, large]], Mode::Training).unwrap_err().to_string();
         let expected = format!(
-            "batch_norm: the batch's variance in channel 1 is beyond float32, with elements as large as {large:.1e}; the \
-             running statistics stay as they were. Scale the input, or cast model and input to float64"
+            "batch_norm: the variance of the batch in channel 1 overflows float32, with elements up to {large:.1e}; the \
+             running statistics are unchanged. Scale the input, or cast model and input to float64"
         );
         assert_eq!(error, expected);
         assert_eq!(statistics()?, before);
     }
-    // A batch that is not finite itself makes its loss NaN, and nothing else.
+    // A batch with NaN or infinite elements only makes its own loss NaN.
     for bad in [f32::NAN, f32::INFINITY] {
         let output = layer.forward(&tensor![[1.0, bad], [3.0, 8.0]], Mode::Training)?;
         assert!(!output.all_finite());
@@ -59,7 +59,7 @@ fn running_statistics_stay_finite() -> Result<()> {
     layer.cast(DType::F64)?;
     layer.forward(&tensor![[1.0, -1e20], [3.0, 1e20]].cast(DType::F64), Mode::Training)?;
     assert!(layer.weight("moving_variance")?.value().all_finite());
-    // The variance is 3.24e38, which float32 holds, and the unbiased one twice that.
+    // The variance is 3.24e38, which float32 can represent; the unbiased variance is twice as large.
     let unbiased = BatchNorm::new(1).momentum(0.0).unbiased_variance();
     let error = unbiased.forward(&tensor![[-1.8e19], [1.8e19]], Mode::Training).unwrap_err().to_string();
     assert!(error.contains("the batch's variance in channel 0 is beyond float32"), "{error}");
@@ -68,7 +68,7 @@ fn running_statistics_stay_finite() -> Result<()> {
 }
 
 #[test]
-fn statistics_are_no_part_of_the_tape() -> Result<()> {
+fn statistics_are_not_recorded() -> Result<()> {
     let model = Sequential::new().add(BatchNorm::new(2).momentum(0.0));
     let x = tensor![[1.0, 4.0], [3.0, 8.0]];
     let tape = GradientTape::new();
@@ -76,7 +76,7 @@ fn statistics_are_no_part_of_the_tape() -> Result<()> {
     let y = model.forward(&x, Mode::Training)?;
     let mean = model.weight("batch_norm.moving_mean")?.value();
     assert_eq!(mean.to_vec::<f32>()?, [2.0, 6.0]);
-    // A sum of what has mean 0 whatever x is.
+    // The sum of values whose mean is 0 for every x.
     assert_equal(&tape.gradient(&y, &x)?, &Tensor::zeros([2, 2]));
     Ok(())
 }
@@ -87,7 +87,7 @@ fn a_shifted_and_scaled_input_gives_the_same() -> Result<()> {
     let moved = &x * 100.0 + 1000.0;
     for layer in [&LayerNorm::new(4).epsilon(0.0) as &dyn Layer, &GroupNorm::groups(2).epsilon(0.0)] {
         let (y, same) = (layer.forward(&x, Mode::Inference)?, layer.forward(&moved, Mode::Inference)?);
-        // 1000 leaves four digits of float32 after the point.
+        // At 1000, float32 has four decimal places.
         assert!(y.allclose(&same, 0.0, 1e-4)?, "{}", layer.kind());
     }
     let layer = RmsNorm::new(4).epsilon(0.0);
@@ -101,19 +101,19 @@ fn weights_scale_and_shift() -> Result<()> {
     let layer = LayerNorm::new(2).gamma_initializer(gamma).beta_initializer(Initializer::Ones).epsilon(0.0);
     assert_equal(&layer.forward(&tensor![[1.0, 3.0]], Mode::Inference)?, &tensor![[-1.0, 4.0]]);
     let wrong = LayerNorm::new(2).epsilon(-1.0).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
-    assert_eq!(wrong.to_string(), "normalize: epsilon -1.0 must be a number from 0 on");
+    assert_eq!(wrong.to_string(), "normalize: epsilon -1.0 must be finite and at least 0");
     let wrong = BatchNorm::new(2).momentum(1.5).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
     assert_eq!(wrong.to_string(), "batch_norm: the momentum 1.5 must lie between 0 and 1");
     let wrong = BatchNorm::new(2).epsilon(-2.0).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
-    assert_eq!(wrong.to_string(), "batch_norm: epsilon -2.0 must be a number from 0 on");
+    assert_eq!(wrong.to_string(), "batch_norm: epsilon -2.0 must be finite and at least 0");
     let wrong = LayerNorm::over([]).forward(&tensor![[1.0, 3.0]], Mode::Inference).unwrap_err();
-    assert_eq!(wrong.to_string(), "layer_norm: over no axes; there must be at least 1");
+    assert_eq!(wrong.to_string(), "layer_norm: there are no axes to normalize; there must be at least 1");
     Ok(())
 }
 
-/// The segment runs again in the walk backwards: its statistics had moved twice.
+/// The backward pass runs the segment again, which once updated the statistics twice.
 #[test]
-fn a_checkpoint_moves_statistics_once() -> Result<()> {
+fn a_checkpoint_updates_statistics_once() -> Result<()> {
     let (x, momentum) = (Generator::new(2).normal([5, 2], 1.0, 2.0)?, 0.5);
     let step = |checkpointed: usize| -> Result<Vec<Vec<f32>>> {
         let layer = std::sync::Arc::new(BatchNorm::new(2).momentum(momentum));
@@ -124,7 +124,7 @@ fn a_checkpoint_moves_statistics_once() -> Result<()> {
         let y = match checkpointed {
             0 => once(std::slice::from_ref(&x))?,
             1 => checkpoint(once, &[&x])?,
-            // One inside another.
+            // Nested segments.
             _ => checkpoint(move |x| checkpoint(once.clone(), &[&x[0]]), &[&x])?,
         };
         let weights = layer.trainable_weights();

@@ -1,5 +1,5 @@
-//! What stands at a step that a mask leaves out has no effect: outputs, masks, penalties and all gradients are as if it
-//! were 0, and the gradient of what stands there is 0.
+//! The values at excluded steps have no effect: outputs, masks, penalties and all gradients are as if they
+//! were 0, and their own gradients are 0.
 
 use autograd::{GradientOptions, GradientTape, Unconnected, Variable};
 use nn::*;
@@ -14,15 +14,15 @@ fn sequences(seed: u64) -> (Tensor, Tensor) {
     (x, mask)
 }
 
-/// The sequences with something else at the steps that are left out.
+/// The sequences with other values at excluded steps.
 fn padded(x: &Tensor, mask: &Tensor, with: f64) -> Result<Tensor> {
     mask.expand_dims(-1)?.select(x, with)
 }
 
-/// What a layer makes of sequences: output, penalty, gradients of the input and of all weights, and of the sum of the
-/// squares of those once more.
+/// The results of a layer for sequences: output, penalty, gradients of the input and of all weights, and of the sum of the
+/// squares of these gradients.
 fn results(layer: &dyn Layer, x: &Tensor, mask: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-    // Dropout drops the same.
+    // Dropout draws the same numbers.
     random::seed(3);
     layer.named_streams().iter().for_each(|(_, stream)| stream.restore(None));
     let weights: Vec<Variable> = layer.trainable_weights();
@@ -50,7 +50,7 @@ fn results(layer: &dyn Layer, x: &Tensor, mask: &Tensor, mode: Mode) -> Result<V
 
 fn check(layer: &dyn Layer, seed: u64, mode: Mode) {
     let (x, mask) = sequences(seed);
-    // Builds the layers that wait for an input, which is float32 as all weights are at first.
+    // Initializes layers whose sizes depend on an input, in float32 like all others.
     layer.cast(DType::F32).unwrap();
     layer.forward(&x.cast(DType::F32), Mode::Inference).unwrap();
     layer.cast(DType::F64).unwrap();
@@ -107,7 +107,7 @@ fn windows() -> Vec<Box<dyn Layer>> {
     ]
 }
 
-/// Layers that treat each step by itself, and chains.
+/// Layers that treat each step separately, and chains.
 fn steps() -> Vec<Box<dyn Layer>> {
     vec![
         Box::new(Dense::units(3).activation(Activation::Tanh)),
@@ -151,7 +151,7 @@ nothing_counts! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Queries without a key and keys without a query may be anything, as if they were 0, for masks of all shapes.
+    /// Queries without a key and keys without a query have no effect, for masks of all shapes.
     #[test]
     fn attention_under_any_mask(
         (queries, keys) in (1..5usize, 1..5usize),
@@ -243,7 +243,7 @@ fn a_query_without_any_key_gives_the_bias() -> Result<()> {
 }
 
 #[test]
-fn masks_of_integers_are_refused() {
+fn integer_masks_are_errors() {
     let (layer, x) = (MultiHeadAttention::new(4, 2), Tensor::ones([1, 3, 4]));
     let error = layer.attend(&x, &x, &x, Some(&tensor![[[1, 1, 0]]]), Mode::Inference).unwrap_err().to_string();
     assert_eq!(
@@ -254,7 +254,7 @@ fn masks_of_integers_are_refused() {
 }
 
 #[test]
-fn the_token_that_pads_may_have_any_vector() -> Result<()> {
+fn the_embedding_of_the_padding_token_has_no_effect() -> Result<()> {
     let model = Sequential::new().add(Embedding::new(3, 2).mask_zero()).add(Dense::new(2, 2)).add(Gru::new(2, 2));
     let nan = f64::NAN;
     model.weight("embedding.embeddings")?.assign(tensor![[nan, nan], [0.5, 1.0], [1.0, -1.0]])?;
@@ -270,7 +270,7 @@ fn the_token_that_pads_may_have_any_vector() -> Result<()> {
 }
 
 #[test]
-fn nan_may_be_the_value_that_pads() -> Result<()> {
+fn nan_may_be_the_padding_value() -> Result<()> {
     let x = tensor![[[1.0, f64::NAN], [f64::NAN, f64::NAN], [2.0, 3.0]]];
     let (y, mask) = Masking::new(f64::NAN).forward_masked(&x, None, Mode::Inference)?;
     assert_eq!(mask.unwrap().to_vec::<bool>()?, [true, false, true]);
@@ -282,7 +282,7 @@ fn nan_may_be_the_value_that_pads() -> Result<()> {
 }
 
 #[test]
-fn the_search_for_nan_does_not_look_at_padding() {
+fn the_search_for_nan_ignores_padding() {
     let model = Sequential::new().add(Dense::new(1, 2)).add(Lstm::new(2, 2));
     let (x, mask) = (tensor![[[1.0], [f64::NAN]]], tensor![[true, false]]);
     assert_eq!(first_non_finite(&model, &x, Some(&mask), Mode::Training), None);

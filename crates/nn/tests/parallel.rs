@@ -11,7 +11,7 @@ use nn::{ActivityRegularization, Initializer, L2, Layer, LazyInit, Mode, Variabl
 use rayon::prelude::*;
 use tensor::{Error, Generator, Result, Tensor, random, tensor};
 
-/// The result of `f`; panics if there is none after some minutes, as in a deadlock.
+/// The result of `f`; panics if it takes some minutes, because of a deadlock.
 fn watched<R: Send + 'static>(what: &str, f: impl FnOnce() -> R + Send + 'static) -> R {
     let (sender, receiver) = channel();
     thread::spawn(move || sender.send(f()));
@@ -31,7 +31,7 @@ fn tasks<R: Send + 'static>(what: &str, task: impl Fn(usize) -> Result<R> + Send
     })
 }
 
-/// The random stream was once locked while its numbers were drawn.
+/// Regression test: the random stream was locked while its numbers were drawn.
 #[test]
 fn layers_that_draw_do_not_wait_for_each_other() -> Result<()> {
     let layers: [(Box<dyn Layer>, Vec<usize>); 6] = [
@@ -48,7 +48,7 @@ fn layers_that_draw_do_not_wait_for_each_other() -> Result<()> {
             let output = layer.forward(&Tensor::ones(&shape[..]), Mode::Training)?;
             output.to_vec::<f32>()
         });
-        // Each task draws its own numbers.
+        // Each task draws different numbers.
         let bits = |output: &Vec<f32>| output.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         let different: std::collections::HashSet<_> = outputs.iter().map(bits).collect();
         assert_eq!(different.len(), 64, "{name}");
@@ -56,9 +56,9 @@ fn layers_that_draw_do_not_wait_for_each_other() -> Result<()> {
     Ok(())
 }
 
-/// The place of the weights was once locked while they were made.
+/// Regression test: a lock was held while the weights were initialized.
 #[test]
-fn the_first_use_of_lazy_layers_makes_one_set_of_weights() -> Result<()> {
+fn concurrent_first_uses_create_one_set_of_weights() -> Result<()> {
     let layers: [(Box<dyn Layer>, Vec<usize>); 7] = [
         (Box::new(Dense::units(700)), vec![2, 700]),
         (Box::new(Conv2d::filters(300, [3, 3])), vec![1, 4, 4, 100]),
@@ -86,9 +86,9 @@ fn the_first_use_of_lazy_layers_makes_one_set_of_weights() -> Result<()> {
     Ok(())
 }
 
-/// Of two threads that build at the same time, the second once waited; and each took a fork of its own generator.
+/// Regression test: the second of two threads that initialized at the same time waited, and each forked its own generator.
 #[test]
-fn those_who_build_together_build_the_same() -> Result<()> {
+fn concurrent_initializations_create_equal_values() -> Result<()> {
     let (kernels, states) = watched("two builders", || {
         let (built, both) = (LazyInit::<Vec<Tensor>>::new(), Barrier::new(2));
         let build = |seed: u64| -> Result<(Vec<f32>, bool)> {
@@ -97,7 +97,7 @@ fn those_who_build_together_build_the_same() -> Result<()> {
             let inner = LazyInit::<Tensor>::new();
             let mut made = Vec::new();
             let value = built.get_or_init("outer", |generator| {
-                // Both are in here, or this is a deadlock.
+                // Both threads must arrive here; otherwise this is a deadlock.
                 both.wait();
                 let kernel = Initializer::HeNormal.initialize(generator, [300, 300])?;
                 let nested = inner.get_or_init("inner", |generator| generator.normal([3], 0.0, 1.0))?.clone();
@@ -117,13 +117,13 @@ fn those_who_build_together_build_the_same() -> Result<()> {
         ([first.0, second.0], [first.1, second.1])
     });
     assert_eq!(kernels[0], kernels[1]);
-    // One fork was taken, by whoever came first.
+    // The first thread took the only fork.
     assert_eq!(states.iter().filter(|&&moved| moved).count(), 1);
     Ok(())
 }
 
 #[test]
-fn a_failed_build_leaves_the_place_empty_and_the_next_one_heeds_the_seed() -> Result<()> {
+fn after_a_failed_initialization_the_next_one_uses_the_seed() -> Result<()> {
     let built = LazyInit::<Tensor>::new();
     let failed = built.get_or_init("kernel", |_| Err(Error::argument("build", "on purpose")));
     assert_eq!(failed.err().map(|error| error.to_string()), Some("build: on purpose".into()));
@@ -135,9 +135,9 @@ fn a_failed_build_leaves_the_place_empty_and_the_next_one_heeds_the_seed() -> Re
     Ok(())
 }
 
-/// A task that the waiting thread ran once took the penalty of the task that waited, or replaced it.
+/// Regression test: a stolen task took or replaced the penalty of the waiting task.
 #[test]
-fn penalties_belong_to_the_task_that_left_them() -> Result<()> {
+fn penalties_belong_to_the_task_that_set_them() -> Result<()> {
     let model =
         Sequential::new().add(ActivityRegularization::new(L2(1.0))).add(Dense::new(500, 500)).add(Dense::new(500, 500));
     let penalties = tasks("penalties", move |k| {
@@ -153,9 +153,9 @@ fn penalties_belong_to_the_task_that_left_them() -> Result<()> {
     Ok(())
 }
 
-/// A search for NaN once also stopped the tasks that the searching thread ran while it waited.
+/// Regression test: a search for NaN also stopped the tasks that the searching thread had stolen.
 #[test]
-fn a_search_for_nan_leaves_other_tasks_alone() -> Result<()> {
+fn a_search_for_nan_does_not_affect_other_tasks() -> Result<()> {
     let model = Sequential::new().add(Dense::new(500, 500)).add(Dense::new(500, 500));
     let found = tasks("searches", move |k| {
         if k.is_multiple_of(2) {
@@ -167,7 +167,7 @@ fn a_search_for_nan_leaves_other_tasks_alone() -> Result<()> {
         }
     });
     assert!(found.iter().all(Option::is_none), "{found:?}");
-    // And a panic inside ends the search.
+    // A panic ends the search.
     struct Panics;
     impl Layer for Panics {
         fn forward(&self, _: &Tensor, _: Mode) -> Result<Tensor> {

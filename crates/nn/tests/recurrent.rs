@@ -1,4 +1,4 @@
-//! What recurrent layers do with masks, states and directions.
+//! Masks, states and directions of recurrent layers.
 
 use autograd::GradientTape;
 use nn::layers::{CellStep, GruCell, LstmCell, Recurrent, RecurrentCell, SimpleRnnCell};
@@ -63,7 +63,7 @@ fn backwards_is_the_reversed_sequence() -> Result<()> {
     let forward = layer(false).forward(&x.flip(1)?, Mode::Inference)?;
     assert_equal(&layer(true).forward(&x, Mode::Inference)?, &forward);
 
-    // The last step of the one direction, the first of the other: what the layer gives without sequences.
+    // The last step of one direction and the first of the other: the output without `return_sequences`.
     let both = Bidirectional::new(Lstm::new(3, 2).return_sequences());
     let (y, states) = both.run(&x, &[], None, Mode::Inference)?;
     assert_equal(&y.at(-1, 1)?.slice((.., 0..2))?, &states[0]);
@@ -92,7 +92,7 @@ fn a_gru_that_resets_before_follows_its_formula() -> Result<()> {
 }
 
 #[test]
-fn weights_begin_as_in_keras() -> Result<()> {
+fn initial_weights_are_those_of_keras() -> Result<()> {
     random::seed(4);
     let layer = Lstm::new(2, 3);
     let bias = layer.weight("bias")?.value().to_vec::<f32>()?;
@@ -142,9 +142,9 @@ fn pass<C: RecurrentCell>(layer: &Recurrent<C>) -> Result<Vec<Tensor>> {
     Ok([y].into_iter().chain(states).chain(gradients).collect())
 }
 
-/// A rate so small that nothing is ever dropped takes several operations a step.
+/// With a rate so small that nothing is dropped, every step consists of several operations.
 #[test]
-fn one_operation_computes_what_the_steps_compute() -> Result<()> {
+fn the_fused_operation_equals_the_steps() -> Result<()> {
     fn check<C: RecurrentCell + Default>(change: fn(Recurrent<C>) -> Recurrent<C>) -> Result<()> {
         let layer = |rate: f64| {
             random::seed(6);
@@ -165,9 +165,9 @@ fn one_operation_computes_what_the_steps_compute() -> Result<()> {
     check::<GruCell>(|layer| layer.go_backwards().return_sequences())
 }
 
-/// Without a bias the product has none either.
+/// Without a bias the product does not have one either.
 #[test]
-fn a_bias_of_zeros_is_none() -> Result<()> {
+fn a_bias_of_zeros_equals_no_bias() -> Result<()> {
     let x = sequence(&[2, 4, 3]);
     let layer = |biased: bool| {
         random::seed(7);
@@ -215,14 +215,14 @@ fn dropout_is_the_same_in_all_steps_of_a_sequence() -> Result<()> {
 }
 
 #[test]
-fn rates_of_dropout_are_probabilities() {
+fn dropout_rates_must_be_probabilities() {
     let x = sequence(&[1, 2, 3]);
     let message = |layer: Lstm| layer.forward(&x, Mode::Training).unwrap_err().to_string();
     assert_eq!(message(Lstm::new(3, 2).dropout(1.5)), "lstm: the rate 1.5 must lie between 0 and 1");
     assert_eq!(message(Lstm::new(3, 2).recurrent_dropout(-0.5)), "lstm: the rate -0.5 must lie between 0 and 1");
 }
 
-/// A cell that is not what it says.
+/// A cell whose results contradict its constants.
 #[derive(Clone, Debug, Default)]
 struct Careless;
 
@@ -238,7 +238,7 @@ impl RecurrentCell for Careless {
 }
 
 #[test]
-fn cells_that_forget_a_state_or_invent_a_gate_are_refused() {
+fn cells_with_wrong_numbers_of_states_or_gates_are_errors() {
     let refused = Recurrent::<Careless>::new(1, 2).forward(&Tensor::ones([1, 3, 1]), Mode::Inference).unwrap_err();
     assert_eq!(refused.to_string(), "careless: a step gives 1 states, and was given 2");
 
@@ -256,6 +256,6 @@ fn cells_that_forget_a_state_or_invent_a_gate_are_refused() {
     let layer = Recurrent::<Inventive>::new(1, 2);
     for layer in [layer, Recurrent::<Inventive>::new(1, 2).recurrent_dropout(0.5)] {
         let refused = layer.forward(&Tensor::ones([1, 3, 1]), Mode::Training).unwrap_err();
-        assert_eq!(refused.to_string(), "product: there are no gates 1..4 among 3");
+        assert_eq!(refused.to_string(), "product: the gates 1..4 must be a range within 0..3, not empty");
     }
 }

@@ -94,7 +94,7 @@ fn constraints_have_their_formulas() -> Result<()> {
     Ok(())
 }
 
-/// One model with a weight of every layer that has any, each under a regularizer and a constraint.
+/// A model with every layer that has weights, each with a regularizer and a constraint.
 fn regularized() -> Vec<(Box<dyn Layer>, usize)> {
     macro_rules! all {
         ($layer:expr, $($regularizer:ident $constraint:ident),+) => {{
@@ -157,7 +157,7 @@ fn regularized() -> Vec<(Box<dyn Layer>, usize)> {
 }
 
 #[test]
-fn each_weight_of_each_layer_takes_both() {
+fn each_weight_has_a_regularizer_and_a_constraint() {
     let attention = MultiHeadAttention::new(4, 2).kernel_regularizer(L2(1.0)).bias_regularizer(L2(1.0));
     let attention = attention.kernel_constraint(NonNeg).bias_constraint(NonNeg);
     let all = regularized().into_iter().chain([(Box::new(attention) as Box<dyn Layer>, 8)]);
@@ -189,7 +189,7 @@ fn a_model_counts_each_trainable_weight_once() -> Result<()> {
     let gradient = tape.gradient(&penalty, &shared.weight("kernel")?)?;
     assert_eq!(gradient.to_vec::<f32>()?, [2.0, -4.0, 6.0, 8.0]);
 
-    // Neither counts for a layer that is frozen, nor does leaving out what was regularized.
+    // Frozen layers have no penalty and no constraint, and neither do weights that are left out.
     shared.set_trainable(false);
     assert!(model.regularization_loss()?.is_none());
     model.apply_constraints()?;
@@ -213,7 +213,7 @@ fn a_model_counts_each_trainable_weight_once() -> Result<()> {
 }
 
 #[test]
-fn both_directions_and_options_set_before_weights_are_made_keep_the_rules() -> Result<()> {
+fn both_directions_and_later_options_keep_regularizers_and_constraints() -> Result<()> {
     let both = Bidirectional::new(Gru::units(2).kernel_regularizer(L1(1.0)));
     both.forward(&Tensor::ones([1, 2, 3]), Mode::Inference)?;
     let kernels = ["forward.kernel", "backward.kernel"].map(|name| both.weight(name).unwrap().value().abs().sum());
@@ -235,7 +235,7 @@ fn activity_penalties_belong_to_the_last_call_of_a_thread() -> Result<()> {
     let x = tensor![[1.0, 2.0], [3.0, 0.0]];
     let tape = GradientTape::new();
     model.forward(&x, Mode::Training)?;
-    // Another thread has its own.
+    // Another thread has a separate penalty.
     std::thread::scope(|scope| {
         let other = scope.spawn(|| {
             assert!(model.regularization_loss().unwrap().is_none());
@@ -254,14 +254,14 @@ fn activity_penalties_belong_to_the_last_call_of_a_thread() -> Result<()> {
     let inside = segment.clone();
     assert_eq!(
         message(autograd::checkpoint(move |x| inside.forward(&x[0], Mode::Training), &[&x])),
-        "activity_regularization: a penalty cannot leave the segment of `checkpoint`; regularize its result outside of it"
+        "activity_regularization: a penalty cannot be computed inside `checkpoint`; regularize the result outside of it"
     );
     assert!(segment.regularization_loss()?.is_none());
     Ok(())
 }
 
 #[test]
-fn a_search_for_nan_leaves_penalties_where_they_were() -> Result<()> {
+fn a_search_for_nan_restores_penalties() -> Result<()> {
     let model = Sequential::new().add(Dense::new(2, 2)).add(ActivityRegularization::new(L2(0.5)));
     let x = tensor![[1.0, 2.0]];
     let output = model.forward(&x, Mode::Training)?;
@@ -272,24 +272,24 @@ fn a_search_for_nan_leaves_penalties_where_they_were() -> Result<()> {
 }
 
 #[test]
-fn factors_that_are_no_penalty_are_refused() {
+fn invalid_factors_are_errors() {
     let w = Tensor::ones([2, 2]);
     let refused = |regularizer: &dyn Regularizer| message(regularizer.penalty(&w));
-    assert_eq!(refused(&L1(-0.1)), "l1: the factor -0.1 must be a number from 0 on");
-    assert_eq!(refused(&L2(f64::NAN)), "l2: the factor NaN must be a number from 0 on");
-    assert_eq!(refused(&L1L2 { l1: 0.1, l2: f64::INFINITY }), "l2: the factor inf must be a number from 0 on");
-    assert_eq!(refused(&L1L2 { l1: -1.0, l2: 0.1 }), "l1: the factor -1.0 must be a number from 0 on");
+    assert_eq!(refused(&L1(-0.1)), "l1: the factor -0.1 must be finite and at least 0");
+    assert_eq!(refused(&L2(f64::NAN)), "l2: the factor NaN must be finite and at least 0");
+    assert_eq!(refused(&L1L2 { l1: 0.1, l2: f64::INFINITY }), "l2: the factor inf must be finite and at least 0");
+    assert_eq!(refused(&L1L2 { l1: -1.0, l2: 0.1 }), "l1: the factor -1.0 must be finite and at least 0");
     assert_eq!(
         refused(&OrthogonalRegularizer::rows(-1.0)),
-        "orthogonal_regularizer: the factor -1.0 must be a number from 0 on"
+        "orthogonal_regularizer: the factor -1.0 must be finite and at least 0"
     );
     let layer = Dense::new(2, 3).kernel_regularizer(L2(-1.0));
     assert_eq!(
         message(layer.regularization_loss().map(|_| ())),
-        "kernel: l2: the factor -1.0 must be a number from 0 on"
+        "kernel: l2: the factor -1.0 must be finite and at least 0"
     );
     assert_eq!(
         message(ActivityRegularization::new(L1(f64::NAN)).forward(&w, Mode::Training)),
-        "l1: the factor NaN must be a number from 0 on"
+        "l1: the factor NaN must be finite and at least 0"
     );
 }

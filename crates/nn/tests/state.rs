@@ -1,4 +1,4 @@
-//! Loading weights by name: what suits, what is renamed, what is refused.
+//! Loading weights by name: what matches, what is renamed, what is rejected.
 
 use autograd::Variable;
 use nn::{BatchNorm, Dense, Layer, Loading, Mode, MultiHeadAttention, Sequential, State, Visitor, load, state};
@@ -50,7 +50,7 @@ fn types_are_converted_unless_they_must_be_the_same() {
     doubles[0].1 = doubles[0].1.cast(DType::F64);
     assert_eq!(
         message(Loading::new().same_types(), doubles.clone()),
-        "load: b.kernel: the weight is float32, which float64 is not converted to"
+        "load: b.kernel: the weight is float32, and float64 is not converted to it"
     );
     let loaded = model();
     let prepared = Loading::new().prepare(&loaded, doubles).unwrap();
@@ -60,13 +60,13 @@ fn types_are_converted_unless_they_must_be_the_same() {
 }
 
 #[test]
-fn all_that_does_not_suit_is_listed() {
+fn all_problems_are_listed() {
     let mut wrong = tensors();
     wrong[1].1 = tensor![[1.0], [2.0]];
     wrong[2].0 = "c.bias".into();
     assert_eq!(
         message(Loading::new(), wrong.clone()),
-        "load: the tensors do not suit the model:\n  \
+        "load: the tensors do not match the model:\n  \
          a.kernel: the weight is [1, 2], the tensor [2, 1]; they must be equal\n  \
          no tensor for the weight a.bias\n  \
          no weight for the tensor c.bias"
@@ -83,7 +83,7 @@ fn all_that_does_not_suit_is_listed() {
 }
 
 #[test]
-fn names_from_files_cannot_fake_lines_or_fill_the_screen() {
+fn names_from_files_are_escaped_and_limited() {
     let name = "x\n  no weight for the tensor \u{1b}[2J";
     let tensors = || tensors().into_iter().chain([(name.to_string(), tensor![1.0])]);
     let shown = message(Loading::new(), tensors().collect());
@@ -101,7 +101,7 @@ fn names_from_files_cannot_fake_lines_or_fill_the_screen() {
 }
 
 #[test]
-fn names_change_by_rules_in_order() {
+fn renames_apply_in_order() {
     let old = tensors().into_iter().map(|(name, tensor)| (format!("net.{}", name.replace("bias", "b")), tensor));
     let mut old: State = old.collect();
     old.push(("step".into(), tensor![7]));
@@ -120,7 +120,7 @@ fn names_change_by_rules_in_order() {
 }
 
 #[test]
-fn elements_become_those_of_the_weight() {
+fn elements_are_converted_to_the_type_of_the_weight() {
     let model = model();
     model.cast(DType::F64).unwrap();
     let mut mixed = tensors();
@@ -129,7 +129,10 @@ fn elements_become_those_of_the_weight() {
     assert_eq!(model.weight("a.kernel").unwrap().value().to_vec::<f64>().unwrap(), [1.0, 2.0]);
     assert_eq!(model.weight("a.bias").unwrap().value().to_vec::<f64>().unwrap(), [3.0, 4.0]);
     mixed[1].1 = tensor![[true, false]];
-    assert_eq!(message(Loading::new(), mixed), "load: a.kernel: the weight is float32, which bool is not converted to");
+    assert_eq!(
+        message(Loading::new(), mixed),
+        "load: a.kernel: the weight is float32, and bool is not converted to it"
+    );
 }
 
 /// One weight under two names.
@@ -160,15 +163,15 @@ fn a_shared_weight_has_several_names() {
 }
 
 #[test]
-fn layers_without_weights_yet_are_pointed_at() {
+fn the_error_names_uninitialized_layers() {
     let waiting = Sequential::new().add_named("a", Dense::units(2));
     let wrong = load(&waiting, tensors().into_iter().filter(|(name, _)| name.starts_with('a')).collect()).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "load: the tensors do not suit the model:\n  \
+        "load: the tensors do not match the model:\n  \
          no weight for the tensor a.kernel\n  \
          no weight for the tensor a.bias\n  \
-         (a (Dense ?→2) has no weights yet; if it takes its sizes from the first input, call the model once before)"
+         (a (Dense ?→2) has no weights yet; if its sizes depend on the first input, call the model once before loading)"
     );
     // The weights of an attention are one level deeper.
     let waiting = Sequential::new().add_named("a", MultiHeadAttention::heads(2, 3)).add_named("b", Dense::units(2));

@@ -1,12 +1,12 @@
-//! One step from the gradients of several batches.
+//! Gradient accumulation over several batches.
 
 use tensor::{Error, Result, Tensor, no_record};
 
 const NAME: &str = "gradient_accumulator";
 
-/// Adds up the gradients of several batches, and gives their mean: a step as of one batch that is as
-/// large as all of them, if they are of one size and the loss is a mean. Gradients are added in the order
-/// given, so that the same batches give the same bits.
+/// Adds up the gradients of several batches and returns their mean. If the batches have equal sizes and the loss is a mean,
+/// a step with it is the step of one large batch. Gradients are added in the given order, so the same batches give the
+/// same bits.
 ///
 /// ```
 /// use autograd::{GradientTape, Variable};
@@ -27,53 +27,52 @@ const NAME: &str = "gradient_accumulator";
 /// # Ok::<(), tensor::Error>(())
 /// ```
 ///
-/// Keras' `gradient_accumulation_steps` of an optimizer. PyTorch adds up `grad` until `zero_grad`, without
-/// the division.
+/// It corresponds to Keras' optimizer option `gradient_accumulation_steps`. PyTorch adds up `grad` until `zero_grad`,
+/// without the division.
 pub struct GradientAccumulator {
     batches: u64,
     state: AccumulatorState,
 }
 
-/// What a [`GradientAccumulator`] needs to go on where it stopped.
+/// A snapshot of a [`GradientAccumulator`].
 #[derive(Clone, Debug, Default)]
 pub struct AccumulatorState {
-    /// How many batches were added since the last mean.
+    /// The number of batches added since the last mean.
     pub count: u64,
-    /// The sums of their gradients.
+    /// The sums of the gradients of these batches.
     pub sums: Vec<Tensor>,
 }
 
 impl GradientAccumulator {
-    /// One mean of this many batches, 1 or more, which `add` checks.
+    /// Computes one mean per `batches` batches, at least 1. [`add`](GradientAccumulator::add) checks the number.
     pub fn new(batches: u64) -> GradientAccumulator {
         GradientAccumulator { batches, state: AccumulatorState::default() }
     }
 
-    /// How many batches make one mean.
+    /// The number of batches per mean.
     pub fn batches(&self) -> u64 {
         self.batches
     }
 
-    /// Adds the gradients of one batch; the means if it is the last of its round, which then begins
-    /// anew.
+    /// Adds the gradients of one batch. Returns the means, and starts over, if the number of batches is reached.
     ///
     /// # Errors
-    /// If the number of batches is 0, or number, shapes or types of the gradients are not those of
-    /// the batch before. Then nothing was added.
+    /// Returns an error if the number of batches is 0, or the number, shapes or types of the gradients differ from those of
+    /// the batch before. Nothing is added then.
     pub fn add(&mut self, gradients: &[Tensor]) -> Result<Option<Vec<Tensor>>> {
         if self.batches == 0 {
-            return Err(Error::argument(NAME, "batches is 0; it must be a number of at least 1"));
+            return Err(Error::argument(NAME, "batches is 0; it must be at least 1"));
         }
         self.state.sums = self.added(gradients)?;
         self.state.count += 1;
         if self.state.count < self.batches { Ok(None) } else { self.take() }
     }
 
-    /// The means of what was added since the last ones, if anything was: for a last round that is not
-    /// full. The next round begins.
+    /// Returns the means of the batches added since the last mean, if there are any, and starts over: for the remaining
+    /// batches at the end.
     ///
     /// # Errors
-    /// If gradients are not floating.
+    /// Returns an error if gradients are not floating.
     pub fn take(&mut self) -> Result<Option<Vec<Tensor>>> {
         let AccumulatorState { count, sums } = std::mem::take(&mut self.state);
         match count {
@@ -83,12 +82,12 @@ impl GradientAccumulator {
         }
     }
 
-    /// Where it stands. Tensors are shared, so this copies nothing by itself.
+    /// A snapshot. It shares the tensors, so nothing is copied.
     pub fn state(&self) -> AccumulatorState {
         self.state.clone()
     }
 
-    /// Goes on from a state, with gradients of the same shapes and types.
+    /// Restores a snapshot. The next gradients must have the same shapes and types.
     pub fn restore(&mut self, state: AccumulatorState) {
         self.state = state;
     }
@@ -99,12 +98,12 @@ impl GradientAccumulator {
             return Ok(gradients.iter().map(Tensor::stop_gradient).collect());
         }
         if sums.len() != gradients.len() {
-            let message = format!("{} gradients, where those before were {}", gradients.len(), sums.len());
+            let message = format!("{} gradients, but the batch before had {}", gradients.len(), sums.len());
             return Err(Error::argument(NAME, message));
         }
         let add = |(k, (sum, gradient)): (usize, (&Tensor, &Tensor))| {
             if sum.shape() != gradient.shape() {
-                let expected = format!("must be that of gradient {k} before, {}", sum.shape());
+                let expected = format!("must be that of gradient {k} of the batch before, {}", sum.shape());
                 return Err(Error::shape(NAME, gradient.shape(), expected));
             }
             sum.try_add(gradient).map_err(|error| error.context(NAME))

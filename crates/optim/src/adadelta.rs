@@ -5,8 +5,7 @@ use tensor::{Float, Result, Update};
 
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Steps whose size is the running root mean square of the steps before, relative to that of the
-/// gradients: `a = ρ a + (1 - ρ) g²`, `d = √(x + ε) / √(a + ε) · g`, `x = ρ x + (1 - ρ) d²`,
+/// Scales gradients by the ratio of the running root mean squares of the previous steps and of the gradients: `a = ρ a + (1 - ρ) g²`, `d = √(x + ε) / √(a + ε) · g`, `x = ρ x + (1 - ρ) d²`,
 /// `p -= η d`. From Zeiler, "ADADELTA" (2012), where `η` is 1.
 ///
 /// Keras' `Adadelta`: learning rate 0.001, `ρ` 0.95, `ε` 1e-7. PyTorch's: learning rate 1, `ρ` 0.9, `ε`
@@ -23,13 +22,13 @@ impl Adadelta {
         Adadelta { base: OptimizerBase::new(learning_rate), rho: 0.95, epsilon: 1e-7 }
     }
 
-    /// Sets the decay `ρ` of both means, from 0 up to but not including 1.
+    /// Sets the decay `ρ` of both means, from 0 to below 1.
     #[must_use]
     pub fn rho(self, rho: f64) -> Adadelta {
         Adadelta { rho, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero and lets the first step begin.
+    /// Sets `ε`, above 0, which prevents a division by zero and makes the first step nonzero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adadelta {
         Adadelta { epsilon, ..self }

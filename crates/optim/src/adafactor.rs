@@ -5,18 +5,18 @@ use tensor::{Result, Tensor};
 
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Steps divided by the root mean square of the gradient, of which only means over rows and columns
-/// are kept: for a matrix `[n, m]` `n + m` numbers in place of `n m`.
+/// Divides gradients by an estimate of their root mean square that is stored as means over rows and columns: `n + m`
+/// numbers for a matrix `[n, m]` instead of `n m`.
 ///
 /// With `βₜ = 1 - tᶜ`, `s = g² + ε₁`: `r = βₜ r + (1 - βₜ) mean(s over columns)`,
-/// `c = βₜ c + (1 - βₜ) mean(s over rows)`, `v = r cᵀ / mean(r)`; a variable of fewer than two axes keeps
-/// `v = βₜ v + (1 - βₜ) s`, one of more is a stack of matrices in its last two. Then `u = g / √v`,
+/// `c = βₜ c + (1 - βₜ) mean(s over rows)`, `v = r cᵀ / mean(r)`; a variable with fewer than two axes
+/// stores `v = βₜ v + (1 - βₜ) s`, and one with more is a stack of matrices in its last two axes. Then `u = g / √v`,
 /// `u /= max(1, rms(u) / d)`, `p -= max(ε₂, rms(p)) · min(η, 1 / √t) · u` in step `t`. From Shazeer and
 /// Stern, "Adafactor" (2018).
 ///
 /// Keras' `Adafactor`: learning rate 0.001, `c` -0.8, `ε₁` 1e-30, `ε₂` 0.001, `d` 1; its
-/// `relative_step=False` changes nothing there, and is not offered. PyTorch's has learning rate 0.01, and in
-/// place of adding `ε₁` lets `mean(r)` be no smaller than `ε₁` and `v` than `ε₁²`; this form is not offered.
+/// option `relative_step=False` has no effect and is not supported. PyTorch's has learning rate 0.01, and instead of
+/// adding `ε₁` it bounds `mean(r)` below by `ε₁` and `v` by `ε₁²`; this form is not supported.
 pub struct Adafactor {
     base: OptimizerBase,
     beta_2_decay: f64,
@@ -32,25 +32,25 @@ impl Adafactor {
         Adafactor { base, beta_2_decay: -0.8, epsilon_1: 1e-30, epsilon_2: 1e-3, clip_threshold: 1.0 }
     }
 
-    /// Sets the exponent `c`, 0 or less: how the decay of the means rises to 1.
+    /// Sets the exponent `c`, 0 or less, which determines how fast the decay of the means approaches 1.
     #[must_use]
     pub fn beta_2_decay(self, beta_2_decay: f64) -> Adafactor {
         Adafactor { beta_2_decay, ..self }
     }
 
-    /// Sets `ε₁`, above 0, which keeps the divisor from zero.
+    /// Sets `ε₁`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon_1(self, epsilon_1: f64) -> Adafactor {
         Adafactor { epsilon_1, ..self }
     }
 
-    /// Sets `ε₂`, 0 or more, the least size of a variable that counts, so that one of zeros moves.
+    /// Sets `ε₂`, 0 or more, the lower bound of `rms(p)`, so that a variable of zeros can change.
     #[must_use]
     pub fn epsilon_2(self, epsilon_2: f64) -> Adafactor {
         Adafactor { epsilon_2, ..self }
     }
 
-    /// Sets `d`, above 0: the largest root mean square of a step before the learning rate.
+    /// Sets `d`, above 0, the largest root mean square of a step before it is multiplied by the learning rate.
     #[must_use]
     pub fn clip_threshold(self, clip_threshold: f64) -> Adafactor {
         Adafactor { clip_threshold, ..self }
@@ -91,7 +91,7 @@ impl Optimizer for Adafactor {
     fn step(&self, step: Step<'_>) -> Result<()> {
         let t = step.number as f64;
         let new = t.powf(self.beta_2_decay);
-        // Means of (1 - new) of the old and `new` of what the squares hold now.
+        // An exponential moving average with the weight `new` for the new value.
         let follow = |state: &mut Tensor, now: &Tensor| -> Result<()> {
             *state = state.try_mul(1.0 - new)?.try_add(now.try_mul(new)?)?;
             Ok(())
@@ -123,7 +123,7 @@ impl Optimizer for Adafactor {
     }
 }
 
-/// 0 of nothing.
+/// The root mean square; 0 for an empty tensor.
 fn root_mean_square(x: &Tensor) -> Result<f64> {
     Ok(x.norm().item()? / (x.size().max(1) as f64).sqrt())
 }

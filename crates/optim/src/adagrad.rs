@@ -6,7 +6,7 @@ use tensor::{Float, Result, Update};
 use crate::epsilon::Epsilon;
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Steps that shrink with the sum of the squared gradients of each element: `a += g²`,
+/// Divides gradients by the root of the sum of their squares so far: `a += g²`,
 /// `p -= η g / √(a + ε)`. From Duchi, Hazan and Singer, "Adaptive Subgradient Methods" (2011).
 ///
 /// Keras' `Adagrad`: learning rate 0.001, `a` starts at 0.1, `ε` 1e-7. PyTorch's `Adagrad`: learning rate
@@ -28,19 +28,19 @@ impl Adagrad {
         }
     }
 
-    /// Sets where the sums of squares start, 0 or more.
+    /// Sets the initial value of the sums of squares, 0 or more.
     #[must_use]
     pub fn initial_accumulator_value(self, initial_accumulator_value: f64) -> Adagrad {
         Adagrad { initial_accumulator_value, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adagrad {
         Adagrad { epsilon: Epsilon::InsideRoot(epsilon), ..self }
     }
 
-    /// Sets `ε` and adds it to the root instead, `√a + ε`, as PyTorch does (with 1e-10).
+    /// Sets `ε` and adds it outside of the root, `√a + ε`, as in PyTorch (1e-10).
     #[must_use]
     pub fn epsilon_outside_root(self, epsilon: f64) -> Adagrad {
         Adagrad { epsilon: Epsilon::OutsideRoot(epsilon), ..self }

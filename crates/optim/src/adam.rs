@@ -5,10 +5,10 @@ use tensor::{Float, Result, Update};
 
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Steps along a running mean of the gradient, divided by its running root mean square, both
-/// corrected for starting at zero: `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
+/// Divides a running mean of the gradient by its running root mean square, both corrected for their initial value of
+/// zero: `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
 /// `p -= η √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε)` in step `t`. From Kingma and Ba, "Adam" (2015), in
-/// the form before their section 2.1.
+/// the form at the end of their section 2.
 ///
 /// AMSGrad divides by the largest `v` so far; from Reddi, Kale and Kumar, "On the Convergence of
 /// Adam and Beyond" (2018).
@@ -38,33 +38,32 @@ impl Adam {
         }
     }
 
-    /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
+    /// Sets the decay `β₁` of the mean, from 0 to below 1.
     #[must_use]
     pub fn beta_1(self, beta_1: f64) -> Adam {
         Adam { beta_1, ..self }
     }
 
-    /// Sets the decay `β₂` of the mean square, from 0 up to but not including 1.
+    /// Sets the decay `β₂` of the mean square, from 0 to below 1.
     #[must_use]
     pub fn beta_2(self, beta_2: f64) -> Adam {
         Adam { beta_2, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adam {
         Adam { epsilon, epsilon_is_corrected: false, ..self }
     }
 
-    /// Sets `ε` and adds it to the root of the corrected mean square, `√(v / (1 - β₂ᵗ)) + ε`, as
-    /// Algorithm 1 of the paper and PyTorch do; it weighs less in early steps than
-    /// [`epsilon`](Adam::epsilon).
+    /// Sets `ε` and adds it to the root of the corrected mean square, `√(v / (1 - β₂ᵗ)) + ε`, as in Algorithm 1 of the paper
+    /// and in PyTorch. In early steps it has less effect than [`epsilon`](Adam::epsilon).
     #[must_use]
     pub fn corrected_epsilon(self, epsilon: f64) -> Adam {
         Adam { epsilon, epsilon_is_corrected: true, ..self }
     }
 
-    /// Divides by the largest mean square so far.
+    /// Divides by the largest mean square so far (AMSGrad).
     #[must_use]
     pub fn amsgrad(self) -> Adam {
         Adam { amsgrad: true, ..self }
@@ -115,10 +114,10 @@ impl Optimizer for Adam {
     }
 }
 
-/// The formula without AMSGrad; its states are `m` and `v`.
+/// The formula without AMSGrad. The states are `m` and `v`.
 #[derive(Clone, Copy)]
 pub(crate) struct AdamUpdate {
-    /// With the corrections of both means.
+    /// The learning rate, including the corrections of both means.
     pub(crate) rate: f64,
     beta_1: f64,
     beta_2: f64,
@@ -158,7 +157,7 @@ impl Update<3> for AmsGradUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, p: T, g: T, [m, v, largest]: [T; 3]) -> (T, [T; 3]) {
         let (m, v) = self.0.means(g, m, v);
-        // Not `max`, which would drop NaN.
+        // Not `max`, which would ignore NaN.
         let largest = if largest > v { largest } else { v };
         (p - self.0.descent(m, largest), [m, v, largest])
     }

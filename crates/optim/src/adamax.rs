@@ -5,7 +5,7 @@ use tensor::{Float, Result, Update};
 
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Adam with the largest of the (decaying) gradients in place of their root mean square:
+/// Adam with a decaying maximum of the gradients instead of their root mean square:
 /// `m = β₁ m + (1 - β₁) g`, `u = max(β₂ u, |g|)`, `p -= η / (1 - β₁ᵗ) · m / (u + ε)` in step `t`. From
 /// Kingma and Ba, "Adam" (2015), section 7.1.
 ///
@@ -26,25 +26,25 @@ impl Adamax {
         Adamax { base, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, epsilon_is_inside: false }
     }
 
-    /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
+    /// Sets the decay `β₁` of the mean, from 0 to below 1.
     #[must_use]
     pub fn beta_1(self, beta_1: f64) -> Adamax {
         Adamax { beta_1, ..self }
     }
 
-    /// Sets the decay `β₂` of the maximum, from 0 up to but not including 1.
+    /// Sets the decay `β₂` of the maximum, from 0 to below 1.
     #[must_use]
     pub fn beta_2(self, beta_2: f64) -> Adamax {
         Adamax { beta_2, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Adamax {
         Adamax { epsilon, epsilon_is_inside: false, ..self }
     }
 
-    /// Sets `ε` and adds it to the gradient's size instead, `u = max(β₂ u, |g| + ε)`, as PyTorch does.
+    /// Sets `ε` and adds it inside of the maximum, `u = max(β₂ u, |g| + ε)`, as in PyTorch.
     #[must_use]
     pub fn epsilon_inside_maximum(self, epsilon: f64) -> Adamax {
         Adamax { epsilon, epsilon_is_inside: true, ..self }
@@ -91,13 +91,13 @@ impl Optimizer for Adamax {
 
 #[derive(Clone, Copy)]
 struct AdamaxUpdate {
-    /// With the correction of the mean.
+    /// The learning rate, including the correction of the mean.
     rate: f64,
     beta_1: f64,
     beta_2: f64,
-    /// `ε` where it stands inside the maximum.
+    /// `ε` inside of the maximum, or 0.
     inside: f64,
-    /// `ε` where it is added to the maximum.
+    /// `ε` added to the maximum, or 0.
     outside: f64,
 }
 
@@ -106,7 +106,7 @@ impl Update<2> for AdamaxUpdate {
     fn element<T: Float>(&self, p: T, g: T, [m, u]: [T; 2]) -> (T, [T; 2]) {
         let m = m + (g - m) * T::from_f64(1.0 - self.beta_1);
         let (u, size) = (u * T::from_f64(self.beta_2), g.abs() + T::from_f64(self.inside));
-        // Not `max`, which would drop NaN.
+        // Not `max`, which would ignore NaN.
         let u = if u > size { u } else { size };
         (p - T::from_f64(self.rate) * m / (u + T::from_f64(self.outside)), [m, u])
     }

@@ -5,10 +5,9 @@ use tensor::Result;
 
 use crate::{Adam, Hyperparameter, LearningRate, Optimizer, OptimizerBase, Slot, Step};
 
-/// [`Adam`] with [weight decay](Optimizer::weight_decay) from the start: `p -= η λ p`, then Adam's
-/// step. From Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
+/// [`Adam`] with [weight decay](Optimizer::weight_decay) by default: `p -= η λ p`, then Adam's step. From Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
 ///
-/// Keras' `AdamW`: as its `Adam`, with weight decay 0.004. PyTorch's `AdamW`: weight decay 0.01 and
+/// Keras' `AdamW`: like its `Adam`, with weight decay 0.004. PyTorch's `AdamW`: weight decay 0.01 and
 /// [`corrected_epsilon`](AdamW::corrected_epsilon) 1e-8.
 pub struct AdamW(Adam);
 
@@ -18,31 +17,31 @@ impl AdamW {
         AdamW(Adam::new(learning_rate).weight_decay(0.004))
     }
 
-    /// As [`Adam::beta_1`].
+    /// Sets the decay `β₁` of the mean: [`Adam::beta_1`].
     #[must_use]
     pub fn beta_1(self, beta_1: f64) -> AdamW {
         AdamW(self.0.beta_1(beta_1))
     }
 
-    /// As [`Adam::beta_2`].
+    /// Sets the decay `β₂` of the mean square: [`Adam::beta_2`].
     #[must_use]
     pub fn beta_2(self, beta_2: f64) -> AdamW {
         AdamW(self.0.beta_2(beta_2))
     }
 
-    /// As [`Adam::epsilon`].
+    /// Sets `ε`: [`Adam::epsilon`].
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> AdamW {
         AdamW(self.0.epsilon(epsilon))
     }
 
-    /// As [`Adam::corrected_epsilon`].
+    /// Sets `ε` in PyTorch's form: [`Adam::corrected_epsilon`].
     #[must_use]
     pub fn corrected_epsilon(self, epsilon: f64) -> AdamW {
         AdamW(self.0.corrected_epsilon(epsilon))
     }
 
-    /// As [`Adam::amsgrad`].
+    /// Divides by the largest mean square so far: [`Adam::amsgrad`].
     #[must_use]
     pub fn amsgrad(self) -> AdamW {
         AdamW(self.0.amsgrad())

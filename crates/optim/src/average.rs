@@ -1,4 +1,4 @@
-//! Running means of weights.
+//! Moving averages of weights.
 
 use autograd::Variable;
 use tensor::{Error, Float, Result, Tensor, Update};
@@ -8,7 +8,7 @@ use crate::hyperparameter::{Hyperparameter, Range};
 const NAME: &str = "weight_average";
 
 /// An exponential moving average of weights, which often generalizes better than the weights
-/// themselves: `a = β a + (1 - β) p` after each step, `a` being `p` the first time. From Polyak and
+/// themselves: `a = β a + (1 - β) p` after each step, starting with `a = p`. From Polyak and
 /// Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
 ///
 /// ```
@@ -26,7 +26,7 @@ const NAME: &str = "weight_average";
 /// # Ok::<(), tensor::Error>(())
 /// ```
 ///
-/// Keras' `use_ema` of an optimizer: `β` (there `ema_momentum`) 0.99. PyTorch's `AveragedModel` with
+/// Keras' optimizer option `use_ema`: `β` (there `ema_momentum`) is 0.99. PyTorch's `AveragedModel` with
 /// `get_ema_multi_avg_fn`: 0.999.
 pub struct WeightAverage {
     decay: f64,
@@ -34,33 +34,33 @@ pub struct WeightAverage {
     state: WeightAverageState,
 }
 
-/// What a [`WeightAverage`] needs to go on where it stopped.
+/// A snapshot of a [`WeightAverage`].
 #[derive(Clone, Debug, Default)]
 pub struct WeightAverageState {
-    /// How often the average was updated.
+    /// The number of updates.
     pub steps: u64,
-    /// The average of each weight, before a correction.
+    /// The average of each weight, before the bias correction.
     pub averages: Vec<Tensor>,
 }
 
 impl WeightAverage {
-    /// An average with the decay `β`, from 0 up to but not including 1, which `update` checks.
+    /// An average with the decay `β`, from 0 to below 1. [`update`](WeightAverage::update) checks it.
     pub fn new(decay: f64) -> WeightAverage {
         WeightAverage { decay, starts_at_zero: false, state: WeightAverageState::default() }
     }
 
-    /// Starts at 0 in place of the first weights, and divides what it gives by `1 - βᵗ` after `t`
-    /// updates, as Adam does: the first weights then count no more than those after.
+    /// Starts at 0 instead of the first weights, and divides the averages by `1 - βᵗ` after `t` updates, like Adam: the
+    /// first weights then have no more influence than later ones.
     #[must_use]
     pub fn bias_corrected(self) -> WeightAverage {
         WeightAverage { starts_at_zero: true, ..self }
     }
 
-    /// Takes the weights into the average, in one pass over each.
+    /// Updates the average with the weights, in one pass over each.
     ///
     /// # Errors
-    /// If the decay is out of its range, or number, shapes or types of the weights are not those of
-    /// the first update, or not floating. Then the average is as it was.
+    /// Returns an error if the decay is out of range, the number, shapes or types of the weights differ from those of the
+    /// first update, or the types are not floating. The average is unchanged then.
     pub fn update(&mut self, weights: &[Variable]) -> Result<()> {
         Hyperparameter::new("decay", self.decay, Range::Decay).check(NAME)?;
         let values: Vec<Tensor> = weights.iter().map(|weight| weight.value().stop_gradient()).collect();
@@ -69,9 +69,9 @@ impl WeightAverage {
             0 => values.clone(),
             _ => self.averages_of(weights)?.to_vec(),
         };
-        let rule = Follow { new: 1.0 - self.decay };
+        let update = AverageUpdate { new: 1.0 - self.decay };
         let follow = |((average, value), weight): ((&Tensor, &Tensor), &Variable)| {
-            tensor::update(average, value, [], &rule).map_err(|error| error.context(weight.name()).context(NAME))
+            tensor::update(average, value, [], &update).map_err(|error| error.context(weight.name()).context(NAME))
         };
         self.state.averages = averages.iter().zip(&values).zip(weights).map(follow).collect::<Result<_>>()?;
         self.state.steps += 1;
@@ -81,7 +81,7 @@ impl WeightAverage {
     /// The average of each weight.
     ///
     /// # Errors
-    /// If there was no update.
+    /// Returns an error if there was no update.
     pub fn values(&self) -> Result<Vec<Tensor>> {
         if self.state.steps == 0 {
             return Err(Error::argument(NAME, "there is no average before the first update"));
@@ -93,45 +93,45 @@ impl WeightAverage {
         tensor::no_record(|| self.state.averages.iter().map(|average| average.try_div(correction)).collect())
     }
 
-    /// Sets the weights to their averages, for good.
+    /// Sets the weights to their averages.
     ///
     /// # Errors
-    /// If there was no update, or number, shapes or types of the weights are not those of the
-    /// averages. Then no weight was changed.
+    /// Returns an error if there was no update, or the number, shapes or types of the weights differ from those of the
+    /// averages. No weight is changed then.
     pub fn assign_to(&self, weights: &[Variable]) -> Result<()> {
         let values = self.values()?;
         self.averages_of(weights)?;
         weights.iter().zip(values).try_for_each(|(weight, average)| weight.assign(average))
     }
 
-    /// Runs `f`, an evaluation for example, while the weights are their averages; after it they are
-    /// what they were, also if `f` panics.
+    /// Runs `f`, for example an evaluation, while the weights are set to their averages. Afterwards, also if `f` panics, the
+    /// weights are restored.
     ///
     /// # Errors
-    /// As [`assign_to`](WeightAverage::assign_to); then `f` did not run.
+    /// Returns the errors of [`assign_to`](WeightAverage::assign_to) without running `f`.
     pub fn during<R>(&self, weights: &[Variable], f: impl FnOnce() -> R) -> Result<R> {
-        let restore = Restore(weights.iter().map(|weight| (weight, weight.value().stop_gradient())).collect());
+        let restore = RestoreWeights(weights.iter().map(|weight| (weight, weight.value().stop_gradient())).collect());
         self.assign_to(weights)?;
         let result = f();
         drop(restore);
         Ok(result)
     }
 
-    /// Where it stands. Tensors are shared, so this copies nothing by itself.
+    /// A snapshot. It shares the tensors, so nothing is copied.
     pub fn state(&self) -> WeightAverageState {
         self.state.clone()
     }
 
-    /// Goes on from a state, with weights of the same shapes and types.
+    /// Restores a snapshot. The weights must have the same shapes and types.
     pub fn restore(&mut self, state: WeightAverageState) {
         self.state = state;
     }
 
-    /// The averages, which fit the weights.
+    /// The averages, or an error if they do not match the weights.
     fn averages_of(&self, weights: &[Variable]) -> Result<&[Tensor]> {
         let averages = &self.state.averages;
         if averages.len() != weights.len() {
-            let message = format!("has averages of {} weights, not of {}", averages.len(), weights.len());
+            let message = format!("there are averages of {} weights, not of {}", averages.len(), weights.len());
             return Err(Error::argument(NAME, message));
         }
         for (average, weight) in averages.iter().zip(weights) {
@@ -148,25 +148,25 @@ impl WeightAverage {
     }
 }
 
-/// Puts values back when it is dropped.
-struct Restore<'w>(Vec<(&'w Variable, Tensor)>);
+/// Restores the values of weights when it is dropped.
+struct RestoreWeights<'w>(Vec<(&'w Variable, Tensor)>);
 
-impl Drop for Restore<'_> {
+impl Drop for RestoreWeights<'_> {
     fn drop(&mut self) {
         for (weight, value) in &self.0 {
-            // Fails only for a weight that was cast meanwhile, which has no former value.
+            // Fails only if `f` has cast the weight to another type.
             let _ = weight.assign(value);
         }
     }
 }
 
 #[derive(Clone, Copy)]
-struct Follow {
-    /// The part of the new value.
+struct AverageUpdate {
+    /// The weight of the new value.
     new: f64,
 }
 
-impl Update<0> for Follow {
+impl Update<0> for AverageUpdate {
     #[inline(always)]
     fn element<T: Float>(&self, average: T, value: T, []: [T; 0]) -> (T, [T; 0]) {
         (average + (value - average) * T::from_f64(self.new), [])

@@ -77,7 +77,7 @@ impl OptimizerBase {
             Some(clip) => Cow::Owned(clip.apply(variables, gradients)?),
             None => Cow::Borrowed(gradients),
         };
-        if !self.clip.as_ref().is_some_and(Clip::refuses_non_finite) {
+        if !self.clip.as_ref().is_some_and(Clip::rejects_non_finite) {
             check_finite(variables, &clipped)?;
         }
         Ok(clipped)

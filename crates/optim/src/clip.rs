@@ -1,4 +1,4 @@
-//! Limits on gradients.
+//! Gradient clipping.
 
 use std::borrow::Cow;
 
@@ -7,25 +7,24 @@ use tensor::{Error, Result, Tensor, no_record};
 
 use crate::hyperparameter::{Hyperparameter, Range};
 
-/// A limit on gradients, which is applied before anything else is done with them. It is a finite number
-/// above 0; [`apply`](Clip::apply) and optimizers refuse others.
+/// How gradients are clipped, before an optimizer uses them. A limit must be finite and above 0; [`apply`](Clip::apply) and
+/// optimizers return an error for other values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Clip {
-    /// Every element is limited to `-limit ..= limit`; Keras' `clipvalue`, PyTorch's
+    /// Clips every element to `-limit ..= limit`; Keras' `clipvalue`, PyTorch's
     /// `clip_grad_value_`. NaN stays NaN.
     Value(f64),
-    /// Every gradient whose Euclidean norm is above the limit is scaled down to it; Keras' `clipnorm`.
+    /// Scales every gradient whose Euclidean norm is above the limit down to it; Keras' `clipnorm`.
     Norm(f64),
-    /// If the norm of all gradients together is above the limit, they are scaled by one factor,
-    /// `limit / (norm + epsilon)`. Keras' `global_clipnorm` is the Euclidean norm with `epsilon` 0,
+    /// Scales all gradients by one factor, `limit / (norm + epsilon)`, if their common norm is above the limit. Keras' `global_clipnorm` is the Euclidean norm with `epsilon` 0,
     /// PyTorch's `clip_grad_norm_` has 1e-6. From Pascanu, Mikolov and Bengio, "On the difficulty of
     /// training recurrent neural networks" (2013).
     GlobalNorm {
-        /// The largest norm allowed, above 0.
+        /// The largest norm, above 0.
         limit: f64,
-        /// Which norm.
+        /// The kind of norm.
         norm: Norm,
-        /// What is added to the norm, 0 or more.
+        /// Added to the norm, 0 or more.
         epsilon: f64,
     },
 }
@@ -36,10 +35,10 @@ impl Clip {
         Clip::GlobalNorm { limit, norm: Norm::L2, epsilon: 0.0 }
     }
 
-    /// The limited gradients of some variables, in the same order. Those that need no change share
-    /// their elements with what was given.
+    /// The clipped gradients of some variables, in the same order. Unchanged gradients share their elements with the
+    /// arguments.
     ///
-    /// Finite gradients are limited however large they are, also if their norm is beyond their type.
+    /// Finite gradients of any size are clipped correctly, even if their norm overflows their type.
     ///
     /// # Errors
     /// Returns an error if a limit is not a finite number above 0, if the numbers of variables and
@@ -59,7 +58,7 @@ impl Clip {
     pub fn apply(&self, variables: &[Variable], gradients: &[Tensor]) -> Result<Vec<Tensor>> {
         self.hyperparameters().into_iter().try_for_each(|limit| limit.check("clip"))?;
         if variables.len() != gradients.len() {
-            let message = format!("{} variables take as many gradients, not {}", variables.len(), gradients.len());
+            let message = format!("{0} variables need {0} gradients, not {1}", variables.len(), gradients.len());
             return Err(Error::argument("clip", message));
         }
         no_record(|| match *self {
@@ -67,19 +66,19 @@ impl Clip {
             Clip::Norm(limit) => {
                 let limited = |(variable, gradient): (&Variable, &Tensor)| {
                     let (variables, gradients) = (std::slice::from_ref(variable), std::slice::from_ref(gradient));
-                    Scale::to(limit, Norm::L2, 0.0, variables, gradients)?.of(gradient)
+                    ClipScale::to(limit, Norm::L2, 0.0, variables, gradients)?.of(gradient)
                 };
                 variables.iter().zip(gradients).map(limited).collect()
             }
             Clip::GlobalNorm { limit, norm, epsilon } => {
-                let scale = Scale::to(limit, norm, epsilon, variables, gradients)?;
+                let scale = ClipScale::to(limit, norm, epsilon, variables, gradients)?;
                 gradients.iter().map(|gradient| scale.of(gradient)).collect()
             }
         })
     }
 
     /// Whether gradients with infinite or NaN elements are errors of [`apply`](Clip::apply).
-    pub(crate) fn refuses_non_finite(&self) -> bool {
+    pub(crate) fn rejects_non_finite(&self) -> bool {
         !matches!(self, Clip::Value(_))
     }
 
@@ -107,8 +106,8 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// The norm; 0 for no elements, NaN if an element is NaN. It may be beyond the elements' type. The parts are added in the order
-    /// given, so that the result is the same on every run.
+    /// The norm; 0 without elements, NaN if an element is NaN. It may be larger than the largest number of the elements'
+    /// type. Tensors are added in the given order, so the result is reproducible.
     ///
     /// # Errors
     /// Returns an error if a tensor is not floating.
@@ -125,15 +124,15 @@ impl Norm {
         })
     }
 
-    /// The norm of all elements over `divisor`; infinite if that of one tensor is beyond its type. If
-    /// the divisor is the largest absolute value, it is at most the number of elements.
+    /// The norm of all elements divided by `divisor`; infinite if the norm of one tensor overflows its type. If the divisor
+    /// is the largest absolute value, the norm is at most the number of elements.
     fn of_divided(self, tensors: &[Tensor], divisor: f64) -> Result<f64> {
         tensors.iter().filter(|tensor| tensor.size() > 0).try_fold(0.0, |total: f64, tensor| {
             let tensor = divided(tensor, divisor)?;
             Ok(match self {
                 Norm::L1 => total + tensor.abs().sum().item()?,
                 Norm::L2 => total.hypot(tensor.norm().item()?),
-                // Not `f64::max`, which would drop NaN.
+                // Not `f64::max`, which would ignore NaN.
                 Norm::Max => match tensor.abs().max()?.item()? {
                     largest if largest > total || largest.is_nan() => largest,
                     _ => total,
@@ -144,32 +143,32 @@ impl Norm {
 }
 
 /// How gradients are scaled: divided by `divisor`, then multiplied by `factor`.
-struct Scale {
+struct ClipScale {
     divisor: f64,
     factor: f64,
 }
 
-impl Scale {
-    const NONE: Scale = Scale { divisor: 1.0, factor: 1.0 };
+impl ClipScale {
+    const NONE: ClipScale = ClipScale { divisor: 1.0, factor: 1.0 };
 
     /// The scale that brings the norm of some gradients within a limit.
-    fn to(limit: f64, norm: Norm, epsilon: f64, variables: &[Variable], gradients: &[Tensor]) -> Result<Scale> {
+    fn to(limit: f64, norm: Norm, epsilon: f64, variables: &[Variable], gradients: &[Tensor]) -> Result<ClipScale> {
         let total = norm.of(gradients)? + epsilon;
         if total <= limit {
-            return Ok(Scale::NONE);
+            return Ok(ClipScale::NONE);
         }
         let factor = limit / total;
         if factor >= f64::from(f32::MIN_POSITIVE) {
-            return Ok(Scale { factor, ..Scale::NONE });
+            return Ok(ClipScale { factor, ..ClipScale::NONE });
         }
         if let Some((variable, _)) = variables.iter().zip(gradients).find(|(_, gradient)| !gradient.all_finite()) {
-            let message = "the gradient has infinite or NaN elements, so that it has no norm to limit";
+            let message = "the gradient has infinite or NaN elements, so its norm cannot be clipped";
             return Err(Error::argument("clip", message).context(variable.name()));
         }
-        // The norm or the factor is beyond the elements' type. Divided by the largest element they are not.
+        // The norm or the factor overflows the elements' type. Relative to the largest element it does not.
         let largest = Norm::Max.of(gradients)?;
         let relative = norm.of_divided(gradients, largest)? + epsilon / largest;
-        Ok(Scale { divisor: largest, factor: limit / relative })
+        Ok(ClipScale { divisor: largest, factor: limit / relative })
     }
 
     fn of(&self, gradient: &Tensor) -> Result<Tensor> {

@@ -1,8 +1,8 @@
-//! Where a small number keeps a root from zero.
+//! Where epsilon is added to a root mean square.
 
 use tensor::Float;
 
-/// What is added to a mean square before or after its root is taken.
+/// Epsilon, added to a mean square before or after the root.
 #[derive(Clone, Copy)]
 pub(crate) enum Epsilon {
     /// `√(v + ε)`, as in Keras.
@@ -18,7 +18,7 @@ impl Epsilon {
         }
     }
 
-    /// The root of `v`, kept from zero.
+    /// The root of `v` with epsilon.
     #[inline(always)]
     pub(crate) fn root<T: Float>(self, v: T) -> T {
         match self {

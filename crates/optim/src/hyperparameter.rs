@@ -1,28 +1,28 @@
-//! The numbers that steer an optimizer or a schedule, and what they may be.
+//! The hyperparameters of optimizers and schedules, and their ranges.
 
 use std::fmt;
 
 use tensor::{Error, Result};
 
-/// What a hyperparameter may be; never NaN or infinite.
+/// The valid values of a hyperparameter. NaN and infinity are never valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
-    /// 0 and everything above.
+    /// 0 or more.
     NonNegative,
-    /// Everything above 0.
+    /// Above 0.
     Positive,
-    /// Everything from the smallest normal number of float32: what keeps a divisor from 0. A weight whose
-    /// gradient has always been 0 would become NaN without it.
+    /// At least the smallest normal number of float32: prevents a division by zero. Without it a weight whose gradient has
+    /// always been 0 would become NaN.
     Epsilon,
-    /// 0 and everything below.
+    /// 0 or less.
     NonPositive,
-    /// 1 and everything above: a number of steps.
+    /// 1 or more: a number of steps.
     AtLeastOne,
-    /// Every number.
+    /// Every finite number.
     Finite,
     /// From 0 to 1, both included: a momentum.
     Unit,
-    /// From 0 up to but not including 1: the decay of a running mean.
+    /// From 0 to below 1: the decay of a running mean.
     Decay,
 }
 
@@ -41,13 +41,13 @@ impl Range {
     }
 }
 
-/// The end of the sentence "it must be".
+/// Completes the sentence "it must be …".
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Range::NonNegative => "a finite number of at least 0",
             Range::Positive => "a finite number above 0",
-            Range::Epsilon => "a finite number of at least 1.2e-38, as it keeps a divisor from 0",
+            Range::Epsilon => "a finite number of at least 1.2e-38, to prevent a division by zero",
             Range::NonPositive => "a finite number of at most 0",
             Range::AtLeastOne => "a finite number of at least 1",
             Range::Finite => "a finite number",
@@ -60,22 +60,22 @@ impl fmt::Display for Range {
 /// A hyperparameter of an optimizer or a schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hyperparameter {
-    /// Its name, that of the method or argument which sets it.
+    /// The name of the method or argument that sets it.
     pub name: &'static str,
-    /// Its value.
+    /// The value.
     pub value: f64,
-    /// What it may be.
+    /// The valid values.
     pub range: Range,
 }
 
 impl Hyperparameter {
-    /// The hyperparameter `name`, at present `value`.
+    /// The hyperparameter `name` with this value and range.
     pub const fn new(name: &'static str, value: f64, range: Range) -> Hyperparameter {
         Hyperparameter { name, value, range }
     }
 
     /// # Errors
-    /// If the value is not in the range; names the owner, the hyperparameter and both.
+    /// Returns an error if the value is out of range; it names the owner, the hyperparameter, the value and the range.
     pub(crate) fn check(self, owner: &str) -> Result<()> {
         let Hyperparameter { name, value, range } = self;
         if range.contains(value) {

@@ -5,14 +5,14 @@ use tensor::{Float, Result, Update};
 
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Adam's direction, in steps that are a fixed part of each variable's own norm:
+/// Adam with the step of each variable scaled to the norm of the variable:
 /// `m = β₁ m + (1 - β₁) g`, `v = β₂ v + (1 - β₂) g²`,
 /// `u = (m / (1 - β₁ᵗ)) / (√(v / (1 - β₂ᵗ)) + ε)`, `p -= η ‖p‖ / ‖u‖ · u` in step `t`, with Euclidean norms
-/// over the variable; the ratio is 1 where a norm is 0. From You and others, "Large Batch Optimization
+/// of whole variables; the ratio is 1 if a norm is 0. From You and others, "Large Batch Optimization
 /// for Deep Learning" (2020).
 ///
-/// Keras' `Lamb`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7. As there, weight decay acts before the
-/// step and not, as in the paper, on `u`. PyTorch has none.
+/// Keras' `Lamb`: learning rate 0.001, `β₁` 0.9, `β₂` 0.999, `ε` 1e-7. As in Keras, weight decay is applied before
+/// the step and not, as in the paper, added to `u`. PyTorch does not have it.
 pub struct Lamb {
     base: OptimizerBase,
     beta_1: f64,
@@ -26,19 +26,19 @@ impl Lamb {
         Lamb { base: OptimizerBase::new(learning_rate), beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
     }
 
-    /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
+    /// Sets the decay `β₁` of the mean, from 0 to below 1.
     #[must_use]
     pub fn beta_1(self, beta_1: f64) -> Lamb {
         Lamb { beta_1, ..self }
     }
 
-    /// Sets the decay `β₂` of the mean square, from 0 up to but not including 1.
+    /// Sets the decay `β₂` of the mean square, from 0 to below 1.
     #[must_use]
     pub fn beta_2(self, beta_2: f64) -> Lamb {
         Lamb { beta_2, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Lamb {
         Lamb { epsilon, ..self }
@@ -96,7 +96,7 @@ struct LambDirection {
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
-    /// What the means are divided by.
+    /// The divisors of the means.
     corrections: [f64; 2],
 }
 

@@ -1,4 +1,4 @@
-//! The factor of all steps.
+//! The learning rate: a number or a schedule.
 
 use std::sync::Arc;
 
@@ -7,19 +7,18 @@ use tensor::Result;
 use crate::hyperparameter::{Hyperparameter, Range};
 use crate::schedules::Schedule;
 
-/// The learning rate of an optimizer: a number, or a schedule that gives one for each step. Both
-/// convert to it, so that `Adam::new(1e-3)` and `Adam::new(Cosine::new(1e-3, 1000))` are the same
-/// constructor.
+/// The learning rate of an optimizer: a number, or a schedule that gives one for each step. Both convert to it, so
+/// constructors accept both: `Adam::new(1e-3)`, `Adam::new(Cosine::new(1e-3, 1000))`.
 #[derive(Clone)]
 pub enum LearningRate {
-    /// The same in every step.
+    /// A constant.
     Constant(f64),
-    /// What the schedule gives for the number of steps taken before.
+    /// A schedule, evaluated at the number of previous steps.
     Schedule(Arc<dyn Schedule>),
 }
 
 impl LearningRate {
-    /// The rate of a step, the first being 0.
+    /// The learning rate of a step; the first step is 0.
     pub fn at(&self, step: u64) -> f64 {
         match self {
             LearningRate::Constant(rate) => *rate,
@@ -28,7 +27,7 @@ impl LearningRate {
     }
 
     /// # Errors
-    /// If a hyperparameter of the schedule, or the rate of this step, is out of its range.
+    /// Returns an error if a hyperparameter of the schedule, or the rate of this step, is out of range.
     pub(crate) fn check(&self, step: u64, optimizer: &str) -> Result<()> {
         if let LearningRate::Schedule(schedule) = self {
             schedule.validate().map_err(|error| error.context(optimizer))?;

@@ -1,4 +1,4 @@
-//! Optimizers: how a gradient changes a parameter.
+//! Optimizers, learning rate schedules, and gradient clipping.
 //!
 //! ```
 //! use autograd::{GradientTape, Variable};
@@ -15,24 +15,23 @@
 //! # Ok::<(), tensor::Error>(())
 //! ```
 //!
-//! | optimizer | states of a parameter |
+//! | optimizer | states of a variable |
 //! |---|---|
-//! | [`Sgd`], with momentum or Nesterov momentum on request | none, or a velocity |
+//! | [`Sgd`], optionally with momentum or Nesterov momentum | none, or a velocity |
 //! | [`Adagrad`] | the sum of squared gradients |
 //! | [`Adadelta`] | mean squares of gradients and of steps |
-//! | [`RmsProp`], with momentum or centered on request | a mean square; a velocity; a mean |
-//! | [`Adam`], AMSGrad on request | two moments; the largest second moment |
-//! | [`AdamW`] | as Adam |
+//! | [`RmsProp`], optionally with momentum or centered | a mean square; a velocity; a mean |
+//! | [`Adam`], optionally AMSGrad | two moments; the largest second moment |
+//! | [`AdamW`] | those of Adam |
 //! | [`Adamax`] | a mean and a maximum |
 //! | [`Nadam`] | two moments |
 //! | [`Lion`] | a mean |
 //! | [`Adafactor`] | mean squares over rows and columns |
 //! | [`Lamb`] | two moments |
-//! | [`Muon`] | a momentum of matrices, two moments of the rest |
+//! | [`Muon`] | a momentum for matrices, two moments for other variables |
 //!
-//! All of them take [weight decay](Optimizer::weight_decay), an [L2 penalty](Optimizer::l2_penalty),
-//! [limits](Clip) on gradients and [parameter groups](Group), and a number or one of the
-//! [`schedules`] as learning rate:
+//! All of them support [weight decay](Optimizer::weight_decay), an [L2 penalty](Optimizer::l2_penalty),
+//! [gradient clipping](Clip) and [parameter groups](Group). The learning rate is a number or one of the [`schedules`]:
 //!
 //! ```
 //! use optim::schedules::{Cosine, Schedule};
@@ -46,12 +45,12 @@
 //! # Ok::<(), tensor::Error>(())
 //! ```
 //!
-//! [`GradientAccumulator`] makes one step of several batches, [`WeightAverage`] keeps a running mean of
-//! the weights. State of all these can be read and restored; what goes on from it gives the same bits.
+//! [`GradientAccumulator`] combines several batches into one step, and [`WeightAverage`] computes a moving average of the
+//! weights. The state of each of them can be saved and restored, and training continues with the same bits.
 //!
-//! Formulas, names and defaults are those of Keras 3; where PyTorch differs, an option gives its form
-//! (`docs/optimizers.md` has the table). An optimizer is one file: [`Optimizer`] asks for a name,
-//! hyperparameters, the states and the formula, and provides the rest.
+//! Formulas, names and defaults are those of Keras 3. Where PyTorch differs, an option selects its form
+//! (`docs/optimizers.md` has a table). An optimizer is one file that implements [`Optimizer`]: a name, hyperparameters,
+//! states and the formula.
 
 mod accumulate;
 mod adadelta;

@@ -5,11 +5,11 @@ use tensor::{Float, Result, Update};
 
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Steps of one size along the sign of a mean: `p -= η sign(β₁ m + (1 - β₁) g)`, then
+/// Takes steps of constant size along the sign of a running mean: `p -= η sign(β₁ m + (1 - β₁) g)`, then
 /// `m = β₂ m + (1 - β₂) g`; the sign of 0 is 0. From Chen and others, "Symbolic Discovery of
 /// Optimization Algorithms" (2023).
 ///
-/// Keras' `Lion`: learning rate 0.001, `β₁` 0.9, `β₂` 0.99. PyTorch has none.
+/// Keras' `Lion`: learning rate 0.001, `β₁` 0.9, `β₂` 0.99. PyTorch does not have it.
 pub struct Lion {
     base: OptimizerBase,
     beta_1: f64,
@@ -22,13 +22,13 @@ impl Lion {
         Lion { base: OptimizerBase::new(learning_rate), beta_1: 0.9, beta_2: 0.99 }
     }
 
-    /// Sets the weight `β₁` of the mean in the step, from 0 up to but not including 1.
+    /// Sets the weight `β₁` of the mean in the step, from 0 to below 1.
     #[must_use]
     pub fn beta_1(self, beta_1: f64) -> Lion {
         Lion { beta_1, ..self }
     }
 
-    /// Sets the decay `β₂` of the mean, from 0 up to but not including 1.
+    /// Sets the decay `β₂` of the mean, from 0 to below 1.
     #[must_use]
     pub fn beta_2(self, beta_2: f64) -> Lion {
         Lion { beta_2, ..self }
@@ -88,7 +88,7 @@ impl Update<1> for LionUpdate {
         } else if direction < T::zero() {
             -rate
         } else {
-            // 0 or NaN, as it came.
+            // 0 or NaN.
             direction
         };
         (p - step, [mean(self.beta_2)])

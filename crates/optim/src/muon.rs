@@ -6,22 +6,21 @@ use tensor::{Float, Result, Tensor, Update};
 use crate::adam::AdamUpdate;
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// For matrices, steps whose singular values are all about 1: `m = μ m + g`,
+/// Orthogonalizes the steps of matrices, so that all singular values are about 1: `m = μ m + g`,
 /// `u = orthogonal(g + μ m)`, `p -= η s √(max(rows, columns)) · u`, where `s` is
-/// [`rms_rate`](Muon::rms_rate). A quintic Newton–Schulz iteration orthogonalizes: with
-/// `X = u / (‖u‖ + 1e-7)`, five times `A = X Xᵀ`, `X = a X + (b A + c A²) X`, which takes singular values to
+/// [`rms_rate`](Muon::rms_rate). A quintic Newton–Schulz iteration computes it: with
+/// `X = u / (‖u‖ + 1e-7)`, five times `A = X Xᵀ`, `X = a X + (b A + c A²) X`, which brings singular values
 /// between 0.68 and 1.14. From Jordan and others, "Muon" (2024); the scale from Liu and others, "Muon is
 /// Scalable for LLM Training" (2025).
 ///
-/// Variables of other ranks, and those with a name that is [excluded](Muon::exclude), take the step of
-/// [`AdamW`](crate::AdamW) with the same learning rate: names in which "embedding" occurs from the start, and
-/// the last layer should be added.
+/// Variables of other ranks, and variables whose names are [excluded](Muon::exclude), take the step of
+/// [`AdamW`](crate::AdamW) with the same learning rate. Names that contain "embedding" are excluded by default; exclude
+/// the output layer too.
 ///
 /// Keras' `Muon`: learning rate 0.001, `μ` 0.95, 5 iterations with 3.4445, -4.775, 2.0315, `s` 0.2, Nesterov
-/// momentum; `β₁` 0.9, `β₂` 0.999 and `ε` 1e-7 of the other variables; weight decay 0.004 of all (a
-/// [`Group`](crate::Group) gives some another). PyTorch's `Muon` takes a running mean in place of the sum
-/// `m`, which changes nothing but the 1e-7, iterates in bfloat16, and refuses what is no matrix; `s` is its
-/// `match_rms_adamw`.
+/// momentum; `β₁` 0.9, `β₂` 0.999 and `ε` 1e-7 for the other variables; weight decay 0.004 for all (use a
+/// [`Group`](crate::Group) to change it for some). PyTorch's `Muon` uses a running mean instead of the sum `m`, which only
+/// changes the effect of the 1e-7, iterates in bfloat16, and supports only matrices; `s` is its `match_rms_adamw`.
 pub struct Muon {
     base: OptimizerBase,
     momentum: f64,
@@ -52,19 +51,19 @@ impl Muon {
         }
     }
 
-    /// Sets the momentum `μ`, from 0 up to but not including 1.
+    /// Sets the momentum `μ`, from 0 to below 1.
     #[must_use]
     pub fn momentum(self, momentum: f64) -> Muon {
         Muon { momentum, ..self }
     }
 
-    /// Orthogonalizes `m` itself, without looking ahead.
+    /// Orthogonalizes `m` instead of `g + μ m`.
     #[must_use]
     pub fn without_nesterov(self) -> Muon {
         Muon { nesterov: false, ..self }
     }
 
-    /// Sets the number of iterations; 0 leaves the direction as it is, but of norm 1.
+    /// Sets the number of iterations; with 0 the direction is only scaled to norm 1.
     #[must_use]
     pub fn iterations(self, iterations: u32) -> Muon {
         Muon { iterations, ..self }
@@ -76,39 +75,38 @@ impl Muon {
         Muon { coefficients, ..self }
     }
 
-    /// Sets `s`, above 0: the root mean square of a step before the learning rate, as 0.2 is Adam's,
-    /// about.
+    /// Sets `s`, above 0, the root mean square of a step before it is multiplied by the learning rate. Adam's is about 0.2.
     #[must_use]
     pub fn rms_rate(self, rms_rate: f64) -> Muon {
         Muon { rms_rate, ..self }
     }
 
-    /// Steps variables in whose name `part` occurs, in capitals or not, as AdamW does.
+    /// Uses the step of AdamW for variables whose names contain `part`, ignoring case.
     #[must_use]
     pub fn exclude(mut self, part: &str) -> Muon {
         self.excluded.push(part.to_lowercase());
         self
     }
 
-    /// Sets `β₁` of the variables that are no matrices, from 0 up to but not including 1.
+    /// Sets `β₁` of the variables that are not matrices, from 0 to below 1.
     #[must_use]
     pub fn adam_beta_1(self, adam_beta_1: f64) -> Muon {
         Muon { adam_beta_1, ..self }
     }
 
-    /// Sets `β₂` of the variables that are no matrices, from 0 up to but not including 1.
+    /// Sets `β₂` of the variables that are not matrices, from 0 to below 1.
     #[must_use]
     pub fn adam_beta_2(self, adam_beta_2: f64) -> Muon {
         Muon { adam_beta_2, ..self }
     }
 
-    /// Sets `ε` of the variables that are no matrices, above 0.
+    /// Sets `ε` of the variables that are not matrices, above 0.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Muon {
         Muon { epsilon, ..self }
     }
 
-    fn takes(&self, variable: &Variable) -> bool {
+    fn orthogonalizes(&self, variable: &Variable) -> bool {
         if variable.shape().rank() != 2 {
             return false;
         }
@@ -116,11 +114,11 @@ impl Muon {
         !self.excluded.iter().any(|part| name.contains(part))
     }
 
-    /// The nearest matrix with singular values of 1, about.
+    /// An approximation of the nearest matrix whose singular values are all 1.
     fn orthogonalized(&self, x: &Tensor) -> Result<Tensor> {
         let [a, b, c] = self.coefficients;
         let is_tall = x.shape()[0] > x.shape()[1];
-        // The smaller of the two products with the transpose.
+        // A wide matrix, for which x xᵀ is the smaller product.
         let x = if is_tall { x.t()? } else { x.clone() };
         let mut x = x.try_div(x.norm().try_add(1e-7)?)?;
         for _ in 0..self.iterations {
@@ -158,7 +156,7 @@ impl Optimizer for Muon {
 
     fn slots(&self, variable: &Variable) -> Vec<Slot> {
         let mut slots = vec![Slot::zeros("momentum")];
-        if !self.takes(variable) {
+        if !self.orthogonalizes(variable) {
             slots.push(Slot::zeros("velocity"));
         }
         slots

@@ -27,25 +27,25 @@ impl Nadam {
         Nadam { base, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, momentum_decay: 1.0 }
     }
 
-    /// Sets the decay `β₁` of the mean, from 0 up to but not including 1.
+    /// Sets the decay `β₁` of the mean, from 0 to below 1.
     #[must_use]
     pub fn beta_1(self, beta_1: f64) -> Nadam {
         Nadam { beta_1, ..self }
     }
 
-    /// Sets the decay `β₂` of the mean square, from 0 up to but not including 1.
+    /// Sets the decay `β₂` of the mean square, from 0 to below 1.
     #[must_use]
     pub fn beta_2(self, beta_2: f64) -> Nadam {
         Nadam { beta_2, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> Nadam {
         Nadam { epsilon, ..self }
     }
 
-    /// Sets `ψ`, 0 or more: how fast the momentum rises to `β₁`. Keras always has 1.
+    /// Sets `ψ`, 0 or more, which determines how fast the momentum approaches `β₁`. In Keras it is always 1.
     #[must_use]
     pub fn momentum_decay(self, momentum_decay: f64) -> Nadam {
         Nadam { momentum_decay, ..self }
@@ -118,7 +118,7 @@ struct NadamUpdate {
     beta_1: f64,
     beta_2: f64,
     epsilon: f64,
-    /// What the mean square is divided by.
+    /// The divisor of the mean square.
     correction: f64,
 }
 

@@ -6,17 +6,17 @@ use tensor::{Float, Result, Update};
 use crate::epsilon::Epsilon;
 use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot, Step};
 
-/// Steps divided by a running root mean square of the gradient: `v = ρ v + (1 - ρ) g²`,
+/// Divides gradients by their running root mean square: `v = ρ v + (1 - ρ) g²`,
 /// `s = η g / √(v + ε)`, `p -= s`. From Tieleman and Hinton, lecture 6.5 (2012).
 ///
-/// With momentum `μ`: `b = μ b + s`, `p -= b`. Centered: the running mean `m = ρ m + (1 - ρ) g`
-/// leaves a variance, `v - m²` in place of `v`. That is never negative; where rounding makes it so,
-/// it counts as 0, while Keras would take the root of it.
+/// With momentum `μ`: `b = μ b + s`, `p -= b`. Centered: with the running mean
+/// `m = ρ m + (1 - ρ) g`, the variance `v - m²` is used instead of `v`. If rounding makes it negative, it is replaced by
+/// 0; Keras takes the root, which is NaN.
 ///
 /// Keras' `RMSprop`: learning rate 0.001, `ρ` 0.9, no momentum, `ε` 1e-7, not centered. PyTorch's
 /// `RMSprop`: learning rate 0.01, `ρ` (there `alpha`) 0.99,
-/// [`epsilon_outside_root`](RmsProp::epsilon_outside_root) 1e-8; it keeps `b` without the factor `η`,
-/// the same while the learning rate does not change.
+/// [`epsilon_outside_root`](RmsProp::epsilon_outside_root) 1e-8; it stores `b` without the factor `η`,
+/// which is equivalent while the learning rate is constant.
 pub struct RmsProp {
     base: OptimizerBase,
     rho: f64,
@@ -37,7 +37,7 @@ impl RmsProp {
         }
     }
 
-    /// Sets the decay `ρ` of the running means, from 0 up to but not including 1.
+    /// Sets the decay `ρ` of the running means, from 0 to below 1.
     #[must_use]
     pub fn rho(self, rho: f64) -> RmsProp {
         RmsProp { rho, ..self }
@@ -49,13 +49,13 @@ impl RmsProp {
         RmsProp { momentum, ..self }
     }
 
-    /// Sets `ε`, above 0, which keeps the divisor from zero.
+    /// Sets `ε`, above 0, which prevents a division by zero.
     #[must_use]
     pub fn epsilon(self, epsilon: f64) -> RmsProp {
         RmsProp { epsilon: Epsilon::InsideRoot(epsilon), ..self }
     }
 
-    /// Sets `ε` and adds it to the root instead, `√v + ε`, as PyTorch does (with 1e-8).
+    /// Sets `ε` and adds it outside of the root, `√v + ε`, as in PyTorch (1e-8).
     #[must_use]
     pub fn epsilon_outside_root(self, epsilon: f64) -> RmsProp {
         RmsProp { epsilon: Epsilon::OutsideRoot(epsilon), ..self }
@@ -118,7 +118,7 @@ impl Optimizer for RmsProp {
     }
 }
 
-/// What the four forms share.
+/// The part that the four forms share.
 #[derive(Clone, Copy)]
 struct RmsUpdate {
     rate: f64,

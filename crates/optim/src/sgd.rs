@@ -1,4 +1,4 @@
-//! Gradient descent, plain or with momentum.
+//! Gradient descent, with or without momentum.
 
 use autograd::Variable;
 use tensor::{Float, Result, Update};
@@ -7,11 +7,11 @@ use crate::{Hyperparameter, LearningRate, Optimizer, OptimizerBase, Range, Slot,
 
 /// Gradient descent: `p -= η g`.
 ///
-/// With momentum `μ`, in Keras' and the chapter's form: `v = μ v - η g`, `p += v`; with Nesterov
-/// momentum `p += μ v - η g`, `v` being the new one. From Polyak (1964) and Nesterov (1983).
+/// With momentum `μ`, in Keras' form: `v = μ v - η g`, `p += v`; with Nesterov
+/// momentum `p += μ v - η g` with the new `v`. From Polyak (1964) and Nesterov (1983).
 ///
-/// Keras' `SGD`: learning rate 0.01, no momentum. PyTorch's `SGD` keeps `v` without the factor `-η`:
-/// the same while the learning rate does not change.
+/// Keras' `SGD`: learning rate 0.01, no momentum. PyTorch's `SGD` stores `v` without the factor
+/// `-η`, which is equivalent while the learning rate is constant.
 pub struct Sgd {
     base: OptimizerBase,
     momentum: f64,
@@ -20,7 +20,7 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    /// SgdUpdate descent with the given learning rate, which `apply` checks.
+    /// Gradient descent without momentum, with the given learning rate, which `apply` checks.
     pub fn new(learning_rate: impl Into<LearningRate>) -> Sgd {
         Sgd { base: OptimizerBase::new(learning_rate), momentum: 0.0, dampening: 0.0, nesterov: false }
     }
@@ -31,14 +31,14 @@ impl Sgd {
         Sgd { momentum, ..self }
     }
 
-    /// Takes only the part `1 - dampening` of each gradient but the first into the velocity; from 0
-    /// (the default) to 1. PyTorch has it, Keras has not. Without momentum it changes nothing.
+    /// Multiplies each gradient but the first by `1 - dampening` before it is added to the velocity; from 0, the default,
+    /// to 1. It is an option of PyTorch, not of Keras. Without momentum it has no effect.
     #[must_use]
     pub fn dampening(self, dampening: f64) -> Sgd {
         Sgd { dampening, ..self }
     }
 
-    /// Looks ahead along the velocity; without momentum it changes nothing.
+    /// Uses Nesterov momentum. Without momentum it has no effect.
     #[must_use]
     pub fn nesterov(self) -> Sgd {
         Sgd { nesterov: true, ..self }
@@ -115,7 +115,7 @@ impl Update<1> for MomentumUpdate {
 #[derive(Clone, Copy)]
 struct NesterovUpdate {
     rate: f64,
-    /// Of the gradient that enters the velocity.
+    /// The factor of the gradient in the velocity.
     part: f64,
     momentum: f64,
 }

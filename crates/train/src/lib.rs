@@ -10,7 +10,7 @@
 //! // y = 2x + 1
 //! let samples = ArrayDataset::from_tensors(&tensor![[0.0], [1.0], [2.0], [3.0]], &tensor![[1.0], [3.0], [5.0], [7.0]])?;
 //! let model = Sequential::new().add(Dense::new(1, 1));
-//! let mut trainer = Trainer::new(&model, MeanSquaredError::default(), Sgd::new(0.1));
+//! let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1));
 //! let history = trainer.fit(&samples, Fit::epochs(200).batch_size(4).verbose(Verbose::Silent))?;
 //! assert_eq!(history.epochs(), 200);
 //! assert!(trainer.evaluate(&samples)?.loss < 1e-3);

@@ -220,20 +220,21 @@ fn what_is_kept_must_be_of_its_kind_and_shape() {
     let of = |gan: Gan| refused(&path, &gan, adam(), gan.keeps(Fit::epochs(2)));
     let expected = "F: has sgd as optimizers.discriminator, but the training has rmsprop";
     assert_eq!(of(Gan::with(6, RmsProp::new(0.1))), expected);
-    let expected = "F: optimizers.discriminator: sgd: dense.kernel: restore: states [\"velocity\"], not []";
+    let expected =
+        "F: optimizers.discriminator: sgd: dense.kernel: restore: the state has [\"velocity\"]; the optimizer needs []";
     assert_eq!(of(Gan::with(6, Sgd::new(Cosine::new(0.1, 14)))), expected);
-    let expected = "F: optimizers.discriminator: sgd: restore: the state is of an optimizer with a schedule; \
-                    this one has the rate 0.1";
+    let expected = "F: optimizers.discriminator: sgd: restore: the state was taken with a learning rate schedule; \
+                    this optimizer has the constant rate 0.1";
     assert_eq!(of(Gan::with(6, Sgd::new(0.1).momentum(0.9))), expected);
     let message = of(Gan::with(7, Sgd::new(0.1)));
-    let expected = "F: parts: load: the tensors do not suit the model:
+    let expected = "F: parts: load: the tensors do not match the model:
   discriminator.dense.kernel: the weight is [4, 7], the tensor [4, 6]; they must be equal
   discriminator.dense.bias: ";
     assert!(message.starts_with(expected), "{message}");
     let message = of(Gan { balance: Variable::new(tensor![1.0]), ..Gan::new() });
     assert_eq!(message, "F: parts: load: balance: the weight is [1], the tensor []; they must be equal");
     let message = of(Gan { balance: Variable::new(Tensor::scalar(1.0)), ..Gan::new() });
-    assert_eq!(message, "F: parts: load: balance: the weight is float32, which float64 is not converted to");
+    assert_eq!(message, "F: parts: load: balance: the weight is float32, and float64 is not converted to it");
 
     let gan = Gan::new();
     let swapped = Fit::epochs(2)
@@ -242,7 +243,7 @@ fn what_is_kept_must_be_of_its_kind_and_shape() {
         .keep("balance", &gan.noise)
         .keep_optimizer("discriminator", &gan.discriminator_optimizer)
         .keep_average("generator", &gan.average);
-    let expected = "F: parts: load: the tensors do not suit the model:
+    let expected = "F: parts: load: the tensors do not match the model:
   no tensor for the weight noise
   no weight for the tensor balance";
     let message = refused(&path, &gan, adam(), swapped);
@@ -437,10 +438,7 @@ fn what_begins_later_goes_on() {
         assert_eq!(run(resumed(), true).unwrap(), whole, "stopped after {batches} batches");
         let message = run(resumed(), false).unwrap_err().to_string();
         assert!(message.contains("no weight for the tensor critic.dense.kernel"), "{message}");
-        assert!(
-            message.contains("(critic.dense (Dense ?→1) has no weights yet; if it takes its sizes from"),
-            "{message}"
-        );
+        assert!(message.contains("(critic.dense (Dense ?→1) has no weights yet; if its sizes depend on"), "{message}");
     }
 }
 

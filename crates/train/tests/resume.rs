@@ -304,7 +304,7 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
             .add(Dense::new(units, 3).activation(Activation::Softmax))
     };
     let other = refused(&with(8), Box::new(Adam::new(0.05)));
-    let expected = "F: load: the tensors do not suit the model:
+    let expected = "F: load: the tensors do not match the model:
   dense.kernel: the weight is [6, 8], the tensor [6, 7]; they must be equal";
     assert!(other.starts_with(expected), "{other}");
     assert_eq!(refused(&with(7), Box::new(Sgd::new(0.05))), "F: has adam as optimizer, but the training has sgd");

@@ -38,7 +38,7 @@ fn weights_come_back_from_both_formats() {
 
         let other = Sequential::new().add(Dense::new(20, 30));
         let wrong = load_weights(&other, &path).unwrap_err().to_string();
-        let expected = format!("{}: load: the tensors do not suit the model:\n  ", path.display());
+        let expected = format!("{}: load: the tensors do not match the model:\n  ", path.display());
         assert!(wrong.starts_with(&expected) && wrong.contains("no weight for the tensor dense_1.bias"), "{wrong}");
         let report = load_weights_with(&other, &path, &Loading::new().partial()).unwrap();
         assert_eq!(report.loaded, ["dense.kernel", "dense.bias"]);

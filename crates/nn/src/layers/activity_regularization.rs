@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
+use crate::mode::Mode;
 use crate::penalty::Penalty;
 use crate::regularizers::Regularizer;
 

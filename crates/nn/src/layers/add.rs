@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// The sum of any number of inputs, whose shapes broadcast. Call it with [`forward_many`](Layer::forward_many). The sum of
 /// one input is the input.

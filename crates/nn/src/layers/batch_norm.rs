@@ -6,9 +6,10 @@ use tensor::{Error, Integer, Result, Shape, Tensor, no_record, normalize_axis};
 use super::affine::{Affine, AffineOptions};
 use crate::initializers::Initializer;
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::layer::{Layer, Visitor, forward_per_step};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::{check_mask, refuse_mask};
+use crate::mode::Mode;
 use crate::weight::weight_options;
 
 /// Normalizes each channel to mean 0 and variance 1, multiplies by `gamma` and adds `beta` (Ioffe & Szegedy 2015):

@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use super::recurrent::{Recurrent, RecurrentCell, sequence_inputs};
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 use crate::parts;
 
 /// How the outputs of the two directions are combined.

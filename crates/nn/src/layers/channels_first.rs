@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
+use crate::mode::Mode;
 
 /// Runs a layer, or a whole model, on inputs with channels first, `[batch, channels, …]`, as in PyTorch and Keras'
 /// `data_format="channels_first"`. The input is converted to channels last, and the output back to channels first.

@@ -2,7 +2,8 @@
 
 use tensor::{Error, Integer, Result, Tensor, normalize_axis};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// Concatenates any number of inputs along an axis, by default the last one. Call it with
 /// [`forward_many`](Layer::forward_many). The result for one input is the input.

@@ -1,8 +1,6 @@
 //! Convolutions along one axis and two.
 
 use tensor::ops::ConvOptions;
-#[cfg(doc)]
-use tensor::ops::Padding;
 use tensor::{Result, Tensor};
 
 use super::convolution::{Convolution, ConvolutionKind, ConvolutionWeights, Convolve, check_groups};
@@ -13,8 +11,8 @@ use crate::regularizers::Regularizer;
 use crate::weight::ConfigureWeight;
 
 /// Filters that slide over sequences, like Keras' Conv1D: each output is the sum of a window's elements times a filter's,
-/// plus a bias. (It is a cross-correlation: see [`Tensor::conv1d`].) With [`Padding::Causal`] the output of a step does
-/// not depend on later steps.
+/// plus a bias. (It is a cross-correlation: see [`Tensor::conv1d`].) With
+/// [`Padding::Causal`](tensor::ops::Padding::Causal) the output of a step does not depend on later steps.
 ///
 /// | | shape |
 /// |---|---|

@@ -9,9 +9,10 @@ use super::linear::with_bias;
 use super::masked_windows::masked_convolution;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::refuse_mask;
+use crate::mode::Mode;
 use crate::weight::{ConfigureWeight, Weight, WeightOptions, weight_options};
 
 /// A convolution layer over `N` axes: one of [`Conv1d`], [`Conv2d`], [`ConvTranspose1d`], [`ConvTranspose2d`],
@@ -32,7 +33,7 @@ pub struct Convolution<K, const N: usize> {
     pub(super) size: [usize; N],
     pub(super) options: ConvOptions<N>,
     activation: Activation,
-    /// Of the kernel that slides over the input.
+    /// The options of the kernel that slides over the input.
     pub(super) kernel: WeightOptions,
     bias: Option<WeightOptions>,
     pub(super) weights: LazyWeights<ConvolutionWeights>,

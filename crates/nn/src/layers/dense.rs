@@ -5,9 +5,10 @@ use tensor::{Error, Result, Tensor};
 use super::linear::Linear;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::layer::{Layer, Visitor, forward_per_step};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::check_separate_features;
+use crate::mode::Mode;
 use crate::weight::{WeightOptions, weight_options};
 
 /// `activation(input · kernel + bias)`, like Keras' Dense.

@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Shape, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 use crate::parts;
 use crate::stream::RandomStream;
 

@@ -4,9 +4,10 @@ use tensor::{Error, Result, Tensor};
 
 use crate::indices::out_of_range;
 use crate::initializers::Initializer;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 use crate::weight::{Weight, WeightOptions, weight_options};
 
 /// Looks up a vector for each token in a table.

@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// `[batch, a, b, …]` becomes `[batch, a·b·…]`, and `[batch]` becomes `[batch, 1]`, as in Keras.
 ///

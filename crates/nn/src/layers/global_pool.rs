@@ -5,8 +5,9 @@ use tensor::{Error, Result, Tensor};
 
 use super::convolution::INPUT_AXES;
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
 use crate::mask::{check_mask, refuse_mask, zero_masked};
+use crate::mode::Mode;
 
 /// The maximum over the steps of sequences: `[batch, steps, channels]` becomes `[batch, channels]`. Equal maxima share
 /// the gradient.

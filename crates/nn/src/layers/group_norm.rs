@@ -4,9 +4,10 @@ use tensor::{Error, Result, Tensor};
 
 use super::affine::{Affine, AffineOptions};
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::refuse_mask;
+use crate::mode::Mode;
 use crate::weight::weight_options;
 
 /// Normalizes each group of channels of each sample to mean 0 and variance 1 over all positions, multiplies by `gamma` and

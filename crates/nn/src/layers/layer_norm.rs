@@ -4,9 +4,10 @@ use tensor::{Error, Result, Shape, Tensor};
 
 use super::affine::{Affine, AffineOptions};
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::layer::{Layer, Visitor, forward_per_step};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::refuse_mask;
+use crate::mode::Mode;
 use crate::weight::weight_options;
 
 /// Normalizes the last axes to mean 0 and variance 1, multiplies by `gamma` and adds `beta` (Ba et al. 2016): `(x - mean) / √(variance + epsilon) · gamma + beta`.

@@ -3,8 +3,9 @@
 use tensor::{Result, Tensor};
 
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
 use crate::mask::check_mask;
+use crate::mode::Mode;
 
 /// Excludes the steps of sequences whose features all have one value, like Keras' layer: for example the padding of
 /// shorter sequences to the length of the longest one. Such steps become 0, and the next layers in a

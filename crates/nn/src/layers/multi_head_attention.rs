@@ -8,9 +8,10 @@ use super::linear::{Linear, with_bias};
 use super::rotary_encoding::RotaryEncoding;
 use crate::initializers::Initializer;
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::{check_mask, zero_if_masked};
+use crate::mode::Mode;
 use crate::weight::{WeightOptions, weight_options};
 
 /// Multi-head attention (Vaswani et al. 2017): queries, keys and values are projected for each head; the results of the

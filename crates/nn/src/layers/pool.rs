@@ -4,8 +4,9 @@ use tensor::ops::{ConvOptions, Padding, PoolOptions};
 use tensor::{DType, Result, Tensor};
 
 use super::masked_windows::{check_sequence_windows, windows_kept, without_holes};
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
 use crate::mask::{broadcastable, check_mask, zero_masked};
+use crate::mode::Mode;
 
 /// The largest element of each window of sequences `[batch, steps, channels]`, for each channel. See [`Pooling`].
 pub type MaxPool1d = Pooling<MaxPoolKind, 1>;

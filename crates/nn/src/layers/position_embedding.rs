@@ -4,8 +4,9 @@ use tensor::{Error, Result, Tensor};
 
 use crate::initializers::Initializer;
 use crate::input_checks::sequence_sizes;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mode::Mode;
 use crate::weight::{Weight, WeightOptions, weight_options};
 
 /// Adds a learned vector for its position to each step.

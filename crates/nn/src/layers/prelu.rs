@@ -4,8 +4,9 @@ use tensor::{Error, IntoAxes, IntoIntegers, Result, Shape, Tensor};
 
 use crate::initializers::Initializer;
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
+use crate::mode::Mode;
 use crate::weight::{Weight, WeightOptions, weight_options};
 
 /// `x` where positive, `alpha · x` elsewhere, with learned slopes `alpha` (He et al. 2015).

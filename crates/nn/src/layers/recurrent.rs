@@ -9,10 +9,11 @@ use tensor::{DType, Error, Result, Shape, Tensor};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::layers::dropout::{apply_dropout, check_rate};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 use crate::stream::RandomStream;
 use crate::weight::{Weight, WeightOptions, weight_options};
 

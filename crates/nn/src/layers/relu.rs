@@ -2,7 +2,8 @@
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// ReLU with the parameters of Keras' layer: `min(x, max_value)` above the threshold, `negative_slope · (x - threshold)`
 /// elsewhere. With the defaults it is [`Activation::Relu`](crate::Activation::Relu). The derivative is `negative_slope` at

@@ -2,7 +2,8 @@
 
 use tensor::{Error, IntoIntegers, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// Changes the shape of each sample: `[batch, …]` becomes `[batch, …shape]`, as in Keras. One size may be -1, which is
 /// inferred from the others.

@@ -2,8 +2,9 @@
 
 use tensor::{Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 use crate::nesting::nested;
 use crate::parts;
 

@@ -4,9 +4,10 @@ use tensor::{Result, Tensor};
 
 use crate::initializers::Initializer;
 use crate::input_checks::check_input;
-use crate::layer::{Layer, Mode, Visitor, forward_per_step};
+use crate::layer::{Layer, Visitor, forward_per_step};
 use crate::lazy_weights::{LazyWeights, WeightBuilder};
 use crate::mask::check_separate_features;
+use crate::mode::Mode;
 use crate::weight::{Weight, WeightOptions, weight_options};
 
 /// Divides the last axis by its root mean square and multiplies by `scale` (Zhang & Sennrich 2019):

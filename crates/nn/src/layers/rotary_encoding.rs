@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use crate::input_checks::sequence_sizes;
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// Rotates pairs of features by angles proportional to the position, so that the product of a query and a key depends on
 /// their distance (Su et al. 2021). Feature `i` of the first half of the last axis and feature `i` of the second half are

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tensor::{Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode, Visitor, each_weight};
+use crate::layer::{Layer, Visitor, each_weight};
+use crate::mode::Mode;
 use crate::nesting::nested;
 use crate::summary::write_without_shapes;
 use crate::variable_set::VariableSet;

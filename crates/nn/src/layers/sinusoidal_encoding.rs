@@ -4,7 +4,8 @@ use tensor::{Error, Result, Tensor};
 
 use super::rotary_encoding::angles;
 use crate::input_checks::sequence_sizes;
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 
 /// Adds an encoding of its position to each step (Vaswani et al. 2017): with `angle = position / 10000^(2i / width)`,
 /// feature `2i` is the sine of the angle and feature `2i + 1` the cosine.

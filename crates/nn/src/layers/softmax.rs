@@ -2,8 +2,9 @@
 
 use tensor::{Integer, Result, Tensor, normalize_axis};
 
-use crate::layer::{Layer, Mode, forward_per_step};
+use crate::layer::{Layer, forward_per_step};
 use crate::mask::refuse_mask;
+use crate::mode::Mode;
 
 /// `eˣ / Σ eˣ` along an axis, like Keras' layer. For the last axis there is also
 /// [`Activation::Softmax`](crate::Activation::Softmax).

@@ -3,7 +3,8 @@
 use tensor::{Error, Result, Tensor};
 
 use super::dropout::{apply_dropout, check_rate};
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
+use crate::mode::Mode;
 use crate::parts;
 use crate::stream::RandomStream;
 

@@ -6,7 +6,8 @@ use super::dense::Dense;
 use super::dropout::Dropout;
 use super::layer_norm::LayerNorm;
 use crate::activation::Activation;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
+use crate::mode::Mode;
 use crate::parts;
 
 /// The connection around a sublayer of a block: normalization before or after it, dropout, and a residual connection.

@@ -5,8 +5,9 @@ use tensor::{Error, Result, Tensor};
 use super::multi_head_attention::{MultiHeadAttention, key_mask};
 use super::transformer::{FeedForward, NormPlacement, SublayerConnection};
 use crate::activation::Activation;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 
 /// A block of a transformer's decoder (Vaswani et al. 2017): causal self-attention, attention to the output of the encoder,
 /// and two dense layers, each with a residual connection and a normalization.

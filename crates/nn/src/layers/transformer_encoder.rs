@@ -6,8 +6,9 @@ use super::multi_head_attention::{MultiHeadAttention, key_mask};
 use super::rotary_encoding::RotaryEncoding;
 use super::transformer::{FeedForward, NormPlacement, SublayerConnection};
 use crate::activation::Activation;
-use crate::layer::{Layer, Mode, Visitor};
+use crate::layer::{Layer, Visitor};
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 
 /// A block of a transformer's encoder (Vaswani et al. 2017): self-attention and two dense layers, each with a residual
 /// connection and a normalization. With [`TransformerEncoder::causal`] it is the block of decoder-only models.

@@ -2,8 +2,9 @@
 
 use tensor::{Error, Result, Shape, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 
 /// Repeats each step of a sequence: `[batch, time, channels]` becomes `[batch, times · time, channels]`, like Keras'
 /// UpSampling1D.

@@ -2,8 +2,9 @@
 
 use tensor::{DType, Error, Result, Tensor};
 
-use crate::layer::{Layer, Mode};
+use crate::layer::Layer;
 use crate::mask::zero_if_masked;
+use crate::mode::Mode;
 
 /// Adds zeros before and after the steps: `[batch, time, channels]` becomes `[batch, before + time + after, channels]`.
 ///

@@ -1,4 +1,4 @@
-//! Cross-entropy of yes-or-no questions.
+//! Binary cross-entropy.
 
 use tensor::{Result, Tensor};
 
@@ -15,7 +15,7 @@ const NAME: &str = "binary_crossentropy";
 /// gradient. [`binary_crossentropy_from_logits`] clips nothing.
 ///
 /// # Errors
-/// If shapes or types do not fit, or there is no sample.
+/// Returns an error if shapes or types do not fit, or there are no samples.
 #[track_caller]
 pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     checked_loss(NAME, targets, predictions, || of_probabilities(&match_targets(targets, predictions)?, predictions))
@@ -24,10 +24,10 @@ pub fn binary_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Ten
 /// The mean over the last axis of `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))`, σ being the sigmoid:
 /// targets from 0 to 1 and logits, both `[…, n]`, give `[…]`.
 ///
-/// The loss of the logit -∞ for the target 0, or ∞ for 1, is 0; that of the opposite is infinite.
+/// The loss is 0 for the logit -∞ and the target 0, and for ∞ and 1. It is infinite for the opposite targets.
 ///
 /// # Errors
-/// As [`binary_crossentropy`].
+/// Returns the errors of [`binary_crossentropy`].
 #[track_caller]
 pub fn binary_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     checked_loss(NAME, targets, logits, || of_logits(&match_targets(targets, logits)?, logits))
@@ -41,14 +41,14 @@ fn of_probabilities(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
 }
 
 fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
-    // -ln σ(x) = softplus(-x), and -ln(1 - σ(x)) = softplus(x): both exact in their tails, and
-    // smooth, which the usual max(x, 0) - x t + ln(1 + exp(-|x|)) is not for a tape.
+    // -ln σ(x) = softplus(-x), and -ln(1 - σ(x)) = softplus(x): both are exact in their tails, and smooth for
+    // automatic differentiation, unlike the usual max(x, 0) - x t + ln(1 + exp(-|x|)).
     let yes = logits.try_neg()?.softplus().multiply_no_nan(targets)?;
     let no = logits.softplus().multiply_no_nan(1.0 - targets)?;
     yes.try_add(no)?.mean_axis(-1)
 }
 
-/// [`binary_crossentropy`] as a [`Loss`]: of probabilities by default.
+/// [`binary_crossentropy`] as a [`Loss`], by default for probabilities.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BinaryCrossentropy {
     logits: bool,
@@ -56,13 +56,13 @@ pub struct BinaryCrossentropy {
 }
 
 impl BinaryCrossentropy {
-    /// Of logits.
+    /// For logits.
     pub fn from_logits() -> Self {
         BinaryCrossentropy { logits: true, smoothing: 0.0 }
     }
 
     /// Moves targets toward one half: `(1 - s) t + s / 2`, with `s` from 0 to 1. [`Loss::loss`]
-    /// refuses others.
+    /// returns an error for other values.
     #[must_use]
     pub fn label_smoothing(self, smoothing: f64) -> Self {
         BinaryCrossentropy { smoothing, ..self }

@@ -1,4 +1,4 @@
-//! Focal loss of yes-or-no questions.
+//! Binary focal loss.
 
 use tensor::{Error, Result, Tensor};
 
@@ -9,20 +9,20 @@ use super::loss::Loss;
 const NAME: &str = "binary_focal_crossentropy";
 
 /// The mean over the last axis of `-(1 - q)^gamma (t ln p + (1 - t) ln(1 - p))` with the probability
-/// `q = t p + (1 - t)(1 - p)` of the answer, which lowers what easy samples contribute (Lin et al.
+/// `q = t p + (1 - t)(1 - p)` of the target, which reduces the contribution of easy samples (Lin et al.
 /// 2017, gamma = 2): targets from 0 to 1 and probabilities, both `[…, n]`, give `[…]`.
 ///
-/// As in Keras, the probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms alone. Unless gamma
-/// is whole, all derivatives where q is exactly 1 are 0.
+/// As in Keras, the probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms only. Unless gamma is an integer,
+/// all derivatives are 0 where q is exactly 1.
 ///
 /// # Errors
-/// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+/// Returns an error if shapes or types do not fit, there are no samples, or `gamma` is negative or not finite.
 #[track_caller]
 pub fn binary_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
     BinaryFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
 }
 
-/// [`binary_focal_crossentropy`] as a [`Loss`]: of probabilities and with gamma = 2 by default.
+/// [`binary_focal_crossentropy`] as a [`Loss`], by default for probabilities and with gamma = 2.
 #[derive(Clone, Copy, Debug)]
 pub struct BinaryFocalCrossentropy {
     logits: bool,
@@ -38,26 +38,26 @@ impl Default for BinaryFocalCrossentropy {
 }
 
 impl BinaryFocalCrossentropy {
-    /// Of logits, clipping nothing: exact in the tails, where Keras clips their sigmoid.
+    /// For logits, without clipping: exact in the tails, where Keras clips the sigmoid.
     pub fn from_logits() -> Self {
         BinaryFocalCrossentropy { logits: true, ..BinaryFocalCrossentropy::default() }
     }
 
-    /// How strongly easy samples are lowered; 0 gives the binary cross-entropy. [`Loss::loss`]
-    /// refuses negative ones.
+    /// Sets how strongly the contribution of easy samples is reduced; 0 gives the binary cross-entropy. [`Loss::loss`]
+    /// returns an error for negative values.
     #[must_use]
     pub fn gamma(self, gamma: f64) -> Self {
         BinaryFocalCrossentropy { gamma, ..self }
     }
 
-    /// Balances classes by the weight `t alpha + (1 - t)(1 - alpha)`; the paper has 0.25.
+    /// Balances the classes with the weight `t alpha + (1 - t)(1 - alpha)`; 0.25 in the paper.
     #[must_use]
     pub fn alpha(self, alpha: f64) -> Self {
         BinaryFocalCrossentropy { alpha: Some(alpha), ..self }
     }
 
     /// Moves targets toward one half: `(1 - s) t + s / 2`, with `s` from 0 to 1. [`Loss::loss`]
-    /// refuses others.
+    /// returns an error for other values.
     #[must_use]
     pub fn label_smoothing(self, smoothing: f64) -> Self {
         BinaryFocalCrossentropy { smoothing, ..self }
@@ -71,9 +71,9 @@ impl Loss for BinaryFocalCrossentropy {
             check_gamma(self.gamma)?;
             let yes = smoothed(&match_targets(targets, predictions)?, self.smoothing, 2)?;
             let no = &(1.0 - &yes);
-            // `yes` times the first and `no` times the second.
+            // `yes` times the first argument plus `no` times the second.
             let mix = |of_yes: Tensor, of_no: Tensor| of_yes.multiply_no_nan(&yes)?.try_add(of_no.multiply_no_nan(no)?);
-            let (crossentropy, doubt) = if self.logits {
+            let (crossentropy, error_probability) = if self.logits {
                 let negative = predictions.try_neg()?;
                 let crossentropy = mix(negative.softplus(), predictions.softplus())?;
                 (crossentropy, mix(negative.sigmoid(), predictions.sigmoid())?)
@@ -82,7 +82,7 @@ impl Loss for BinaryFocalCrossentropy {
                 let crossentropy = mix(p.log(), (1.0 - p).log())?.try_neg()?;
                 (crossentropy, mix(1.0 - predictions, predictions.clone())?)
             };
-            let mut losses = power(&doubt, self.gamma)?.try_mul(crossentropy)?;
+            let mut losses = power(&error_probability, self.gamma)?.try_mul(crossentropy)?;
             if let Some(alpha) = self.alpha {
                 losses = yes.try_mul(alpha)?.try_add(no.try_mul(1.0 - alpha)?)?.try_mul(losses)?;
             }

@@ -7,14 +7,14 @@ use super::loss::Loss;
 
 const NAME: &str = "categorical_crossentropy";
 
-/// `-Σ t ln p` for each sample: target probabilities, one-hot rows for example, and predicted ones,
-/// both `[…, classes]`, give `[…]`.
+/// `-Σ t ln p` for each sample: target probabilities, such as one-hot rows, and predicted probabilities, both
+/// `[…, classes]`, give `[…]`.
 ///
 /// As in Keras, each predicted row is divided by its sum and then clipped to [1e-7, 1 - 1e-7];
 /// clipped elements get no gradient. [`categorical_crossentropy_from_logits`] clips nothing.
 ///
 /// # Errors
-/// If shapes or types do not fit, or there is no sample.
+/// Returns an error if shapes or types do not fit, or there are no samples.
 #[track_caller]
 pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     checked_loss(NAME, targets, predictions, || of_probabilities(&match_targets(targets, predictions)?, predictions))
@@ -23,11 +23,11 @@ pub fn categorical_crossentropy(targets: &Tensor, predictions: &Tensor) -> Resul
 /// `-Σ t ln softmax(logits)` for each sample: target probabilities and logits, both `[…, classes]`,
 /// give `[…]`.
 ///
-/// A logit of -∞ excludes its class. Where the target of that class is 0, as in a one-hot row without
-/// label smoothing, it adds nothing to the loss and has the gradient 0; elsewhere the loss is infinite.
+/// A logit of -∞ excludes its class. If the target of the class is 0, as in a one-hot row without label smoothing, it
+/// contributes 0 to the loss and its gradient is 0; otherwise the loss is infinite.
 ///
 /// # Errors
-/// As [`categorical_crossentropy`].
+/// Returns the errors of [`categorical_crossentropy`].
 #[track_caller]
 pub fn categorical_crossentropy_from_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     checked_loss(NAME, targets, logits, || of_logits(&match_targets(targets, logits)?, logits))
@@ -43,7 +43,7 @@ fn of_logits(targets: &Tensor, logits: &Tensor) -> Result<Tensor> {
     logits.log_softmax(-1)?.multiply_no_nan(targets)?.sum_axis(-1)?.try_neg()
 }
 
-/// [`categorical_crossentropy`] as a [`Loss`]: of probabilities by default.
+/// [`categorical_crossentropy`] as a [`Loss`], by default for probabilities.
 ///
 /// ```
 /// # use nn::{CategoricalCrossentropy, Loss};
@@ -60,13 +60,13 @@ pub struct CategoricalCrossentropy {
 }
 
 impl CategoricalCrossentropy {
-    /// Of logits.
+    /// For logits.
     pub fn from_logits() -> Self {
         CategoricalCrossentropy { logits: true, smoothing: 0.0 }
     }
 
-    /// Moves targets toward even ones: `(1 - s) t + s / classes`, with `s` from 0 to 1 (Szegedy et
-    /// al. 2016). [`Loss::loss`] refuses others.
+    /// Moves targets toward the uniform distribution: `(1 - s) t + s / classes`, with `s` from 0 to 1 (Szegedy et
+    /// al. 2016). [`Loss::loss`] returns an error for other values.
     #[must_use]
     pub fn label_smoothing(self, smoothing: f64) -> Self {
         CategoricalCrossentropy { smoothing, ..self }

@@ -1,4 +1,4 @@
-//! Focal loss of one class among many.
+//! Categorical focal loss.
 
 use tensor::{Result, Tensor};
 
@@ -9,23 +9,22 @@ use super::loss::Loss;
 
 const NAME: &str = "categorical_focal_crossentropy";
 
-/// `-alpha Σ (1 - p)^gamma t ln p` for each sample, with alpha = 0.25, which lowers what easy samples
-/// contribute (Lin et al. 2017, gamma = 2): target probabilities and predicted ones, both
+/// `-alpha Σ (1 - p)^gamma t ln p` for each sample, with alpha = 0.25, which reduces the contribution of easy
+/// samples (Lin et al. 2017, gamma = 2): target probabilities and predicted probabilities, both
 /// `[…, classes]`, give `[…]`.
 ///
 /// As in Keras, each predicted row is divided by its sum and then clipped to [1e-7, 1 - 1e-7];
 /// clipped elements get no gradient.
 ///
 /// # Errors
-/// If shapes or types do not fit, there is no sample, or `gamma` is negative or not finite.
+/// Returns an error if shapes or types do not fit, there are no samples, or `gamma` is negative or not finite.
 #[track_caller]
 pub fn categorical_focal_crossentropy(targets: &Tensor, predictions: &Tensor, gamma: f64) -> Result<Tensor> {
     CategoricalFocalCrossentropy::default().gamma(gamma).loss(targets, predictions)
 }
 
-/// [`categorical_focal_crossentropy`] as a [`Loss`]: of probabilities, with alpha = 0.25 and gamma = 2
-/// by default. A weight for each class, which Keras takes as `alpha` too, is given by
-/// [`Loss::class_weights`].
+/// [`categorical_focal_crossentropy`] as a [`Loss`], by default for probabilities, with alpha = 0.25 and
+/// gamma = 2. For a weight per class, which is also `alpha` in Keras, use [`Loss::class_weights`].
 #[derive(Clone, Copy, Debug)]
 pub struct CategoricalFocalCrossentropy {
     logits: bool,
@@ -41,28 +40,27 @@ impl Default for CategoricalFocalCrossentropy {
 }
 
 impl CategoricalFocalCrossentropy {
-    /// Of logits, clipping nothing: exact in the tails, where Keras clips their softmax. Unless gamma is
-    /// whole, all derivatives where a probability rounds to 1 are 0. A logit of -∞ excludes its class,
-    /// whose target must then be 0.
+    /// For logits, without clipping: exact in the tails, where Keras clips the softmax. Unless gamma is an integer, all
+    /// derivatives are 0 where a probability rounds to 1. A logit of -∞ excludes its class, whose target must be 0.
     pub fn from_logits() -> Self {
         CategoricalFocalCrossentropy { logits: true, ..CategoricalFocalCrossentropy::default() }
     }
 
-    /// How strongly easy samples are lowered; 0 gives alpha times the cross-entropy. [`Loss::loss`]
-    /// refuses negative ones.
+    /// Sets how strongly the contribution of easy samples is reduced; 0 gives alpha times the cross-entropy. [`Loss::loss`]
+    /// returns an error for negative values.
     #[must_use]
     pub fn gamma(self, gamma: f64) -> Self {
         CategoricalFocalCrossentropy { gamma, ..self }
     }
 
-    /// A factor of the whole loss.
+    /// Sets the factor of the whole loss.
     #[must_use]
     pub fn alpha(self, alpha: f64) -> Self {
         CategoricalFocalCrossentropy { alpha, ..self }
     }
 
-    /// Moves targets toward even ones: `(1 - s) t + s / classes`, with `s` from 0 to 1.
-    /// [`Loss::loss`] refuses others.
+    /// Moves targets toward the uniform distribution: `(1 - s) t + s / classes`, with `s` from 0 to 1.
+    /// [`Loss::loss`] returns an error for other values.
     #[must_use]
     pub fn label_smoothing(self, smoothing: f64) -> Self {
         CategoricalFocalCrossentropy { smoothing, ..self }

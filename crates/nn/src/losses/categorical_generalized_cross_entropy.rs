@@ -1,4 +1,4 @@
-//! Generalized cross-entropy, for labels some of which are wrong.
+//! Generalized cross-entropy, for noisy labels.
 
 use tensor::{Error, Result, Tensor};
 
@@ -9,16 +9,16 @@ use crate::indices::out_of_range;
 
 const NAME: &str = "categorical_generalized_cross_entropy";
 
-/// `(1 - p[label]^q) / q` for each sample: between cross-entropy (q → 0) and the mean absolute error
-/// (q = 1), which wrong labels mislead less (Zhang & Sabuncu 2018). Integer labels `[…]` or `[…, 1]`
+/// `(1 - p[label]^q) / q` for each sample: between the cross-entropy (q → 0) and the mean absolute error (q = 1), which is
+/// more robust to wrong labels (Zhang & Sabuncu 2018). Integer labels `[…]` or `[…, 1]`
 /// and probabilities `[…, classes]` give `[…]`.
 ///
-/// Nothing is clipped. A probability of exactly 0 gets no gradient: the derivative there is infinite, but
-/// that by the logits of a softmax is 0.
+/// Nothing is clipped. A probability of exactly 0 gets no gradient: the derivative is infinite there, but the derivative
+/// with respect to the logits of a softmax is 0.
 ///
 /// # Errors
-/// If shapes do not fit, a label is no class, labels are not integers, predictions not floating,
-/// there is no sample, or `q` does not lie between 0 and 1.
+/// Returns an error if shapes do not fit, a label is not a class, labels are not integers, predictions are not floating,
+/// there are no samples, or `q` does not lie between 0 and 1.
 #[track_caller]
 pub fn categorical_generalized_cross_entropy(labels: &Tensor, predictions: &Tensor, q: f64) -> Result<Tensor> {
     checked_loss(NAME, labels, predictions, || {
@@ -41,7 +41,7 @@ pub struct CategoricalGeneralizedCrossEntropy {
 }
 
 impl CategoricalGeneralizedCrossEntropy {
-    /// With a given exponent between 0 and 1; [`Loss::loss`] refuses others.
+    /// With this exponent, between 0 and 1; [`Loss::loss`] returns an error for other values.
     pub fn new(q: f64) -> Self {
         CategoricalGeneralizedCrossEntropy { q }
     }

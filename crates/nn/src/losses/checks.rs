@@ -34,7 +34,7 @@ pub(super) fn checked_loss(
         match &predictions.shape()[..] {
             [] => Err(Error::shape("predictions", predictions.shape(), "needs at least one axis")),
             [.., 0] => Err(Error::shape("predictions", predictions.shape(), "the last axis is empty")),
-            shape if shape.contains(&0) => Err(Error::argument("predictions", "there is no sample")),
+            shape if shape.contains(&0) => Err(Error::argument("predictions", "there are no samples")),
             _ => compute(),
         }
     };

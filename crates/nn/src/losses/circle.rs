@@ -1,4 +1,4 @@
-//! Circle loss of a batch of embeddings.
+//! Circle loss of embeddings.
 
 use tensor::{Error, Result, Tensor};
 
@@ -7,18 +7,18 @@ use super::loss::Loss;
 
 const NAME: &str = "circle";
 
-/// For each sample `softplus(ln Σₖ exp(aₖ) + ln Σⱼ exp(bⱼ))` over the others k of its class and the
-/// samples j of other classes (Sun et al. 2020), with the distances `d = max(1 - similarity, 0)` and
+/// `softplus(ln Σₖ exp(aₖ) + ln Σⱼ exp(bⱼ))` for each sample, over the other samples k of its class and the samples j of
+/// other classes (Sun et al. 2020), with the distances `d = max(1 - similarity, 0)` and
 ///
 /// - `aₖ = -gamma (margin + dₖ)(margin - dₖ)`,
 /// - `bⱼ = gamma max(1 + margin - dⱼ, 0)(1 - margin - dⱼ)`:
 ///
 /// integer labels `[batch]` or `[batch, 1]` and embeddings of length 1, `[batch, n]`, give `[batch]`.
-/// The loss of a sample that is alone in its class, or whose class is alone in the batch, is 0.
+/// The loss of a sample is 0 if no other sample has its class, or all samples have it.
 /// Keras' defaults are gamma = 80 and a margin of 0.4.
 ///
 /// # Errors
-/// If shapes do not fit, labels are not integers, embeddings not floating, or there is no sample.
+/// Returns an error if shapes do not fit, labels are not integers, embeddings are not floating, or there are no samples.
 #[track_caller]
 pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> Result<Tensor> {
     checked_loss(NAME, labels, embeddings, || {
@@ -29,7 +29,7 @@ pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> 
             return Err(Error::dtype("labels", labels.dtype(), "int64 or uint8, as labels must be"));
         }
         if labels.size() != batch {
-            return Err(Error::shape("labels", labels.shape(), format!("must be [{batch}], one a sample")));
+            return Err(Error::shape("labels", labels.shape(), format!("must be [{batch}], one per sample")));
         }
         let same = labels.reshape([batch, 1])?.equal(labels.reshape([1, batch])?)?;
         let itself = Tensor::eye(batch).equal(1.0)?;
@@ -46,7 +46,7 @@ pub fn circle(labels: &Tensor, embeddings: &Tensor, gamma: f64, margin: f64) -> 
     })
 }
 
-/// [`circle`] as a [`Loss`]. As in Keras, samples whose loss is 0 do not count in a mean.
+/// [`circle`] as a [`Loss`]. As in Keras, samples with a loss of 0 do not count in a mean.
 #[derive(Clone, Copy, Debug)]
 pub struct Circle {
     gamma: f64,
@@ -54,7 +54,7 @@ pub struct Circle {
 }
 
 impl Circle {
-    /// With a given scale and a margin from 0 to 1.
+    /// With the scale `gamma` and a margin from 0 to 1.
     pub fn new(gamma: f64, margin: f64) -> Circle {
         Circle { gamma, margin }
     }

@@ -1,4 +1,4 @@
-//! Weights for classes, beside any loss.
+//! Class weights for any loss.
 
 use tensor::{Error, Result, Tensor};
 

@@ -1,18 +1,18 @@
-//! Distances between embeddings.
+//! Distances of embeddings.
 
 use tensor::{Error, Result, Tensor};
 
 use super::checks::power;
 
-/// What PyTorch adds to each difference, so that equal vectors have a distance with a derivative.
+/// Added to each difference, as in PyTorch, so that the distance of equal vectors is differentiable.
 const DISTANCE_EPSILON: f64 = 1e-6;
 
-/// `‖a - b + 1e-6‖ₚ` along the last axis, as PyTorch's function of that name: `[…, n]` twice gives
-/// `[…]`. The exponent `p` is 2 for the Euclidean distance, may be infinite for the largest
-/// difference, and is at least 1. By convention the gradient of a norm of 0 is 0.
+/// `‖a - b + 1e-6‖ₚ` along the last axis, like PyTorch's function of that name: two tensors `[…, n]` give `[…]`. The
+/// exponent `p` is at least 1: 2 for the Euclidean distance, infinity for the largest difference. By convention the
+/// gradient of a norm of 0 is 0.
 ///
 /// # Errors
-/// If the shapes or types differ or are not floating, there is no axis, or `p` is below 1.
+/// Returns an error if shapes or types differ, the types are not floating, there is no axis, or `p` is below 1.
 ///
 /// ```
 /// # use nn::pairwise_distance;
@@ -38,6 +38,6 @@ pub fn pairwise_distance(a: &Tensor, b: &Tensor, p: f64) -> Result<Tensor> {
     } else if p >= 1.0 {
         power(&difference.abs().pow(p)?.sum_axis(-1)?, 1.0 / p)
     } else {
-        Err(Error::argument(NAME, format!("p = {p:?} gives no distance; it must be at least 1")))
+        Err(Error::argument(NAME, format!("p = {p:?} does not define a distance; it must be at least 1")))
     }
 }

@@ -4,8 +4,7 @@ use super::checks::EPSILON;
 use super::plain::plain_losses;
 
 plain_losses! {
-    /// `Σ t ln(t / p)` over the last axis, of target probabilities and predicted ones (Kullback &
-    /// Leibler 1951).
+    /// `Σ t ln(t / p)` over the last axis, for target probabilities and predicted probabilities (Kullback & Leibler 1951).
     ///
     /// As in Keras, both are clipped to [1e-7, 1]; clipped elements get no gradient.
     ///

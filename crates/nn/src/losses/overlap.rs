@@ -1,41 +1,41 @@
-//! Losses of how far two masks overlap, for segmentation.
+//! Losses that measure the overlap of two masks, for segmentation.
 
 use tensor::{IntoIntegers, Result, Tensor};
 
 use super::checks::{EPSILON, checked_loss, match_targets};
 use super::loss::Loss;
 
-/// `1 - 2 Σ t p / (Σ t + Σ p + 1e-7)` over all elements (Milletari et al. 2016, without their squares):
+/// `1 - 2 Σ t p / (Σ t + Σ p + 1e-7)` over all elements (Milletari et al. 2016, without the squares):
 /// targets and predictions from 0 to 1, of one shape, give a scalar. As in Keras, two empty masks
 /// give 1.
 ///
 /// # Errors
-/// If shapes or types do not fit, or there is no sample.
+/// Returns an error if shapes or types do not fit, or there are no samples.
 #[track_caller]
 pub fn dice(targets: &Tensor, predictions: &Tensor) -> Result<Tensor> {
     Dice::default().loss(targets, predictions)
 }
 
 /// `1 - Σ t p / (Σ t p + alpha Σ t (1 - p) + beta Σ (1 - t) p + 1e-7)` over all elements (Salehi et al.
-/// 2017): targets and predictions from 0 to 1, of one shape, give a scalar. As in Keras, alpha weighs
-/// what the prediction misses and beta what it adds (the paper has them the other way round); both
-/// one half make it the Dice loss. Two empty masks give 1.
+/// 2017): targets and predictions from 0 to 1, of one shape, give a scalar. As in Keras, alpha weights
+/// false negatives and beta false positives (the paper has them the other way round). With both one half it is the Dice
+/// loss. Two empty masks give 1.
 ///
 /// # Errors
-/// If shapes or types do not fit, or there is no sample.
+/// Returns an error if shapes or types do not fit, or there are no samples.
 #[track_caller]
 pub fn tversky(targets: &Tensor, predictions: &Tensor, alpha: f64, beta: f64) -> Result<Tensor> {
     Tversky::new(alpha, beta).loss(targets, predictions)
 }
 
-/// [`dice`] as a [`Loss`]: over all elements by default.
+/// [`dice`] as a [`Loss`], by default over all elements.
 #[derive(Clone, Debug, Default)]
 pub struct Dice {
     axes: Option<Vec<isize>>,
 }
 
 impl Dice {
-    /// Over these axes alone: `[1, 2, 3]` gives one loss for each of a batch of images.
+    /// Sums over these axes only: `[1, 2, 3]` gives one loss for each image of a batch.
     #[must_use]
     pub fn axes(self, axes: impl IntoIntegers) -> Dice {
         Dice { axes: Some(axes.into_integers().into_vec()) }
@@ -62,7 +62,7 @@ impl Loss for Dice {
     }
 }
 
-/// [`tversky`] as a [`Loss`]: over all elements, with alpha and beta one half by default.
+/// [`tversky`] as a [`Loss`], by default over all elements with alpha and beta one half.
 #[derive(Clone, Debug)]
 pub struct Tversky {
     alpha: f64,
@@ -71,12 +71,12 @@ pub struct Tversky {
 }
 
 impl Tversky {
-    /// With a given weight `alpha` of what a prediction misses and `beta` of what it adds.
+    /// With the weights `alpha` of false negatives and `beta` of false positives.
     pub fn new(alpha: f64, beta: f64) -> Tversky {
         Tversky { alpha, beta, axes: None }
     }
 
-    /// Over these axes alone: `[1, 2, 3]` gives one loss for each of a batch of images.
+    /// Sums over these axes only: `[1, 2, 3]` gives one loss for each image of a batch.
     #[must_use]
     pub fn axes(self, axes: impl IntoIntegers) -> Tversky {
         Tversky { axes: Some(axes.into_integers().into_vec()), ..self }

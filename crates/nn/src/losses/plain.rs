@@ -10,7 +10,7 @@ macro_rules! plain_losses {
         /// Targets and predictions `[…, n]` give `[…]`.
         ///
         /// # Errors
-        /// If shapes or types do not fit, or there is no sample.
+        /// Returns an error if shapes or types do not fit, or there are no samples.
         #[track_caller]
         pub fn $function(targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
             $crate::losses::checks::checked_loss(stringify!($function), targets, predictions, || {

@@ -96,7 +96,8 @@ impl Weighting<'_> {
             let values = non_finite.reshape(&shape)?.select(Tensor::full_of([], 0.0, x.dtype()), x.stop_gradient())?;
             excluded.reshape(&shape)?.select(values, x)
         })?;
-        excluded.select(0.0, losses)
+        // A finite loss keeps its value, which is the gradient of its weight.
+        excluded.logical_and(&non_finite)?.select(0.0, losses)
     }
 }
 

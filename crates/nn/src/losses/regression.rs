@@ -1,4 +1,4 @@
-//! Losses of regression: the mean over the last axis of a function of target and prediction.
+//! Regression losses: means over the last axis of a function of target and prediction.
 
 use tensor::{Error, Result, Tensor};
 
@@ -9,16 +9,16 @@ use super::plain::plain_losses;
 plain_losses! {
     /// The mean of `(p - t)²` over the last axis.
     mean_squared_error MeanSquaredError |t, p| p.try_sub(t)?.square().mean_axis(-1);
-    /// The mean of `|p - t|` over the last axis; its derivative where both are equal is 0.
+    /// The mean of `|p - t|` over the last axis; the derivative is 0 where both are equal.
     mean_absolute_error MeanAbsoluteError |t, p| p.try_sub(t)?.abs().mean_axis(-1);
-    /// The mean of `100 |p - t| / max(|t|, 1e-7)` over the last axis, in percent; its derivative where
-    /// both are equal is 0.
+    /// The mean of `100 |p - t| / max(|t|, 1e-7)` over the last axis, in percent; the derivative is 0 where
+    /// both are equal.
     mean_absolute_percentage_error MeanAbsolutePercentageError |t, p| {
         let relative = p.try_sub(t)?.abs().try_div(t.abs().clamp(EPSILON, None)?)?;
         relative.mean_axis(-1)?.try_mul(100.0)
     };
-    /// The mean of `(ln(1 + p) - ln(1 + t))²` over the last axis. As in Keras, both are raised to 1e-7
-    /// first, negative ones in particular; what was raised gets no gradient.
+    /// The mean of `(ln(1 + p) - ln(1 + t))²` over the last axis. As in Keras, values below 1e-7,
+    /// such as negative ones, are replaced by 1e-7 and get no gradient.
     mean_squared_logarithmic_error MeanSquaredLogarithmicError |t, p| {
         let logarithm = |x: &Tensor| Ok::<_, Error>(x.clamp(EPSILON, None)?.log1p());
         logarithm(p)?.try_sub(logarithm(t)?)?.square().mean_axis(-1)
@@ -30,18 +30,17 @@ plain_losses! {
         let d = p.try_sub(t)?;
         d.try_add(d.try_mul(-2)?.softplus())?.try_sub(std::f64::consts::LN_2)?.mean_axis(-1)
     };
-    /// The mean of `p - t ln(p + 1e-7)` over the last axis: counts t against the rates p of Poisson
-    /// distributions, but for the term `ln t!`, so that it may be negative. It is NaN for negative
-    /// rates.
+    /// The mean of `p - t ln(p + 1e-7)` over the last axis: the negative log-likelihood of
+    /// counts t under Poisson distributions with rates p, without the term `ln t!`. It may be negative, and is NaN for
+    /// negative rates.
     poisson Poisson |t, p| p.try_sub(t.try_mul(p.try_add(EPSILON)?.log())?)?.mean_axis(-1);
 }
 
-/// The mean of `d²/2` where `|d| < delta` and `delta (|d| - delta/2)` elsewhere, d being prediction
-/// less target (Huber 1964).
-/// The mean is over the last axis: targets and predictions `[…, n]` give `[…]`.
+/// The mean of `d²/2` where `|d| < delta` and `delta (|d| - delta/2)` elsewhere, where d is the
+/// prediction minus the target (Huber 1964). The mean is over the last axis: targets and predictions `[…, n]` give `[…]`.
 ///
 /// # Errors
-/// If shapes or types do not fit, there is no sample, or `delta` is not positive.
+/// Returns an error if shapes or types do not fit, there are no samples, or `delta` is not positive.
 #[track_caller]
 pub fn huber(targets: &Tensor, predictions: &Tensor, delta: f64) -> Result<Tensor> {
     checked_loss("huber", targets, predictions, || {
@@ -62,7 +61,7 @@ pub struct Huber {
 }
 
 impl Huber {
-    /// With a given width of the quadratic part, in the unit of the predictions.
+    /// With this half-width of the quadratic part, in the unit of the predictions.
     pub fn new(delta: f64) -> Huber {
         Huber { delta }
     }

@@ -1,4 +1,4 @@
-//! Cross-entropy with class numbers.
+//! Cross-entropy with class numbers as targets.
 
 use tensor::{DType, Error, Result, Tensor};
 
@@ -11,14 +11,14 @@ const NAME: &str = "sparse_categorical_crossentropy";
 /// `-ln p[label]` for each sample: integer labels `[…]` or `[…, 1]` below the number of classes, and
 /// probabilities `[…, classes]`, give `[…]`.
 ///
-/// As Keras does in eager code, the probabilities are clipped to [1e-7, 1 - 1e-7] and the
-/// logarithms of a row taken as logits, which adds `ln` of the clipped row's sum: nothing, but for
-/// rounding and clipping, where the row sums to one. Clipped elements get no gradient.
+/// As in eager Keras, the probabilities are clipped to [1e-7, 1 - 1e-7], and the logarithms of a row are used as logits.
+/// This adds `ln` of the sum of the clipped row, which is 0 up to rounding and clipping if the row sums to 1. Clipped
+/// elements get no gradient.
 /// [`sparse_categorical_crossentropy_from_logits`] clips nothing.
 ///
 /// # Errors
-/// If shapes do not fit, a label is no class, labels are not integers, predictions not floating, or
-/// there is no sample.
+/// Returns an error if shapes do not fit, a label is not a class, labels are not integers, predictions are not floating,
+/// or there are no samples.
 ///
 /// ```
 /// # use nn::sparse_categorical_crossentropy;
@@ -34,10 +34,10 @@ pub fn sparse_categorical_crossentropy(labels: &Tensor, predictions: &Tensor) ->
 }
 
 /// `-ln softmax(logits)[label]` for each sample: integer labels `[…]` or `[…, 1]` and logits
-/// `[…, classes]` give `[…]`. Exact however small the probability.
+/// `[…, classes]` give `[…]`. The loss is exact, also for small probabilities.
 ///
 /// # Errors
-/// As [`sparse_categorical_crossentropy`].
+/// Returns the errors of [`sparse_categorical_crossentropy`].
 #[track_caller]
 pub fn sparse_categorical_crossentropy_from_logits(labels: &Tensor, logits: &Tensor) -> Result<Tensor> {
     SparseCategoricalCrossentropy::from_logits().loss(labels, logits)
@@ -51,17 +51,19 @@ pub(super) fn column_as_vector(labels: &Tensor, predictions: &Tensor) -> Result<
     }
 }
 
-/// What is wrong with a label that none of the predictions is for.
+/// The error message for a label that is not a class.
 pub(super) fn no_class(label: i64, place: &str, predictions: &Tensor) -> String {
     match predictions.shape().last() {
-        Some(&classes) if classes > 1 => format!("{label} {place} is none of the classes 0 to {}", classes - 1),
+        Some(&classes) if classes > 1 => format!("{label} {place} is not one of the classes 0 to {}", classes - 1),
         _ => {
-            format!("{label} {place} is no class, as predictions have one: use a binary cross-entropy or predict more")
+            format!(
+                "{label} {place} is not a class, because predictions have one class: use a binary cross-entropy or predict more classes"
+            )
         }
     }
 }
 
-/// [`sparse_categorical_crossentropy`] as a [`Loss`]: of probabilities by default.
+/// [`sparse_categorical_crossentropy`] as a [`Loss`], by default for probabilities.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SparseCategoricalCrossentropy {
     logits: bool,
@@ -69,19 +71,19 @@ pub struct SparseCategoricalCrossentropy {
 }
 
 impl SparseCategoricalCrossentropy {
-    /// Of logits.
+    /// For logits.
     pub fn from_logits() -> Self {
         SparseCategoricalCrossentropy { logits: true, ignored: None }
     }
 
-    /// Samples with this label, which need be no class, have the loss 0, give no gradient and do not
-    /// count in means; their predictions may be anything, even NaN.
+    /// Ignores samples with this label, which does not have to be a class: they have the loss 0, get no gradient and do not
+    /// count in means. Their predictions may be NaN.
     #[must_use]
     pub fn ignore_class(self, label: i64) -> Self {
         SparseCategoricalCrossentropy { ignored: Some(label), ..self }
     }
 
-    /// Of labels `[…]`, none of which is ignored.
+    /// The losses for labels `[…]` that are all classes.
     fn of_classes(&self, labels: &Tensor, predictions: &Tensor) -> Result<Tensor> {
         let losses = if self.logits {
             predictions.softmax_cross_entropy(labels)
@@ -93,8 +95,8 @@ impl SparseCategoricalCrossentropy {
                 let mut message = no_class(label, &place, predictions);
                 match self.ignored {
                     _ if predictions.shape().last() == Some(&1) => {}
-                    None => message += &format!("; `ignore_class({label})` leaves such samples out"),
-                    Some(ignored) => message += &format!("; only the class {ignored} is ignored"),
+                    None => message += &format!("; `ignore_class({label})` ignores such samples"),
+                    Some(ignored) => message += &format!("; only the label {ignored} is ignored"),
                 }
                 Error::argument("labels", message)
             })
@@ -110,7 +112,7 @@ impl Loss for SparseCategoricalCrossentropy {
             let Some(ignored) = self.ignored else { return self.of_classes(&labels, predictions) };
             let labels = integers(&labels)?;
             let valid = labels.not_equal(ignored)?;
-            // A class and a prediction that every model has, so that nothing can go wrong there.
+            // Ignored samples get a valid class and finite predictions.
             let predictions = predictions.masked_fill(&valid.logical_not()?.expand_dims(-1)?, 1.0)?;
             valid.select(self.of_classes(&valid.select(&labels, 0)?, &predictions)?, 0.0)
         })
@@ -134,7 +136,7 @@ impl Loss for SparseCategoricalCrossentropy {
     }
 }
 
-/// Labels as int64, in which every class to be ignored has a place.
+/// Labels as int64, which can represent every ignored label.
 fn integers(labels: &Tensor) -> Result<Tensor> {
     match labels.dtype() {
         DType::I64 | DType::U8 => Ok(labels.cast(DType::I64)),

@@ -8,12 +8,12 @@ use super::loss::Loss;
 
 const NAME: &str = "triplet_margin";
 
-/// `max(d(anchor, positive) - d(anchor, negative) + margin, 0)` for each triple of embeddings, d being
-/// the [`pairwise_distance`] of exponent `p` (Balntas et al. 2016): three times `[…, n]` gives `[…]`.
-/// The derivative at the margin is 0.
+/// `max(d(anchor, positive) - d(anchor, negative) + margin, 0)` for each triple of embeddings, where d is the
+/// [`pairwise_distance`] with exponent `p` (Balntas et al. 2016): three tensors `[…, n]` give `[…]`. The derivative at the
+/// margin is 0.
 ///
 /// # Errors
-/// If the shapes or types differ or are not floating, or `p` is below 1.
+/// Returns an error if shapes or types differ, the types are not floating, or `p` is below 1.
 #[track_caller]
 pub fn triplet_margin(anchor: &Tensor, positive: &Tensor, negative: &Tensor, margin: f64, p: f64) -> Result<Tensor> {
     let losses = || {
@@ -27,8 +27,8 @@ pub fn triplet_margin(anchor: &Tensor, positive: &Tensor, negative: &Tensor, mar
     })
 }
 
-/// [`triplet_margin`] as a [`Loss`]: predictions `[…, 3, n]` are anchor, positive and negative, and
-/// give `[…]`; targets are not looked at. Margin 1 and Euclidean distances by default.
+/// [`triplet_margin`] as a [`Loss`]: predictions `[…, 3, n]` are anchor, positive and negative, and give
+/// `[…]`. Targets are ignored. The defaults are margin 1 and Euclidean distances.
 #[derive(Clone, Copy, Debug)]
 pub struct TripletMargin {
     margin: f64,
@@ -36,12 +36,12 @@ pub struct TripletMargin {
 }
 
 impl TripletMargin {
-    /// With a given margin, in the unit of the distances.
+    /// With this margin, in the unit of the distances.
     pub fn new(margin: f64) -> TripletMargin {
         TripletMargin { margin, p: 2.0 }
     }
 
-    /// The exponent of the distances, at least 1 and perhaps infinite. [`Loss::loss`] refuses others.
+    /// Sets the exponent of the distances, at least 1; it may be infinite. [`Loss::loss`] returns an error for other values.
     #[must_use]
     pub fn p(self, p: f64) -> TripletMargin {
         TripletMargin { p, ..self }

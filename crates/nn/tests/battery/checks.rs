@@ -1,4 +1,4 @@
-//! The checks, and a row of the table that they go through.
+//! The checks, and the rows of the table that they run on.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) fn input(shape: &[usize]) -> Tensor {
     tensor::Generator::new(7).normal(shape, 0.1, 1.0).unwrap()
 }
 
-/// A layer, what it takes and what is expected of it.
+/// A layer, its inputs and the expected results.
 pub(crate) struct Row {
     pub(crate) layer: Arc<dyn Layer>,
     inputs: Vec<Tensor>,
@@ -26,7 +26,7 @@ pub(crate) struct Row {
     refused: Vec<(Vec<Tensor>, &'static str)>,
 }
 
-/// A layer that makes a tensor of shape `output` of floating inputs of these shapes.
+/// A layer with an output of shape `output` for floating inputs of these shapes.
 pub(crate) fn row<const N: usize>(layer: impl Layer + 'static, inputs: [&[usize]; N], output: &[usize]) -> Row {
     Row {
         layer: Arc::new(layer),
@@ -40,34 +40,34 @@ pub(crate) fn row<const N: usize>(layer: impl Layer + 'static, inputs: [&[usize]
 }
 
 impl Row {
-    /// With one more input.
+    /// Adds an input.
     pub(crate) fn and(mut self, input: Tensor) -> Row {
         self.inputs.push(input);
         self
     }
 
-    /// Weights by name and shape, in order.
+    /// Sets the names and shapes of the weights, in order.
     pub(crate) fn weights<const N: usize>(self, weights: [(&'static str, &[usize]); N]) -> Row {
         Row { weights: weights.into_iter().map(|(name, shape)| (name, shape.into())).collect(), ..self }
     }
 
-    /// Those of the weights that are never trainable.
+    /// Sets the weights that are never trainable.
     pub(crate) fn states<const N: usize>(self, states: [&'static str; N]) -> Row {
         Row { states: states.into(), ..self }
     }
 
-    /// Training and inference give different results.
+    /// States that the results differ between training and inference.
     pub(crate) fn modes_differ(self) -> Row {
         Row { modes_differ: true, ..self }
     }
 
-    /// Inputs that are an error, with its message after the name of the layer.
+    /// Adds inputs that are an error, with the message after the name of the layer.
     pub(crate) fn refuses<const N: usize>(mut self, inputs: [Tensor; N], message: &'static str) -> Row {
         self.refused.push((inputs.into(), message));
         self
     }
 
-    /// All checks; the last ones change the weights.
+    /// Runs all checks. The last ones change the weights.
     pub(crate) fn check(&self) {
         self.check_errors();
         self.check_shapes();
@@ -82,7 +82,7 @@ impl Row {
         self.layer.forward_many(&inputs.iter().collect::<Vec<_>>(), mode)
     }
 
-    /// Errors name layer and reason, also before there are weights.
+    /// Errors name the layer and the reason, also before weights are initialized.
     fn check_errors(&self) {
         for (inputs, expected) in &self.refused {
             let inputs: Vec<&Tensor> = inputs.iter().collect();
@@ -106,7 +106,7 @@ impl Row {
         }
     }
 
-    /// Names, shapes, counts, freezing, sharing, and that `weight` gives the weights themselves.
+    /// Names, shapes, counts, freezing and sharing; `weight` returns the weights themselves.
     fn check_weights(&self) {
         let (layer, kind) = (&self.layer, self.layer.describe());
         let named = layer.named_weights();
@@ -128,7 +128,7 @@ impl Row {
         assert_eq!(twice.parameter_count(), count, "{kind}");
     }
 
-    /// Weights that were taken out come back by their names, or, if one does not fit, none does.
+    /// Saved weights are loaded by their names; if one does not match, none is loaded.
     fn check_state(&self) {
         let (layer, kind) = (&*self.layer, self.layer.describe());
         let kept = nn::state(layer);
@@ -158,7 +158,7 @@ impl Row {
         assert!(third.allclose(&again, 0.0, 0.0).unwrap(), "inference changes nothing");
     }
 
-    /// In float64, by finite differences of each element of all inputs and weights, in both modes.
+    /// Gradients in float64 against finite differences for each element of all inputs and weights, in both modes.
     fn check_gradients(&self) {
         let (layer, kind) = (&self.layer, self.layer.describe());
         layer.cast(DType::F64).unwrap();
@@ -202,7 +202,7 @@ impl Row {
             losses.push(loss.item().unwrap());
         }
         let (first, last) = (losses[0], losses[29]);
-        // Nothing can change where everything is dropped.
+        // With a dropout rate of 1 nothing can change.
         assert!(last < first || kind == "Dropout 1", "{kind}: from {first} to {last}");
     }
 

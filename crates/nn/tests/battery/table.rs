@@ -32,7 +32,7 @@ pub(crate) fn rows() -> Vec<Row> {
 fn shapes() -> Vec<Row> {
     vec![
         row(Flatten, [&[2, 3, 4]], &[2, 12])
-            .refuses([tensor::Tensor::scalar(1.0)], "flatten: shape []: needs an axis of samples"),
+            .refuses([tensor::Tensor::scalar(1.0)], "flatten: shape []: needs a batch axis"),
         row(Flatten, [&[3]], &[3, 1]),
         row(Reshape::new([2, -1]), [&[3, 4]], &[3, 2, 2])
             .refuses([input(&[3, 5])], "reshape: shape [3, 5]: a sample of 5 elements cannot become [2, -1]"),
@@ -212,7 +212,7 @@ fn normalizations() -> Vec<Row> {
             .refuses([input(&[5, 4])], "batch_norm: shape [5, 4]: the weights are for 3 features, not 4")
             .refuses(
                 [input(&[1, 3])],
-                "batch_norm: shape [1, 3]: in training a channel needs at least 2 values, not 1: one alone has no variance",
+                "batch_norm: shape [1, 3]: in training a channel needs at least 2 values, not 1: a single value has no variance",
             ),
         batch(row(BatchNorm::default(), [&[1, 2, 3, 2]], &[1, 2, 3, 2]), &[2]),
         batch(row(BatchNorm::default().axis(1).unbiased_variance(), [&[2, 3, 4]], &[2, 3, 4]), &[3]),
@@ -302,7 +302,7 @@ fn attention() -> Vec<Row> {
             )
             .refuses(
                 [input(x), input(&[2, 5, 4]), input(x)],
-                "multi_head_attention: shape [2, 5, 4]: as many values as keys are needed; the keys are [2, 3, 4]",
+                "multi_head_attention: shape [2, 5, 4]: the numbers of values and keys must be equal; the keys are [2, 3, 4]",
             )
             .refuses(
                 [input(x), input(x), input(x), tensor![[true, false]]],
@@ -325,7 +325,7 @@ fn attention() -> Vec<Row> {
         row(PositionEmbedding::length(5), [x], x).weights([("embeddings", &[5, 4])]),
         row(PositionEmbedding::new(3, 4), [x], x)
             .weights([("embeddings", &[3, 4])])
-            .refuses([input(&[1, 4, 4])], "position_embedding: shape [1, 4, 4]: there are vectors for 3 steps, not 4")
+            .refuses([input(&[1, 4, 4])], "position_embedding: shape [1, 4, 4]: there are embeddings for 3 steps, not 4")
             .refuses([input(&[1, 3, 1])], "position_embedding: shape [1, 3, 1]: the weights are for 4 features, not 1"),
     ]
 }

@@ -1,4 +1,4 @@
-//! The format of the files, and comparing with them.
+//! The format of the files, and comparisons with them.
 
 use serde_json::Value;
 use tensor::Tensor;

@@ -1,4 +1,4 @@
-//! Convolutions, pooling and what else works on images and sequences, with channels first as in PyTorch.
+//! Convolutions, pooling and other layers of images and sequences, with channels first as in PyTorch.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The layers, their states and their gradients. PyTorch's weights are brought into the layout here.
+//! The layers, their states and their gradients. PyTorch's weights are converted to the layout here.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use tensor::{DType, Result, Tensor};
 
 use crate::cases::{assert_close, cases, tensor};
 
-/// A weight of theirs as (a part of, or an addend of) one here. Transforms only move elements, so that
-/// they bring gradients into the layout here as well.
+/// One of their weights as a weight here, a part of one, or a summand of one. Transforms only move elements, so
+/// they convert gradients too.
 struct Link {
     theirs: String,
     ours: String,
-    /// The row of the weight here; all of it if there is none.
+    /// The row of the weight here; `None` for the whole weight.
     row: Option<isize>,
     transform: Transform,
 }
@@ -38,14 +38,14 @@ fn transposed(theirs: &str, ours: &str) -> Link {
 /// Inputs by name to outputs by name.
 type Run = Box<dyn Fn(&dyn Fn(&str) -> Tensor) -> Result<Vec<(&'static str, Tensor)>>>;
 
-/// A layer that is built, what it computes for a case, and where its weights come from.
+/// A layer, its computation for a case, and the origin of its weights.
 struct Setup {
     layer: Arc<dyn Layer>,
     run: Run,
     links: Vec<Link>,
 }
 
-/// Of one input and one output.
+/// With one input and one output.
 fn plain(layer: impl Layer + 'static, links: Vec<Link>) -> Setup {
     let layer: Arc<dyn Layer> = Arc::new(layer);
     let run = layer.clone();
@@ -120,7 +120,7 @@ impl Case<'_> {
         )
     }
 
-    /// PyTorch's images have their channels second, and its kernels are `[outputs, inputs, height, width]`.
+    /// PyTorch's images have channels first, and its kernels are `[outputs, inputs, height, width]`.
     fn conv2d(&self) -> Setup {
         let pair = |key: &str| [0, 1].map(|k| self.0["attrs"][key][k].as_u64().unwrap() as usize);
         let padding = match self.0["attrs"]["padding"].as_str().unwrap() {
@@ -143,7 +143,7 @@ impl Case<'_> {
         Setup { layer, run: Box::new(run), links }
     }
 
-    /// The training steps come first; then the case is in inference.
+    /// Training steps first, then inference.
     fn batch_norm(&self) -> Setup {
         let channels = self.0["params"].as_object().unwrap().values().next().unwrap()["shape"][0].as_u64().unwrap();
         let layer = BatchNorm::new(channels as usize).epsilon(self.number("eps"));
@@ -184,7 +184,7 @@ impl Case<'_> {
             Tensor::concat(&[&gates[1], &gates[0], &gates[2]], -1)
         });
         for link in &mut setup.links {
-            // Two rows of one weight here.
+            // They are two rows of one weight here.
             link.row =
                 ["bias_ih_l0", "bias_hh_l0"].iter().position(|name| *name == link.theirs).map(|row| row as isize);
         }
@@ -268,7 +268,7 @@ impl Case<'_> {
     }
 }
 
-/// Kernels transposed, their gates in the order here; the two biases are added.
+/// Transposed kernels with gates in the order here, and the sum of the two biases.
 fn torch_links(suffix: &str, prefix: &str, gates: fn(&Tensor) -> Result<Tensor>) -> Vec<Link> {
     let kernel = move |x: &Tensor| gates(&x.t()?);
     vec![

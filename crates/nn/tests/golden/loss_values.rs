@@ -10,7 +10,7 @@ use tensor::Tensor;
 
 use crate::cases::{assert_close, cases, tensor};
 
-/// [`Loss`] under another name, so that a box of it is no function.
+/// [`Loss`] under another name, so that a box of it is not a function.
 trait Object {
     fn losses(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor>;
     fn reduced(&self, t: &Tensor, p: &Tensor, case: &Value) -> Result<Tensor>;
@@ -45,7 +45,7 @@ impl<L: Loss + Clone> Object for L {
     }
 }
 
-/// The loss of a case, and its name there.
+/// The loss of a case, and its name in the file.
 fn object(case: &Value) -> Box<dyn Object> {
     let settings = &case["settings"];
     let number = |name: &str, default: f64| settings[name].as_f64().unwrap_or(default);

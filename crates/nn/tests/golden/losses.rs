@@ -12,7 +12,7 @@ use crate::cases::{assert_close, cases, tensor};
 
 type Function = Box<dyn Fn(&Tensor, &Tensor) -> Result<Tensor>>;
 
-/// What the case computes from its inputs; nothing if this library has no such loss.
+/// The computation of the case; `None` if this library does not have the loss.
 fn loss_of(case: &Value) -> Option<Function> {
     let attrs = &case["attrs"];
     let keras = attrs["epsilon"] == 1e-7;
@@ -44,7 +44,7 @@ fn loss_of(case: &Value) -> Option<Function> {
             targets = targets.one_hot(predictions.shape()[1])?;
             targets = targets.cast(DType::F64);
         }
-        // Without a reduction, PyTorch's losses of this kind have one number an element, not one a row.
+        // Without a reduction, these losses have one number per element in PyTorch, not one per row.
         if elementwise && reduction == "none" {
             (predictions, targets) = (predictions.expand_dims(-1)?, targets.expand_dims(-1)?);
         }
@@ -57,7 +57,7 @@ fn loss_of(case: &Value) -> Option<Function> {
     }))
 }
 
-/// [`Loss`] under another name, so that a box of it is no function.
+/// [`Loss`] under another name, so that a box of it is not a function.
 trait LossObject {
     fn per_sample(&self, targets: &Tensor, predictions: &Tensor) -> Result<Tensor>;
 }

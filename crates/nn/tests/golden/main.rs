@@ -1,4 +1,4 @@
-//! Losses and layers against the numbers of PyTorch and Keras in the files beside.
+//! Losses and layers against the numbers of PyTorch and Keras in the files of this folder.
 
 mod cases;
 mod images;

@@ -1,12 +1,11 @@
-//! Schedules made of schedules.
+//! Schedules that combine other schedules.
 
 use tensor::Result;
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// A line from 0 to the first rate of a schedule, and then that schedule: what
-/// [`Schedule::warm_up`] makes.
+/// A linear warm-up from 0 to the first rate of a schedule, followed by that schedule. [`Schedule::warm_up`] makes it.
 pub struct WarmUp<S> {
     steps: u64,
     next: S,
@@ -39,7 +38,7 @@ impl<S: Schedule> Schedule for WarmUp<S> {
     }
 }
 
-/// One schedule and from some step on another: what [`Schedule::then`] makes.
+/// A schedule, and another one from some step on. [`Schedule::then`] makes it.
 pub struct Then<A, B> {
     first: A,
     at: u64,
@@ -74,7 +73,7 @@ impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
     }
 }
 
-/// A schedule times a number: what [`Schedule::scaled`] makes.
+/// A schedule multiplied by a factor. [`Schedule::scaled`] makes it.
 pub struct Scaled<S> {
     schedule: S,
     factor: f64,

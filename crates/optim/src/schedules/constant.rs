@@ -1,16 +1,15 @@
-//! One rate for all steps.
+//! A constant rate.
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// The same rate in every step. An optimizer takes the number as well; this is for schedules put
-/// together with [`Schedule::then`].
+/// A constant rate. Optimizers also accept a number; this type is for combinations with [`Schedule::then`].
 ///
 /// PyTorch's `ConstantLR` is `Constant::new(factor * rate).then(total_iters, Constant::new(rate))`.
 pub struct Constant(f64);
 
 impl Constant {
-    /// This rate, 0 or more.
+    /// With this rate, 0 or more.
     pub fn new(learning_rate: f64) -> Constant {
         Constant(learning_rate)
     }

@@ -1,18 +1,17 @@
-//! Half waves, again and again.
+//! Cosine decay with restarts.
 
 use crate::schedules::cosine::wave;
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// A step that is this close to a restart, in waves, is the restart.
+/// A step this close to a restart, as a fraction of a cycle, counts as the restart.
 const RESTART_ROUNDING: f64 = 1e-9;
 
-/// Decay along half a wave, again and again: the first in `first_decay_steps` steps, each further one
-/// `t_mul` times as long and from `m_mul` times the height; `alpha · η` is the lowest rate. From Loshchilov and
-/// Hutter, "SGDR" (2017).
+/// Repeated cosine decay: the first cycle takes `first_decay_steps` steps, and each further one is `t_mul` times as long
+/// and starts at `m_mul` times the rate. The lowest rate is `alpha · η`. From Loshchilov and Hutter, "SGDR" (2017).
 ///
 /// Keras' `CosineDecayRestarts`: `t_mul` 2, `m_mul` 1, `alpha` 0. PyTorch's `CosineAnnealingWarmRestarts`: `alpha`
-/// is `eta_min` over the rate.
+/// is `eta_min` divided by the rate.
 pub struct CosineRestarts {
     learning_rate: f64,
     first_decay_steps: u64,
@@ -22,24 +21,24 @@ pub struct CosineRestarts {
 }
 
 impl CosineRestarts {
-    /// This rate at first, 0 or more; `first_decay_steps` is 1 or more.
+    /// With this initial rate, 0 or more, and `first_decay_steps` of at least 1.
     pub fn new(learning_rate: f64, first_decay_steps: u64) -> CosineRestarts {
         CosineRestarts { learning_rate, first_decay_steps, t_mul: 2.0, m_mul: 1.0, alpha: 0.0 }
     }
 
-    /// Sets how many times as long each wave is as the one before, 1 or more.
+    /// Sets the ratio of the lengths of successive cycles, 1 or more.
     #[must_use]
     pub fn t_mul(self, t_mul: f64) -> CosineRestarts {
         CosineRestarts { t_mul, ..self }
     }
 
-    /// Sets how many times as high each wave is as the one before, 0 or more.
+    /// Sets the ratio of the initial rates of successive cycles, 0 or more.
     #[must_use]
     pub fn m_mul(self, m_mul: f64) -> CosineRestarts {
         CosineRestarts { m_mul, ..self }
     }
 
-    /// Sets the lowest rate as a part of the first, from 0 to 1.
+    /// Sets the lowest rate as a fraction of the first, from 0 to 1.
     #[must_use]
     pub fn alpha(self, alpha: f64) -> CosineRestarts {
         CosineRestarts { alpha, ..self }
@@ -52,17 +51,17 @@ impl Schedule for CosineRestarts {
     }
 
     fn rate(&self, step: u64) -> f64 {
-        // In lengths of the first wave: the time that has passed, and that when wave `n` begins, the
-        // geometric sum `(t_mulⁿ - 1) / (t_mul - 1)`, in a form that is exact for `t_mul` close to 1.
-        let passed = step as f64 / self.first_decay_steps as f64;
+        // Times are in lengths of the first cycle. Cycle `n` begins at the geometric sum `(t_mulⁿ - 1) / (t_mul - 1)`,
+        // here in a form that is accurate for `t_mul` close to 1.
+        let time = step as f64 / self.first_decay_steps as f64;
         let growth = self.t_mul - 1.0;
         let begin = |n: f64| if growth == 0.0 { n } else { (n * growth.ln_1p()).exp_m1() / growth };
-        let waves = if growth == 0.0 { passed } else { (passed * growth).ln_1p() / growth.ln_1p() };
-        // Rounding must not put off a restart by one step, at which the rate is the highest.
-        let wave_number = (waves + RESTART_ROUNDING).floor();
-        let share = (passed - begin(wave_number)).max(0.0) / self.t_mul.powf(wave_number);
-        let height = self.m_mul.powf(wave_number);
-        // `alpha` is a part of the first height.
+        let cycles = if growth == 0.0 { time } else { (time * growth).ln_1p() / growth.ln_1p() };
+        // A restart, where the rate is highest, must not come one step late because of rounding.
+        let cycle = (cycles + RESTART_ROUNDING).floor();
+        let share = (time - begin(cycle)).max(0.0) / self.t_mul.powf(cycle);
+        let height = self.m_mul.powf(cycle);
+        // `alpha` is a fraction of the first cycle's initial rate.
         self.learning_rate * ((1.0 - self.alpha) * height * wave(share, 0.0) + self.alpha)
     }
 

@@ -1,9 +1,9 @@
-//! Geometric decay.
+//! Exponential decay.
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// The rate times a constant after every `decay_steps` steps: `η · decay_rate^(step / decay_steps)`.
+/// Exponential decay by the factor `decay_rate` every `decay_steps` steps: `η · decay_rate^(step / decay_steps)`.
 ///
 /// Keras' `ExponentialDecay`. PyTorch's `ExponentialLR` has `decay_steps` 1; its `StepLR` is the
 /// [`staircase`](Exponential::staircase).
@@ -15,12 +15,12 @@ pub struct Exponential {
 }
 
 impl Exponential {
-    /// This rate at first, 0 or more; `decay_steps` is 1 or more, `decay_rate` 0 or more.
+    /// With this initial rate, 0 or more, `decay_steps` of at least 1 and a `decay_rate` of at least 0.
     pub fn new(learning_rate: f64, decay_steps: u64, decay_rate: f64) -> Exponential {
         Exponential { learning_rate, decay_steps, decay_rate, staircase: false }
     }
 
-    /// Changes only after whole `decay_steps`.
+    /// Changes the rate only every `decay_steps` steps.
     #[must_use]
     pub fn staircase(self) -> Exponential {
         Exponential { staircase: true, ..self }

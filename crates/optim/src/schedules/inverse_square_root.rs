@@ -1,19 +1,19 @@
-//! Decay with the root of the steps.
+//! Inverse square root decay.
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// The rate over the root of the steps: `η · √(decay_steps / (step + decay_steps))`.
+/// Decay with the inverse square root of the steps: `η · √(decay_steps / (step + decay_steps))`.
 ///
-/// After [a warm-up](Schedule::warm_up) of `decay_steps` steps it is `η · √(decay_steps / step)`, that of
-/// Vaswani and others, "Attention Is All You Need" (2017), section 5.3. Keras and PyTorch have none.
+/// After [a warm-up](Schedule::warm_up) of `decay_steps` steps it is `η · √(decay_steps / step)`, the
+/// schedule of Vaswani and others, "Attention Is All You Need" (2017), section 5.3. Keras and PyTorch do not have it.
 pub struct InverseSquareRoot {
     learning_rate: f64,
     decay_steps: u64,
 }
 
 impl InverseSquareRoot {
-    /// This rate at first, 0 or more; `decay_steps` is 1 or more.
+    /// With this initial rate, 0 or more, and `decay_steps` of at least 1.
     pub fn new(learning_rate: f64, decay_steps: u64) -> InverseSquareRoot {
         InverseSquareRoot { learning_rate, decay_steps }
     }

@@ -1,9 +1,9 @@
-//! Hyperbolic decay.
+//! Inverse time decay.
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// The rate over a number that grows: `η / (1 + decay_rate · step / decay_steps)`.
+/// Inverse time decay: `η / (1 + decay_rate · step / decay_steps)`.
 ///
 /// Keras' `InverseTimeDecay`; `lr_decay` of PyTorch's `Adagrad` is the decay rate with `decay_steps` 1.
 pub struct InverseTime {
@@ -14,12 +14,12 @@ pub struct InverseTime {
 }
 
 impl InverseTime {
-    /// This rate at first, 0 or more; `decay_steps` is 1 or more, `decay_rate` 0 or more.
+    /// With this initial rate, 0 or more, `decay_steps` of at least 1 and a `decay_rate` of at least 0.
     pub fn new(learning_rate: f64, decay_steps: u64, decay_rate: f64) -> InverseTime {
         InverseTime { learning_rate, decay_steps, decay_rate, staircase: false }
     }
 
-    /// Changes only after whole `decay_steps`.
+    /// Changes the rate only every `decay_steps` steps.
     #[must_use]
     pub fn staircase(self) -> InverseTime {
         InverseTime { staircase: true, ..self }

@@ -1,11 +1,11 @@
-//! A line.
+//! Linear change.
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// A line from one rate to another in `steps` steps; then it stays.
+/// Linear change from one rate to another in `steps` steps, constant afterwards.
 ///
-/// Keras' `PolynomialDecay` of power 1; PyTorch's `LinearLR` from `start_factor` to `end_factor` times the
+/// Keras' `PolynomialDecay` with power 1; PyTorch's `LinearLR` from `start_factor` to `end_factor` times the
 /// rate.
 pub struct Linear {
     start: f64,
@@ -14,7 +14,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From `start` to `end`, both 0 or more; `steps` is 1 or more.
+    /// From `start` to `end`, both 0 or more, in `steps` steps, at least 1.
     pub fn new(start: f64, end: f64, steps: u64) -> Linear {
         Linear { start, end, steps }
     }

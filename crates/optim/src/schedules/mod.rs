@@ -1,8 +1,7 @@
 //! Schedules: learning rates that change from step to step.
 //!
-//! A schedule is a function of the number of steps taken, so that it has no state of its own: an
-//! optimizer that is restored goes on in the right place. Where an optimizer takes a learning rate it
-//! takes a schedule as well.
+//! A schedule is a function of the number of steps. It has no state: a restored optimizer continues at the right place.
+//! Optimizers accept a schedule wherever they accept a learning rate.
 //!
 //! ```
 //! use optim::schedules::{Cosine, Schedule};
@@ -16,14 +15,14 @@
 //!
 //! | schedule | the rate |
 //! |---|---|
-//! | [`Constant`] | stays |
-//! | [`Piecewise`] | has a value for each stretch of steps |
-//! | [`Linear`], [`Polynomial`] | goes from one value to another, along a line or a power |
-//! | [`Exponential`], [`InverseTime`], [`InverseSquareRoot`] | falls without end |
-//! | [`Cosine`], [`CosineRestarts`] | falls along half a wave, once or again and again |
+//! | [`Constant`] | is constant |
+//! | [`Piecewise`] | is constant between boundaries |
+//! | [`Linear`], [`Polynomial`] | changes linearly, or like a power, from one value to another |
+//! | [`Exponential`], [`InverseTime`], [`InverseSquareRoot`] | decays towards 0 |
+//! | [`Cosine`], [`CosineRestarts`] | decays like half a cosine wave, once or repeatedly |
 //! | [`OneCycle`] | rises and falls |
-//! | [`WarmUp`], [`Then`], [`Scaled`] | is that of others, put together by the methods of [`Schedule`] |
-//! | [`ReduceOnPlateau`] | falls when a metric does not get better; it has a state and is no `Schedule` |
+//! | [`WarmUp`], [`Then`], [`Scaled`] | combines other schedules; made by the methods of [`Schedule`] |
+//! | [`ReduceOnPlateau`] | is reduced when a metric stops improving; it has a state and is not a `Schedule` |
 
 mod compose;
 mod constant;

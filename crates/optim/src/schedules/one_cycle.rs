@@ -1,14 +1,14 @@
-//! Up and down.
+//! The one-cycle schedule.
 
 use crate::schedules::cosine::wave;
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// Up from `η / div_factor` to the largest rate `η`, and down to `η / (div_factor · final_div_factor)`, in
-/// `total_steps` steps in all, each part along half a wave. From Smith and Topin, "Super-Convergence" (2018).
+/// Rises from `η / div_factor` to the largest rate `η`, then falls to `η / (div_factor · final_div_factor)`, in
+/// `total_steps` steps in total, each part like half a cosine wave. From Smith and Topin, "Super-Convergence" (2018).
 ///
-/// PyTorch's `OneCycleLR`: a share of 0.3 rises, `div_factor` 25, `final_div_factor` 10000. The momentum, which
-/// it moves against the rate, stays here. Keras has none.
+/// PyTorch's `OneCycleLR`: 30% of the steps rise, `div_factor` 25, `final_div_factor` 10000. PyTorch also cycles the
+/// momentum, which is constant here. Keras does not have this schedule.
 pub struct OneCycle {
     largest: f64,
     total_steps: u64,
@@ -20,7 +20,7 @@ pub struct OneCycle {
 }
 
 impl OneCycle {
-    /// This largest rate, 0 or more; `total_steps` is 1 or more.
+    /// With this largest rate, 0 or more, in `total_steps` steps, 1 or more.
     pub fn new(largest: f64, total_steps: u64) -> OneCycle {
         OneCycle {
             largest,
@@ -33,37 +33,38 @@ impl OneCycle {
         }
     }
 
-    /// Sets the share of the steps in which the rate rises, from 0 to 1; PyTorch's `pct_start`.
+    /// Sets the fraction of the steps in which the rate rises, from 0 to 1; PyTorch's `pct_start`.
     #[must_use]
     pub fn rising_share(self, rising_share: f64) -> OneCycle {
         OneCycle { rising_share, ..self }
     }
 
-    /// Sets what the first rate is smaller by than the largest, above 0.
+    /// Sets the ratio of the largest rate to the first, above 0.
     #[must_use]
     pub fn div_factor(self, div_factor: f64) -> OneCycle {
         OneCycle { div_factor, ..self }
     }
 
-    /// Sets what the last rate is smaller by than the first, above 0.
+    /// Sets the ratio of the first rate to the last, above 0.
     #[must_use]
     pub fn final_div_factor(self, final_div_factor: f64) -> OneCycle {
         OneCycle { final_div_factor, ..self }
     }
 
-    /// Goes along lines.
+    /// Changes linearly instead of like a cosine wave.
     #[must_use]
     pub fn linear(self) -> OneCycle {
         OneCycle { is_linear: true, ..self }
     }
 
-    /// Falls as long as it rose, to the first rate, and from there to the last.
+    /// Falls to the first rate in as many steps as it rose, and then to the last rate.
     #[must_use]
     pub fn three_phases(self) -> OneCycle {
         OneCycle { has_three_phases: true, ..self }
     }
 
-    /// From `start` at `share` 0 to `end` at 1 and after; at the end if the part has no length.
+    /// Interpolates from `start` at `share` 0 to `end` at 1. The result is `end` above 1, and for NaN, the share of a part
+    /// without steps.
     fn between(&self, start: f64, end: f64, share: f64) -> f64 {
         let share = if share < 1.0 { share } else { 1.0 };
         end + (start - end) * if self.is_linear { 1.0 - share } else { wave(share, 0.0) }

@@ -1,4 +1,4 @@
-//! A rate that follows a metric.
+//! A rate that depends on a metric.
 
 use tensor::Result;
 
@@ -6,8 +6,8 @@ use crate::{Hyperparameter, Range};
 
 const NAME: &str = "reduce_on_plateau";
 
-/// A learning rate that is multiplied by a factor when a metric, usually the loss on a validation
-/// set, has not become better in `patience` reports in a row.
+/// A learning rate that is multiplied by a factor when a metric, usually the validation loss, has not improved in
+/// `patience` consecutive reports.
 ///
 /// ```
 /// use optim::schedules::ReduceOnPlateau;
@@ -22,11 +22,11 @@ const NAME: &str = "reduce_on_plateau";
 /// # Ok::<(), tensor::Error>(())
 /// ```
 ///
-/// To combine it with a schedule, let it start at 1 and multiply the schedule's rate by it.
+/// To combine it with a schedule, start it at 1 and multiply the rate of the schedule by it.
 ///
-/// Keras' `ReduceLROnPlateau`: factor 0.1, patience 10, `min_delta` 1e-4, no cooldown, no least rate. In
-/// PyTorch's, patience counts one report more, a cooldown one report less (so both are one larger
-/// here), and the threshold is [`relative`](ReduceOnPlateau::relative).
+/// Keras' `ReduceLROnPlateau`: factor 0.1, patience 10, `min_delta` 1e-4, no cooldown, no minimum. In
+/// PyTorch's, the patience lasts one report longer and the cooldown one report less, so add 1 to both for the same
+/// behaviour, and the threshold is [`relative`](ReduceOnPlateau::relative).
 pub struct ReduceOnPlateau {
     factor: f64,
     patience: u64,
@@ -38,21 +38,21 @@ pub struct ReduceOnPlateau {
     state: PlateauState,
 }
 
-/// What a [`ReduceOnPlateau`] needs to go on where it stopped.
+/// A snapshot of a [`ReduceOnPlateau`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlateauState {
-    /// The rate in force.
+    /// The current rate.
     pub learning_rate: f64,
     /// The best metric so far; `None` before the first report.
     pub best: Option<f64>,
-    /// How many reports in a row were not better.
+    /// The number of consecutive reports without an improvement.
     pub wait: u64,
-    /// For how many reports more none counts.
+    /// The number of reports left in the cooldown.
     pub cooldown: u64,
 }
 
 impl ReduceOnPlateau {
-    /// Keras' defaults and this rate at first, 0 or more.
+    /// Keras' defaults, with this initial rate, 0 or more.
     pub fn new(learning_rate: f64) -> ReduceOnPlateau {
         ReduceOnPlateau {
             factor: 0.1,
@@ -66,57 +66,57 @@ impl ReduceOnPlateau {
         }
     }
 
-    /// Sets what the rate is multiplied by, from 0 up to but not including 1.
+    /// Sets the factor of the rate, from 0 to below 1.
     #[must_use]
     pub fn factor(self, factor: f64) -> ReduceOnPlateau {
         ReduceOnPlateau { factor, ..self }
     }
 
-    /// Sets after how many reports in a row that are not better the rate falls.
+    /// Sets the number of consecutive reports without an improvement after which the rate is reduced.
     #[must_use]
     pub fn patience(self, patience: u64) -> ReduceOnPlateau {
         ReduceOnPlateau { patience, ..self }
     }
 
-    /// Sets how much better than the best a metric must be to count as better, 0 or more.
+    /// Sets the smallest change of the best metric that counts as an improvement, 0 or more.
     #[must_use]
     pub fn min_delta(self, min_delta: f64) -> ReduceOnPlateau {
         ReduceOnPlateau { min_delta, ..self }
     }
 
-    /// Takes `min_delta` as a part of the best.
+    /// Interprets `min_delta` as a fraction of the best metric.
     #[must_use]
     pub fn relative(self) -> ReduceOnPlateau {
         ReduceOnPlateau { is_relative: true, ..self }
     }
 
-    /// Takes larger metrics, such as an accuracy, as better.
+    /// Treats larger values as better, for metrics such as an accuracy.
     #[must_use]
     pub fn maximize(self) -> ReduceOnPlateau {
         ReduceOnPlateau { is_maximized: true, ..self }
     }
 
-    /// Sets for how many reports after the rate fell none counts but the last.
+    /// Sets the number of reports after a reduction that do not count towards the patience, except the last.
     #[must_use]
     pub fn cooldown(self, cooldown: u64) -> ReduceOnPlateau {
         ReduceOnPlateau { cooldown, ..self }
     }
 
-    /// Sets the least rate, 0 or more.
+    /// Sets the minimum rate, 0 or more.
     #[must_use]
     pub fn min_rate(self, min_rate: f64) -> ReduceOnPlateau {
         ReduceOnPlateau { min_rate, ..self }
     }
 
-    /// The rate in force.
+    /// The current rate.
     pub fn rate(&self) -> f64 {
         self.state.learning_rate
     }
 
-    /// Takes note of a metric; the rate from now on. NaN is not better than anything.
+    /// Reports a metric, and returns the new rate. NaN is never an improvement.
     ///
     /// # Errors
-    /// If a hyperparameter is out of its range; names it, its value and the range.
+    /// Returns an error if a hyperparameter is out of range; it names the hyperparameter, the value and the range.
     pub fn report(&mut self, metric: f64) -> Result<f64> {
         self.validate()?;
         self.state.cooldown = self.state.cooldown.saturating_sub(1);
@@ -132,15 +132,15 @@ impl ReduceOnPlateau {
         Ok(self.rate())
     }
 
-    /// Where it stands.
+    /// A snapshot.
     pub fn state(&self) -> PlateauState {
         self.state
     }
 
-    /// Goes on from a state.
+    /// Restores a snapshot.
     ///
     /// # Errors
-    /// If its learning rate is out of range; then nothing was changed.
+    /// Returns an error if its learning rate is out of range. Nothing is changed then.
     pub fn restore(&mut self, state: PlateauState) -> Result<()> {
         checked_rate(state.learning_rate).check(NAME)?;
         self.state = state;

@@ -1,10 +1,10 @@
-//! Decay along a power.
+//! Polynomial decay.
 
 use crate::schedules::schedule::Schedule;
 use crate::{Hyperparameter, Range};
 
-/// Decay along a power: `(η - end) · (1 - step / decay_steps)^power + end`; after `decay_steps` it stays at
-/// `end`.
+/// Polynomial decay: `(η - end) · (1 - step / decay_steps)^power + end`; after `decay_steps` steps the rate
+/// is `end`.
 ///
 /// Keras' `PolynomialDecay`: `end` 0.0001, power 1. PyTorch's `PolynomialLR`: `end` 0.
 pub struct Polynomial {
@@ -16,7 +16,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// This rate at first, 0 or more; `decay_steps` is 1 or more.
+    /// From this initial rate, 0 or more, in `decay_steps` steps, 1 or more.
     pub fn new(learning_rate: f64, decay_steps: u64) -> Polynomial {
         Polynomial { learning_rate, decay_steps, end: 1e-4, power: 1.0, cycle: false }
     }
@@ -33,7 +33,7 @@ impl Polynomial {
         Polynomial { power, ..self }
     }
 
-    /// At the end rises again, and takes to the next whole multiple of `decay_steps`.
+    /// Starts again from a higher rate at the end of each cycle: the decay extends to the next multiple of `decay_steps`.
     #[must_use]
     pub fn cycle(self) -> Polynomial {
         Polynomial { cycle: true, ..self }

@@ -1,4 +1,4 @@
-//! Gradients of several batches.
+//! Gradient accumulation.
 
 use autograd::{GradientTape, Variable};
 use optim::{Adam, GradientAccumulator, Optimizer};
@@ -7,7 +7,7 @@ use tensor::{Generator, Tensor, tensor};
 use super::{bits, message};
 
 #[test]
-fn two_halves_of_a_batch_step_as_the_whole() {
+fn two_halves_of_a_batch_equal_the_whole() {
     let mut generator = Generator::new(1);
     let x = generator.normal([8, 4], 0.0, 1.0).unwrap();
     let (whole, halves) = (Variable::new(Tensor::ones([4, 1])), Variable::new(Tensor::ones([4, 1])));
@@ -43,7 +43,7 @@ fn the_same_batches_give_the_same_bits() {
 }
 
 #[test]
-fn a_round_that_is_not_full_can_be_taken() {
+fn the_remaining_batches_can_be_taken() {
     let mut accumulator = GradientAccumulator::new(4);
     assert!(accumulator.take().unwrap().is_none());
     accumulator.add(&[tensor![1.0]]).unwrap();
@@ -53,7 +53,7 @@ fn a_round_that_is_not_full_can_be_taken() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error_and_adds_nothing() {
+fn invalid_gradients_are_errors_and_add_nothing() {
     let mut accumulator = GradientAccumulator::new(3);
     accumulator.add(&[tensor![1.0], tensor![1.0, 2.0]]).unwrap();
     assert_eq!(

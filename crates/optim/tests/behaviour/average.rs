@@ -1,4 +1,4 @@
-//! Running means of weights.
+//! Moving averages of weights.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,7 +12,7 @@ fn value(variable: &Variable) -> f64 {
     variable.value().item().unwrap()
 }
 
-/// The averages after the weight was 1, 2 and 4.
+/// The averages for the weights 1, 2 and 4.
 fn after_three(mut average: WeightAverage) -> WeightAverage {
     for x in [1.0, 2.0, 4.0] {
         average.update(&[Variable::new(tensor![x])]).unwrap();
@@ -21,14 +21,14 @@ fn after_three(mut average: WeightAverage) -> WeightAverage {
 }
 
 #[test]
-fn the_first_weights_start_it() {
+fn the_average_starts_with_the_first_weights() {
     let values = after_three(WeightAverage::new(0.75)).values().unwrap();
     // 1, 1.25, 0.75 · 1.25 + 0.25 · 4.
     assert_eq!(values[0].item().unwrap(), 1.9375);
 }
 
 #[test]
-fn a_correction_makes_it_a_weighted_mean() {
+fn the_bias_correction_gives_a_weighted_mean() {
     let values = after_three(WeightAverage::new(0.5).bias_corrected()).values().unwrap();
     // Weights 1/8, 1/4 and 1/2, which add up to 7/8.
     let expected = (1.0 / 8.0 + 2.0 / 4.0 + 4.0 / 2.0) / (7.0 / 8.0);
@@ -36,7 +36,7 @@ fn a_correction_makes_it_a_weighted_mean() {
 }
 
 #[test]
-fn weights_come_back_after_it_stood_in() {
+fn weights_are_restored_after_during() {
     let (average, w) = (after_three(WeightAverage::new(0.75)), [Variable::new(tensor![8.0])]);
     assert_eq!(average.during(&w, || value(&w[0])).unwrap(), 1.9375);
     assert_eq!(value(&w[0]), 8.0);
@@ -48,7 +48,7 @@ fn weights_come_back_after_it_stood_in() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error_and_changes_nothing() {
+fn invalid_arguments_are_errors_and_change_nothing() {
     let w = [Variable::new(tensor![8.0]).with_name("w")];
     let fresh = WeightAverage::new(0.5);
     assert_eq!(message(fresh.assign_to(&w)), "weight_average: there is no average before the first update");

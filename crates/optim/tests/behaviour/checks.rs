@@ -37,7 +37,7 @@ fn hyperparameters_out_of_range_are_errors_that_name_them() {
         ),
         (
             Box::new(Adam::new(0.1).epsilon(-1.0)),
-            "adam: epsilon is -1.0; it must be a finite number of at least 1.2e-38, as it keeps a divisor from 0",
+            "adam: epsilon is -1.0; it must be a finite number of at least 1.2e-38, to prevent a division by zero",
         ),
         (
             Box::new(RmsProp::new(0.1).rho(f64::NAN)),
@@ -56,9 +56,9 @@ fn hyperparameters_out_of_range_are_errors_that_name_them() {
     }
 }
 
-/// With ε = 0 a weight whose gradient has always been 0 would be moved by 0/0.
+/// With ε = 0 the step of a weight whose gradient has always been 0 would be 0/0.
 #[test]
-fn every_epsilon_keeps_its_divisor_from_0() {
+fn every_epsilon_prevents_a_division_by_zero() {
     type WithEpsilon = fn(f64) -> Box<dyn Optimizer>;
     let optimizers: [WithEpsilon; 14] = [
         |epsilon| Box::new(Adagrad::new(0.1).initial_accumulator_value(0.0).epsilon(epsilon)),
@@ -80,7 +80,7 @@ fn every_epsilon_keeps_its_divisor_from_0() {
         for refused in [0.0, -1e-7, 1e-50, f64::NAN, f64::INFINITY] {
             let error = message(optimizer(refused).validate());
             let end = format!(
-                " is {refused:?}; it must be a finite number of at least 1.2e-38, as it keeps a divisor from 0"
+                " is {refused:?}; it must be a finite number of at least 1.2e-38, to prevent a division by zero"
             );
             assert!(error.contains(": epsilon") && error.ends_with(&end), "{error}");
         }
@@ -94,7 +94,7 @@ fn every_epsilon_keeps_its_divisor_from_0() {
 }
 
 #[test]
-fn the_learning_rate_is_set_if_it_can_be_one() {
+fn invalid_learning_rates_are_not_set() {
     let w = Variable::new(tensor![1.0]);
     let mut optimizer: Box<dyn Optimizer> = Box::new(Sgd::default());
     assert_eq!(optimizer.learning_rate(), 0.01);
@@ -106,7 +106,7 @@ fn the_learning_rate_is_set_if_it_can_be_one() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error_and_changes_nothing() {
+fn invalid_arguments_are_errors_and_change_nothing() {
     let variables =
         [Variable::new(tensor![1.0, 2.0]).with_name("kernel"), Variable::new(tensor![3.0]).with_name("bias")];
     let mut optimizer = Adam::default();
@@ -114,12 +114,9 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
     let good = tensor![1.0, 1.0];
     assert_eq!(
         apply(std::slice::from_ref(&good)),
-        "adam: apply: 2 variables take as many gradients, not 1; bias is the first without one"
+        "adam: apply: 2 variables need 2 gradients, not 1; bias is the first without one"
     );
-    assert_eq!(
-        apply(&[good.clone(), tensor![1.0], tensor![1.0]]),
-        "adam: apply: 2 variables take as many gradients, not 3"
-    );
+    assert_eq!(apply(&[good.clone(), tensor![1.0], tensor![1.0]]), "adam: apply: 2 variables need 2 gradients, not 3");
     assert_eq!(
         apply(&[good.clone(), good.clone()]),
         "adam: bias: apply: shape [2]: the gradient must have that of the variable, [1]"
@@ -138,7 +135,7 @@ fn what_does_not_fit_is_an_error_and_changes_nothing() {
 }
 
 #[test]
-fn states_go_with_their_variable() {
+fn states_are_dropped_with_their_variable() {
     let mut optimizer = Adam::default();
     let kept = Variable::new(tensor![1.0]);
     optimizer.apply(&[kept.clone(), Variable::new(tensor![1.0])], &[tensor![1.0], tensor![1.0]]).unwrap();
@@ -153,7 +150,7 @@ fn states_go_with_their_variable() {
 }
 
 #[test]
-fn states_follow_a_variable_to_another_type() {
+fn states_are_cast_with_their_variable() {
     let w = [Variable::new(tensor![1.0])];
     let mut optimizer = Sgd::new(0.5).momentum(0.5);
     optimizer.apply(&w, &[tensor![1.0]]).unwrap();
@@ -163,7 +160,7 @@ fn states_follow_a_variable_to_another_type() {
 }
 
 #[test]
-fn steps_are_counted_for_each_variable() {
+fn each_variable_has_its_own_step_count() {
     let (first, second) = (Variable::new(tensor![0.0]), Variable::new(tensor![0.0]));
     let mut optimizer = Adam::new(0.1);
     for _ in 0..3 {
@@ -175,11 +172,11 @@ fn steps_are_counted_for_each_variable() {
 }
 
 #[test]
-fn a_state_that_does_not_fit_is_refused() {
+fn a_state_that_does_not_match_is_an_error() {
     let w = [Variable::new(tensor![1.0, 2.0]).with_name("w")];
     let mut adam = Adam::default();
     let empty = OptimizerState { learning_rate: Some(0.1), steps: 0, variables: vec![] };
-    assert_eq!(message(adam.restore(&w, empty)), "adam: restore: has 1 variables, not 0");
+    assert_eq!(message(adam.restore(&w, empty)), "adam: restore: the optimizer is given 1 variables, the state has 0");
     let mut momentum = Sgd::new(0.1).momentum(0.9);
     momentum.apply(&w, &[tensor![1.0, 1.0]]).unwrap();
     let state = momentum.state(&w);

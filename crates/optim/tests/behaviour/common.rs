@@ -1,4 +1,4 @@
-//! Limits, decays and groups, which all optimizers have in common.
+//! Clipping, decays and groups of all optimizers.
 
 use autograd::{GradientTape, Variable};
 use optim::schedules::{Cosine, Exponential, Schedule};
@@ -15,7 +15,7 @@ fn values(variable: &Variable) -> Vec<f32> {
 fn a_gradient_without_a_norm_is_an_error_and_changes_nothing() {
     let weights = [Variable::new(tensor![1.0, 2.0]).with_name("kernel"), Variable::new(tensor![3.0]).with_name("bias")];
     let before = bits(&weights);
-    let expected = "bias: clip: the gradient has infinite or NaN elements, so that it has no norm to limit";
+    let expected = "bias: clip: the gradient has infinite or NaN elements, so its norm cannot be clipped";
     for clip in [Clip::Norm(1.0), Clip::global_norm(1.0)] {
         for bad in [f32::NAN, f32::INFINITY] {
             for optimizer in zoo::optimizers(0.1) {
@@ -29,9 +29,9 @@ fn a_gradient_without_a_norm_is_an_error_and_changes_nothing() {
     }
 }
 
-/// The norm of the first tensor is NaN or infinite, that of the second is not, and the other way round.
+/// One of two tensors has a norm that is NaN or infinite, in either order.
 #[test]
-fn no_norm_drops_nan_or_infinity() {
+fn no_norm_ignores_nan_or_infinity() {
     let weights = [Variable::new(tensor![1.0]), Variable::new(tensor![3.0])];
     for norm in [Norm::L1, Norm::L2, Norm::Max] {
         for bad in [f32::NAN, f32::INFINITY] {
@@ -44,7 +44,7 @@ fn no_norm_drops_nan_or_infinity() {
                 assert_eq!((values(&weights[0]), values(&weights[1])), (vec![1.0], vec![3.0]));
             }
         }
-        // A sum beyond float32 in one tensor hides no NaN in another.
+        // A sum that overflows float32 in one tensor does not hide NaN in another.
         let found = norm.of(&[tensor![f32::MAX, f32::MAX], tensor![f32::NAN], tensor![1.0]]).unwrap();
         assert!(found.is_nan(), "{norm:?}: {found}");
     }
@@ -60,7 +60,7 @@ fn gradients_that_are_not_finite_are_never_applied() {
             let error = message(optimizer.apply(&weights, &[tensor![[1.0, 1.0]], tensor![bad]]));
             let expected = format!(
                 "{}: bias: apply: the gradient has infinite or NaN elements; no variable was changed. A tape's \
-                 `detect_anomalies` names the operation that they come from",
+                 `detect_anomalies` names the operation that produced them",
                 optimizer.name()
             );
             assert_eq!(error, expected);
@@ -68,7 +68,7 @@ fn gradients_that_are_not_finite_are_never_applied() {
             assert!(optimizer.state(&weights).variables.iter().all(Option::is_none));
         }
     }
-    // A limit on elements makes infinite ones finite.
+    // Clipping by value makes infinite elements finite.
     let mut clipped = Sgd::new(1.0).clip_value(0.5);
     clipped.apply(&weights, &[tensor![[f32::INFINITY, 0.25]], tensor![f32::NEG_INFINITY]]).unwrap();
     assert_eq!((values(&weights[0]), values(&weights[1])), (vec![0.5, 1.75], vec![3.5]));
@@ -76,7 +76,7 @@ fn gradients_that_are_not_finite_are_never_applied() {
 }
 
 #[test]
-fn a_limit_that_is_none_is_an_error() {
+fn an_invalid_limit_is_an_error() {
     let weights = [Variable::new(tensor![1.0, 1.0])];
     let gradients = [tensor![3.0, 4.0]];
     let l1 = |limit, epsilon| Clip::GlobalNorm { limit, norm: Norm::L1, epsilon };
@@ -99,7 +99,7 @@ fn a_limit_that_is_none_is_an_error() {
         assert_eq!(message(l1(1.0, epsilon).apply(&weights, &gradients)), expected);
     }
     for clip in [Clip::Value(1.0), Clip::Norm(1.0), Clip::global_norm(1.0)] {
-        assert_eq!(message(clip.apply(&weights, &[])), "clip: 1 variables take as many gradients, not 0");
+        assert_eq!(message(clip.apply(&weights, &[])), "clip: 1 variables need 1 gradients, not 0");
     }
     assert_eq!(values(&weights[0]), [1.0, 1.0]);
 }
@@ -107,7 +107,7 @@ fn a_limit_that_is_none_is_an_error() {
 /// ‖(3e38, 3e38, …)‖ of 16 elements is 1.2e39, and 4.8e39 for the norm L1: beyond float32, whether they are in one tensor or
 /// in many.
 #[test]
-fn a_norm_beyond_the_element_type_is_limited_like_any_other() {
+fn a_norm_that_overflows_the_element_type_is_clipped() {
     let (one, many) = (vec![Tensor::full([16], 3e38)], vec![Tensor::full([1], 3e38); 16]);
     for (norm, expected) in [(Norm::L2, 0.25), (Norm::L1, 1.0 / 16.0), (Norm::Max, 1.0)] {
         for gradients in [&one, &many] {
@@ -128,7 +128,7 @@ fn a_norm_beyond_the_element_type_is_limited_like_any_other() {
     let weights = [Variable::new(Tensor::zeros([16]))];
     let clipped = Clip::Norm(1.0).apply(&weights, &one).unwrap();
     assert!(clipped[0].allclose(&Tensor::full([16], 0.25), 1e-6, 0.0).unwrap());
-    // Beyond float64 too.
+    // Also if it overflows float64.
     let weights = [Variable::new(Tensor::zeros([4]).cast(DType::F64))];
     let clipped = Clip::Norm(1.0).apply(&weights, &[Tensor::from([f64::MAX; 4])]).unwrap();
     assert_eq!(clipped[0].to_vec::<f64>().unwrap(), [0.5; 4]);
@@ -146,7 +146,7 @@ fn norms_neither_overflow_nor_vanish() {
 }
 
 #[test]
-fn of_several_limits_the_last_counts() {
+fn the_last_of_several_limits_applies() {
     let weights = [Variable::new(tensor![0.0, 0.0])];
     Sgd::new(1.0).clip_global_norm(1.0).clip_value(3.5).apply(&weights, &[tensor![3.0, 4.0]]).unwrap();
     assert_eq!(values(&weights[0]), [-3.0, -3.5]);
@@ -154,7 +154,7 @@ fn of_several_limits_the_last_counts() {
 
 #[test]
 fn every_optimizer_decays_apart_from_the_gradient() {
-    // With gradient 0 in the first step no formula moves a variable, so that decay is all there is.
+    // With a gradient of 0 in the first step no formula changes a variable, so only the decay remains.
     for optimizer in zoo::optimizers(0.5) {
         let weights = [Variable::new(tensor![[1.0, 2.0], [3.0, -4.0]]), Variable::new(tensor![8.0])];
         let mut optimizer = optimizer.weight_decay(0.5);
@@ -179,14 +179,14 @@ fn the_l2_penalty_is_part_of_the_gradient() {
 }
 
 #[test]
-fn gradients_are_limited_before_the_penalty_is_added() {
+fn gradients_are_clipped_before_the_penalty_is_added() {
     let w = [Variable::new(tensor![4.0])];
     Sgd::new(1.0).l2_penalty(0.5).clip_value(1.0).apply(&w, &[tensor![9.0]]).unwrap();
     assert_eq!(values(&w[0]), [4.0 - (1.0 + 2.0)]);
 }
 
 #[test]
-fn a_variable_is_of_the_first_group_that_takes_it() {
+fn a_variable_belongs_to_the_first_group_that_contains_it() {
     let weights = [
         Variable::new(tensor![[1.0]]).with_name("encoder/kernel"),
         Variable::new(tensor![1.0]).with_name("encoder/bias"),
@@ -200,14 +200,14 @@ fn a_variable_is_of_the_first_group_that_takes_it() {
     optimizer.apply(&weights, &gradients).unwrap();
     // 1 - 1/4 · 1/2 - 1/4 · (1/2 + 1): the rate counts for the decay as well.
     assert_eq!(values(&weights[0]), [0.5]);
-    // 1 - 1/2 · 1/2: the second group would have taken it, too.
+    // 1 - 1/2 · 1/2: the second group contains it too.
     assert_eq!(values(&weights[1]), [0.75]);
     // 1 - 1/2 · 1/2 - 1/2 · 1/2.
     assert_eq!(values(&weights[2]), [0.5]);
 }
 
 #[test]
-fn what_is_out_of_range_is_named() {
+fn hyperparameters_out_of_range_are_named() {
     let cases = [
         (
             message(Sgd::new(0.1).weight_decay(-1.0).validate()),
@@ -233,7 +233,7 @@ fn what_is_out_of_range_is_named() {
             message(
                 Adam::new(0.1).group(Group::vectors()).group(Group::vectors().learning_rate_factor(-1.0)).validate(),
             ),
-            "adam: group 1: rate is -1.0; it must be a finite number of at least 0",
+            "adam: group 1: learning_rate_factor is -1.0; it must be a finite number of at least 0",
         ),
         (
             message(Adam::new(Cosine::new(0.1, 0)).validate()),
@@ -254,7 +254,7 @@ fn what_is_out_of_range_is_named() {
 }
 
 #[test]
-fn a_schedule_follows_the_steps_that_were_taken() {
+fn a_schedule_follows_the_number_of_steps() {
     let w = [Variable::new(tensor![0.0])];
     let mut optimizer = Sgd::new(Exponential::new(1.0, 1, 0.5));
     optimizer.apply(&w, &[tensor![1.0]]).unwrap();
@@ -265,7 +265,7 @@ fn a_schedule_follows_the_steps_that_were_taken() {
 }
 
 #[test]
-fn an_own_schedule_is_checked_where_it_is_used() {
+fn a_custom_schedule_is_checked_by_the_optimizer() {
     struct Falling;
     impl Schedule for Falling {
         fn name(&self) -> &'static str {
@@ -287,7 +287,7 @@ fn an_own_schedule_is_checked_where_it_is_used() {
 }
 
 #[test]
-fn no_tape_records_a_step() {
+fn steps_are_not_recorded() {
     for optimizer in zoo::optimizers(0.1) {
         let mut optimizer = optimizer.weight_decay(0.1).l2_penalty(0.1).clip_global_norm(0.5);
         let w = [Variable::new(tensor![[3.0, 1.0]])];
@@ -301,7 +301,7 @@ fn no_tape_records_a_step() {
 }
 
 #[test]
-fn every_optimizer_takes_every_shape_and_type() {
+fn every_optimizer_supports_every_shape_and_type() {
     for dtype in [DType::F32, DType::F64] {
         for mut optimizer in zoo::optimizers(0.1) {
             for shape in [vec![], vec![0], vec![1], vec![0, 3], vec![3, 0], vec![1, 5], vec![5, 1], vec![2, 3, 4]] {
@@ -318,7 +318,7 @@ fn every_optimizer_takes_every_shape_and_type() {
 }
 
 #[test]
-fn every_optimizer_goes_downhill() {
+fn every_optimizer_reduces_the_loss() {
     for mut optimizer in zoo::optimizers(0.01) {
         let w = [Variable::new(tensor![[3.0, -2.0], [1.0, 0.5]])];
         let loss = || w[0].value().square().sum();
@@ -333,7 +333,7 @@ fn every_optimizer_goes_downhill() {
 }
 
 #[test]
-fn builder_methods_between_steps_keep_the_states_they_can() {
+fn builder_methods_between_steps_keep_matching_states() {
     let w = [Variable::new(tensor![0.0])];
     let mut optimizer = optim::RmsProp::new(0.1).momentum(0.9);
     optimizer.apply(&w, &[tensor![1.0]]).unwrap();

@@ -1,4 +1,4 @@
-//! What optimizers and schedules do besides their golden values.
+//! Behaviour of optimizers and schedules beyond their golden values.
 
 mod accumulate;
 mod average;

@@ -1,4 +1,4 @@
-//! A run that is saved and taken up again gives the same bits as one never stopped.
+//! A run that is saved and restored gives the same bits as a run without interruption.
 
 use autograd::Variable;
 use optim::schedules::{Cosine, Exponential};
@@ -67,12 +67,12 @@ fn a_rate_set_by_hand_is_part_of_the_state() {
 }
 
 #[test]
-fn a_state_that_needs_a_schedule_is_refused_without_one() {
+fn a_state_with_a_schedule_needs_a_schedule() {
     let weights = variables();
     let state = Adam::new(Cosine::new(0.1, 5)).state(&weights);
     assert_eq!(
         message(Adam::new(0.1).restore(&weights, state)),
-        "adam: restore: the state is of an optimizer with a schedule; this one has the rate 0.1"
+        "adam: restore: the state was taken with a learning rate schedule; this optimizer has the constant rate 0.1"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Schedules at their ends and put together.
+//! Schedules in extreme cases and in combination.
 
 use optim::schedules::{
     Constant, Cosine, CosineRestarts, Exponential, InverseSquareRoot, InverseTime, Linear, OneCycle, Piecewise,
@@ -12,21 +12,21 @@ fn rates(schedule: &dyn Schedule, steps: impl IntoIterator<Item = u64>) -> Vec<f
 }
 
 #[test]
-fn warm_up_comes_before_and_not_out_of() {
+fn the_warm_up_precedes_the_schedule() {
     let schedule = Linear::new(0.5, 0.0, 2).warm_up(4);
     assert_eq!(rates(&schedule, 0..8), [0.0, 0.125, 0.25, 0.375, 0.5, 0.25, 0.0, 0.0]);
     assert_eq!(Constant::new(0.5).warm_up(0).rate(0), 0.5);
 }
 
 #[test]
-fn one_after_another_begins_anew() {
+fn a_following_schedule_starts_at_its_first_step() {
     let fall = || Linear::new(1.0, 0.5, 2);
     let schedule = fall().then(3, fall()).then(5, Constant::new(0.25).scaled(0.5));
     assert_eq!(rates(&schedule, 0..7), [1.0, 0.75, 0.5, 1.0, 0.75, 0.125, 0.125]);
 }
 
 #[test]
-fn all_stay_where_they_end() {
+fn rates_are_constant_after_the_end() {
     let far = [20, 1 << 40, u64::MAX];
     let ends: [(Box<dyn Schedule>, f64); 6] = [
         (Box::new(Piecewise::new([3], [0.1, 0.2]).unwrap()), 0.2),
@@ -70,26 +70,26 @@ fn restarts_of_equal_length() {
 
 #[test]
 fn restarts_come_at_the_geometric_sums() {
-    // Waves of 10, 20, 40, … steps begin in the steps 0, 10, 30, 70, ….
+    // Cycles of 10, 20, 40, … steps begin at the steps 0, 10, 30, 70, ….
     let schedule = CosineRestarts::new(1.0, 10).m_mul(0.5);
     for (wave, restart) in [0u64, 10, 30, 70, 150, 310].into_iter().enumerate() {
         let height = 0.5f64.powi(wave as i32);
         assert!((schedule.rate(restart) - height).abs() < 1e-12, "{restart}: {}", schedule.rate(restart));
-        // Just before a restart the rate is the lowest, and half way the middle.
+        // The rate is lowest just before a restart, and average in the middle of a cycle.
         assert!(restart == 0 || schedule.rate(restart - 1) < 0.03 * 2.0 * height);
         assert!((schedule.rate(restart + 5 * (1 << wave)) - height / 2.0).abs() < 1e-12);
     }
-    // 10 + 11 steps, although 1.1 is no float64; and waves that hardly grow come as those of equal length do.
+    // 10 + 11 steps, although 1.1 is not a float64 number; cycles that hardly grow start like cycles of equal length.
     assert!((CosineRestarts::new(1.0, 10).t_mul(1.1).rate(21) - 1.0).abs() < 1e-12);
     let (equal, growing) = (CosineRestarts::new(1.0, 4).t_mul(1.0), CosineRestarts::new(1.0, 4).t_mul(1.0 + 1e-15));
     for step in 0..40 {
         assert!((equal.rate(step) - growing.rate(step)).abs() < 1e-12, "{step}");
     }
-    // 2¹⁸ waves have grown by 2³⁵ · 1.1e-15 in all.
+    // 2¹⁸ cycles have grown by 2³⁵ · 1.1e-15 in total.
     assert!((equal.rate((1 << 20) + 1) - growing.rate((1 << 20) + 1)).abs() < 1e-4);
 }
 
-/// Every schedule gives some rate at once for arguments that `validate` refuses, and for any step.
+/// Every schedule returns immediately for invalid arguments and for any step.
 #[test]
 fn absurd_arguments_neither_hang_nor_panic() {
     let (done, finished) = std::sync::mpsc::channel();
@@ -128,7 +128,7 @@ fn absurd_arguments_neither_hang_nor_panic() {
 
 #[test]
 fn one_cycle_at_its_extremes() {
-    // Nothing rises, everything rises, and a cycle of one step: always a number within the range.
+    // No rise, only a rise, and a cycle of one step: the rate is always within the range.
     for share in [0.0, 0.3, 0.5, 1.0] {
         for total in [1, 2, 3, 10] {
             for three in [false, true] {
@@ -142,9 +142,9 @@ fn one_cycle_at_its_extremes() {
 }
 
 #[test]
-fn what_does_not_fit_is_an_error() {
+fn invalid_arguments_are_errors() {
     assert_eq!(message(Piecewise::new([1, 2], [0.1])), "piecewise: 2 boundaries take 3 values, not 1");
-    assert_eq!(message(Piecewise::new([2, 2], [0.1, 0.2, 0.3])), "piecewise: the boundaries [2, 2] do not rise");
+    assert_eq!(message(Piecewise::new([2, 2], [0.1, 0.2, 0.3])), "piecewise: the boundaries [2, 2] must increase");
     let cases: [(Box<dyn Schedule>, &str); 11] = [
         (Box::new(Constant::new(f64::NAN)), "constant: learning_rate is NaN; it must be a finite number of at least 0"),
         (

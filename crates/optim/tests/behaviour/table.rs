@@ -1,4 +1,4 @@
-//! That nothing was forgotten: the guide and the lists of these tests name what the sources hold.
+//! The guide and the lists of these tests name all types in the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::zoo;
 
-/// The types for which a folder of the sources implements a trait, boxes and the like aside.
+/// The types in a folder of the sources that implement a trait, without boxes and other wrappers.
 fn implementors(folder: &str, trait_name: &str) -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
@@ -33,6 +33,6 @@ fn the_guide_names_every_optimizer_and_schedule() {
 fn the_lists_of_these_tests_are_complete() {
     let listed: BTreeSet<&str> = zoo::optimizers(0.1).iter().map(|optimizer| optimizer.name()).collect();
     assert_eq!(listed.len(), implementors("src", "Optimizer").len());
-    // The last of the list is made of the three that put others together.
+    // The last one in the list combines the three schedules that combine others.
     assert_eq!(zoo::schedules().len() - 1, implementors("src/schedules", "Schedule").len() - 3);
 }

@@ -1,4 +1,4 @@
-//! The optimizers that work on whole matrices, against their definitions written out plainly.
+//! The optimizers that use whole matrices, against straightforward implementations of their definitions.
 
 use autograd::Variable;
 use optim::{Adafactor, Group, Lamb, Muon, Optimizer};
@@ -58,8 +58,8 @@ fn adafactor_keeps_means_of_rows_and_columns() {
 }
 
 #[test]
-fn adafactor_takes_a_stack_as_its_matrices() {
-    // The size of a step is that of the whole, so that only directions can be compared.
+fn adafactor_treats_a_stack_as_separate_matrices() {
+    // The size of a step depends on the whole variable, so only directions can be compared.
     let gradients = [draw(1, [3, 4]), draw(2, [3, 4])];
     let direction = |gradient: &Tensor| {
         let w = [Variable::new(Tensor::full_of(gradient.shape(), 0.0, DType::F64))];
@@ -79,7 +79,7 @@ fn adafactor_steps_vectors_by_their_own_squares() {
 }
 
 #[test]
-fn a_step_of_lamb_is_a_fixed_part_of_the_variable() {
+fn a_step_of_lamb_is_proportional_to_the_norm_of_the_variable() {
     let w = [Variable::new(draw(0, [3, 5])), Variable::new(draw(1, [4, 2]).try_mul(100.0).unwrap())];
     let mut optimizer = Lamb::new(0.01);
     for t in 1..=5 {
@@ -142,12 +142,12 @@ fn a_step_of_muon_is_nearly_orthogonal() {
         let squares = values(&gram(&direction(Muon::default(), &gradient)).unwrap());
         let mean = squares.iter().step_by(smaller + 1).sum::<f64>() / smaller as f64;
         assert!((SINGULAR.start.powi(2)..SINGULAR.end.powi(2)).contains(&mean), "{mean}");
-        // Coefficients that converge do so to an orthogonal matrix.
+        // Convergent coefficients converge to an orthogonal matrix.
         let exact = Muon::default().coefficients([1.875, -1.25, 0.375]).iterations(40);
         let identity = Tensor::eye(smaller).cast(DType::F64);
         let orthogonal = direction(exact, &gradient);
         assert_close(&values(&gram(&orthogonal).unwrap()), &values(&identity), 1e-12);
-        // It is that of the polar decomposition: what is left of the gradient is symmetric.
+        // It is the factor of the polar decomposition: the other factor is symmetric.
         let left = if shape[0] <= shape[1] {
             gradient.matmul(orthogonal.t().unwrap()).unwrap()
         } else {
@@ -159,13 +159,13 @@ fn a_step_of_muon_is_nearly_orthogonal() {
 
 #[test]
 fn singular_values_of_muon_come_near_1() {
-    // Of a diagonal matrix the diagonal holds the singular values, which the iteration maps each by itself.
+    // The diagonal of a diagonal matrix contains the singular values, which the iteration maps separately.
     let diagonal: Vec<f64> = (1..=50).map(|k| f64::from(k) / 50.0).collect();
     let mut elements = vec![0.0; 50 * 50];
     elements.iter_mut().step_by(51).zip(&diagonal).for_each(|(element, &value)| *element = value);
     let found = values(&direction(Muon::default(), &Tensor::from_vec(elements, [50, 50]).unwrap()));
     for (k, value) in found.iter().step_by(51).enumerate() {
-        // The first momentum is the gradient, and looking ahead adds 0.95 of it.
+        // The first momentum is the gradient, and Nesterov momentum adds 0.95 of it.
         let start = 1.95 * diagonal[k] / (1.95 * norm(&diagonal) + 1e-7);
         let expected = (0..5).fold(start, |x, _| 3.4445 * x - 4.775 * x.powi(3) + 2.0315 * x.powi(5));
         assert!((value - expected).abs() < 1e-13, "{value} instead of {expected}");
@@ -174,7 +174,7 @@ fn singular_values_of_muon_come_near_1() {
 }
 
 #[test]
-fn muon_steps_what_is_no_matrix_as_adamw_does() {
+fn muon_steps_other_variables_like_adamw() {
     let shapes = [vec![5], vec![2, 3, 2], vec![4, 3], vec![4, 3], vec![4, 3]];
     let names = ["bias", "stack", "Token_Embedding/table", "output/kernel", "hidden/kernel"];
     let make = || -> Vec<Variable> {

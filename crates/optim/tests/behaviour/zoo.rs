@@ -1,4 +1,4 @@
-//! All optimizers and all schedules, for tests that go over them.
+//! All optimizers and all schedules, for tests that iterate over them.
 
 use optim::schedules::{
     Constant, Cosine, CosineRestarts, Exponential, InverseSquareRoot, InverseTime, Linear, OneCycle, Piecewise,
@@ -8,7 +8,7 @@ use optim::{
     Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Lamb, LearningRate, Lion, Muon, Nadam, Optimizer, RmsProp, Sgd,
 };
 
-/// Every optimizer in every form that has states or formulas of its own.
+/// Every optimizer in every form with different states or formulas.
 pub(crate) fn optimizers(rate: impl Into<LearningRate>) -> Vec<Box<dyn Optimizer>> {
     let rate = rate.into();
     let rate = || rate.clone();

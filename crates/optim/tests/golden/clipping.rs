@@ -1,4 +1,4 @@
-//! Limits on gradients.
+//! Gradient clipping.
 
 use autograd::Variable;
 use optim::{Clip, Norm, Optimizer, Sgd};
@@ -28,7 +28,7 @@ fn clipping() {
         let (name, clip) = (case.name(), clip(&case));
         let inputs = tensors(&case.0["inputs"], DType::F64);
         let variables: Vec<Variable> = inputs.iter().map(|input| Variable::new(input.zeros_like())).collect();
-        // Descent with rate 1 from zero ends at minus the gradient.
+        // A step from zero with learning rate 1 gives minus the gradient.
         Sgd::new(1.0).clip(clip).apply(&variables, &inputs).unwrap();
         let directly = clip.apply(&variables, &inputs).unwrap();
         for ((output, variable), expected) in
@@ -46,7 +46,7 @@ fn clipping() {
 }
 
 #[test]
-fn the_norm_of_nothing_is_zero() {
+fn the_norm_without_elements_is_zero() {
     for norm in [Norm::L1, Norm::L2, Norm::Max] {
         assert_eq!(norm.of(&[]).unwrap(), 0.0);
         assert_eq!(norm.of(&[Tensor::zeros([0, 3])]).unwrap(), 0.0);

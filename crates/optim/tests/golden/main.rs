@@ -1,5 +1,5 @@
-//! Against PyTorch and Keras: `optimizers.json`, made by `make_optimizers.py`, holds what they gave. Its
-//! cases are told apart by name, `adam/keras` and `adam/torch`; none is left out.
+//! Against PyTorch and Keras: `optimizers.json`, made by `make_optimizers.py`, contains their results. Its
+//! cases have names such as `adam/keras` and `adam/torch`; all of them are tested.
 
 mod clipping;
 mod optimizers;

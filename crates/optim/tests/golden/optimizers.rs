@@ -115,7 +115,7 @@ fn torch(case: &Case, name: &str) -> Box<dyn Optimizer> {
     }
 }
 
-/// Runs all cases in one element type, interrupting each after 7 steps to go on with a new optimizer
+/// Runs all cases in one element type, and interrupts each after 7 steps to continue with a new optimizer
 /// from the saved state.
 fn compare(dtype: DType, tolerance: f64) {
     let cases = Case::all("optimizers");
@@ -142,14 +142,14 @@ fn compare(dtype: DType, tolerance: f64) {
 }
 
 #[test]
-fn float64_is_theirs_in_float64() {
+fn float64_agrees_with_the_references() {
     compare(DType::F64, 1e-13);
 }
 
 /// As near as the 20 roundings of the parameter alone may take it, half a unit in the last place each.
 /// (Keras' own float32 is off by up to 1.1e-5.)
 #[test]
-fn float32_loses_no_more_than_it_must() {
+fn float32_differs_by_rounding_only() {
     compare(DType::F32, 20.0 * f64::from(f32::EPSILON) / 2.0);
 }
 

@@ -54,7 +54,7 @@ fn torch(case: &Case, name: &str) -> Box<dyn Schedule> {
         }
         "step" => Box::new(Exponential::new(rate(), integer("step_size"), number("gamma")).staircase()),
         "piecewise" => {
-            // Milestones are the first steps of a stretch, boundaries the last.
+            // Milestones are the first steps with a rate, boundaries the last.
             let boundaries: Vec<u64> = case.integers("milestones").iter().map(|step| step - 1).collect();
             let values: Vec<f64> = (0..=boundaries.len()).map(|k| rate() * number("gamma").powi(k as i32)).collect();
             Box::new(Piecewise::new(boundaries, values).unwrap())
@@ -104,7 +104,7 @@ fn plateau(case: &Case) -> ReduceOnPlateau {
     let (patience, cooldown) = (case.integer("patience"), case.integer("cooldown"));
     match case.name() {
         "plateau/keras" => common(case.number("learning_rate"), patience, cooldown).min_delta(case.number("min_delta")),
-        // PyTorch counts one report more of the first and one less of the second.
+        // PyTorch's patience lasts one report longer, and its cooldown one less.
         _ => common(case.number("lr"), patience + 1, cooldown + 1).min_delta(case.number("threshold")).relative(),
     }
 }

@@ -161,7 +161,7 @@ fn what_does_not_fit_is_named_by_both_sides() {
     let model = Sequential::new().add_named("0", Dense::new(3, 5)).add_named("head", Dense::new(4, 2));
     let before = state(&model)[0].1.to_vec::<f32>().unwrap();
     let wrong = load(&model, PyTorch::new().import(&model, state_dict.clone()).unwrap()).unwrap_err();
-    let expected = "load: the tensors do not suit the model:\n  \
+    let expected = "load: the tensors do not match the model:\n  \
         0.kernel: the weight is [3, 5], the tensor [3, 4]; they must be equal\n  \
         0.bias: the weight is [5], the tensor [4]; they must be equal\n  \
         no tensor for the weight head.kernel\n  \
