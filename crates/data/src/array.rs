@@ -1,4 +1,4 @@
-//! The data set made of tensors.
+//! A data set of tensors in memory.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use tensor::Tensor;
 use crate::batch::Batch;
 use crate::error::Result;
 
-/// A data set in memory: tensors of features and targets, and of sample weights where there are some, whose first
-/// axes count samples.
+/// A data set in memory: tensors of features and targets, and optionally of sample weights. Their first axis is that of
+/// the samples.
 ///
 /// Clones share the tensors.
 ///
@@ -31,18 +31,18 @@ pub struct ArrayDataset {
 }
 
 impl ArrayDataset {
-    /// The data set of these features, `[count, …]`, and targets, `[count, …]`.
+    /// A data set of these features, `[count, …]`, and targets, `[count, …]`.
     ///
     /// # Errors
-    /// If the counts differ, or one of the tensors has no axes.
+    /// Returns an error if the counts differ, or one of the tensors is a scalar.
     pub fn from_tensors(features: &Tensor, targets: &Tensor) -> Result<ArrayDataset> {
         Ok(ArrayDataset { all: Batch::new(features, targets)? })
     }
 
-    /// The data set of the samples of a batch.
+    /// A data set of the samples of a batch.
     ///
     /// # Errors
-    /// If the tensors count different numbers of samples, or one of them has no axes.
+    /// Returns an error if the tensors have different numbers of samples, or one of them is a scalar.
     pub fn from_batch(batch: Batch) -> Result<ArrayDataset> {
         batch.check()?;
         Ok(ArrayDataset { all: batch })

@@ -1,4 +1,4 @@
-//! Writing files so that nobody ever sees half of one.
+//! Atomic replacement of files.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -8,13 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{DataError, Result};
 
-/// Writes a file whole or not at all. `write` fills a temporary file in the same folder, which is then synced and
-/// renamed to the name of the file. If the process is killed or the power fails, the file is either the old one or the
-/// new one.
+/// Writes a file atomically. `write` fills a temporary file in the same folder, which is then synced and renamed to the
+/// name of the file. If the process is killed or the power fails, the file has either the old or the new content.
 ///
-/// The name of the temporary file is `.tmp-`, the number of the process, and a counter. If writing fails, the temporary
-/// file is removed; if the process is killed, it stays and is never read. [`remove_abandoned`] removes such files.
-/// The permissions of the old file are kept, and symbolic links are followed. A path that is not a regular file, such as
+/// The name of the temporary file is `.tmp-`, the process id, and a counter. The file is removed if writing fails. If
+/// the process is killed, the file stays and is never read; [`remove_abandoned`] removes such files. The permissions of
+/// an existing file are kept, and symbolic links are followed. A path that is not a regular file, such as
 /// `/dev/stdout`, cannot be replaced and is written to directly.
 ///
 /// ```
@@ -28,8 +27,8 @@ use crate::error::{DataError, Result};
 /// ```
 ///
 /// # Errors
-/// If the file cannot be written, as when its folder is missing or the disk is full, or if `write`
-/// fails. Then the old file is as it was.
+/// Returns an error, and leaves an existing file unchanged, if the file cannot be written, for example because its
+/// folder is missing or the disk is full, or if `write` fails.
 pub fn write_atomically(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -55,14 +54,14 @@ fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<(
         if let Some(old) = old {
             file.set_permissions(old.permissions())?;
         }
-        // Stays open, and so locked, until it has its name.
+        // The file stays open, and so locked, until it is renamed.
         let file = fill(file, write)?;
         file.sync_all()?;
         fs::rename(&temporary, &target)?;
         sync_folder(folder)
     })();
     if replaced.is_err() {
-        // What failed matters more than that the rest of it stays; after the renaming it is gone anyway.
+        // The original error matters more than a failure to remove the file.
         let _ = fs::remove_file(&temporary);
     }
     replaced
@@ -75,32 +74,32 @@ fn fill(file: File, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) 
     writer.into_inner().map_err(|error| error.into_error())
 }
 
-/// What the names of temporary files begin with.
+/// The prefix of the names of temporary files.
 const TEMPORARY: &str = ".tmp-";
 
-/// Creates a temporary file under a name that is not taken, and locks it for as long as it is open: this tells
-/// [`remove_abandoned`] that somebody is still writing it.
+/// Creates a temporary file under a free name and locks it while it is open. The lock tells [`remove_abandoned`] that
+/// the file is in use.
 fn create_beside(folder: &Path) -> io::Result<(PathBuf, File)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     loop {
         let path = folder.join(format!("{TEMPORARY}{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed)));
         let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
-            // Left behind by an earlier process with the same number.
+            // Left behind by an earlier process with the same id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             file => file?,
         };
         match file.try_lock() {
-            // `remove_abandoned`, in another process, has found the file before it was locked, and removes it.
+            // `remove_abandoned` in another process has found the file before it was locked, and removes it.
             Err(TryLockError::WouldBlock) => {}
             Ok(()) if fs::symlink_metadata(&path).is_err() => {}
-            // A file system without locks: there nothing counts as abandoned.
+            // On a file system without locks, no file counts as abandoned.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok((path, file)),
         }
     }
 }
 
-/// Removes the temporary files that [`write_atomically`] has left in a folder because its process was killed. Files that
-/// are still being written, by any process, are locked and stay, as does everything on a file system without locks.
+/// Removes the temporary files that killed processes have left in a folder. Files that are still being written, by any
+/// process, are locked and stay, as do all files on a file system without locks.
 ///
 /// # Errors
 /// Returns an error if the folder cannot be read. Files that cannot be removed stay.
@@ -109,7 +108,7 @@ pub fn remove_abandoned(folder: impl AsRef<Path>) -> Result<()> {
     let failed = |source| DataError::file(folder.display().to_string(), "cannot read the folder", source);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        // Opening a pipe would wait for its other end.
+        // Opening a pipe would block until its other end is opened.
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_file && is_temporary(&entry.file_name()) {
             let _ = remove_unlocked(&entry.path());
@@ -124,16 +123,17 @@ fn is_temporary(name: &OsStr) -> bool {
     numbers.is_some_and(|(process, count)| is_number(process) && is_number(count))
 }
 
-/// Removes a file unless somebody holds its lock.
+/// Removes a file unless its lock is held.
 fn remove_unlocked(path: &Path) -> io::Result<()> {
-    // Some file systems lock only what may be written, but the file may be read-only, as the one it was to replace.
+    // Some file systems only lock files that are open for writing, but the file may be read-only, like the one that it
+    // was meant to replace.
     let file = OpenOptions::new().write(true).open(path).or_else(|_| File::open(path))?;
     file.try_lock()?;
-    // Still locked: a writer that has just created the file must not get its lock in between.
+    // Removed while it is locked, so that a writer that has just created the file cannot lock it in between.
     fs::remove_file(path)
 }
 
-/// Makes a renaming last: on Unix it is part of the folder, which is synced as files are.
+/// Makes a renaming durable. On Unix, it is stored in the folder, which must be synced like a file.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

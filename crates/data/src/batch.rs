@@ -1,4 +1,4 @@
-//! What a training loop is given at a time.
+//! Batches of samples.
 
 use std::ops::Range;
 
@@ -6,24 +6,24 @@ use tensor::{DType, Shape, Tensor};
 
 use crate::error::{DataError, Result};
 
-/// Some samples: tensors whose first axes count them.
+/// A batch of samples: tensors whose first axis is that of the samples.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// `[batch, …]`.
     pub features: Tensor,
     /// `[batch, …]`.
     pub targets: Tensor,
-    /// Bool, `[batch, time]`, of sequences that were padded to one length: true where there is something.
+    /// The mask of padded sequences, bool, `[batch, time]`: false at padded steps.
     pub mask: Option<Tensor>,
-    /// How much each sample counts in the loss and in weighted metrics, `[batch]`.
+    /// The sample weights in the loss and in metrics, `[batch]`.
     pub weights: Option<Tensor>,
 }
 
 impl Batch {
-    /// Features and targets, with neither mask nor weights. The tensors are shared, not copied.
+    /// A batch of features and targets, without mask and weights. The tensors are shared, not copied.
     ///
     /// # Errors
-    /// If the counts differ, or one of the tensors has no axes.
+    /// Returns an error if the counts differ, or one of the tensors is a scalar.
     pub fn new(features: &Tensor, targets: &Tensor) -> Result<Batch> {
         let batch = Batch { features: features.clone(), targets: targets.clone(), mask: None, weights: None };
         batch.check()?;
@@ -35,7 +35,7 @@ impl Batch {
         self.features.shape().first().copied().unwrap_or(0)
     }
 
-    /// How many axes of the features count: samples, and with a mask the steps of each.
+    /// The number of leading axes of the features that are not feature axes: samples and, with a mask, steps.
     pub(crate) fn counting_axes(&self) -> usize {
         if self.mask.is_some() { 2 } else { 1 }
     }
@@ -45,12 +45,12 @@ impl Batch {
         self.len() == 0
     }
 
-    /// Neighbouring samples: views.
+    /// The samples of a range, as views.
     pub(crate) fn slice(&self, range: Range<usize>) -> Result<Batch> {
         self.try_map(|tensor| tensor.slice(range.clone()))
     }
 
-    /// The samples of all parts in their order.
+    /// Concatenates batches.
     pub(crate) fn concat(parts: &[Batch]) -> Result<Batch> {
         let joined = |tensors: Vec<&Tensor>| Tensor::concat(&tensors, 0);
         let joined_if_there = |tensors: Vec<&Tensor>, what: &str| match tensors.len() {
@@ -69,19 +69,19 @@ impl Batch {
         })
     }
 
-    /// For which samples a predicate holds: bool, `[batch]`.
+    /// The result of a predicate on the samples: bool, `[batch]`.
     pub(crate) fn holds(&self, predicate: impl Fn(&Batch) -> Result<Tensor>) -> Result<Tensor> {
         let holds = predicate(self)?;
         if holds.dtype() != DType::Bool || holds.shape()[..] != [self.len()] {
             let (count, dtype, shape) = (self.len(), holds.dtype(), holds.shape());
             return Err(DataError::dataset(format!(
-                "filter: one truth value for each of {count} samples is needed, bool [{count}], not {dtype} {shape}"
+                "filter: the predicate must return bool [{count}], one value for each sample, not {dtype} {shape}"
             )));
         }
         Ok(holds)
     }
 
-    /// Whether all tensors count the same samples.
+    /// Checks that all tensors have the same number of samples.
     pub(crate) fn check(&self) -> Result<()> {
         let features = count(&self.features, "features")?;
         let others =
@@ -97,7 +97,7 @@ impl Batch {
         Ok(())
     }
 
-    /// The same of each tensor.
+    /// Applies a function to each tensor.
     pub(crate) fn try_map(&self, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Batch> {
         Ok(Batch {
             features: f(&self.features)?,
@@ -108,7 +108,7 @@ impl Batch {
     }
 }
 
-/// Checks that the samples of all parts, the first of which has the number `first`, have the same shapes and types.
+/// Checks that the samples of all parts have the same shapes and types. The first part has the index `first`.
 pub(crate) fn check_alike(parts: &[Batch], first: usize) -> Result<()> {
     let mut number = first;
     for part in parts {

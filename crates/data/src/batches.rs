@@ -1,4 +1,4 @@
-//! Epochs over samples, a batch at a time.
+//! Iteration over batches.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::batch::Batch;
 use crate::data_source::{DataSource, EpochIter};
 use crate::error::{DataError, Result};
 
-/// Batches of samples: for loops written by hand, and what the loop of `train` is made of.
+/// The batches of a data source, for hand-written loops. The loop of `train` uses them too.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, DataSource};
@@ -31,38 +31,38 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of this size. The last one of a epoch is smaller where the size does not divide the number of samples.
+    /// Batches of this size. The last batch of an epoch is smaller if the size does not divide the number of samples.
     pub fn new(samples: &'a dyn DataSource, size: usize) -> Batches<'a> {
         Batches { samples, size, drop_remainder: false }
     }
 
-    /// Leaves out the last batch of a epoch if it is smaller than the others.
+    /// Omits the last batch of an epoch if it is smaller than the others.
     #[must_use]
     pub fn drop_remainder(self) -> Batches<'a> {
         Batches { drop_remainder: true, ..self }
     }
 
-    /// The number of batches of a epoch, if that of the samples is known before.
+    /// The number of batches of an epoch, if the number of samples is known in advance.
     pub fn count(&self) -> Option<usize> {
         let samples = self.samples.len_hint()?;
         if self.drop_remainder { samples.checked_div(self.size) } else { Some(samples.div_ceil(self.size.max(1))) }
     }
 
-    /// The epoch of this number, from its beginning.
+    /// The batches of an epoch.
     ///
     /// # Errors
-    /// If the size is 0, and what [`DataSource::epoch`] reports.
+    /// Returns an error if the size is 0, or [`DataSource::epoch`] fails.
     pub fn epoch(&self, number: u64) -> Result<BatchIter<'a>> {
         self.epoch_from(number, 0)
     }
 
-    /// The epoch of this number after so many samples: what [`epoch`](Batches::epoch) gives after they were drawn.
+    /// The batches of an epoch after the first `drawn` samples: the rest of what [`epoch`](Batches::epoch) returns.
     ///
     /// # Errors
-    /// As [`epoch`](Batches::epoch); if there are fewer samples the rest is empty.
+    /// Returns an error as [`epoch`](Batches::epoch) does. If there are fewer samples, the iterator is empty.
     pub fn epoch_from(&self, number: u64, drawn: usize) -> Result<BatchIter<'a>> {
         if self.size == 0 {
-            return Err(DataError::dataset("the batch size is 0; a batch takes one sample at least".into()));
+            return Err(DataError::dataset("the batch size is 0; it must be at least 1".into()));
         }
         let mut epoch = self.samples.epoch(number)?;
         epoch.skip(drawn)?;
@@ -80,7 +80,7 @@ impl fmt::Debug for Batches<'_> {
     }
 }
 
-/// One epoch, as an iterator over batches. It ends after an error.
+/// An iterator over the batches of an epoch. It ends after an error.
 pub struct BatchIter<'a> {
     epoch: Box<dyn EpochIter + 'a>,
     size: usize,
@@ -90,8 +90,8 @@ pub struct BatchIter<'a> {
 }
 
 impl BatchIter<'_> {
-    /// How many samples of the epoch were drawn so far: with the number of the epoch the whole position, for
-    /// [`Batches::epoch_from`].
+    /// The number of samples that were drawn so far. Together with the number of the epoch it is the complete position:
+    /// see [`Batches::epoch_from`].
     pub fn drawn(&self) -> usize {
         self.drawn
     }
@@ -162,7 +162,7 @@ mod tests {
         let none = ArrayDataset::from_tensors(&Tensor::zeros([0, 3]), &Tensor::zeros([0])).unwrap();
         assert_eq!((none.batch(2).count(), none.batch(2).epoch(0).unwrap().count()), (Some(0), 0));
         let message = five().batch(0).epoch(0).unwrap_err().to_string();
-        assert_eq!(message, "the batch size is 0; a batch takes one sample at least");
+        assert_eq!(message, "the batch size is 0; it must be at least 1");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Bytes that can be read at any place: of an open file, or in memory.
+//! Random access to the bytes of a file or of memory.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use crate::error::{DataError, Result};
 use crate::input::Input;
 use crate::open::open;
 
-/// A file, or bytes that stand for one, read by position: several readers do not disturb each other.
+/// The bytes of a file or of memory, read by position. Several readers do not interfere with each other.
 #[derive(Debug)]
 pub(crate) struct ByteSource {
     name: String,
@@ -30,7 +30,7 @@ impl ByteSource {
         Ok(ByteSource { name, length, content: Content::File(file) })
     }
 
-    /// Bytes under a name for messages.
+    /// Bytes in memory. `name` replaces the file name in messages.
     pub(crate) fn memory(bytes: &[u8], name: &str) -> ByteSource {
         ByteSource { name: name.into(), length: bytes.len() as u64, content: Content::Memory(bytes.into()) }
     }
@@ -39,12 +39,12 @@ impl ByteSource {
         &self.name
     }
 
-    /// The number of bytes, when the file was opened.
+    /// The number of bytes at the time the file was opened.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Reads some of the bytes from `offset` on; none if there are no more.
+    /// Reads some bytes at `offset`; returns 0 at the end.
     pub(crate) fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.content {
             Content::File(file) => read_file_at(file, out, offset),

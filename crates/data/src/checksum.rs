@@ -1,4 +1,4 @@
-//! Whether named tensors are what they were.
+//! Checksums of named tensors.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,8 +8,8 @@ use tensor::Tensor;
 use crate::error::{DataError, Result};
 use crate::stored::{StoredType, write_elements};
 
-/// The CRC-32C of notes and of tensors with their names, types and shapes, in the order of names: of what a file holds,
-/// not of how it is laid out.
+/// The CRC-32C of metadata and named tensors, over their names, types, shapes and elements in the order of names. It
+/// does not depend on the layout of a file.
 ///
 /// ```
 /// use data::checksum;
@@ -21,13 +21,13 @@ use crate::stored::{StoredType, write_elements};
 /// ```
 ///
 /// # Errors
-/// None in practice: elements are only read.
+/// Returns an error if the elements cannot be read, which does not happen in practice.
 pub fn checksum(tensors: &[(String, Tensor)], metadata: &BTreeMap<String, String>) -> Result<u32> {
     let mut sum = Sum(0);
     let mut sorted: Vec<&(String, Tensor)> = tensors.iter().collect();
     sorted.sort_by_key(|(name, _)| name);
     let add = || -> io::Result<()> {
-        // Every part ends with a byte that text has not, so that none can pass for a piece of another.
+        // Every part ends with a byte that does not occur in text, so that different parts cannot form the same bytes.
         for (key, note) in metadata {
             write!(sum, "{key}\0{note}\0")?;
         }

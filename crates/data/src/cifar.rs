@@ -1,7 +1,7 @@
-//! CIFAR-10 and CIFAR-100: small photographs of things, from the files of their binary version.
+//! The CIFAR-10 and CIFAR-100 data sets of small photographs, from the files of their binary version.
 //!
-//! A file is a row of records: a label (for CIFAR-100 two, the coarse one first), then 1024 bytes each of red, green
-//! and blue, the rows from top to bottom. Described at <https://www.cs.toronto.edu/~kriz/cifar.html>.
+//! A file is a sequence of records: one label (for CIFAR-100 two, the coarse one first), then 1024 bytes each of red,
+//! green and blue, row by row from the top. See <https://www.cs.toronto.edu/~kriz/cifar.html>.
 //!
 //! ```no_run
 //! use data::{ArrayDataset, Dataset, cifar};
@@ -21,7 +21,7 @@ use crate::error::{DataError, Result};
 use crate::input::Input;
 use crate::open::open;
 
-/// 50,000 pictures to train on and 10,000 to test with, and which of [`CLASSES_10`] they show.
+/// CIFAR-10: 50,000 training images and 10,000 test images of [`CLASSES_10`].
 #[derive(Clone, Debug)]
 pub struct Cifar10 {
     /// Uint8, `[50000, 32, 32, 3]`: red, green and blue.
@@ -34,7 +34,7 @@ pub struct Cifar10 {
     pub test_labels: Tensor,
 }
 
-/// 50,000 pictures to train on and 10,000 to test with, of a hundred classes in twenty groups.
+/// CIFAR-100: 50,000 training images and 10,000 test images of a hundred classes in twenty groups.
 #[derive(Clone, Debug)]
 pub struct Cifar100 {
     /// Uint8, `[50000, 32, 32, 3]`: red, green and blue.
@@ -51,11 +51,11 @@ pub struct Cifar100 {
     pub test_coarse_labels: Tensor,
 }
 
-/// What the labels of CIFAR-10 mean.
+/// The names of the classes of CIFAR-10.
 pub const CLASSES_10: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Those to train on, then that to test with.
+/// The training files and the test file.
 pub(crate) const FILES_10: [&str; 6] = [
     "data_batch_1.bin",
     "data_batch_2.bin",
@@ -66,16 +66,16 @@ pub(crate) const FILES_10: [&str; 6] = [
 ];
 pub(crate) const FILES_100: [&str; 2] = ["train.bin", "test.bin"];
 
-/// CIFAR-10 from a directory with the files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
+/// Reads CIFAR-10 from a directory with the files `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`.
 ///
 /// # Errors
-/// If a file is missing or empty, does not end with a whole record, has more records than the whole data set (60,000),
-/// or a label is not below 10. The message names file, offset and what was expected.
+/// Returns an error if a file is missing or empty, does not end with a whole record, has more records than the whole
+/// data set (60,000), or a label is not below 10. The message names file, offset and what was expected.
 pub fn load_10_from(directory: impl AsRef<Path>) -> Result<Cifar10> {
     load_10(|file| opened(&directory.as_ref().join(file)))
 }
 
-/// The same, from files that are opened so.
+/// The same, with a function that opens the files.
 pub(crate) fn load_10(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<Cifar10> {
     let (train, test) = FILES_10.split_at(5);
     let mut read = |files: &[&str]| read(&mut open, files, [("label", 10)]);
@@ -84,15 +84,15 @@ pub(crate) fn load_10(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<Ci
     Ok(Cifar10 { train_images, train_labels, test_images, test_labels })
 }
 
-/// CIFAR-100 from a directory with the files `train.bin` and `test.bin`.
+/// Reads CIFAR-100 from a directory with the files `train.bin` and `test.bin`.
 ///
 /// # Errors
-/// As [`load_10_from`]; fine labels must be below 100, coarse ones below 20.
+/// Returns an error as [`load_10_from`] does. Fine labels must be below 100, coarse labels below 20.
 pub fn load_100_from(directory: impl AsRef<Path>) -> Result<Cifar100> {
     load_100(|file| opened(&directory.as_ref().join(file)))
 }
 
-/// The same, from files that are opened so.
+/// The same, with a function that opens the files.
 pub(crate) fn load_100(mut open: impl FnMut(&str) -> Result<Opened>) -> Result<Cifar100> {
     let mut read = |file| read(&mut open, &[file], [("coarse label", 20), ("fine label", 100)]);
     let (train_images, [train_coarse_labels, train_labels]) = read(FILES_100[0])?;
@@ -109,11 +109,10 @@ fn opened(path: &Path) -> Result<Opened> {
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
-/// More than any file has: what a wrong one can take of the memory is bounded.
+/// More than any valid file has. It bounds the memory that an invalid file can use.
 const MOST_RECORDS: usize = 60_000;
 
-/// The images of all files, one after the other, and their `N` kinds of labels, of which name and number of classes
-/// are given.
+/// The images of all files and their `N` kinds of labels, given by name and number of classes.
 fn read<const N: usize>(
     open: &mut impl FnMut(&str) -> Result<Opened>,
     files: &[&str],
@@ -128,7 +127,7 @@ fn read<const N: usize>(
     Ok((images, labels.map(Tensor::from)))
 }
 
-/// Appends what is in a file: of the images the pixels, each of three colours.
+/// Appends the content of a file: the pixels and labels of its records.
 fn read_file<const N: usize>(
     (name, mut file): Opened,
     kinds: [(&str, u8); N],
@@ -244,7 +243,7 @@ mod tests {
         );
         std::fs::write(&file, record(&[10], 0)).unwrap();
         assert_eq!(message(), format!("{name}: at byte 0: label 10 of record 0; it must be 0 to 9"));
-        // A file with a hole: it says to be large and takes no room on the disk.
+        // A sparse file: it has a large length but uses no disk space.
         std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
         assert_eq!(
             message(),

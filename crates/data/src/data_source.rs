@@ -1,4 +1,4 @@
-//! What a training loop draws from.
+//! Sources of samples for training.
 
 use crate::array::ArrayDataset;
 use crate::batch::Batch;
@@ -6,22 +6,22 @@ use crate::batches::Batches;
 use crate::error::{DataError, Result};
 use crate::prefetch::Prefetch;
 
-/// Epochs over samples, which are numbered: epochs of the same number give the same samples in the same order, on
-/// any machine and with any number of threads. So the number of a epoch and how many samples were drawn from it are
-/// the whole position, and a checkpoint needs nothing else.
+/// A source of samples, read in numbered epochs. An epoch of a given number has the same samples in the same order on
+/// any machine and with any number of threads. So the number of the epoch and the number of samples that were drawn are
+/// the complete position, which is all that a checkpoint needs.
 ///
-/// Every [`Dataset`](crate::Dataset) is one, and every [`Stream`](crate::Stream).
+/// Every [`Dataset`](crate::Dataset) and every [`Stream`](crate::Stream) is a data source.
 pub trait DataSource: Send + Sync {
-    /// The number of samples of a epoch, if it is known before.
+    /// The number of samples of an epoch, if it is known in advance.
     fn len_hint(&self) -> Option<usize>;
 
-    /// The epoch of this number, at its beginning.
+    /// Starts an epoch.
     ///
     /// # Errors
-    /// If the samples cannot be had: a file that cannot be opened, for example.
+    /// Returns an error if the samples are not available, for example because a file cannot be opened.
     fn epoch(&self, number: u64) -> Result<Box<dyn EpochIter + '_>>;
 
-    /// Batches of this size.
+    /// The batches of this size.
     fn batch(&self, size: usize) -> Batches<'_>
     where
         Self: Sized,
@@ -29,9 +29,10 @@ pub trait DataSource: Send + Sync {
         Batches::new(self, size)
     }
 
-    /// Lets a thread make so many batches ahead, 1024 at most, in each epoch; with 0 there is none. The samples and their order are the
-    /// same. Errors arrive in the place of the batch that failed, and a panic of the thread as an error. The thread
-    /// ends with the epoch: where that is dropped before its end, after the batch it is making.
+    /// Prepares up to `batches` batches, at most 1024, in a background thread in each epoch; 0 uses no thread. The
+    /// samples and their order stay the same. An error takes the place of the batch that failed; a panic of the thread
+    /// becomes an error. The thread ends with the epoch. If the epoch is dropped early, the thread finishes its current
+    /// batch first.
     fn prefetch(self, batches: usize) -> Prefetch<Self>
     where
         Self: Sized + 'static,
@@ -39,10 +40,10 @@ pub trait DataSource: Send + Sync {
         Prefetch::new(self, batches)
     }
 
-    /// Draws epoch 0 and holds it in memory.
+    /// Reads epoch 0 into memory.
     ///
     /// # Errors
-    /// If there are no samples, or whatever is wrong with them.
+    /// Returns an error if there are no samples, or they cannot be read.
     ///
     /// ```
     /// use data::{Dataset, DataSource, Stream};
@@ -61,18 +62,18 @@ pub trait DataSource: Send + Sync {
     }
 }
 
-/// A epoch over samples: a place in it, and what comes next.
+/// An iterator over the samples of an epoch.
 pub trait EpochIter: Send {
-    /// The next `count` samples, fewer where the epoch ends before, none at its end.
+    /// The next `count` samples, or fewer at the end of the epoch; `None` after the end.
     ///
     /// # Errors
-    /// Whatever is wrong with the samples. What follows an error is not defined.
+    /// Returns an error if the samples cannot be read. Calls after an error may return anything.
     fn next(&mut self, count: usize) -> Result<Option<Batch>>;
 
-    /// Goes over the next `count` samples, or to the end; by default they are drawn and dropped.
+    /// Skips the next `count` samples, or the rest. By default they are drawn and dropped.
     ///
     /// # Errors
-    /// As [`next`](EpochIter::next).
+    /// Returns an error as [`next`](EpochIter::next) does.
     fn skip(&mut self, mut count: usize) -> Result<()> {
         const AT_ONCE: usize = 1024;
         while count > 0 {

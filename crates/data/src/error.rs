@@ -1,4 +1,4 @@
-//! What can be wrong with data.
+//! Errors of data.
 
 use std::io;
 use std::ops::Range;
@@ -6,51 +6,51 @@ use std::ops::Range;
 pub use tensor::{Error, Result};
 use tensor::{Escaped, escaped};
 
-/// What is wrong with data from outside, and where. Functions return it as the [other](tensor::Error::other) error in
-/// an [`Error`], which [`downcast_ref`](tensor::Error::downcast_ref) takes out again.
+/// An error in external data, with its position. Functions return it as the [other](tensor::Error::other) error in an
+/// [`Error`]; [`downcast_ref`](tensor::Error::downcast_ref) gives it back.
 ///
-/// It prints as one line of bounded length, in which whatever comes from a file is [`escaped`](crate::escaped).
+/// It prints as one line of bounded length. Text from files is [`escaped`](crate::escaped).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// A file that cannot be read or written.
+    /// A file cannot be read or written.
     #[error("{}: {action}: {}", escaped(.file), line(&.source.to_string()))]
     File {
         /// The file.
         file: String,
-        /// What was being done, such as `cannot open`.
+        /// The failed action, such as `cannot open`.
         action: &'static str,
-        /// The operating system's answer.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A file whose content is not what its format says.
+    /// The content of a file does not have the expected format.
     #[error("{}: at byte {offset}: {}", escaped(.file), line(.expected))]
     Format {
-        /// The file, or the name under which the bytes were given.
+        /// The file, or the name that was given with the bytes.
         file: String,
-        /// Where, in bytes from the start (of what was unpacked, if the file is compressed).
+        /// The offset in bytes from the start; in a compressed file, of the unpacked content.
         offset: u64,
         /// What was found, and what was expected.
         expected: String,
     },
-    /// A table in text, such as CSV, with something wrong in a row.
+    /// A row of a text table such as CSV is invalid.
     #[error("{}: line {line}{}: {}", escaped(.file), in_column(.column), self::line(.problem))]
     Row {
-        /// The file, or the name under which the bytes were given.
+        /// The file, or the name that was given with the bytes.
         file: String,
         /// The line on which the row begins, from 1.
         line: u64,
-        /// The column, if it is one that is wrong.
+        /// The column, if the error concerns a single one.
         column: Option<String>,
         /// What was found, and what would be right.
         problem: String,
     },
-    /// A data set that cannot be used as it is asked to be.
+    /// A data set cannot be used in the requested way.
     #[error("{}", line(.0))]
     Dataset(String),
 }
 
-/// A message on one line. What it quotes from files is bounded where it is quoted; this bounds what lists many of these.
+/// A message on one line. Quoted texts are shortened where they are quoted; this bounds lists of them.
 fn line(message: &str) -> Escaped<'_> {
     escaped(message).at_most(4000)
 }
@@ -70,7 +70,7 @@ impl DataError {
         DataError::Dataset(message).into()
     }
 
-    /// A [`DataError::Dataset`] about something that a file of a format has no room for.
+    /// A [`DataError::Dataset`] for something that a file format cannot represent.
     pub(crate) fn cannot_hold(file: &str, what: &str) -> Error {
         DataError::dataset(format!("{file}: cannot hold {what}"))
     }
@@ -81,12 +81,12 @@ impl DataError {
     }
 }
 
-/// The error for the number of a sample that a data set of `count` samples does not have.
+/// The error for an index outside a data set of `count` samples.
 pub(crate) fn no_sample(sample: usize, count: usize) -> Error {
     DataError::dataset(format!("there is no sample {sample} among {count}"))
 }
 
-/// The error for a range that exceeds a data set of `count` samples.
+/// The error for a range outside a data set of `count` samples.
 pub(crate) fn no_range(range: Range<usize>, count: usize) -> Error {
     DataError::dataset(format!("there are no samples {range:?} among {count}"))
 }
@@ -97,7 +97,7 @@ impl From<DataError> for Error {
     }
 }
 
-/// Names from a file, for a message: as many as fit into one.
+/// Lists names from a file in a message. At most 20 are shown.
 pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a (impl AsRef<str> + ?Sized + 'a)>) -> String {
     const MOST: usize = 20;
     let count = names.len();
@@ -110,7 +110,7 @@ pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a (impl AsRef<st
     }
 }
 
-/// A text from a file for a message: as much as fits into one.
+/// Quotes a text from a file in a message, shortened to 40 characters.
 pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 40;
     match text.char_indices().nth(MOST) {

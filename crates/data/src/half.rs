@@ -1,6 +1,6 @@
 //! Half precision: float16 (IEEE 754 binary16) and bfloat16 (the upper half of a float32).
 
-/// The value of a float16, which every float32 can hold.
+/// Converts a float16 exactly.
 pub(crate) fn f16_to_f32(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
@@ -12,7 +12,7 @@ pub(crate) fn f16_to_f32(bits: u16) -> f32 {
     }
 }
 
-/// The nearest float16, the even one of two; beyond the range an infinity.
+/// Rounds to the nearest float16, ties to even. Values out of range become infinities.
 pub(crate) fn f32_to_f16(value: f32) -> u16 {
     let bits = value.to_bits();
     let sign = (bits >> 16) as u16 & 0x8000;
@@ -20,29 +20,29 @@ pub(crate) fn f32_to_f16(value: f32) -> u16 {
     if magnitude.is_nan() {
         return sign | 0x7e00 | (bits >> 13) as u16 & 0x3ff;
     }
-    // Halfway between the largest, 65504, and what would come after it.
+    // Halfway between the largest float16, 65504, and the next value of an unbounded exponent.
     if magnitude >= 65520.0 {
         return sign | 0x7c00;
     }
-    // Below 2⁻¹⁴ float16 has steps of 2⁻²⁴. Adding 1/2 leaves float32 with just these and rounds as it must.
+    // Below 2⁻¹⁴, float16 has steps of 2⁻²⁴. Adding 1/2 gives float32 the same steps, so the addition rounds correctly.
     if magnitude < 2f32.powi(-14) {
         return sign | (magnitude + 0.5).to_bits() as u16;
     }
-    // The exponent's bias goes from 127 to 15, and 13 bits of the fraction go, rounded.
+    // Changes the exponent bias from 127 to 15, and rounds off 13 bits of the fraction.
     let odd = bits >> 13 & 1;
     sign | ((magnitude.to_bits() - (112 << 23) + 0xfff + odd) >> 13) as u16
 }
 
-/// The value of a bfloat16, which every float32 can hold.
+/// Converts a bfloat16 exactly.
 pub(crate) fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
-/// The nearest bfloat16, the even one of two.
+/// Rounds to the nearest bfloat16, ties to even.
 pub(crate) fn f32_to_bf16(value: f32) -> u16 {
     let bits = value.to_bits();
     if value.is_nan() {
-        // Rounding might make an infinity of it.
+        // Rounding could turn it into an infinity.
         return (bits >> 16) as u16 | 0x40;
     }
     let odd = bits >> 16 & 1;
@@ -53,10 +53,10 @@ pub(crate) fn f32_to_bf16(value: f32) -> u16 {
 mod tests {
     use super::*;
 
-    /// Of all float16, the nearest to `value`, and the even one of two.
+    /// The float16 nearest to `value`, by a search over all of them; ties to even.
     fn nearest(value: f32) -> u16 {
         let distance = |bits: u16| {
-            // Infinity stands where the next number would be.
+            // Infinity takes the place of the next number.
             let candidate = if bits == 0x7c00 { 65536.0 } else { f64::from(f16_to_f32(bits)) };
             (candidate - f64::from(value.abs())).abs()
         };

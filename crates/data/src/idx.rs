@@ -1,8 +1,7 @@
-//! IDX files, plain or gzipped: the format of MNIST.
+//! The IDX file format of MNIST, plain or gzipped.
 //!
-//! Big-endian: two zero bytes, a code of the element type, the number of axes, the size of each
-//! axis as a 32-bit number, then the elements in row-major order. Described at
-//! <https://yann.lecun.org/exdb/mnist/>.
+//! A file is big-endian: two zero bytes, a code of the element type, the number of axes, the size of each axis as a
+//! 32-bit number, then the elements in row-major order. See <https://yann.lecun.org/exdb/mnist/>.
 //!
 //! | code | elements | read as |
 //! |---|---|---|
@@ -27,22 +26,22 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Reads an IDX file, gzipped or not.
 ///
-/// Memory is taken as data is read, whatever the header of the file promises: at most 32 times the bytes of the file,
-/// and 1 MiB. A gzipped file counts with the bytes that it unpacks to, of which a hostile one may have 1032 times as many;
-/// a tensor of int64 takes 8 bytes for each of its bytes.
+/// Memory grows with the data that is read, whatever the header says: at most 32 times the bytes of the file plus 1
+/// MiB. For a gzipped file this refers to the unpacked bytes, of which a hostile file may have 1032 times as many. An
+/// int64 tensor takes 8 bytes for each byte of the file.
 ///
 /// # Errors
-/// If the file cannot be read, is not in the format, or has fewer or more bytes than its header
-/// says. The message names file, offset and what was expected.
+/// Returns an error if the file cannot be read, is malformed, or is shorter or longer than its header says. The message
+/// names file, offset and what was expected.
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
     let path = path.as_ref();
     decode(BufReader::new(open(path)?), &path.display().to_string())
 }
 
-/// As [`read`], from bytes; `name` stands for the file in messages.
+/// Like [`read`], but from bytes. `name` replaces the file name in messages.
 ///
 /// # Errors
-/// As [`read`].
+/// Returns an error as [`read`] does.
 ///
 /// ```
 /// let labels = data::idx::parse(&[0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4], "labels")?;
@@ -53,12 +52,11 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
     decode(bytes, name)
 }
 
-/// Writes a tensor as a plain IDX file; the inverse of [`read`] for every type but int64, which the
-/// format has only 32 bits for.
+/// Writes a tensor as a plain IDX file: the inverse of [`read`]. Int64 is written with the format's 32 bits.
 ///
 /// # Errors
-/// If the file cannot be written, the tensor is of type bool, an integer exceeds 32 bits, there are
-/// more than 255 axes, or an axis is longer than 32 bits count.
+/// Returns an error if the file cannot be written, the tensor is bool, an integer exceeds 32 bits, there are more than
+/// 255 axes, or the size of an axis exceeds 32 bits.
 pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     let path = path.as_ref();
     let name = path.display().to_string();
@@ -66,7 +64,7 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     write_atomically(path, |file| file.write_all(&bytes))
 }
 
-/// A type of element of the format.
+/// An element type of the format.
 #[derive(Clone, Copy)]
 struct Code {
     byte: u8,
@@ -82,7 +80,7 @@ const CODES: [Code; 6] = [
     Code { byte: 0x0E, stored: StoredType::F64 },
 ];
 
-/// Unpacks if necessary, and parses.
+/// Unpacks and parses a file.
 fn decode(mut source: impl std::io::BufRead, name: &str) -> Result<Tensor> {
     let mut magic = [0; 2];
     let mut input = Input { name, offset: 0, packing: None, reader: &mut source };
@@ -110,7 +108,7 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
     let mut sizes = vec![0; 4 * usize::from(rank)];
     input.exactly(&mut sizes, &format!("the sizes of {rank} axes"))?;
     let shape: Vec<usize> = sizes.as_chunks().0.iter().map(|&size| u32::from_be_bytes(size) as usize).collect();
-    // Sizes of 0 must not hide an overflow of the others: strides are products too.
+    // Sizes of 0 must not hide an overflow of the other sizes: strides are products of those.
     let bytes = shape
         .iter()
         .try_fold(code.stored.size_of(), |product, &size| product.checked_mul(size.max(1)))
@@ -285,7 +283,7 @@ mod tests {
             message(&file(8, &[0, most, most, most], &[])),
             format!("f: at byte 4: the sizes [0, {most}, {most}, {most}] are more than memory can address")
         );
-        // 128 PiB, which the machine could address but does not have.
+        // 128 PiB, which is addressable but not available.
         assert_eq!(
             message(&file(0x0E, &[1 << 27, 1 << 27], &[])),
             "f: at byte 12: the file ends after 0 of the 144115188075855872 bytes of float64 elements"
@@ -310,7 +308,7 @@ mod tests {
         let mut trailing = zipped.clone();
         trailing.extend([1; 20]);
         assert_eq!(message(&trailing), "f: at byte 1008: the gzip stream is broken: invalid gzip header");
-        // Unpacks to 100 MB, of which 3 bytes are looked at.
+        // Unpacks to 100 MB, but only 3 bytes are read.
         let bomb = gzip(&file(8, &[2], &vec![0; 100_000_000]));
         assert!(bomb.len() < 200_000);
         assert_eq!(

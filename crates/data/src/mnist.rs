@@ -55,7 +55,7 @@ pub fn load() -> Result<Mnist> {
 /// end, or plain.
 ///
 /// # Errors
-/// If a file is missing or is not what it should be: see [`idx::read`]; if there are not as many
+/// Returns an error if a file is missing or is not what it should be: see [`idx::read`]; if there are not as many
 /// labels as images of 28 × 28 bytes, or a label is not below 10.
 pub fn load_from(directory: impl AsRef<Path>) -> Result<Mnist> {
     let directory = directory.as_ref();

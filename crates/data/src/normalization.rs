@@ -36,11 +36,13 @@ pub struct Normalization {
 }
 
 impl Normalization {
-    /// Of each position along the last axis, over epoch 0 of the samples: a column of a table, a channel of an image. Single
-    /// numbers, `[batch]`, or `[batch, time]` with a mask, have one mean. Steps that a mask excludes do not count.
+    /// Of each position along the last axis, over epoch 0 of the samples: a column of a table, a channel of an image.
+    /// Single numbers, `[batch]`, or `[batch, time]` with a mask, have one mean. Steps that a mask excludes do not
+    /// count.
     ///
     /// # Errors
-    /// If there are no samples, a feature is NaN or infinite somewhere, or whatever is wrong with the samples.
+    /// Returns an error if there are no samples, a feature is NaN or infinite somewhere, or whatever is wrong with the
+    /// samples.
     pub fn fit(samples: &dyn DataSource) -> Result<Normalization> {
         let mut epoch = samples.epoch(0)?;
         let first = epoch.next(AT_ONCE)?;
@@ -55,7 +57,8 @@ impl Normalization {
     /// end; over all others. With no axes there is one mean of everything.
     ///
     /// # Errors
-    /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the steps.
+    /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the
+    /// steps.
     pub fn fit_along(samples: &dyn DataSource, axes: impl IntoIntegers) -> Result<Normalization> {
         let mut epoch = samples.epoch(0)?;
         let first = epoch.next(AT_ONCE)?;
@@ -96,7 +99,7 @@ impl Normalization {
     /// The normalization that had this state.
     ///
     /// # Errors
-    /// If the shapes differ, a value is not finite, or a variance is negative.
+    /// Returns an error if the shapes differ, a value is not finite, or a variance is negative.
     pub fn from_tensors(mean: &Tensor, variance: &Tensor) -> Result<Normalization> {
         let (mean, variance) = (mean.cast(DType::F64), variance.cast(DType::F64));
         let finite = mean.view::<f64>()?.iter().chain(&variance.view::<f64>()?).all(|x| x.is_finite());
@@ -130,7 +133,7 @@ impl Normalization {
     /// numbers close to one another, such as dates, keep their differences.
     ///
     /// # Errors
-    /// If the features, `[batch, …]`, are not of a shape like those it was fitted on.
+    /// Returns an error if the features, `[batch, …]`, are not of a shape like those it was fitted on.
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let out = if features.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         Ok(self.checked(features)?.try_sub(&self.mean)?.try_div(&self.deviation)?.cast(out))
@@ -247,8 +250,8 @@ mod tests {
     /// As scikit-learn's `StandardScaler`: `scale_` is 1 where a feature is constant, but for rounding.
     #[test]
     fn a_constant_feature_is_divided_by_1() {
-        // A column of zeros, one of 0.1, of which no sum is exact, 0.3 as computed in two ways, and one that changes by a
-        // tiny part of its size, but by more than rounding.
+        // A column of zeros, one of 0.1, of which no sum is exact, 0.3 as computed in two ways, and one that changes by
+        // a tiny part of its size, but by more than rounding.
         let row =
             |k: usize| vec![0.0, 0.1, if k.is_multiple_of(2) { 0.3 } else { 0.1 + 0.2 }, 1e9 + (k % 2) as f64 * 1e-3];
         let values: Vec<f64> = (0..5001).flat_map(row).collect();

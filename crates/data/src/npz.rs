@@ -59,8 +59,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
 /// ```
 ///
 /// # Errors
-/// If a name stands twice or is no relative path, `floats` does not suit a tensor, or the file cannot be written; then an old
-/// file is as it was.
+/// Returns an error if a name stands twice or is no relative path, `floats` does not suit a tensor, or the file cannot
+/// be written; then an old file is as it was.
 pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
     let path = path.as_ref();
     let file = path.display().to_string();
@@ -122,8 +122,8 @@ impl Npz {
     /// Opens a file and reads the archive's directory.
     ///
     /// # Errors
-    /// If the file cannot be opened or is no zip archive, if a name stands twice, arrays overlap, or one is
-    /// encrypted or packed in another way than by deflate.
+    /// Returns an error if the file cannot be opened or is no zip archive, if a name stands twice, arrays overlap, or
+    /// one is encrypted or packed in another way than by deflate.
     pub fn open(path: impl AsRef<Path>) -> Result<Npz> {
         Npz::from_source(ByteSource::open(path.as_ref())?)
     }
@@ -185,7 +185,7 @@ impl Npz {
     /// The array of this name.
     ///
     /// # Errors
-    /// If there is none; the message lists those there are. If its data is broken: a checksum tells.
+    /// Returns an error if there is none; the message lists those there are. If its data is broken: a checksum tells.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         match self.entries.iter().find(|entry| entry.name == name) {
             Some(entry) => self.read(entry),
@@ -200,7 +200,7 @@ impl Npz {
     /// All arrays with their names.
     ///
     /// # Errors
-    /// If the data of one is broken.
+    /// Returns an error if the data of one is broken.
     pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
         self.entries.iter().map(|entry| Ok((entry.name.clone(), self.read(entry)?))).collect()
     }

@@ -45,7 +45,7 @@ impl<S: DataSource + 'static> DataSource for Prefetch<S> {
     }
 }
 
-/// A epoch whose thread begins to work when the size of the batches is known.
+/// An epoch whose thread begins to work when the size of the batches is known.
 struct PrefetchEpoch<S> {
     samples: Arc<S>,
     ahead: usize,
@@ -55,16 +55,16 @@ struct PrefetchEpoch<S> {
     worker: Option<Worker>,
 }
 
-/// What receives batches of one size from the thread. It ends at the end of the epoch, at an error, or when nobody receives
-/// any more.
+/// What receives batches of one size from the thread. It ends at the end of the epoch, at an error, or when nobody
+/// receives any more.
 struct Worker {
     size: usize,
     batches: Receiver<Result<Option<Batch>>>,
 }
 
 impl<S: DataSource + 'static> PrefetchEpoch<S> {
-    /// The worker that makes batches of this size from here on. If the present one makes others, what it has made ahead is
-    /// dropped: the number of the epoch and what was drawn are all there is to a position.
+    /// The worker that makes batches of this size from here on. If the present one makes others, what it has made ahead
+    /// is dropped: the number of the epoch and what was drawn are all there is to a position.
     fn worker(&mut self, size: usize) -> &Worker {
         match self.worker.take() {
             Some(worker) if worker.size == size => self.worker.insert(worker),

@@ -1,4 +1,4 @@
-//! Random numbers for a epoch, and for a sample in it.
+//! Random numbers for an epoch, and for a sample in it.
 
 use tensor::{Generator, GeneratorState};
 
@@ -10,7 +10,7 @@ pub(crate) fn fork(seed: u64, name: &str, number: u64) -> Generator {
     Generator::from_state(GeneratorState { seed, stream: 0, position: number.wrapping_mul(2) }).fork(name)
 }
 
-/// The generator of a sample in a epoch.
+/// The generator of a sample in an epoch.
 pub(crate) fn of_sample(seed: u64, name: &str, epoch: u64, sample: usize) -> Generator {
     let of_epoch = fork(seed, name, epoch).state();
     Generator::from_state(GeneratorState { position: (sample as u64).wrapping_mul(2), ..of_epoch }).fork("sample")

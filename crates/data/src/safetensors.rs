@@ -82,7 +82,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
 /// ```
 ///
 /// # Errors
-/// If a name stands twice or is `__metadata__`, `floats` does not suit a tensor, or the file cannot be
+/// Returns an error if a name stands twice or is `__metadata__`, `floats` does not suit a tensor, or the file cannot be
 /// written; then an old file is as it was.
 pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
     let path = path.as_ref();
@@ -154,9 +154,9 @@ impl Safetensors {
     /// Opens a file and reads and checks its header.
     ///
     /// # Errors
-    /// If the file cannot be opened or is not in the format: the header too long, no JSON, a name twice, a
-    /// type unknown, sizes and offsets that contradict each other, elements that overlap, belong to no
-    /// tensor or are missing. The message names file, offset and what was expected.
+    /// Returns an error if the file cannot be opened or is not in the format: the header too long, no JSON, a name
+    /// twice, a type unknown, sizes and offsets that contradict each other, elements that overlap, belong to no tensor
+    /// or are missing. The message names file, offset and what was expected.
     pub fn open(path: impl AsRef<Path>) -> Result<Safetensors> {
         Safetensors::from_source(ByteSource::open(path.as_ref())?)
     }
@@ -229,7 +229,7 @@ impl Safetensors {
     /// The shape of a tensor and the type of its elements in the file.
     ///
     /// # Errors
-    /// If there is no such tensor.
+    /// Returns an error if there is no such tensor.
     pub fn info(&self, name: &str) -> Result<(&Shape, StoredType)> {
         self.entry(name).map(|entry| (&entry.shape, entry.stored))
     }
@@ -237,7 +237,7 @@ impl Safetensors {
     /// The tensor of this name.
     ///
     /// # Errors
-    /// If there is none (the message lists those there are), the file cannot be read, or an integer is
+    /// Returns an error if there is none (the message lists those there are), the file cannot be read, or an integer is
     /// beyond int64.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         self.read(self.entry(name)?)

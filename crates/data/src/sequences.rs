@@ -35,7 +35,7 @@ impl Sequences {
     /// Sequences that agree in type and in all axes but the first, and their targets, `[count, …]`; padded with 0.
     ///
     /// # Errors
-    /// If the counts differ, or a sequence is unlike the first.
+    /// Returns an error if the counts differ, or a sequence is unlike the first.
     pub fn new(sequences: Vec<Tensor>, targets: &Tensor) -> Result<Sequences> {
         if targets.shape().first() != Some(&sequences.len()) {
             let (count, shape) = (sequences.len(), targets.shape());
@@ -72,7 +72,7 @@ impl Sequences {
     /// epoch stay the same, and its last batch is the smaller one.
     ///
     /// # Errors
-    /// If the batch size is 0.
+    /// Returns an error if the batch size is 0.
     pub fn bucket(self, batch_size: usize, seed: u64) -> Result<Pipeline> {
         if batch_size == 0 {
             return Err(DataError::dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
@@ -131,7 +131,7 @@ impl fmt::Debug for Sequences {
 /// How many batches are sorted together.
 const STRETCH: usize = 16;
 
-/// The order of a epoch in batches of like length: see [`Sequences::bucket`].
+/// The order of an epoch in batches of like length: see [`Sequences::bucket`].
 fn bucketed(sequences: &Sequences, batch_size: usize, seed: u64, epoch: u64) -> Result<Vec<usize>> {
     let mut generator = random::fork(seed, "bucket", epoch);
     let mut order = random::permutation(&mut generator, sequences.len())?;
@@ -185,7 +185,8 @@ mod tests {
         let buckets = set.clone().bucket(8, 3).unwrap();
         let ((padded, seen), real) = (steps(&buckets, 0), lengths.iter().sum::<usize>());
         let (plain, _) = steps(&set.shuffle(3), 0);
-        // Of each 128 samples sorted, a batch of 8 spans a sixteenth of the lengths; shuffled it is padded to 8/9 of 100.
+        // Of each 128 samples sorted, a batch of 8 spans a sixteenth of the lengths; shuffled it is padded to 8/9 of
+        // 100.
         assert!(padded < real + real / 6 && plain > real + real / 2, "{real} {padded} {plain}");
         assert_ne!(seen, steps(&buckets, 1).1);
         assert_eq!(seen, steps(&buckets, 0).1);

@@ -137,8 +137,8 @@ impl Elements {
         self.grow(count, count)
     }
 
-    /// Makes room for all elements that remain, if there is none for the `next` ones and doubling it would give more than
-    /// these need, or almost as much. Otherwise the `next` ones make room as they are appended.
+    /// Makes room for all elements that remain, if there is none for the `next` ones and doubling it would give more
+    /// than these need, or almost as much. Otherwise the `next` ones make room as they are appended.
     fn grow(&mut self, next: usize, remaining: usize) -> Result<()> {
         fn grow<T>(vec: &mut Vec<T>, next: usize, remaining: usize) -> std::result::Result<(), TryReserveError> {
             let has_room = vec.capacity() - vec.len() >= next;
@@ -242,7 +242,7 @@ pub(crate) fn read_tensor(input: &mut Input, shape: &Shape, stored: StoredType, 
 /// The type in which a tensor is to be stored: its own, or `floats` if it is floating.
 ///
 /// # Errors
-/// If `floats` is not floating, or finite numbers would become infinite.
+/// Returns an error if `floats` is not floating, or finite numbers would become infinite.
 pub(crate) fn stored_as(tensor: &Tensor, floats: Option<StoredType>) -> std::result::Result<StoredType, String> {
     let own = StoredType::of(tensor.dtype());
     let Some(floats) = floats.filter(|&floats| own.dtype().is_float() && floats != own) else {

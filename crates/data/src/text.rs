@@ -147,7 +147,7 @@ impl CharVocabulary {
     /// The tokens of a text.
     ///
     /// # Errors
-    /// If a character is not in the vocabulary.
+    /// Returns an error if a character is not in the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         let token = |(k, c): (usize, char)| {
             self.characters.binary_search(&c).map(|token| token as i64).map_err(|_| {
@@ -160,7 +160,7 @@ impl CharVocabulary {
     /// The text of tokens.
     ///
     /// # Errors
-    /// If a token is negative or not below [`len`](CharVocabulary::len).
+    /// Returns an error if a token is negative or not below [`len`](CharVocabulary::len).
     pub fn decode(&self, tokens: &[i64]) -> Result<String> {
         let character = |(k, &token): (usize, &i64)| {
             usize::try_from(token).ok().and_then(|token| self.characters.get(token)).ok_or_else(|| {
@@ -175,7 +175,7 @@ impl CharVocabulary {
 /// a language model is trained on.
 ///
 /// # Errors
-/// If the window's length, shift or stride is 0.
+/// Returns an error if the window's length, shift or stride is 0.
 ///
 /// ```
 /// use data::{Dataset, Window, text};

@@ -15,6 +15,14 @@ pub(crate) struct Accumulation {
     variables: Option<Vec<Variable>>,
 }
 
+/// The result of a round that ended early.
+pub(crate) struct Round {
+    /// The variables of the gradients, if they are known.
+    pub(crate) variables: Option<Vec<Variable>>,
+    /// The mean gradients.
+    pub(crate) gradients: Vec<Tensor>,
+}
+
 impl Accumulation {
     /// One step every `batches` batches.
     pub(crate) fn new(batches: usize) -> Accumulation {
@@ -48,11 +56,10 @@ impl Accumulation {
         Ok(means)
     }
 
-    /// Ends a round early. Returns its variables, if they are known, and their mean gradients; `None` if no gradients
-    /// were added.
-    pub(crate) fn take(&mut self) -> Result<Option<(Option<Vec<Variable>>, Vec<Tensor>)>> {
+    /// Ends a round early; `None` if no gradients were added.
+    pub(crate) fn take(&mut self) -> Result<Option<Round>> {
         let variables = self.variables.take();
-        Ok(self.accumulator.take()?.map(|gradients| (variables, gradients)))
+        Ok(self.accumulator.take()?.map(|gradients| Round { variables, gradients }))
     }
 
     /// The variables of this round and the sums of their gradients.

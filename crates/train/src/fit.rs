@@ -85,9 +85,9 @@ impl<'a> Fit<'a> {
         Fit { steps_per_epoch: Some(steps_per_epoch), ..self }
     }
 
-    /// Makes one step of the optimizer for this many batches, with the mean of their gradients; the last step of an epoch
-    /// may have fewer. This is equivalent to larger batches, in the memory of one, if all batches have the same size and
-    /// samples do not interact, as they do in batch normalization.
+    /// Makes one step of the optimizer for this many batches, with the mean of their gradients; the last step of an
+    /// epoch may have fewer. This is equivalent to larger batches, in the memory of one, if all batches have the same
+    /// size and samples do not interact, as they do in batch normalization.
     ///
     /// The trainable weights must stay the same from one step to the next.
     #[must_use]
@@ -131,8 +131,8 @@ impl<'a> Fit<'a> {
     }
 
     /// Stores something besides the model in checkpoints: another model, a [variable](autograd::Variable), which may
-    /// hold any number or tensor of a loop, a [random stream](nn::RandomStream), or a `Vec` of these. Its state at the end
-    /// of the batch or epoch is stored, and [`resume`](Fit::resume) restores it.
+    /// hold any number or tensor of a loop, a [random stream](nn::RandomStream), or a `Vec` of these. Its state at the
+    /// end of the batch or epoch is stored, and [`resume`](Fit::resume) restores it.
     ///
     /// All optimizers of the training, including its own, may step these weights as well as those of the model. Lazy
     /// weights must be built before the training begins. Names must be unique; dots in them become underscores. A
@@ -170,8 +170,8 @@ impl<'a> Fit<'a> {
         self
     }
 
-    /// Stores an average of weights in checkpoints. The loop must end its borrow before the batch ends. Whether a restored
-    /// average fits the weights is checked at its next update, because an average does not know its weights.
+    /// Stores an average of weights in checkpoints. The loop must end its borrow before the batch ends. Whether a
+    /// restored average fits the weights is checked at its next update, because an average does not know its weights.
     #[must_use]
     pub fn keep_average(mut self, name: &str, average: &'a RefCell<WeightAverage>) -> Fit<'a> {
         self.tracked.add_average(name, average);
@@ -186,9 +186,9 @@ impl<'a> Fit<'a> {
         Fit { resume: Some(checkpoint.into()), ..self }
     }
 
-    /// Ends the training when the flag is true, after the current batch or validation, and writes a checkpoint if the fit
-    /// has [`checkpoints`](Fit::checkpoints). The flag is a reference or an `Arc`, and is reset to false. Ctrl-C sets the
-    /// flag of [`interrupted`](crate::interrupted).
+    /// Ends the training when the flag is true, after the current batch or validation, and writes a checkpoint if the
+    /// fit has [`checkpoints`](Fit::checkpoints). The flag is a reference or an `Arc`, and is reset to false. Ctrl-C
+    /// sets the flag of [`interrupted`](crate::interrupted).
     #[must_use]
     pub fn stop_when(self, flag: impl Deref<Target = AtomicBool> + 'a) -> Fit<'a> {
         Fit { stop: Some(Box::new(flag)), ..self }

@@ -25,8 +25,8 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// The outcome of a hand-written loop. How its model changes the mask is not known, so the mask of the input is used
-    /// if predictions and targets have its steps.
+    /// The outcome of a hand-written loop. How its model changes the mask is not known, so the mask of the input is
+    /// used if predictions and targets have its steps.
     pub(crate) fn of(batch: &Batch, predictions: &Tensor, loss: f64) -> Result<Outcome> {
         let mask = batch.mask.as_ref().filter(|mask| predictions.shape().starts_with(mask.shape()));
         let weights = loss_weights(batch.weights.as_ref(), mask_of_targets(mask, &batch.targets), predictions.dtype())?;

@@ -71,11 +71,11 @@ impl<'m> Trainer<'m> {
         &mut *self.optimizer
     }
 
-    /// Trains the model. For each batch it runs a forward pass, computes the gradients of the mean loss for all trainable
-    /// weights, and makes a step of the optimizer. Another call continues with the current weights.
+    /// Trains the model. For each batch it runs a forward pass, computes the gradients of the mean loss for all
+    /// trainable weights, and makes a step of the optimizer. Another call continues with the current weights.
     ///
-    /// The loss includes the model's penalties, and the constraints of weights are applied after each step. Samples count
-    /// by the weights of their batches and by the mask of the model's output, as in Keras.
+    /// The loss includes the model's penalties, and the constraints of weights are applied after each step. Samples
+    /// count by the weights of their batches and by the mask of the model's output, as in Keras.
     ///
     /// # Errors
     /// Returns an error if
@@ -171,8 +171,8 @@ impl<'m> Trainer<'m> {
     /// [mask](Batch::mask) of each batch; targets are ignored.
     ///
     /// # Errors
-    /// Returns an error if there are no samples, the outputs of two batches differ in more than the first axis, as outputs
-    /// for sequences may, or data or model fail.
+    /// Returns an error if there are no samples, the outputs of two batches differ in more than the first axis, as
+    /// outputs for sequences may, or data or model fail.
     pub fn predict_samples(&self, source: &dyn DataSource) -> Result<Tensor> {
         let batches = Batches::new(source, self.batch_size).epoch(0)?;
         let outputs: Vec<Tensor> = batches

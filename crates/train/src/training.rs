@@ -9,7 +9,7 @@ use nn::{Layer, Mode};
 use optim::Optimizer;
 use tensor::{Tensor, no_record};
 
-use crate::accumulation::Accumulation;
+use crate::accumulation::{Accumulation, Round};
 use crate::batch_end::BatchEnd;
 use crate::callbacks::Callback;
 use crate::checkpoints::Checkpoint;
@@ -24,8 +24,8 @@ use crate::progress::Progress;
 use crate::training_state::TrainingState;
 use crate::unoptimized;
 
-/// A running training: the epochs and batches of a loop, with the callbacks, metrics, progress, checkpoints and gradient
-/// accumulation that a [`Fit`] asks for.
+/// A running training: the epochs and batches of a loop, with the callbacks, metrics, progress, checkpoints and
+/// gradient accumulation that a [`Fit`] asks for.
 ///
 /// [`Trainer::fit`](crate::Trainer::fit) is a loop around a `Training`. A hand-written loop creates its own, and may
 /// compute anything for each batch.
@@ -148,8 +148,8 @@ impl<'a> Training<'a> {
     }
 
     /// The batches of the next epoch; `None` after the last epoch or if the training was [stopped](Training::stop). The
-    /// first call begins the training. If it [resumes](Fit::resume) a checkpoint, these are the remaining batches of the
-    /// epoch.
+    /// first call begins the training. If it [resumes](Fit::resume) a checkpoint, these are the remaining batches of
+    /// the epoch.
     ///
     /// # Errors
     /// Returns an error if the epoch before was not [ended](Training::end_epoch), options, optimizer or metrics are
@@ -178,8 +178,8 @@ impl<'a> Training<'a> {
         Ok(Some(rest))
     }
 
-    /// The loss of the current batch as a number. Call it before the step: a step with a NaN or infinite loss would make
-    /// the weights NaN as well.
+    /// The loss of the current batch as a number. Call it before the step: a step with a NaN or infinite loss would
+    /// make the weights NaN as well.
     ///
     /// # Errors
     /// Returns an error if the loss is not a scalar, or is NaN or infinite; the message names the first such element in
@@ -201,8 +201,8 @@ impl<'a> Training<'a> {
     /// weights.
     ///
     /// # Errors
-    /// Returns an error, with epoch and batch, if the optimizer fails or a gradient is NaN or infinite, which the loss may
-    /// not show, or if accumulated gradients are not of the same weights. Then no step is made.
+    /// Returns an error, with epoch and batch, if the optimizer fails or a gradient is NaN or infinite, which the loss
+    /// may not show, or if accumulated gradients are not of the same weights. Then no step is made.
     pub fn apply(&mut self, weights: &[Variable], gradients: &[Tensor]) -> Result<()> {
         let TrainingState { model, optimizer, accumulation, epoch, batch, .. } = &mut self.state;
         let stepped = match accumulation.add(weights, gradients) {
@@ -213,9 +213,9 @@ impl<'a> Training<'a> {
         stepped.map_err(|error| error.context(format!("epoch {epoch}, batch {batch}")))
     }
 
-    /// Ends a batch: adds its mean loss and its predictions to the results of the epoch, calls the callbacks, and writes
-    /// a checkpoint if one is due. Samples count by their [weights](Batch::weights). If targets and predictions have the
-    /// steps of the batch's [mask](Batch::mask), masked steps do not count.
+    /// Ends a batch: adds its mean loss and its predictions to the results of the epoch, calls the callbacks, and
+    /// writes a checkpoint if one is due. Samples count by their [weights](Batch::weights). If targets and predictions
+    /// have the steps of the batch's [mask](Batch::mask), masked steps do not count.
     ///
     /// Call this once for each batch of the epoch, in their order: a [resumed](Fit::resume) training skips as many
     /// batches. The batch that is measured may be a different one.
@@ -398,8 +398,9 @@ impl<'a> Training<'a> {
     /// Ends the training part of the epoch: makes the last step, if gradients are left, and returns the results.
     fn end_steps(&mut self) -> Result<Score> {
         let TrainingState { model, optimizer, accumulation, meter, epoch, .. } = &mut self.state;
-        if let Some((weights, gradients)) = accumulation.take()? {
-            let weights = weights.unwrap_or_else(|| model.trainable_weights());
+        if let Some(Round { variables, gradients }) = accumulation.take()? {
+            // Checkpoints of earlier versions do not name the variables.
+            let weights = variables.unwrap_or_else(|| model.trainable_weights());
             objective::apply(*model, &mut **optimizer, &weights, &gradients)
                 .map_err(|error| error.context(format!("end of epoch {epoch}")))?;
         }

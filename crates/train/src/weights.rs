@@ -64,7 +64,8 @@ impl Format {
 /// ```
 ///
 /// # Errors
-/// Returns an error if the extension is not supported, or the file cannot be written. An existing file is then unchanged.
+/// Returns an error if the extension is not supported, or the file cannot be written. An existing file is then
+/// unchanged.
 pub fn save_weights(model: &dyn Layer, path: impl AsRef<Path>) -> Result<()> {
     write_tensors(path, &state(model), None)
 }
@@ -83,8 +84,8 @@ pub fn save_weights_as(model: &dyn Layer, path: impl AsRef<Path>, floats: Stored
 ///
 /// # Errors
 /// Returns an error, and does not change the model, if the extension is neither `.safetensors` nor `.npz`, the file
-/// cannot be read or is a [`Checkpoint`](crate::Checkpoint), or the names and shapes of its tensors are not those of the
-/// model; the message lists all differences.
+/// cannot be read or is a [`Checkpoint`](crate::Checkpoint), or the names and shapes of its tensors are not those of
+/// the model; the message lists all differences.
 pub fn load_weights(model: &dyn Layer, path: impl AsRef<Path>) -> Result<()> {
     load_weights_with(model, path, &Loading::new()).map(drop)
 }

@@ -1,4 +1,4 @@
-//! One image, and what can be done to it.
+//! An image and its transformations.
 
 /// Values in the order of rows, columns, channels.
 pub(super) struct Image {
@@ -9,7 +9,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    /// The channels of a pixel, unless it lies outside.
+    /// The channels of a pixel; `None` outside the image.
     fn pixel(&self, row: isize, column: isize) -> Option<&[f32]> {
         let inside = (0..self.height as isize).contains(&row) && (0..self.width as isize).contains(&column);
         let start = (row as usize).wrapping_mul(self.width).wrapping_add(column as usize).wrapping_mul(self.channels);
@@ -29,7 +29,7 @@ impl Image {
         Image { values, ..*self }
     }
 
-    /// The part of this size that begins at a place, with zeros where that lies outside.
+    /// The part of this size at a position, with zeros outside the image.
     pub(super) fn cut(&self, top: isize, left: isize, height: usize, width: usize) -> Image {
         let mut values = vec![0.0; height * width * self.channels];
         for (k, out) in values.chunks_exact_mut(self.channels.max(1)).enumerate() {
@@ -40,10 +40,9 @@ impl Image {
         Image { height, width, channels: self.channels, values }
     }
 
-    /// Rotated counter-clockwise about its centre by this angle in radians: each pixel is the bilinear mean of the four
-    /// around the place where it comes from.
+    /// Rotated counter-clockwise about the centre by an angle in radians, with bilinear interpolation.
     pub(super) fn rotated(&self, angle: f64) -> Image {
-        // `libm` and not `std`: the same bits everywhere.
+        // `libm` gives the same bits on every platform, unlike `std`.
         let (sine, cosine) = libm::sincos(angle);
         let centre = (self.height as f64 / 2.0 - 0.5, self.width as f64 / 2.0 - 0.5);
         let mut values = vec![0.0; self.values.len()];
@@ -67,7 +66,7 @@ impl Image {
         Image { values, ..*self }
     }
 
-    /// Distances from the mean of each channel multiplied.
+    /// Multiplies the distances from the mean of each channel.
     pub(super) fn with_contrast(mut self, factor: f32) -> Image {
         for channel in 0..self.channels {
             let of_channel = self.values.iter().skip(channel).step_by(self.channels);
@@ -79,7 +78,8 @@ impl Image {
         self
     }
 
-    /// Zeros in a square about a pixel; one more before it than after where the side is even.
+    /// Sets a square around a pixel to zero. If the side is even, there is one more pixel before the centre than after
+    /// it.
     pub(super) fn without_square(mut self, row: isize, column: isize, side: usize) -> Image {
         let before = (side / 2).min(self.height.max(self.width)) as isize;
         let inside = |k: usize, centre: isize| {
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn an_eighth_of_a_turn_is_bilinear() {
-        // A single bright pixel in the middle of 3 × 3: the corners come from √2 away, which is outside its reach, the
-        // edges from (1/√2, 1/√2) away, so with the share (1 - 1/√2)².
+        // One bright pixel in the middle of 3 × 3. The corners come from a distance of √2, beyond its reach. The edges
+        // come from (1/√2, 1/√2), which gives the weight (1 - 1/√2)².
         let turned = image(3, 3, &[0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]).rotated(FRAC_PI_4);
         let edge = (1.0 - 0.5f32.sqrt()).powi(2);
         close(&turned, &[0.0, edge, 0.0, edge, 1.0, edge, 0.0, edge, 0.0]);

@@ -1,4 +1,4 @@
-//! DataSource mixed in pairs.
+//! MixUp: samples mixed in pairs.
 
 use tensor::{DType, Generator, Tensor};
 
@@ -7,12 +7,12 @@ use crate::dataset::Dataset;
 use crate::error::{DataError, Result};
 use crate::random;
 
-/// Mixes each sample with another one, features and targets alike: `λ · a + (1 - λ) · b` with λ of a Beta(α, α)
-/// distribution. By Zhang, Cissé, Dauphin and Lopez-Paz (2018).
+/// Mixes the features and targets of each sample with those of another one: `λ · a + (1 - λ) · b`, where λ is drawn
+/// from a Beta(α, α) distribution. See Zhang, Cissé, Dauphin and Lopez-Paz (2018).
 ///
-/// The weights of samples are mixed as well; samples with masks are refused. Targets that are classes become
-/// distributions, `[batch, classes]` of float32, for a loss that takes these. What is drawn for a sample follows from
-/// the seed, the epoch and the number of the sample alone.
+/// Sample weights are mixed as well; samples with masks are refused. Class targets become distributions, float32 of
+/// shape `[batch, classes]`, so the loss must accept those. The random numbers of a sample depend only on the seed, the
+/// epoch and the index of the sample.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, MixUp};
@@ -20,7 +20,7 @@ use crate::random;
 ///
 /// let train = ArrayDataset::from_tensors(&Tensor::eye(3), &tensor![0, 1, 2])?.mixup(MixUp::new(1, 0.2).classes(3))?;
 /// let batch = train.range(0, 0..3)?;
-/// // Here features are their classes.
+/// // Here the features are one-hot classes.
 /// assert_eq!(batch.features.to_vec::<f32>()?, batch.targets.to_vec::<f32>()?);
 /// # Ok::<(), data::Error>(())
 /// ```
@@ -32,12 +32,13 @@ pub struct MixUp {
 }
 
 impl MixUp {
-    /// With α: 0.2 mixes most pairs little, 1 evenly. Targets must be of a floating type.
+    /// Sets α: 0.2 mixes most pairs slightly, 1 uniformly. Targets must be floating unless [`classes`](MixUp::classes)
+    /// is set.
     pub fn new(seed: u64, alpha: f64) -> MixUp {
         MixUp { seed, alpha, classes: None }
     }
 
-    /// Makes rows of so many numbers of targets that are classes.
+    /// Converts class targets to distributions over this many classes.
     #[must_use]
     pub fn classes(self, classes: usize) -> MixUp {
         MixUp { classes: Some(classes), ..self }
@@ -58,7 +59,7 @@ impl<D: Dataset> Mixed<D> {
         Ok(Mixed { dataset, mixup })
     }
 
-    /// Features and targets as numbers that can be mixed.
+    /// Features and targets in floating types.
     fn numbers(&self, batch: &Batch) -> Result<(Tensor, Tensor)> {
         let float = |tensor: &Tensor| if tensor.dtype().is_float() { tensor.clone() } else { tensor.cast(DType::F32) };
         let targets = match self.mixup.classes {
@@ -109,17 +110,17 @@ impl<D: Dataset> Dataset for Mixed<D> {
     }
 }
 
-/// A number of a Beta(α, α) distribution: the share of one of two numbers of a Gamma(α) distribution.
+/// Draws from a Beta(α, α) distribution, as the share of one of two draws from a Gamma(α) distribution.
 fn beta(alpha: f64, generator: &mut Generator) -> Result<f64> {
     let (one, other) = (ln_gamma_variate(alpha, generator)?, ln_gamma_variate(alpha, generator)?);
     Ok(1.0 / (1.0 + libm::exp(other - one)))
 }
 
-/// The logarithm of a number of a Gamma(α) distribution, by Marsaglia and Tsang (2000): below 1 from α + 1. The
-/// logarithm, because for small α the number itself is often 0.
+/// Draws the logarithm of a Gamma(α) variable (Marsaglia and Tsang, 2000); for α below 1 from α + 1. The variable
+/// itself often underflows to 0 for small α.
 fn ln_gamma_variate(alpha: f64, generator: &mut Generator) -> Result<f64> {
     if alpha < 1.0 {
-        // In (0, 1], for the logarithm.
+        // In (0, 1], so that the logarithm is finite.
         let u = 1.0 - random::unit(generator)?;
         return Ok(ln_gamma_variate(alpha + 1.0, generator)? + libm::log(u) / alpha);
     }
@@ -182,7 +183,7 @@ mod tests {
     fn weights_are_mixed_and_masks_refused() {
         let x: Tensor = (0..20).map(|k| k as f32).collect();
         let set = ArrayDataset::from_tensors(&x, &x).unwrap();
-        // Mixed alike, features and weights that were equal stay so.
+        // Features and weights that were equal stay equal, because they are mixed alike.
         let weighted = set.clone().with_weights(&x).unwrap().mixup(MixUp::new(1, 1.0)).unwrap();
         let batch = weighted.range(0, 0..20).unwrap();
         let weights = batch.weights.unwrap().to_vec::<f32>().unwrap();

@@ -1,4 +1,4 @@
-//! Images changed at random while they are drawn.
+//! Random augmentation of images.
 
 mod image;
 mod mixup;
@@ -16,10 +16,10 @@ use image::Image;
 pub use mixup::MixUp;
 pub(crate) use mixup::Mixed;
 
-/// Random changes of images, one after another in the order given: see [`Dataset::augment`].
+/// Random changes of images, applied in the order in which they are added: see [`Dataset::augment`].
 ///
-/// Features are images, `[batch, height, width, channels]`; they become float32. What is drawn for an image follows
-/// from the seed, the number of the epoch and the number of the image alone. What comes in from outside an image is 0.
+/// Features must be images, `[batch, height, width, channels]`, and become float32. The random numbers of an image
+/// depend only on the seed, the epoch and the index of the image. Pixels from outside an image are 0.
 ///
 /// ```
 /// use data::{ArrayDataset, Augmentation, Dataset};
@@ -51,67 +51,68 @@ enum Change {
 }
 
 impl Augmentation {
-    /// No change yet; all that follow draw from this seed.
+    /// No changes. The changes that are added draw their random numbers from this seed.
     pub fn new(seed: u64) -> Augmentation {
         Augmentation { seed, changes: Vec::new() }
     }
 
-    /// Mirrors with this probability, left to right.
+    /// Mirrors left to right with this probability.
     #[must_use]
     pub fn flip_horizontal(self, probability: f64) -> Augmentation {
         self.with(Change::FlipHorizontal(probability))
     }
 
-    /// Mirrors with this probability, top to bottom.
+    /// Mirrors top to bottom with this probability.
     #[must_use]
     pub fn flip_vertical(self, probability: f64) -> Augmentation {
         self.with(Change::FlipVertical(probability))
     }
 
-    /// Cuts out a part of this size, from a random place.
+    /// Crops to this size at a random position.
     #[must_use]
     pub fn crop(self, height: usize, width: usize) -> Augmentation {
         self.with(Change::Crop(height, width))
     }
 
-    /// Surrounds the image with so many pixels of 0, and cuts out a part of its size from a random place.
+    /// Pads each side with `pixels` zeros and crops to the original size at a random position.
     #[must_use]
     pub fn pad_crop(self, pixels: usize) -> Augmentation {
         self.with(Change::PadCrop(pixels))
     }
 
-    /// Shifts by a whole number of pixels, up to these fractions of height and width either way.
+    /// Shifts by a random whole number of pixels, at most by these fractions of height and width in both directions.
     #[must_use]
     pub fn shift(self, height: f64, width: f64) -> Augmentation {
         self.with(Change::Shift(height, width))
     }
 
-    /// Rotates about the centre by an angle of up to so many degrees either way, with bilinear interpolation.
+    /// Rotates about the centre by a random angle of at most `degrees` in both directions, with bilinear interpolation.
     #[must_use]
     pub fn rotate(self, degrees: f64) -> Augmentation {
         self.with(Change::Rotate(degrees))
     }
 
-    /// Adds normally distributed noise of this standard deviation to each value.
+    /// Adds normally distributed noise with this standard deviation to each value.
     #[must_use]
     pub fn noise(self, std: f64) -> Augmentation {
         self.with(Change::Noise(std))
     }
 
-    /// Adds one number of up to `most` either way to all values of an image.
+    /// Adds a random number between `-most` and `most` to all values of an image.
     #[must_use]
     pub fn brightness(self, most: f64) -> Augmentation {
         self.with(Change::Brightness(most))
     }
 
-    /// Multiplies the distances of values from the mean of their channel by a number from `1 - most` to `1 + most`.
+    /// Multiplies the distances of values from the mean of their channel by a random number between `1 - most` and `1 +
+    /// most`.
     #[must_use]
     pub fn contrast(self, most: f64) -> Augmentation {
         self.with(Change::Contrast(most))
     }
 
-    /// Sets a square of so many pixels a side to 0; its centre is a random pixel, so that it may reach out of the image.
-    /// By DeVries and Taylor (2017).
+    /// Sets a square with sides of `side` pixels to 0. Its centre is a random pixel, so the square may extend beyond
+    /// the image. See DeVries and Taylor (2017).
     #[must_use]
     pub fn cutout(self, side: usize) -> Augmentation {
         self.with(Change::Cutout(side))
@@ -122,7 +123,7 @@ impl Augmentation {
         self
     }
 
-    /// The image of this number in this epoch, changed.
+    /// Changes the image with index `number` in this epoch.
     fn apply(&self, mut image: Image, epoch: u64, number: usize) -> Result<Image> {
         let mut generator = random::of_sample(self.seed, "augment", epoch, number);
         for change in &self.changes {
@@ -152,11 +153,11 @@ impl Change {
     }
 
     fn apply(self, mut image: Image, generator: &mut Generator) -> Result<Image> {
-        /// A number of up to `most` either way.
+        /// A random number between `-most` and `most`.
         fn either_way(most: f64, generator: &mut Generator) -> Result<f64> {
             Ok(most * (2.0 * random::unit(generator)? - 1.0))
         }
-        /// A whole number of up to `most`.
+        /// A random whole number between 0 and `most`.
         fn up_to(most: usize, generator: &mut Generator) -> Result<isize> {
             Ok((random::unit(generator)? * (most as f64 + 1.0)) as isize)
         }

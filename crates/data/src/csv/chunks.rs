@@ -9,21 +9,21 @@ use super::types::Filling;
 use crate::error::{DataError, Error, Result};
 use crate::table::{ColumnType, NumberFormat, Provenance, Table};
 
-/// A column of a file, what it holds, and whether that was stated, not inferred.
+/// A column of a file, its type, and whether the type was stated rather than inferred.
 pub(super) struct Typed {
     pub(super) name: String,
     pub(super) column_type: ColumnType,
     pub(super) stated: bool,
 }
 
-/// Tables read one after the other: see [`Csv::chunks`](super::Csv::chunks).
+/// An iterator over the tables of a file: see [`Csv::chunks`](super::Csv::chunks).
 pub struct Chunks {
     rows: RowReader,
     header: Header,
     types: Vec<Typed>,
     missing: MissingTexts,
     number_format: NumberFormat,
-    /// The most rows and bytes of a table.
+    /// The maximum number of rows and bytes of a table.
     most: (usize, usize),
     ended: bool,
 }
@@ -40,7 +40,7 @@ impl Chunks {
         Chunks { rows, header, types, missing, number_format, most, ended: false }
     }
 
-    /// The table without rows.
+    /// A table without rows.
     pub(super) fn empty(&self) -> Result<Table> {
         self.table(self.columns(), Vec::new())
     }

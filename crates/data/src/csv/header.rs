@@ -7,7 +7,7 @@ use tensor::escaped;
 use super::rows::RowReader;
 use crate::error::{Result, listed};
 
-/// Where the names of columns come from.
+/// The source of the column names.
 #[derive(Clone, Debug)]
 pub(super) enum HeaderRow {
     First,
@@ -64,7 +64,7 @@ impl Header {
         Ok(self)
     }
 
-    /// Whether columns of these names are there.
+    /// Returns an error if a column is missing.
     pub(super) fn contains<'a>(&self, rows: &RowReader, names: impl Iterator<Item = &'a String>) -> Result<()> {
         let known: BTreeSet<&String> = self.names.iter().collect();
         for name in names {
@@ -77,7 +77,7 @@ impl Header {
         Ok(())
     }
 
-    /// Goes to the next row, which must have a field for each column; false if there is none.
+    /// Advances to the next row, which must have one field for each column. Returns false at the end of the file.
     pub(super) fn advance(&self, rows: &mut RowReader) -> Result<bool> {
         if !rows.advance()? {
             return Ok(false);

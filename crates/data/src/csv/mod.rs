@@ -1,4 +1,4 @@
-//! Comma-separated values: tables in text, read whole or in chunks.
+//! Comma-separated values, read as one table or in chunks.
 
 mod chunks;
 mod header;
@@ -26,18 +26,19 @@ use missing::MissingTexts;
 use rows::RowReader;
 use types::Inferred;
 
-/// A file of comma-separated values (RFC 4180), UTF-8, and how to read it.
+/// A file of comma-separated values (RFC 4180) in UTF-8, with options for reading it.
 ///
-/// The first row names the columns; a column without a name there has its number, from 0. Fields may be quoted with
-/// `"`; blanks around fields are left out, and one before a quote makes that a part of the text. Lines end with `\n` or
-/// `\r\n`; empty ones and a byte order mark are passed over.
+/// The first row holds the names of the columns; a column without a name gets its index as a name. Fields may be quoted
+/// with `"`. White space around fields is removed; a quote after white space is an ordinary character. Lines end with
+/// `\n` or `\r\n`. Empty lines and a byte order mark are ignored.
 ///
-/// The type of a column is what is stated, or else inferred from the file, which is then read twice: as in pandas,
-/// int64 if it holds whole numbers of which none is missing, float64 if it holds numbers, and otherwise a category.
-/// Whole numbers that float64 would round are a category as well, unless all are int64: they are identifiers, as a rule.
+/// The type of a column is either stated or inferred; to infer types the file is read twice. As in pandas, a column is
+/// int64 if it holds whole numbers and none is missing, float64 if it holds numbers, and a category otherwise. Unlike
+/// in pandas, whole numbers that float64 would round make a column a category unless all of them fit into int64,
+/// because such numbers are usually identifiers.
 ///
-/// However large the file, reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, 1 KiB a
-/// column and 1 MiB; reading it whole 32 times the bytes of the file, 1 KiB a column and 1 MiB.
+/// Memory is bounded: reading in [`chunks`](Csv::chunks) takes at most 32 times the bytes of a chunk, plus 1 KiB for
+/// each column and 1 MiB. Reading the whole file takes at most 32 times its bytes, plus the same.
 ///
 /// ```
 /// use data::csv::{ColumnType, Csv};
@@ -69,12 +70,12 @@ enum Origin {
 }
 
 impl Csv {
-    /// The file of this path. It is opened when it is read.
+    /// The file at this path. It is opened when it is read.
     pub fn new(path: impl AsRef<Path>) -> Csv {
         Csv::of(Origin::File(path.as_ref().to_path_buf()))
     }
 
-    /// The content of a file; `name` stands for it in messages.
+    /// The content of a file. `name` replaces the file name in messages.
     pub fn from_bytes(bytes: impl AsRef<[u8]>, name: impl Into<String>) -> Csv {
         Csv::of(Origin::Bytes(bytes.as_ref().into(), name.into()))
     }
@@ -93,38 +94,38 @@ impl Csv {
         }
     }
 
-    /// What stands between fields, an ASCII character: `b';'`, `b'\t'`. A comma by default.
+    /// Sets the separator of fields, an ASCII character such as `b';'` or `b'\t'`; a comma by default.
     #[must_use]
     pub fn delimiter(self, delimiter: u8) -> Csv {
         Csv { delimiter, ..self }
     }
 
-    /// Lines that begin with this character are passed over. None are by default.
+    /// Skips lines that begin with this character. By default no lines are skipped.
     #[must_use]
     pub fn comment(self, comment: u8) -> Csv {
         Csv { comment: Some(comment), ..self }
     }
 
-    /// The first row is data. The columns are named `0`, `1`, ….
+    /// Treats the first row as data. The columns are named `0`, `1`, ….
     #[must_use]
     pub fn no_header(self) -> Csv {
         Csv { header: HeaderRow::Numbers, ..self }
     }
 
-    /// The first row is data, and these are the names of the columns.
+    /// Treats the first row as data and sets the names of the columns.
     #[must_use]
     pub fn names(self, names: impl IntoIterator<Item = impl Into<String>>) -> Csv {
         Csv { header: HeaderRow::Names(names.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// The texts that stand for a missing value, instead of [`MISSING`].
+    /// Sets the texts for missing values, instead of [`MISSING`].
     #[must_use]
     pub fn missing(self, texts: impl IntoIterator<Item = impl Into<String>>) -> Csv {
         Csv { missing: MissingTexts::new(texts), ..self }
     }
 
-    /// What stands before the fraction of a number, an ASCII character: `b','` in much of Europe. A point by default.
-    /// Where it is the delimiter too, such numbers stand in quotes, as `"2,5"`.
+    /// Sets the decimal mark, an ASCII character; a point by default, `b','` in much of Europe. If it is also the
+    /// delimiter, such numbers must be quoted, as in `"2,5"`.
     ///
     /// ```
     /// use data::Csv;
@@ -139,36 +140,37 @@ impl Csv {
         Csv { number_format: NumberFormat { decimal: mark, ..self.number_format }, ..self }
     }
 
-    /// What may stand between groups of three digits before the fraction, an ASCII character. Nothing by default. Where
-    /// it is the delimiter too, such numbers stand in quotes, as `"1,234.5"`.
+    /// Sets an optional separator of groups of three digits, an ASCII character; none by default. If it is also the
+    /// delimiter, such numbers must be quoted, as in `"1,234.5"`.
     ///
-    /// Groups must have three digits: `12.05.2024`, which pandas takes for 12052024, is no number.
+    /// Groups must have three digits: `12.05.2024` is not a number, although pandas reads it as 12052024.
     #[must_use]
     pub fn thousands(self, mark: u8) -> Csv {
         Csv { number_format: NumberFormat { thousands: Some(mark), ..self.number_format }, ..self }
     }
 
-    /// States what a column holds.
+    /// States the type of a column.
     #[must_use]
     pub fn column(self, name: impl Into<String>, column_type: ColumnType) -> Csv {
         self.columns([(name.into(), column_type)])
     }
 
-    /// States what several columns hold: [`Preprocessing::columns`](crate::Preprocessing::columns) gives those that a model needs.
+    /// States the types of several columns. [`Preprocessing::columns`](crate::Preprocessing::columns) returns those
+    /// that a model needs.
     #[must_use]
     pub fn columns(mut self, columns: impl IntoIterator<Item = (String, ColumnType)>) -> Csv {
         self.stated.extend(columns);
         self
     }
 
-    /// Ignores columns of which nothing is stated.
+    /// Ignores columns whose type is not stated.
     #[must_use]
     pub fn ignore_others(self) -> Csv {
         Csv { others: false, ..self }
     }
 
-    /// Infers types from so many rows, not from the whole file. Whole numbers then are float64 too: a later one may be
-    /// a fraction or missing. One that float64 would round is an error.
+    /// Infers types from the first `rows` rows instead of the whole file. Columns of whole numbers become float64,
+    /// because later values may be fractions or missing. A later whole number that float64 would round is an error.
     #[must_use]
     pub fn infer_from(self, rows: usize) -> Csv {
         Csv { inferred_from: Some(rows), ..self }
@@ -177,8 +179,9 @@ impl Csv {
     /// The names and types of all columns, in the order of the file.
     ///
     /// # Errors
-    /// If the file cannot be read; what was stated of it contradicts itself; two columns have one name; a column of which
-    /// a type is stated is not there; or, in the rows that types are inferred from, as [`read`](Csv::read).
+    /// Returns an error if the file cannot be read, options contradict each other, two columns have the same name, a
+    /// column with a stated type does not exist, or a row that types are inferred from is invalid for
+    /// [`read`](Csv::read).
     pub fn types(&self) -> Result<Vec<(String, ColumnType)>> {
         let (mut rows, header) = self.open()?;
         let mut types: Vec<Option<ColumnType>> = header
@@ -206,13 +209,13 @@ impl Csv {
         Ok(header.names.into_iter().zip(types.into_iter().flatten()).collect())
     }
 
-    /// Reads the file whole.
+    /// Reads the whole file as one table.
     ///
     /// # Errors
-    /// If the file cannot be read; two columns have one name; a column of which a type is stated is not there; a row
-    /// has more or fewer fields than there are columns, or is longer than [`LONGEST_ROW`]; a text is not UTF-8 or not
-    /// of the type of its column; quotes are not closed. The message names file, line and column, which text was found
-    /// and what would be right.
+    /// Returns an error if the file cannot be read, two columns have the same name, a column with a stated type does
+    /// not exist, a row has more or fewer fields than there are columns or is longer than [`LONGEST_ROW`], a text is
+    /// not UTF-8 or does not fit the type of its column, or quotes are not closed. The message names file, line and
+    /// column, the text, and what would be right.
     pub fn read(&self) -> Result<Table> {
         let mut chunks = self.open_chunks(usize::MAX, usize::MAX)?;
         match chunks.next() {
@@ -221,12 +224,12 @@ impl Csv {
         }
     }
 
-    /// Reads tables of so many rows each, one after the other: a file larger than memory. Where rows are long a
-    /// table ends after 16 MiB.
+    /// Reads the file as tables of `rows` rows each, so it may be larger than memory. A table of long rows ends after
+    /// 16 MiB.
     ///
     /// # Errors
-    /// If `rows` is 0, or as [`types`](Csv::types); then, with the chunks, as [`read`](Csv::read). After an error there
-    /// is nothing more.
+    /// Returns an error if `rows` is 0, or [`types`](Csv::types) fails. The iterator returns the errors of
+    /// [`read`](Csv::read), and ends after an error.
     ///
     /// ```
     /// use data::Csv;
@@ -239,7 +242,7 @@ impl Csv {
     pub fn chunks(&self, rows: usize) -> Result<Chunks> {
         const MOST_BYTES: usize = 1 << 24;
         if rows == 0 {
-            return Err(DataError::dataset("chunks: of 0 rows; one has 1 at least".into()));
+            return Err(DataError::dataset("chunks: rows is 0; it must be at least 1".into()));
         }
         self.open_chunks(rows, MOST_BYTES)
     }

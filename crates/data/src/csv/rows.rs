@@ -1,4 +1,4 @@
-//! The rows of a file of comma-separated values, one at a time.
+//! A reader for the rows of a CSV file.
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 
@@ -6,44 +6,44 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use crate::error::{DataError, Error, Result};
 
-/// How many bytes the fields of a row may have together: 1 MiB.
+/// The maximum number of bytes of the fields of a row: 1 MiB.
 pub const LONGEST_ROW: usize = 1 << 20;
 
-/// How many columns a file may have.
+/// The maximum number of columns.
 pub const MOST_COLUMNS: usize = 1 << 16;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What is read from.
+/// The input.
 type Bytes = Box<dyn Read + Send>;
 
-/// Reads rows. The parser is that of the `csv` crate; lines are counted, and lengths bounded, here.
+/// Reads rows with the parser of the `csv` crate. It counts lines and bounds the lengths of rows itself.
 pub(super) struct RowReader {
     pub(super) name: String,
     input: BufReader<std::io::Chain<Cursor<Vec<u8>>, Bytes>>,
     parser: Reader,
     comment: Option<u8>,
-    /// That of the next byte.
+    /// The line of the next byte.
     line: u64,
-    /// The fields of that row, one after the other, and where each ends. Longer than what was filled.
+    /// The fields of the row, one after the other, and the end of each. Longer than their content.
     text: Vec<u8>,
     ends: Vec<usize>,
     place: Option<Place>,
-    /// Whether that row is the next one too.
+    /// Whether the row will be read again.
     held: bool,
 }
 
-/// The row that was read last.
+/// The position and size of the last row.
 #[derive(Clone, Copy)]
 struct Place {
     line: u64,
     fields: usize,
 }
 
-/// One row: fields without their quotes and the blanks around them.
+/// One row. Its fields have no quotes and no surrounding white space.
 #[derive(Clone, Copy)]
 pub(super) struct CsvRow<'a> {
-    /// The line on which it begins, from 1.
+    /// The line on which the row begins, from 1.
     pub(super) line: u64,
     text: &'a [u8],
     ends: &'a [usize],
@@ -54,7 +54,7 @@ impl<'a> CsvRow<'a> {
         self.ends.len()
     }
 
-    /// The number of bytes in all fields, and one for each: empty ones take memory too.
+    /// The number of bytes in all fields, plus one for each, because empty fields take memory too.
     pub(super) fn bytes(&self) -> usize {
         self.ends.last().copied().unwrap_or(0) + self.ends.len()
     }
@@ -86,7 +86,7 @@ impl RowReader {
         })
     }
 
-    /// Goes to the next row; false if there is none. Empty lines and comments are passed over.
+    /// Advances to the next row, skipping empty lines and comments. Returns false at the end of the file.
     pub(super) fn advance(&mut self) -> Result<bool> {
         if !std::mem::take(&mut self.held) {
             self.place = self.read()?;
@@ -94,13 +94,13 @@ impl RowReader {
         Ok(self.place.is_some())
     }
 
-    /// The row it is at; one without fields before the first and after the last.
+    /// The current row; before the first and after the last one, a row without fields.
     pub(super) fn row(&self) -> CsvRow<'_> {
         let Place { line, fields } = self.place.unwrap_or(Place { line: self.line, fields: 0 });
         CsvRow { line, text: &self.text, ends: &self.ends[..fields] }
     }
 
-    /// Makes this row the next one again.
+    /// Makes the next `advance` return this row again.
     pub(super) fn hold(&mut self) {
         self.held = true;
     }
@@ -118,7 +118,7 @@ impl RowReader {
         let (mut filled, mut fields) = (0, 0);
         loop {
             let input = self.input.fill_buf().map_err(|source| DataError::file(&self.name, "cannot read", source))?;
-            // A file may end without the end of a line. Within quotes, that does not end the row.
+            // A file may end without a line break. Within quotes, the end of the file does not end the row.
             let at_end = input.is_empty();
             let input = if at_end { b"\n" } else { input };
             let (result, read, more_text, more_fields) =
@@ -141,7 +141,7 @@ impl RowReader {
                             format!("the row is longer than {LONGEST_ROW} bytes; is a quote opened and not closed?");
                         return Err(self.error(line, message));
                     }
-                    // Room for one more, to see whether the row goes on.
+                    // Room for one more byte, to see whether the row continues.
                     self.text.resize((2 * filled).min(LONGEST_ROW + 1), 0);
                 }
                 ReadRecordResult::OutputEndsFull => {
@@ -154,7 +154,7 @@ impl RowReader {
         }
     }
 
-    /// Goes to the first byte of a row; false if there is none.
+    /// Advances to the first byte of a row. Returns false at the end of the file.
     fn begin_row(&mut self) -> Result<bool> {
         let mut in_comment = false;
         loop {
@@ -182,7 +182,7 @@ mod tests {
     use ::csv::{ByteRecord, ReaderBuilder};
     use proptest::prelude::*;
 
-    /// Gives so many bytes at a time at most.
+    /// Returns at most this many bytes at a time.
     struct Slow(Cursor<Vec<u8>>, usize);
 
     impl Read for Slow {
@@ -206,7 +206,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
-        /// However the bytes come, fields are those that the `csv` crate finds.
+        /// The fields do not depend on how the bytes arrive, and are those of the `csv` crate.
         #[test]
         fn rows_are_those_of_the_csv_crate(
             parts in prop::collection::vec(prop::sample::select(vec!["a", "é", ",", ",", "\"", "\"", " ", "\n", "\r\n", "#"]), 0..40),

@@ -37,8 +37,8 @@ impl Inferred {
     }
 
     /// As pandas: int64 if all are whole numbers and none is missing, float64 if they are numbers, else a category.
-    /// Where not `all` rows were seen, whole numbers are float64 too: a later one may be a fraction or missing. Other than
-    /// in pandas, whole numbers that float64 would round are a category, which keeps them as they are.
+    /// Where not `all` rows were seen, whole numbers are float64 too: a later one may be a fraction or missing. Other
+    /// than in pandas, whole numbers that float64 would round are a category, which keeps them as they are.
     pub(super) fn column_type(self, all: bool) -> ColumnType {
         match self {
             Inferred { numbers: false, .. } => ColumnType::Category,

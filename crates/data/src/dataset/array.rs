@@ -1,4 +1,4 @@
-//! Samples of tensors in memory.
+//! `ArrayDataset` as a `Dataset`.
 
 use std::ops::Range;
 
@@ -22,7 +22,7 @@ impl Dataset for ArrayDataset {
         self.all.try_map(|tensor| tensor.take(&index, 0))
     }
 
-    /// Views: nothing is copied.
+    /// Returns views; nothing is copied.
     fn range(&self, _epoch: u64, range: Range<usize>) -> Result<Batch> {
         if range.start > range.end || range.end > self.len() {
             return Err(no_range(range, self.len()));

@@ -1,4 +1,4 @@
-//! NaN and infinite values, found and named.
+//! A check for NaN and infinite values.
 
 use std::ops::Range;
 
@@ -37,7 +37,7 @@ impl<D: Dataset> Dataset for CheckFinite<D> {
     }
 }
 
-/// The first value that is no finite number is an error; `number` tells the number of the sample in a row.
+/// Returns an error for the first NaN or infinite value. `number` returns the index of the sample in a row.
 pub(crate) fn check_finite(batch: &Batch, number: impl Fn(usize) -> usize) -> Result<()> {
     check(&batch.features, "features", &number)?;
     check(&batch.targets, "targets", &number)?;

@@ -1,4 +1,4 @@
-//! Functions of batches.
+//! Mapping of batches.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Random access to samples, and the verbs.
+//! Data sets with random access, and their transformations.
 
 mod array;
 mod finite;
@@ -30,14 +30,14 @@ pub use split::Split;
 pub use weights::class_weights;
 pub use window::Window;
 
-/// DataSource that can be had by number, many at a time.
+/// Samples with random access by index, many at a time.
 ///
-/// A data set implements [`len`](Dataset::len) and [`gather`](Dataset::gather); all else is given: it is
-/// [`DataSource`] to train on, and has the verbs below. A verb takes a data set and gives another one, a [`Pipeline`],
-/// that asks the first; nothing is computed before samples are drawn, unless the verb says so.
+/// An implementation provides [`len`](Dataset::len) and [`gather`](Dataset::gather). Every data set is then a
+/// [`DataSource`], and has the transformations below. A transformation returns a [`Pipeline`] around the data set.
+/// Unless it says otherwise, it computes nothing until samples are drawn.
 ///
-/// `epoch` is the number of the epoch over the data for which the samples are wanted. Most data sets give the same
-/// for each; shuffled and augmented ones do not.
+/// `epoch` is the number of the epoch in which the samples are drawn. Most data sets return the same samples in each
+/// epoch; shuffled and augmented ones do not.
 pub trait Dataset: Send + Sync {
     /// The number of samples.
     fn len(&self) -> usize;
@@ -47,21 +47,22 @@ pub trait Dataset: Send + Sync {
         self.len() == 0
     }
 
-    /// The samples of these numbers, in this order, as they are in this epoch.
+    /// The samples with these indices, in this order, in an epoch.
     ///
     /// # Errors
-    /// If a number is not below [`len`](Dataset::len), or whatever is wrong with the samples.
+    /// Returns an error if an index is not below [`len`](Dataset::len), or the samples cannot be read.
     fn gather(&self, epoch: u64, samples: &[usize]) -> Result<Batch>;
 
-    /// Neighbouring samples: as [`gather`](Dataset::gather), which a data set may do better.
+    /// The samples of a range. A data set may implement this faster than [`gather`](Dataset::gather).
     ///
     /// # Errors
-    /// If the range leaves the data set, or whatever is wrong with the samples.
+    /// Returns an error if the range exceeds the data set, or the samples cannot be read.
     fn range(&self, epoch: u64, range: Range<usize>) -> Result<Batch> {
         self.gather(epoch, &range.collect::<Vec<_>>())
     }
 
-    /// Replaces each batch when it is made. The function must not depend on how samples fall into batches.
+    /// Applies a function to each batch when it is drawn. The function must not depend on how samples are grouped into
+    /// batches.
     fn map(self, map: impl Fn(Batch) -> Result<Batch> + Send + Sync + 'static) -> Pipeline
     where
         Self: Sized + 'static,
@@ -69,8 +70,8 @@ pub trait Dataset: Send + Sync {
         Pipeline::new(map::Map::new(self, map))
     }
 
-    /// Replaces the features of each batch when it is made: bytes stay bytes in memory until they are needed as
-    /// numbers. The first axis, that of the samples, must stay.
+    /// Applies a function to the features of each batch when it is drawn, so that for example bytes stay bytes in
+    /// memory until then. The function must keep the first axis, that of the samples.
     fn map_features(self, map: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Pipeline
     where
         Self: Sized + 'static,
@@ -78,7 +79,8 @@ pub trait Dataset: Send + Sync {
         self.map(move |batch| Ok(Batch { features: map(&batch.features)?, ..batch }))
     }
 
-    /// Casts the features of each batch to float32 and divides them: NumPy's `features.astype("float32") / divisor`.
+    /// Casts the features of each batch to float32 and divides them, like `features.astype("float32") / divisor` in
+    /// NumPy.
     fn divide_features(self, divisor: f64) -> Pipeline
     where
         Self: Sized + 'static,
@@ -86,11 +88,11 @@ pub trait Dataset: Send + Sync {
         self.map_features(move |features| features.cast(DType::F32).try_div(divisor))
     }
 
-    /// Keeps the samples for which the predicate holds: bool, `[batch]`, for each batch. All samples are gone through
-    /// now, as they are in epoch 0.
+    /// Keeps the samples for which a predicate holds. The predicate returns bool, `[batch]`, for each batch. It is
+    /// evaluated now, for all samples of epoch 0.
     ///
     /// # Errors
-    /// If the predicate fails or gives something else, or whatever is wrong with the samples.
+    /// Returns an error if the predicate fails or returns something else, or the samples cannot be read.
     ///
     /// ```
     /// use data::{ArrayDataset, Dataset};
@@ -109,10 +111,10 @@ pub trait Dataset: Send + Sync {
         self.select(samples)
     }
 
-    /// The samples of these numbers, in this order; a number may be there more than once.
+    /// Selects the samples with these indices, in this order. An index may occur more than once.
     ///
     /// # Errors
-    /// If a number is not below [`len`](Dataset::len).
+    /// Returns an error if an index is not below [`len`](Dataset::len).
     fn select(self, samples: Vec<usize>) -> Result<Pipeline>
     where
         Self: Sized + 'static,
@@ -120,7 +122,7 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(select::Select::new(self, samples)?))
     }
 
-    /// The first `count` samples, or all if there are fewer.
+    /// Keeps the first `count` samples, or all if there are fewer.
     fn take(self, count: usize) -> Pipeline
     where
         Self: Sized + 'static,
@@ -128,7 +130,7 @@ pub trait Dataset: Send + Sync {
         Pipeline::new(select::Part::new(self, 0..count))
     }
 
-    /// All but the first `count` samples.
+    /// Skips the first `count` samples.
     fn skip(self, count: usize) -> Pipeline
     where
         Self: Sized + 'static,
@@ -136,12 +138,12 @@ pub trait Dataset: Send + Sync {
         Pipeline::new(select::Part::new(self, count..usize::MAX))
     }
 
-    /// Divides the samples in two, for training and validation: at a fraction or a number, in their order or
-    /// shuffled, or each class for itself.
+    /// Splits the samples in two parts, for training and validation, at a fraction or a number of samples: in order,
+    /// shuffled, or stratified by class.
     ///
     /// # Errors
-    /// If the fraction is not between 0 and 1, there are not so many samples, or (for each class for itself) the
-    /// targets are no classes.
+    /// Returns an error if the fraction is not between 0 and 1, there are not enough samples, or the split is
+    /// stratified and the targets are not classes.
     ///
     /// ```
     /// use data::{ArrayDataset, Dataset, Split};
@@ -161,10 +163,10 @@ pub trait Dataset: Send + Sync {
         Ok((all.clone().select(first)?, all.select(second)?))
     }
 
-    /// So many epochs as one: epoch `p` goes through the epochs from `p · times` on, each with its own order.
+    /// Joins `times` epochs into one: epoch `p` consists of the epochs from `p · times` on, each in its own order.
     ///
     /// # Errors
-    /// If there are more samples than can be counted.
+    /// Returns an error if the number of samples overflows.
     fn repeat(self, times: usize) -> Result<Pipeline>
     where
         Self: Sized + 'static,
@@ -172,8 +174,7 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(repeat::Repeat::new(self, times)?))
     }
 
-    /// DataSource made of one of this data set and the one of the same number in the other, up to the end of the
-    /// shorter.
+    /// Combines each sample with the one at the same index in another data set, up to the end of the shorter one.
     fn zip(
         self,
         other: impl Dataset + 'static,
@@ -185,16 +186,16 @@ pub trait Dataset: Send + Sync {
         Pipeline::new(zip::Zip::new(self, other, combine))
     }
 
-    /// Sequences of neighbouring samples as samples: features become `[batch, length, …]`.
+    /// Makes sequences of consecutive samples the new samples: features become `[batch, length, …]`.
     ///
     /// # Errors
-    /// If length, shift or stride is 0.
+    /// Returns an error if length, shift or stride is 0.
     ///
     /// ```
     /// use data::{ArrayDataset, Dataset, Window};
     /// use tensor::Tensor;
     ///
-    /// // Of a day's hours the next one is forecast.
+    /// // The hours of a day are the features of the next hour. is forecast.
     /// let temperatures: Tensor = (0..100).map(|hour| hour as f32).collect();
     /// let hours = ArrayDataset::from_tensors(&temperatures, &temperatures)?;
     /// let days = hours.window(Window::new(24).target(24))?;
@@ -210,11 +211,11 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(window::Windows::new(self, window)?))
     }
 
-    /// Says how much each sample counts, `[count]`: Keras' `sample_weight`. Weights that samples already have are
-    /// multiplied. For weights by class: [`class_weights`].
+    /// Sets sample weights, `[count]`: `sample_weight` of Keras. Weights that samples already have are multiplied. For
+    /// weights by class, see [`class_weights`].
     ///
     /// # Errors
-    /// If there is not one weight for each sample.
+    /// Returns an error if the number of weights is not that of the samples.
     fn with_weights(self, weights: &Tensor) -> Result<Pipeline>
     where
         Self: Sized + 'static,
@@ -231,10 +232,10 @@ pub trait Dataset: Send + Sync {
         self.map_features(move |features| normalization.apply(features))
     }
 
-    /// Changes each image at random: flips, shifts, crops, … as the [`Augmentation`] says.
+    /// Changes each image at random, for example by flips, shifts and crops: see [`Augmentation`].
     ///
     /// # Errors
-    /// If a number of the augmentation is out of its range.
+    /// Returns an error if a parameter of the augmentation is out of range.
     fn augment(self, augmentation: Augmentation) -> Result<Pipeline>
     where
         Self: Sized + 'static,
@@ -245,7 +246,7 @@ pub trait Dataset: Send + Sync {
     /// Mixes each sample with another one of the same epoch: see [`MixUp`].
     ///
     /// # Errors
-    /// If `alpha` is not a positive number.
+    /// Returns an error if `alpha` is not a positive number.
     fn mixup(self, mixup: MixUp) -> Result<Pipeline>
     where
         Self: Sized + 'static,
@@ -253,8 +254,8 @@ pub trait Dataset: Send + Sync {
         Ok(Pipeline::new(Mixed::new(self, mixup)?))
     }
 
-    /// Makes a NaN or infinite value in features, targets or weights an error that names sample and column, when the sample
-    /// is drawn. DataSource are counted as they are here: put it before `shuffle`.
+    /// Returns an error that names sample and column when a sample with a NaN or infinite value in features, targets or
+    /// weights is drawn. Samples are numbered as they are here, so call this before `shuffle`.
     fn check_finite(self) -> Pipeline
     where
         Self: Sized + 'static,
@@ -262,8 +263,8 @@ pub trait Dataset: Send + Sync {
         Pipeline::new(finite::CheckFinite::new(self))
     }
 
-    /// Puts the samples into another random order in each epoch; the orders follow from the seed alone. That of epoch
-    /// `n` is drawn by the `n`-th fork named `shuffle` of `Generator::new(seed)`.
+    /// Shuffles the samples in each epoch. The orders depend only on the seed: that of epoch `n` is drawn from the
+    /// `n`-th fork named `shuffle` of `Generator::new(seed)`.
     fn shuffle(self, seed: u64) -> Pipeline
     where
         Self: Sized + 'static,
@@ -282,7 +283,7 @@ impl<D: Dataset> DataSource for D {
     }
 }
 
-/// A epoch over a data set, from the first sample to the last.
+/// An iterator over all samples of a data set.
 struct DatasetEpoch<'a> {
     dataset: &'a dyn Dataset,
     number: u64,
@@ -301,7 +302,7 @@ impl EpochIter for DatasetEpoch<'_> {
         if batch.len() != range.len() {
             let (asked, given) = (range.len(), batch.len());
             return Err(DataError::dataset(format!(
-                "of {asked} samples a data set gave {given}; `map` must keep their number, `filter` leaves some out"
+                "a data set returned {given} samples instead of {asked}; `map` must keep their number, use `filter` to remove some"
             )));
         }
         Ok(Some(batch))
@@ -313,7 +314,7 @@ impl EpochIter for DatasetEpoch<'_> {
     }
 }
 
-/// Goes through all samples as they are in epoch 0.
+/// Visits all samples of epoch 0.
 fn in_order(dataset: &dyn Dataset, mut visit: impl FnMut(&Batch) -> Result<()>) -> Result<()> {
     const AT_ONCE: usize = 1024;
     let mut epoch = DatasetEpoch { dataset, number: 0, next: 0 };
@@ -323,7 +324,7 @@ fn in_order(dataset: &dyn Dataset, mut visit: impl FnMut(&Batch) -> Result<()>) 
     Ok(())
 }
 
-/// A data set behind a pointer is one.
+/// Implements `Dataset` for pointers to data sets.
 macro_rules! behind {
     ($($pointer:ty),*) => {$(
         impl<D: Dataset + ?Sized> Dataset for $pointer {

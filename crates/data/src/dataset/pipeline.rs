@@ -1,4 +1,4 @@
-//! What the verbs give.
+//! The result of transformations.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,12 +8,12 @@ use super::Dataset;
 use crate::batch::Batch;
 use crate::error::Result;
 
-/// A data set that verbs have made from another one. Clones are cheap and share what there is.
+/// A data set that results from transformations of another one. Clones are cheap and share their content.
 #[derive(Clone)]
 pub struct Pipeline(Arc<dyn Dataset>);
 
 impl Pipeline {
-    /// Any data set under this one type.
+    /// Wraps any data set in this type.
     pub fn new(dataset: impl Dataset + 'static) -> Pipeline {
         Pipeline(Arc::new(dataset))
     }

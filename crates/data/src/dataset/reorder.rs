@@ -1,4 +1,4 @@
-//! DataSource in another order in each epoch.
+//! A different order in each epoch.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,13 @@ use crate::batch::Batch;
 use crate::error::{Result, no_range, no_sample};
 use crate::random;
 
-/// A data set whose order in a epoch a function gives: see [`Dataset::shuffle`] and [`Sequences::bucket`].
+/// A data set whose order in each epoch is computed by a function: see [`Dataset::shuffle`] and [`Sequences::bucket`].
 ///
 /// [`Sequences::bucket`]: crate::Sequences::bucket
 pub(crate) struct Reorder<D, F> {
     dataset: D,
     order: F,
-    /// The epoch that was asked for last, and its order.
+    /// The last requested epoch and its order.
     last: Mutex<Option<(u64, Arc<Vec<usize>>)>>,
 }
 
@@ -34,7 +34,7 @@ impl<D: Dataset, F: Fn(&D, u64) -> Result<Vec<usize>> + Send + Sync> Reorder<D, 
     }
 }
 
-/// All samples in the random order of a epoch.
+/// A random order of all samples in an epoch.
 pub(super) fn shuffled(seed: u64, len: usize, epoch: u64) -> Result<Vec<usize>> {
     random::permutation(&mut random::fork(seed, "shuffle", epoch), len)
 }

@@ -1,4 +1,4 @@
-//! Several epochs as one.
+//! Several epochs joined into one.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ impl<D: Dataset> Repeat<D> {
         }
     }
 
-    /// The epoch over the data set in which this sample is, and its number there.
+    /// The epoch of the inner data set in which this sample is, and its index there.
     fn place(&self, epoch: u64, sample: usize) -> (u64, usize) {
         let round = sample / self.dataset.len();
         (epoch.wrapping_mul(self.times as u64).wrapping_add(round as u64), sample % self.dataset.len())
@@ -63,7 +63,7 @@ impl<D: Dataset> Dataset for Repeat<D> {
     }
 }
 
-/// The parts as one batch.
+/// Concatenates the parts.
 fn joined(mut parts: Vec<Batch>, empty: impl FnOnce() -> Result<Batch>) -> Result<Batch> {
     match (parts.pop(), parts.len()) {
         (None, _) => empty(),

@@ -1,4 +1,4 @@
-//! Some samples of a data set.
+//! Subsets of a data set.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{Dataset, in_order};
 use crate::batch::Batch;
 use crate::error::{Result, no_range, no_sample};
 
-/// The samples of these numbers, in this order: see [`Dataset::select`].
+/// The samples with these indices: see [`Dataset::select`].
 pub(super) struct Select<D> {
     dataset: D,
     samples: Vec<usize>,
@@ -39,14 +39,14 @@ impl<D: Dataset> Dataset for Select<D> {
     }
 }
 
-/// Neighbouring samples: see [`Dataset::take`] and [`Dataset::skip`].
+/// A range of samples: see [`Dataset::take`] and [`Dataset::skip`].
 pub(super) struct Part<D> {
     dataset: D,
     range: Range<usize>,
 }
 
 impl<D: Dataset> Part<D> {
-    /// What there is of the range.
+    /// The part of the range that exists.
     pub(super) fn new(dataset: D, range: Range<usize>) -> Self {
         let end = range.end.min(dataset.len());
         Part { range: range.start.min(end)..end, dataset }
@@ -74,7 +74,7 @@ impl<D: Dataset> Dataset for Part<D> {
     }
 }
 
-/// The numbers of the samples for which the predicate holds, as they are in epoch 0.
+/// The indices of the samples in epoch 0 for which the predicate holds.
 pub(super) fn matching(dataset: &dyn Dataset, predicate: impl Fn(&Batch) -> Result<Tensor>) -> Result<Vec<usize>> {
     let mut matching = Vec::new();
     let mut start = 0;

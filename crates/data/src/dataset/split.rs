@@ -1,4 +1,4 @@
-//! A data set in two, for training and validation.
+//! Splits into training and validation data.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use super::{Dataset, in_order};
 use crate::error::{DataError, Result};
 use crate::random;
 
-/// How to divide a data set in two: at a fraction or a number of samples, in its order, shuffled, or by class.
+/// How to split a data set in two: at a fraction or a number of samples; in order, shuffled, or stratified by class.
 ///
-/// A float is a fraction and an integer a number: `data.split(0.8)?`, `data.split(50_000)?`.
+/// Floats are fractions and integers are numbers of samples: `data.split(0.8)?`, `data.split(50_000)?`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Split {
     at: At,
@@ -25,24 +25,24 @@ enum At {
 }
 
 impl Split {
-    /// Gives the first part this fraction of the samples, rounded.
+    /// Puts this fraction of the samples, rounded, into the first part.
     pub fn fraction(fraction: f64) -> Split {
         Split { at: At::Fraction(fraction), seed: None, stratify: false }
     }
 
-    /// Gives the first part so many samples.
+    /// Puts this number of samples into the first part.
     pub fn count(count: usize) -> Split {
         Split { at: At::Count(count), seed: None, stratify: false }
     }
 
-    /// Puts the samples into a random order before, which follows from the seed alone.
+    /// Shuffles the samples first. The order depends only on the seed.
     #[must_use]
     pub fn shuffle(self, seed: u64) -> Split {
         Split { seed: Some(seed), ..self }
     }
 
-    /// Divides the samples of each class in the same proportion, to one sample: a class is a value of the targets, of an integer
-    /// type, `[count]` or `[count, 1]`.
+    /// Splits the samples of each class in the same proportion, up to one sample. A class is a value of the targets,
+    /// which must be integers, `[count]` or `[count, 1]`.
     #[must_use]
     pub fn stratify(self) -> Split {
         Split { stratify: true, ..self }
@@ -52,13 +52,13 @@ impl Split {
         self.stratify
     }
 
-    /// The numbers of the samples of both parts.
+    /// The indices of the samples of both parts.
     pub(super) fn parts(self, dataset: &dyn Dataset) -> Result<(Vec<usize>, Vec<usize>)> {
         let classes = if self.stratify { Some(classes(dataset)?) } else { None };
         self.parts_of(dataset.len(), classes.as_deref())
     }
 
-    /// The numbers of `len` samples in both parts, divided by class if the classes are given.
+    /// The indices of both parts of `len` samples, stratified if the classes are given.
     pub(crate) fn parts_of(self, len: usize, classes: Option<&[i64]>) -> Result<(Vec<usize>, Vec<usize>)> {
         let count = self.first(len)?;
         let mut order: Vec<usize> = (0..len).collect();
@@ -123,8 +123,8 @@ fn classes(dataset: &dyn Dataset) -> Result<Vec<i64>> {
     Ok(classes)
 }
 
-/// How many of each class belong into the first part of `count` samples among `len`: its proportion rounded down, and
-/// one more where most is lost by that.
+/// The number of samples of each class in the first part of `count` samples among `len`. Each proportion is rounded
+/// down; the classes with the largest remainders get one more.
 fn quotas(members: &BTreeMap<i64, usize>, count: usize, len: usize) -> BTreeMap<i64, usize> {
     let exact = |members: usize| members as u128 * count as u128;
     let mut quotas: BTreeMap<i64, usize> =
@@ -144,7 +144,7 @@ mod tests {
     use crate::ArrayDataset;
     use tensor::{Tensor, tensor};
 
-    /// 70 zeros, 20 ones, 10 twos, as targets of the numbers from 0 on.
+    /// The targets 70 zeros, 20 ones, 10 twos, whose features are the indices.
     fn classes_of_100() -> ArrayDataset {
         let targets: Tensor = (0..100i64).map(|k| i64::from(k >= 70) + i64::from(k >= 90)).collect();
         ArrayDataset::from_tensors(&(0..100i64).collect(), &targets).unwrap()
@@ -185,7 +185,7 @@ mod tests {
         let (first, second) = split(Split::fraction(0.5));
         assert_eq!((counts(&first), counts(&second)), ([35, 10, 5], [35, 10, 5]));
         assert!(numbers(&first).is_sorted());
-        // 70, 20 and 10 by 0.83 are 58.1, 16.6 and 8.3: the one that is missing goes to 16.6.
+        // 0.83 times 70, 20 and 10 are 58.1, 16.6 and 8.3: the missing sample goes to 16.6, with the largest remainder.
         let (first, second) = split(Split::count(83).shuffle(3));
         assert_eq!((counts(&first), counts(&second)), ([58, 17, 8], [12, 3, 2]));
         assert!(!numbers(&first).is_sorted());

@@ -1,4 +1,4 @@
-//! DataSource that count more than others.
+//! Sample weights.
 
 use std::ops::Range;
 
@@ -48,8 +48,8 @@ impl<D: Dataset> Dataset for Weighted<D> {
     }
 }
 
-/// Weighs samples by their class, for `map`: Keras' `class_weight`. Targets are classes, `[batch]` or `[batch, 1]` of
-/// an integer type. Weights that samples already have are multiplied.
+/// Weights by class, for `map`: `class_weight` of Keras. Targets must be integer classes, `[batch]` or `[batch, 1]`.
+/// Weights that samples already have are multiplied.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, class_weights};
@@ -61,7 +61,7 @@ impl<D: Dataset> Dataset for Weighted<D> {
 /// ```
 ///
 /// # Errors
-/// The function returns an error if a class has no weight, a weight is not finite, or targets are no classes.
+/// The function returns an error if a class has no weight, a weight is not finite, or targets are not classes.
 pub fn class_weights(weights: &[f64]) -> impl Fn(Batch) -> Result<Batch> + Send + Sync + use<> {
     let not_finite = weights.iter().position(|weight| !weight.is_finite());
     let weights: Tensor = weights.iter().map(|&weight| weight as f32).collect();
@@ -75,7 +75,7 @@ pub fn class_weights(weights: &[f64]) -> impl Fn(Batch) -> Result<Batch> + Send 
     }
 }
 
-/// The error for a target that is not among the classes with weights; any other error as it is.
+/// Replaces the error for a target outside the classes; other errors stay.
 fn without_weight(error: Error, classes: &Tensor, weights: usize) -> Error {
     let ErrorKind::Index { index, .. } = *error.kind() else { return error };
     match classes.cast(DType::I64).to_vec::<i64>().ok().and_then(|all| all.iter().position(|&class| class == index)) {
@@ -88,7 +88,7 @@ fn without_weight(error: Error, classes: &Tensor, weights: usize) -> Error {
 }
 
 impl Batch {
-    /// These samples with these weights, times those they have.
+    /// Multiplies the weights of a batch by these.
     fn weighted(self, weights: Tensor) -> Result<Batch> {
         let weights = match &self.weights {
             Some(before) => before.cast(DType::F32).try_mul(weights.cast(DType::F32))?,

@@ -1,4 +1,4 @@
-//! Windows over rows, for time series.
+//! Sliding windows over rows, for time series.
 
 use std::collections::VecDeque;
 
@@ -8,9 +8,9 @@ use super::Dataset;
 use crate::batch::Batch;
 use crate::error::{DataError, Result, no_sample};
 
-/// Sequences of neighbouring rows as samples: see [`Dataset::window`].
+/// Sliding windows over rows: see [`Dataset::window`].
 ///
-/// Row numbers of window `w`: `w · shift + k · stride` for `k` in `0..length`. The names are those of
+/// The rows of window `w` are `w · shift + k · stride` for `k` in `0..length`. The names are those of
 /// `tf.data.Dataset.window`; in `timeseries_dataset_from_array` they are `sequence_stride`, `sampling_rate` and
 /// `sequence_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,37 +22,38 @@ pub struct Window {
 }
 
 impl Window {
-    /// Windows of so many rows, each starting a row after the one before. Their targets are those of the same rows.
+    /// Windows of `length` consecutive rows, each starting one row after the one before. Their targets are those of the
+    /// same rows.
     pub fn new(length: usize) -> Window {
         Window { length, shift: 1, stride: 1, target: None }
     }
 
-    /// Sets the rows from the start of a window to the start of the next one.
+    /// Sets the distance between the starts of consecutive windows, in rows.
     #[must_use]
     pub fn shift(self, shift: usize) -> Window {
         Window { shift, ..self }
     }
 
-    /// Sets the rows from one row of a window to the next.
+    /// Sets the distance between consecutive rows of a window.
     #[must_use]
     pub fn stride(self, stride: usize) -> Window {
         Window { stride, ..self }
     }
 
-    /// Gives each window one target instead: that of the row so many rows after its first. To forecast the row
-    /// after a window of `length` rows this is `length`.
+    /// Uses one target for each window, that of the row `offset` rows after its first row. An offset of `length`
+    /// forecasts the row after a window of consecutive rows.
     #[must_use]
     pub fn target(self, offset: usize) -> Window {
         Window { target: Some(offset), ..self }
     }
 
-    /// The rows from the first of a window to its last, or to that of its target.
+    /// The number of rows that a window spans, including that of its target.
     pub(crate) fn reach(self) -> Option<usize> {
         let span = (self.length - 1).checked_mul(self.stride)?;
         span.max(self.target.unwrap_or(0)).checked_add(1)
     }
 
-    /// How many windows find all their rows among so many.
+    /// The number of complete windows in `rows` rows.
     fn count(self, rows: usize) -> usize {
         match self.reach() {
             Some(reach) if reach <= rows => (rows - reach) / self.shift + 1,
@@ -110,7 +111,7 @@ impl<D: Dataset> Dataset for Windows<D> {
 }
 
 impl Window {
-    /// `count` windows of the rows of all of them, and of their targets where they have one each.
+    /// Builds `count` windows from all their rows, and from their targets if each has one.
     fn batch(self, count: usize, rows: Batch, targets: Option<Tensor>) -> Result<Batch> {
         if rows.mask.is_some() || rows.weights.is_some() {
             let message = "window: the rows have a mask or weights of their own, which a window cannot keep; \
@@ -128,7 +129,7 @@ impl Window {
         Ok(Batch { features: windowed(&rows.features)?, targets, mask: None, weights: None })
     }
 
-    /// The one window that begins with the first of these rows, each a batch.
+    /// Builds one window from its rows, each a batch.
     pub(crate) fn of_rows(self, rows: &VecDeque<Batch>) -> Result<Batch> {
         let of_window: Vec<Batch> = (0..self.length).map(|k| rows[k * self.stride].clone()).collect();
         self.batch(1, Batch::concat(&of_window)?, self.target.map(|offset| rows[offset].targets.clone()))
@@ -141,7 +142,7 @@ mod tests {
     use crate::ArrayDataset;
     use tensor::tensor;
 
-    /// `[10, 2]` with targets of 100 times the row.
+    /// Features `[10, 2]`, and targets of 100 times the row.
     fn ten() -> ArrayDataset {
         let features: Tensor = (0..20i64).collect();
         let targets: Tensor = (0..10i64).map(|k| 100 * k).collect();

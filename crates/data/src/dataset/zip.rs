@@ -1,4 +1,4 @@
-//! Two data sets side by side.
+//! Pairs of samples from two data sets.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
-//! Data sets fetched by name, and files from lists of mirrors. Needs the feature `download`.
+//! Downloads of known data sets, and of files from lists of mirrors. Needs the feature `download`.
 //!
-//! Files are kept in [`cache_folder`] as they come, and fetched once. Sizes and SHA-256 sums of all known sets are checked
-//! whenever they are loaded, which takes less time than to unpack them; a file that is wrong is fetched again. The sums are
-//! those that TensorFlow Datasets records for the first mirror of each.
+//! Files are stored unchanged in [`cache_folder`] and fetched once. The sizes and SHA-256 sums of all known data sets
+//! are checked whenever they are loaded, which takes less time than unpacking them. An invalid file is fetched again.
+//! The sums are those that TensorFlow Datasets records for the first mirror of each file.
 
 mod remote;
 
@@ -19,10 +19,10 @@ use crate::open::open;
 
 pub use remote::Remote;
 
-/// Fetches [MNIST](crate::mnist), unless it is there already. [`mnist::load`] needs no network.
+/// Loads [MNIST](crate::mnist) and fetches it if necessary. [`mnist::load`] needs no network.
 ///
 /// # Errors
-/// If a file cannot be fetched from any mirror or is not what it should be.
+/// Returns an error if a file cannot be fetched from any mirror or is invalid.
 pub fn mnist() -> Result<Mnist> {
     const MIRRORS: [&str; 2] =
         ["https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist"];
@@ -35,10 +35,10 @@ pub fn mnist() -> Result<Mnist> {
     idx_files("mnist", &MIRRORS, SUMS)
 }
 
-/// Fetches [Fashion-MNIST](crate::fashion_mnist), unless it is there already.
+/// Loads [Fashion-MNIST](crate::fashion_mnist) and fetches it if necessary.
 ///
 /// # Errors
-/// As [`mnist()`].
+/// Returns an error as [`mnist()`] does.
 ///
 /// ```no_run
 /// let clothes = data::download::fashion_mnist()?;
@@ -59,10 +59,10 @@ pub fn fashion_mnist() -> Result<Mnist> {
     idx_files("fashion_mnist", &MIRRORS, SUMS)
 }
 
-/// Fetches [KMNIST](crate::kmnist), unless it is there already.
+/// Loads [KMNIST](crate::kmnist) and fetches it if necessary.
 ///
 /// # Errors
-/// As [`mnist()`].
+/// Returns an error as [`mnist()`] does.
 pub fn kmnist() -> Result<Mnist> {
     const SUMS: [(u64, &str); 4] = [
         (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
@@ -73,10 +73,10 @@ pub fn kmnist() -> Result<Mnist> {
     idx_files("kmnist", &["http://codh.rois.ac.jp/kmnist/dataset/kmnist"], SUMS)
 }
 
-/// Fetches [CIFAR-10](cifar), unless it is there already.
+/// Loads [CIFAR-10](cifar) and fetches it if necessary.
 ///
 /// # Errors
-/// As [`mnist()`].
+/// Returns an error as [`mnist()`] does.
 pub fn cifar10() -> Result<Cifar10> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
     let sum = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd";
@@ -84,10 +84,10 @@ pub fn cifar10() -> Result<Cifar10> {
     cifar::load_10(unpacked(&archive.fetch(cache_folder()?.join("cifar10"))?, &cifar::FILES_10)?)
 }
 
-/// Fetches [CIFAR-100](cifar), unless it is there already.
+/// Loads [CIFAR-100](cifar) and fetches it if necessary.
 ///
 /// # Errors
-/// As [`mnist()`].
+/// Returns an error as [`mnist()`] does.
 pub fn cifar100() -> Result<Cifar100> {
     let url = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz";
     let sum = "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec";
@@ -95,9 +95,9 @@ pub fn cifar100() -> Result<Cifar100> {
     cifar::load_100(unpacked(&archive.fetch(cache_folder()?.join("cifar100"))?, &cifar::FILES_100)?)
 }
 
-/// Those of these files that are in a gzipped tar archive, whatever their folders in it are, to be opened once each.
+/// The requested files of a gzipped tar archive, in whatever folder they are. Each can be opened once.
 fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result<Opened>> {
-    /// Above what any of the files has.
+    /// More than any of the files has.
     const LARGEST: u64 = 200_000_000;
     let name = archive.display().to_string();
     let failed = |source| DataError::file(&name, "cannot unpack", source);
@@ -122,7 +122,7 @@ fn unpacked(archive: &Path, files: &[&str]) -> Result<impl FnMut(&str) -> Result
     })
 }
 
-/// The set whose files have these sizes and SHA-256 sums.
+/// A data set whose files have these sizes and SHA-256 sums.
 fn idx_files(set: &str, mirrors: &[&str], sums: [(u64, &str); 4]) -> Result<Mnist> {
     let folder = cache_folder()?.join(set);
     for (name, (size, sum)) in mnist::NAMES.into_iter().zip(sums) {
@@ -136,11 +136,11 @@ fn idx_files(set: &str, mirrors: &[&str], sums: [(u64, &str); 4]) -> Result<Mnis
     mnist::load_from(folder)
 }
 
-/// Where data sets are kept: `facade` in the folder that the environment variable `XDG_CACHE_HOME` names, or in
-/// `.cache` in the user's home.
+/// The folder of downloaded data sets: `facade` in the folder of the environment variable `XDG_CACHE_HOME`, or else in
+/// `.cache` in the user's home directory.
 ///
 /// # Errors
-/// If the user has no home.
+/// Returns an error if there is no home directory.
 pub fn cache_folder() -> Result<PathBuf> {
     let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
     let caches = named.or_else(|| Some(std::env::home_dir()?.join(".cache")));
@@ -172,7 +172,7 @@ mod tests {
         let archive = std::env::temp_dir().join(format!("archive-{}.tar.gz", std::process::id()));
         let record = |label: u8| [&[label][..], &[label; 3072]].concat();
         let [one, two, three, four, five, six] = [1, 2, 3, 4, 5, 6].map(record);
-        // In any order, and with others.
+        // In another order, and among other files.
         let files: [(&str, &[u8]); 7] = [
             ("set/test_batch.bin", &six),
             ("set/readme.html", b"other"),
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn archives_that_are_none_are_refused() {
         let archive = std::env::temp_dir().join(format!("broken-{}.tar.gz", std::process::id()));
-        // Ends within the file.
+        // The archive ends within the file.
         let cut = archived(&[("set/wanted.bin", &[7; 100_000])], Compression::none());
         for broken in [&b"<html></html>"[..], &cut[..60_000]] {
             fs::write(&archive, broken).unwrap();

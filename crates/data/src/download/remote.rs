@@ -1,4 +1,4 @@
-//! One file from one of several places.
+//! A file with several mirrors.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,16 +12,16 @@ use ureq::http::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 
 use crate::error::{DataError, Result, shown};
 
-/// How often each mirror is asked.
+/// The number of attempts for each mirror.
 const ROUNDS: usize = 3;
-/// How long a server may be silent, and how long it may send less than [`LEAST_RATE`].
+/// How long a server may be silent, or send less than [`LEAST_RATE`].
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The bytes a second that a server has to send at least: a slower one would be waited for without end.
+/// The minimum rate in bytes per second. A slower server would take forever.
 const LEAST_RATE: f64 = 1024.0;
-/// What a file of unknown size may have: 4 GiB.
+/// The maximum size of a file of unknown size: 4 GiB.
 const MOST_BYTES: u64 = 4 << 30;
 
-/// A file that can be had from several places, and what is known about it.
+/// A file with several mirrors, and what is known about its content.
 ///
 /// ```no_run
 /// use data::download::{Remote, cache_folder};
@@ -43,49 +43,47 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// A file that will have this name in the folder it is [fetched](Remote::fetch) into. It is the name of a file, without
-    /// folders, and not one that is needed for fetching: `.lock`, or one that ends with `.part`.
+    /// A file that gets this name in the folder it is [fetched](Remote::fetch) into. The name must not contain folders,
+    /// be `.lock`, or end with `.part`: fetching uses such files itself.
     pub fn new(name: impl Into<String>) -> Remote {
         Remote { name: name.into(), mirrors: Vec::new(), size: None, sha256: None, check: None }
     }
 
-    /// Adds an address; the first is asked first.
+    /// Adds the URL of a mirror. Mirrors are tried in this order.
     #[must_use]
     pub fn mirror(mut self, url: impl Into<String>) -> Remote {
         self.mirrors.push(url.into());
         self
     }
 
-    /// States the size in bytes. Of a file of unknown size 4 GiB are fetched at most.
+    /// Sets the size in bytes. At most 4 GiB of a file of unknown size are fetched.
     #[must_use]
     pub fn size(self, size: u64) -> Remote {
         Remote { size: Some(size), ..self }
     }
 
-    /// States the SHA-256 sum, as 64 hexadecimal digits.
+    /// Sets the SHA-256 sum, as 64 hexadecimal digits.
     #[must_use]
     pub fn sha256(self, sum: impl Into<String>) -> Remote {
         Remote { sha256: Some(sum.into().to_lowercase()), ..self }
     }
 
-    /// Refuses a file for which this fails: before it gets its name, and whenever it is found in the folder.
+    /// Adds a check of the file, which runs before the file gets its name and whenever it is found in the folder.
     #[must_use]
     pub fn check(self, check: fn(&Path) -> Result<()>) -> Remote {
         Remote { check: Some(check), ..self }
     }
 
-    /// The file in this folder, fetched if it is not there or not what it should be: what is stated of size, sum and
-    /// check is looked at each time. What is being fetched ends with `.part`; when it is whole and passed all checks it
-    /// gets its name, and takes the place of a file that is wrong. After an interruption, in this call or an earlier one,
-    /// the rest is asked for where servers can give it. Processes that fetch into the same folder wait for each other, by
-    /// a lock on its file `.lock`.
+    /// Returns the path of the file in this folder. Fetches it first if it does not exist or its size, sum or check is
+    /// wrong. A partial file has the suffix `.part`; when it is complete and valid it is renamed and replaces an
+    /// invalid file. After an interruption, in this call or an earlier one, only the rest is requested if the server
+    /// supports that. Processes that fetch into the same folder wait for each other by a lock on the file `.lock`.
     ///
     /// # Errors
-    /// Returns an error if the [name](Remote::new) cannot be that of the file or no mirror was stated; if no mirror gives
-    /// the file, tried three times each: the message says what was wrong with each, and with the file in the folder if
-    /// there is one, which stays; or if the file cannot be written, as when the disk is full, which no mirror can help. A
-    /// mirror is given up if it sends nothing for 30 seconds, less than 30 KiB in 30 seconds, or more bytes than were
-    /// stated.
+    /// Returns an error if the [name](Remote::new) is invalid, there is no mirror, or the file cannot be written, for
+    /// example because the disk is full. Also returns an error if three attempts on each mirror fail; the message lists
+    /// what was wrong with each, and with the existing file, which stays. An attempt fails if the mirror sends nothing
+    /// for 30 seconds, less than 30 KiB in 30 seconds, or more bytes than the stated size.
     pub fn fetch(&self, folder: impl AsRef<Path>) -> Result<PathBuf> {
         self.fetch_with(&Client::new(PATIENCE, ureq::Proxy::try_from_env()), folder.as_ref())
     }
@@ -120,7 +118,7 @@ impl Remote {
         held.lock().map_err(cannot_lock)?;
         let mut failures = vec![String::new(); self.mirrors.len()];
         match self.kept(&path)? {
-            // Another process had the lock, and is done.
+            // Another process may have fetched the file while this one waited for the lock.
             LocalCopy::Valid => return Ok(path),
             LocalCopy::Invalid(what) => failures.push(format!("{}: {what}", path.display())),
             LocalCopy::Missing => {}
@@ -134,7 +132,8 @@ impl Remote {
         Ok(path)
     }
 
-    /// Asks one mirror after the other for what the file lacks. Whether one gave it; if not, what was wrong with each.
+    /// Requests the missing part of the file from one mirror after the other. Returns whether one succeeded, and adds
+    /// the failures to `failures`.
     fn fetch_into(&self, client: &Client, file: &mut File, part: &Path, failures: &mut [String]) -> io::Result<bool> {
         for _ in 0..ROUNDS {
             for (url, failure) in self.mirrors.iter().zip(&mut *failures) {
@@ -148,7 +147,7 @@ impl Remote {
         Ok(false)
     }
 
-    /// Whether the name is that of a file in the folder, and not one that fetching needs itself.
+    /// Whether the name is a plain file name that fetching does not use itself.
     fn check_name(&self) -> Result<()> {
         let mut parts = Path::new(&self.name).components();
         let is_file =
@@ -162,7 +161,7 @@ impl Remote {
         Err(DataError::dataset(format!("{} {message}", shown(&self.name))))
     }
 
-    /// What is there of this name.
+    /// The state of the local file.
     fn kept(&self, path: &Path) -> Result<LocalCopy> {
         if !path.is_file() {
             return Ok(LocalCopy::Missing);
@@ -174,7 +173,8 @@ impl Remote {
         }
     }
 
-    /// Adds to the file what it lacks, and checks it. Wrong content is dropped, so the next try starts from the beginning.
+    /// Fetches the missing part of the file and checks the whole. Invalid content is dropped, so that the next attempt
+    /// starts over.
     fn fetch_from(&self, client: &Client, url: &str, file: &mut File, part: &Path) -> Try<()> {
         let have = file.metadata()?.len();
         if have == 0 || self.size != Some(have) {
@@ -195,7 +195,7 @@ impl Remote {
         let mut response = match request.call() {
             Ok(response) => response,
             Err(error) => {
-                // The server has no such rest: what is there is not the beginning of its file.
+                // The server has no such range, so the partial file is not the beginning of its file.
                 if matches!(error, ureq::Error::StatusCode(416)) {
                     file.set_len(0)?;
                 }
@@ -215,7 +215,7 @@ impl Remote {
         }
         let have = if continues { have } else { 0 };
         let most = self.size.unwrap_or(MOST_BYTES);
-        // One more, to see whether there are more than there should be.
+        // One more byte, to detect content that is too long.
         let mut body = response.body_mut().as_reader().take(most.saturating_add(1).saturating_sub(have));
         file.seek(SeekFrom::Start(have))?;
         let mut bytes = vec![0; 1 << 16];
@@ -242,7 +242,7 @@ impl Remote {
         }
     }
 
-    /// Whether a file is what is stated.
+    /// Checks size, sum and content of a file.
     fn verify(&self, path: &Path) -> Try<()> {
         let size = fs::metadata(path)?.len();
         self.is_whole(size)?;
@@ -260,19 +260,19 @@ impl Remote {
     }
 }
 
-/// What lies in the folder from an earlier time.
+/// The state of the file in the folder.
 enum LocalCopy {
     Missing,
-    /// Not what is stated, and why.
+    /// The file is invalid for this reason.
     Invalid(String),
     Valid,
 }
 
-/// Why a try gave no file.
+/// Why an attempt failed.
 enum Fault {
-    /// The next mirror may do better.
+    /// A fault of the mirror; another one may succeed.
     Mirror(String),
-    /// The file cannot be written or read here, whoever sends it.
+    /// The file cannot be written or read on this machine.
     Here(io::Error),
 }
 
@@ -288,14 +288,15 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// What asks servers, and how long it waits for them.
+/// An HTTP client with a timeout.
 struct Client {
     agent: Agent,
     patience: Duration,
 }
 
 impl Client {
-    /// One that waits so long for a connection, an answer, each piece of it, and [`LEAST_RATE`] over that time.
+    /// `patience` limits the wait for a connection, a response, and each piece of it, and is the period over which
+    /// [`LEAST_RATE`] is measured.
     fn new(patience: Duration, proxy: Option<ureq::Proxy>) -> Client {
         let config = Agent::config_builder()
             .proxy(proxy)
@@ -306,7 +307,7 @@ impl Client {
     }
 }
 
-/// How fast bytes come, looked at over one span of time after the other.
+/// Measures the rate of bytes in consecutive periods.
 struct Pace {
     span: Duration,
     start: Instant,
@@ -318,7 +319,7 @@ impl Pace {
         Pace { span, start: Instant::now(), bytes: 0 }
     }
 
-    /// Takes more bytes into account; the bytes a second in a span that is over, if they are too few.
+    /// Adds bytes. Returns the rate of a period that has ended if it is too low.
     fn too_slow(&mut self, bytes: usize) -> Option<f64> {
         self.bytes += bytes;
         let passed = self.start.elapsed();
@@ -331,8 +332,8 @@ impl Pace {
     }
 }
 
-/// Opens a file to be written, with what it holds, or creates it. A link in its place, which could lead anywhere, is
-/// removed, and so is a FIFO, at which opening would wait.
+/// Opens a file for writing without truncating it, or creates it. Removes a link, which could lead anywhere, and a
+/// FIFO, which would block.
 fn open_or_create(path: &Path) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => return OpenOptions::new().write(true).open(path),
@@ -341,7 +342,7 @@ fn open_or_create(path: &Path) -> io::Result<File> {
         Err(error) => return Err(error),
     }
     match OpenOptions::new().write(true).create_new(true).open(path) {
-        // Another process was faster; its file is a plain one.
+        // Another process has created it in between, as a plain file.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(path),
         created => created,
     }

@@ -1,26 +1,25 @@
-//! How much memory pictures may take while they are decoded.
+//! A memory budget for decoding pictures.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// What one picture may take, in bytes: a small file can unpack to more than any memory.
+/// The maximum for one picture in bytes: a small file can unpack to more than the available memory.
 pub(super) const MOST: u64 = 512 << 20;
 
-/// What all pictures may take that are decoded at the same time, in all threads.
+/// The maximum for all pictures that are decoded at the same time, in all threads.
 pub(super) static ALL: Budget = Budget::new(1 << 30);
 
-/// An amount of memory that is shared by all who take a part of it, and wait until there is enough.
+/// An amount of memory shared by several users. A user waits until its part is available.
 ///
-/// Waiting blocks the thread, also where it is a worker of rayon. This cannot become a deadlock as long as whoever holds
-/// a part does nothing that waits before it is given back: it decodes one picture, on its own thread. In particular it
-/// must not run anything in parallel, since a worker that waits for its tasks takes up others, which may be pictures
-/// that wait for the same budget.
+/// Waiting blocks the thread, even a worker of rayon. This cannot cause a deadlock as long as a holder does nothing
+/// that waits: it decodes one picture, on its own thread. In particular it must not run anything in parallel, because a
+/// worker that waits for its tasks steals others, which may be pictures that wait for the same budget.
 pub(super) struct Budget {
     all: u64,
     taken: Mutex<u64>,
     given_back: Condvar,
 }
 
-/// A part of a budget, given back when it is dropped.
+/// A part of a budget, returned on drop.
 pub(super) struct Part<'a> {
     of: &'a Budget,
     bytes: u64,
@@ -31,10 +30,10 @@ impl Budget {
         Budget { all, taken: Mutex::new(0), given_back: Condvar::new() }
     }
 
-    /// Takes a part, at most the whole, as soon as there is enough.
+    /// Takes a part, at most the whole budget, when it is available.
     pub(super) fn take(&self, bytes: u64) -> Part<'_> {
         let bytes = bytes.min(self.all);
-        // Nothing panics while the lock is held.
+        // The lock cannot be poisoned: nothing panics while it is held.
         let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let too_much = |taken: &mut u64| *taken + bytes > self.all;
         *self.given_back.wait_while(taken, too_much).unwrap_or_else(PoisonError::into_inner) += bytes;
@@ -43,7 +42,7 @@ impl Budget {
 }
 
 impl Part<'_> {
-    /// Gives back what is more than these bytes. Whether these are enough.
+    /// Returns all but this many bytes to the budget. Returns whether the part has this many.
     pub(super) fn shrink_to(&mut self, bytes: u64) -> bool {
         let surplus = self.bytes.saturating_sub(bytes);
         self.give_back(surplus);
@@ -73,7 +72,7 @@ mod tests {
 
     use super::*;
 
-    /// Nested parallel loops in more threads than the budget has room for: they end, and never take more than there is.
+    /// Nested parallel loops with more threads than the budget allows end, and never take more than there is.
     #[test]
     fn who_waits_is_served_and_nobody_takes_more_than_there_is() {
         static BUDGET: Budget = Budget::new(100);
@@ -94,7 +93,7 @@ mod tests {
         });
         ended.recv_timeout(Duration::from_secs(120)).expect("the threads wait for each other");
         assert_eq!(*BUDGET.taken.lock().unwrap(), 0);
-        // More than there is takes all.
+        // A request for more than the budget takes all of it.
         assert!(!BUDGET.take(1000).shrink_to(200));
     }
 }

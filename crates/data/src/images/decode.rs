@@ -1,4 +1,4 @@
-//! One picture: from its file to pixels.
+//! Decoding of one picture.
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -20,31 +20,31 @@ use super::{LONGEST_SIDE, Size, entropy, png};
 use crate::error::{DataError, Error, Result};
 use crate::open::open;
 
-/// What is to become of a picture.
+/// The requested form of pictures.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
     pub(super) size: Size,
-    /// Whether pictures of another size are brought to this one.
+    /// Whether pictures of other sizes are resized.
     pub(super) resize: bool,
     pub(super) grayscale: bool,
 }
 
-/// A file in memory, whose header was read.
+/// A file in memory with its header.
 struct Loaded<'a> {
     name: String,
     bytes: Vec<u8>,
     format: Format,
     header: Header,
-    /// What loading and decoding it may take. Dropped last, when that is free again.
+    /// The memory for loading and decoding. Declared last, so that it is returned after the bytes are freed.
     _part: Part<'a>,
 }
 
-/// The size of a picture, turned as it is meant to be seen.
+/// The size of a picture in its final orientation.
 pub(super) fn size(path: &Path) -> Result<Size> {
     Ok(turned(&load(path, |_| 0)?.header))
 }
 
-/// The pixels of a picture, row by row: as many as are wanted, with one channel or three.
+/// The pixels of a picture, row by row, with one channel or three.
 pub(super) fn pixels(path: &Path, wanted: Wanted) -> Result<Vec<u8>> {
     let loaded = load(path, |header| cost(header, wanted))?;
     let found = turned(&loaded.header);
@@ -58,7 +58,7 @@ pub(super) fn pixels(path: &Path, wanted: Wanted) -> Result<Vec<u8>> {
         Format::Jpeg => decode_jpeg(&loaded)?,
     };
     if found != wanted.size {
-        // Before it is turned: there are fewer pixels to turn, as a rule.
+        // Resized before it is rotated, because then there are usually fewer pixels to rotate.
         let Size { height, width } = wanted.size;
         let (width, height) = if loaded.header.is_turned() { (height, width) } else { (width, height) };
         picture = picture.resize_exact(width, height, FilterType::Triangle);
@@ -72,7 +72,7 @@ fn turned(header: &Header) -> Size {
     if header.is_turned() { Size { height: width, width: height } } else { Size { height, width } }
 }
 
-/// What decoding takes at most, in bytes, beside the file.
+/// The maximum memory for decoding in bytes, without the file.
 fn cost(header: &Header, wanted: Wanted) -> u64 {
     let pixels = |height: u32, width: u32| u64::from(height) * u64::from(width);
     let own = pixels(header.height, header.width);
@@ -83,12 +83,12 @@ fn cost(header: &Header, wanted: Wanted) -> u64 {
         return decoded + copy_that_is_turned + own * result;
     }
     let new = turned(&Header { width: wanted.size.width, height: wanted.size.height, ..*header });
-    // Columns are resized first, to four numbers of 32 bits a pixel.
+    // Resizing works on columns first, with four 32-bit numbers for each pixel.
     let columns = 16 * pixels(new.height, header.width);
     decoded + columns + pixels(new.height, new.width) * (2 * header.bytes_per_pixel + result)
 }
 
-/// Reads a file as soon as there is memory for it and what decoding it will `cost`.
+/// Reads a file when the memory for it and for decoding it, by `cost`, is available.
 fn load(path: &Path, cost: impl Fn(&Header) -> u64) -> Result<Loaded<'static>> {
     let name = path.display().to_string();
     let cannot_read = |source| DataError::file(&name, "cannot read", source);
@@ -102,8 +102,8 @@ fn load(path: &Path, cost: impl Fn(&Header) -> u64) -> Result<Loaded<'static>> {
     if length > MOST {
         return too_much(length);
     }
-    // Enough for most pictures. What it takes exactly is known when its header was read, and more must not be waited for
-    // while a part is held; then the file is read once more.
+    // Enough for most pictures. The exact amount is known after the header was read. It is not allowed to wait for more
+    // memory while holding a part, so a larger file is then read a second time.
     let mut needed = (32 * length + (4 << 20)).min(MOST);
     loop {
         let mut part = ALL.take(needed);
@@ -139,7 +139,7 @@ fn decode_png(loaded: &Loaded) -> Result<DynamicImage> {
     decoder.and_then(DynamicImage::from_decoder).map_err(|error| cannot_decode(loaded, &error.to_string()))
 }
 
-/// Decoded strictly: otherwise data that are broken would be completed with grey. What only lacks data would still be.
+/// Strict decoding, because otherwise corrupt data would be filled with grey. Missing data still would be.
 fn decode_jpeg(loaded: &Loaded) -> Result<DynamicImage> {
     let checked = entropy::check(&loaded.bytes);
     let (components, progressive) =
@@ -148,7 +148,7 @@ fn decode_jpeg(loaded: &Loaded) -> Result<DynamicImage> {
     let strict = DecoderOptions::default().set_strict_mode(true);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&loaded.bytes[..]), strict);
     decoder.decode_headers().map_err(wrong)?;
-    // What it takes was reckoned for this frame: the decoder must not have found another one among stray bytes.
+    // The memory was computed for this frame, so the decoder must not find another one among stray bytes.
     let Header { width, height, .. } = loaded.header;
     let frame = |info: zune_jpeg::ImageInfo| {
         (u32::from(info.width), u32::from(info.height), info.components.into(), info.sof.is_progressive())

@@ -1,18 +1,17 @@
-//! Whether the entropy-coded data of a JPEG file hold all blocks of its picture: ITU-T T.81, annexes F and G.
+//! A check that the entropy-coded data of a JPEG file has all blocks of its picture: ITU-T T.81, annexes F and G.
 //!
-//! Decoders fill in what is missing, and do not tell. Here codes are read and counted, nothing is computed of them.
+//! Decoders silently fill in missing data. This reads and counts the codes without computing anything from them.
 
 use super::header::{Problem, wrong};
 use super::jpeg::{Frame, Segments};
 
-/// As in the decoder: scans may be long without much data.
+/// The limit of the decoder: many scans may have little data.
 const MOST_SCANS: usize = 100;
 
-/// Reads through all scans. The number of components, and whether the picture is progressive.
+/// Reads all scans. Returns the number of components, and whether the picture is progressive.
 ///
 /// # Errors
-/// Returns an error if the data of one end before all its blocks came, a code is in no table, or a component comes in no
-/// scan.
+/// Returns an error if a scan ends before all its blocks, a code is not in its table, or a component is in no scan.
 pub(super) fn check(bytes: &[u8]) -> Result<(usize, bool), Problem> {
     let mut segments = Segments::new(bytes);
     let mut tables = Tables::default();
@@ -48,18 +47,18 @@ pub(super) fn check(bytes: &[u8]) -> Result<(usize, bool), Problem> {
 /// The blocks of a frame.
 struct Blocks {
     progressive: bool,
-    /// How many units there are, across and down.
+    /// The number of units, horizontally and vertically.
     units: [usize; 2],
     components: Vec<Component>,
 }
 
 struct Component {
     id: u8,
-    /// How many blocks a unit has, across and down.
+    /// The number of blocks of a unit, horizontally and vertically.
     factors: [usize; 2],
-    /// How many blocks have pixels of the picture.
+    /// The number of blocks that have pixels of the picture.
     size: [usize; 2],
-    /// Which coefficients of each block are not 0, a bit each; only where scans refine others.
+    /// A bit for each nonzero coefficient of each block. Only needed if scans refine others.
     coefficients: Vec<u64>,
     seen: bool,
 }
@@ -78,7 +77,7 @@ impl Blocks {
     }
 }
 
-/// The Huffman tables that were defined so far, DC and AC, and after how many units a restart comes, if that is not 0.
+/// The current Huffman tables, DC and AC, and the restart interval in units; 0 means none.
 #[derive(Default)]
 struct Tables {
     codes: [[Option<Box<Codes>>; 4]; 2],
@@ -102,10 +101,10 @@ impl Tables {
 
 /// A Huffman table.
 struct Codes {
-    /// By the first 8 bits: length and symbol of the code that they begin with; length 0 if it is longer.
+    /// Length and symbol of the code, by its first 8 bits. The length is 0 for longer codes.
     short: [(u8, u8); 256],
-    /// By length from 1: the first number of 16 bits that begins with no code of this length or a shorter one, and what
-    /// is to be added to a code to find its symbol.
+    /// For each length from 1: the first 16-bit number whose code is longer, and the offset from a code to the index of
+    /// its symbol.
     long: [(u32, i32); 16],
     symbols: Vec<u8>,
 }
@@ -131,7 +130,7 @@ impl Codes {
         codes
     }
 
-    /// The symbol whose code comes next.
+    /// Reads a code and returns its symbol.
     fn next(&self, bits: &mut Bits) -> Result<u8, Problem> {
         bits.refill();
         let ahead = bits.ahead();
@@ -152,12 +151,12 @@ impl Codes {
     }
 }
 
-/// Entropy-coded data, bit by bit.
+/// A bit reader for entropy-coded data.
 struct Bits<'a> {
     bytes: &'a [u8],
-    /// Of the next byte; a marker when there is no more.
+    /// The position of the next byte; that of a marker at the end of the data.
     place: usize,
-    /// The next bits, from the highest one.
+    /// The next bits, from the most significant one.
     buffer: u64,
     count: u32,
 }
@@ -167,8 +166,7 @@ impl Bits<'_> {
         Bits { bytes, place, buffer: 0, count: 0 }
     }
 
-    /// Fills the buffer, as far as there are bytes before a marker, with at least the 32 bits that a code and the number
-    /// behind it take.
+    /// Refills the buffer with at least 32 bits, enough for a code and its number, unless a marker comes first.
     #[inline]
     fn refill(&mut self) {
         if self.count >= 32 {
@@ -197,12 +195,12 @@ impl Bits<'_> {
         }
     }
 
-    /// The next 16 bits; zeros where there are no more.
+    /// The next 16 bits, padded with zeros at the end.
     fn ahead(&self) -> u32 {
         (self.buffer >> 48) as u32
     }
 
-    /// Passes these bits, at most 16.
+    /// Consumes at most 16 bits.
     fn skip(&mut self, count: u32) -> Result<(), Problem> {
         if self.count < count {
             self.refill();
@@ -215,7 +213,7 @@ impl Bits<'_> {
         Ok(())
     }
 
-    /// The next bits as a number, at most 15.
+    /// Reads at most 15 bits as a number.
     fn number(&mut self, count: u32) -> Result<u32, Problem> {
         self.refill();
         let number = if count == 0 { 0 } else { self.ahead() >> (16 - count) };
@@ -226,7 +224,7 @@ impl Bits<'_> {
         Err(wrong(self.place, "the data of the picture ends, and a part of the picture is missing"))
     }
 
-    /// Goes behind the restart marker that must come next. Whatever is left before it is passed over.
+    /// Skips to after the next restart marker.
     fn restart(&mut self) -> Result<(), Problem> {
         self.refill();
         while let Some([first, second, ..]) = self.bytes.get(self.place..) {
@@ -235,7 +233,7 @@ impl Bits<'_> {
                     *self = Bits::new(self.bytes, self.place + 2);
                     return Ok(());
                 }
-                // Not a marker, or a fill byte before one.
+                // Not a marker, or a fill byte before a marker.
                 (0xff, 0x00 | 0xff) | (0..=0xfe, _) => self.place += 1,
                 _ => break,
             }
@@ -246,12 +244,12 @@ impl Bits<'_> {
 
 /// One scan: some coefficients of some components.
 struct Scan {
-    /// The components, by their places in the frame, and their tables, DC and AC.
+    /// The components, by their indices in the frame, and their tables, DC and AC.
     components: Vec<(usize, [usize; 2])>,
-    /// The first and the last coefficient, in their zigzag order.
+    /// The first and the last coefficient in zigzag order.
     first: usize,
     last: usize,
-    /// Whether it adds a bit to coefficients that other scans began.
+    /// Whether the scan refines coefficients of earlier scans.
     refines: bool,
 }
 
@@ -275,7 +273,8 @@ impl Scan {
     fn read_blocks(&self, frame: &mut Blocks, tables: &Tables, bits: &mut Bits) -> Result<(), Problem> {
         let across = frame.units[0];
         let progressive = frame.progressive;
-        // The blocks of one component come row by row, and only those with pixels; those of several unit by unit.
+        // A scan of one component has its blocks row by row, and only those with pixels. A scan of several components
+        // has them unit by unit.
         let alone = self.components.len() == 1;
         let units = match self.components[..] {
             [(place, _)] => frame.components[place].size,
@@ -320,7 +319,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Coefficients that come for the first time; `run` is the number of blocks that follow and have none.
+    /// Reads coefficients for the first time. `run` is the number of following blocks that have none.
     fn first_coefficients(
         &self,
         from: usize,
@@ -354,7 +353,7 @@ impl Scan {
         Ok(())
     }
 
-    /// A further bit of coefficients that are not 0, and others that no longer are.
+    /// Reads another bit of nonzero coefficients, and new nonzero coefficients.
     fn refine(&self, codes: &Codes, bits: &mut Bits, mask: &mut u64, run: &mut u32) -> Result<(), Problem> {
         let is_set = |mask: u64, k: usize| mask >> k & 1 == 1;
         let mut k = self.first;
@@ -362,7 +361,7 @@ impl Scan {
             let symbol = codes.next(bits)?;
             let (mut zeros, size) = (symbol >> 4, symbol & 15);
             if size > 0 {
-                // The sign of the new one.
+                // The sign of the new coefficient.
                 bits.skip(1)?;
             } else if zeros < 15 {
                 *run = (1 << zeros) + bits.number(zeros.into())?;
@@ -395,7 +394,7 @@ impl Scan {
     }
 }
 
-/// A code and the bits of the number that it stands for.
+/// Reads a code and the bits of its number.
 fn coefficient(codes: &Codes, bits: &mut Bits) -> Result<(), Problem> {
     let size = codes.next(bits)?;
     bits.skip((size & 15).into())

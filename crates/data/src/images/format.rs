@@ -1,9 +1,9 @@
-//! The format of a picture, by its content.
+//! Detection of picture formats.
 
 use super::header::{Header, Problem, wrong};
 use super::{jpeg, png};
 
-/// The formats that are read.
+/// The supported formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Png,
@@ -11,7 +11,8 @@ pub(super) enum Format {
 }
 
 impl Header {
-    /// Reads the header of a file, by its content whatever it is called, and whether the file is whole.
+    /// Reads the header of a file and checks that the file is complete. The format is detected from the content, not
+    /// the name.
     pub(super) fn read(bytes: &[u8]) -> Result<(Format, Header), Problem> {
         let (format, header) = if bytes.starts_with(png::SIGNATURE) {
             (Format::Png, png::header(bytes)?)

@@ -1,22 +1,22 @@
-//! What the header of a picture says, whatever its format.
+//! The header of a picture, for all formats.
 
 use image::metadata::Orientation;
 
-/// What has to be known of a picture before it is decoded.
+/// What must be known about a picture before it is decoded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
-    /// As it lies in the file: before it is turned.
+    /// The size in the file, before rotation.
     pub(super) width: u32,
     pub(super) height: u32,
-    /// How it is to be turned or mirrored, by its EXIF data.
+    /// The rotation and reflection from its EXIF data.
     pub(super) orientation: Orientation,
-    /// What a decoded pixel takes at most.
+    /// The maximum bytes of a decoded pixel.
     pub(super) bytes_per_pixel: u64,
-    /// What the decoder takes at most, in bytes, beside the decoded pixels.
+    /// The maximum memory of the decoder in bytes, besides the decoded pixels.
     pub(super) decoder: u64,
 }
 
-/// What is wrong with a file, and where.
+/// A problem in a file and its offset.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) offset: u64,
@@ -27,13 +27,13 @@ pub(super) fn wrong(offset: usize, what: impl Into<String>) -> Problem {
     Problem { offset: offset as u64, what: what.into() }
 }
 
-/// The problem of a file that was cut off.
+/// The problem of a truncated file.
 pub(super) fn ends_within<T>(bytes: &[u8], what: &str) -> Result<T, Problem> {
     Err(wrong(bytes.len(), format!("the file ends within {what}; it is cut off")))
 }
 
 impl Header {
-    /// Whether rows become columns when the picture is turned.
+    /// Whether the orientation swaps rows and columns.
     pub(super) fn is_turned(&self) -> bool {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         matches!(self.orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)

@@ -1,4 +1,4 @@
-//! What a JPEG file says of itself, and whether it goes on to its end: ITU-T T.81.
+//! The structure of JPEG files: ITU-T T.81.
 
 use image::metadata::Orientation;
 
@@ -6,7 +6,7 @@ use super::header::{Header, Problem, ends_within, wrong};
 
 pub(super) const SIGNATURE: &[u8; 3] = b"\xff\xd8\xff";
 
-/// Reads the header, and whether the file goes on to the end of the picture.
+/// Reads the header and checks that the file continues to the end of the picture.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Problem> {
     let mut segments = Segments::new(bytes);
     let (mut frame, mut scanned) = (None, None);
@@ -33,14 +33,14 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, Problem> {
     Ok(frame.header(orientation, scanned))
 }
 
-/// The segments of a file, one after the other, up to the end of its image.
+/// An iterator over the segments of a file up to the end of its image.
 pub(super) struct Segments<'a> {
     bytes: &'a [u8],
-    /// Where the next one is looked for: behind the one before.
+    /// The position after the last segment.
     pub(super) place: usize,
 }
 
-/// A marker, where it begins, and what belongs to it.
+/// A marker, its position, and its data.
 pub(super) struct Segment<'a> {
     pub(super) start: usize,
     pub(super) code: u8,
@@ -52,7 +52,7 @@ impl<'a> Segments<'a> {
         Segments { bytes, place: 2 }
     }
 
-    /// The next one; none at the end of the image.
+    /// The next segment; `None` at the end of the image.
     pub(super) fn next(&mut self) -> Result<Option<Segment<'a>>, Problem> {
         let Segments { bytes, .. } = *self;
         loop {
@@ -62,7 +62,7 @@ impl<'a> Segments<'a> {
             match code {
                 // The end of the image.
                 0xd9 => return Ok(None),
-                // Without a length: restarts, the start of an image, and one for temporary use.
+                // Segments without a length: restarts, the start of an image, and one for temporary use.
                 0xd0..=0xd8 | 0x01 => continue,
                 _ => {}
             }
@@ -79,8 +79,8 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The next marker and where it begins. Whatever else is passed over, as entropy-coded data is, in which 0xff is
-    /// followed by 0.
+    /// The next marker and its position. Skips everything else, including entropy-coded data, where 0xff is followed by
+    /// 0.
     fn marker(&self) -> Option<(usize, u8)> {
         let mut place = self.place;
         loop {
@@ -95,14 +95,14 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// What a frame header says.
+/// The content of a frame header.
 pub(super) struct Frame {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) progressive: bool,
-    /// What scans call the components.
+    /// The identifiers of the components in scans.
     pub(super) ids: Vec<u8>,
-    /// How many blocks of each component a unit has, across and down.
+    /// The number of blocks of each component in a unit, horizontally and vertically.
     pub(super) factors: Vec<[usize; 2]>,
 }
 
@@ -121,7 +121,7 @@ impl Frame {
         })
     }
 
-    /// How many blocks a unit has at most, across and down.
+    /// The maximum number of blocks in a unit, horizontally and vertically.
     pub(super) fn most(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.factors.iter().map(|factors| factors[axis]).max().unwrap_or(1).max(1))
     }
@@ -132,15 +132,15 @@ impl Frame {
         [usize::from(self.width).div_ceil(8 * across), usize::from(self.height).div_ceil(8 * down)]
     }
 
-    /// The header of a picture whose first scan has so many components.
+    /// The header of a picture whose first scan has this many components.
     fn header(&self, orientation: Orientation, scanned: u8) -> Header {
         let ([across, down], [columns, rows]) = (self.most(), self.units());
-        // 64 coefficients of 16 bits are kept where a block comes in several scans, and a bit for each.
+        // If a block is in several scans, 64 coefficients of 16 bits are stored for it, and a bit for each.
         let kept = match self.progressive || usize::from(scanned) != self.factors.len() {
             true => self.factors.iter().map(|[across, down]| (128 + 8) * (columns * rows * across * down) as u64).sum(),
             false => 0,
         };
-        // Rows of blocks of up to four components, before and after they are brought to one size.
+        // Rows of blocks of up to four components, before and after upsampling.
         let rows_of_blocks = 512 * (usize::from(self.width) + 8 * across) * down;
         Header {
             width: self.width.into(),

@@ -1,4 +1,4 @@
-//! Folders of pictures. Needs the feature `images`.
+//! Image folders. Needs the feature `images`.
 
 mod budget;
 mod decode;
@@ -22,23 +22,23 @@ use crate::batch::Batch;
 use crate::dataset::Dataset;
 use crate::error::{DataError, Result, no_sample};
 
-/// The most pixels that a picture may be wide or high.
+/// The maximum width and height of a picture in pixels.
 const LONGEST_SIDE: u32 = 16_384;
 
 /// A folder of folders of PNG and JPEG pictures, one folder for each class: the layout of torchvision's `ImageFolder`
 /// and Keras' `image_dataset_from_directory`.
 ///
-/// Features are uint8, `[batch, height, width, channels]`, of three channels (red, green, blue) unless
-/// [`grayscale`](ImageFolder::grayscale) is asked for; targets int64, `[batch]`, the numbers of the
-/// [`classes`](ImageFolder::classes). Transparency is left out, 16 bits a channel become 8. Pictures are decoded when they
-/// are drawn, on all cores; only their paths are in memory. They are turned and mirrored as their EXIF data says, so that
-/// they are seen upright (torchvision and Keras ignore it).
+/// Features are uint8, `[batch, height, width, channels]`, with three channels (red, green, blue), or one with
+/// [`grayscale`](ImageFolder::grayscale). Targets are int64, `[batch]`, the indices of the
+/// [`classes`](ImageFolder::classes). Transparency is dropped, and 16-bit channels become 8-bit. Pictures are decoded
+/// on all cores when they are drawn; only their paths are in memory. They are rotated and mirrored by their EXIF data
+/// (torchvision and Keras ignore it).
 ///
-/// A picture that is cut off or broken is an error that names the file, and the offset where its data end too early. It is
-/// never completed with grey. Stray bytes between the segments of a JPEG, which some decoders skip, are refused too. One that is more than
-/// 16,384 pixels wide or high, or takes more than 512 MiB to decode, its file included, is refused. All pictures that are
-/// decoded at the same time, however many threads decode, take 1 GiB at most: whichever would exceed that waits for others
-/// to be done. A batch itself comes on top, twice while it is put together.
+/// A truncated or corrupt picture is an error that names the file and the offset; it is never filled with grey. Stray
+/// bytes between the segments of a JPEG, which some decoders skip, are errors too. So are pictures that are more than
+/// 16,384 pixels wide or high, or that take more than 512 MiB to decode, including the file. All pictures that are
+/// decoded at the same time take at most 1 GiB, however many threads there are; others wait. The batch itself takes
+/// additional memory, twice its size while it is assembled.
 ///
 /// ```
 /// use data::{Dataset, ImageFolder};
@@ -58,7 +58,7 @@ const LONGEST_SIDE: u32 = 16_384;
 #[derive(Clone, Debug)]
 pub struct ImageFolder {
     classes: Vec<String>,
-    /// Each picture and the number of its class.
+    /// Each picture and the index of its class.
     pictures: Vec<(PathBuf, i64)>,
     size: Size,
     resize: bool,
@@ -78,12 +78,12 @@ impl fmt::Display for Size {
 }
 
 impl ImageFolder {
-    /// The pictures whose names end with `.png`, `.jpg` or `.jpeg`, in the order of the names of folders and files.
-    /// All must have the size of the first, unless [`resize`](ImageFolder::resize) is asked for.
+    /// Lists the pictures with the extensions `.png`, `.jpg` and `.jpeg`, in the order of the names of folders and
+    /// files. All must have the size of the first one, unless [`resize`](ImageFolder::resize) is called.
     ///
     /// # Errors
-    /// If a folder cannot be read, a class has no pictures or some of another format (AVIF, BMP, GIF, HEIC, TIFF,
-    /// WebP), or the first one is broken, so that its size cannot be found.
+    /// Returns an error if a folder cannot be read, a class has no pictures, has pictures of other formats (AVIF, BMP,
+    /// GIF, HEIC, TIFF, WebP), or the first picture is corrupt, so that its size cannot be determined.
     pub fn open(folder: impl AsRef<Path>) -> Result<ImageFolder> {
         let folder = folder.as_ref();
         let (mut classes, mut pictures) = (Vec::new(), Vec::new());
@@ -113,11 +113,11 @@ impl ImageFolder {
         Ok(ImageFolder { classes, pictures, size, resize: false, grayscale: false })
     }
 
-    /// Brings all pictures to this size: bilinearly, from all pixels where they become smaller (`antialias` in
-    /// `tf.image.resize`), and without keeping their proportions.
+    /// Resizes all pictures to this size, with bilinear interpolation. Reduction uses all pixels, like `antialias` in
+    /// `tf.image.resize`. Proportions are not preserved.
     ///
     /// # Errors
-    /// If height or width is 0 or above 16,384.
+    /// Returns an error if height or width is 0 or above 16,384.
     pub fn resize(self, height: usize, width: usize) -> Result<ImageFolder> {
         let side = |side: usize| u32::try_from(side).ok().filter(|side| (1..=LONGEST_SIDE).contains(side));
         let (Some(height_in_range), Some(width_in_range)) = (side(height), side(width)) else {
@@ -127,18 +127,18 @@ impl ImageFolder {
         Ok(ImageFolder { size: Size { height: height_in_range, width: width_in_range }, resize: true, ..self })
     }
 
-    /// Gives one channel instead of three: the luminance of ITU-R BT.709, 0.2126 R + 0.7152 G + 0.0722 B.
+    /// Converts to one channel, the luminance of ITU-R BT.709: 0.2126 R + 0.7152 G + 0.0722 B.
     #[must_use]
     pub fn grayscale(self) -> ImageFolder {
         ImageFolder { grayscale: true, ..self }
     }
 
-    /// The names of the folders, sorted; targets count them from 0.
+    /// The sorted names of the folders. Targets are their indices.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// The file of a sample, or none if there are not so many.
+    /// The file of a sample; `None` if there is no such sample.
     pub fn path(&self, sample: usize) -> Option<&Path> {
         self.pictures.get(sample).map(|(path, _)| path.as_path())
     }
@@ -160,7 +160,7 @@ impl Dataset for ImageFolder {
     fn gather(&self, _epoch: u64, samples: &[usize]) -> Result<Batch> {
         let found = samples.iter().map(|&k| self.pictures.get(k).ok_or_else(|| no_sample(k, self.len())));
         let pictures = found.collect::<Result<Vec<_>>>()?;
-        // Collected before errors are looked at, so that of several the first is given.
+        // All results are collected first, so that the first of several errors is returned.
         let decoded = parallel_map(pictures.len(), &|k| decode::pixels(&pictures[k].0, self.wanted()));
         let pixels = decoded.into_iter().collect::<Result<Vec<_>>>()?.concat();
         let shape = [samples.len(), self.size.height as usize, self.size.width as usize, self.channels()];
@@ -169,7 +169,7 @@ impl Dataset for ImageFolder {
     }
 }
 
-/// What is in a folder.
+/// The content of a folder.
 fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
     let mut paths = list().map_err(|source| DataError::file(folder.display().to_string(), "cannot list", source))?;

@@ -1,4 +1,4 @@
-//! What a PNG file says of itself: <https://www.w3.org/TR/png-3/>.
+//! The structure of PNG files: <https://www.w3.org/TR/png-3/>.
 
 use image::metadata::Orientation;
 
@@ -6,10 +6,10 @@ use super::header::{Header, Problem, ends_within, wrong};
 
 pub(super) const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
-/// What ancillary chunks, such as colour profiles, may unpack to, and rows that are being decoded.
+/// The memory for ancillary chunks such as colour profiles, and for rows that are being decoded.
 pub(super) const CHUNKS: u64 = 16 << 20;
 
-/// Reads the header, and whether the file goes on to its end.
+/// Reads the header and checks that the file continues to its end.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, Problem> {
     let mut header = None;
     let mut orientation = Orientation::NoTransforms;
@@ -42,7 +42,7 @@ fn image_header(data: &[u8]) -> Option<Header> {
     let (width, rest) = data.split_first_chunk()?;
     let (height, rest) = rest.split_first_chunk()?;
     let &[depth, colour, ..] = rest else { return None };
-    // With transparency, which a later chunk may add.
+    // Including transparency, which a later chunk may add.
     let channels = match colour {
         0 | 4 => 2,
         _ => 4,

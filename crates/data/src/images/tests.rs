@@ -1,4 +1,4 @@
-//! Pictures that are whole, and such that are not.
+//! Valid and corrupt pictures.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
@@ -41,7 +41,7 @@ fn classes_and_pictures_are_sorted_and_decoded_to_channels() {
 fn other_sizes_are_refused_or_resized() {
     let folder = folder("sizes");
     RgbImage::from_pixel(4, 2, Rgb([10, 20, 30])).save(folder.join("a/1.png")).unwrap();
-    // The left half 0, the right half 200.
+    // The left half is 0, the right half 200.
     let other = folder.join("b/2.png");
     GrayImage::from_fn(4, 4, |x, _| Luma([if x < 2 { 0 } else { 200 }])).save(&other).unwrap();
     let pictures = ImageFolder::open(&folder).unwrap();
@@ -100,7 +100,7 @@ fn broken_and_absurd_files_are_named() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// A folder with one class and one file in it, which is read for its pixels.
+/// A folder with one class and one file. Returns the pixels.
 fn read(test: &str, bytes: &[u8], wanted: impl Fn(ImageFolder) -> Result<ImageFolder>) -> Result<Tensor> {
     let folder = std::env::temp_dir().join(format!("image-{test}-{}", std::process::id()));
     fs::create_dir_all(folder.join("a")).unwrap();
@@ -112,7 +112,7 @@ fn textured(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([(7 * x) as u8, (9 * y) as u8, (x * y) as u8]))
 }
 
-/// Files of `tests/formats/make_pictures.py`, with the heights, widths and means of channels that Pillow finds.
+/// The files of `tests/formats/make_pictures.py`, with the heights, widths and channel means that Pillow computes.
 const PICTURES: [(&str, [usize; 2], [f64; 3]); 9] = [
     ("baseline_420.jpg", [29, 43], [111.2, 125.9, 115.3]),
     ("baseline_422_restarts.jpg", [29, 43], [111.1, 126.0, 115.3]),
@@ -140,7 +140,7 @@ fn all_kinds_of_jpeg_are_decoded_as_pillow_does() {
     }
 }
 
-/// Whatever is missing at the end, the rest is not taken for a picture.
+/// A file that is truncated anywhere is refused.
 #[test]
 fn pictures_that_are_cut_off_are_refused() {
     let mut encoded = Vec::new();
@@ -160,14 +160,14 @@ fn pictures_that_are_cut_off_are_refused() {
     }
 }
 
-/// A file that was cut off and given the marker of an end: nothing but the number of its blocks tells.
+/// A truncated file with an end marker: only the number of its blocks shows that data is missing.
 #[test]
 fn pictures_whose_data_end_early_are_refused() {
     let mut encoded = Vec::new();
     JpegEncoder::new_with_quality(&mut encoded, 90).encode_image(&textured(40, 30)).unwrap();
     let jpegs = PICTURES.iter().filter(|(name, ..)| name.ends_with("jpg"));
     for (k, bytes) in jpegs.map(|(name, ..)| picture(name)).chain([encoded]).enumerate() {
-        // The data of the first scan, which is whole in itself in progressive pictures.
+        // The data of the first scan, which is complete in itself in a progressive picture.
         let scan = bytes.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap() + 2;
         let data = scan + usize::from(bytes[scan + 1]);
         let end = (data..).find(|&k| bytes[k] == 0xff && !matches!(bytes[k + 1], 0 | 0xd0..=0xd7)).unwrap();
@@ -183,7 +183,7 @@ fn pictures_whose_data_end_early_are_refused() {
     }
 }
 
-/// A PNG file of these pixels whose EXIF data states an orientation.
+/// A PNG file of these pixels with an EXIF orientation.
 fn turned(pixels: &RgbImage, orientation: u8) -> Vec<u8> {
     let mut png = std::io::Cursor::new(Vec::new());
     pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
@@ -233,7 +233,7 @@ fn pictures_are_turned_and_mirrored_as_exif_says() {
     assert!(mean(0..10) > mean(48..58) + 50.0);
 }
 
-/// A progressive JPEG of so many pixels, all gray: a header, tables of one code, and a scan without data.
+/// A progressive JPEG of this size, all gray: a header, tables with one code, and a scan without data.
 fn tiny_progressive(side: u16) -> Vec<u8> {
     let [high, low] = side.to_be_bytes();
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];

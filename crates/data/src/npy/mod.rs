@@ -25,8 +25,8 @@ use crate::stored::{ByteOrder, Elements, StoredType, byte_count, read_tensor, st
 /// Reads a `.npy` file whole.
 ///
 /// # Errors
-/// If the file cannot be read, is not in the format or of other elements, or has fewer or more bytes than
-/// its header says; the message names file, offset and what was expected.
+/// Returns an error if the file cannot be read, is not in the format or of other elements, or has fewer or more bytes
+/// than its header says; the message names file, offset and what was expected.
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
     Npy::open(path)?.read()
 }
@@ -52,7 +52,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
 /// ```
 ///
 /// # Errors
-/// If the file cannot be written; then an old one is as it was.
+/// Returns an error if the file cannot be written; then an old one is as it was.
 pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     let path = path.as_ref();
     let header = header_of(tensor, None).map_err(|what| DataError::cannot_hold(&path.display().to_string(), &what))?;
@@ -127,7 +127,8 @@ impl Npy {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// If the file cannot be opened, is not in the format, or has fewer or more bytes than its header says.
+    /// Returns an error if the file cannot be opened, is not in the format, or has fewer or more bytes than its header
+    /// says.
     pub fn open(path: impl AsRef<Path>) -> Result<Npy> {
         Npy::from_source(ByteSource::open(path.as_ref())?)
     }
@@ -177,7 +178,7 @@ impl Npy {
     /// The whole array.
     ///
     /// # Errors
-    /// If the file cannot be read, or an integer is beyond int64.
+    /// Returns an error if the file cannot be read, or an integer is beyond int64.
     pub fn read(&self) -> Result<Tensor> {
         self.source.input_at(self.start, |input| read_elements(&self.header, input))
     }
@@ -185,7 +186,7 @@ impl Npy {
     /// The rows of these numbers, in this order: `[rows.len(), …]`.
     ///
     /// # Errors
-    /// If a number is not below [`Npy::len`], the array is in Fortran order, in which rows do not lie
+    /// Returns an error if a number is not below [`Npy::len`], the array is in Fortran order, in which rows do not lie
     /// together, or the file cannot be read.
     pub fn rows(&self, rows: &[usize]) -> Result<Tensor> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
@@ -201,7 +202,7 @@ impl Npy {
     /// Neighbouring rows: `[range.len(), …]`.
     ///
     /// # Errors
-    /// If the range is not within the array, and as [`Npy::rows`].
+    /// Returns an error if the range is not within the array, and as [`Npy::rows`].
     pub fn range(&self, range: Range<usize>) -> Result<Tensor> {
         if range.start > range.end || range.end > self.len() {
             let message = format!("{}: there are no rows {range:?} among {}", self.source.name(), self.len());

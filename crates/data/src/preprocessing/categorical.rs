@@ -43,8 +43,8 @@ impl Categorical {
     /// A feature for each slot: 1 for the one of the category, 0 for the others. If nothing was missing in the training
     /// rows there is no slot for the unknown, since its weights would never be trained: then all are 0.
     ///
-    /// More than 1,000 categories are an error, unless the [limit](Categorical::limit) is another: a table takes 4 bytes
-    /// for each row and slot, and an identifier has a slot for each row.
+    /// More than 1,000 categories are an error, unless the [limit](Categorical::limit) is another: a table takes 4
+    /// bytes for each row and slot, and an identifier has a slot for each row.
     pub fn one_hot() -> Categorical {
         Categorical { encoding: Encoding::OneHot, unknown: Unknown::Slot, limit: MOST_ONE_HOT }
     }

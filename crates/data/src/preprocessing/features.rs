@@ -78,8 +78,8 @@ impl Features {
         self.with_target(column, Target::Number(None))
     }
 
-    /// The same, scaled as by [`Numeric::standardize`]. [`Preprocessing::invert_targets`] gives predictions in the units
-    /// of the column. As scikit-learn's `TransformedTargetRegressor` with a `StandardScaler`.
+    /// The same, scaled as by [`Numeric::standardize`]. [`Preprocessing::invert_targets`] gives predictions in the
+    /// units of the column. As scikit-learn's `TransformedTargetRegressor` with a `StandardScaler`.
     #[must_use]
     pub fn target_standardized(self, column: impl Into<String>) -> Features {
         self.with_target(column, Target::Number(Some(Scale::Standardize)))
@@ -109,9 +109,10 @@ impl Features {
     /// Finds means, ranges, categories and classes in the training rows, and in no others.
     ///
     /// # Errors
-    /// If no feature is stated, or a column twice as a feature, or one as numbers and as classes; a column is not there or of another kind; a number, category or target
-    /// is missing and that is refused; a number is infinite, or would be rounded; there is nothing in a column, or there
-    /// are more categories than its [limit](Categorical::limit).
+    /// Returns an error if no feature is stated, or a column twice as a feature, or one as numbers and as classes; a
+    /// column is not there or of another kind; a number, category or target is missing and that is refused; a number is
+    /// infinite, or would be rounded; there is nothing in a column, or there are more categories than its
+    /// [limit](Categorical::limit).
     pub fn fit(&self, train: &Table) -> Result<Preprocessing> {
         // The columns of a table are shared, not copied.
         self.fit_chunks([Ok(train.clone())])

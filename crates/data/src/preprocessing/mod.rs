@@ -113,9 +113,9 @@ impl Preprocessing {
     /// The features of a table, `[rows, features]`: float32, or int64 if each is an index of a category.
     ///
     /// # Errors
-    /// If a column is not there, or not of the kind that it was fitted on; a number or category is missing, or a
-    /// category unknown, for which that is refused; or a number is infinite in float32, or an int64 that float64
-    /// would round. The message names the row, with the file if the table was read from one.
+    /// Returns an error if a column is not there, or not of the kind that it was fitted on; a number or category is
+    /// missing, or a category unknown, for which that is refused; or a number is infinite in float32, or an int64 that
+    /// float64 would round. The message names the row, with the file if the table was read from one.
     pub fn transform(&self, table: &Table) -> Result<Tensor> {
         self.check_columns(table)?;
         let indices =
@@ -129,14 +129,14 @@ impl Preprocessing {
     /// The targets of a table: int64 classes, `[rows]`, or float32 numbers, `[rows, 1]`, scaled if that was stated.
     ///
     /// # Errors
-    /// If none was stated; its column is not there, or not of the kind that it was fitted on; or a target is missing,
-    /// infinite, or a class that was not there when it was fitted.
+    /// Returns an error if none was stated; its column is not there, or not of the kind that it was fitted on; or a
+    /// target is missing, infinite, or a class that was not there when it was fitted.
     pub fn targets(&self, table: &Table) -> Result<Tensor> {
         self.target()?.of(table)
     }
 
-    /// Predictions, or targets, in the units of the target's column: what [`targets`](Preprocessing::targets) was made of,
-    /// element by element. Computed in float64; float32, or float64 if they are that, of any shape.
+    /// Predictions, or targets, in the units of the target's column: what [`targets`](Preprocessing::targets) was made
+    /// of, element by element. Computed in float64; float32, or float64 if they are that, of any shape.
     ///
     /// ```
     /// use data::preprocessing::{Features, Numeric};
@@ -153,7 +153,7 @@ impl Preprocessing {
     /// ```
     ///
     /// # Errors
-    /// If no target was stated, or it is a class.
+    /// Returns an error if no target was stated, or it is a class.
     pub fn invert_targets(&self, targets: &Tensor) -> Result<Tensor> {
         self.target()?.invert(targets)
     }
@@ -187,7 +187,7 @@ impl Preprocessing {
     /// The places of a column among the features.
     ///
     /// # Errors
-    /// If none is made of this column.
+    /// Returns an error if none is made of this column.
     pub fn range(&self, column: &str) -> Result<Range<usize>> {
         let mut start = 0;
         for feature in &self.features {
@@ -204,7 +204,7 @@ impl Preprocessing {
     /// vocabulary of an `Embedding`.
     ///
     /// # Errors
-    /// If there is no such column, or it is numeric.
+    /// Returns an error if there is no such column, or it is numeric.
     pub fn slots(&self, column: &str) -> Result<usize> {
         match self.features.iter().find(|feature| feature.column() == column) {
             Some(Feature::Categorical(categorical)) => Ok(categorical.slots()),

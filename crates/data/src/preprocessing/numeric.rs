@@ -43,8 +43,8 @@ impl Numeric {
         Numeric { scale: Some(Scale::Standardize), ..Numeric::new() }
     }
 
-    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal but for rounding, `x - min`.
-    /// Others may be below 0 or above 1. As scikit-learn's `MinMaxScaler`.
+    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal but for rounding,
+    /// `x - min`. Others may be below 0 or above 1. As scikit-learn's `MinMaxScaler`.
     pub fn min_max() -> Numeric {
         Numeric { scale: Some(Scale::MinMax), ..Numeric::new() }
     }

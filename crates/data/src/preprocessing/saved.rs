@@ -30,7 +30,7 @@ impl Preprocessing {
     /// Writes it as JSON, [atomically](crate::write_atomically). Numbers come back with the same bits.
     ///
     /// # Errors
-    /// If the file cannot be written; then an old one is as it was.
+    /// Returns an error if the file cannot be written; then an old one is as it was.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let saved = Saved { format: FORMAT.into(), features: self.features.clone(), target: self.target.clone() };
         write_atomically(path, |file| Ok(serde_json::to_writer_pretty(file, &saved)?))
@@ -39,7 +39,7 @@ impl Preprocessing {
     /// Reads what [`save`](Preprocessing::save) wrote.
     ///
     /// # Errors
-    /// If the file cannot be read, is not JSON of this form, or contradicts itself.
+    /// Returns an error if the file cannot be read, is not JSON of this form, or contradicts itself.
     pub fn load(path: impl AsRef<Path>) -> Result<Preprocessing> {
         let path = path.as_ref();
         let name = path.display().to_string();

@@ -22,7 +22,7 @@ type Open = Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>;
 /// DataSource that can only be read from start to end: a file larger than memory, lines of text, an iterator.
 ///
 /// The source is opened for each epoch, by a function that is given the number of the epoch. Whatever the number
-/// of samples in its chunks, batches have the size that is asked for. To go on within a epoch, what was drawn from it
+/// of samples in its chunks, batches have the size that is asked for. To go on within an epoch, what was drawn from it
 /// is read again and dropped.
 ///
 /// ```
@@ -63,7 +63,7 @@ impl Stream {
         Stream::of_batches(move |epoch| Ok(open(epoch)?.map(move |sample| sample.and_then(one))))
     }
 
-    /// States how many samples a epoch has, for progress bars.
+    /// States how many samples an epoch has, for progress bars.
     #[must_use]
     pub fn with_len(self, len: usize) -> Stream {
         Stream { len_hint: Some(len), ..self }
@@ -112,7 +112,7 @@ impl Stream {
     /// makes every order as likely as any other.
     ///
     /// # Errors
-    /// If the buffer is 0.
+    /// Returns an error if the buffer is 0.
     pub fn shuffle(self, seed: u64, buffer: usize) -> Result<Stream> {
         if buffer == 0 {
             return Err(DataError::dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
@@ -148,7 +148,7 @@ impl Stream {
     /// as a window reaches over are held in memory.
     ///
     /// # Errors
-    /// If length, shift or stride is 0.
+    /// Returns an error if length, shift or stride is 0.
     pub fn window(self, window: Window) -> Result<Stream> {
         window.check()?;
         Ok(self.chunks(move |_, chunks| Ok(verbs::windows(chunks, window))))

@@ -7,7 +7,7 @@ use crate::batch::{Batch, check_alike};
 use crate::data_source::EpochIter;
 use crate::error::Result;
 
-/// A epoch over chunks.
+/// An epoch over chunks.
 pub(super) struct Rechunk {
     chunks: Chunks,
     /// DataSource that were read and not yet drawn.

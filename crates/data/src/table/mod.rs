@@ -111,7 +111,8 @@ impl<'a> ColumnRef<'a> {
     /// The tensor of a column of numbers: float32, float64 or int64, `[rows]`.
     ///
     /// # Errors
-    /// If it is a column of categories. The message names the first text that is no number, or that float64 would round.
+    /// Returns an error if it is a column of categories. The message names the first text that is no number, or that
+    /// float64 would round.
     pub fn numbers(self) -> Result<&'a Tensor> {
         let categories = match self.column {
             Column::Numbers(numbers) => return Ok(numbers),
@@ -144,7 +145,7 @@ impl<'a> ColumnRef<'a> {
     /// The texts of a column of categories.
     ///
     /// # Errors
-    /// If it is a column of numbers.
+    /// Returns an error if it is a column of numbers.
     pub fn categories(self) -> Result<&'a Categories> {
         match self.column {
             Column::Categories(categories) => Ok(categories),
@@ -162,7 +163,8 @@ impl Table {
     /// The table of these columns.
     ///
     /// # Errors
-    /// If two have one name, their lengths differ, or numbers are not float32, float64 or int64, `[rows]`.
+    /// Returns an error if two have one name, their lengths differ, or numbers are not float32, float64 or int64,
+    /// `[rows]`.
     pub fn new(columns: impl IntoIterator<Item = (impl Into<String>, Column)>) -> Result<Table> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
         let mut places = HashMap::new();
@@ -215,7 +217,7 @@ impl Table {
     /// The column of this name.
     ///
     /// # Errors
-    /// If there is none; the message lists those there are.
+    /// Returns an error if there is none; the message lists those there are.
     pub fn column(&self, name: &str) -> Result<ColumnRef<'_>> {
         match self.places.get(name) {
             Some(&place) => Ok(ColumnRef { table: self, name: &self.names[place], column: &self.columns[place] }),
@@ -246,7 +248,7 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// If it has not as many rows, or numbers are not float32, float64 or int64 with one axis.
+    /// Returns an error if it has not as many rows, or numbers are not float32, float64 or int64 with one axis.
     pub fn with_column(&self, name: impl Into<String>, column: Column) -> Result<Table> {
         let (name, rows) = (name.into(), column.rows());
         if rows != self.rows {
@@ -265,7 +267,7 @@ impl Table {
     /// The rows of these numbers, in this order.
     ///
     /// # Errors
-    /// If a number is not below [`rows`](Table::rows).
+    /// Returns an error if a number is not below [`rows`](Table::rows).
     pub fn gather(&self, rows: &[usize]) -> Result<Table> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.rows) {
             return Err(DataError::dataset(format!("table: there is no row {row} among {}", self.rows)));
@@ -283,7 +285,7 @@ impl Table {
     /// be trained on.
     ///
     /// # Errors
-    /// If there is no such column.
+    /// Returns an error if there is no such column.
     pub fn drop_missing(&self, columns: &[&str]) -> Result<Table> {
         let mut keep = vec![true; self.rows];
         for name in columns {
@@ -296,8 +298,8 @@ impl Table {
     /// Divides the rows in two: at a fraction or a number, in their order or shuffled.
     ///
     /// # Errors
-    /// If the fraction is not between 0 and 1, there are not so many rows, or rows are to be stratified: see
-    /// [`split_by`](Table::split_by).
+    /// Returns an error if the fraction is not between 0 and 1, there are not so many rows, or rows are to be
+    /// stratified: see [`split_by`](Table::split_by).
     pub fn split(&self, at: impl Into<Split>) -> Result<(Table, Table)> {
         let at = at.into();
         if at.is_stratified() {

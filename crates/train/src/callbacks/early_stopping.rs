@@ -56,7 +56,8 @@ impl EarlyStopping {
         }
     }
 
-    /// Sets after how many consecutive epochs without improvement the training ends. The default, 0, means the same as 1.
+    /// Sets after how many consecutive epochs without improvement the training ends. The default, 0, means the same as
+    /// 1.
     #[must_use]
     pub fn patience(self, patience: usize) -> EarlyStopping {
         EarlyStopping { patience, ..self }

@@ -15,13 +15,13 @@ use crate::state_dict::StateDict;
 pub(super) const FORMAT: &str = "training checkpoint";
 pub(super) const VERSION: u64 = 1;
 
-/// Everything that a training needs to continue, in one file: weights, states of the optimizer, of random streams and of
-/// callbacks, what the fit [keeps](crate::Fit::keep) besides, the history, and the position in the data. It does not
+/// Everything that a training needs to continue, in one file: weights, states of the optimizer, of random streams and
+/// of callbacks, what the fit [keeps](crate::Fit::keep) besides, the history, and the position in the data. It does not
 /// hold code: the structure of the model, hyperparameters, data, and callbacks.
 ///
 /// The file is in the safetensors format. Weights are stored under `model.…` and `kept.…`, and the metadata has entries
-/// such as `epoch`, `batch` and `optimizer`. The file is [written atomically](data::write_atomically) and has a checksum
-/// of all its content.
+/// such as `epoch`, `batch` and `optimizer`. The file is [written atomically](data::write_atomically) and has a
+/// checksum of all its content.
 #[derive(Debug)]
 pub struct Checkpoint {
     pub(super) file: String,
@@ -103,8 +103,8 @@ impl Checkpoint {
         self.tensors.get_tensors("model")
     }
 
-    /// The values that the fit [kept](crate::Fit::keep) besides the model, by name. The weights of a kept model have its
-    /// name and their path.
+    /// The values that the fit [kept](crate::Fit::keep) besides the model, by name. The weights of a kept model have
+    /// its name and their path.
     pub fn kept(&self) -> Vec<(String, Tensor)> {
         self.tensors.get_tensors("kept")
     }
@@ -124,8 +124,8 @@ impl Checkpoint {
         history.ok_or_else(|| self.refused("has a history whose columns differ in length"))
     }
 
-    /// The last value of this name in the history of a file; `None` if there is no such file or name. Only the history is
-    /// read.
+    /// The last value of this name in the history of a file; `None` if there is no such file or name. Only the history
+    /// is read.
     pub(super) fn last_value(path: &Path, name: &str) -> Result<Option<f64>> {
         if !path.try_exists().map_err(|error| TrainError::file(path, error))? {
             return Ok(None);
@@ -163,7 +163,8 @@ pub(crate) fn is_checkpoint(metadata: &BTreeMap<String, String>) -> bool {
     metadata.get("format").is_some_and(|format| format == FORMAT)
 }
 
-/// Returns an error if the path exists but is not a regular file: opening a pipe would block until its other end is opened.
+/// Returns an error if the path exists but is not a regular file: opening a pipe would block until its other end is
+/// opened.
 fn refuse_irregular(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => {

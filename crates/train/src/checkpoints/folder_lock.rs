@@ -12,8 +12,8 @@ const NAME: &str = ".lock";
 
 /// A lock on a folder, released on drop.
 ///
-/// It is a lock of the operating system on a file in the folder, so it ends with the process. The file stays: if it were
-/// removed, another process could be about to lock the removed file.
+/// It is a lock of the operating system on a file in the folder, so it ends with the process. The file stays: if it
+/// were removed, another process could be about to lock the removed file.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     _file: File,

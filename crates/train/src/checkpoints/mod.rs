@@ -39,8 +39,8 @@ use crate::training_state::TrainingState;
 ///
 /// A fit locks the folder while it runs. A second fit, in this process or another one, gets an error instead of mixing
 /// its files with those of the first. The lock is a lock of the operating system on the file `.lock`: it ends with the
-/// process, and the file may stay. On a file system without locks the fit prints a warning. Temporary files that a killed
-/// process has left in the folder are removed.
+/// process, and the file may stay. On a file system without locks the fit prints a warning. Temporary files that a
+/// killed process has left in the folder are removed.
 #[derive(Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -199,8 +199,8 @@ impl Checkpoints {
     }
 }
 
-/// The checkpoints in a folder, ordered by epoch and batch. Includes only regular files and links to them: opening a pipe
-/// would block until its other end is opened.
+/// The checkpoints in a folder, ordered by epoch and batch. Includes only regular files and links to them: opening a
+/// pipe would block until its other end is opened.
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |source: IoError| TrainError::checkpoint(folder, format!("cannot read the folder: {source}"));
     let entries = match fs::read_dir(folder) {

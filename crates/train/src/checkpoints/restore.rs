@@ -16,8 +16,8 @@ use crate::tracked::borrow_mut;
 use crate::training_state::TrainingState;
 
 impl Checkpoint {
-    /// Restores the state of a training, whose weights must be built, and of its callbacks. Everything is checked before
-    /// anything but callbacks and metrics is changed.
+    /// Restores the state of a training, whose weights must be built, and of its callbacks. Everything is checked
+    /// before anything but callbacks and metrics is changed.
     pub(crate) fn restore(
         &self,
         training: &mut TrainingState<'_>,

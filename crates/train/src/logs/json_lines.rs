@@ -46,8 +46,8 @@ impl JsonLines {
         Ok(JsonLines { file: LogFile::append(path.as_ref(), START, START)? })
     }
 
-    /// Removes the lines from an epoch on, because the epoch will be repeated. If several trainings have appended to the
-    /// file, this concerns only the lines of the last one.
+    /// Removes the lines from an epoch on, because the epoch will be repeated. If several trainings have appended to
+    /// the file, this concerns only the lines of the last one.
     ///
     /// # Errors
     /// Returns an error if the file cannot be read and written.

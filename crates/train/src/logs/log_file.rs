@@ -33,16 +33,16 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Replaces the file if it exists. Its lines are removed when the first line is written or rewound, so a training that
-    /// is refused changes nothing.
+    /// Replaces the file if it exists. Its lines are removed when the first line is written or rewound, so a training
+    /// that is refused changes nothing.
     pub(super) fn create(path: &Path, before_epoch: &'static str) -> Result<LogFile> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| TrainError::file(path, error))?;
         Ok(LogFile { path: path.to_owned(), file, before_epoch, is_replaced: true, start: None })
     }
 
-    /// Appends to the file, which must begin with `signature` if it exists. A last line without a line break is cut off:
-    /// it was being written when its process was killed.
+    /// Appends to the file, which must begin with `signature` if it exists. A last line without a line break is cut
+    /// off: it was being written when its process was killed.
     pub(super) fn append(path: &Path, signature: &str, before_epoch: &'static str) -> Result<LogFile> {
         let failed = |error: IoError| TrainError::file(path, error);
         // Reading from a pipe would block until its other end is opened.
@@ -119,8 +119,8 @@ impl LogFile {
         Ok(byte == b"\n")
     }
 
-    /// Cuts the file before the line in which the last training reaches this epoch, and in any case before an incomplete
-    /// last line.
+    /// Cuts the file before the line in which the last training reaches this epoch, and in any case before an
+    /// incomplete last line.
     fn cut(&mut self, epoch: Option<usize>) -> Result<()> {
         self.replace()?;
         let end = self.end(epoch).and_then(|end| {

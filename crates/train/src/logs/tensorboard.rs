@@ -11,8 +11,8 @@ use crate::error::{Result, TrainError};
 use crate::training_state::TrainingState;
 
 /// A folder of event files for `tensorboard --logdir`, which shows a chart for each name with its values over the
-/// epochs. Each run and each resumed part of a run writes its own file, whose name begins with `events.out.tfevents` and
-/// the time. A resumed run makes TensorBoard discard the epochs that are repeated.
+/// epochs. Each run and each resumed part of a run writes its own file, whose name begins with `events.out.tfevents`
+/// and the time. A resumed run makes TensorBoard discard the epochs that are repeated.
 ///
 /// The file is a sequence of TFRecords, each a Protocol Buffers message `Event`
 /// (`tensorflow/core/util/event.proto`). Values are stored in float32, as TensorBoard's scalars are.
@@ -51,8 +51,8 @@ impl TensorBoard {
         Ok(log)
     }
 
-    /// Makes TensorBoard discard the values of the earlier files in this folder from an epoch on, by a `SessionLog` event
-    /// with the status `START`.
+    /// Makes TensorBoard discard the values of the earlier files in this folder from an epoch on, by a `SessionLog`
+    /// event with the status `START`.
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.

@@ -86,7 +86,7 @@ pub(super) struct Decisions {
 
 impl Decisions {
     /// # Errors
-    /// If shapes do not suit, or the target of a sample that counts is no class.
+    /// Returns an error if shapes do not suit, or the target of a sample that counts is no class.
     pub(super) fn new(
         metric: &str,
         threshold: f64,

@@ -66,7 +66,7 @@ impl ConfusionMatrix {
     /// Takes a batch into account; weights as in [`Metric::update`](crate::Metric::update).
     ///
     /// # Errors
-    /// If shapes do not suit or are of another number of classes than before, a target is no class,
+    /// Returns an error if shapes do not suit or are of another number of classes than before, a target is no class,
     /// there are more than 4096 classes, or a weight is negative or not finite.
     pub fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         self.add("confusion_matrix", targets, predictions, weights)

@@ -105,8 +105,9 @@ pub trait Metric: Send + Sync {
     /// The name in histories and scores.
     fn name(&self) -> &str;
 
-    /// Says before the first batch whether predictions are logits: by default they are probabilities. Metrics that compare
-    /// predictions with a threshold then take 0 in place of 0.5, unless a threshold was stated; most metrics ignore it.
+    /// Says before the first batch whether predictions are logits: by default they are probabilities. Metrics that
+    /// compare predictions with a threshold then take 0 in place of 0.5, unless a threshold was stated; most metrics
+    /// ignore it.
     ///
     /// A [`Trainer`](crate::Trainer) says it to its metrics, as it knows [its loss](nn::Loss::takes_logits). A loop of
     /// your own says it itself:
@@ -130,7 +131,7 @@ pub trait Metric: Send + Sync {
     /// sequences) or of its leading axes, and are 1 if not given; what has the weight 0 is left out.
     ///
     /// # Errors
-    /// If shapes, types or values do not suit the metric, or a weight is negative or not finite.
+    /// Returns an error if shapes, types or values do not suit the metric, or a weight is negative or not finite.
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()>;
 
     /// The metric over all batches since the beginning or the last [`reset`](Metric::reset); NaN
@@ -149,7 +150,7 @@ pub trait Metric: Send + Sync {
     /// Goes on from a state, which [`state`](Metric::state) gave.
     ///
     /// # Errors
-    /// If it is not the state of such a metric; then nothing was changed.
+    /// Returns an error if it is not the state of such a metric; then nothing was changed.
     fn restore(&mut self, state: &[f64]) -> Result<()> {
         if state.is_empty() { Ok(()) } else { Err(not_the_state(self.name(), state)) }
     }

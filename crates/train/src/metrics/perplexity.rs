@@ -29,8 +29,8 @@ pub struct Perplexity {
 }
 
 impl Perplexity {
-    /// For predictions that are logits. [`Perplexity::default`] takes probabilities, unless a trainer says that they are
-    /// [logits](Metric::set_logits).
+    /// For predictions that are logits. [`Perplexity::default`] takes probabilities, unless a trainer says that they
+    /// are [logits](Metric::set_logits).
     pub fn from_logits() -> Perplexity {
         Perplexity::of(SparseCategoricalCrossentropy::from_logits())
     }

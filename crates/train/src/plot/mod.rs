@@ -66,7 +66,7 @@ impl Plot<'_> {
     /// The picture as the text of an SVG file.
     ///
     /// # Errors
-    /// If the history has no epochs, or nothing of a name that is to be logarithmic.
+    /// Returns an error if the history has no epochs, or nothing of a name that is to be logarithmic.
     pub fn to_svg(&self) -> Result<String> {
         let sheet = self.sheet()?;
         let mut svg = String::new();
