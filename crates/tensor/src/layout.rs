@@ -70,6 +70,20 @@ impl Layout {
         Some(Layout { shape: shape.clone(), strides, offset: self.offset })
     }
 
+    /// Whether an axis repeats a single element.
+    pub(crate) fn is_repeated(&self, axis: usize) -> bool {
+        self.strides[axis] == 0 && self.shape[axis] > 1
+    }
+
+    /// This layout with its repeated axes reduced to size 1; `None` if no axis repeats elements.
+    pub(crate) fn without_repeats(&self) -> Option<Layout> {
+        if self.size() == 0 || !(0..self.rank()).any(|axis| self.is_repeated(axis)) {
+            return None;
+        }
+        let size = |axis: usize| if self.is_repeated(axis) { 1 } else { self.shape[axis] };
+        Some(Layout { shape: (0..self.rank()).map(size).collect(), strides: self.strides.clone(), offset: self.offset })
+    }
+
     /// This layout with permuted axes. `order` names each axis once.
     pub(crate) fn permuted(&self, order: &[usize]) -> Layout {
         let shape = order.iter().map(|&axis| self.shape[axis]).collect();

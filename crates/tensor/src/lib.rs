@@ -19,6 +19,7 @@
 //! `Tensor::eigh`.
 
 mod context;
+mod creation;
 mod dtype;
 mod error;
 mod escaped;

@@ -1,8 +1,9 @@
 //! Methods that rearrange elements, composed of [`Movement`] operations, which define their gradients.
 
 use crate::error::{Error, Result, placed};
+use crate::ops::apply::apply;
 use crate::ops::range::whole;
-use crate::ops::{Movement, Range, apply};
+use crate::ops::{Movement, Range};
 use crate::shape::{Integer, IntoAxes, Shape, normalize_axis};
 use crate::tensor::Tensor;
 

@@ -2,7 +2,8 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::ops::{Fused, apply};
+use crate::ops::Fused;
+use crate::ops::apply::apply;
 use crate::tensor::Tensor;
 
 /// Which keys a query may attend to, and how scores are scaled. The default is all keys and `1/√width`.

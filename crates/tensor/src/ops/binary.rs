@@ -3,9 +3,11 @@
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::operand::{Argument, Operand};
+use crate::ops::Unary;
+use crate::ops::apply::apply;
+use crate::ops::cast::converted;
+use crate::ops::checks::{operands, same_dtype};
 use crate::ops::elementwise::zip;
-use crate::ops::unary::converted;
-use crate::ops::{Unary, apply, operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

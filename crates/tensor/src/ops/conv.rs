@@ -8,7 +8,8 @@ use crate::error::{Error, Result, placed};
 use crate::kernels::conv::Convolution;
 use crate::kernels::windows::Axis;
 use crate::operand::Operand;
-use crate::ops::{apply, operands, same_dtype};
+use crate::ops::apply::apply;
+use crate::ops::checks::{operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

@@ -1,8 +1,9 @@
 //! Einstein summation, composed of other operations.
 
 use crate::error::{Error, Result, placed};
+use crate::ops::apply::apply;
 use crate::ops::range::{Range, whole};
-use crate::ops::{Movement, Reduce, Reduction, apply};
+use crate::ops::{Movement, Reduce, Reduction};
 use crate::shape::{Axes, Shape};
 use crate::tensor::Tensor;
 

@@ -10,10 +10,11 @@ use smallvec::smallvec;
 use crate::error::{Error, Result};
 #[cfg(feature = "linalg")]
 use crate::operand::Operand;
-use crate::ops::matmul::batch_of;
-use crate::ops::{Movement, Outputs, operands, same_dtype};
 #[cfg(feature = "linalg")]
-use crate::ops::{apply, apply_pair};
+use crate::ops::apply::{apply, apply_pair};
+use crate::ops::checks::{operands, same_dtype};
+use crate::ops::matmul::batch_of;
+use crate::ops::{Movement, Outputs};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
@@ -129,7 +130,7 @@ impl Linalg {
         use crate::dtype::DType;
         use crate::kernels::linalg as kernels;
         use crate::layout::View;
-        use crate::ops::unary::converted;
+        use crate::ops::cast::converted;
         use crate::storage::Buffer;
 
         let dtype = inputs[0].dtype();

@@ -3,9 +3,10 @@
 use crate::dtype::{DType, with_dtype, with_float};
 use crate::error::{Error, Result};
 use crate::operand::{Argument, Operand};
+use crate::ops::apply::apply;
+use crate::ops::cast::converted;
+use crate::ops::checks::{operands, same_dtype};
 use crate::ops::elementwise::{map, zip};
-use crate::ops::unary::converted;
-use crate::ops::{apply, operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

@@ -5,7 +5,8 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::operand::{Number, Operand};
-use crate::ops::{Binary, Unary, apply};
+use crate::ops::apply::apply;
+use crate::ops::{Binary, Unary};
 use crate::tensor::Tensor;
 
 /// Unwraps the result of an operator. Panics with the error message.

@@ -6,8 +6,9 @@ use crate::dtype::{DType, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::pool::{Pooling, Span, Spans};
 use crate::kernels::windows::windows_along;
+use crate::ops::apply::apply;
+use crate::ops::checks::{operands, same_dtype};
 use crate::ops::conv::{Padding, halved, reach, same_padding, sides};
-use crate::ops::{apply, operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

@@ -6,8 +6,10 @@ use crate::dtype::{Element, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::copy::Elements;
 use crate::kernels::recurrent::{Cell, Pass, States};
+use crate::ops::Outputs;
+use crate::ops::apply::apply_all;
 use crate::ops::cell::{check_mask, unroll};
-use crate::ops::{Outputs, apply_all, same_dtype};
+use crate::ops::checks::same_dtype;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

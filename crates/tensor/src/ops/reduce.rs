@@ -6,10 +6,10 @@ use crate::kernels::fold::{Combine, Fold, larger, largest, smallest, sum, sum_of
 use crate::kernels::reduce;
 use crate::kernels::scaled::{is_ordinary, magnitude};
 use crate::kernels::softmax::log_sum_exp;
+use crate::ops::apply::apply;
+use crate::ops::cast::converted;
+use crate::ops::checks::{check_axis, operands};
 use crate::ops::elementwise::{map, zip};
-use crate::ops::repeated::once;
-use crate::ops::unary::converted;
-use crate::ops::{apply, check_axis, operands};
 use crate::shape::{Axes, IntoAxes};
 use crate::storage::Buffer;
 use crate::tensor::Tensor;
@@ -163,7 +163,7 @@ impl Reduce {
         if x.size() == 0 {
             x.shape().reduced(&self.axes, self.keepdims).checked_size(self.name())?;
         }
-        Ok(match once(x) {
+        Ok(match x.layout().without_repeats().map(|layout| x.with_layout(layout)) {
             Some(once) => self.of_repeated(x, &once, |reduce| reduce.computed(&once)),
             None => self.computed(x),
         })

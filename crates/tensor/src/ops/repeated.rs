@@ -1,29 +1,14 @@
 //! Reductions of broadcast views, which read each repeated element only once.
 
 use crate::dtype::{DType, Float};
-use crate::layout::Layout;
 use crate::ops::elementwise::map;
 use crate::ops::{Reduce, Reduction};
 use crate::tensor::Tensor;
 
-/// Whether an axis repeats a single element.
-fn is_repeated(x: &Tensor, axis: usize) -> bool {
-    x.strides()[axis] == 0 && x.shape()[axis] > 1
-}
-
-/// A broadcast view with its repeated axes reduced to size 1; `None` if no axis repeats elements.
-pub(super) fn once(x: &Tensor) -> Option<Tensor> {
-    if x.size() == 0 || !(0..x.rank()).any(|axis| is_repeated(x, axis)) {
-        return None;
-    }
-    let size = |axis: usize| if is_repeated(x, axis) { 1 } else { x.shape()[axis] };
-    Some(x.with_layout(Layout::new((0..x.rank()).map(size).collect(), x.strides().clone(), x.offset())))
-}
-
 impl Reduce {
-    /// The reduction of `x`, computed by `reduce` from the view that [`once`] returned.
+    /// The reduction of `x`, computed by `reduce` from the view in which each repeated element occurs once.
     pub(super) fn of_repeated(&self, x: &Tensor, once: &Tensor, reduce: impl Fn(&Reduce) -> Tensor) -> Tensor {
-        let repeated = self.axes.iter().filter(|&&axis| is_repeated(x, axis));
+        let repeated = self.axes.iter().filter(|&&axis| x.layout().is_repeated(axis));
         let times: usize = repeated.map(|&axis| x.shape()[axis]).product();
         let reduction = match self.reduction {
             // `times · S / (times · n - correction)`

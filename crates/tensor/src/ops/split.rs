@@ -1,8 +1,10 @@
 //! Splitting a tensor along an axis.
 
 use crate::error::{Error, Result};
+use crate::ops::Outputs;
+use crate::ops::apply::apply_all;
+use crate::ops::checks::{check_axis, operands};
 use crate::ops::range::{Range, cut, whole};
-use crate::ops::{Outputs, apply_all, check_axis, operands};
 use crate::shape::{Integer, Shape, normalize_axis};
 use crate::tensor::Tensor;
 

@@ -1,14 +1,14 @@
 //! Elementwise operations on one operand.
 
-use std::borrow::Cow;
-
-use crate::dtype::{DType, Element, Float, with_dtype, with_float};
+use crate::dtype::{DType, Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::finite::all_finite;
 use crate::kernels::functions;
+use crate::layout::View;
+use crate::ops::apply::apply;
+use crate::ops::cast::cast;
+use crate::ops::checks::operands;
 use crate::ops::elementwise::{map, map_long};
-use crate::ops::repeated::once;
-use crate::ops::{apply, operands};
 use crate::tensor::Tensor;
 
 /// One row for each floating-point function without attributes: documentation, variant (also the name of its kernel in
@@ -244,35 +244,6 @@ impl Unary {
     }
 }
 
-/// `x` converted to `dtype`, without a copy if it already has that type. Not recorded.
-pub(super) fn converted(x: &Tensor, dtype: DType) -> Cow<'_, Tensor> {
-    if x.dtype() == dtype { Cow::Borrowed(x) } else { Cow::Owned(cast(x, dtype)) }
-}
-
-fn cast(x: &Tensor, dtype: DType) -> Tensor {
-    /// Rare conversions go through an intermediate type, in which they are exact, to avoid compiling separate loops for
-    /// them.
-    const fn first(from: DType, to: DType) -> DType {
-        match (from, to) {
-            (DType::U8, DType::Bool) | (DType::Bool, DType::U8) => DType::I64,
-            (DType::U8 | DType::Bool, DType::F64) => DType::F32,
-            _ => to,
-        }
-    }
-    fn to<A: Element, B: Element>(x: &Tensor) -> Tensor {
-        if const { A::DTYPE as u8 == B::DTYPE as u8 } {
-            x.row_major()
-        } else if const { first(A::DTYPE, B::DTYPE) as u8 != B::DTYPE as u8 } {
-            cast(&cast(x, first(A::DTYPE, B::DTYPE)), B::DTYPE)
-        } else if A::DTYPE == DType::I64 || B::DTYPE == DType::I64 && !A::DTYPE.is_float() {
-            map(x, |x: A| B::from_i64(x.to_i64()))
-        } else {
-            map(x, |x: A| B::from_f64(x.to_f64()))
-        }
-    }
-    with_dtype!(x.dtype(), A => with_dtype!(dtype, B => to::<A, B>(x)))
-}
-
 /// Applies an operation that is defined for every type and shape.
 fn total(op: Unary, x: &Tensor) -> Tensor {
     apply(op, &[x]).expect("defined for every tensor")
@@ -313,9 +284,11 @@ impl Tensor {
     /// Whether no element is infinite or NaN. This is not an operation: nothing is recorded.
     #[must_use]
     pub fn all_finite(&self) -> bool {
-        let x = once(self);
-        let x = x.as_ref().unwrap_or(self);
-        with_float!(x.dtype(), T => x.size() == 0 || all_finite::<T>(x.typed()), else true)
+        let layout = self.layout().without_repeats();
+        with_float!(self.dtype(), T => {
+            let x = self.typed::<T>();
+            self.size() == 0 || all_finite(layout.as_ref().map_or(x, |layout| View::new(x.data, layout)))
+        }, else true)
     }
 
     /// Clamps every element to `min..=max`, where `None` means no bound; NaN stays NaN. The derivative is 0 at a bound,

@@ -7,8 +7,8 @@
 use crate::dtype::{Float, with_float};
 use crate::error::{Error, Result};
 use crate::kernels::gradients;
+use crate::ops::checks::{operands, same_dtype};
 use crate::ops::elementwise::zip_long;
-use crate::ops::{operands, same_dtype};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 

@@ -1,0 +1,29 @@
+//! Checks of operands that several families share.
+
+use crate::error::{Error, Result};
+use crate::shape::normalize_axis;
+use crate::tensor::Tensor;
+
+/// Returns an error unless `axis` is below `rank`. Operations are public data, so their attributes may be invalid.
+#[track_caller]
+pub(super) fn check_axis(axis: usize, rank: usize, operation: &str) -> Result<()> {
+    normalize_axis(axis, rank, operation).map(drop)
+}
+
+/// The operands of an operation; an error unless there are exactly `N`.
+#[track_caller]
+pub(super) fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Result<[&'a Tensor; N]> {
+    <[&Tensor; N]>::try_from(inputs)
+        .map_err(|_| Error::argument(operation, format!("takes {N} operands, not {}", inputs.len())))
+}
+
+/// Returns an error unless both operands have the same element type.
+#[track_caller]
+pub(super) fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
+    match (a.dtype(), b.dtype()) {
+        (a, b) if a == b => Ok(()),
+        // A cast of the floating-point operand to an integer would lose its fraction.
+        (a, b) if a.is_float() && !b.is_float() => Err(Error::dtypes(operation, b, a)),
+        (a, b) => Err(Error::dtypes(operation, a, b)),
+    }
+}
