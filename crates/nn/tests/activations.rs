@@ -153,7 +153,7 @@ fn parameters_out_of_range_are_errors() {
     assert_eq!(message(Squareplus { b: -1.0 }), "squareplus: b -1.0 is out of range");
     assert_eq!(message(HardShrink { threshold: -0.1 }), "hard_shrink: threshold -0.1 is out of range");
     assert_eq!(message(SoftShrink { threshold: f64::NAN }), "soft_shrink: threshold NaN is out of range");
-    assert_eq!(message(Glu), "glu: shape [1]: the last axis must have two halves");
+    assert_eq!(message(Glu), "glu: shape [1]: the last axis must be even, to be halved");
 }
 
 /// Against PyTorch's `conv1d` of an input with explicit padding on the left.

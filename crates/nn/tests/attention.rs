@@ -127,7 +127,7 @@ fn errors_name_the_path() {
     );
     assert_eq!(
         wrong(MultiHeadAttention::heads(2, 0)),
-        "multi_head_attention: 2 heads of 0 numbers: both must be at least 1"
+        "multi_head_attention: 2 heads of size 0: both must be at least 1"
     );
     assert!(wrong(MultiHeadAttention::heads(usize::MAX, 2)).contains("is larger than memory"));
 }

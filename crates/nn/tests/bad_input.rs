@@ -106,7 +106,7 @@ fn groups_and_channels() {
 fn attention_and_tokens() {
     assert_eq!(
         refused(MultiHeadAttention::new(6, 4), &[2, 3, 6]),
-        "net (Sequential): part (MultiHeadAttention 4 heads): multi_head_attention: a width of 6 cannot be divided \
+        "net (Sequential): part (MultiHeadAttention 4 heads): multi_head_attention: the width 6 cannot be divided \
          among 4 heads"
     );
     let x = Tensor::ones([2, 3, 4]);
@@ -117,13 +117,13 @@ fn attention_and_tokens() {
     );
     assert_eq!(
         refused_with(Embedding::new(100, 8), &[tensor![[7, 100]]]),
-        "net (Sequential): part (Embedding 100→8): embedding: tokens: 100 at [0, 1] is none of the \
-         vocabulary's 0 to 99; its size (Keras' input_dim) is 100"
+        "net (Sequential): part (Embedding 100→8): embedding: tokens: 100 at [0, 1] is not in the \
+         vocabulary, 0 to 99; its size (Keras' input_dim) is 100"
     );
     assert_eq!(
         refused_with(Embedding::new(100, 8).mask_zero(), &[tensor![[-1]]]),
-        "net (Sequential): part (Embedding 100→8): embedding: tokens: -1 at [0, 0] is none of the \
-         vocabulary's 0 to 99; its size (Keras' input_dim) is 100"
+        "net (Sequential): part (Embedding 100→8): embedding: tokens: -1 at [0, 0] is not in the \
+         vocabulary, 0 to 99; its size (Keras' input_dim) is 100"
     );
 }
 
@@ -175,7 +175,7 @@ fn parameters_out_of_their_range() {
     );
     assert_eq!(
         refused(UpSampling1d::new(0), &[2, 3, 1]),
-        "net (Sequential): part (UpSampling1d 0): up_sampling1d: the factor 0 must be at least 1 and give a size"
+        "net (Sequential): part (UpSampling1d 0): up_sampling1d: the factor 0 must be at least 1, and the output size must not overflow"
     );
     assert_eq!(
         refused(UpSampling1d::new(usize::MAX), &[2, 3, 1]),

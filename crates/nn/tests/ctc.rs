@@ -128,7 +128,7 @@ fn errors_name_what_would_be_right() {
     );
     assert!(of(tensor![[1, 3], [1, 1]]).ends_with("labels: 3 in sample 0 is not a class from 1 to 2"));
     assert!(of(tensor![[1, 2], [-1, 1]]).ends_with("labels: -1 in sample 1 is not a class from 1 to 2"));
-    assert!(of(tensor![1, 2]).ends_with("labels: shape [2]: must be [2, length], a row a sample"));
+    assert!(of(tensor![1, 2]).ends_with("labels: shape [2]: must be [2, length], one row per sample"));
     assert!(of(tensor![[1.0], [2.0]]).ends_with("labels: float32 is not int64 or uint8"));
     assert!(message(ctc(&tensor![[1]], &Tensor::zeros([4, 3]))).ends_with("must be logits [batch, frames, classes]"));
     let of_lengths = |labels: Tensor, frames: Tensor| {
@@ -136,5 +136,5 @@ fn errors_name_what_would_be_right() {
     };
     assert!(of_lengths(tensor![3, 1], tensor![4, 4]).ends_with("label_lengths: 3 must lie between 0 and 2"));
     assert!(of_lengths(tensor![2, 1], tensor![4, 0]).ends_with("input_lengths: 0 must lie between 1 and 4"));
-    assert!(of_lengths(tensor![2], tensor![4, 4]).ends_with("label_lengths: shape [1]: must be [2], one a sample"));
+    assert!(of_lengths(tensor![2], tensor![4, 4]).ends_with("label_lengths: shape [1]: must be [2], one per sample"));
 }

@@ -43,26 +43,27 @@ fn sparse_errors_name_the_loss_and_both_shapes() {
     let of = |labels: Tensor, p: &Tensor| message(sparse_categorical_crossentropy(&labels, p));
     assert_eq!(
         of(tensor![0, 3], &p),
-        "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none of the \
+        "sparse_categorical_crossentropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is not one of the \
          classes 0 to 2; `ignore_class(3)` ignores such samples"
     );
     assert!(
-        of(tensor![0, -1], &p)
-            .ends_with("labels: -1 of sample 1 is none of the classes 0 to 2; `ignore_class(-1)` ignores such samples")
+        of(tensor![0, -1], &p).ends_with(
+            "labels: -1 of sample 1 is not one of the classes 0 to 2; `ignore_class(-1)` ignores such samples"
+        )
     );
     let ignoring = SparseCategoricalCrossentropy::from_logits().ignore_class(-1);
     let steps = Tensor::zeros([2, 2, 3]);
     assert!(
         message(ignoring.loss(&tensor![[0, -1], [-100, 2]], &steps))
-            .ends_with("labels: -100 at [1, 0] is none of the classes 0 to 2; only the label -1 is ignored")
+            .ends_with("labels: -100 at [1, 0] is not one of the classes 0 to 2; only the label -1 is ignored")
     );
     assert!(of(tensor![[0], [1]], &Tensor::full([2, 1], 0.5)).ends_with(
         "labels: 1 of sample 1 is not a class, because predictions have one class: use a binary cross-entropy or predict more classes"
     ));
     assert_eq!(
         message(categorical_generalized_cross_entropy(&tensor![0, 3], &p, 0.5)),
-        "categorical_generalized_cross_entropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is none \
-         of the classes 0 to 2"
+        "categorical_generalized_cross_entropy of targets [2] and predictions [2, 3]: labels: 3 of sample 1 is not \
+         one of the classes 0 to 2"
     );
     assert_eq!(
         of(tensor![0, 1, 2], &p),
@@ -117,7 +118,7 @@ fn dense_targets_never_broadcast_by_accident() {
                         predictions, [3, 1]";
         assert!(wrong.ends_with(expected), "{wrong}");
         assert!(message(loss(&p.cast(DType::F64), &p)).contains("targets and predictions: float64 and float32 differ"));
-        assert!(message(loss(&Tensor::zeros([0, 1]), &Tensor::zeros([0, 1]))).ends_with("there is no sample"));
+        assert!(message(loss(&Tensor::zeros([0, 1]), &Tensor::zeros([0, 1]))).ends_with("there are no samples"));
     }
 }
 
@@ -188,7 +189,7 @@ fn embeddings_errors_and_kinks() {
         "{pairs}"
     );
     let circles = |labels: Tensor, x: &Tensor| message(circle(&labels, x, 80.0, 0.4));
-    assert!(circles(tensor![0, 1, 2], &a).ends_with("labels: shape [3]: must be [2], one a sample"));
+    assert!(circles(tensor![0, 1, 2], &a).ends_with("labels: shape [3]: must be [2], one per sample"));
     assert!(circles(tensor![0.0, 1.0], &a).ends_with("labels: float32 is not int64 or uint8, as labels must be"));
     assert!(circles(tensor![0], &tensor![1.0, 0.0]).ends_with("predictions: shape [2]: must be embeddings [batch, n]"));
     // The gradient of a distance of exactly 0 is 0, for every exponent.

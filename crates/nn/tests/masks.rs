@@ -200,15 +200,15 @@ fn layers_that_do_not_support_masks_return_errors() {
         (Box::new(Conv2d::filters(2, [2, 2])), "windows slide over images, not along steps"),
         (Box::new(MaxPool2d::new([2, 2])), "windows slide over images, not along steps"),
         (Box::new(GlobalAveragePool2d), "an image has no steps"),
-        (Box::new(BatchNorm::default().axis(1)), "the channels stand before the steps"),
+        (Box::new(BatchNorm::default().axis(1)), "the axis of channels comes before that of steps"),
     ] {
         let found = refused(&layer);
         assert!(found.ends_with(&format!("does not support a mask of steps: {reason}; {advice}")), "{found}");
     }
     assert_eq!(
         refused(&Flatten),
-        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output does not have: end the mask before, as a recurrent layer or global \
-         pooling does, or override `forward_masked` to return the mask of this output"
+        "name (Flatten): Flatten: shape [1, 8]: the mask [1, 4] marks steps that this output does not have: end \
+         the mask before, as a recurrent layer or global pooling does, or override `forward_masked` to return the mask of this output"
     );
     assert!(refused(&Reshape::new([2, 4])).contains("the mask [1, 4] marks steps that this output does not have"));
     // One number per step, like attention weights: sums over them would include excluded steps.

@@ -248,8 +248,8 @@ fn integer_masks_are_errors() {
     let error = layer.attend(&x, &x, &x, Some(&tensor![[[1, 1, 0]]]), Mode::Inference).unwrap_err().to_string();
     assert_eq!(
         error,
-        "multi_head_attention: int64 is not a mask of type bool, true where attention is allowed, or a floating one to \
-         be added"
+        "multi_head_attention: int64 is not bool, true where attention is allowed, or floating, to be added \
+         to the scores"
     );
 }
 

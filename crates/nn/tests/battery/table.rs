@@ -145,11 +145,11 @@ fn dense() -> Vec<Row> {
             .weights([("embeddings", &[5, 3])])
             .refuses(
                 [tensor![[1, 5]]],
-                "embedding: tokens: 5 at [0, 1] is none of the vocabulary's 0 to 4; its size (Keras' input_dim) is 5",
+                "embedding: tokens: 5 at [0, 1] is not in the vocabulary, 0 to 4; its size (Keras' input_dim) is 5",
             )
             .refuses(
                 [tensor![[-1]]],
-                "embedding: tokens: -1 at [0, 0] is none of the vocabulary's 0 to 4; its size (Keras' input_dim) is 5",
+                "embedding: tokens: -1 at [0, 0] is not in the vocabulary, 0 to 4; its size (Keras' input_dim) is 5",
             )
             .refuses([tensor![[1.0]]], "embedding: take: float32 is not int64 or uint8, as indices must be"),
         row(PRelu::default(), [&[3, 4]], &[3, 4])
@@ -207,7 +207,7 @@ fn normalizations() -> Vec<Row> {
         of(row(GroupNorm::new(4, 2), [&[2, 3, 4]], &[2, 3, 4]), &[4])
             .refuses([input(&[2, 6])], "group_norm: shape [2, 6]: the weights are for 4 features, not 6"),
         of(row(GroupNorm::groups(4), [&[2, 2, 2, 4]], &[2, 2, 2, 4]), &[4])
-            .refuses([input(&[2, 6])], "group_norm: 6 channels cannot be split into 4 equal groups"),
+            .refuses([input(&[2, 6])], "group_norm: 6 channels cannot be divided into 4 groups of equal size"),
         batch(row(BatchNorm::new(3), [&[5, 3]], &[5, 3]), &[3])
             .refuses([input(&[5, 4])], "batch_norm: shape [5, 4]: the weights are for 3 features, not 4")
             .refuses(
@@ -246,13 +246,13 @@ fn recurrent() -> Vec<Row> {
             .weights([("kernel", &[2, 3]), ("recurrent_kernel", &[3, 3])]),
         lstm(row(Lstm::new(2, 3), [x], h))
             .refuses([input(&[2, 4, 5])], "lstm: shape [2, 4, 5]: the weights are for 2 features, not 5")
-            .refuses([input(x), input(h)], "lstm: takes 2 initial states or none, not 1")
+            .refuses([input(x), input(h)], "lstm: needs 2 initial states or none, not 1")
             .refuses(
                 [input(x), input(h), input(&[2, 4])],
                 "lstm: shape [2, 4]: the initial state for an input [2, 4, 2] must be [2, 3]",
             )
             .refuses([tensor![[[1]]]], "lstm: int64 is not a floating type; cast the input first")
-            .refuses([], "lstm: takes a sequence and initial states, not 0 inputs"),
+            .refuses([], "lstm: needs a sequence and optional initial states, not 0 inputs"),
         lstm(row(Lstm::units(3).return_sequences().go_backwards(), [x], &[2, 4, 3])),
         lstm(row(Lstm::units(3), [x, h, h], h)),
         lstm(row(Lstm::units(3).dropout(0.4).recurrent_dropout(0.4), [x], h))
@@ -268,7 +268,10 @@ fn recurrent() -> Vec<Row> {
         row(Bidirectional::new(Lstm::units(3)), [x], &[2, 6])
             .weights(both)
             .refuses([input(&[2, 0, 2])], "forward: lstm: shape [2, 0, 2]: needs at least one step")
-            .refuses([input(x), input(h)], "bidirectional: takes initial states for both directions, not 1 together"),
+            .refuses(
+                [input(x), input(h)],
+                "bidirectional: needs the initial states of both directions, an even number, not 1",
+            ),
         row(Bidirectional::new(Lstm::new(2, 3).return_sequences()), [x], &[2, 4, 6]).weights(both),
         row(Bidirectional::new(Lstm::units(3)).merge(Merge::Sum), [x, h, h, h, h], h).weights(both),
         row(Bidirectional::new(Lstm::units(3)).merge(Merge::Product), [x], h).weights(both),
@@ -308,7 +311,7 @@ fn attention() -> Vec<Row> {
                 [input(x), input(x), input(x), tensor![[true, false]]],
                 "multi_head_attention: shape [1, 2]: a mask must broadcast to [batch, queries, keys], here [2, 3, 3]",
             )
-            .refuses([], "multi_head_attention: takes query, value, key and mask, not 0 inputs"),
+            .refuses([], "multi_head_attention: needs 1 to 4 inputs, query, value, key and mask, not 0"),
         row(MultiHeadAttention::new(4, 2).causal().rotary(RotaryEncoding::default()), [x], x).weights(weights),
         row(MultiHeadAttention::new(4, 2).dropout(0.5), [x], x).modes_differ().weights(weights),
         row(MultiHeadAttention::new(4, 2), [x, &[2, 2, 4], &[2, 2, 4]], x).and(mask).weights(weights),
@@ -325,7 +328,7 @@ fn attention() -> Vec<Row> {
         row(PositionEmbedding::length(5), [x], x).weights([("embeddings", &[5, 4])]),
         row(PositionEmbedding::new(3, 4), [x], x)
             .weights([("embeddings", &[3, 4])])
-            .refuses([input(&[1, 4, 4])], "position_embedding: shape [1, 4, 4]: there are embeddings for 3 steps, not 4")
+            .refuses([input(&[1, 4, 4])], "position_embedding: shape [1, 4, 4]: there are embeddings for 3 steps, not for 4")
             .refuses([input(&[1, 3, 1])], "position_embedding: shape [1, 3, 1]: the weights are for 4 features, not 1"),
     ]
 }
@@ -379,7 +382,7 @@ fn transformers() -> Vec<Row> {
         encoder(row(TransformerEncoder::new(4, 2, 5).dropout(0.2).epsilon(0.01), [x], x)).and(causal).modes_differ(),
         decoder(row(TransformerDecoder::new(4, 2, 5), [x, &[2, 2, 4]], x)).refuses(
             [input(x)],
-            "transformer_decoder: takes a sequence, what the encoder gives, and masks, not 1 inputs",
+            "transformer_decoder: needs 2 to 4 inputs, the sequence, the output of the encoder and masks, not 1",
         ),
         decoder(row(TransformerDecoder::new(4, 2, 5).norm_first().activation(Activation::Gelu), [x, &[2, 2, 4]], x))
             .and(tensor![[true, false], [true, true], [true, true]]),
@@ -443,7 +446,8 @@ fn activations() -> Vec<Row> {
         Sparsemax,
     ];
     let layers = vec![
-        row(Glu, [&[3, 4]], &[3, 2]).refuses([input(&[2, 3])], "glu: shape [2, 3]: the last axis must have two halves"),
+        row(Glu, [&[3, 4]], &[3, 2])
+            .refuses([input(&[2, 3])], "glu: shape [2, 3]: the last axis must be even, to be halved"),
         row(nn::Softmax::along(1), [&[2, 3, 2]], &[2, 3, 2])
             .refuses([input(&[2])], "softmax: axis 1 is out of range for a tensor of rank 1, whose axes are -1 to 0"),
         row(nn::Relu::default().threshold(0.3).negative_slope(0.1).max_value(0.9), [&[3, 4]], &[3, 4]),

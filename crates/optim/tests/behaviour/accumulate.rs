@@ -58,7 +58,7 @@ fn invalid_gradients_are_errors_and_add_nothing() {
     accumulator.add(&[tensor![1.0], tensor![1.0, 2.0]]).unwrap();
     assert_eq!(
         message(accumulator.add(&[tensor![1.0]])),
-        "gradient_accumulator: 1 gradients, where those before were 2"
+        "gradient_accumulator: 1 gradients, but the batch before had 2"
     );
     assert_eq!(
         message(accumulator.add(&[tensor![1.0], tensor![1.0]])),

@@ -180,7 +180,7 @@ fn a_state_that_does_not_match_is_an_error() {
     let mut momentum = Sgd::new(0.1).momentum(0.9);
     momentum.apply(&w, &[tensor![1.0, 1.0]]).unwrap();
     let state = momentum.state(&w);
-    let expected = r#"adam: w: restore: states ["velocity"], not ["momentum", "velocity"]"#;
+    let expected = r#"adam: w: restore: the state has ["velocity"]; the optimizer needs ["momentum", "velocity"]"#;
     assert_eq!(message(adam.check_state(&w, &state)), expected);
     assert_eq!(message(adam.restore(&w, state.clone())), expected);
     assert!(Sgd::new(0.1).momentum(0.9).check_state(&w, &state).is_ok());

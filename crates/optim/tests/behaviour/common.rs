@@ -59,7 +59,7 @@ fn gradients_that_are_not_finite_are_never_applied() {
         for mut optimizer in zoo::optimizers(0.1) {
             let error = message(optimizer.apply(&weights, &[tensor![[1.0, 1.0]], tensor![bad]]));
             let expected = format!(
-                "{}: bias: apply: the gradient has infinite or NaN elements; no variable was changed. A tape's \
+                "{}: bias: apply: the gradient has infinite or NaN elements; no variable was changed. A tape with \
                  `detect_anomalies` names the operation that produced them",
                 optimizer.name()
             );

@@ -143,7 +143,7 @@ fn one_cycle_at_its_extremes() {
 
 #[test]
 fn invalid_arguments_are_errors() {
-    assert_eq!(message(Piecewise::new([1, 2], [0.1])), "piecewise: 2 boundaries take 3 values, not 1");
+    assert_eq!(message(Piecewise::new([1, 2], [0.1])), "piecewise: 2 boundaries need 3 values, not 1");
     assert_eq!(message(Piecewise::new([2, 2], [0.1, 0.2, 0.3])), "piecewise: the boundaries [2, 2] must increase");
     let cases: [(Box<dyn Schedule>, &str); 11] = [
         (Box::new(Constant::new(f64::NAN)), "constant: learning_rate is NaN; it must be a finite number of at least 0"),
