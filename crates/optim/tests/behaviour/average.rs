@@ -58,8 +58,8 @@ fn invalid_arguments_are_errors_and_change_nothing() {
     );
     let mut average = after_three(WeightAverage::new(0.75));
     let two = [w[0].clone(), Variable::new(tensor![1.0])];
-    assert_eq!(message(average.update(&two)), "weight_average: has averages of 1 weights, not of 2");
-    assert_eq!(message(average.assign_to(&two)), "weight_average: has averages of 1 weights, not of 2");
+    assert_eq!(message(average.update(&two)), "weight_average: there are averages of 1 weights, not of 2");
+    assert_eq!(message(average.assign_to(&two)), "weight_average: there are averages of 1 weights, not of 2");
     let longer = [Variable::new(tensor![1.0, 2.0]).with_name("longer")];
     assert_eq!(
         message(average.during(&longer, || ())),
