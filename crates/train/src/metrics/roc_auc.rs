@@ -1,4 +1,4 @@
-//! The area under the receiver operating characteristic.
+//! Area under the ROC curve.
 
 use tensor::Tensor;
 
@@ -8,18 +8,18 @@ use crate::metrics::positives::Average;
 use crate::metrics::rankings::Rankings;
 use crate::metrics::scores::Scores;
 
-/// The area under the curve of true over false positives, over all thresholds: the probability that
-/// a positive sample has a greater prediction than a negative one, ties counting half (Hanley and
-/// McNeil 1982). Only the order of the predictions counts, so logits do as well as probabilities.
+/// The area under the curve of true positives over false positives, over all thresholds. This is the probability that a
+/// positive sample has a greater prediction than a negative one, where ties count half (Hanley and McNeil 1982). Only
+/// the order of predictions matters, so logits and probabilities give the same result.
 ///
 /// | predictions | targets | compared are |
 /// |---|---|---|
 /// | `[batch, …, 1]`, or `[batch]` | 0 or 1, of that shape or without the last axis | samples of 1 with those of 0 |
 /// | `[batch, …, classes]` | classes `[batch, …]`, or 0 and 1 in the shape of the predictions | samples of a class with the rest, for each class |
 ///
-/// Predictions of more than two classes need an [`Average`]. Values are those of scikit-learn's
-/// `roc_auc_score` (`multi_class="ovr"`), NaN where a class has no samples or all, as there. Keras'
-/// `AUC` takes 200 thresholds instead of all, and gives 0 for NaN.
+/// Predictions of more than two classes need an [`Average`]. Equal to `roc_auc_score` of scikit-learn
+/// (`multi_class="ovr"`), including NaN if a class has no samples or all of them. `AUC` of Keras uses 200 thresholds,
+/// and returns 0 instead of NaN.
 ///
 /// # Memory
 /// The result is exact as long as a class has no more than 262,144 different predictions. Beyond
@@ -48,15 +48,14 @@ impl RocAuc {
         self
     }
 
-    /// Sets how many different predictions of a class are told apart, at 64 bytes each.
+    /// Sets how many distinct predictions of a class are stored, at 64 bytes each.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> RocAuc {
         self.rankings.capacity = capacity;
         self
     }
 
-    /// By how much the result may differ from the exact one; 0 as long as the capacity has not been
-    /// exceeded.
+    /// The maximum error of the result; 0 until the capacity is exceeded.
     pub fn uncertainty(&self) -> f64 {
         self.rankings.average(Scores::uncertainty)
     }
