@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(pixels.mean().shape(), &[2, 2, 3]);
         assert_eq!(pixels.variance().to_vec::<f64>().unwrap(), [36.0; 12]);
         let message = Normalization::fit_along(&images, 0).unwrap_err().to_string();
-        assert_eq!(message, "normalization: axis 0 counts samples or steps, which have no mean of their own");
+        assert_eq!(message, "normalization: axis 0 is that of samples or steps, which are averaged over");
         assert!(all.apply(&tensor![1.0]).unwrap_err().to_string().contains("its mean has shape [1, 1, 1]"));
     }
 
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_comes_back_and_nonsense_is_refused() {
+    fn a_state_is_restored_and_an_invalid_one_is_refused() {
         let fitted = Normalization::fit(&of(&tensor![[1.0, 5.0], [2.0, 5.0]])).unwrap();
         let [(_, mean), (_, variance)] = fitted.tensors();
         let again = Normalization::from_tensors(&mean, &variance).unwrap();

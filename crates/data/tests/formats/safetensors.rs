@@ -20,7 +20,7 @@ fn every_type_that_python_writes_is_read() {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_files_round_trip() {
     let folder = Temporary::new("safetensors");
     let path = folder.path("x.safetensors");
     let metadata = [("a\n\"b\"".to_string(), "ü\\".to_string())].into();

@@ -114,7 +114,7 @@ mod tests {
     use tensor::tensor;
 
     #[test]
-    fn targets_that_are_no_class_are_refused_where_they_count() {
+    fn invalid_target_classes_are_refused_unless_their_weight_is_zero() {
         let predictions = tensor![[0.1, 0.9, 0.0], [0.5, 0.5, 0.0]];
         let of = |targets: Tensor, weights| Decisions::new("recall", 0.5, &targets, &predictions, weights);
         assert_eq!(of(tensor![2, 0], None).unwrap().samples, [(2, 1, 1.0), (0, 0, 1.0)]);
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!((binary.classes, binary.samples), (2, vec![(1, 1, 1.0), (0, 1, 1.0)]));
     }
     #[test]
-    fn classes_that_were_chosen_are_no_predictions() {
+    fn class_indices_are_not_valid_predictions() {
         for predictions in [tensor![1, 0], tensor![[1], [0]], tensor![true, false]] {
             let message = classes("accuracy", &tensor![1, 0], &predictions, 0.5).unwrap_err().to_string();
             let expected = format!(

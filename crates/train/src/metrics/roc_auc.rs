@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_ranked_is_refused() {
+    fn invalid_rankings_are_refused() {
         let three = || tensor![[0.1, 0.2, 0.7]];
         let needs = "auc: predictions of 3 classes need an average: Macro, Micro, Weighted or Class(…)";
         assert_eq!(message(Average::Binary, tensor![0], three()), needs);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_of_samples_has_no_order() {
+    fn auc_is_undefined_for_samples_of_one_kind() {
         let mut auc = RocAuc::default();
         assert!(auc.result().is_nan());
         auc.update(&tensor![1, 1], &tensor![0.1, 0.4], None).unwrap();

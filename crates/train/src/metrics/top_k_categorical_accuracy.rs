@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_class_is_not_among_them() {
+    fn a_target_that_is_not_a_class_is_not_among_the_first_k() {
         let row = || tensor![[0.4, f64::NAN]];
         assert_eq!([-1.0, 2.0, 0.5, 1.0].map(|target| among(2, tensor![target], row())), [0.0; 4]);
         assert_eq!(among(2, tensor![0], Tensor::zeros([1, 0])), 0.0);

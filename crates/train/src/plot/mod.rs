@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn no_values_are_too_odd_to_draw() {
+    fn extreme_values_can_be_drawn() {
         let columns: [(&str, &[f64]); 8] = [
             ("loss", &[1e-308, 1e308]),
             ("range", &[5e-324, 1e300]),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_drawn() {
+    fn missing_values_cannot_be_drawn() {
         let message = |plot: Plot<'_>| plot.to_svg().unwrap_err().to_string();
         assert_eq!(message(history(&[("loss", &[])]).plot()), "plot: the history has no epochs");
         let message = message(history(&[("loss", &[1.0])]).plot().log_scale("mae"));
@@ -194,7 +194,7 @@ mod tests {
 
     #[cfg(not(feature = "png"))]
     #[test]
-    fn pixels_need_a_feature() {
+    fn png_needs_a_feature() {
         let error = history(&[("loss", &[1.0])]).plot().save("loss.PNG").unwrap_err();
         assert_eq!(error.to_string(), "plot: loss.PNG: PNG needs the feature `png`");
         assert!(!std::path::Path::new("loss.PNG").exists());

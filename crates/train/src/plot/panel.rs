@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_have_no_digits_that_say_nothing() {
+    fn ticks_have_no_superfluous_digits() {
         let ticks = [0.0, 1.0, 0.25, -0.30000000000000004, 100_000.0, 2.5e-7, 99_999.5].map(tick);
         assert_eq!(ticks, ["0", "1", "0.25", "-0.3", "1e5", "2.5e-7", "99999.5"]);
     }
