@@ -102,7 +102,7 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
         return Err(DataError::format(name, 0, message));
     };
     let Some(code) = CODES.into_iter().find(|code| code.byte == byte) else {
-        let message = format!("element type 0x{byte:02x} is none of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
+        let message = format!("element type 0x{byte:02x} is not one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
         return Err(DataError::format(name, 2, message));
     };
     let mut sizes = vec![0; 4 * usize::from(rank)];
@@ -260,7 +260,7 @@ mod tests {
         );
         assert_eq!(
             message(&file(0x0A, &[1], &[1])),
-            "f: at byte 2: element type 0x0a is none of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e"
+            "f: at byte 2: element type 0x0a is not one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e"
         );
         assert_eq!(
             message(&file(8, &[2], &[1; 3])),

@@ -177,7 +177,7 @@ impl Safetensors {
             if number > MOST {
                 // Recognizes zip archives and pickles by their first bytes.
                 let message = if length.starts_with(b"PK\x03\x04") || length.starts_with(b"\x80") {
-                    "this is no safetensors file, but looks like one of `torch.save`; in Python, \
+                    "this is not a safetensors file, but looks like one of `torch.save`; in Python, \
                      `safetensors.torch.save_file(state_dict, \"model.safetensors\")` writes its tensors as safetensors"
                         .into()
                 } else {
@@ -280,7 +280,7 @@ fn checked(tensors: Vec<(String, Field)>, start: u64, source: &ByteSource) -> Re
         let name = escaped(&original);
         let Some((_, stored)) = NAMES.iter().find(|(known, _)| *known == field.dtype) else {
             let known = NAMES.map(|(known, _)| known).join(", ");
-            return wrong(8, format!("{name}: the element type {} is none of {known}", shown(&field.dtype)));
+            return wrong(8, format!("{name}: the element type {} is not one of {known}", shown(&field.dtype)));
         };
         let shape = Shape::from(field.shape);
         let bytes = match byte_count(&shape, *stored) {

@@ -151,7 +151,10 @@ impl CharVocabulary {
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         let token = |(k, c): (usize, char)| {
             self.characters.binary_search(&c).map(|token| token as i64).map_err(|_| {
-                DataError::dataset(format!("encode: character {k} is {c:?}, which is none of the {} known", self.len()))
+                DataError::dataset(format!(
+                    "encode: character {k} is {c:?}, which is not one of the {} known",
+                    self.len()
+                ))
             })
         };
         text.chars().enumerate().map(token).collect()
@@ -235,7 +238,7 @@ mod tests {
         assert_eq!(vocabulary.characters(), [' ', 'l', 'o', 'à', 'ù']);
         assert_eq!(
             vocabulary.encode("lo!").unwrap_err().to_string(),
-            "encode: character 2 is '!', which is none of the 5 known"
+            "encode: character 2 is '!', which is not one of the 5 known"
         );
         let decoded = |token| vocabulary.decode(&[0, token]).unwrap_err().to_string();
         assert_eq!(decoded(5), "decode: token 1 is 5; there are 5 tokens, from 0 on");

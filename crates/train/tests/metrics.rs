@@ -156,7 +156,7 @@ fn metrics_go_on_from_their_states_with_the_same_bits() {
         assert_eq!(parts.result().to_bits(), whole.result().to_bits(), "{case}");
         assert_eq!(parts.state(), whole.state(), "{case}");
         let refused = parts.restore(&[1.0; 7]).unwrap_err().to_string();
-        assert!(refused.starts_with("7 numbers are no state of "), "{refused}");
+        assert!(refused.starts_with("7 numbers are not a state of "), "{refused}");
         assert_eq!(parts.state(), whole.state(), "{case}");
     }
     let mut named = Accuracy::default().named("of its own");

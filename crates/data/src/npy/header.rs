@@ -59,7 +59,7 @@ impl Header {
                 u32::from_le_bytes(length) as usize
             }
             version => {
-                let message = format!("version {version} of the format is none of 1, 2, 3");
+                let message = format!("version {version} of the format is not one of 1, 2, 3");
                 return Err(DataError::format(input.name, start + 6, message));
             }
         };
@@ -117,7 +117,9 @@ impl<'a> Parser<'a> {
                 b"shape" if shape.is_none() => shape = Some(self.sizes()?),
                 key => {
                     let key = shown(&String::from_utf8_lossy(key));
-                    return Err(format!("the key {key}; each of descr, fortran_order and shape must be there once"));
+                    return Err(format!(
+                        "the key {key}; each of descr, fortran_order and shape must occur exactly once"
+                    ));
                 }
             }
             if !self.skip(b',') {
@@ -185,7 +187,7 @@ impl<'a> Parser<'a> {
         let stored = CODES.iter().find(|(known, _)| *known == code).map(|(_, stored)| *stored);
         let stored = stored.ok_or_else(|| {
             let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-            format!("the element type {} is none of {}", shown(&descr), known.join(", "))
+            format!("the element type {} is not one of {}", shown(&descr), known.join(", "))
         })?;
         Ok((stored, order))
     }
@@ -256,11 +258,11 @@ mod tests {
         assert_eq!(wrong("{'descr': '<f4', 'shape': ()}"), "the header has no fortran_order");
         assert_eq!(
             wrong("{'shape': (), 'shape': ()}"),
-            "the key \"shape\"; each of descr, fortran_order and shape must be there once"
+            "the key \"shape\"; each of descr, fortran_order and shape must occur exactly once"
         );
         assert_eq!(
             wrong("{'descr': '<c8'}"),
-            "the element type \"<c8\" is none of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
+            "the element type \"<c8\" is not one of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
         );
         assert_eq!(wrong("{'descr': [('x', '<f4')]}"), "elements of several fields are not supported");
         assert_eq!(wrong("{'fortran_order': 0}"), "fortran_order must be True or False");

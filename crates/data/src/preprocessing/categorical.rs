@@ -151,7 +151,8 @@ pub(super) fn slots(
     let slot = |(row, code): (usize, Option<u32>)| {
         code.map_or(unknown, |code| of_code[code as usize]).ok_or_else(|| {
             let found = values.get(row).map_or("a missing value".into(), shown);
-            let message = format!("{found} is none of the categories it was fitted on: {}", listed(categories.iter()));
+            let message =
+                format!("{found} is not one of the categories it was fitted on: {}", listed(categories.iter()));
             table.error_at(row, column, message)
         })
     };

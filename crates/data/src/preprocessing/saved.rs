@@ -45,7 +45,8 @@ impl Preprocessing {
         let name = path.display().to_string();
         let mut text = Vec::new();
         open(path)?.read_to_end(&mut text).map_err(|source| DataError::file(&name, "cannot read", source))?;
-        Preprocessing::from_json(&text).map_err(|what| DataError::dataset(format!("{name}: no preprocessing: {what}")))
+        Preprocessing::from_json(&text)
+            .map_err(|what| DataError::dataset(format!("{name}: invalid preprocessing: {what}")))
     }
 
     fn from_json(text: &[u8]) -> std::result::Result<Preprocessing, String> {

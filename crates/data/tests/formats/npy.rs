@@ -92,7 +92,7 @@ fn wrong_files_are_named_with_the_place() {
     );
     let mut version = good.clone();
     version[6] = 4;
-    assert_eq!(message(&version), "f: at byte 6: version 4 of the format is none of 1, 2, 3");
+    assert_eq!(message(&version), "f: at byte 6: version 4 of the format is not one of 1, 2, 3");
     assert_eq!(
         message(b"\x93NUMPY\x02\x00\xff\xff\xff\xff"),
         "f: at byte 8: a header of 4294967295 bytes is more than the 65535 that are allowed"
@@ -100,7 +100,7 @@ fn wrong_files_are_named_with_the_place() {
     let text = |text: &str| [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat();
     assert_eq!(
         message(&text("{'descr': '<V2', 'fortran_order': False, 'shape': (3,)}")),
-        "f: at byte 25: the element type \"<V2\" is none of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
+        "f: at byte 25: the element type \"<V2\" is not one of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
     );
     // 8 EiB, hidden behind an axis of size 0, and 64 TiB, which the machine does not have.
     for sizes in ["(9223372036854775807, 2)", "(0, 9223372036854775807, 2)"] {

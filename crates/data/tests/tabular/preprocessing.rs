@@ -142,7 +142,7 @@ fn categories_have_slots() {
 
     let strict = c(Categorical::one_hot().refuse_unknown()).fit(&table(train)).unwrap();
     assert_eq!(strict.feature_names(), ["c=a", "c=b"]);
-    let refused = "is none of the categories it was fitted on: a, b";
+    let refused = "is not one of the categories it was fitted on: a, b";
     assert_eq!(error(strict.transform(&table("c,x\na,0\nz,0\n"))), format!("f.csv: line 3, column c: \"z\" {refused}"));
     assert_eq!(
         error(strict.transform(&table("c,x\na,0\n?,0\n"))),
@@ -203,7 +203,7 @@ fn targets() {
     let message = |table: &Table| error(classes.dataset(table));
     assert_eq!(
         message(&table("x,y,label\n1,2,maybe\n")),
-        "f.csv: line 2, column label: \"maybe\" is none of the categories it was fitted on: no, yes"
+        "f.csv: line 2, column label: \"maybe\" is not one of the categories it was fitted on: no, yes"
     );
     let hole = table("x,y,label\n1,2,yes\n1,,NA\n1,,no\n");
     let why = "is missing; `Table::drop_missing` leaves such rows out";
@@ -304,7 +304,7 @@ fn scales_of_targets_are_saved() {
     let plain = with(r#"{"number": {"column": "y"}}"#).unwrap();
     assert_eq!(plain, x(Numeric::new()).target_number("y").fit(&train).unwrap());
     let message = error(with(r#"{"number": {"column": "y", "scaling": {"center": 0.0, "scale": -1.0}}}"#));
-    assert!(message.ends_with(": no preprocessing: column y: the scale must be above 0"), "{message}");
+    assert!(message.ends_with(": invalid preprocessing: column y: the scale must be above 0"), "{message}");
     std::fs::remove_file(&path).unwrap();
 }
 
@@ -389,7 +389,7 @@ fn a_saved_preprocessing_loads_with_the_same_bits() {
     let broken = |from: &str, to: &str| {
         assert!(text.contains(from), "{text}");
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
-        error(Preprocessing::load(&path)).strip_prefix(&format!("{name}: no preprocessing: ")).unwrap().to_string()
+        error(Preprocessing::load(&path)).strip_prefix(&format!("{name}: invalid preprocessing: ")).unwrap().to_string()
     };
     assert_eq!(
         broken("preprocessing 1", "preprocessing 2"),
@@ -447,7 +447,7 @@ fn chunks_and_streams_give_what_the_table_gives() {
     let name = path.display();
     assert_eq!(
         message,
-        format!("{name}: line 3002, column c: \"d\" is none of the categories it was fitted on: a, b, c")
+        format!("{name}: line 3002, column c: \"d\" is not one of the categories it was fitted on: a, b, c")
     );
     std::fs::remove_file(&path).unwrap();
 }

@@ -54,7 +54,7 @@ pub(super) fn place(shape: &Shape, flat: usize) -> String {
 /// The error for a target that is not a class.
 pub(super) fn no_class(metric: &str, label: f64, labels: &Shape, flat: usize, classes: usize) -> Error {
     let message = format!(
-        "the target {label} {} is none of the classes 0 to {}; `ignore_class` of a loss does not reach metrics: give such samples the weight 0",
+        "the target {label} {} is not one of the classes 0 to {}; `ignore_class` of a loss does not reach metrics: give such samples the weight 0",
         place(labels, flat),
         classes - 1
     );
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(of(tensor![2, 0], None).unwrap().samples, [(2, 1, 1.0), (0, 0, 1.0)]);
         for (target, name) in [(3.0, "3"), (-1.0, "-1"), (0.5, "0.5"), (f64::NAN, "NaN")] {
             let message = of(tensor![target, 0.0], None).err().unwrap().to_string();
-            let end = "is none of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
+            let end = "is not one of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
             assert_eq!(message, format!("recall: the target {name} of sample 0 {end}"));
         }
         let ignored = of(tensor![-1, 0], Some(&tensor![0.0, 2.0])).unwrap();

@@ -194,5 +194,5 @@ impl<M: Metric + ?Sized> Metric for &mut M {
 
 /// The error for numbers that are not a state of the metric.
 fn not_the_state(metric: &str, state: &[f64]) -> Error {
-    TrainError::trainer(format!("{} numbers are no state of {metric}", state.len()))
+    TrainError::trainer(format!("{} numbers are not a state of {metric}", state.len()))
 }

@@ -92,7 +92,7 @@ mod tests {
         let needs = "auc: predictions of 3 classes need an average: Macro, Micro, Weighted or Class(…)";
         assert_eq!(message(Average::Binary, tensor![0], three()), needs);
         assert_eq!(message(Average::Class(3), tensor![0], three()), "auc: there is no class 3 among 3");
-        let none = "auc: the target 3 of sample 0 is none of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
+        let none = "auc: the target 3 of sample 0 is not one of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
         assert_eq!(message(Average::Macro, tensor![3], three()), none);
         let neither = "auc: the target 2 of sample 0 is neither 0 nor 1";
         assert_eq!(message(Average::Binary, tensor![2], tensor![0.5]), neither);

@@ -230,7 +230,7 @@ fn names_that_leave_the_folder_are_refused() {
         if cfg!(windows) { "c:x" } else { "/" },
     ] {
         let message = fetch(&Remote::new(name).mirror("http://127.0.0.1:1/"), &folder).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("{name:?} is no name for a download; it must be")), "{message}");
+        assert!(message.starts_with(&format!("{name:?} is not a valid name for a download; it must be")), "{message}");
     }
     assert!(!folder.exists(), "nothing is made for a name that is refused");
     let message = fetch(&Remote::new("file"), &folder).unwrap_err().to_string();
