@@ -9,7 +9,7 @@ use crate::error::{DataError, Result};
 /// The batches of a data source, for hand-written loops. The loop of `train` uses them too.
 ///
 /// ```
-/// use data::{ArrayDataset, Dataset, DataSource};
+/// use data::{ArrayDataset, DataSource, Dataset};
 /// use tensor::{Tensor, tensor};
 ///
 /// let images = Tensor::zeros([5, 28, 28]);

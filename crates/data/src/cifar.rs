@@ -142,7 +142,7 @@ fn read_file<const N: usize>(
         return Err(DataError::format(&name, 0, format!("the file is empty; records of {record} bytes are expected")));
     }
     if bytes.len() > MOST_RECORDS * record {
-        let message = format!("there is more in the file than {MOST_RECORDS} records of {record} bytes");
+        let message = format!("the file continues after {MOST_RECORDS} records of {record} bytes");
         return Err(DataError::format(&name, (MOST_RECORDS * record) as u64, message));
     }
     let (count, rest) = (bytes.len() / record, bytes.len() % record);
@@ -247,7 +247,7 @@ mod tests {
         std::fs::File::create(&file).unwrap().set_len(1 << 40).unwrap();
         assert_eq!(
             message(),
-            format!("{name}: at byte 184380000: there is more in the file than 60000 records of 3073 bytes")
+            format!("{name}: at byte 184380000: the file continues after 60000 records of 3073 bytes")
         );
         std::fs::remove_dir_all(&directory).unwrap();
     }

@@ -46,7 +46,7 @@ pub trait DataSource: Send + Sync {
     /// Returns an error if there are no samples, or they cannot be read.
     ///
     /// ```
-    /// use data::{Dataset, DataSource, Stream};
+    /// use data::{DataSource, Dataset, Stream};
     /// use tensor::Tensor;
     ///
     /// let stream = Stream::of_samples(|_| Ok((0..5).map(|x| Ok((Tensor::scalar(x), Tensor::scalar(x))))));

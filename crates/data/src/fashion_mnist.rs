@@ -2,6 +2,6 @@
 
 pub use crate::mnist::load_from;
 
-/// What the labels mean.
+/// The names of the classes.
 pub const CLASSES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];

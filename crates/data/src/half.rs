@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn every_half_number_has_its_value_and_comes_back() {
+    fn every_half_precision_number_round_trips() {
         assert_eq!(
             [0x3c00, 0xc000, 0x0001, 0x03ff, 0x0400, 0x7bff].map(f16_to_f32),
             [1.0, -2.0, 2f32.powi(-24), 1023.0 * 2f32.powi(-24), 2f32.powi(-14), 65504.0]

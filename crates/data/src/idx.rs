@@ -102,7 +102,7 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
         return Err(DataError::format(name, 0, message));
     };
     let Some(code) = CODES.into_iter().find(|code| code.byte == byte) else {
-        let message = format!("element type 0x{byte:02x} is none of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
+        let message = format!("element type 0x{byte:02x} is not one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e");
         return Err(DataError::format(name, 2, message));
     };
     let mut sizes = vec![0; 4 * usize::from(rank)];
@@ -125,10 +125,8 @@ fn parse_plain(reader: &mut dyn Read, packing: Option<&'static str>, name: &str)
     input.at_most(1, &mut more)?;
     if !more.is_empty() {
         let sizes = format!("{shape:?}");
-        let message = format!(
-            "there is more in the file than the {bytes} bytes of elements that its sizes {} call for",
-            escaped(&sizes)
-        );
+        let message =
+            format!("the file continues after the {bytes} bytes of elements for its sizes {}", escaped(&sizes));
         return Err(DataError::format(name, input.offset - 1, message));
     }
     elements.into_tensor(shape)
@@ -203,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn written_files_round_trip() {
         let path = std::env::temp_dir().join(format!("idx-{}", std::process::id()));
         for x in [
             Tensor::from([[1u8, 2], [3, 255]]).t().unwrap(),
@@ -262,11 +260,11 @@ mod tests {
         );
         assert_eq!(
             message(&file(0x0A, &[1], &[1])),
-            "f: at byte 2: element type 0x0a is none of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e"
+            "f: at byte 2: element type 0x0a is not one of 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e"
         );
         assert_eq!(
             message(&file(8, &[2], &[1; 3])),
-            "f: at byte 10: there is more in the file than the 2 bytes of elements that its sizes [2] call for"
+            "f: at byte 10: the file continues after the 2 bytes of elements for its sizes [2]"
         );
     }
 
@@ -291,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_gzip_is_told_from_broken_idx() {
+    fn broken_gzip_and_broken_idx_have_different_errors() {
         let zipped = gzip(&file(8, &[1000], &[7; 1000]));
         assert_eq!(
             message(&zipped[..zipped.len() - 9]),
@@ -311,10 +309,7 @@ mod tests {
         // Unpacks to 100 MB, but only 3 bytes are read.
         let bomb = gzip(&file(8, &[2], &vec![0; 100_000_000]));
         assert!(bomb.len() < 200_000);
-        assert_eq!(
-            message(&bomb),
-            "f: at byte 10: there is more in the file than the 2 bytes of elements that its sizes [2] call for"
-        );
+        assert_eq!(message(&bomb), "f: at byte 10: the file continues after the 2 bytes of elements for its sizes [2]");
     }
 
     proptest! {

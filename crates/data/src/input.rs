@@ -1,16 +1,16 @@
-//! Bytes that are read in order from a source that is not trusted.
+//! Sequential input from an untrusted source.
 
 use std::io::{ErrorKind, Read};
 
 use crate::error::{DataError, Result};
 
-/// Bytes being read, and how many were.
+/// An input and its position.
 pub(crate) struct Input<'a> {
     /// The file, for messages.
     pub(crate) name: &'a str,
-    /// The place of the next byte, for messages.
+    /// The offset of the next byte, for messages.
     pub(crate) offset: u64,
-    /// What the bytes are unpacked from, if they are: `gzip` or `deflate`.
+    /// The compression of the bytes, if any: `gzip` or `deflate`.
     pub(crate) packing: Option<&'static str>,
     pub(crate) reader: &'a mut dyn Read,
 }
@@ -29,7 +29,7 @@ impl Input<'_> {
         Ok(())
     }
 
-    /// Appends up to `limit` bytes, fewer only if there are no more. Memory grows with what is read.
+    /// Appends up to `limit` bytes, fewer only at the end. Memory grows with the bytes that are read.
     pub(crate) fn at_most(&mut self, limit: u64, out: &mut Vec<u8>) -> Result<()> {
         let before = out.len();
         let result = (&mut *self.reader).take(limit).read_to_end(out);

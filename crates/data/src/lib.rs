@@ -1,33 +1,33 @@
 //! Data for training.
 //!
-//! | module | holds |
+//! | item | purpose |
 //! |---|---|
-//! | [`DataSource`], [`EpochIter`], [`Batch`] | what a training loop draws from, and what it is given |
-//! | [`Dataset`], [`Pipeline`] | random access to samples, and the verbs: map, shuffle, … |
-//! | [`Stream`] | samples read from start to end, and the verbs for these |
-//! | [`ArrayDataset`], [`Sequences`] | features and targets in memory; sequences of unequal length, padded |
-//! | [`Split`], [`Window`], [`class_weights`] | what verbs are told |
-//! | [`csv`], [`Csv`] | tables in text: columns by name, types inferred, larger than memory |
+//! | [`DataSource`], [`EpochIter`], [`Batch`] | sources of samples for training, and their batches |
+//! | [`Dataset`], [`Pipeline`] | samples with random access, and their transformations: map, shuffle, … |
+//! | [`Stream`] | samples read from start to end, and their transformations |
+//! | [`ArrayDataset`], [`Sequences`] | features and targets in memory; padded sequences of different lengths |
+//! | [`Split`], [`Window`], [`class_weights`] | arguments of transformations |
+//! | [`csv`], [`Csv`] | text tables: named columns, inferred types, files larger than memory |
 //! | [`table`], [`Table`] | named columns of numbers and categories in memory |
 //! | [`preprocessing`], [`Preprocessing`] | columns as features and targets, fitted on training data |
-//! | [`Normalization`] | mean and deviation, fitted on training data |
-//! | [`Augmentation`], [`MixUp`] | random changes, the same for the same seed, epoch and sample |
-//! | [`Prefetch`] | a thread that makes batches ahead |
-//! | [`Batches`] | epochs in batches, for loops written by hand |
-//! | [`mnist`] | the handwritten digits |
-//! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters, in the form of MNIST |
-//! | [`text`] | lines of files, characters as tokens, windows over tokens |
+//! | [`Normalization`] | mean and standard deviation, fitted on training data |
+//! | [`Augmentation`], [`MixUp`] | random changes, reproducible by seed, epoch and sample |
+//! | [`Prefetch`] | a background thread that prepares batches |
+//! | [`Batches`], [`BatchIter`] | batches of an epoch, for hand-written loops |
+//! | [`mnist`] | handwritten digits |
+//! | [`fashion_mnist`], [`kmnist`] | clothes and Japanese characters in the format of MNIST |
+//! | [`text`] | lines of files, tokens of characters, windows over tokens |
 //! | `ImageFolder` | pictures in folders; feature `images` |
 //! | `download` | data sets fetched by name; feature `download` |
-//! | [`idx`] | the file format they come in |
+//! | [`idx`] | the file format of MNIST |
 //! | [`cifar`] | small photographs of 10 or 100 classes |
-//! | [`npy`], [`npz`] | NumPy's files |
-//! | [`safetensors`] | named tensors in a file |
-//! | [`StoredType`] | element types in files, and what they become |
-//! | [`checksum`] | whether named tensors are what they were |
-//! | [`write_atomically`], [`remove_abandoned`] | files that are there whole or not at all; what killed processes left of them |
-//! | [`escaped`] | text from files in messages: no control characters, and of bounded length |
-//! | [`Error`], [`DataError`] | the error of the whole workspace, and what of it concerns data |
+//! | [`npy`], [`npz`] | NumPy files |
+//! | [`safetensors`] | files of named tensors |
+//! | [`StoredType`] | element types in files |
+//! | [`checksum`] | a checksum of named tensors |
+//! | [`write_atomically`], [`remove_abandoned`] | atomic replacement of files |
+//! | [`escaped`] | text from files in messages, without control characters and of bounded length |
+//! | [`Error`], [`DataError`] | the error type of the workspace, and its data errors |
 
 mod array;
 mod atomic;
@@ -89,7 +89,7 @@ pub use stream::Stream;
 pub use table::Table;
 pub use tensor::escaped;
 
-/// The program in the README, compiled and run as a test.
+/// Compiles and runs the program in the README as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

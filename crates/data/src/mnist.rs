@@ -7,7 +7,7 @@ use tensor::{DType, Tensor};
 use crate::error::{DataError, Result};
 use crate::idx;
 
-/// 60,000 images of digits to train on and 10,000 to test with, and which digits they are.
+/// 60,000 training images and 10,000 test images of handwritten digits, with their labels.
 #[derive(Clone, Debug)]
 pub struct Mnist {
     /// Uint8, `[60000, 28, 28]`: 0 is the background, 255 the ink.
@@ -23,13 +23,13 @@ pub struct Mnist {
 pub(crate) const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// The data set that is part of this library: no file is read and nothing is downloaded. It takes
-/// 55 MB of memory, and a program that calls this is 11 MB larger.
+/// Returns the data set that is embedded in this library, without files or downloads. It takes 55 MB of memory, and
+/// makes a program that calls this function 11 MB larger.
 ///
 /// By Yann LeCun, Corinna Cortes and Christopher J.C. Burges, under CC BY-SA 3.0.
 ///
 /// # Errors
-/// None, unless the program was damaged.
+/// Returns an error only if the program is damaged.
 ///
 /// ```
 /// use data::{Mnist, mnist};
@@ -49,14 +49,13 @@ pub fn load() -> Result<Mnist> {
     assemble("the embedded MNIST", |k| idx::parse(FILES[k], NAMES[k]))
 }
 
-/// The data set, or one in the same form ([`fashion_mnist`](crate::fashion_mnist), [`kmnist`](crate::kmnist)), from a
-/// directory that holds its
-/// four files (`train-images-idx3-ubyte`, …) under their usual names, each gzipped with `.gz` at the
-/// end, or plain.
+/// Reads the data set, or one in the same format ([`fashion_mnist`](crate::fashion_mnist), [`kmnist`](crate::kmnist)),
+/// from a directory with its four files (`train-images-idx3-ubyte`, …) under their usual names, either gzipped with the
+/// suffix `.gz` or plain.
 ///
 /// # Errors
-/// Returns an error if a file is missing or is not what it should be: see [`idx::read`]; if there are not as many
-/// labels as images of 28 × 28 bytes, or a label is not below 10.
+/// Returns an error if a file is missing or malformed (see [`idx::read`]), images are not 28 × 28 bytes, the number of
+/// labels is not that of the images, or a label is not below 10.
 pub fn load_from(directory: impl AsRef<Path>) -> Result<Mnist> {
     let directory = directory.as_ref();
     assemble(&directory.display().to_string(), |k| {
@@ -105,7 +104,7 @@ mod tests {
         images.view::<u8>().unwrap().iter().map(|&x| u64::from(x)).sum()
     }
 
-    // The numbers are those that Python's `gzip` and `Counter` give for the original files.
+    // The expected numbers come from Python's `gzip` and `Counter` on the original files.
     #[test]
     fn the_embedded_set_is_the_published_one() {
         let mnist = load().unwrap();
@@ -158,7 +157,7 @@ mod tests {
                 "{place}: train-images-idx3-ubyte: images must be uint8 of shape [count, 28, 28], not float32 of shape [2, 28, 28]"
             )
         );
-        // A zipped file is preferred to a plain one.
+        // A gzipped file is preferred to a plain one.
         let zipped: &[u8] = include_bytes!("../assets/mnist/t10k-labels-idx1-ubyte.gz");
         std::fs::write(directory.join("train-labels-idx1-ubyte.gz"), zipped).unwrap();
         write(NAMES[0], &Tensor::full([2, 28, 28], 7u8));

@@ -1,4 +1,4 @@
-//! Features of mean 0 and standard deviation 1.
+//! Normalization of features to mean 0 and standard deviation 1.
 
 use tensor::{DType, IntoIntegers, Tensor};
 
@@ -7,13 +7,14 @@ use crate::data_source::{DataSource, EpochIter};
 use crate::error::{DataError, Error, Result};
 use crate::moments::{Moments, divisor};
 
-/// Mean and standard deviation of features, found on training data: `(x - mean) / std`, as Keras' `Normalization`.
+/// Normalizes features by their mean and standard deviation in the training data: `(x - mean) / std`, like
+/// `Normalization` of Keras.
 ///
-/// A feature that is constant in the training data, but for rounding, is divided by 1, as by scikit-learn's
-/// `StandardScaler`: it becomes 0, and other values keep their distance from it. (Keras divides by 10⁻⁷.)
+/// A feature that is constant in the training data, up to rounding, is divided by 1, as by `StandardScaler` of
+/// scikit-learn: it becomes 0, and other values keep their distance from it. (Keras divides by 10⁻⁷.)
 ///
-/// [`tensors`](Normalization::tensors) is all its state, to be saved with the model, and
-/// [`from_tensors`](Normalization::from_tensors) the way back.
+/// [`tensors`](Normalization::tensors) returns the complete state, to be saved with the model, and
+/// [`from_tensors`](Normalization::from_tensors) restores it.
 ///
 /// ```
 /// use data::{ArrayDataset, Dataset, Normalization};
@@ -28,21 +29,19 @@ use crate::moments::{Moments, divisor};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Normalization {
-    /// Float64, with the axes of a sample's features of which each position has its own; the others have size 1.
+    /// Float64. It has the axes of a sample's features, with size 1 for those that are averaged over.
     mean: Tensor,
     variance: Tensor,
-    /// What is divided by.
+    /// The divisor.
     deviation: Tensor,
 }
 
 impl Normalization {
-    /// Of each position along the last axis, over epoch 0 of the samples: a column of a table, a channel of an image.
-    /// Single numbers, `[batch]`, or `[batch, time]` with a mask, have one mean. Steps that a mask excludes do not
-    /// count.
+    /// Fits a mean for each index of the last axis, such as a column of a table or a channel of an image, on epoch 0 of
+    /// the samples. Features `[batch]`, or `[batch, time]` with a mask, have a single mean. Masked steps do not count.
     ///
     /// # Errors
-    /// Returns an error if there are no samples, a feature is NaN or infinite somewhere, or whatever is wrong with the
-    /// samples.
+    /// Returns an error if there are no samples, a feature is NaN or infinite, or the samples cannot be read.
     pub fn fit(samples: &dyn DataSource) -> Result<Normalization> {
         let mut epoch = samples.epoch(0)?;
         let first = epoch.next(AT_ONCE)?;
@@ -53,12 +52,12 @@ impl Normalization {
         Normalization::fit_epoch(first, &mut *epoch, axes)
     }
 
-    /// Of each position along these axes of the features, which are counted with that of the samples, 0, or from the
-    /// end; over all others. With no axes there is one mean of everything.
+    /// Fits a mean for each index of these axes, over all other axes. Axis 0 is that of the samples; negative axes
+    /// count from the end. Without axes there is a single mean.
     ///
     /// # Errors
-    /// As [`fit`](Normalization::fit); if an axis is out of range or that of the samples, or, with a mask, of the
-    /// steps.
+    /// Returns an error as [`fit`](Normalization::fit) does, or if an axis is out of range, or is that of the samples
+    /// or, with a mask, of the steps.
     pub fn fit_along(samples: &dyn DataSource, axes: impl IntoIntegers) -> Result<Normalization> {
         let mut epoch = samples.epoch(0)?;
         let first = epoch.next(AT_ONCE)?;
@@ -96,7 +95,7 @@ impl Normalization {
         Ok(Normalization { mean, variance, deviation })
     }
 
-    /// The normalization that had this state.
+    /// Restores a normalization from its state.
     ///
     /// # Errors
     /// Returns an error if the shapes differ, a value is not finite, or a variance is negative.
@@ -114,7 +113,7 @@ impl Normalization {
         Normalization::of(mean, variance)
     }
 
-    /// All its state by name: `mean` and `variance`, float64.
+    /// The state by name: `mean` and `variance`, float64.
     pub fn tensors(&self) -> [(&'static str, Tensor); 2] {
         [("mean", self.mean.clone()), ("variance", self.variance.clone())]
     }
@@ -124,31 +123,31 @@ impl Normalization {
         &self.mean
     }
 
-    /// Float64, of the shape of the mean: the variance of the population, divided by the count.
+    /// Float64, with the shape of the mean: the population variance, which divides by the count.
     pub fn variance(&self) -> &Tensor {
         &self.variance
     }
 
-    /// The features normalized: float32, or float64 if they are that. Computed in float64, so that large
-    /// numbers close to one another, such as dates, keep their differences.
+    /// Normalizes features. Computes in float64, so that large numbers that are close to each other, such as dates,
+    /// keep their differences. Returns float32, or float64 for float64.
     ///
     /// # Errors
-    /// Returns an error if the features, `[batch, …]`, are not of a shape like those it was fitted on.
+    /// Returns an error if the shape of the features, `[batch, …]`, does not fit the data of the normalization.
     pub fn apply(&self, features: &Tensor) -> Result<Tensor> {
         let out = if features.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         Ok(self.checked(features)?.try_sub(&self.mean)?.try_div(&self.deviation)?.cast(out))
     }
 
-    /// What [`apply`](Normalization::apply) was given, from its result.
+    /// Inverts [`apply`](Normalization::apply).
     ///
     /// # Errors
-    /// As [`apply`](Normalization::apply).
+    /// Returns an error as [`apply`](Normalization::apply) does.
     pub fn invert(&self, normalized: &Tensor) -> Result<Tensor> {
         let out = if normalized.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         Ok(self.checked(normalized)?.try_mul(&self.deviation)?.try_add(&self.mean)?.cast(out))
     }
 
-    /// In float64, if the mean does not broadcast the features to another shape.
+    /// Converts to float64, after a check that the mean does not broadcast the features to another shape.
     fn checked(&self, features: &Tensor) -> Result<Tensor> {
         if features.shape().broadcast(self.mean.shape(), "normalization")? != *features.shape() {
             let expected =
@@ -196,7 +195,7 @@ mod tests {
         let fitted = Normalization::fit(&of(&x)).unwrap();
         close(fitted.mean(), &x.mean_axis(0).unwrap(), 1e-12);
         close(fitted.variance(), &x.var_corrected(0, false, 0.0).unwrap(), 1e-9);
-        // The same from chunks of any sizes.
+        // Chunks of any size give the same result.
         let chunked = x.clone();
         let stream = Stream::of_batches(move |_| {
             let x = chunked.clone();
@@ -234,7 +233,7 @@ mod tests {
         assert_eq!(pixels.mean().shape(), &[2, 2, 3]);
         assert_eq!(pixels.variance().to_vec::<f64>().unwrap(), [36.0; 12]);
         let message = Normalization::fit_along(&images, 0).unwrap_err().to_string();
-        assert_eq!(message, "normalization: axis 0 counts samples or steps, which have no mean of their own");
+        assert_eq!(message, "normalization: axis 0 is that of samples or steps, which are averaged over");
         assert!(all.apply(&tensor![1.0]).unwrap_err().to_string().contains("its mean has shape [1, 1, 1]"));
     }
 
@@ -247,11 +246,11 @@ mod tests {
         assert_eq!((fitted.mean().shape(), fitted.mean().item().unwrap()), (&[1].into(), 3.0));
     }
 
-    /// As scikit-learn's `StandardScaler`: `scale_` is 1 where a feature is constant, but for rounding.
+    /// Like `StandardScaler` of scikit-learn: `scale_` is 1 if a feature is constant up to rounding.
     #[test]
     fn a_constant_feature_is_divided_by_1() {
-        // A column of zeros, one of 0.1, of which no sum is exact, 0.3 as computed in two ways, and one that changes by
-        // a tiny part of its size, but by more than rounding.
+        // A column of zeros, one of 0.1, whose sums are inexact, one of 0.3 computed in two ways, and one whose
+        // relative changes are tiny but larger than rounding.
         let row =
             |k: usize| vec![0.0, 0.1, if k.is_multiple_of(2) { 0.3 } else { 0.1 + 0.2 }, 1e9 + (k % 2) as f64 * 1e-3];
         let values: Vec<f64> = (0..5001).flat_map(row).collect();
@@ -265,7 +264,7 @@ mod tests {
         assert!(found[..3].iter().zip([0.1, 0.5, 1.0]).all(|(x, expected)| (x - expected).abs() < 1e-6), "{found:?}");
         assert!((found[3] - 1.0).abs() < 0.01, "{found:?}");
         close(&fitted.invert(&normalized).unwrap(), &new, 1e-15);
-        // So it is from the state, along other axes, and of the steps that a mask keeps.
+        // The same holds after a restore, for other axes, and for the unmasked steps.
         let again = Normalization::from_tensors(fitted.mean(), fitted.variance()).unwrap();
         assert_eq!(again.apply(&new).unwrap().to_vec::<f64>().unwrap(), found);
         let all = Normalization::fit_along(&of(&Tensor::full([3, 2, 2], 0.1)), [0usize; 0]).unwrap();
@@ -275,13 +274,13 @@ mod tests {
         let masked = ArrayDataset::from_batch(Batch { mask: Some(mask), ..batch }).unwrap();
         let masked = Normalization::fit(&masked).unwrap();
         close(&masked.apply(&tensor![[[0.35]]]).unwrap(), &tensor![[[0.25]]], 1e-6);
-        // Small numbers that do change are no constants.
+        // Small numbers that vary are not constant.
         let tiny = Normalization::fit(&of(&tensor![[1e-30], [3e-30]])).unwrap();
         close(&tiny.apply(&tensor![[1e-30], [3e-30]]).unwrap(), &tensor![[-1.0], [1.0]], 1e-6);
     }
 
     #[test]
-    fn the_state_comes_back_and_nonsense_is_refused() {
+    fn a_state_is_restored_and_an_invalid_one_is_refused() {
         let fitted = Normalization::fit(&of(&tensor![[1.0, 5.0], [2.0, 5.0]])).unwrap();
         let [(_, mean), (_, variance)] = fitted.tensors();
         let again = Normalization::from_tensors(&mean, &variance).unwrap();

@@ -1,12 +1,11 @@
-//! NumPy's `.npz` files: zip archives of `.npy` files, each under the name of its array.
+//! `.npz` files of NumPy: zip archives of `.npy` files, one for each named array.
 //!
-//! Archives as `numpy.savez` and `numpy.savez_compressed` write them are read, with 64-bit sizes where
-//! they need them. Names are those given to NumPy, without `.npy`; other files in the archive are
-//! passed over.
+//! Reads archives of `numpy.savez` and `numpy.savez_compressed`, and writes such archives, with 64-bit sizes if
+//! necessary. Names are those given to NumPy, without `.npy`; other files in the archive are ignored.
 //!
-//! However large an archive says it is, reading an array takes at most 32 times the bytes that it
-//! unpacks to, which are at most 1032 times those in the file, and 1 MiB. Parts of the file that stand
-//! for several arrays are refused, so that all of them together keep to this.
+//! Reading an array takes at most 32 times its unpacked bytes plus 1 MiB, whatever the archive says. The unpacked bytes
+//! are at most 1032 times those in the file. Arrays that share bytes of the file are refused, so this bound holds for
+//! all of them together.
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, Read, Write};
@@ -26,24 +25,24 @@ use crate::input::Input;
 use crate::npy;
 use crate::stored::{StoredType, write_elements};
 
-/// How to write.
+/// Options for writing.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Compresses, as `numpy.savez_compressed` does.
+    /// Whether to compress, like `numpy.savez_compressed`.
     pub compressed: bool,
-    /// The type in which floating tensors are stored; their own if there is none. NumPy has no bfloat16.
+    /// The type for floating tensors; `None` keeps their own. NumPy has no bfloat16.
     pub floats: Option<StoredType>,
 }
 
-/// Reads all arrays with their names, in the order in which they lie in the file.
+/// Reads all arrays with their names, in the order of the file.
 ///
 /// # Errors
-/// As [`Npz::open`] and [`Npz::tensor`].
+/// Returns an error as [`Npz::open`] and [`Npz::tensor`] do.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
     Npz::open(path)?.tensors()
 }
 
-/// Writes tensors under names, [atomically](crate::write_atomically).
+/// Writes named tensors, [atomically](crate::write_atomically).
 ///
 /// ```
 /// use data::npz::{self, Npz, Options};
@@ -59,8 +58,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
 /// ```
 ///
 /// # Errors
-/// Returns an error if a name stands twice or is no relative path, `floats` does not suit a tensor, or the file cannot
-/// be written; then an old file is as it was.
+/// Returns an error, and leaves an existing file unchanged, if two tensors have the same name, a name is not a relative
+/// path, `floats` does not fit a tensor, or the file cannot be written.
 pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
     let path = path.as_ref();
     let file = path.display().to_string();
@@ -104,7 +103,7 @@ pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Opt
     })
 }
 
-/// An open `.npz` file, of which arrays are read as they are asked for.
+/// An open `.npz` file whose arrays are read on request.
 #[derive(Debug)]
 pub struct Npz {
     source: ByteSource,
@@ -122,16 +121,16 @@ impl Npz {
     /// Opens a file and reads the archive's directory.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be opened or is no zip archive, if a name stands twice, arrays overlap, or
-    /// one is encrypted or packed in another way than by deflate.
+    /// Returns an error if the file cannot be opened or is not a zip archive, two arrays have the same name, arrays
+    /// overlap, or an array is encrypted or uses a compression other than deflate.
     pub fn open(path: impl AsRef<Path>) -> Result<Npz> {
         Npz::from_source(ByteSource::open(path.as_ref())?)
     }
 
-    /// As [`Npz::open`], from bytes; `name` stands for the file in messages.
+    /// Like [`Npz::open`], but from bytes. `name` replaces the file name in messages.
     ///
     /// # Errors
-    /// As [`Npz::open`].
+    /// Returns an error as [`Npz::open`] does.
     pub fn parse(bytes: &[u8], name: &str) -> Result<Npz> {
         Npz::from_source(ByteSource::memory(bytes, name))
     }
@@ -152,7 +151,7 @@ impl Npz {
                 return Err(refused("is encrypted"));
             }
             if method != CompressionMethod::STORE && method != CompressionMethod::DEFLATE {
-                return Err(refused("is packed in another way than by deflate"));
+                return Err(refused("uses a compression other than deflate"));
             }
             let wayfinder = record.wayfinder();
             let entry = archive.get_entry(wayfinder).map_err(|error| broken(&source, error))?;
@@ -177,15 +176,16 @@ impl Npz {
         Ok(Npz { source, entries })
     }
 
-    /// The names of the arrays, in the order in which the directory lists them.
+    /// The names of the arrays, in the order of the archive's directory.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.name.as_str())
     }
 
-    /// The array of this name.
+    /// Reads an array by name.
     ///
     /// # Errors
-    /// Returns an error if there is none; the message lists those there are. If its data is broken: a checksum tells.
+    /// Returns an error if there is no such array, with a list of the names, or its data is corrupt, which its checksum
+    /// shows.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         match self.entries.iter().find(|entry| entry.name == name) {
             Some(entry) => self.read(entry),
@@ -197,10 +197,10 @@ impl Npz {
         }
     }
 
-    /// All arrays with their names.
+    /// Reads all arrays with their names.
     ///
     /// # Errors
-    /// Returns an error if the data of one is broken.
+    /// Returns an error if the data of an array is corrupt.
     pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
         self.entries.iter().map(|entry| Ok((entry.name.clone(), self.read(entry)?))).collect()
     }

@@ -1,4 +1,4 @@
-//! Opening files of data.
+//! Opening of data files.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,14 +6,14 @@ use std::path::Path;
 
 use crate::error::{DataError, Result};
 
-/// Opens a file to be read.
+/// Opens a file for reading.
 ///
 /// # Errors
-/// Returns an error if it cannot be opened or is no regular file. Opening a FIFO would wait for a process that writes
-/// to it, and reading a device may never end.
+/// Returns an error if the file cannot be opened or is not a regular file. Opening a FIFO would block until a process
+/// writes to it, and reading a device may never end.
 pub(crate) fn open(path: &Path) -> Result<File> {
     let opened = || {
-        // Before it is opened, since opening is what waits.
+        // Checked before opening, because opening would block.
         let file_type = fs::metadata(path)?.file_type();
         match file_type.is_file() {
             true => File::open(path),

@@ -1,4 +1,4 @@
-//! A thread that makes batches ahead of the one that uses them.
+//! A background thread that prepares batches.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,10 +11,10 @@ use crate::batch::Batch;
 use crate::data_source::{DataSource, EpochIter};
 use crate::error::{DataError, Result};
 
-/// More batches than this are never made ahead.
+/// The maximum number of prepared batches.
 const MOST: usize = 1024;
 
-/// DataSource whose batches another thread makes ahead: see [`DataSource::prefetch`].
+/// A data source whose batches are prepared by another thread: see [`DataSource::prefetch`].
 #[derive(Debug)]
 pub struct Prefetch<S> {
     samples: Arc<S>,
@@ -36,16 +36,16 @@ impl<S: DataSource + 'static> DataSource for Prefetch<S> {
         if self.batches == 0 {
             return self.samples.epoch(number);
         }
-        // A pool of its own, so that its kernels neither wait for those of the training step nor delay them.
+        // A separate pool, so that the kernels of the thread and of the training step do not wait for each other.
         let pool = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "prefetch".into()).build();
-        // Where the system gives no thread, batches are made when they are asked for.
+        // Without a thread, batches are computed when they are drawn.
         let Ok(pool) = pool else { return self.samples.epoch(number) };
         let samples = Arc::clone(&self.samples);
         Ok(Box::new(PrefetchEpoch { samples, ahead: self.batches, number, drawn: 0, pool, worker: None }))
     }
 }
 
-/// An epoch whose thread begins to work when the size of the batches is known.
+/// An epoch whose thread starts when the batch size is known.
 struct PrefetchEpoch<S> {
     samples: Arc<S>,
     ahead: usize,
@@ -55,22 +55,22 @@ struct PrefetchEpoch<S> {
     worker: Option<Worker>,
 }
 
-/// What receives batches of one size from the thread. It ends at the end of the epoch, at an error, or when nobody
-/// receives any more.
+/// The receiver for batches of one size. The channel is closed at the end of the epoch, after an error, or when the
+/// receiver is dropped.
 struct Worker {
     size: usize,
     batches: Receiver<Result<Option<Batch>>>,
 }
 
 impl<S: DataSource + 'static> PrefetchEpoch<S> {
-    /// The worker that makes batches of this size from here on. If the present one makes others, what it has made ahead
-    /// is dropped: the number of the epoch and what was drawn are all there is to a position.
+    /// The worker for batches of this size from the current position on. If the current worker has another size, its
+    /// batches are dropped and the epoch is started again: its number and the samples drawn are the complete position.
     fn worker(&mut self, size: usize) -> &Worker {
         match self.worker.take() {
             Some(worker) if worker.size == size => self.worker.insert(worker),
             _ => {
                 let (samples, number, drawn) = (Arc::clone(&self.samples), self.number, self.drawn);
-                // One batch is held by the thread until there is room.
+                // One more batch is held by the thread until there is room.
                 let (sender, batches) = sync_channel(self.ahead - 1);
                 self.pool.spawn(move || run(&*samples, number, drawn, size, &sender));
                 self.worker.insert(Worker { size, batches })
@@ -82,7 +82,7 @@ impl<S: DataSource + 'static> PrefetchEpoch<S> {
 impl<S: DataSource + 'static> EpochIter for PrefetchEpoch<S> {
     fn next(&mut self, count: usize) -> Result<Option<Batch>> {
         let received = self.worker(count).batches.recv();
-        // The thread says so when it ends; after that the epoch is over.
+        // A closed channel means the end of the epoch.
         let batch = received.unwrap_or(Ok(None))?;
         self.drawn += batch.as_ref().map_or(0, Batch::len);
         Ok(batch)
@@ -95,7 +95,7 @@ impl<S: DataSource + 'static> EpochIter for PrefetchEpoch<S> {
     }
 }
 
-/// Makes batches until the epoch ends, one fails, or nobody wants them; a panic becomes an error.
+/// Prepares batches until the epoch ends, one fails, or the receiver is dropped. A panic becomes an error.
 fn run(samples: &dyn DataSource, number: u64, drawn: usize, size: usize, out: &SyncSender<Result<Option<Batch>>>) {
     let make = || -> Result<()> {
         let mut epoch = samples.epoch(number)?;
@@ -109,10 +109,10 @@ fn run(samples: &dyn DataSource, number: u64, drawn: usize, size: usize, out: &S
         }
     };
     let ended = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
-        Err(DataError::dataset(format!("prefetch: the thread that makes batches panicked: {}", message(&*panic))))
+        Err(DataError::dataset(format!("prefetch: the thread that prepares batches panicked: {}", message(&*panic))))
     });
     if let Err(error) = ended {
-        // Nobody may be there to hear it.
+        // The receiver may have been dropped.
         let _ = out.send(Err(error));
     }
 }
@@ -173,7 +173,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(failing(5, false), [Ok(vec![0, 1]), Ok(vec![2, 3]), Err("sample 5 is bad".into())]);
-        let message = "prefetch: the thread that makes batches panicked: sample 5".to_string();
+        let message = "prefetch: the thread that prepares batches panicked: sample 5".to_string();
         assert_eq!(failing(5, true), [Ok(vec![0, 1]), Ok(vec![2, 3]), Err(message)]);
         let closed = Stream::of_batches(|_| match false {
             true => Ok(std::iter::empty()),
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(message, "closed");
     }
 
-    /// An endless source that counts what is taken of it, and whose sender hangs up when it is dropped.
+    /// An endless source that counts the samples drawn, and whose sender is dropped with it.
     fn endless(taken: Arc<AtomicUsize>, alive: Sender<()>) -> Stream {
         let alive = std::sync::Mutex::new(alive);
         Stream::of_batches(move |_| {
@@ -208,7 +208,7 @@ mod tests {
         }
         drop(epoch);
         drop(samples);
-        // Returns when all that the thread held is gone; does not return if it runs on.
+        // Returns when the thread has dropped everything; blocks if it continues.
         assert!(dead.recv().is_err());
     }
 }

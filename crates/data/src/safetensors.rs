@@ -1,12 +1,12 @@
-//! Safetensors files: named tensors behind a header in JSON, with room for notes.
+//! Safetensors files: named tensors and string metadata.
 //!
-//! A 64-bit little-endian length, so many bytes of JSON, then the elements, little-endian and row-major,
-//! without gaps: <https://github.com/huggingface/safetensors>. The JSON may be padded with spaces; as in the
-//! format's own library, padding with NUL bytes is an error. [`StoredType`] says what element types
-//! become. Types with less than a byte an element and complex numbers are not supported.
+//! A file has a 64-bit little-endian length, a JSON header of this length, and the elements, little-endian and
+//! row-major, without gaps: <https://github.com/huggingface/safetensors>. The JSON may be padded with spaces; as in the
+//! format's own library, padding with NUL bytes is an error. [`StoredType`] lists the resulting element types. Complex
+//! numbers and types with less than a byte per element are not supported.
 //!
-//! However large a file says it is, opening takes at most 32 times the bytes of its header, of which
-//! 100 MB are allowed, and reading a tensor at most 32 times the bytes of its elements, and 1 MiB.
+//! Opening a file takes at most 32 times the bytes of its header, which may have 100 MB; reading a tensor takes at most
+//! 32 times the bytes of its elements plus 1 MiB, whatever the header says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,13 +22,13 @@ use crate::byte_source::ByteSource;
 use crate::error::{DataError, Result, listed, shown};
 use crate::stored::{ByteOrder, StoredType, byte_count, read_tensor, stored_as, write_elements};
 
-/// The longest header, as in the format's own library.
+/// The maximum length of the header, as in the format's own library.
 const MOST: u64 = 100_000_000;
 
-/// The key in the header under which notes stand.
+/// The key of the metadata in the header.
 const METADATA: &str = "__metadata__";
 
-/// The names of types in the format.
+/// The names of element types in the format.
 const NAMES: [(&str, StoredType); 13] = [
     ("F16", StoredType::F16),
     ("BF16", StoredType::Bf16),
@@ -45,25 +45,25 @@ const NAMES: [(&str, StoredType); 13] = [
     ("BOOL", StoredType::Bool),
 ];
 
-/// How to write.
+/// Options for writing.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Notes that go into the file: any strings under any keys.
+    /// The metadata: any keys and strings.
     pub metadata: BTreeMap<String, String>,
-    /// The type in which floating tensors are stored; their own if there is none.
+    /// The type for floating tensors; `None` keeps their own.
     pub floats: Option<StoredType>,
 }
 
-/// Reads all tensors with their names, in the order in which they lie in the file.
+/// Reads all tensors with their names, in the order of the file.
 ///
 /// # Errors
-/// As [`Safetensors::open`] and [`Safetensors::tensor`].
+/// Returns an error as [`Safetensors::open`] and [`Safetensors::tensor`] do.
 pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
     Safetensors::open(path)?.tensors()
 }
 
-/// Writes tensors under names, [atomically](crate::write_atomically) and without a copy of them all.
-/// Those of larger elements come first, so that all lie at multiples of their size.
+/// Writes named tensors, [atomically](crate::write_atomically) and without copying them all. Tensors with larger
+/// elements come first, so that every tensor is aligned to its element size.
 ///
 /// ```
 /// use data::safetensors::{self, Options, Safetensors};
@@ -82,8 +82,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, Tensor)>> {
 /// ```
 ///
 /// # Errors
-/// Returns an error if a name stands twice or is `__metadata__`, `floats` does not suit a tensor, or the file cannot be
-/// written; then an old file is as it was.
+/// Returns an error, and leaves an existing file unchanged, if two tensors have the same name or one is named
+/// `__metadata__`, `floats` does not fit a tensor, or the file cannot be written.
 pub fn write(path: impl AsRef<Path>, tensors: &[(String, Tensor)], options: &Options) -> Result<()> {
     let path = path.as_ref();
     let refused = |what: String| DataError::cannot_hold(&path.display().to_string(), &what);
@@ -127,17 +127,17 @@ fn header_of(parts: &[(&String, &Tensor, StoredType)], metadata: &BTreeMap<Strin
         begin = end;
     }
     let mut header = format!("{{{}}}", fields.join(","));
-    // So that the elements begin at a multiple of 8 bytes.
+    // Pads the header, so that the elements begin at a multiple of 8 bytes.
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
     Ok(header)
 }
 
-/// An open safetensors file, of which tensors are read as they are asked for.
+/// An open safetensors file whose tensors are read on request.
 #[derive(Debug)]
 pub struct Safetensors {
     source: ByteSource,
     metadata: BTreeMap<String, String>,
-    /// In the order of their elements in the file.
+    /// In the order of the file.
     entries: Vec<Entry>,
 }
 
@@ -146,25 +146,25 @@ struct Entry {
     name: String,
     stored: StoredType,
     shape: Shape,
-    /// Where the elements begin, from the start of the file.
+    /// The offset of the elements.
     offset: u64,
 }
 
 impl Safetensors {
-    /// Opens a file and reads and checks its header.
+    /// Opens a file, and reads and checks its header.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be opened or is not in the format: the header too long, no JSON, a name
-    /// twice, a type unknown, sizes and offsets that contradict each other, elements that overlap, belong to no tensor
+    /// Returns an error if the file cannot be opened or is malformed: if the header is too long or not JSON, a name is
+    /// used twice, a type is unknown, sizes and offsets contradict each other, or elements overlap, belong to no tensor
     /// or are missing. The message names file, offset and what was expected.
     pub fn open(path: impl AsRef<Path>) -> Result<Safetensors> {
         Safetensors::from_source(ByteSource::open(path.as_ref())?)
     }
 
-    /// As [`Safetensors::open`], from bytes; `name` stands for the file in messages.
+    /// Like [`Safetensors::open`], but from bytes. `name` replaces the file name in messages.
     ///
     /// # Errors
-    /// As [`Safetensors::open`].
+    /// Returns an error as [`Safetensors::open`] does.
     pub fn parse(bytes: &[u8], name: &str) -> Result<Safetensors> {
         Safetensors::from_source(ByteSource::memory(bytes, name))
     }
@@ -175,9 +175,9 @@ impl Safetensors {
             input.exactly(&mut length, "the length of the header")?;
             let number = u64::from_le_bytes(length);
             if number > MOST {
-                // A zip archive, or a pickle, by its first bytes.
+                // Recognizes zip archives and pickles by their first bytes.
                 let message = if length.starts_with(b"PK\x03\x04") || length.starts_with(b"\x80") {
-                    "this is no safetensors file, but looks like one of `torch.save`; in Python, \
+                    "this is not a safetensors file, but looks like one of `torch.save`; in Python, \
                      `safetensors.torch.save_file(state_dict, \"model.safetensors\")` writes its tensors as safetensors"
                         .into()
                 } else {
@@ -216,17 +216,17 @@ impl Safetensors {
         Ok(Safetensors { source, metadata: header.metadata, entries })
     }
 
-    /// The notes in the file.
+    /// The metadata of the file.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// The names of the tensors, in the order in which they lie in the file.
+    /// The names of the tensors, in the order of the file.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.name.as_str())
     }
 
-    /// The shape of a tensor and the type of its elements in the file.
+    /// The shape of a tensor and the element type in the file.
     ///
     /// # Errors
     /// Returns an error if there is no such tensor.
@@ -234,19 +234,19 @@ impl Safetensors {
         self.entry(name).map(|entry| (&entry.shape, entry.stored))
     }
 
-    /// The tensor of this name.
+    /// Reads a tensor by name.
     ///
     /// # Errors
-    /// Returns an error if there is none (the message lists those there are), the file cannot be read, or an integer is
-    /// beyond int64.
+    /// Returns an error if there is no such tensor, with a list of the names, the file cannot be read, or an integer
+    /// exceeds int64.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         self.read(self.entry(name)?)
     }
 
-    /// All tensors with their names.
+    /// Reads all tensors with their names.
     ///
     /// # Errors
-    /// As [`Safetensors::tensor`].
+    /// Returns an error as [`Safetensors::tensor`] does.
     pub fn tensors(&self) -> Result<Vec<(String, Tensor)>> {
         self.entries.iter().map(|entry| Ok((entry.name.clone(), self.read(entry)?))).collect()
     }
@@ -264,7 +264,7 @@ impl Safetensors {
     }
 }
 
-/// The entries by the places of their elements, which must fill the file after `start` exactly.
+/// Sorts the entries by offset, and checks that their elements fill the file after `start` exactly.
 fn checked(tensors: Vec<(String, Field)>, start: u64, source: &ByteSource) -> Result<Vec<Entry>> {
     let wrong = |offset: u64, message: String| Err(DataError::format(source.name(), offset, message));
     let length = source.length() - start;
@@ -280,7 +280,7 @@ fn checked(tensors: Vec<(String, Field)>, start: u64, source: &ByteSource) -> Re
         let name = escaped(&original);
         let Some((_, stored)) = NAMES.iter().find(|(known, _)| *known == field.dtype) else {
             let known = NAMES.map(|(known, _)| known).join(", ");
-            return wrong(8, format!("{name}: the element type {} is none of {known}", shown(&field.dtype)));
+            return wrong(8, format!("{name}: the element type {} is not one of {known}", shown(&field.dtype)));
         };
         let shape = Shape::from(field.shape);
         let bytes = match byte_count(&shape, *stored) {
@@ -314,7 +314,7 @@ fn checked(tensors: Vec<(String, Field)>, start: u64, source: &ByteSource) -> Re
     Ok(entries)
 }
 
-/// What the header says of one tensor.
+/// The entry of a tensor in the header.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `dtype`, `shape` and `data_offsets`")]
 struct Field {
@@ -323,7 +323,7 @@ struct Field {
     data_offsets: [u64; 2],
 }
 
-/// The header as it stands there: a name that stands twice is there twice.
+/// The header, as a list: a map would hide a name that is used twice.
 struct Header {
     metadata: BTreeMap<String, String>,
     tensors: Vec<(String, Field)>,

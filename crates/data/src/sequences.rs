@@ -1,4 +1,4 @@
-//! DataSource of unequal length.
+//! Sequences of different lengths.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::dataset::{Dataset, Pipeline, Reorder};
 use crate::error::{DataError, Result, no_sample};
 use crate::random;
 
-/// A data set of sequences in memory, each `[time, …]` with a length of its own: text, sound, measurements.
+/// A data set of sequences in memory, each `[time, …]` with its own length, such as texts, sounds or measurements.
 ///
-/// A batch is padded at the ends to its longest sequence, and has a mask that tells what is there: bool,
-/// `[batch, time]`. In which batch a sample is changes how far it is padded, and nothing else.
+/// A batch is padded at the end to its longest sequence, and has a mask, bool, `[batch, time]`, which is false at
+/// padded steps. The batch that a sample is in affects only its padding.
 ///
 /// ```
 /// use data::{Dataset, Sequences};
@@ -32,10 +32,11 @@ pub struct Sequences {
 }
 
 impl Sequences {
-    /// Sequences that agree in type and in all axes but the first, and their targets, `[count, …]`; padded with 0.
+    /// A data set of these sequences, which must agree in type and in all axes but the first, and targets, `[count,
+    /// …]`. Padding is 0.
     ///
     /// # Errors
-    /// Returns an error if the counts differ, or a sequence is unlike the first.
+    /// Returns an error if the counts differ, or two sequences differ in type or in another axis.
     pub fn new(sequences: Vec<Tensor>, targets: &Tensor) -> Result<Sequences> {
         if targets.shape().first() != Some(&sequences.len()) {
             let (count, shape) = (sequences.len(), targets.shape());
@@ -61,21 +62,21 @@ impl Sequences {
         Ok(Sequences { sequences, targets: targets.clone(), padding: 0.0 })
     }
 
-    /// Pads with this value, which the type of the sequences must hold.
+    /// Sets the value for padding, which the type of the sequences must be able to represent.
     #[must_use]
     pub fn padding(self, padding: f64) -> Sequences {
         Sequences { padding, ..self }
     }
 
-    /// Puts sequences of like length together, so that little is padded: each epoch is shuffled, cut into stretches of
-    /// 16 batches, each stretch sorted by length, and its batches put into a random order. The samples of a
-    /// epoch stay the same, and its last batch is the smaller one.
+    /// Groups sequences of similar length, to reduce padding: each epoch is shuffled, cut into parts of 16 batches that
+    /// are sorted by length, and the batches of each part are shuffled. Each epoch has all samples, and its last batch
+    /// may be smaller.
     ///
     /// # Errors
     /// Returns an error if the batch size is 0.
     pub fn bucket(self, batch_size: usize, seed: u64) -> Result<Pipeline> {
         if batch_size == 0 {
-            return Err(DataError::dataset("bucket: the batch size is 0; a batch takes one sample at least".into()));
+            return Err(DataError::dataset("bucket: the batch size is 0; it must be at least 1".into()));
         }
         Ok(Pipeline::new(Reorder::new(self, move |sequences, epoch| bucketed(sequences, batch_size, seed, epoch))))
     }
@@ -128,10 +129,10 @@ impl fmt::Debug for Sequences {
     }
 }
 
-/// How many batches are sorted together.
+/// The number of batches that are sorted together.
 const STRETCH: usize = 16;
 
-/// The order of an epoch in batches of like length: see [`Sequences::bucket`].
+/// The order of an epoch: see [`Sequences::bucket`].
 fn bucketed(sequences: &Sequences, batch_size: usize, seed: u64, epoch: u64) -> Result<Vec<usize>> {
     let mut generator = random::fork(seed, "bucket", epoch);
     let mut order = random::permutation(&mut generator, sequences.len())?;
@@ -185,8 +186,7 @@ mod tests {
         let buckets = set.clone().bucket(8, 3).unwrap();
         let ((padded, seen), real) = (steps(&buckets, 0), lengths.iter().sum::<usize>());
         let (plain, _) = steps(&set.shuffle(3), 0);
-        // Of each 128 samples sorted, a batch of 8 spans a sixteenth of the lengths; shuffled it is padded to 8/9 of
-        // 100.
+        // In 128 sorted samples, a batch of 8 spans a sixteenth of the lengths; shuffled, it is padded to 8/9 of 100.
         assert!(padded < real + real / 6 && plain > real + real / 2, "{real} {padded} {plain}");
         assert_ne!(seen, steps(&buckets, 1).1);
         assert_eq!(seen, steps(&buckets, 0).1);

@@ -1,4 +1,4 @@
-//! Element types of files, and what they are as tensors.
+//! Element types in files and their tensor types.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -10,11 +10,10 @@ use crate::error::{DataError, Result};
 use crate::half::{bf16_to_f32, f16_to_f32, f32_to_bf16, f32_to_f16};
 use crate::input::Input;
 
-/// How many bytes are converted at a time.
+/// The number of bytes that are converted at a time.
 const CHUNK: usize = 1 << 16;
 
-/// The type of elements in a file. Tensors have fewer types; reading converts, without loss, to the one
-/// in the last column.
+/// An element type in a file. Tensors have fewer types: reading converts, without loss, to the type in the last column.
 ///
 /// | in a file | as a tensor |
 /// |---|---|
@@ -42,7 +41,7 @@ pub enum StoredType {
 }
 
 impl StoredType {
-    /// The type in which a tensor is stored without loss.
+    /// The type that stores a tensor without loss.
     pub fn of(dtype: DType) -> StoredType {
         match dtype {
             DType::F32 => StoredType::F32,
@@ -53,7 +52,7 @@ impl StoredType {
         }
     }
 
-    /// The bytes that one element takes.
+    /// The size of an element in bytes.
     pub const fn size_of(self) -> usize {
         match self {
             StoredType::F64 | StoredType::I64 | StoredType::U64 => 8,
@@ -63,7 +62,7 @@ impl StoredType {
         }
     }
 
-    /// What it becomes as a tensor.
+    /// The element type of the tensor.
     pub const fn dtype(self) -> DType {
         match self {
             StoredType::F16 | StoredType::Bf16 | StoredType::F32 => DType::F32,
@@ -75,7 +74,7 @@ impl StoredType {
     }
 }
 
-/// NumPy's names: `float16`, `int32`, …
+/// The NumPy name, such as `float16`.
 impl fmt::Display for StoredType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -96,20 +95,20 @@ impl fmt::Display for StoredType {
     }
 }
 
-/// The order of the bytes of one element.
+/// The byte order of elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ByteOrder {
     Little,
     Big,
 }
 
-/// The number of bytes that a tensor takes in a file, if memory can address it as a tensor.
+/// The bytes of a tensor in a file; `None` if memory cannot address the tensor.
 pub(crate) fn byte_count(shape: &Shape, stored: StoredType) -> Result<u64> {
     // At most 2⁶⁰ elements.
     Ok(shape.checked_size("read")? as u64 * stored.size_of() as u64)
 }
 
-/// Elements that are being read.
+/// A buffer of elements that are being read.
 pub(crate) enum Elements {
     F32(Vec<f32>),
     F64(Vec<f64>),
@@ -129,16 +128,16 @@ impl Elements {
         }
     }
 
-    /// Makes room for `count` more elements, which are known to be there.
+    /// Reserves memory for `count` more elements, which must exist in the file.
     ///
     /// # Errors
-    /// Returns an error if the system has no such memory.
+    /// Returns an error if the allocation fails.
     pub(crate) fn reserve(&mut self, count: usize) -> Result<()> {
         self.grow(count, count)
     }
 
-    /// Makes room for all elements that remain, if there is none for the `next` ones and doubling it would give more
-    /// than these need, or almost as much. Otherwise the `next` ones make room as they are appended.
+    /// Reserves memory for all remaining elements if the `next` ones need a reallocation and doubling would reach the
+    /// total size or nearly so. Otherwise appending grows the buffer.
     fn grow(&mut self, next: usize, remaining: usize) -> Result<()> {
         fn grow<T>(vec: &mut Vec<T>, next: usize, remaining: usize) -> std::result::Result<(), TryReserveError> {
             let has_room = vec.capacity() - vec.len() >= next;
@@ -157,8 +156,8 @@ impl Elements {
         grown.map_err(|error| DataError::dataset(format!("no room for {remaining} elements: {error}")))
     }
 
-    /// Appends the elements in the next `count` bytes. Memory grows with what is read, and ends
-    /// with what all of these bytes need.
+    /// Appends the elements of the next `count` bytes. Memory grows with the bytes that are read, up to the size of all
+    /// elements.
     pub(crate) fn read(&mut self, input: &mut Input, count: u64, stored: StoredType, order: ByteOrder) -> Result<()> {
         let (start, mut left) = (input.offset, count);
         let mut bytes = Vec::new();
@@ -186,7 +185,7 @@ impl Elements {
         Ok(())
     }
 
-    /// Appends elements from little-endian bytes, or gives index and value of one that is too large.
+    /// Appends elements from little-endian bytes. Returns the index and value of an integer that is too large.
     fn extend(&mut self, bytes: &[u8], stored: StoredType) -> std::result::Result<(), (usize, u64)> {
         macro_rules! numbers {
             ($type:ty) => {
@@ -216,7 +215,7 @@ impl Elements {
     }
 
     pub(crate) fn into_tensor(self, shape: impl Into<Shape>) -> Result<Tensor> {
-        // The vector becomes the tensor: what it grew by too much would stay with it.
+        // The vector becomes the tensor, so excess capacity would stay allocated.
         fn tensor<T: Element>(mut elements: Vec<T>, shape: Shape) -> Result<Tensor> {
             elements.shrink_to_fit();
             Tensor::from_vec(elements, shape)
@@ -232,14 +231,14 @@ impl Elements {
     }
 }
 
-/// Reads a whole tensor of this shape, row-major.
+/// Reads a row-major tensor of this shape.
 pub(crate) fn read_tensor(input: &mut Input, shape: &Shape, stored: StoredType, order: ByteOrder) -> Result<Tensor> {
     let mut elements = Elements::new(stored.dtype());
     elements.read(input, byte_count(shape, stored)?, stored, order)?;
     elements.into_tensor(shape)
 }
 
-/// The type in which a tensor is to be stored: its own, or `floats` if it is floating.
+/// The type for storing a tensor: its own, or `floats` if it is floating.
 ///
 /// # Errors
 /// Returns an error if `floats` is not floating, or finite numbers would become infinite.
@@ -269,7 +268,7 @@ pub(crate) fn stored_as(tensor: &Tensor, floats: Option<StoredType>) -> std::res
     }
 }
 
-/// Writes the elements, row-major and little-endian, in a type that [`stored_as`] gave.
+/// Writes the elements, row-major and little-endian, in a type from [`stored_as`].
 pub(crate) fn write_elements(tensor: &Tensor, stored: StoredType, out: &mut dyn Write) -> io::Result<()> {
     fn write<T: Element, const N: usize>(
         tensor: &Tensor,

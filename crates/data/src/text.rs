@@ -1,4 +1,4 @@
-//! Text: lines of files, characters as numbers, and windows over these.
+//! Text: lines of files, tokens of characters, and windows over tokens.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,15 +14,15 @@ use crate::error::{DataError, Result};
 use crate::open::open;
 use crate::stream::Stream;
 
-/// How many bytes a line read by [`lines`] may have: 1 MiB.
+/// The maximum number of bytes of a line for [`lines`]: 1 MiB.
 pub const LONGEST_LINE: usize = 1 << 20;
 
-/// The lines of a UTF-8 file, of which `sample` makes features and target, all of one shape. The file may be larger
-/// than memory. Line ends (`\n` or `\r\n`) and a byte order mark are left out.
+/// Streams the lines of a UTF-8 file, which may be larger than memory. `sample` converts each line to features and
+/// target; all must have the same shape. Line breaks (`\n` or `\r\n`) and a byte order mark are removed.
 ///
 /// # Errors
-/// While reading: if the file cannot be read, a line is not UTF-8 or longer than [`LONGEST_LINE`], or `sample` fails.
-/// The message names file, offset and line, which is counted from 1.
+/// Drawing samples returns an error if the file cannot be read, a line is not UTF-8 or longer than [`LONGEST_LINE`], or
+/// `sample` fails. The message names file, offset and line, counted from 1.
 ///
 /// ```
 /// use data::{DataSource, text};
@@ -59,11 +59,11 @@ pub fn lines(
     })
 }
 
-/// A file being read line by line.
+/// Reads a file line by line.
 struct LineReader {
     name: String,
     reader: BufReader<File>,
-    /// The place of the next line, and how many were before it.
+    /// The offset of the next line, and the number of lines before it.
     offset: u64,
     number: u64,
 }
@@ -76,7 +76,7 @@ impl LineReader {
 
     fn next(&mut self) -> Result<Option<String>> {
         let mut line = Vec::new();
-        // Room for the line's end, and one more to see whether the line goes on.
+        // Room for the line break, and one more byte to see whether the line continues.
         let most = LONGEST_LINE as u64 + 3;
         let read = (&mut self.reader).take(most).read_until(b'\n', &mut line);
         let read = read.map_err(|source| DataError::file(&self.name, "cannot read", source))?;
@@ -105,7 +105,7 @@ impl LineReader {
     }
 }
 
-/// The characters of a text, in the order of their code points, as tokens 0, 1, ….
+/// A vocabulary of characters: tokens 0, 1, … in the order of code points.
 ///
 /// ```
 /// use data::text::CharVocabulary;
@@ -118,12 +118,12 @@ impl LineReader {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CharVocabulary {
-    /// Sorted, none twice.
+    /// Sorted and unique.
     characters: Vec<char>,
 }
 
 impl CharVocabulary {
-    /// All characters that occur in a text.
+    /// The vocabulary of all characters in a text.
     pub fn from_text(text: &str) -> CharVocabulary {
         let characters: BTreeSet<char> = text.chars().collect();
         CharVocabulary { characters: characters.into_iter().collect() }
@@ -144,20 +144,23 @@ impl CharVocabulary {
         &self.characters
     }
 
-    /// The tokens of a text.
+    /// Converts a text to tokens.
     ///
     /// # Errors
     /// Returns an error if a character is not in the vocabulary.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>> {
         let token = |(k, c): (usize, char)| {
             self.characters.binary_search(&c).map(|token| token as i64).map_err(|_| {
-                DataError::dataset(format!("encode: character {k} is {c:?}, which is none of the {} known", self.len()))
+                DataError::dataset(format!(
+                    "encode: character {k} is {c:?}, which is not one of the {} known",
+                    self.len()
+                ))
             })
         };
         text.chars().enumerate().map(token).collect()
     }
 
-    /// The text of tokens.
+    /// Converts tokens to a text.
     ///
     /// # Errors
     /// Returns an error if a token is negative or not below [`len`](CharVocabulary::len).
@@ -171,11 +174,11 @@ impl CharVocabulary {
     }
 }
 
-/// Windows over tokens, and as targets for each token the one that follows it: both int64, `[batch, length]`. What
-/// a language model is trained on.
+/// Windows over tokens as features, and for each token the next one as target: both int64, `[batch, length]`. This is
+/// the training data of language models.
 ///
 /// # Errors
-/// Returns an error if the window's length, shift or stride is 0.
+/// Returns an error if length, shift or stride of the window is 0.
 ///
 /// ```
 /// use data::{Dataset, Window, text};
@@ -235,7 +238,7 @@ mod tests {
         assert_eq!(vocabulary.characters(), [' ', 'l', 'o', 'à', 'ù']);
         assert_eq!(
             vocabulary.encode("lo!").unwrap_err().to_string(),
-            "encode: character 2 is '!', which is none of the 5 known"
+            "encode: character 2 is '!', which is not one of the 5 known"
         );
         let decoded = |token| vocabulary.decode(&[0, token]).unwrap_err().to_string();
         assert_eq!(decoded(5), "decode: token 1 is 5; there are 5 tokens, from 0 on");

@@ -1,6 +1,6 @@
-//! Hostile files: whatever the bytes are, every reader returns, does not panic, takes no more memory than
-//! its documentation says, and its error is one line of bounded length without control characters. `FUZZ_CASES` sets how
-//! many files are tried. Pictures are tried with the feature `images`.
+//! Hostile files: for any bytes, every reader returns without a panic, takes no more memory than documented, and its
+//! error is one line of bounded length without control characters. `FUZZ_CASES` sets the number of files. Pictures are
+//! included with the feature `images`.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use proptest::test_runner::{Config, TestRunner};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// What deflate can make of a byte at most.
+/// The maximum expansion of deflate.
 const DEFLATE: usize = 1032;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,10 +56,10 @@ impl Format {
         }
     }
 
-    /// The most memory that reading may take, by the documentation. Any bytes may be a gzip stream.
+    /// The documented memory bound of reading. Any bytes may be a gzip stream.
     fn bound(self, bytes: usize) -> usize {
         let unpacked = match self {
-            // For the last one also 1 KiB a column, of which there are few in these.
+            // CSV files also take 1 KiB for each column; these have few.
             Format::Npy | Format::Safetensors | Format::Csv => bytes,
             Format::Idx | Format::IdxGzip | Format::Npz => DEFLATE * bytes,
         };
@@ -71,7 +71,7 @@ impl Format {
 #[derive(Clone, Debug)]
 enum Change {
     FlipBit(Index, u8),
-    /// Overwrites with a number that is near a limit, of 1, 2, 4 or 8 bytes, little- or big-endian.
+    /// Overwrites 1, 2, 4 or 8 bytes with a number near a limit, little- or big-endian.
     Number(Index, u64, u8, bool),
     Truncate(Index),
     Insert(Index, Vec<u8>),
@@ -179,7 +179,7 @@ fn case() -> impl Strategy<Value = (Format, Vec<u8>)> {
     });
     let random = (0..Format::ALL.len(), proptest::collection::vec(any::<u8>(), 0..300));
     let random = random.prop_map(|(k, bytes)| (Format::ALL[k], bytes));
-    // The beginning of a file, then anything.
+    // The beginning of a file, then random bytes.
     let begun = (any::<Index>(), any::<Index>(), proptest::collection::vec(any::<u8>(), 0..100));
     let begun = begun.prop_map(move |(k, length, rest)| {
         let (format, bytes) = &starts[k.index(starts.len())];
@@ -188,16 +188,16 @@ fn case() -> impl Strategy<Value = (Format, Vec<u8>)> {
     prop_oneof![8 => changed, 1 => random, 1 => begun]
 }
 
-/// Whether an error is one line that a terminal shows and does nothing else with.
+/// Whether an error is one line without effect on a terminal.
 fn is_harmless(error: &data::Error) -> bool {
     let message = error.to_string();
     message.chars().all(|character| !character.is_control()) && message.chars().count() < 10_000
 }
 
-/// Held while memory is measured: the allocator counts that of all threads.
+/// Held while memory is measured, because the allocator counts all threads.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What `run` gives, and the most memory that it took at one time.
+/// The result of `run`, and its peak memory.
 fn measured<T>(run: impl FnOnce() -> T) -> (T, usize) {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
@@ -205,10 +205,10 @@ fn measured<T>(run: impl FnOnce() -> T) -> (T, usize) {
     (result, MEMORY.peak_usage().saturating_sub(before))
 }
 
-/// Files so large that the mebibyte besides does not count, made to take as much memory as they can: bytes
-/// that become int64, sizes of axes, names.
+/// Files that are large compared with the additional mebibyte, and that take as much memory as possible: bytes that
+/// become int64, sizes of axes, names.
 #[test]
-fn large_files_take_no_more_than_is_said() {
+fn large_files_stay_within_the_memory_bound() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     // One more than a power of two: the vector has just doubled.
     let count = (1 << 20) + 1;
@@ -247,7 +247,7 @@ fn large_files_take_no_more_than_is_said() {
         assert!(result.is_ok(), "{format:?}: {result:?}");
         assert!(taken <= format.bound(bytes.len()), "{format:?}: {} bytes take {taken}", bytes.len());
         if let Format::Idx | Format::IdxGzip = format {
-            // An int64 of each byte, in a vector that grew once more by the half, and nothing of the bytes themselves.
+            // Each byte becomes an int64, in a vector that has just grown; the bytes themselves are not kept.
             assert!(taken <= 12 * count + (1 << 20), "{format:?}: {taken}");
         }
     }
@@ -257,10 +257,9 @@ fn large_files_take_no_more_than_is_said() {
     assert!(result.is_err() && taken < 3 * count, "{taken}");
 }
 
-/// Tables made to take as much memory as they can: fields of no bytes, categories that are all different, columns
-/// that are many.
+/// Tables that take as much memory as possible: empty fields, distinct categories, many columns.
 #[test]
-fn tables_take_no_more_than_is_said() {
+fn tables_stay_within_the_memory_bound() {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let rows = (1 << 17) + 1;
     let empty = format!("a,b\n{}", ",\n".repeat(rows));
@@ -288,7 +287,7 @@ fn tables_take_no_more_than_is_said() {
         );
         assert!(table.is_ok() && taken <= allowed, "{what}: {} bytes take {taken} of {allowed}", text.len());
     }
-    // In chunks, a file of any size takes no more than one of them.
+    // In chunks, a file of any size takes the memory of one chunk.
     let file = Csv::from_bytes("0.5,word\n".repeat(rows), "f").no_header();
     let (count, taken) = measured(|| file.chunks(1000).unwrap().map(|table| table.unwrap().rows()).sum::<usize>());
     assert!(count == rows && taken < 1 << 20, "{taken}");
@@ -337,7 +336,7 @@ mod pictures {
 
     use super::*;
 
-    /// What one picture may take, and all at once.
+    /// The memory bounds of one picture, and of all concurrent ones.
     const ONE: usize = 512 << 20;
     const ALL: usize = 1 << 30;
 
@@ -384,9 +383,9 @@ mod pictures {
         result.unwrap();
     }
 
-    /// Pictures near the limit, in more threads than there is room for.
+    /// Pictures near the limit, in more threads than the budget allows.
     #[test]
-    fn all_that_are_decoded_at_once_take_no_more_than_is_said() {
+    fn concurrent_decoding_stays_within_the_budget() {
         let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut png = std::io::Cursor::new(Vec::new());
         image::GrayImage::new(10_000, 10_000).write_to(&mut png, image::ImageFormat::Png).unwrap();

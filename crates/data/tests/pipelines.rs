@@ -1,5 +1,5 @@
-//! Random pipelines of all verbs: a epoch gone on with from any position, by prefetching or in other batches, gives the
-//! same samples as one never stopped.
+//! Random pipelines of all transformations: an epoch that is continued from any position, prefetched or in other
+//! batches, has the same samples.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use data::{ArrayDataset, Batch, DataSource, Dataset, Pipeline, Split, Stream, Wi
 use proptest::prelude::*;
 use tensor::Tensor;
 
-/// A verb and its numbers.
+/// A transformation and its parameters.
 #[derive(Clone, Debug)]
 enum Verb {
     Map,
@@ -62,7 +62,8 @@ fn keeps(batch: &Batch) -> tensor::Result<Tensor> {
     sums.try_sub(sums.try_div(3.0)?.floor().try_mul(3.0)?)?.not_equal(0.0)
 }
 
-/// The verbs one after another; a window takes no weights, so that it and what follows it stand on rows without.
+/// Applies the transformations. Windows refuse weights, so windows and what follows are applied to samples without
+/// weights.
 fn dataset(count: usize, verbs: &[Verb]) -> Pipeline {
     let mut pipeline = Pipeline::new(source(count));
     let (mut weighted, mut windowed) = (false, false);
@@ -92,7 +93,7 @@ fn dataset(count: usize, verbs: &[Verb]) -> Pipeline {
     pipeline
 }
 
-/// The samples of the source, in chunks, in another order in each epoch if shuffled.
+/// The samples of the source in chunks, in a different order in each epoch if shuffled.
 fn chunks(count: usize, chunk: usize, shuffled: bool) -> Stream {
     Stream::of_batches(move |epoch| {
         let all = if shuffled { source(count).shuffle(epoch) } else { Pipeline::new(source(count)) };
@@ -100,7 +101,7 @@ fn chunks(count: usize, chunk: usize, shuffled: bool) -> Stream {
     })
 }
 
-/// The same verbs, as far as a stream has them.
+/// The same transformations, as far as streams have them.
 fn stream(mut stream: Stream, verbs: &[Verb]) -> Stream {
     let (mut weighted, mut windowed) = (false, false);
     for verb in verbs {
@@ -127,15 +128,15 @@ fn stream(mut stream: Stream, verbs: &[Verb]) -> Stream {
     stream
 }
 
-/// All there is in a batch.
+/// The content of a batch.
 fn bits(batch: Batch) -> (Vec<usize>, Vec<u32>, Vec<i64>, Option<Vec<u32>>) {
     let floats = |tensor: &Tensor| tensor.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
     let weights = batch.weights.as_ref().map(floats);
     (batch.features.shape().to_vec(), floats(&batch.features), batch.targets.to_vec().unwrap(), weights)
 }
 
-/// Stops at every batch of epochs 0 and 1 and goes on from there, with and without a thread ahead, and draws the
-/// same samples in batches of another size.
+/// Stops at every batch of epochs 0 and 1 and continues there, with and without prefetching, and draws the same samples
+/// in batches of another size.
 fn check(samples: impl DataSource + Clone + 'static, size: usize, ahead: usize) {
     let prefetched = samples.clone().prefetch(ahead);
     for epoch in 0..2 {
@@ -173,7 +174,7 @@ proptest! {
         check(stream(chunks(count, chunk, true), &verbs).take(200), size, ahead);
     }
 
-    /// Verbs that both have, without a random order.
+    /// The transformations that both have, except random orders.
     #[test]
     fn streams_are_as_data_sets(
         count in 0usize..40, chunk in 1usize..9, verbs in prop::collection::vec(verb(), 0..7), size in 1usize..12,
@@ -188,7 +189,7 @@ proptest! {
 }
 
 #[test]
-fn batches_are_prefetched_by_the_caller_where_no_thread_can_be_had() {
+fn batches_are_computed_by_the_caller_without_a_thread() {
     const NO_THREADS: &str = "DATA_TEST_WITHOUT_THREADS";
     if std::env::var_os(NO_THREADS).is_some() {
         assert!(std::thread::Builder::new().spawn(|| ()).is_err(), "this process must not get threads");
@@ -199,9 +200,9 @@ fn batches_are_prefetched_by_the_caller_where_no_thread_can_be_had() {
         assert_eq!(firsts.collect::<Vec<_>>(), [0.0, 4.0, 8.0]);
         return;
     }
-    // Threads ask for more stack than there are addresses.
+    // Threads request a stack larger than the address space.
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "batches_are_prefetched_by_the_caller_where_no_thread_can_be_had", "--test-threads=1"])
+        .args(["--exact", "batches_are_computed_by_the_caller_without_a_thread", "--test-threads=1"])
         .env(NO_THREADS, "1")
         .env("RUST_MIN_STACK", (1u64 << 56).to_string())
         .output()

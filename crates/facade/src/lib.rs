@@ -1,4 +1,4 @@
-//! The whole library: its crates under one name, and a [`prelude`].
+//! All crates of the library under one name, and a [`prelude`].
 //!
 //! ```
 //! use facade::prelude::*;
@@ -21,8 +21,8 @@
 
 pub use {autograd, data, nn, optim, tensor, train};
 
-/// What most programs need, and all that layers, losses, metrics, callbacks, data sets and operations of a user's own
-/// are written with. There is one [`Error`](prelude::Error): all functions return it, and all traits ask for it.
+/// Everything that most programs need, including what user-defined layers, losses, metrics, callbacks, data sets and
+/// operations are written with. All functions and traits use the same [`Error`](prelude::Error).
 pub mod prelude {
     pub use autograd::{
         CustomOp, GradientOptions, GradientTape, PersistentTape, Unconnected, Variable, checkpoint, custom, no_record,
@@ -59,7 +59,7 @@ pub mod prelude {
     };
 }
 
-/// The programs of the guides, compiled and run as tests.
+/// Compiles and runs the programs of the guides as tests.
 #[cfg(doctest)]
 mod guides {
     #[doc = include_str!("../../../docs/chapter.md")]

@@ -1,16 +1,16 @@
-//! Memory stays flat: buffers come back to the pool, and nothing else grows.
+//! Memory does not grow from step to step: buffers return to the pool.
 
 use facade::prelude::*;
 use facade::tensor::pool_statistics;
 
-/// Resident memory in bytes, where the system tells.
+/// Resident memory in bytes, if the system reports it.
 fn resident() -> Option<usize> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(statm.split_whitespace().nth(1)?.parse::<usize>().ok()? * 4096)
 }
 
-/// Runs a step 10,000 times; after the first 500 no block may be taken from the system, and the
-/// process may not grow by more than a megabyte.
+/// Runs a step 10,000 times. After the first 500, no block may be allocated from the system, and the process may not
+/// grow by more than a megabyte.
 fn stays_flat(mut step: impl FnMut() -> Result<()>) -> Result<()> {
     for _ in 0..500 {
         step()?;
@@ -26,11 +26,11 @@ fn stays_flat(mut step: impl FnMut() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-// One test, so that nothing else runs in the process meanwhile.
+// A single test, because the process must run nothing else.
 #[test]
 fn training_and_inference_need_no_new_memory() -> Result<()> {
     random::seed(0);
-    // Large enough that its buffers come from the pool of large blocks.
+    // Large enough for the pool of large blocks.
     let model = Sequential::new()
         .add(Dense::new(64, 160).activation(Activation::Relu))
         .add(Dropout::new(0.1))
@@ -50,7 +50,7 @@ fn training_and_inference_need_no_new_memory() -> Result<()> {
         model.forward(&x, Mode::Inference)?;
         Ok(())
     })?;
-    // A tape that is made and dropped without being asked holds nothing back either.
+    // A tape that is dropped without a call of `gradient` frees its buffers as well.
     stays_flat(|| {
         let tape = GradientTape::new();
         model.forward(&x, Mode::Training)?;

@@ -1,4 +1,4 @@
-//! What users write themselves, each with the prelude alone and in one model: a layer, a loss, a metric, a callback, a
+//! User-defined parts, written with the prelude alone and used in one model: a layer, a loss, a metric, a callback, a
 //! data set, a regularizer and an operation. All of them return the prelude's `Result`.
 
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use facade::prelude::*;
 
-/// `x · gate(x) + x`, with a factor that is learned.
+/// `x · gate(x) + x`, with a learned factor.
 struct Gated {
     gate: Dense,
     factor: Variable,
@@ -83,7 +83,7 @@ impl Callback for Diary {
     }
 }
 
-/// The numbers 0 to n - 1 and their doubles, computed when they are drawn.
+/// The numbers 0 to n - 1 and their doubles, computed on demand.
 struct Doubles(usize);
 
 impl Dataset for Doubles {
@@ -171,7 +171,7 @@ fn an_operation_has_its_own_gradient() -> Result<()> {
     Ok(())
 }
 
-/// Every metric of the table is called by its bare name.
+/// All metrics are in the prelude.
 #[test]
 fn the_prelude_has_the_metrics_of_the_table() {
     let read = |path: &str| fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect("a file");

@@ -1,4 +1,4 @@
-//! The programs of the design, written with the prelude alone.
+//! The programs of the design, with the prelude alone.
 
 use facade::prelude::*;
 
@@ -34,7 +34,7 @@ fn tapes_and_tensors() -> Result<()> {
     Ok(())
 }
 
-/// The loop of the chapter, by hand and by the trainer, ends with the same bits.
+/// The loop of the chapter, hand-written and with `Trainer`, ends with the same bits.
 #[test]
 fn the_trainer_takes_the_steps_of_the_chapter() -> Result<()> {
     let images = Generator::new(1).uniform([300, 784], 0.0..1.0)?;

@@ -1,11 +1,11 @@
-//! A profile of training: phases, layers, and that results stay the same.
+//! A profile of training has phases and layers, and does not change results.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use facade::prelude::*;
 use facade::tensor;
 
-/// A profiler is told of all threads, so that these tests must not run at the same time.
+/// A profiler covers all threads, so these tests must not run at the same time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -18,7 +18,7 @@ fn model() -> Sequential {
         .add_named("classes", Sequential::new().add(Dense::new(30, 4)))
 }
 
-/// Two steps of training, and the bits of the weights they leave.
+/// Two training steps. Returns the bits of the weights.
 fn train(model: &Sequential) -> Result<Vec<u32>> {
     let (x, y) = (Generator::new(1).normal([8, 20], 0.0, 1.0)?, Generator::new(2).integers([8], 0..4)?);
     let weights = model.trainable_weights();
@@ -44,12 +44,12 @@ fn a_training_step_has_three_phases() -> Result<()> {
     let products = 2 * 2 * batch * hidden * (inputs + classes);
     let forward = profile.row("matmul", Phase::Forward).expect("two a step");
     assert_eq!((forward.calls, forward.flops), (4, products));
-    // The same again for each operand but the data.
+    // The same for the gradient of each operand except the data.
     let backward = profile.row("matmul", Phase::Backward).expect("three a step");
     assert_eq!((backward.calls, backward.flops), (6, 2 * products - 2 * 2 * batch * hidden * inputs));
     assert!(profile.row("relu", Phase::Backward).is_none());
     assert_eq!(profile.row("relu_gradient", Phase::Backward).expect("one a step").flops, 2 * batch * hidden);
-    // Four weights a step; Adam has two states, so three pairs of operations an element.
+    // Four weights per step. Adam has two states, so three pairs of operations per element.
     let weights = inputs * hidden + hidden + hidden * classes + classes;
     let update = profile.row("update", Phase::Update).expect("four a step");
     assert_eq!((update.calls, update.flops, update.bytes), (8, 2 * 6 * weights, 2 * 7 * 4 * weights));

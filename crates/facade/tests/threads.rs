@@ -1,14 +1,14 @@
-//! Results are the same bits with any number of threads.
+//! Results have the same bits with any number of threads.
 
 use facade::prelude::*;
 use facade::tensor::ops::{ConvOptions, Padding, PoolOptions};
 
-/// Runs `f` in a pool of its own.
+/// Runs `f` in a separate pool.
 fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool").install(f)
 }
 
-/// Three steps of training, of sizes that are split into many tasks, and what they leave.
+/// Three training steps with sizes that are split into many tasks. Returns their results.
 fn train() -> Result<Vec<u32>> {
     random::seed(5);
     let model = Sequential::new()
@@ -24,7 +24,8 @@ fn train() -> Result<Vec<u32>> {
     for weight in model.weights() {
         bits.extend(weight.value().to_vec::<f32>()?.into_iter().map(f32::to_bits));
     }
-    // Convolution and pooling in many blocks, for which the table of operations has small images only, with the gradients of both operands.
+    // Convolution and pooling in many blocks, with the gradients of both operands. The table of operations has small
+    // images only.
     let (x, kernel) =
         (Variable::new(Tensor::normal([40, 24, 24, 16], 0.0, 1.0)?), Tensor::normal([3, 3, 16, 40], 0.0, 1.0)?);
     let kernel = Variable::new(kernel);

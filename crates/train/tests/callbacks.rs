@@ -1,4 +1,4 @@
-//! What callbacks see and do, on a model whose numbers can be worked out.
+//! Callbacks on a model whose numbers can be computed by hand.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -34,7 +34,7 @@ fn w(model: &Scale) -> f64 {
     model.0.value().item().unwrap()
 }
 
-/// One sample, 1 with the target 0: the loss is w², and a step of the rate r makes (1 - 2 r) w of w.
+/// One sample, 1 with the target 0: the loss is w², and a step with the learning rate r gives (1 - 2 r) w.
 fn one() -> ArrayDataset {
     ArrayDataset::from_tensors(&tensor![[1.0]], &tensor![[0.0]]).unwrap()
 }
@@ -44,7 +44,7 @@ fn fit(model: &Scale, rate: f64, options: Fit<'_>) -> Result<History> {
 }
 
 #[test]
-fn callbacks_are_told_everything_in_order() {
+fn callbacks_receive_all_events_in_order() {
     struct Told(Vec<String>);
     impl Callback for Told {
         fn name(&self) -> &str {
@@ -89,18 +89,18 @@ fn callbacks_are_told_everything_in_order() {
 
 #[test]
 fn early_stopping_waits_and_restores() {
-    // The rate 1 turns the sign of w and leaves the loss: no epoch after the first is better.
+    // The learning rate 1 flips the sign of w and keeps the loss: no epoch after the first improves.
     let model = scale(1.0);
     let mut stopping = EarlyStopping::new("loss").patience(2).restore_best_weights();
     let history = fit(&model, 1.0, Fit::epochs(100).callback(&mut stopping)).unwrap();
     assert_eq!(history.epochs(), 3);
     assert_eq!((stopping.best(), w(&model)), (Some((0, 1.0)), -1.0));
 
-    // Falling by a quarter each time is not enough here.
+    // Falling by a quarter is not enough here.
     let model = scale(1.0);
     let stopping = EarlyStopping::new("loss").min_delta(0.8);
     assert_eq!(fit(&model, 0.25, Fit::epochs(100).callback(stopping)).unwrap().epochs(), 2);
-    // A baseline that is never reached, and epochs that are not looked at.
+    // A baseline that is never reached, and ignored epochs.
     let stopping = EarlyStopping::new("loss").baseline(1e-30).patience(3);
     assert_eq!(fit(&scale(1.0), 0.25, Fit::epochs(100).callback(stopping)).unwrap().epochs(), 3);
     let stopping = EarlyStopping::new("loss").start_from_epoch(5);
@@ -108,7 +108,7 @@ fn early_stopping_waits_and_restores() {
 }
 
 #[test]
-fn what_cannot_be_watched_is_refused() {
+fn invalid_monitors_are_refused() {
     let refused =
         |callback: EarlyStopping| fit(&scale(1.0), 0.1, Fit::epochs(2).callback(callback)).unwrap_err().to_string();
     let missing = "early_stopping: there is no value val_loss; an epoch has loss";
@@ -135,7 +135,7 @@ fn rates_follow_epochs_and_plateaus() {
     };
     let schedule = EpochSchedule::new(Exponential::new(0.5, 1, 0.5));
     assert_eq!(rates(Fit::epochs(3).callback(schedule), 1.0), [0.5, 0.25, 0.125]);
-    // At the rate 1 the loss stays.
+    // With the learning rate 1 the loss does not change.
     let plateau = Plateau::new("loss", ReduceOnPlateau::new(1.0).factor(0.5).patience(2));
     assert_eq!(rates(Fit::epochs(4).callback(plateau), 1.0), [1.0, 1.0, 0.5, 0.5]);
 }
@@ -150,7 +150,7 @@ fn epochs_are_logged_with_their_rates() {
     fit(&scale(1.0), 1.0, Fit::epochs(3).initial_epoch(2).callback(log)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
-    // At the rate 1/2 a step makes 0 of w.
+    // With the learning rate 1/2 a step sets w to 0.
     assert_eq!(text, "epoch,loss,learning_rate\n0,1,0.5\n1,0,0.25\n2,1,1\n");
 }
 
@@ -172,10 +172,10 @@ fn a_training_can_be_stopped_within_an_epoch() {
     let flag = AtomicBool::new(true);
     let history = fit(&scale(1.0), 0.1, Fit::epochs(3).stop_when(&flag)).unwrap();
     assert_eq!((history.epochs(), history.stopped()), (0, Some("interrupted")));
-    // The flag has stopped one fit, and stops no other.
+    // The flag has stopped one fit, and does not stop the next.
     let history = fit(&scale(1.0), 0.1, Fit::epochs(3).stop_when(&flag)).unwrap();
     assert_eq!((history.epochs(), history.stopped()), (3, None));
-    // It may rise while nothing is trained.
+    // The flag may be set while no fit runs.
     let raise = OnEpochEnd::new(|training, _| {
         flag.store(training.epoch() == 1, SeqCst);
         Ok(())
@@ -212,7 +212,7 @@ fn samples_count_by_weights_and_masks() {
     };
     assert_eq!(step(&batch(None, None)), (1.0 + 4.0 + 9.0) / 4.0);
     assert_eq!(step(&batch(Some(tensor![3.0, 1.0]), None)), (3.0 + 12.0 + 9.0) / 4.0);
-    // Means over the three steps that there are; metrics count these too.
+    // Means over the three unmasked steps, also in metrics.
     let mask = tensor![[true, true], [true, false]];
     assert!((step(&batch(None, Some(mask.clone()))) - (1.0 + 4.0 + 9.0) / 3.0).abs() < 1e-6);
     let weighted = step(&batch(Some(tensor![3.0, 1.0]), Some(mask)));
@@ -220,7 +220,7 @@ fn samples_count_by_weights_and_masks() {
 }
 
 #[test]
-fn metrics_count_the_steps_that_there_are_in_all_batches() {
+fn metrics_count_the_unmasked_steps_of_all_batches() {
     let samples = ArrayDataset::from_tensors(&tensor![[2.0, 0.0], [1.0, 1.0]], &Tensor::zeros([2, 2])).unwrap();
     let samples = samples.map(|batch| Ok(Batch { mask: Some(batch.features.not_equal(0.0)?), ..batch }));
     let square = |_: &Tensor, predictions: &Tensor| Ok(predictions.square());
@@ -251,7 +251,7 @@ fn the_place_where_nan_begins_is_named() {
     assert_eq!(message(&model(), 100.0, 0.0), place);
     assert_eq!(message(&model(), f64::NAN, 0.0), "input: shape [1, 1]: has NaN or infinite elements");
     assert_eq!(message(&model(), 1.0, f64::NAN), "the targets have NaN or infinite elements");
-    // What an overflow does to running means is taken back, and they are not blamed.
+    // The effect of an overflow on running means is reverted, and they are not blamed.
     let normalized = Sequential::new().add(Dense::new(1, 1)).add(BatchNorm::new(1));
     normalized.weight("dense.kernel").unwrap().assign(tensor![[3e38]]).unwrap();
     let samples = ArrayDataset::from_tensors(&tensor![[10.0], [20.0]], &tensor![[0.0], [0.0]]).unwrap();

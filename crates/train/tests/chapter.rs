@@ -1,5 +1,5 @@
-//! The chapter's network on MNIST, step by step against TensorFlow: `golden/chapter.json` has all
-//! losses of the first epoch, and the accuracy after each of ten.
+//! The chapter's network on MNIST, compared step by step with TensorFlow: `golden/chapter.json` has all losses of the
+//! first epoch, and the accuracy after each of ten.
 
 use data::{ArrayDataset, Dataset, Mnist, mnist};
 use nn::{Activation, Dense, Initializer, Sequential, SparseCategoricalCrossentropy};
@@ -8,8 +8,7 @@ use serde_json::Value;
 use tensor::Tensor;
 use train::{Accuracy, Fit, Trainer, Verbose};
 
-/// How far TensorFlow's losses in float32 may be from ours; they are up to 1.5e-5 from those in
-/// float64.
+/// The tolerance for TensorFlow's losses in float32, which differ from those in float64 by up to 1.5e-5.
 const TOLERANCE: f64 = 1e-4;
 
 /// Fractions of multiples of the golden ratio from `start` on, up to 0.1.

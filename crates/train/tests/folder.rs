@@ -1,4 +1,4 @@
-//! A folder of checkpoints belongs to one training at a time, and what else is in it does no harm.
+//! A folder of checkpoints belongs to one training at a time, and other files in it do no harm.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use optim::Sgd;
 use tensor::{Tensor, tensor};
 use train::{Checkpoints, CsvLog, Fit, History, Result, Trainer, Training, Verbose};
 
-/// Where the child finds its folder; without it the child's test does nothing.
+/// The environment variable with the child's folder. Without it, the child's test does nothing.
 const FOLDER: &str = "TRAIN_TEST_FOLDER";
 
-/// A folder that is there for one test.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -54,7 +54,7 @@ fn into(folder: &Path) -> Fit<'static> {
     Fit::epochs(1).checkpoints(Checkpoints::in_folder(folder).keep_last(1).keep_best("loss"))
 }
 
-/// The message of an error, `F` being the folder.
+/// The message of an error, with `F` for the folder.
 fn refused(result: Result<History>, folder: &Path) -> String {
     result.unwrap_err().to_string().replace(folder.to_str().unwrap(), "F")
 }
@@ -107,12 +107,12 @@ fn two_trainings_of_a_process_do_not_share_a_folder() {
     let message = second.next_epoch(&samples).unwrap_err().to_string();
     assert!(message.contains(&format!("another training (process {}) writes", std::process::id())), "{message}");
     drop(first);
-    // The same one, once more.
+    // The second training tries again.
     assert!(second.next_epoch(&samples).unwrap().is_some());
 }
 
 #[test]
-fn files_that_somebody_else_deletes_are_no_error() {
+fn files_deleted_by_others_are_not_an_error() {
     let folder = Folder::new("deleted");
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -141,7 +141,7 @@ fn temporary_files_that_are_being_written_stay() {
     assert_eq!(left, [names[1], names[3], names[2]]);
 }
 
-/// What `f` returns; a panic if it waits for something that never comes.
+/// Runs `f`; panics if it blocks.
 #[cfg(unix)]
 fn soon<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = mpsc::channel();
@@ -151,13 +151,13 @@ fn soon<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
 
 #[cfg(unix)]
 #[test]
-fn pipes_are_not_waited_for() {
+fn pipes_do_not_block() {
     let pipe = |folder: &Folder, name: &str| {
         let path = folder.0.join(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
         path
     };
-    // These are not looked into.
+    // These are ignored.
     let folder = Folder::new("pipes");
     pipe(&folder, "epoch-0009-batch-000000.safetensors");
     pipe(&folder, ".tmp-4194305-0");
@@ -169,7 +169,7 @@ fn pipes_are_not_waited_for() {
         fit(into(&path).resume(latest)).unwrap();
     });
 
-    // These are in the way.
+    // These must be written or read.
     let message = |name: &str| {
         let folder = Folder::new("pipe");
         pipe(&folder, name);
@@ -200,7 +200,7 @@ fn a_link_in_place_of_the_lock_is_not_followed() {
 }
 
 #[test]
-fn a_training_that_is_refused_changes_no_log() {
+fn a_refused_training_changes_no_log() {
     let folder = std::env::temp_dir().join(format!("refused-log-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let log = folder.join("log.csv");

@@ -12,11 +12,10 @@ use optim::Sgd;
 use tensor::Tensor;
 use train::{Fit, Trainer, Verbose, interrupted};
 
-/// What the child is to do; without it the child's test does nothing.
+/// The environment variable with the child's task. Without it, the child's test does nothing.
 const TASK: &str = "TRAIN_TEST_INTERRUPT_TASK";
 
-/// Fits on data of 8 batches an epoch, for 3 epochs. Says when it has come to its second batch, waits there, and says
-/// after how many batches it ended.
+/// Fits 3 epochs of 8 batches. Reports its second batch, waits there, and reports after how many batches it ended.
 fn fit(name: &str, flag: &AtomicBool, wait: impl Fn()) {
     let samples = ArrayDataset::from_tensors(&Tensor::ones([8, 1]), &Tensor::zeros([8, 1])).unwrap();
     let model = Sequential::new().add(Dense::new(1, 1));
@@ -60,7 +59,7 @@ fn child() {
             });
         }
         "held" => {
-            // The first flag waits for a fit that never comes.
+            // The first flag is held for a fit that never runs.
             for name in ["second", "third"] {
                 let own = interrupted().unwrap();
                 fit(name, &own, || until(&own));
@@ -159,7 +158,7 @@ fn pressed_once_it_ends_all_fits_that_run() {
 }
 
 #[test]
-fn a_flag_that_no_fit_looks_at_does_not_end_the_process() {
+fn a_flag_that_no_fit_checks_does_not_end_the_process() {
     let (child, mut said) = child_with("held");
     for name in ["second", "third"] {
         assert_eq!(said(), format!("{name} waits"));
@@ -170,7 +169,7 @@ fn a_flag_that_no_fit_looks_at_does_not_end_the_process() {
 }
 
 #[test]
-fn pressed_where_no_fit_runs_it_ends_the_process() {
+fn ctrl_c_ends_the_process_if_no_fit_runs() {
     let (child, mut said) = child_with("after");
     assert_eq!(said(), "first waits");
     press_ctrl_c(&child);

@@ -1,4 +1,4 @@
-//! What a loop has besides a model and an optimizer goes on from checkpoints, too.
+//! Objects given to `Fit::keep` are resumed from checkpoints.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use optim::{Adam, Nadam, Optimizer, RmsProp, Sgd, WeightAverage};
 use tensor::{DType, Generator, Tensor, random, tensor};
 use train::{Callback, Checkpoint, Checkpoints, Fit, History, OnBatchEnd, Result, Trainer, Training, Verbose};
 
-/// A folder that is there for one test.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -40,15 +40,15 @@ fn samples() -> Pipeline {
     ArrayDataset::from_tensors(&features, &Tensor::zeros([50, 1])).unwrap().shuffle(11)
 }
 
-/// A generative adversarial network, all that is remembered of it from batch to batch. The model of the training is
-/// the generator, which does not take what the data has.
+/// The state of a generative adversarial network. The model of the training is the generator, whose inputs are not
+/// those of the data.
 struct Gan {
     generator: Sequential,
     discriminator: Sequential,
     noise: RandomStream,
     discriminator_optimizer: RefCell<Box<dyn Optimizer>>,
     average: RefCell<WeightAverage>,
-    /// By how much the discriminator's gradients count, a running mean of its loss.
+    /// The factor of the discriminator's gradients, a running mean of its loss.
     balance: Variable,
 }
 
@@ -118,7 +118,7 @@ impl Gan {
         training.end()
     }
 
-    /// All that training changes.
+    /// Everything that training changes.
     fn bits(&self) -> Vec<Vec<u64>> {
         let weights = [self.generator.weights(), self.discriminator.weights()].concat();
         let values = weights.iter().map(Variable::value).chain([self.balance.value()]);
@@ -159,7 +159,7 @@ fn stopped(batches: usize, name: &str) -> Folder {
 }
 
 #[test]
-fn two_models_with_an_optimizer_each_go_on() {
+fn two_models_with_two_optimizers_are_resumed() {
     let run = |resume: Option<PathBuf>| {
         let gan = Gan::new();
         let fit = gan.keeps(Fit::epochs(2));
@@ -177,7 +177,7 @@ fn two_models_with_an_optimizer_each_go_on() {
     }
 }
 
-/// Why a checkpoint is refused, with the file as F. Nothing was changed.
+/// The error for a checkpoint, with the file as F. Checks that nothing was changed.
 fn refused(checkpoint: &Path, gan: &Gan, optimizer: impl Optimizer + 'static, fit: Fit<'_>) -> String {
     let mut optimizer: Box<dyn Optimizer> = Box::new(optimizer);
     let before = (gan.bits(), random::state());
@@ -190,7 +190,7 @@ fn refused(checkpoint: &Path, gan: &Gan, optimizer: impl Optimizer + 'static, fi
 }
 
 #[test]
-fn what_is_kept_must_be_there_again() {
+fn kept_objects_of_a_checkpoint_are_required() {
     let folder = stopped(3, "refused");
     let path = folder.latest();
     let gan = Gan::new();
@@ -214,7 +214,7 @@ fn what_is_kept_must_be_there_again() {
 }
 
 #[test]
-fn what_is_kept_must_be_of_its_kind_and_shape() {
+fn kept_objects_must_have_the_same_kind_and_shape() {
     let folder = stopped(3, "kinds");
     let path = folder.latest();
     let of = |gan: Gan| refused(&path, &gan, adam(), gan.keeps(Fit::epochs(2)));
@@ -248,13 +248,13 @@ fn what_is_kept_must_be_of_its_kind_and_shape() {
   no weight for the tensor balance";
     let message = refused(&path, &gan, adam(), swapped);
     assert!(message.starts_with(expected), "{message}");
-    // The optimizer that is kept suits, and stays as it was because the other one does not.
+    // The kept optimizer fits, but is not changed because the other one does not.
     let message = refused(&path, &gan, Nadam::new(0.01), gan.keeps(Fit::epochs(2)));
     assert_eq!(message, "F: has adam as optimizer, but the training has nadam");
 }
 
 #[test]
-fn what_is_kept_is_not_borrowed_while_it_is_looked_at() {
+fn a_kept_object_that_is_borrowed_is_refused() {
     let folder = stopped(3, "borrowed");
     let gan = Gan::new();
     let optimizer = gan.discriminator_optimizer.borrow();
@@ -263,7 +263,7 @@ fn what_is_kept_is_not_borrowed_while_it_is_looked_at() {
     let mut training = Training::new(&gan.generator, &mut adam, fit.resume(folder.latest()));
     let message = training.next_epoch(&samples()).unwrap_err().to_string();
     assert_eq!(message, "discriminator is still borrowed; end the borrow before next_epoch, end_batch and end_epoch");
-    // As the message says, and the next call resumes.
+    // The message is followed, and the next call resumes.
     drop(optimizer);
     assert_eq!(training.next_epoch(&samples()).unwrap().unwrap().count(), 4);
     assert_eq!(gan.average.borrow().state().steps, 3);
@@ -283,7 +283,7 @@ fn what_is_kept_is_not_borrowed_while_it_is_looked_at() {
 }
 
 #[test]
-fn an_optimizer_steps_nothing_that_is_lost() {
+fn an_optimizer_that_steps_untracked_weights_is_refused() {
     let (folder, gan) = (Folder::new("lost"), Gan::new());
     let fit = Fit::epochs(1)
         .keep_optimizer("discriminator", &gan.discriminator_optimizer)
@@ -295,7 +295,7 @@ fn an_optimizer_steps_nothing_that_is_lost() {
 }
 
 #[test]
-fn a_name_stands_for_one_thing() {
+fn duplicate_names_are_refused() {
     let gan = Gan::new();
     let message = |model: &Sequential, fit: Fit<'_>| {
         let mut adam = adam();
@@ -391,9 +391,9 @@ fn two_optimizers_of_one_model_go_on() {
 }
 
 #[test]
-fn what_begins_later_goes_on() {
-    // A critic whose weights are made by the first batch, and whose optimizer steps from the sixth on. Gradients of the
-    // model are accumulated.
+fn an_optimizer_that_starts_late_is_resumed() {
+    // A critic whose weights are built by the first batch, and whose optimizer steps from the sixth batch on. Gradients
+    // of the model are accumulated.
     let run = |fit: Fit<'_>, made: bool| -> Result<_> {
         random::seed(5);
         let (model, critic) = (Sequential::new().add(Dense::new(4, 2)), Sequential::new().add(Dense::units(1)));
@@ -467,7 +467,7 @@ fn an_average_of_weights_goes_on_in_a_fit() {
 }
 
 #[test]
-fn a_checkpoint_that_is_older_than_keeping_keeps_nothing() {
+fn a_checkpoint_without_kept_objects_is_resumed() {
     let folder = Folder::new("older");
     let run = |fit: Fit<'_>| {
         let model = Sequential::new().add(Dense::new(4, 1));

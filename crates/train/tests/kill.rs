@@ -10,10 +10,10 @@ use optim::Adam;
 use tensor::{Generator, Tensor};
 use train::{Checkpoint, Checkpoints, CsvLog, EarlyStopping, Fit, JsonLines, SavePlot, Trainer, Verbose};
 
-/// Where the child finds its folder; without it the child's test does nothing.
+/// The environment variable with the child's folder. Without it, the child's test does nothing.
 const FOLDER: &str = "TRAIN_TEST_KILL_FOLDER";
 
-/// Trains without end, from where it was, with a checkpoint of about a megabyte after each batch.
+/// Trains endlessly from the latest checkpoint, with a checkpoint of about a megabyte after each batch.
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
@@ -27,7 +27,7 @@ fn child() {
     Trainer::new(&model, MeanSquaredError, Adam::new(0.01)).fit(&samples, fit).unwrap();
 }
 
-/// Where the child that writes all kinds of files finds its folder.
+/// The environment variable with the folder of the child that writes all kinds of files.
 const ALL_FILES: &str = "TRAIN_TEST_KILL_ALL_FILES";
 
 #[test]
@@ -36,7 +36,7 @@ fn child_with_all_files() {
     train_with_all_files(&folder);
 }
 
-/// Trains 80 epochs, from where it was, and writes logs, a plot, the best weights and two checkpoints in each.
+/// Trains 80 epochs from the latest checkpoint, and writes logs, a plot, the best weights and two checkpoints in each.
 fn train_with_all_files(folder: &Path) {
     tensor::random::seed(1);
     let model = Sequential::new().add(Dense::new(20, 30));
@@ -77,7 +77,7 @@ fn kills_leave_the_files_of_a_training_that_never_stopped() {
     let mut kills = 0;
     loop {
         let mut child = start("child_with_all_files", ALL_FILES, parts);
-        // Longer each time, so that it comes to an end on any machine.
+        // Longer each time, so that it ends on any machine.
         let wait = generator.uniform([], 5.0..30.0).unwrap().item().unwrap() + f64::from(kills);
         std::thread::sleep(Duration::from_secs_f64(wait / 1000.0));
         child.kill().unwrap();
@@ -104,7 +104,7 @@ fn kills_leave_the_files_of_a_training_that_never_stopped() {
     folders.iter().for_each(|folder| std::fs::remove_dir_all(folder).unwrap());
 }
 
-/// This program, as a process that runs one of its tests in this folder.
+/// Starts this program as a process that runs one of its tests in this folder.
 fn start(test: &str, variable: &str, folder: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact"])
@@ -129,7 +129,7 @@ fn fifty_kills_lose_nothing() {
         std::thread::sleep(Duration::from_secs_f64(wait / 1000.0));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Whatever is there is whole, and not behind what was there before.
+        // All files are complete, and not behind earlier checkpoints.
         let reached = places(&folder).into_iter().max().unwrap_or_default();
         assert!(reached >= furthest, "{reached:?} after {furthest:?}");
         steps += usize::from(reached > furthest);
@@ -139,7 +139,7 @@ fn fifty_kills_lose_nothing() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Where trainings go on from the checkpoints in a folder, each of which is read whole.
+/// The positions of the checkpoints in a folder. Reads each of them completely.
 fn places(folder: &Path) -> Vec<(usize, usize)> {
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let whole = paths.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"));

@@ -13,8 +13,8 @@ use train::{
 
 const EPOCHS: usize = 5;
 
-/// What is written after an epoch, in this order; each is where a training ends. `Best` is written if the epoch is the
-/// best.
+/// The files that are written after an epoch, in this order. A training ends at each of them. `Best` is written if the
+/// epoch is the best.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Point {
     CsvLog,
@@ -28,7 +28,7 @@ enum Point {
 const POINTS: [Point; 6] =
     [Point::CsvLog, Point::JsonLines, Point::Plot, Point::Best, Point::Checkpoint, Point::NextEpoch];
 
-/// An error before a point of an epoch: the files are then as after a kill there.
+/// Returns an error before a point of an epoch, which leaves the files of a kill there.
 struct Ends {
     point: Point,
     at: Option<(usize, Point)>,
@@ -36,7 +36,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// A folder in the place of a file, which cannot be written then. What was there is beside it.
+    /// A folder in place of a file, so that the file cannot be written. The original file is moved aside.
     fn block(&self, name: &str) {
         let path = self.folder.join(name);
         if path.exists() {
@@ -52,7 +52,7 @@ fn end() -> Result<()> {
     Ok(())
 }
 
-/// Takes the folders away that stand in the place of files.
+/// Removes the folders that stand in place of files.
 fn unblock(folder: &Path) {
     let paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in paths.iter().filter(|path| path.is_dir()) {
@@ -92,10 +92,10 @@ impl Callback for Ends {
     }
 }
 
-/// So large a learning rate that not each epoch is better than the one before.
+/// The learning rate is so large that not every epoch improves.
 const LARGE_RATE: f64 = 0.3;
 
-/// Trains into a folder, from its last checkpoint if there is one; the weights in the end.
+/// Trains in a folder from its latest checkpoint, if there is one. Returns the final weights.
 fn train(folder: &Path, rate: f64, at: Option<(usize, Point)>) -> Result<Vec<Vec<f32>>> {
     let run = folder.join("run");
     let mut generator = Generator::new(3);
@@ -179,7 +179,7 @@ fn resumed_trainings_leave_the_files_of_one_that_never_stopped() {
             std::fs::remove_dir_all(&parts).unwrap();
         }
     }
-    // All but the next epoch of the last one, and the best where an epoch is not.
+    // Every epoch but the last one leads to the next; the best file is written only for the best epochs.
     assert!((EPOCHS * 5..EPOCHS * 6 - 1).contains(&ended), "{ended}");
     std::fs::remove_dir_all(&whole).unwrap();
 }
@@ -194,7 +194,7 @@ fn a_best_checkpoint_that_is_missing_or_worse_is_made_up_for() {
     let best = folder.join("run/best.safetensors");
     let second = std::fs::read(folder.join("run/epoch-0002-batch-000000.safetensors")).unwrap();
     assert!(std::fs::read(&best).unwrap() == second, "the second epoch is the best");
-    // As a program that writes it last and is killed before leaves it.
+    // Like a program that writes the file last and is killed before.
     for worse in [None, Some("run/epoch-0001-batch-000000.safetensors")] {
         match worse {
             Some(worse) => std::fs::copy(folder.join(worse), &best).map(drop).unwrap(),

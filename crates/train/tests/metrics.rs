@@ -1,5 +1,5 @@
-//! Metrics against scikit-learn: `golden/metrics.json`, which `make_metrics.py` made. Each is
-//! streamed in batches of several sizes, which must not matter.
+//! Metrics compared with scikit-learn: `golden/metrics.json`, written by `make_metrics.py`. The result must not depend
+//! on the batch size.
 
 use nn::{
     BinaryCrossentropy, CategoricalCrossentropy, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
@@ -10,7 +10,7 @@ use tensor::{DType, Generator, Tensor, tensor};
 use train::metrics::*;
 use train::{Metric, Result};
 
-/// Relative to `max(1, |expected|)`: sums of some hundred terms in another order.
+/// Relative to `max(1, |expected|)`: sums of some hundred terms are added in different orders.
 const TOLERANCE: f64 = 1e-12;
 
 fn stored_tensor(value: &Value) -> Tensor {
@@ -94,7 +94,7 @@ impl Samples {
         Samples { targets, predictions, weights: stored("weights") }
     }
 
-    /// Passes all samples on, so many at a time.
+    /// Updates with all samples, a number at a time.
     fn stream(&self, size: usize, mut update: impl FnMut(&Tensor, &Tensor, Option<&Tensor>) -> Result<()>) {
         let count = self.predictions.shape()[0];
         for start in (0..count).step_by(size) {
@@ -156,7 +156,7 @@ fn metrics_go_on_from_their_states_with_the_same_bits() {
         assert_eq!(parts.result().to_bits(), whole.result().to_bits(), "{case}");
         assert_eq!(parts.state(), whole.state(), "{case}");
         let refused = parts.restore(&[1.0; 7]).unwrap_err().to_string();
-        assert!(refused.starts_with("7 numbers are no state of "), "{refused}");
+        assert!(refused.starts_with("7 numbers are not a state of "), "{refused}");
         assert_eq!(parts.state(), whole.state(), "{case}");
     }
     let mut named = Accuracy::default().named("of its own");
@@ -183,7 +183,7 @@ fn confusion_matrices_are_those_of_scikit_learn() {
     assert_eq!(count, 15);
 }
 
-/// Sequences `[batch, time]` are so many samples, and weights of a sample count for all its steps.
+/// Each step of sequences `[batch, time]` is a sample, and sample weights hold for all steps.
 #[test]
 fn sequences_are_samples() {
     let mut generator = Generator::new(1);
@@ -251,7 +251,7 @@ fn r2_is_adjusted_for_the_number_of_regressors() {
 }
 
 #[test]
-fn ignored_classes_are_no_part_of_a_mean() {
+fn ignored_classes_do_not_count_in_a_mean() {
     let crossentropy = SparseCategoricalCrossentropy::default().ignore_class(0);
     let mut perplexity = Perplexity::of(crossentropy);
     let predictions = tensor![[0.9, 0.1], [0.75, 0.25]].cast(DType::F64);
@@ -259,7 +259,7 @@ fn ignored_classes_are_no_part_of_a_mean() {
     assert!((perplexity.result() - 4.0).abs() < 1e-6, "{}", perplexity.result());
 }
 
-/// The tables of `docs/metrics.md` and of the module, against what the module exports.
+/// The tables of `docs/metrics.md` and of the module list all exported metrics.
 #[test]
 fn the_tables_name_every_metric() {
     let source = include_str!("../src/metrics/mod.rs");

@@ -1,4 +1,4 @@
-//! A training that was stopped and goes on ends with the same bits as one that never stopped.
+//! A resumed training ends with the same bits as one that never stopped.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -15,7 +15,7 @@ use train::{
     Trainer, Verbose, load_weights,
 };
 
-/// A folder that is there for one test.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -40,7 +40,7 @@ fn samples() -> impl Dataset {
     ArrayDataset::from_tensors(&features, &targets).unwrap().shuffle(11)
 }
 
-/// Weights that wait for their first input, running means, and random numbers in training.
+/// Lazy weights, running means, and random numbers in training.
 fn model() -> Sequential {
     tensor::random::seed(5);
     Sequential::new()
@@ -57,7 +57,7 @@ fn bits(weights: &[(String, Variable)]) -> Vec<(String, Vec<u64>)> {
     weights.iter().map(|(path, weight)| (path.clone(), of(weight))).collect()
 }
 
-/// What two trainings have to agree in.
+/// The results that two trainings must agree in.
 type Result = (Vec<(String, Vec<u64>)>, History);
 
 fn run<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>) -> Result {
@@ -68,7 +68,7 @@ fn run<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>) -> Result {
     (bits(&model.named_weights()), history)
 }
 
-/// Stops after so many batches, by a checkpoint.
+/// Stops after a number of batches, with a checkpoint.
 fn stopped<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>, batches: usize, folder: &Path) {
     let flag = AtomicBool::new(false);
     let mut count = 0;
@@ -84,7 +84,7 @@ fn stopped<O: Optimizer + 'static>(optimizer: O, fit: Fit<'_>, batches: usize, f
     trainer.fit(&samples, fit.batch_size(8).verbose(Verbose::Silent)).unwrap();
 }
 
-/// Stops at each of some batches, among them the first and the last of an epoch, and goes on.
+/// Stops at several batches, including the first and the last of an epoch, and resumes.
 fn resumes_exactly<O: Optimizer + 'static>(optimizer: impl Fn() -> O) {
     let name = optimizer().name();
     let whole = run(optimizer(), Fit::epochs(3));
@@ -115,12 +115,12 @@ fn every_optimizer_resumes_exactly() {
 }
 
 #[test]
-fn schedules_and_clipping_go_on() {
+fn schedules_and_clipping_are_resumed() {
     resumes_exactly(|| Adam::new(Cosine::new(0.01, 18).warm_up(3)).clip_global_norm(0.5));
 }
 
 #[test]
-fn callbacks_and_accumulated_gradients_go_on() {
+fn callbacks_and_accumulated_gradients_are_resumed() {
     let fit = |folder: &Path, stop: Option<usize>| {
         let stopping = EarlyStopping::new("loss").patience(1).min_delta(0.05).restore_best_weights();
         let plateau = Plateau::new("accuracy", ReduceOnPlateau::new(0.05).factor(0.5).patience(0).maximize());
@@ -159,7 +159,7 @@ fn a_folder_of_a_training_that_is_further_is_refused() {
     assert_eq!(message.replace(folder.0.to_str().unwrap(), "F"), expected);
     assert!(Checkpoints::latest(&folder.0).unwrap().is_some());
 
-    // So is one that goes on from an earlier checkpoint, before it does.
+    // So is a training that resumes an earlier checkpoint, before it begins.
     let folder = Folder::new("earlier");
     let fit = || Fit::epochs(2).checkpoints(Checkpoints::in_folder(&folder.0)).verbose(Verbose::Silent);
     run(Adam::new(0.05), fit());
@@ -173,7 +173,7 @@ fn a_folder_of_a_training_that_is_further_is_refused() {
 }
 
 #[test]
-fn what_decides_how_a_training_goes_on_must_be_there_again() {
+fn callbacks_and_metrics_of_a_checkpoint_are_required() {
     let folder = Folder::new("decides");
     let stopping = || EarlyStopping::new("loss").patience(9);
     let checkpoints = Checkpoints::in_folder(&folder.0);
@@ -194,7 +194,7 @@ fn what_decides_how_a_training_goes_on_must_be_there_again() {
     let other = Fit::epochs(2).accumulate(3).callback(stopping());
     assert_eq!(refused(other, true), "F: has 2 as accumulate, but the training has 3");
 
-    // A callback that is lent does not go on where the training does not.
+    // A borrowed callback is not changed if the training is refused.
     let mut lent = stopping();
     let (model, samples) = (model(), samples());
     let mut trainer = Trainer::new(&model, SparseCategoricalCrossentropy::default(), Sgd::new(0.1));
@@ -206,7 +206,7 @@ fn what_decides_how_a_training_goes_on_must_be_there_again() {
 }
 
 #[test]
-fn logs_forget_what_comes_again() {
+fn logs_drop_rows_that_are_repeated() {
     let folder = Folder::new("logs");
     let (table, lines) = (folder.0.join("log.csv"), folder.0.join("log.jsonl"));
     std::fs::create_dir_all(&folder.0).unwrap();
@@ -220,7 +220,7 @@ fn logs_forget_what_comes_again() {
     let again = log(Fit::epochs(3).resume(folder.0.join("epoch-0001-batch-000000.safetensors")));
     assert_eq!(again, whole);
     assert_eq!(whole.0.lines().count(), 4);
-    // A training that begins anew adds to what there is.
+    // A new training appends to the logs.
     assert_eq!(log(Fit::epochs(1)).0.lines().count(), 5);
 
     std::fs::write(&table, "my thesis, all of it").unwrap();
@@ -230,7 +230,7 @@ fn logs_forget_what_comes_again() {
 }
 
 #[test]
-fn checkpoints_are_kept_as_asked() {
+fn checkpoints_are_kept_as_configured() {
     let folder = Folder::new("kept");
     let checkpoints = Checkpoints::in_folder(&folder.0).every_batches(3).keep_last(2).keep_best("accuracy");
     let (_, history) = run(Adam::new(0.05), Fit::epochs(4).checkpoints(checkpoints));
@@ -250,7 +250,7 @@ fn checkpoints_are_kept_as_asked() {
 }
 
 #[test]
-fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
+fn a_foreign_checkpoint_is_refused_and_changes_nothing() {
     let folder = Folder::new("refused");
     run(Adam::new(0.05), Fit::epochs(1).checkpoints(Checkpoints::in_folder(&folder.0)));
     let path = Checkpoints::latest(&folder.0).unwrap().unwrap();
@@ -261,7 +261,7 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
         Checkpoint::open(&broken).map(drop)
     };
     opened(&bytes).unwrap();
-    // Every bit of the elements, and of the header and its notes.
+    // Bits in the elements, the header and the notes.
     for place in (0..bytes.len()).step_by(13) {
         let mut flipped = bytes.clone();
         flipped[place] ^= 1 << (place % 8);
@@ -279,7 +279,7 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     let foreign = "F: is a safetensors file, but not a training checkpoint; load weights alone by `load_weights`";
     assert_eq!(text("training checkpoint", "something otherwise"), foreign);
 
-    // What is written in a file is shown by its escapes, and not at any length.
+    // Text from a file is escaped and shortened.
     let notes = [("format", "training checkpoint"), ("version", "1"), ("checksum", "\u{1b}[2J\nF: is fine")];
     let metadata = notes.map(|(key, note)| (key.to_string(), note.to_string())).into();
     let options = data::safetensors::Options { metadata, ..Default::default() };
@@ -287,7 +287,7 @@ fn what_is_no_checkpoint_of_this_training_is_refused_and_changes_nothing() {
     let message = Checkpoint::open(&broken).unwrap_err().to_string();
     assert!(message.ends_with(r", but it was written with \u{1b}[2J\nF: is fine"), "{message}");
 
-    // Another model, another optimizer: both stay as they were.
+    // With another model or optimizer, both stay unchanged.
     let refused = |model: &Sequential, optimizer: Box<dyn Optimizer>| {
         let before = bits(&model.named_weights());
         let mut trainer = Trainer::new(model, SparseCategoricalCrossentropy::default(), optimizer);
@@ -392,7 +392,7 @@ fn loading_weights_from_a_checkpoint_names_the_right_function() {
              the last one: {right}"
         )
     );
-    // What the message recommends works.
+    // The recommended way works.
     let loaded = model();
     loaded.forward(&Tensor::zeros([1, 6]), Mode::Inference).unwrap();
     nn::load(&loaded, Checkpoint::open(&latest).unwrap().weights()).unwrap();

@@ -1,4 +1,4 @@
-//! A standard error stream that cannot be written ends no training.
+//! A standard error stream that cannot be written does not end a training.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -12,10 +12,10 @@ use optim::Sgd;
 use tensor::Tensor;
 use train::{Checkpoints, Fit, Trainer};
 
-/// Where the child finds its folder; without it the child's test does nothing.
+/// The environment variable with the child's folder. Without it, the child's test does nothing.
 const FOLDER: &str = "TRAIN_TEST_STDERR_FOLDER";
 
-/// Trains for 3 epochs, with a line for each, as nobody sees it on a terminal.
+/// Trains for 3 epochs and prints a line for each, as the stream is not a terminal.
 #[test]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
@@ -49,14 +49,14 @@ fn ends_well(mut child: Child, folder: &Path) {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_ends_no_training() {
+fn a_full_disk_does_not_end_a_training() {
     let folder = folder("full");
     let full = File::options().write(true).open("/dev/full").unwrap();
     ends_well(start(&folder, full), &folder);
 }
 
 #[test]
-fn a_reader_that_is_gone_ends_no_training() {
+fn a_closed_pipe_does_not_end_a_training() {
     let folder = folder("gone");
     let mut child = start(&folder, Stdio::piped());
     drop(child.stderr.take());

@@ -1,4 +1,4 @@
-//! Fitting, evaluating and predicting on small models whose numbers can be worked out.
+//! Fitting, evaluating and predicting with small models whose numbers can be computed by hand.
 
 use std::cell::RefCell;
 
@@ -140,7 +140,7 @@ fn a_classifier_learns_and_reports_its_accuracy() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_the_training() {
+fn a_nan_loss_stops_the_training() {
     let (samples, model) = (lines(&[1.0, 1.0], 0.0), Scale::new(1.0));
     let error = Trainer::new(&model, MeanSquaredError, Sgd::new(1e15)).fit(&samples, quiet(9, 1)).unwrap_err();
     assert_eq!(
@@ -151,12 +151,12 @@ fn a_loss_that_is_no_number_stops_the_training() {
 }
 
 #[test]
-fn what_cannot_be_trained_is_refused() {
+fn invalid_trainings_are_refused() {
     let (samples, model) = (lines(&[1.0, 2.0], 0.0), Scale::new(1.0));
     let refused = |rate: f64, fit| {
         Trainer::new(&model, MeanSquaredError, Sgd::new(rate)).fit(&samples, fit).unwrap_err().to_string()
     };
-    assert_eq!(refused(0.1, quiet(1, 0)), "the batch size is 0; a batch takes one sample at least");
+    assert_eq!(refused(0.1, quiet(1, 0)), "the batch size is 0; it must be at least 1");
     assert_eq!(refused(f64::NAN, quiet(1, 1)), "sgd: learning_rate is NaN; it must be a finite number of at least 0");
     let none = lines(&[], 0.0);
     let mut trainer = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1));
@@ -177,7 +177,7 @@ fn what_cannot_be_trained_is_refused() {
         "predict: the features are a scalar; their first axis must be that of the samples"
     );
     let no_batches = Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).batch_size(0);
-    let message = "predict: the batch size is 0; a batch takes one sample at least";
+    let message = "predict: the batch size is 0; it must be at least 1";
     assert_eq!(no_batches.predict(samples.features()).unwrap_err().to_string(), message);
     assert_eq!(no_batches.predict_samples(&samples).unwrap_err().to_string(), message.trim_start_matches("predict: "));
 }
@@ -204,7 +204,7 @@ fn an_empty_validation_is_refused_before_anything_is_trained() {
 }
 
 #[test]
-fn weights_of_samples_that_are_no_numbers_are_named() {
+fn nan_sample_weights_are_named() {
     let model = Scale::new(1.0);
     let weighted = |weights: Tensor| {
         lines(&[1.0, 2.0], 0.0).map(move |batch| Ok(Batch { weights: Some(weights.clone()), ..batch }))
@@ -263,7 +263,7 @@ fn metrics_cut_where_the_loss_does() {
     let [accuracy, binary, precision, recall, ..] = values(Box::new(MeanSquaredError))[..] else { panic!("too few") };
     assert_eq!([accuracy, binary, precision, recall], [0.75, 0.75, 1.0, 0.5]);
 
-    // What is stated stays, and a probability of tokens is not taken of logits.
+    // A threshold that was set stays, and token probabilities are not computed from logits.
     let stated = BinaryAccuracy::default().threshold(0.25);
     let mut trainer = Trainer::new(&model, BinaryCrossentropy::from_logits(), Sgd::new(0.1)).metric(stated);
     assert_eq!(trainer.evaluate(&samples).unwrap().get("binary_accuracy"), Some(1.0));
@@ -289,7 +289,7 @@ fn threads_predict_with_one_trainer() {
 
 /// The loss √(w x) is 0 at x = 0, and its gradient x / 2√(w x) is 0/0.
 #[test]
-fn a_gradient_that_is_no_number_is_not_applied() {
+fn a_nan_gradient_is_not_applied() {
     let loss = |_: &Tensor, predictions: &Tensor| Ok(predictions.sqrt());
     let (samples, model) = (lines(&[4.0, 0.0, 4.0], 0.0), Scale::new(1.0));
     let mut trainer = Trainer::new(&model, loss, Adam::new(0.25));
@@ -299,7 +299,7 @@ fn a_gradient_that_is_no_number_is_not_applied() {
     let expected =
         "epoch 0, batch 1: adam: w: apply: the gradient has infinite or NaN elements; no variable was changed";
     assert!(message.starts_with(expected), "{message}");
-    // The first step of Adam is the learning rate, but for its epsilon. The second batch made no step.
+    // The first step of Adam equals the learning rate up to its epsilon. The second batch made no step.
     assert_eq!(*seen.borrow(), [2.0]);
     let w = model.w();
     assert!((w - 0.75).abs() < 1e-5, "{w}");
@@ -307,11 +307,11 @@ fn a_gradient_that_is_no_number_is_not_applied() {
     let message = trainer.train_on_batch(&batch).unwrap_err().to_string();
     assert!(message.starts_with("adam: w: apply: the gradient has infinite"), "{message}");
     assert_eq!(model.w(), w);
-    // Nothing of it is left in the optimizer either.
+    // The optimizer is unchanged, too.
     assert!(trainer.train_on_batch(&samples.range(0, 0..1).unwrap()).unwrap().is_finite());
     assert!(model.w() < 0.7);
 
-    // Among accumulated gradients, too, it is the batch that has it which is named.
+    // With accumulated gradients, the error names the batch that has it.
     let model = Scale::new(1.0);
     let mut trainer = Trainer::new(&model, loss, Adam::new(0.25));
     let message = trainer.fit(&lines(&[4.0, 4.0, 0.0, 4.0], 0.0), quiet(1, 1).accumulate(2)).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Loops written by hand have what a fit has.
+//! Hand-written loops have everything that a fit has.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -16,7 +16,7 @@ use train::{
     Trainer, Training, Verbose,
 };
 
-/// 50 samples of 6 numbers in 3 classes, which count more or less: 7 batches of 8 an epoch, the last one of 2.
+/// 50 samples of 6 numbers in 3 classes, with weights: 7 batches of 8 an epoch, the last one of 2.
 fn samples() -> Pipeline {
     let mut generator = Generator::new(3);
     let features = generator.normal([50, 6], 0.0, 1.0).unwrap();
@@ -40,7 +40,7 @@ fn weighted_loss() -> ClassWeighted<SparseCategoricalCrossentropy> {
     SparseCategoricalCrossentropy::default().class_weights([2.0, 0.5, 1.0])
 }
 
-/// What `Trainer::fit` does, by hand; another value of each epoch is its number.
+/// A hand-written `Trainer::fit`, with the number of the epoch as an additional value.
 fn by_hand(model: &Sequential, train: &Pipeline, fit: Fit<'_>, metric: impl Metric) -> Result<History> {
     let loss_of = |batch: &Batch, predictions: &Tensor| {
         weighted_loss().reduce(&batch.targets, predictions, batch.weights.as_ref(), Reduction::default())
@@ -74,7 +74,7 @@ fn by_hand(model: &Sequential, train: &Pipeline, fit: Fit<'_>, metric: impl Metr
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_a_loop_before_its_step() {
+fn a_nan_loss_stops_a_loop_before_its_step() {
     let train = ArrayDataset::from_tensors(&tensor![[1.0], [f32::NAN]], &tensor![[0.0], [0.0]]).unwrap();
     let model = Sequential::new().add(Dense::units(2).kernel_initializer(Initializer::Ones));
     let mut optimizer = adam();
@@ -98,7 +98,7 @@ fn weights(model: &Sequential) -> Vec<Vec<f32>> {
     model.weights().iter().map(|weight| weight.value().to_vec().unwrap()).collect()
 }
 
-/// A folder that is there for one test.
+/// A temporary folder, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -117,9 +117,9 @@ impl Drop for Folder {
 }
 
 #[test]
-fn a_loop_by_hand_is_a_fit() {
+fn a_hand_written_loop_equals_fit() {
     let (samples, train) = (samples(), samples().shuffle(11));
-    // Three batches a step do not divide the five of an epoch.
+    // Three batches per step do not divide the batches of an epoch.
     let fit = || {
         let stopping = EarlyStopping::new("val_loss").patience(2).min_delta(0.1).restore_best_weights();
         Fit::epochs(12).accumulate(3).steps_per_epoch(5).validation(&samples).callback(stopping)
@@ -139,7 +139,7 @@ fn a_loop_by_hand_is_a_fit() {
     }
     assert_eq!(history.names().last(), Some("number"));
     assert_eq!(history.last("number"), Some(history.epochs() as f64 - 1.0));
-    // The metric was lent, and has last seen the validation.
+    // The metric was borrowed, and has last measured the validation.
     assert_eq!(Some(accuracy.result()), history.last("val_accuracy"));
 }
 
@@ -156,7 +156,7 @@ fn a_loop_by_hand_goes_on_from_checkpoints() {
             |training, _| {
                 batches += 1;
                 if Some(batches) == stop_after {
-                    // An error, so that nothing ends in order.
+                    // Ends with an error, without the usual cleanup.
                     training.optimizer.set_learning_rate(-1.0)?;
                 }
                 Ok(())
@@ -176,7 +176,7 @@ fn a_loop_by_hand_goes_on_from_checkpoints() {
 }
 
 #[test]
-fn what_comes_out_of_order_is_refused() {
+fn calls_out_of_order_are_refused() {
     let (samples, model, mut optimizer) = (samples(), model(), adam());
     let fit = Fit::epochs(1).batch_size(8).verbose(Verbose::Silent);
     let mut training = Training::new(&model, &mut optimizer, fit);
@@ -206,7 +206,8 @@ fn what_comes_out_of_order_is_refused() {
     assert_eq!(message, "the epoch has two values named val_loss; names must be unique");
 }
 
-/// A loop that asks only at the end of an epoch whether it is stopped, and measures twice as many samples as it draws.
+/// A loop that checks only at the end of an epoch whether it is stopped, and measures twice as many samples as it
+/// draws.
 fn until_the_end_of_the_epoch(folder: &Path, epochs: usize, flag: &AtomicBool) -> Vec<usize> {
     let (samples, model, mut optimizer) = (samples(), model(), adam());
     let mut fit = Fit::epochs(epochs).batch_size(8).verbose(Verbose::Silent).stop_when(flag);
@@ -246,12 +247,12 @@ fn a_batch_may_be_measured_as_another_one() {
     let flag = AtomicBool::new(true);
     until_the_end_of_the_epoch(&folder.0, 3, &flag);
     std::fs::remove_file(folder.0.join("epoch-0001-batch-000000.safetensors")).unwrap();
-    // After the first batch, though what was measured of it are 16 samples.
+    // Resumed after the first batch, although 16 samples were measured.
     assert_eq!(until_the_end_of_the_epoch(&folder.0, 1, &flag), [8, 8, 8, 8, 8, 2]);
 }
 
 #[test]
-fn steps_that_are_left_out_count_in_no_metric() {
+fn masked_steps_count_in_no_metric() {
     let (f, t) = (false, true);
     let samples = ArrayDataset::from_tensors(&Tensor::zeros([2, 3, 1]), &tensor![[1, 1, 0], [1, 0, 0]]).unwrap();
     let mask = tensor![[t, t, f], [t, f, f]];
@@ -264,7 +265,7 @@ fn steps_that_are_left_out_count_in_no_metric() {
     let predictions = Tensor::from([[1, 0, 0], [1, 0, 0]].map(|row| row.map(class)));
     training.end_batch(&batch, &predictions, 0.5).unwrap();
     training.end_epoch(&[]).unwrap();
-    // Two of three; with what is left out it would be five of six.
+    // Two of three; with the masked steps it would be five of six.
     assert_eq!(training.end().unwrap().last("accuracy"), Some(2.0 / 3.0));
 }
 

@@ -1,4 +1,4 @@
-//! A weight that is left out of `visit` would be neither trained nor saved: the first step says so.
+//! A weight that is missing in `visit` would be neither trained nor saved, which is an error.
 
 use std::sync::{Arc, Mutex};
 
@@ -59,7 +59,7 @@ impl Layer for Forgetful {
 }
 
 #[test]
-fn the_first_step_names_what_is_not_shown() {
+fn the_first_step_names_variables_that_are_not_shown() {
     let expected = |names: &str| {
         format!(
             "fit: the loss depends on trainable variables that are not among the model's weights, so they would be \
@@ -77,7 +77,7 @@ fn the_first_step_names_what_is_not_shown() {
         assert_eq!(message(trainer.train_on_batch(&batch())), expected(names));
         assert_eq!(message(trainer.train_on_batch(&batch())), expected(names), "it is not forgotten");
         assert_eq!(model.kernel.value().item().unwrap(), 0.5, "nothing was trained");
-        // In a model, in a model.
+        // In nested models.
         let outer = Sequential::new().add(Dense::units(1)).add(Sequential::new().add(Forgetful::new(shows)));
         assert_eq!(
             message(Trainer::new(&outer, MeanSquaredError, Sgd::new(0.1)).fit(&samples(), quiet(1))),
@@ -99,7 +99,7 @@ fn the_first_step_names_what_is_not_shown() {
 }
 
 #[test]
-fn what_is_frozen_stopped_or_kept_is_exempt() {
+fn frozen_stopped_and_kept_variables_are_exempt() {
     let step = |model: &Forgetful, fit: Fit<'_>| {
         Trainer::new(model, MeanSquaredError, Sgd::new(0.1)).fit(&samples(), fit).map(drop)
     };
@@ -111,7 +111,7 @@ fn what_is_frozen_stopped_or_kept_is_exempt() {
     step(&kept, quiet(1).keep("scale", &kept.scale)).unwrap();
     assert!(message(step(&kept, quiet(1))).contains("scale [1]"), "only for that fit");
 
-    // A teacher is computed on the tape, and constant after it.
+    // A teacher is computed on the tape and then stopped.
     let teacher = Arc::new(Dense::new(1, 1));
     let model = Dense::new(1, 1);
     let inner = teacher.clone();
@@ -120,7 +120,7 @@ fn what_is_frozen_stopped_or_kept_is_exempt() {
         mean_squared_error(&soft, p)
     };
     Trainer::new(&model, distilled, Sgd::new(0.1)).fit(&samples(), quiet(1)).unwrap();
-    // A critic that is not frozen would get no step, though the gradient goes through it.
+    // A critic that is not frozen would not be trained, although the gradient goes through it.
     let critic = teacher.clone();
     let criticized = move |_: &Tensor, p: &Tensor| Ok(critic.forward(p, Mode::Training)?.square());
     let mut trainer = Trainer::new(&model, criticized, Sgd::new(0.1));
@@ -130,7 +130,7 @@ fn what_is_frozen_stopped_or_kept_is_exempt() {
     trainer.fit(&samples(), quiet(1)).unwrap();
 }
 
-/// `x · kernel`, in a segment whose values are computed again.
+/// `x · kernel`, in a checkpointed segment.
 struct Segment(Variable, bool);
 
 impl Layer for Segment {
@@ -147,7 +147,7 @@ impl Layer for Segment {
 }
 
 #[test]
-fn segments_show_what_they_read() {
+fn checkpoint_segments_show_the_variables_they_read() {
     let fit = |shows| {
         let model = Sequential::new().add(Segment(variable("inside"), shows));
         message(Trainer::new(&model, MeanSquaredError, Sgd::new(0.1)).fit(&samples(), quiet(1)))
@@ -156,7 +156,7 @@ fn segments_show_what_they_read() {
     assert_eq!(fit(true), "no error");
 }
 
-/// A model with a layer that waits for its input, shared weights, a penalty, and a list of layers.
+/// A model with a lazy layer, shared weights, a penalty, and a list of layers.
 struct Whole {
     first: Dense,
     tied: [Arc<Dense>; 2],
@@ -205,7 +205,7 @@ fn whole_models_are_fitted() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// The set of weights changes while the fit runs: what was a constant is trained from then on.
+/// The set of weights changes during the fit: a constant is trained from then on.
 #[test]
 fn a_changed_set_of_weights_is_checked_again() {
     let model = Forgetful::new([true, false]);
@@ -238,9 +238,9 @@ fn a_changed_set_of_weights_is_checked_again() {
     assert_eq!(*seen.lock().unwrap(), 3, "two batches of epoch 0 and one of epoch 1");
 }
 
-/// `parts!` shows all fields that it is given, and the check sees the one that it is not.
+/// `parts!` shows the listed fields, and the check finds the missing one.
 #[test]
-fn a_field_that_parts_lacks_is_found() {
+fn a_field_missing_in_parts_is_found() {
     struct Block {
         shown: Dense,
         forgotten: Dense,

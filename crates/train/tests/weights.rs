@@ -1,4 +1,4 @@
-//! Weights in files: formats by ending, types, and errors that name the file.
+//! Files of weights: formats by extension, types, and errors that name the file.
 
 use data::StoredType;
 use nn::{BatchNorm, Dense, Layer, Loading, Sequential, state};
@@ -14,7 +14,7 @@ fn values(model: &dyn Layer) -> Vec<f64> {
 }
 
 #[test]
-fn weights_come_back_from_both_formats() {
+fn weights_round_trip_in_both_formats() {
     for ending in ["safetensors", "npz"] {
         let path = std::env::temp_dir().join(format!("weights-{}.{ending}", std::process::id()));
         let (trained, loaded) = (model(), model());
@@ -23,7 +23,7 @@ fn weights_come_back_from_both_formats() {
         load_weights(&loaded, &path).unwrap();
         assert_eq!(values(&loaded), values(&trained));
 
-        // As float64 they are the same numbers, as float16 near ones in half the room.
+        // As float64 the numbers are the same; as float16 they are close and take half the space.
         let double = model();
         double.cast(DType::F64).unwrap();
         load_weights(&double, &path).unwrap();
@@ -48,7 +48,7 @@ fn weights_come_back_from_both_formats() {
 }
 
 #[test]
-fn other_endings_are_refused() {
+fn other_extensions_are_refused() {
     for (path, way_round) in [
         ("model", ""),
         (

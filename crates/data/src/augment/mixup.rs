@@ -91,7 +91,7 @@ impl<D: Dataset> Dataset for Mixed<D> {
         let (features, targets) = self.numbers(&batch)?;
         let other = self.dataset.gather(epoch, &others)?;
         if batch.mask.is_some() || other.mask.is_some() {
-            let message = "mixup: the samples have masks; of steps of which one sample has none there is no mixture";
+            let message = "mixup: the samples have masks, which cannot be mixed";
             return Err(DataError::dataset(message.into()));
         }
         let (other_features, other_targets) = self.numbers(&other)?;

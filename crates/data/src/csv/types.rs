@@ -1,18 +1,18 @@
-//! What the columns of a file hold: stated, or inferred from their texts.
+//! Types of columns: stated, or inferred from their texts.
 
 use tensor::Tensor;
 
 use crate::error::{Result, shown};
 use crate::table::{CategoriesBuilder, Column, ColumnType, NumberFormat};
 
-/// The type that all texts of a column seen so far have in common.
+/// The inference of a column's type from its texts.
 #[derive(Clone, Copy)]
 pub(super) struct Inferred {
     any: bool,
     missing: bool,
     whole: bool,
     numbers: bool,
-    /// Whether no whole number would be rounded as float64.
+    /// Whether float64 represents all whole numbers exactly.
     exact: bool,
 }
 
@@ -21,7 +21,7 @@ impl Inferred {
         Inferred { any: false, missing: false, whole: true, numbers: true, exact: true }
     }
 
-    /// Takes a text into account, none if it is missing.
+    /// Adds a text; `None` for a missing value.
     pub(super) fn see(&mut self, text: Option<&[u8]>, number_format: NumberFormat) {
         let Some(text) = text else {
             self.missing = true;
@@ -36,9 +36,9 @@ impl Inferred {
         }
     }
 
-    /// As pandas: int64 if all are whole numbers and none is missing, float64 if they are numbers, else a category.
-    /// Where not `all` rows were seen, whole numbers are float64 too: a later one may be a fraction or missing. Other
-    /// than in pandas, whole numbers that float64 would round are a category, which keeps them as they are.
+    /// As in pandas: int64 if all values are whole numbers and none is missing, float64 if they are numbers, otherwise
+    /// a category. If not `all` rows were seen, whole numbers are float64, because a later value may be a fraction or
+    /// missing. Unlike in pandas, whole numbers that float64 would round are a category, which preserves them.
     pub(super) fn column_type(self, all: bool) -> ColumnType {
         match self {
             Inferred { numbers: false, .. } => ColumnType::Category,
@@ -73,7 +73,7 @@ impl Filling {
         }
     }
 
-    /// Appends a text, none if it is missing. Fails with what is wrong with it.
+    /// Appends a text; `None` for a missing value. Returns what is wrong with it as the error.
     pub(super) fn push(&mut self, text: Option<&[u8]>, number_format: NumberFormat) -> std::result::Result<(), String> {
         if let Filling::Ignored = self {
             return Ok(());
@@ -119,7 +119,7 @@ impl Filling {
     /// The column, unless it is ignored.
     pub(super) fn finish(self) -> Result<Option<Column>> {
         fn numbers<T: tensor::Element>(mut numbers: Vec<T>) -> Result<Option<Column>> {
-            // The vector becomes the tensor: what it grew by too much would stay with it.
+            // The vector becomes the tensor, so excess capacity would stay allocated.
             numbers.shrink_to_fit();
             let rows = numbers.len();
             Ok(Some(Column::Numbers(Tensor::from_vec(numbers, [rows])?)))

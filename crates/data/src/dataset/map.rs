@@ -51,7 +51,10 @@ mod tests {
         let set = ArrayDataset::from_tensors(&tensor![1, 2, 3], &tensor![0, 0, 0]).unwrap();
         let losing = set.map(|batch| Batch::new(&batch.features.slice(1..)?, &batch.targets.slice(1..)?));
         let message = losing.batch(2).epoch(0).unwrap().next().unwrap().unwrap_err().to_string();
-        assert_eq!(message, "of 2 samples a data set gave 1; `map` must keep their number, `filter` leaves some out");
+        assert_eq!(
+            message,
+            "a data set returned 1 samples instead of 2; `map` must keep their number, use `filter` to remove some"
+        );
     }
 
     #[test]

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_refused() {
+    fn missing_entries_are_refused() {
         let shuffled = numbers(3).shuffle(0);
         assert_eq!(shuffled.gather(0, &[1, 3]).unwrap_err().to_string(), "there is no sample 3 among 3");
         assert_eq!(shuffled.range(0, 2..4).unwrap_err().to_string(), "there are no samples 2..4 among 3");

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_what_there_is_of_it() {
+    fn a_range_is_clipped_to_the_data_set() {
         assert_eq!(all(&numbers(5).take(3)), [0, 1, 2]);
         assert_eq!(all(&numbers(5).take(9)), [0, 1, 2, 3, 4]);
         assert_eq!(all(&numbers(5).skip(3)), [3, 4]);
@@ -129,8 +129,8 @@ mod tests {
             numbers(3000).filter(|batch| batch.targets.try_sub(batch.targets.floor_div(2)?.try_mul(2)?)?.equal(1));
         assert_eq!(all(&odd.unwrap()), (0..3000).filter(|x| x % 2 == 1).collect::<Vec<_>>());
         let message = numbers(3).filter(|_| Ok(tensor![true])).unwrap_err().to_string();
-        assert_eq!(message, "filter: one truth value for each of 3 samples is needed, bool [3], not bool [1]");
+        assert_eq!(message, "filter: the predicate must return bool [3], one value for each sample, not bool [1]");
         let message = numbers(3).filter(|batch| Ok(batch.targets.clone())).unwrap_err().to_string();
-        assert_eq!(message, "filter: one truth value for each of 3 samples is needed, bool [3], not int64 [3]");
+        assert_eq!(message, "filter: the predicate must return bool [3], one value for each sample, not int64 [3]");
     }
 }

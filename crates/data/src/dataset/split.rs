@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_split_is_refused() {
+    fn invalid_splits_are_refused() {
         let message = |split: Split| classes_of_100().split(split).unwrap_err().to_string();
         assert_eq!(message(Split::count(101)), "split: there are no 101 samples among 100");
         assert_eq!(message(Split::fraction(1.5)), "split: the fraction is 1.5; it must lie between 0 and 1");

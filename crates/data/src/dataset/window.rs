@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_that_do_not_fit_are_none() {
+    fn windows_longer_than_the_data_give_no_samples() {
         for window in [Window::new(11), Window::new(usize::MAX).stride(2), Window::new(1).target(usize::MAX)] {
             assert_eq!(ten().window(window).unwrap().len(), 0, "{window:?}");
         }

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_when_drawn() {
+    fn mismatches_are_refused_when_drawn() {
         let (two, one) = (tensor![1, 2], Tensor::zeros([1]));
         let set = ArrayDataset::from_tensors(&two, &two).unwrap();
         let wrong = set.clone().zip(set, move |a, _| Ok(Batch { targets: one.clone(), ..a }));

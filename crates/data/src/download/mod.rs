@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_that_are_none_are_refused() {
+    fn invalid_archives_are_refused() {
         let archive = std::env::temp_dir().join(format!("broken-{}.tar.gz", std::process::id()));
         // The archive ends within the file.
         let cut = archived(&[("set/wanted.bin", &[7; 100_000])], Compression::none());

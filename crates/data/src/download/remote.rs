@@ -156,7 +156,7 @@ impl Remote {
         if is_file && lower != ".lock" && !lower.ends_with(".part") && !self.name.contains(char::is_control) {
             return Ok(());
         }
-        let message = "is no name for a download; it must be that of a file, without folders and control characters, \
+        let message = "is not a valid name for a download; it must be that of a file, without folders and control characters, \
                        and neither be `.lock` nor end with `.part`";
         Err(DataError::dataset(format!("{} {message}", shown(&self.name))))
     }

@@ -74,7 +74,7 @@ mod tests {
 
     /// Nested parallel loops with more threads than the budget allows end, and never take more than there is.
     #[test]
-    fn who_waits_is_served_and_nobody_takes_more_than_there_is() {
+    fn waiting_users_are_served_within_the_budget() {
         static BUDGET: Budget = Budget::new(100);
         static HELD: AtomicU64 = AtomicU64::new(0);
         let (done, ended) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! The header of a `.npy` file: a Python dictionary of three entries.
+//! The header of a `.npy` file, a Python dictionary of three entries.
 
 use tensor::{Shape, escaped};
 
@@ -8,10 +8,10 @@ use crate::stored::{ByteOrder, StoredType, byte_count};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// The most bytes of dictionary: what version 1 can hold. NumPy itself refuses above 10,000.
+/// The maximum size of the dictionary, that of version 1. NumPy itself refuses more than 10,000 bytes.
 const MOST: usize = 65_535;
 
-/// The types of elements by NumPy's code: a letter and a number of bytes.
+/// The element types by NumPy's code, a letter and a number of bytes.
 const CODES: [(&str, StoredType); 12] = [
     ("f2", StoredType::F16),
     ("f4", StoredType::F32),
@@ -27,18 +27,18 @@ const CODES: [(&str, StoredType); 12] = [
     ("b1", StoredType::Bool),
 ];
 
-/// What the header says.
+/// The content of the header.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Header {
     pub(super) stored: StoredType,
     pub(super) order: ByteOrder,
-    /// Whether the first axis is the one along which neighbours lie, rather than the last.
+    /// Whether the elements are in Fortran order, the first axis varying fastest.
     pub(super) fortran: bool,
     pub(super) shape: Shape,
 }
 
 impl Header {
-    /// Reads it, and leaves the input at the first element.
+    /// Reads the header. The input is then at the first element.
     pub(super) fn read(input: &mut Input) -> Result<Header> {
         let mut magic = [0; 8];
         input.exactly(&mut magic, "the magic number")?;
@@ -59,7 +59,7 @@ impl Header {
                 u32::from_le_bytes(length) as usize
             }
             version => {
-                let message = format!("version {version} of the format is none of 1, 2, 3");
+                let message = format!("version {version} of the format is not one of 1, 2, 3");
                 return Err(DataError::format(input.name, start + 6, message));
             }
         };
@@ -82,7 +82,7 @@ impl Header {
         Ok(header)
     }
 
-    /// Magic number and dictionary, padded so that the elements begin at a multiple of 64 bytes.
+    /// The magic number and the dictionary, padded so that the elements begin at a multiple of 64 bytes.
     pub(super) fn write(&self) -> std::result::Result<Vec<u8>, String> {
         let code = CODES.iter().find(|(_, stored)| *stored == self.stored).map(|(code, _)| *code);
         let code = code.ok_or_else(|| format!("{} elements", self.stored))?;
@@ -98,7 +98,7 @@ impl Header {
     }
 }
 
-/// Reads as much of Python's syntax as the dictionary uses.
+/// A parser for the Python syntax of the dictionary.
 struct Parser<'a> {
     text: &'a [u8],
     position: usize,
@@ -117,7 +117,9 @@ impl<'a> Parser<'a> {
                 b"shape" if shape.is_none() => shape = Some(self.sizes()?),
                 key => {
                     let key = shown(&String::from_utf8_lossy(key));
-                    return Err(format!("the key {key}; each of descr, fortran_order and shape must be there once"));
+                    return Err(format!(
+                        "the key {key}; each of descr, fortran_order and shape must occur exactly once"
+                    ));
                 }
             }
             if !self.skip(b',') {
@@ -126,7 +128,7 @@ impl<'a> Parser<'a> {
             }
         }
         if self.peek().is_some() {
-            return Err("there is more in the header than a dictionary".into());
+            return Err("the header continues after the dictionary".into());
         }
         let missing = |key: &str| format!("the header has no {key}");
         let (stored, order) = descr.ok_or_else(|| missing("descr"))?;
@@ -134,7 +136,7 @@ impl<'a> Parser<'a> {
         Ok(Header { stored, order, fortran, shape: shape.ok_or_else(|| missing("shape"))? })
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         while self.text.get(self.position).is_some_and(u8::is_ascii_whitespace) {
             self.position += 1;
@@ -142,7 +144,7 @@ impl<'a> Parser<'a> {
         self.text.get(self.position).copied()
     }
 
-    /// Passes this byte, if it comes next.
+    /// Consumes this byte if it comes next.
     fn skip(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.position += usize::from(found);
@@ -185,7 +187,7 @@ impl<'a> Parser<'a> {
         let stored = CODES.iter().find(|(known, _)| *known == code).map(|(_, stored)| *stored);
         let stored = stored.ok_or_else(|| {
             let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-            format!("the element type {} is none of {}", shown(&descr), known.join(", "))
+            format!("the element type {} is not one of {}", shown(&descr), known.join(", "))
         })?;
         Ok((stored, order))
     }
@@ -211,7 +213,7 @@ impl<'a> Parser<'a> {
             sizes
                 .push(text.parse().map_err(|_| "a size of an axis should stand here, of at most 64 bits".to_string())?);
             self.position += digits;
-            // As Python 2 wrote them.
+            // With the suffix of Python 2.
             self.skip(b'L');
             if !self.skip(b',') {
                 self.expect(b')')?;
@@ -256,11 +258,11 @@ mod tests {
         assert_eq!(wrong("{'descr': '<f4', 'shape': ()}"), "the header has no fortran_order");
         assert_eq!(
             wrong("{'shape': (), 'shape': ()}"),
-            "the key \"shape\"; each of descr, fortran_order and shape must be there once"
+            "the key \"shape\"; each of descr, fortran_order and shape must occur exactly once"
         );
         assert_eq!(
             wrong("{'descr': '<c8'}"),
-            "the element type \"<c8\" is none of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
+            "the element type \"<c8\" is not one of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
         );
         assert_eq!(wrong("{'descr': [('x', '<f4')]}"), "elements of several fields are not supported");
         assert_eq!(wrong("{'fortran_order': 0}"), "fortran_order must be True or False");
@@ -268,6 +270,6 @@ mod tests {
         assert_eq!(wrong("{'shape': (-1,)}"), size);
         assert_eq!(wrong("{'shape': (99999999999999999999,)}"), size);
         let whole = "{'descr': '<f4', 'fortran_order': False, 'shape': (3,)} x";
-        assert_eq!(wrong(whole), "there is more in the header than a dictionary");
+        assert_eq!(wrong(whole), "the header continues after the dictionary");
     }
 }

@@ -1,12 +1,12 @@
-//! NumPy's `.npy` files: one array each.
+//! `.npy` files of NumPy, which hold one array each.
 //!
-//! Versions 1, 2 and 3 of the format are read, with elements of float16, float32, float64, integers of 8
-//! to 64 bits and bool, little- and big-endian, in C and Fortran order; [`StoredType`] says what they
-//! become. Version 1, little-endian, C order is written. The format is described at
+//! Reads versions 1, 2 and 3 of the format with elements of float16, float32, float64, integers of 8 to 64 bits and
+//! bool, little- and big-endian, in C and Fortran order; [`StoredType`] lists the resulting element types. Writes
+//! version 1 in little-endian C order. The format is described at
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 //!
-//! However large a file says it is, reading takes at most 32 times the bytes that it has, and 1 MiB: int8
-//! becomes int64, in a vector that doubles while it grows and is moved meanwhile.
+//! Reading takes at most 32 times the bytes of the file plus 1 MiB, whatever the header says: int8 becomes int64, in a
+//! vector that grows by doubling.
 
 mod header;
 
@@ -22,19 +22,19 @@ use crate::error::{DataError, Result};
 use crate::input::Input;
 use crate::stored::{ByteOrder, Elements, StoredType, byte_count, read_tensor, stored_as, write_elements};
 
-/// Reads a `.npy` file whole.
+/// Reads a whole `.npy` file.
 ///
 /// # Errors
-/// Returns an error if the file cannot be read, is not in the format or of other elements, or has fewer or more bytes
-/// than its header says; the message names file, offset and what was expected.
+/// Returns an error if the file cannot be read, is malformed, has an unsupported element type, or is shorter or longer
+/// than its header says. The message names file, offset and what was expected.
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor> {
     Npy::open(path)?.read()
 }
 
-/// As [`read`], from bytes; `name` stands for the file in messages.
+/// Like [`read`], but from bytes. `name` replaces the file name in messages.
 ///
 /// # Errors
-/// As [`read`].
+/// Returns an error as [`read`] does.
 pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
     Npy::from_source(ByteSource::memory(bytes, name))?.read()
 }
@@ -52,7 +52,7 @@ pub fn parse(bytes: &[u8], name: &str) -> Result<Tensor> {
 /// ```
 ///
 /// # Errors
-/// Returns an error if the file cannot be written; then an old one is as it was.
+/// Returns an error, and leaves an existing file unchanged, if the file cannot be written.
 pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     let path = path.as_ref();
     let header = header_of(tensor, None).map_err(|what| DataError::cannot_hold(&path.display().to_string(), &what))?;
@@ -62,7 +62,7 @@ pub fn write(path: impl AsRef<Path>, tensor: &Tensor) -> Result<()> {
     })
 }
 
-/// The type in which the elements of a tensor are to be written, and the header to write in front.
+/// The element type for writing a tensor, and the header.
 pub(crate) fn header_of(
     tensor: &Tensor,
     floats: Option<StoredType>,
@@ -72,7 +72,7 @@ pub(crate) fn header_of(
     Ok((stored, header.write()?))
 }
 
-/// Reads header and elements, and checks that nothing follows.
+/// Reads the header and the elements, and checks that nothing follows.
 pub(crate) fn read_from(input: &mut Input) -> Result<Tensor> {
     let header = Header::read(input)?;
     let tensor = read_elements(&header, input)?;
@@ -80,7 +80,7 @@ pub(crate) fn read_from(input: &mut Input) -> Result<Tensor> {
     input.at_most(1, &mut more)?;
     if !more.is_empty() {
         let shape = header.shape.to_string();
-        let message = format!("there is more in the file than the elements of its shape {}", escaped(&shape));
+        let message = format!("the file continues after the elements of its shape {}", escaped(&shape));
         return Err(DataError::format(input.name, input.offset - 1, message));
     }
     Ok(tensor)
@@ -95,12 +95,11 @@ fn read_elements(header: &Header, input: &mut Input) -> Result<Tensor> {
     read_tensor(input, &reversed, header.stored, header.order)?.permute(&order)
 }
 
-/// An open `.npy` file, of which parts are read as they are asked for: for arrays larger than memory.
+/// An open `.npy` file whose parts are read on request, for arrays larger than memory.
 ///
-/// Rows are what the first axis counts. They are read at their places in the file, each call by itself,
-/// so that several threads can read at once; the operating system keeps what it has room for. (This is
-/// what NumPy's `mmap_mode` is used for, without a mapping: a file that shrinks meanwhile is an error
-/// here, not the end of the process.)
+/// Rows are the subarrays along the first axis. Each call reads them from the file by position, so several threads can
+/// read at once; the operating system caches them. (This is the purpose of `mmap_mode` in NumPy, but without a mapping:
+/// if the file shrinks, this returns an error instead of killing the process.)
 ///
 /// ```
 /// use data::npy::{self, Npy};
@@ -119,7 +118,7 @@ fn read_elements(header: &Header, input: &mut Input) -> Result<Tensor> {
 pub struct Npy {
     source: ByteSource,
     header: Header,
-    /// Where the elements begin.
+    /// The offset of the elements.
     start: u64,
 }
 
@@ -127,8 +126,7 @@ impl Npy {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be opened, is not in the format, or has fewer or more bytes than its header
-    /// says.
+    /// Returns an error if the file cannot be opened, is malformed, or is shorter or longer than its header says.
     pub fn open(path: impl AsRef<Path>) -> Result<Npy> {
         Npy::from_source(ByteSource::open(path.as_ref())?)
     }
@@ -139,7 +137,7 @@ impl Npy {
         if expected != found {
             let shape = header.shape.to_string();
             let shape = escaped(&shape);
-            let message = format!("there are {found} bytes of elements; the shape {shape} calls for {expected}");
+            let message = format!("the file has {found} bytes of elements; the shape {shape} requires {expected}");
             return Err(DataError::format(source.name(), start, message));
         }
         Ok(Npy { source, header, start })
@@ -150,7 +148,7 @@ impl Npy {
         &self.header.shape
     }
 
-    /// The number of rows; 1 for a scalar, which is its own row.
+    /// The number of rows; 1 for a scalar.
     pub fn len(&self) -> usize {
         self.shape().first().copied().unwrap_or(1)
     }
@@ -160,12 +158,12 @@ impl Npy {
         self.len() == 0
     }
 
-    /// The shape of one row: that of the array without its first axis.
+    /// The shape of one row: the shape of the array without its first axis.
     pub fn row_shape(&self) -> Shape {
         self.shape().iter().skip(1).copied().collect()
     }
 
-    /// The element type of what is read.
+    /// The element type of the tensors that are read.
     pub fn dtype(&self) -> DType {
         self.header.stored.dtype()
     }
@@ -175,19 +173,19 @@ impl Npy {
         self.header.stored
     }
 
-    /// The whole array.
+    /// Reads the whole array.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, or an integer is beyond int64.
+    /// Returns an error if the file cannot be read, or an integer exceeds int64.
     pub fn read(&self) -> Result<Tensor> {
         self.source.input_at(self.start, |input| read_elements(&self.header, input))
     }
 
-    /// The rows of these numbers, in this order: `[rows.len(), …]`.
+    /// Reads the rows with these indices, in this order: `[rows.len(), …]`.
     ///
     /// # Errors
-    /// Returns an error if a number is not below [`Npy::len`], the array is in Fortran order, in which rows do not lie
-    /// together, or the file cannot be read.
+    /// Returns an error if an index is not below [`Npy::len`], the file cannot be read, or the array is in Fortran
+    /// order, in which rows are not contiguous.
     pub fn rows(&self, rows: &[usize]) -> Result<Tensor> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.len()) {
             return Err(DataError::dataset(format!(
@@ -199,10 +197,10 @@ impl Npy {
         self.gather(rows.iter().map(|&row| row..row + 1), rows.len())
     }
 
-    /// Neighbouring rows: `[range.len(), …]`.
+    /// Reads a range of rows: `[range.len(), …]`.
     ///
     /// # Errors
-    /// Returns an error if the range is not within the array, and as [`Npy::rows`].
+    /// Returns an error if the range exceeds the array, or [`Npy::rows`] would fail.
     pub fn range(&self, range: Range<usize>) -> Result<Tensor> {
         if range.start > range.end || range.end > self.len() {
             let message = format!("{}: there are no rows {range:?} among {}", self.source.name(), self.len());
@@ -215,7 +213,8 @@ impl Npy {
         let Header { stored, order, fortran, ref shape } = self.header;
         if fortran && shape.rank() > 1 {
             let name = self.source.name();
-            let message = format!("{name}: is in Fortran order, in which rows do not lie together; read it whole");
+            let message =
+                format!("{name}: the array is in Fortran order, in which rows are not contiguous; read it whole");
             return Err(DataError::dataset(message));
         }
         let row = byte_count(&self.row_shape(), stored)?;

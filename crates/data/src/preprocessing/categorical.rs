@@ -1,4 +1,4 @@
-//! Categories as features.
+//! Features from categories.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,18 +8,18 @@ use tensor::escaped;
 use crate::error::{DataError, Result, listed, shown};
 use crate::table::Table;
 
-/// How many categories one-hot features have at most, unless [`Categorical::limit`] says otherwise.
+/// The maximum number of categories of one-hot features, unless [`Categorical::limit`] sets another.
 const MOST_ONE_HOT: usize = 1000;
 
-/// What becomes of a column of categories.
+/// How a column of categories becomes features.
 ///
-/// The categories are those in the training rows, in the order of their texts (by bytes). Whatever is missing or was
-/// not there has a slot of its own in front of them, or is refused.
+/// The categories are those of the training rows, sorted by bytes. Missing and unknown values have their own slot
+/// before them, or are errors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Categorical {
     encoding: Encoding,
     unknown: Unknown,
-    /// How many categories there may be.
+    /// The maximum number of categories.
     limit: usize,
 }
 
@@ -34,43 +34,44 @@ enum Encoding {
 #[serde(rename_all = "snake_case", expecting = "`slot`, `zeros` or `refused`")]
 enum Unknown {
     Slot,
-    /// No feature is 1; one-hot only.
+    /// All features are 0; only for one-hot encoding.
     Zeros,
     Refused,
 }
 
 impl Categorical {
-    /// A feature for each slot: 1 for the one of the category, 0 for the others. If nothing was missing in the training
-    /// rows there is no slot for the unknown, since its weights would never be trained: then all are 0.
+    /// One-hot encoding: a feature for each slot, 1 for the slot of the category and 0 for the others. If no value is
+    /// missing in the training rows, there is no slot for unknown values, because its weights would never be trained.
+    /// Then all features are 0 for an unknown value.
     ///
-    /// More than 1,000 categories are an error, unless the [limit](Categorical::limit) is another: a table takes 4
-    /// bytes for each row and slot, and an identifier has a slot for each row.
+    /// More than 1,000 categories are an error unless the [limit](Categorical::limit) is changed: a table takes 4 bytes
+    /// for each row and slot, and an identifier has a slot for each row.
     pub fn one_hot() -> Categorical {
         Categorical { encoding: Encoding::OneHot, unknown: Unknown::Slot, limit: MOST_ONE_HOT }
     }
 
-    /// The number of the slot, from 0, for an `Embedding` of [`slots`](crate::Preprocessing::slots).
+    /// The index of the slot, from 0, for an `Embedding` of [`slots`](crate::Preprocessing::slots).
     ///
-    /// Features are int64 if all are such numbers. Beside other features it is a float32:
-    /// [`range`](crate::Preprocessing::range) says which, to be sliced and cast.
+    /// The features are int64 if all of them are indices. Next to other features an index is float32; slice it by
+    /// [`range`](crate::Preprocessing::range) and cast it.
     pub fn index() -> Categorical {
         Categorical { encoding: Encoding::Index, unknown: Unknown::Slot, limit: usize::MAX }
     }
 
-    /// Makes more categories than these an error when it is fitted. Indices have no limit by default.
+    /// Makes it an error if the training rows have more categories. Indices have no limit by default.
     #[must_use]
     pub fn limit(self, categories: usize) -> Categorical {
         Categorical { limit: categories, ..self }
     }
 
-    /// Makes a category that is missing, or was not there in the training rows, an error.
+    /// Makes missing values, and categories that were not in the training rows, errors.
     #[must_use]
     pub fn refuse_unknown(self) -> Categorical {
         Categorical { unknown: Unknown::Refused, ..self }
     }
 }
 
-/// The same, with the categories of the training rows.
+/// A categorical feature with the categories of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "what was fitted on a column of categories, as an object")]
 pub(super) struct FittedCategorical {
@@ -133,8 +134,8 @@ impl FittedCategorical {
     }
 }
 
-/// The slot of each row: `first` and so on for these categories, and `unknown` for all else, which otherwise is an
-/// error.
+/// The slot of each row: from `first` on for these categories, and `unknown` for everything else; without `unknown`
+/// that is an error.
 pub(super) fn slots(
     table: &Table,
     column: &str,
@@ -144,20 +145,21 @@ pub(super) fn slots(
 ) -> Result<Vec<usize>> {
     let values = table.column(column)?.categories()?;
     let known: HashMap<&str, usize> = categories.iter().map(String::as_str).zip(first..).collect();
-    // Looked up once for each text, not for each row.
+    // Looks up each text once, not each row.
     let of_code: Vec<Option<usize>> =
         values.names().iter().map(|name| known.get(&**name).copied().or(unknown)).collect();
     let slot = |(row, code): (usize, Option<u32>)| {
         code.map_or(unknown, |code| of_code[code as usize]).ok_or_else(|| {
             let found = values.get(row).map_or("a missing value".into(), shown);
-            let message = format!("{found} is none of the categories it was fitted on: {}", listed(categories.iter()));
+            let message =
+                format!("{found} is not one of the categories it was fitted on: {}", listed(categories.iter()));
             table.error_at(row, column, message)
         })
     };
     values.codes().enumerate().map(slot).collect()
 }
 
-/// Categories from a file must be as they were written.
+/// Checks that categories from a file are sorted and unique.
 pub(super) fn sorted(column: &str, categories: &[String]) -> std::result::Result<(), String> {
     match !categories.is_empty() && categories.is_sorted_by(|one, next| one < next) {
         true => Ok(()),
@@ -165,7 +167,7 @@ pub(super) fn sorted(column: &str, categories: &[String]) -> std::result::Result
     }
 }
 
-/// The categories seen so far, and whether any was missing.
+/// Gathers the categories of the training rows, and whether any was missing.
 #[derive(Default)]
 pub(super) struct CategoryFitter {
     categories: BTreeSet<String>,
@@ -173,7 +175,7 @@ pub(super) struct CategoryFitter {
 }
 
 impl CategoryFitter {
-    /// Takes a table into account, in which none may be missing if that is refused for this reason.
+    /// Adds a table. A missing value is an error with the reason `refused`, if that is given.
     pub(super) fn update(&mut self, table: &Table, column: &str, refused: Option<&str>) -> Result<()> {
         let values = table.column(column)?.categories()?;
         let missing = values.iter().position(|value| value.is_none());
@@ -204,7 +206,7 @@ impl Categorical {
     pub(super) fn update(self, seen: &mut CategoryFitter, table: &Table, column: &str) -> Result<()> {
         let why = "the category is missing; without `Categorical::refuse_unknown` it has a slot";
         seen.update(table, column, (self.unknown == Unknown::Refused).then_some(why))?;
-        // Before the next table, as there may be more of them than memory holds.
+        // Checked after each table, because there may be more categories than fit into memory.
         let (found, limit) = (seen.categories.len(), self.limit);
         if found <= limit {
             return Ok(());

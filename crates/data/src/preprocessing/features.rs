@@ -1,4 +1,4 @@
-//! Which columns are used and how.
+//! The columns that are used, and how.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use super::{Categorical, Feature, Numeric, Preprocessing};
 use crate::error::{DataError, Result};
 use crate::table::{ColumnType, Table};
 
-/// Which columns are features and what becomes of them, and which one is the target: see [`Preprocessing`].
+/// Which columns become features and how, and which one is the target: see [`Preprocessing`].
 ///
-/// Features have the order in which they are stated. The target may be one of their columns, as in forecasting, where
-/// the past of a series predicts its future; it must then be of the same kind in both roles. Without a
-/// [window](crate::Dataset::window) such a model is given the number that it is to predict.
+/// Features have the order in which they are added. The target may be one of their columns, as in forecasting, where
+/// the past of a series predicts its future; it must then have the same type in both roles. Without a
+/// [window](crate::Dataset::window), such a model would receive the number that it is to predict.
 ///
 /// ```
 /// use data::preprocessing::{Features, Numeric};
@@ -24,7 +24,7 @@ use crate::table::{ColumnType, Table};
 ///
 /// let series = Csv::from_bytes("load\n1\n2\n4\n8\n", "load.csv").read()?;
 /// let features = Features::new().numeric(["load"], Numeric::new()).target_number("load").fit(&series)?;
-/// // Two rows are given, and the row after them is to be predicted.
+/// // Two rows predict the row after them. after them is to be predicted.
 /// let windows = features.dataset(&series)?.window(Window::new(2).target(2))?;
 /// let batch = windows.range(0, 0..2)?;
 /// assert_eq!(batch.features.to_vec::<f32>()?, [1.0, 2.0, 2.0, 4.0]);
@@ -43,7 +43,7 @@ enum Kind {
     Categorical(Categorical),
 }
 
-/// What was seen of a column.
+/// Gathers the statistics of a column.
 enum ColumnFitter {
     Numeric(Box<NumericFitter>),
     Categorical(Categorical, CategoryFitter),
@@ -55,13 +55,13 @@ impl Features {
         Features::default()
     }
 
-    /// Makes features of columns of numbers.
+    /// Adds columns of numbers as features.
     #[must_use]
     pub fn numeric(self, columns: impl IntoIterator<Item = impl Into<String>>, numeric: Numeric) -> Features {
         self.with(columns, Kind::Numeric(numeric))
     }
 
-    /// Makes features of columns of categories.
+    /// Adds columns of categories as features.
     #[must_use]
     pub fn categorical(
         self,
@@ -71,27 +71,28 @@ impl Features {
         self.with(columns, Kind::Categorical(categorical))
     }
 
-    /// Makes targets of a column of numbers as they are: float32, `[rows, 1]`. Large ones, such as prices, are better
-    /// [standardized](Features::target_standardized).
+    /// Uses a column of numbers as targets, without scaling: float32, `[rows, 1]`. Large numbers such as prices are
+    /// better [standardized](Features::target_standardized).
     #[must_use]
     pub fn target_number(self, column: impl Into<String>) -> Features {
         self.with_target(column, Target::Number(None))
     }
 
-    /// The same, scaled as by [`Numeric::standardize`]. [`Preprocessing::invert_targets`] gives predictions in the
-    /// units of the column. As scikit-learn's `TransformedTargetRegressor` with a `StandardScaler`.
+    /// Uses a column of numbers as targets, scaled as by [`Numeric::standardize`]. [`Preprocessing::invert_targets`]
+    /// converts predictions to the units of the column. Like `TransformedTargetRegressor` of scikit-learn with a
+    /// `StandardScaler`.
     #[must_use]
     pub fn target_standardized(self, column: impl Into<String>) -> Features {
         self.with_target(column, Target::Number(Some(Scale::Standardize)))
     }
 
-    /// The same, scaled as by [`Numeric::min_max`].
+    /// Uses a column of numbers as targets, scaled as by [`Numeric::min_max`].
     #[must_use]
     pub fn target_min_max(self, column: impl Into<String>) -> Features {
         self.with_target(column, Target::Number(Some(Scale::MinMax)))
     }
 
-    /// Makes targets of a column of categories, which are classes 0, 1, … in the order of their texts: int64, `[rows]`.
+    /// Uses a column of categories as targets: the classes 0, 1, … in the order of their texts, int64, `[rows]`.
     #[must_use]
     pub fn target_class(self, column: impl Into<String>) -> Features {
         self.with_target(column, Target::Class)
@@ -106,22 +107,22 @@ impl Features {
         self
     }
 
-    /// Finds means, ranges, categories and classes in the training rows, and in no others.
+    /// Computes means, ranges, categories and classes of the training rows, which must be the only rows of the table.
     ///
     /// # Errors
-    /// Returns an error if no feature is stated, or a column twice as a feature, or one as numbers and as classes; a
-    /// column is not there or of another kind; a number, category or target is missing and that is refused; a number is
-    /// infinite, or would be rounded; there is nothing in a column, or there are more categories than its
+    /// Returns an error if there are no features, a column is used twice as a feature or as both numbers and classes, a
+    /// column does not exist or has another type, a number, category or target is missing where that is refused, a
+    /// number is infinite or would be rounded, a column has no values, or there are more categories than the
     /// [limit](Categorical::limit).
     pub fn fit(&self, train: &Table) -> Result<Preprocessing> {
         // The columns of a table are shared, not copied.
         self.fit_chunks([Ok(train.clone())])
     }
 
-    /// As [`fit`](Features::fit), of tables one after the other: a file larger than memory.
+    /// Like [`fit`](Features::fit), but from several tables, for files larger than memory.
     ///
     /// # Errors
-    /// As [`fit`](Features::fit), or whatever is wrong with the tables.
+    /// Returns an error as [`fit`](Features::fit) does, or the first error of `tables`.
     ///
     /// ```
     /// use data::preprocessing::{Features, Numeric};
@@ -161,8 +162,8 @@ impl Features {
     }
 }
 
-/// Whether there are features, no column stands twice among them, and the target, if it is one of their columns, is of
-/// the same type there.
+/// Checks that there are features, that no column is used twice, and that the target has the same type if it is also a
+/// feature.
 pub(super) fn check_columns<'a>(
     features: impl Iterator<Item = (&'a String, ColumnType)>,
     target: Option<(&'a String, ColumnType)>,
@@ -170,7 +171,7 @@ pub(super) fn check_columns<'a>(
     let mut seen = BTreeMap::new();
     for (column, column_type) in features {
         if seen.insert(column, column_type).is_some() {
-            return Err(format!("preprocessing: column {} stands twice among the features", escaped(column)));
+            return Err(format!("preprocessing: column {} is used twice as a feature", escaped(column)));
         }
     }
     if seen.is_empty() {

@@ -1,8 +1,7 @@
-//! Columns of tables as features and targets: what was learnt from the training data, and is needed again whenever
-//! the model is used.
+//! Conversion of table columns to features and targets, with the statistics of the training data.
 //!
-//! [`Features`] says which columns are used and how; [`fit`](Features::fit) on the training rows gives a
-//! [`Preprocessing`], which makes tensors of any table with these columns, and is saved beside the model.
+//! [`Features`] says which columns are used and how. [`fit`](Features::fit) on the training rows returns a
+//! [`Preprocessing`], which converts any table with these columns to tensors, and is saved with the model.
 
 mod categorical;
 mod features;
@@ -29,7 +28,7 @@ use categorical::FittedCategorical;
 use numeric::FittedNumeric;
 use target::FittedTarget;
 
-/// How columns become features and targets, as [`Features::fit`] found it.
+/// Converts columns to features and targets, with the statistics that [`Features::fit`] has computed.
 ///
 /// ```
 /// use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
@@ -46,7 +45,7 @@ use target::FittedTarget;
 /// assert_eq!(train.features().slice(..2)?.to_vec::<f32>()?, [-1.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
 /// assert_eq!(train.targets().to_vec::<i64>()?, [0, 1, 0]);
 ///
-/// // Elsewhere, later.
+/// // In another program, later.
 /// let path = std::env::temp_dir().join("doctest-preprocessing.json");
 /// preprocessing.save(&path)?;
 /// let preprocessing = Preprocessing::load(&path)?;
@@ -62,7 +61,7 @@ pub struct Preprocessing {
     target: Option<FittedTarget>,
 }
 
-/// What a column becomes.
+/// The features of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", expecting = "a feature, `numeric` or `categorical`")]
 enum Feature {
@@ -85,7 +84,7 @@ impl Feature {
         }
     }
 
-    /// How many features it becomes.
+    /// The number of features.
     fn width(&self) -> usize {
         match self {
             Feature::Numeric(numeric) => numeric.width(),
@@ -100,7 +99,7 @@ impl Feature {
         }
     }
 
-    /// Calls `put` with row, place among the features of the column, and value, where that is not 0.
+    /// Calls `put` with row, index among the features of the column, and value, for values that are not 0.
     fn write(&self, table: &Table, put: &mut dyn FnMut(usize, usize, f64)) -> Result<()> {
         match self {
             Feature::Numeric(numeric) => numeric.write(table, put),
@@ -110,12 +109,13 @@ impl Feature {
 }
 
 impl Preprocessing {
-    /// The features of a table, `[rows, features]`: float32, or int64 if each is an index of a category.
+    /// Returns the features of a table, `[rows, features]`: int64 if all of them are indices of categories, float32
+    /// otherwise.
     ///
     /// # Errors
-    /// Returns an error if a column is not there, or not of the kind that it was fitted on; a number or category is
-    /// missing, or a category unknown, for which that is refused; or a number is infinite in float32, or an int64 that
-    /// float64 would round. The message names the row, with the file if the table was read from one.
+    /// Returns an error if a column does not exist or has another type than in training, a number or category is
+    /// missing or unknown where that is refused, a number becomes infinite in float32, or float64 would round an int64.
+    /// The message names the row, and the file if the table was read from one.
     pub fn transform(&self, table: &Table) -> Result<Tensor> {
         self.check_columns(table)?;
         let indices =
@@ -126,17 +126,18 @@ impl Preprocessing {
         }
     }
 
-    /// The targets of a table: int64 classes, `[rows]`, or float32 numbers, `[rows, 1]`, scaled if that was stated.
+    /// Returns the targets of a table: int64 classes, `[rows]`, or float32 numbers, `[rows, 1]`, which may be scaled.
     ///
     /// # Errors
-    /// Returns an error if none was stated; its column is not there, or not of the kind that it was fitted on; or a
-    /// target is missing, infinite, or a class that was not there when it was fitted.
+    /// Returns an error if there is no target, its column does not exist or has another type than in training, or a
+    /// target is missing, infinite, or a class that was not in the training rows.
     pub fn targets(&self, table: &Table) -> Result<Tensor> {
         self.target()?.of(table)
     }
 
-    /// Predictions, or targets, in the units of the target's column: what [`targets`](Preprocessing::targets) was made
-    /// of, element by element. Computed in float64; float32, or float64 if they are that, of any shape.
+    /// Converts predictions, or targets, to the units of the target's column: inverts
+    /// [`targets`](Preprocessing::targets) for each element. Computes in float64, and returns float32, or float64 for
+    /// float64, of any shape.
     ///
     /// ```
     /// use data::preprocessing::{Features, Numeric};
@@ -153,7 +154,7 @@ impl Preprocessing {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if no target was stated, or it is a class.
+    /// Returns an error if there is no target, or it is a class.
     pub fn invert_targets(&self, targets: &Tensor) -> Result<Tensor> {
         self.target()?.invert(targets)
     }
@@ -163,31 +164,31 @@ impl Preprocessing {
         self.target.as_ref().ok_or_else(none)
     }
 
-    /// Features and targets.
+    /// The features and targets of a table as a batch.
     ///
     /// # Errors
-    /// As [`transform`](Preprocessing::transform) and [`targets`](Preprocessing::targets).
+    /// Returns an error as [`transform`](Preprocessing::transform) and [`targets`](Preprocessing::targets) do.
     pub fn batch(&self, table: &Table) -> Result<Batch> {
         Batch::new(&self.transform(table)?, &self.targets(table)?)
     }
 
-    /// Features and targets as a data set.
+    /// The features and targets of a table as a data set.
     ///
     /// # Errors
-    /// As [`batch`](Preprocessing::batch).
+    /// Returns an error as [`batch`](Preprocessing::batch) does.
     pub fn dataset(&self, table: &Table) -> Result<ArrayDataset> {
         ArrayDataset::from_batch(self.batch(table)?)
     }
 
-    /// The name of each feature: that of its column, with `=` and a category, or `missing` or `unknown` after it.
+    /// The name of each feature: that of its column, possibly followed by `=` and a category, `missing` or `unknown`.
     pub fn feature_names(&self) -> Vec<String> {
         self.features.iter().flat_map(Feature::names).collect()
     }
 
-    /// The places of a column among the features.
+    /// The indices of the features of a column.
     ///
     /// # Errors
-    /// Returns an error if none is made of this column.
+    /// Returns an error if the column has no features.
     pub fn range(&self, column: &str) -> Result<Range<usize>> {
         let mut start = 0;
         for feature in &self.features {
@@ -200,8 +201,8 @@ impl Preprocessing {
         Err(self.no_column(column))
     }
 
-    /// How many values the index of a categorical column has, or the number of features it is as one-hot: the
-    /// vocabulary of an `Embedding`.
+    /// The number of values of a categorical column: the vocabulary size for an `Embedding`, or the number of one-hot
+    /// features.
     ///
     /// # Errors
     /// Returns an error if there is no such column, or it is numeric.
@@ -215,18 +216,18 @@ impl Preprocessing {
         }
     }
 
-    /// The classes that the targets 0, 1, … stand for, in the order of their texts; none if the target is a number.
+    /// The classes of the targets 0, 1, …, sorted; empty if the target is a number.
     pub fn classes(&self) -> &[String] {
         self.target.as_ref().map_or(&[], FittedTarget::classes)
     }
 
-    /// The columns that features are made of and what they hold: to be given to [`Csv::columns`](crate::Csv::columns),
-    /// so that a file is read as this needs it, whatever its texts look like.
+    /// The columns of the features and their types, for [`Csv::columns`](crate::Csv::columns): then a file is read with
+    /// these types, whatever its texts look like.
     pub fn columns(&self) -> impl Iterator<Item = (String, ColumnType)> {
         self.features.iter().map(|feature| (feature.column().clone(), feature.column_type()))
     }
 
-    /// As [`columns`](Preprocessing::columns), the one of the target.
+    /// The column of the target and its type, like [`columns`](Preprocessing::columns).
     pub fn target_column(&self) -> Option<(String, ColumnType)> {
         self.target.as_ref().map(FittedTarget::column)
     }

@@ -1,4 +1,4 @@
-//! Numbers as features: what stands for missing ones, and their scale.
+//! Features from numbers: missing values and scales.
 
 use serde::{Deserialize, Serialize};
 use tensor::{DType, escaped};
@@ -7,10 +7,10 @@ use super::scale::{Scale, ScaleFitter, Scaling};
 use crate::error::{DataError, Error, Result};
 use crate::table::Table;
 
-/// What becomes of a column of numbers. All is computed in float64; features are float32, which has whole numbers up to
-/// 2²⁴ of [plain](Numeric::new) ones.
+/// How a column of numbers becomes a feature. Everything is computed in float64. Features are float32, which represents
+/// [unscaled](Numeric::new) whole numbers exactly up to 2²⁴.
 ///
-/// An int64 that float64 would round, beyond 2⁵³, is an error: it is an identifier, as a rule.
+/// An int64 beyond 2⁵³ that float64 would round is an error, because it is usually an identifier.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Numeric {
     scale: Option<Scale>,
@@ -18,44 +18,44 @@ pub struct Numeric {
     indicator: bool,
 }
 
-/// What stands for a number that is missing.
+/// The replacement for a missing number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Missing {
-    /// Nothing: it is an error.
+    /// Missing numbers are errors.
     Refused,
-    /// The mean of those that are there in the training rows.
+    /// The mean of the training rows.
     Mean,
-    /// Their median. To find it they are held in memory.
+    /// The median of the training rows. Fitting holds the column in memory.
     Median,
-    /// This number, which is then scaled as all are.
+    /// This number, before scaling.
     Constant(f64),
 }
 
 impl Numeric {
-    /// Numbers as they are.
+    /// Uses numbers without scaling.
     pub fn new() -> Numeric {
         Numeric { scale: None, missing: Missing::Refused, indicator: false }
     }
 
-    /// `(x - mean) / std`, by mean and standard deviation (divided by the count) of the numbers that are there in the
-    /// training rows; where all are equal but for rounding, `x - mean`. As scikit-learn's `StandardScaler`.
+    /// Scales to `(x - mean) / std`, with the mean and the standard deviation (divided by the count) of the training
+    /// rows; `x - mean` if they are equal up to rounding. Like `StandardScaler` of scikit-learn.
     pub fn standardize() -> Numeric {
         Numeric { scale: Some(Scale::Standardize), ..Numeric::new() }
     }
 
-    /// `(x - min) / (max - min)`, by the least and greatest in the training rows; where all are equal but for rounding,
-    /// `x - min`. Others may be below 0 or above 1. As scikit-learn's `MinMaxScaler`.
+    /// Scales to `(x - min) / (max - min)`, with the minimum and maximum of the training rows; `x - min` if they are
+    /// equal up to rounding. Other numbers may become negative or exceed 1. Like `MinMaxScaler` of scikit-learn.
     pub fn min_max() -> Numeric {
         Numeric { scale: Some(Scale::MinMax), ..Numeric::new() }
     }
 
-    /// What stands for missing numbers. They are refused by default.
+    /// Sets the replacement for missing numbers. By default they are errors.
     #[must_use]
     pub fn missing(self, missing: Missing) -> Numeric {
         Numeric { missing, ..self }
     }
 
-    /// Adds a feature that is 1 where the number is missing, else 0.
+    /// Adds a feature that is 1 if the number is missing and 0 otherwise.
     #[must_use]
     pub fn indicator(self) -> Numeric {
         Numeric { indicator: true, ..self }
@@ -68,14 +68,14 @@ impl Default for Numeric {
     }
 }
 
-/// The same, with what was found in the training rows: `(x - center) / scale`.
+/// A numeric feature with the statistics of the training rows: `(x - center) / scale`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "what was fitted on a column of numbers, as an object")]
 pub(super) struct FittedNumeric {
     pub(super) column: String,
     pub(super) center: f64,
     pub(super) scale: f64,
-    /// What stands for a missing number, before it is scaled; none if it is refused.
+    /// The replacement for a missing number, before scaling; none if it is an error.
     pub(super) missing: Option<f64>,
     pub(super) indicator: bool,
 }
@@ -113,13 +113,13 @@ impl FittedNumeric {
         Ok(())
     }
 
-    /// What is wrong with numbers that come from a file.
+    /// Returns what is wrong with numbers from a file.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         self.scaling().check(&self.column)
     }
 }
 
-/// A column of numbers in float64, which has to hold them as they are if they are whole.
+/// A column of numbers in float64. Whole numbers must not be rounded.
 pub(super) fn numbers(table: &Table, column: &str) -> Result<Vec<f64>> {
     let numbers = table.column(column)?.numbers()?;
     if numbers.dtype() == DType::I64 {
@@ -137,14 +137,14 @@ pub(super) fn numbers(table: &Table, column: &str) -> Result<Vec<f64>> {
 }
 
 fn refused(table: &Table, row: usize, column: &str) -> Error {
-    table.error_at(row, column, "the number is missing; `Numeric::missing` can say what stands for it".into())
+    table.error_at(row, column, "the number is missing; `Numeric::missing` can set a replacement".into())
 }
 
-/// What was seen of a column.
+/// Gathers the statistics of a column.
 pub(super) struct NumericFitter {
     plan: Numeric,
     numbers: ScaleFitter,
-    /// All, for the median.
+    /// All numbers, for the median.
     kept: Vec<f64>,
 }
 
@@ -183,7 +183,7 @@ impl NumericFitter {
     }
 }
 
-/// The one in the middle, or the mean of two. There is one at least.
+/// The median. There must be at least one number.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_unstable_by(f64::total_cmp);
     let half = numbers.len() / 2;

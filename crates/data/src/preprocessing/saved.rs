@@ -1,4 +1,4 @@
-//! Preprocessing in files.
+//! Files of preprocessing.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::atomic::write_atomically;
 use crate::error::{DataError, Result, shown};
 use crate::open::open;
 
-/// What stands in a file for the form that it has.
+/// The format of a file.
 const FORMAT: &str = "preprocessing 1";
 
 #[derive(Serialize, Deserialize)]
@@ -27,25 +27,26 @@ struct Saved {
 }
 
 impl Preprocessing {
-    /// Writes it as JSON, [atomically](crate::write_atomically). Numbers come back with the same bits.
+    /// Writes JSON, [atomically](crate::write_atomically). Loaded numbers have the same bits.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be written; then an old one is as it was.
+    /// Returns an error, and leaves an existing file unchanged, if the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let saved = Saved { format: FORMAT.into(), features: self.features.clone(), target: self.target.clone() };
         write_atomically(path, |file| Ok(serde_json::to_writer_pretty(file, &saved)?))
     }
 
-    /// Reads what [`save`](Preprocessing::save) wrote.
+    /// Reads a file of [`save`](Preprocessing::save).
     ///
     /// # Errors
-    /// Returns an error if the file cannot be read, is not JSON of this form, or contradicts itself.
+    /// Returns an error if the file cannot be read, is not JSON of this format, or contradicts itself.
     pub fn load(path: impl AsRef<Path>) -> Result<Preprocessing> {
         let path = path.as_ref();
         let name = path.display().to_string();
         let mut text = Vec::new();
         open(path)?.read_to_end(&mut text).map_err(|source| DataError::file(&name, "cannot read", source))?;
-        Preprocessing::from_json(&text).map_err(|what| DataError::dataset(format!("{name}: no preprocessing: {what}")))
+        Preprocessing::from_json(&text)
+            .map_err(|what| DataError::dataset(format!("{name}: invalid preprocessing: {what}")))
     }
 
     fn from_json(text: &[u8]) -> std::result::Result<Preprocessing, String> {

@@ -1,4 +1,4 @@
-//! Scales of numbers, as the training rows give them. All is computed in float64.
+//! Scales of numbers, computed in float64 from the training rows.
 
 use serde::{Deserialize, Serialize};
 use tensor::{DType, Tensor, escaped};
@@ -7,14 +7,14 @@ use crate::error::{DataError, Result};
 use crate::moments::{Moments, divisor};
 use crate::table::Table;
 
-/// What numbers are scaled by.
+/// The kind of a scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
     Standardize,
     MinMax,
 }
 
-/// What became of it: `(x - center) / scale`.
+/// The scaling `(x - center) / scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `center` and `scale`")]
 pub(super) struct Scaling {
@@ -23,14 +23,14 @@ pub(super) struct Scaling {
 }
 
 impl Default for Scaling {
-    /// That of numbers that stay as they are.
+    /// The identity.
     fn default() -> Scaling {
         Scaling { center: 0.0, scale: 1.0 }
     }
 }
 
 impl Scaling {
-    /// Fails for a number that is infinite in float32 afterwards, of a row of a column.
+    /// Returns an error for a number of a row and column that becomes infinite in float32.
     pub(super) fn apply(self, number: f64, table: &Table, row: usize, column: &str) -> Result<f64> {
         let scaled = (number - self.center) / self.scale;
         match (scaled as f32).is_finite() {
@@ -39,15 +39,15 @@ impl Scaling {
         }
     }
 
-    /// What [`apply`](Scaling::apply) was given: float32, or float64 if this is that.
+    /// Inverts [`apply`](Scaling::apply). Returns float32, or float64 for float64.
     pub(super) fn invert(self, scaled: &Tensor) -> Result<Tensor> {
         let out = if scaled.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
         Ok(scaled.cast(DType::F64).try_mul(self.scale)?.try_add(self.center)?.cast(out))
     }
 
-    /// What is wrong with numbers that come from a file.
+    /// Returns what is wrong with numbers from a file.
     pub(super) fn check(self, column: &str) -> std::result::Result<(), String> {
-        // JSON has no numbers that are not finite.
+        // JSON has no infinities and no NaN.
         match self.scale > 0.0 {
             true => Ok(()),
             false => Err(format!("column {}: the scale must be above 0", escaped(column))),
@@ -55,7 +55,7 @@ impl Scaling {
     }
 }
 
-/// What was seen of a column.
+/// Gathers moments and range of a column.
 pub(super) struct ScaleFitter {
     moments: Option<Moments>,
     least: f64,
@@ -67,7 +67,7 @@ impl ScaleFitter {
         ScaleFitter { moments: None, least: f64::INFINITY, greatest: f64::NEG_INFINITY }
     }
 
-    /// Takes the column of a table into account, which holds these numbers. Those that are missing do not count.
+    /// Adds the numbers of a column of a table. Missing numbers do not count.
     pub(super) fn update(&mut self, numbers: &[f64], table: &Table, column: &str) -> Result<()> {
         if let Some(row) = numbers.iter().position(|number| number.is_infinite()) {
             let message = format!("{:?} has no mean; numbers must be finite", numbers[row]);

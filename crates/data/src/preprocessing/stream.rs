@@ -5,11 +5,11 @@ use crate::csv::Csv;
 use crate::stream::Stream;
 
 impl Csv {
-    /// Features and targets of all rows, read as they are drawn: the file may be larger than memory. Only the columns
-    /// of the preprocessing are read.
+    /// Streams the features and targets of all rows, so the file may be larger than memory. Reads only the columns of
+    /// the preprocessing.
     ///
     /// # Errors
-    /// While reading: as [`read`](Csv::read) and [`Preprocessing::batch`].
+    /// Drawing samples returns an error as [`read`](Csv::read) and [`Preprocessing::batch`] do.
     pub fn stream(&self, preprocessing: &Preprocessing) -> Stream {
         const AT_ONCE: usize = 1024;
         let csv = self.clone().columns(preprocessing.columns()).columns(preprocessing.target_column()).ignore_others();

@@ -1,4 +1,4 @@
-//! A column as targets.
+//! Targets from a column.
 
 use serde::{Deserialize, Serialize};
 use tensor::{Tensor, escaped};
@@ -9,7 +9,7 @@ use super::scale::{Scale, ScaleFitter, Scaling};
 use crate::error::{DataError, Result};
 use crate::table::{ColumnType, Table};
 
-/// What is to be predicted.
+/// The kind of the target.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
     Number(Option<Scale>),
@@ -25,13 +25,13 @@ impl Target {
     }
 }
 
-/// The same, with the scale or the classes of the training rows.
+/// A target with the scale or the classes of the training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, expecting = "a target, `number` or `class`")]
 pub(super) enum FittedTarget {
     Number {
         column: String,
-        /// Files of before there was one have none.
+        /// Files of earlier versions have no scaling.
         #[serde(default)]
         scaling: Scaling,
     },
@@ -42,7 +42,7 @@ pub(super) enum FittedTarget {
     },
 }
 
-/// What was fitter of the column.
+/// Gathers the statistics of the column.
 pub(super) enum TargetFitter {
     Number(Option<Scale>, Box<ScaleFitter>),
     Class(CategoryFitter),
@@ -77,7 +77,7 @@ impl TargetFitter {
     }
 }
 
-/// The numbers of a column, of which none may be missing.
+/// The numbers of a column. A missing one is an error.
 fn present(table: &Table, column: &str) -> Result<Vec<f64>> {
     let numbers = numbers(table, column)?;
     match numbers.iter().position(|number| number.is_nan()) {
@@ -120,7 +120,7 @@ impl FittedTarget {
         }
     }
 
-    /// What [`of`](FittedTarget::of) was made of.
+    /// Inverts [`of`](FittedTarget::of).
     pub(super) fn invert(&self, targets: &Tensor) -> Result<Tensor> {
         match self {
             FittedTarget::Number { scaling, .. } => scaling.invert(targets),

@@ -1,4 +1,4 @@
-//! DataSource from a source that is read from start to end, and the verbs.
+//! Streams of samples that are read from start to end, and their transformations.
 
 mod rechunk;
 mod verbs;
@@ -13,23 +13,23 @@ use crate::data_source::{DataSource, EpochIter};
 use crate::dataset::Window;
 use crate::error::{DataError, Result};
 
-/// DataSource that come from a source as it is read: chunks of any number of them.
+/// Chunks of any number of samples, in the order of the source.
 type Chunks = Box<dyn Iterator<Item = Result<Batch>> + Send>;
 
-/// Opens the epoch of a number.
+/// Opens an epoch.
 type Open = Arc<dyn Fn(u64) -> Result<Chunks> + Send + Sync>;
 
-/// DataSource that can only be read from start to end: a file larger than memory, lines of text, an iterator.
+/// Samples that can only be read from start to end, such as a file larger than memory, lines of text, or an iterator.
 ///
-/// The source is opened for each epoch, by a function that is given the number of the epoch. Whatever the number
-/// of samples in its chunks, batches have the size that is asked for. To go on within an epoch, what was drawn from it
-/// is read again and dropped.
+/// The source is opened for each epoch, by a function that receives the number of the epoch. Batches have the requested
+/// size, whatever the sizes of the chunks. To continue within an epoch, the samples that were already drawn are read
+/// again and dropped.
 ///
 /// ```
 /// use data::{Batch, DataSource, Stream};
 /// use tensor::Tensor;
 ///
-/// // Squares, a sample at a time.
+/// // Squares, one sample at a time.
 /// let squares = Stream::of_samples(|_epoch| {
 ///     Ok((0..5).map(|x| Ok((Tensor::scalar(x), Tensor::scalar(x * x)))))
 /// });
@@ -46,7 +46,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A source of chunks of samples, of any number each: fast where many are read at once.
+    /// A stream of chunks of any size. This is faster than single samples if many can be read at once.
     pub fn of_batches<I>(open: impl Fn(u64) -> Result<I> + Send + Sync + 'static) -> Stream
     where
         I: Iterator<Item = Result<Batch>> + Send + 'static,
@@ -54,7 +54,7 @@ impl Stream {
         Stream { open: Arc::new(move |epoch| Ok(Box::new(open(epoch)?) as Chunks)), len_hint: None }
     }
 
-    /// A source of single samples: features and target, without an axis that counts samples.
+    /// A stream of single samples: features and target without the axis of the samples.
     pub fn of_samples<I>(open: impl Fn(u64) -> Result<I> + Send + Sync + 'static) -> Stream
     where
         I: Iterator<Item = Result<(Tensor, Tensor)>> + Send + 'static,
@@ -63,13 +63,13 @@ impl Stream {
         Stream::of_batches(move |epoch| Ok(open(epoch)?.map(move |sample| sample.and_then(one))))
     }
 
-    /// States how many samples an epoch has, for progress bars.
+    /// Sets the number of samples of an epoch, for progress bars.
     #[must_use]
     pub fn with_len(self, len: usize) -> Stream {
         Stream { len_hint: Some(len), ..self }
     }
 
-    /// Replaces each chunk. The function must not depend on how samples fall into chunks.
+    /// Applies a function to each chunk. The function must not depend on how samples are grouped into chunks.
     #[must_use]
     pub fn map(self, map: impl Fn(Batch) -> Result<Batch> + Send + Sync + 'static) -> Stream {
         let (map, len_hint) = (Arc::new(map), self.len_hint);
@@ -80,50 +80,51 @@ impl Stream {
         Stream { len_hint, ..mapped }
     }
 
-    /// Replaces the features of each chunk: see [`map`](Stream::map).
+    /// Applies a function to the features of each chunk: see [`map`](Stream::map).
     #[must_use]
     pub fn map_features(self, map: impl Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static) -> Stream {
         self.map(move |chunk| Ok(Batch { features: map(&chunk.features)?, ..chunk }))
     }
 
-    /// Keeps the samples for which the predicate holds: bool, `[chunk]`, for each chunk.
+    /// Keeps the samples for which a predicate holds. The predicate returns bool, `[chunk]`, for each chunk.
     #[must_use]
     pub fn filter(self, predicate: impl Fn(&Batch) -> Result<Tensor> + Send + Sync + 'static) -> Stream {
         let predicate = Arc::new(predicate);
         self.chunks(move |_, chunks| Ok(verbs::filter(chunks, predicate.clone())))
     }
 
-    /// The first `count` samples, or all if there are fewer.
+    /// Keeps the first `count` samples, or all if there are fewer.
     #[must_use]
     pub fn take(self, count: usize) -> Stream {
         let len_hint = self.len_hint.map(|len| len.min(count));
         Stream { len_hint, ..self.chunks(move |_, chunks| Ok(verbs::take(chunks, count))) }
     }
 
-    /// All but the first `count` samples, which are read and dropped.
+    /// Skips the first `count` samples, which are read and dropped.
     #[must_use]
     pub fn skip(self, count: usize) -> Stream {
         let len_hint = self.len_hint.map(|len| len.saturating_sub(count));
         Stream { len_hint, ..self.chunks(move |_, chunks| verbs::skip(chunks, count)) }
     }
 
-    /// Draws samples at random from the next `buffer`, which are held in memory: as TensorFlow's `shuffle`. Each epoch
-    /// has another order, which follows from the seed alone. A buffer of 1 changes nothing; one of all samples
-    /// makes every order as likely as any other.
+    /// Shuffles the samples with a buffer in memory: draws each sample at random from the next `buffer` ones, like
+    /// `shuffle` of TensorFlow. The order of each epoch is different, and depends only on the seed. A buffer of 1 does
+    /// not change the order; a buffer of all samples makes all orders equally likely.
     ///
     /// # Errors
     /// Returns an error if the buffer is 0.
     pub fn shuffle(self, seed: u64, buffer: usize) -> Result<Stream> {
         if buffer == 0 {
-            return Err(DataError::dataset("shuffle: the buffer is 0; it holds one sample at least".into()));
+            return Err(DataError::dataset("shuffle: the buffer is 0; it must be at least 1".into()));
         }
         let len_hint = self.len_hint;
         let shuffled = self.chunks(move |epoch, chunks| Ok(verbs::shuffle(chunks, seed, buffer, epoch)));
         Ok(Stream { len_hint, ..shuffled })
     }
 
-    /// Several epochs as one: epoch `p` goes through the epochs from `p · times` on; `u64::MAX` times is without end.
-    /// Epochs without samples are skipped, but 1,000 of them in a row are an error: there might never be a sample.
+    /// Joins `times` epochs into one: epoch `p` consists of the epochs from `p · times` on. `u64::MAX` times is
+    /// endless. Epochs without samples are skipped, but 1,000 of them in a row are an error, because there might never
+    /// be a sample.
     #[must_use]
     pub fn repeat(self, times: u64) -> Stream {
         let len_hint = usize::try_from(times).ok().and_then(|times| self.len_hint?.checked_mul(times));
@@ -132,7 +133,7 @@ impl Stream {
         Stream { open: Arc::new(open), len_hint }
     }
 
-    /// DataSource made of one of this stream and the one beside it in the other, up to the end of the shorter.
+    /// Combines each sample with the one at the same position in another stream, up to the end of the shorter one.
     #[must_use]
     pub fn zip(self, other: Stream, combine: impl Fn(Batch, Batch) -> Result<Batch> + Send + Sync + 'static) -> Stream {
         let len_hint = self.len_hint.zip(other.len_hint).map(|(one, other)| one.min(other));
@@ -144,8 +145,8 @@ impl Stream {
         Stream { len_hint, ..zipped }
     }
 
-    /// Sequences of neighbouring samples as samples: see [`Dataset::window`](crate::Dataset::window). As many samples
-    /// as a window reaches over are held in memory.
+    /// Makes sequences of consecutive samples the new samples: see [`Dataset::window`](crate::Dataset::window). The
+    /// samples that a window spans are held in memory.
     ///
     /// # Errors
     /// Returns an error if length, shift or stride is 0.
@@ -154,7 +155,7 @@ impl Stream {
         Ok(self.chunks(move |_, chunks| Ok(verbs::windows(chunks, window))))
     }
 
-    /// Makes a NaN or infinite value an error that names sample and column: see
+    /// Returns an error that names sample and column for a NaN or infinite value: see
     /// [`Dataset::check_finite`](crate::Dataset::check_finite).
     #[must_use]
     pub fn check_finite(self) -> Stream {
@@ -162,7 +163,7 @@ impl Stream {
         Stream { len_hint, ..self.chunks(|_, chunks| Ok(verbs::finite(chunks))) }
     }
 
-    /// A stream whose chunks follow from those of this one.
+    /// A stream with transformed chunks.
     fn chunks(self, f: impl Fn(u64, Chunks) -> Result<Chunks> + Send + Sync + 'static) -> Stream {
         Stream { open: Arc::new(move |epoch| f(epoch, (self.open)(epoch)?)), len_hint: None }
     }

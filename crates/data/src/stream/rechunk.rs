@@ -1,4 +1,4 @@
-//! Chunks of any sizes as batches of the size that is asked for.
+//! Batches of a requested size from chunks of any sizes.
 
 use std::collections::VecDeque;
 
@@ -7,12 +7,12 @@ use crate::batch::{Batch, check_alike};
 use crate::data_source::EpochIter;
 use crate::error::Result;
 
-/// An epoch over chunks.
+/// An epoch of a stream.
 pub(super) struct Rechunk {
     chunks: Chunks,
-    /// DataSource that were read and not yet drawn.
+    /// Samples that were read and not yet drawn.
     rest: Option<Batch>,
-    /// How many samples were drawn.
+    /// The number of samples that were drawn.
     drawn: usize,
 }
 
@@ -21,7 +21,7 @@ impl Rechunk {
         Rechunk { chunks, rest: None, drawn: 0 }
     }
 
-    /// At most `count` samples from one chunk, none at the end.
+    /// At most `count` samples of one chunk; `None` at the end.
     pub(super) fn part(&mut self, count: usize) -> Result<Option<Batch>> {
         if count == 0 {
             return Ok(None);
@@ -47,7 +47,7 @@ impl Rechunk {
         Ok(Some(chunk.slice(0..count)?))
     }
 
-    /// Parts of `count` samples in all, or of all that are left.
+    /// Parts that have `count` samples together, or the rest.
     fn parts(&mut self, mut count: usize) -> Result<VecDeque<Batch>> {
         let mut parts = VecDeque::new();
         while count > 0
@@ -91,7 +91,7 @@ mod tests {
     use proptest::prelude::*;
     use tensor::{Tensor, tensor};
 
-    /// The numbers from 0 on in chunks of these sizes.
+    /// The numbers from 0 in chunks of these sizes.
     fn numbers(sizes: Vec<usize>) -> Stream {
         Stream::of_batches(move |_| {
             let mut next = 0;
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(message, "features of 1 samples and targets of 2: the counts differ");
     }
 
-    /// The batches of a stream that is repeated and has two samples in the epochs for which `full` holds.
+    /// The batches of a repeated stream that has two samples in the epochs for which `full` holds.
     fn repeated(full: fn(u64) -> bool, times: u64, count: usize) -> crate::Result<Vec<usize>> {
         let source = Stream::of_batches(move |epoch| {
             let size = if full(epoch) { 2 } else { 0 };

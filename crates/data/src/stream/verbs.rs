@@ -1,4 +1,4 @@
-//! What the verbs of a stream do to its chunks.
+//! The transformations of streams, as functions of chunks.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -11,7 +11,7 @@ use crate::dataset::{Window, check_finite};
 use crate::error::{DataError, Result};
 use crate::random;
 
-/// The first `count` samples.
+/// Keeps the first `count` samples.
 pub(super) fn take(chunks: Chunks, count: usize) -> Chunks {
     let (mut epoch, mut left) = (Rechunk::new(chunks), count);
     Box::new(iter::from_fn(move || {
@@ -21,14 +21,14 @@ pub(super) fn take(chunks: Chunks, count: usize) -> Chunks {
     }))
 }
 
-/// All but the first `count` samples.
+/// Skips the first `count` samples.
 pub(super) fn skip(chunks: Chunks, count: usize) -> Result<Chunks> {
     let mut epoch = Rechunk::new(chunks);
     epoch.skip(count)?;
     Ok(Box::new(iter::from_fn(move || epoch.part(usize::MAX).transpose())))
 }
 
-/// A sample drawn from the first `buffer`, whose place the next one takes, and so on.
+/// Draws samples from a buffer; each is replaced by the next sample of the stream.
 pub(super) fn shuffle(chunks: Chunks, seed: u64, buffer: usize, number: u64) -> Chunks {
     let (mut epoch, mut waiting) = (Rechunk::new(chunks), Vec::new());
     let mut generator = random::fork(seed, "shuffle", number);
@@ -48,7 +48,7 @@ pub(super) fn shuffle(chunks: Chunks, seed: u64, buffer: usize, number: u64) -> 
     }))
 }
 
-/// The samples of both side by side.
+/// Combines the samples of two streams.
 pub(super) fn zip(
     first: Chunks,
     second: Chunks,
@@ -63,10 +63,10 @@ pub(super) fn zip(
     Box::new(iter::from_fn(move || pair().transpose()))
 }
 
-/// Windows over rows, one a chunk.
+/// Windows over rows, one per chunk.
 pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
     let (mut epoch, mut rows) = (Rechunk::new(chunks), VecDeque::new());
-    // Rows between two windows that belong to neither.
+    // Rows between two windows that belong to none.
     let mut gap = 0;
     let mut next = move || -> Result<Option<Batch>> {
         epoch.skip(std::mem::take(&mut gap))?;
@@ -85,10 +85,10 @@ pub(super) fn windows(chunks: Chunks, window: Window) -> Chunks {
     Box::new(iter::from_fn(move || next().transpose()))
 }
 
-/// How many epochs in a row may have no samples.
+/// The maximum number of consecutive epochs without samples.
 const MOST_EMPTY: u64 = 1000;
 
-/// The chunks of several epochs, from the epoch `first` on.
+/// The chunks of several epochs from `first` on.
 pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
     let (mut round, mut empty, mut has_samples) = (0, 0, false);
     let mut current: Option<Chunks> = None;
@@ -99,13 +99,13 @@ pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
                 None if round == times => return None,
                 None => {
                     has_samples = false;
-                    // A source that cannot be opened is a chunk that cannot be read.
+                    // An error on opening the source takes the place of a chunk.
                     let opened = open(first.wrapping_add(round));
                     current.insert(opened.unwrap_or_else(|error| Box::new(iter::once(Err(error)))))
                 }
             };
             if let Some(chunk) = chunks.next() {
-                // A chunk that cannot be read is an error of its own.
+                // An error of a chunk stays that error.
                 has_samples |= !chunk.as_ref().is_ok_and(Batch::is_empty);
                 return Some(chunk);
             }
@@ -123,7 +123,7 @@ pub(super) fn repeat(open: Open, first: u64, times: u64) -> Chunks {
     }))
 }
 
-/// NaN and infinite values are errors.
+/// Returns an error for NaN and infinite values.
 pub(super) fn finite(chunks: Chunks) -> Chunks {
     let mut start = 0;
     Box::new(chunks.map(move |chunk| {
@@ -134,10 +134,10 @@ pub(super) fn finite(chunks: Chunks) -> Chunks {
     }))
 }
 
-/// Says for which samples something holds.
+/// A predicate on the samples of a chunk.
 type Predicate = dyn Fn(&Batch) -> Result<tensor::Tensor> + Send + Sync;
 
-/// Those for which the predicate holds.
+/// Keeps the samples for which the predicate holds.
 pub(super) fn filter(chunks: Chunks, predicate: Arc<Predicate>) -> Chunks {
     Box::new(chunks.map(move |chunk| {
         let chunk = chunk?;

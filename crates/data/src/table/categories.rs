@@ -1,10 +1,11 @@
-//! A column of texts of which there are few different ones.
+//! Columns of categories.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// One of a few texts in each row, or none: each different text is kept once. pandas' `Categorical`.
+/// A column of texts with few distinct values, which may be missing. Each distinct text is stored once. Like
+/// `Categorical` of pandas.
 ///
 /// ```
 /// use data::table::Categories;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Categories {
-    /// In the order in which they came.
+    /// In the order of their first occurrence.
     names: Arc<Vec<Arc<str>>>,
     rows: Vec<Option<u32>>,
 }
@@ -32,17 +33,17 @@ impl Categories {
         self.rows.is_empty()
     }
 
-    /// The text in a row, none if it is missing or there is no such row.
+    /// The text in a row; `None` if it is missing or there is no such row.
     pub fn get(&self, row: usize) -> Option<&str> {
         self.name(*self.rows.get(row)?)
     }
 
-    /// The text of each row, none where it is missing.
+    /// The text of each row; `None` if it is missing.
     pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         self.rows.iter().map(|&code| self.name(code))
     }
 
-    /// Each text that is in some row and in how many, the most frequent first, then by text.
+    /// The texts with their numbers of rows, the most frequent first, then by text. Texts without rows are left out.
     pub fn counts(&self) -> Vec<(&str, usize)> {
         let mut counts = vec![0; self.names.len()];
         self.rows.iter().flatten().for_each(|&code| counts[code as usize] += 1);
@@ -52,12 +53,12 @@ impl Categories {
         counts
     }
 
-    /// What the codes of rows stand for. Some may be in no row.
+    /// The texts of the codes. Some may be in no row.
     pub(crate) fn names(&self) -> &[Arc<str>] {
         &self.names
     }
 
-    /// The code of each row: a place in [`names`](Categories::names).
+    /// The code of each row: an index into [`names`](Categories::names).
     pub(crate) fn codes(&self) -> impl Iterator<Item = Option<u32>> {
         self.rows.iter().copied()
     }
@@ -85,7 +86,7 @@ impl fmt::Debug for Categories {
     }
 }
 
-/// Categories being collected.
+/// A builder for [`Categories`].
 #[derive(Default)]
 pub(crate) struct CategoriesBuilder {
     codes: HashMap<Arc<str>, u32>,

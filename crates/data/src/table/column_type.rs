@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// What a column of a file holds.
+/// The type of a column of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
-    /// Numbers, rounded to float32; NaN where one is missing.
+    /// Numbers, rounded to float32; NaN for a missing number.
     F32,
-    /// Numbers, rounded to float64, as whole ones beyond 2⁵³ may have to be; NaN where one is missing.
+    /// Numbers, rounded to float64; NaN for a missing number. Whole numbers beyond 2⁵³ may be rounded.
     F64,
     /// Whole numbers; none may be missing.
     I64,
-    /// Texts, of which there are few different ones.
+    /// Texts with few distinct values.
     Category,
-    /// Nothing that is wanted: it is not even looked at.
+    /// Not read at all.
     Ignored,
 }
 

@@ -1,4 +1,4 @@
-//! Tables as text.
+//! Display of tables.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use tensor::{DType, escaped};
 
 use super::{Column, Table};
 
-/// How many rows and columns are shown, and how many characters of each field.
+/// The number of rows and columns that are shown, and of characters of each field.
 const ROWS: usize = 10;
 const COLUMNS: usize = 20;
 const WIDTH: usize = 30;
 
-/// The first rows and columns, and how many there are. Texts are cut, and [`escaped`].
+/// Shows the first rows and columns, and the size. Texts are shortened and [`escaped`].
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = self.rows.min(ROWS);
@@ -52,7 +52,7 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// Lines of fields, each as wide as the widest below it, aligned left or right.
+/// Lines of fields, aligned left or right in columns.
 pub(super) fn aligned(lines: &[&[String]], left: &[bool]) -> String {
     let width = |k: usize| lines.iter().map(|line| line[k].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..left.len()).map(width).collect();

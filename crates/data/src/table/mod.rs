@@ -22,8 +22,8 @@ use crate::error::{DataError, Error, Result, listed, shown};
 
 /// Columns of equal length, each with a name.
 ///
-/// Clones share the content. [`Csv`](crate::Csv) reads tables; [`Preprocessing`](crate::Preprocessing) makes tensors of
-/// them.
+/// Clones share the content. [`Csv`](crate::Csv) reads tables; [`Preprocessing`](crate::Preprocessing) converts them to
+/// tensors.
 ///
 /// ```
 /// use data::table::{Categories, Column, Table};
@@ -41,15 +41,15 @@ use crate::error::{DataError, Error, Result, listed, shown};
 #[derive(Clone, Debug)]
 pub struct Table {
     names: Vec<String>,
-    /// The place of each name.
+    /// The index of each name.
     places: Arc<HashMap<String, usize>>,
     columns: Vec<Column>,
     rows: usize,
-    /// Where it was read from, for messages.
+    /// The origin of the table, for messages.
     provenance: Option<Provenance>,
 }
 
-/// Where a table was read from: the file, the line of each row, and the number format.
+/// The origin of a table: the file, the line of each row, and the number format.
 #[derive(Clone, Debug)]
 pub(crate) struct Provenance {
     pub(crate) file: Arc<str>,
@@ -60,9 +60,9 @@ pub(crate) struct Provenance {
 /// A column of a [`Table`].
 #[derive(Clone, Debug)]
 pub enum Column {
-    /// Float32, float64 or int64, `[rows]`; NaN stands for a number that is missing.
+    /// Float32, float64 or int64, `[rows]`; NaN for a missing number.
     Numbers(Tensor),
-    /// One of a few texts in each row, or none.
+    /// Texts with few distinct values, which may be missing.
     Categories(Categories),
 }
 
@@ -83,7 +83,7 @@ impl Column {
         }
     }
 
-    /// The rows of these numbers.
+    /// The rows with these indices.
     fn gather(&self, rows: &[usize], index: &Tensor) -> Result<Column> {
         Ok(match self {
             Column::Numbers(numbers) => Column::Numbers(numbers.take(index, 0)?),
@@ -99,7 +99,7 @@ impl Column {
     }
 }
 
-/// A column together with its name, for messages.
+/// A column with its name.
 #[derive(Clone, Copy)]
 pub struct ColumnRef<'a> {
     table: &'a Table,
@@ -108,10 +108,10 @@ pub struct ColumnRef<'a> {
 }
 
 impl<'a> ColumnRef<'a> {
-    /// The tensor of a column of numbers: float32, float64 or int64, `[rows]`.
+    /// The numbers of a column: float32, float64 or int64, `[rows]`.
     ///
     /// # Errors
-    /// Returns an error if it is a column of categories. The message names the first text that is no number, or that
+    /// Returns an error if it is a column of categories. The message names the first text that is not a number, or that
     /// float64 would round.
     pub fn numbers(self) -> Result<&'a Tensor> {
         let categories = match self.column {
@@ -160,11 +160,11 @@ impl<'a> ColumnRef<'a> {
 }
 
 impl Table {
-    /// The table of these columns.
+    /// A table of these columns.
     ///
     /// # Errors
-    /// Returns an error if two have one name, their lengths differ, or numbers are not float32, float64 or int64,
-    /// `[rows]`.
+    /// Returns an error if two columns have the same name, their lengths differ, or numbers are not float32, float64 or
+    /// int64 of shape `[rows]`.
     pub fn new(columns: impl IntoIterator<Item = (impl Into<String>, Column)>) -> Result<Table> {
         let (mut names, mut values) = (Vec::new(), Vec::new());
         let mut places = HashMap::new();
@@ -214,10 +214,10 @@ impl Table {
         self.names.iter().map(String::as_str).zip(&self.columns)
     }
 
-    /// The column of this name.
+    /// The column with this name.
     ///
     /// # Errors
-    /// Returns an error if there is none; the message lists those there are.
+    /// Returns an error that lists the names if there is no such column.
     pub fn column(&self, name: &str) -> Result<ColumnRef<'_>> {
         match self.places.get(name) {
             Some(&place) => Ok(ColumnRef { table: self, name: &self.names[place], column: &self.columns[place] }),
@@ -230,8 +230,8 @@ impl Table {
         }
     }
 
-    /// With this column at the end, or in place of the one of this name: pandas' `assign`. What is computed from other
-    /// columns becomes a feature that way.
+    /// Returns a table with this column added at the end, or replacing the column with this name, like `assign` of
+    /// pandas. Use it to add computed columns.
     ///
     /// ```
     /// use data::Csv;
@@ -248,12 +248,14 @@ impl Table {
     /// ```
     ///
     /// # Errors
-    /// Returns an error if it has not as many rows, or numbers are not float32, float64 or int64 with one axis.
+    /// Returns an error if the number of rows differs, or numbers are not float32, float64 or int64 with one axis.
     pub fn with_column(&self, name: impl Into<String>, column: Column) -> Result<Table> {
         let (name, rows) = (name.into(), column.rows());
         if rows != self.rows {
             let (name, own) = (escaped(&name), self.rows);
-            return Err(DataError::dataset(format!("table: it has {own} rows, and the column {name} {rows}")));
+            return Err(DataError::dataset(format!(
+                "table: the table has {own} rows, but the column {name} has {rows}"
+            )));
         }
         let mut columns: Vec<(String, Column)> =
             self.columns().map(|(name, column)| (name.into(), column.clone())).collect();
@@ -264,10 +266,10 @@ impl Table {
         Ok(Table { provenance: self.provenance.clone(), ..Table::new(columns)? })
     }
 
-    /// The rows of these numbers, in this order.
+    /// Returns the rows with these indices, in this order.
     ///
     /// # Errors
-    /// Returns an error if a number is not below [`rows`](Table::rows).
+    /// Returns an error if an index is not below [`rows`](Table::rows).
     pub fn gather(&self, rows: &[usize]) -> Result<Table> {
         if let Some(row) = rows.iter().find(|&&row| row >= self.rows) {
             return Err(DataError::dataset(format!("table: there is no row {row} among {}", self.rows)));
@@ -281,8 +283,8 @@ impl Table {
         Ok(Table { names: self.names.clone(), places: Arc::clone(&self.places), columns, rows: rows.len(), provenance })
     }
 
-    /// The rows in which none of these columns is missing: pandas' `dropna(subset=…)`. Rows without a target cannot
-    /// be trained on.
+    /// Returns the rows in which none of these columns is missing, like `dropna(subset=…)` of pandas. Training needs
+    /// rows with targets.
     ///
     /// # Errors
     /// Returns an error if there is no such column.
@@ -295,11 +297,11 @@ impl Table {
         self.gather(&(0..self.rows).filter(|&row| keep[row]).collect::<Vec<_>>())
     }
 
-    /// Divides the rows in two: at a fraction or a number, in their order or shuffled.
+    /// Splits the rows in two tables at a fraction or a number, in order or shuffled.
     ///
     /// # Errors
-    /// Returns an error if the fraction is not between 0 and 1, there are not so many rows, or rows are to be
-    /// stratified: see [`split_by`](Table::split_by).
+    /// Returns an error if the fraction is not between 0 and 1, there are not enough rows, or the split is stratified:
+    /// see [`split_by`](Table::split_by).
     pub fn split(&self, at: impl Into<Split>) -> Result<(Table, Table)> {
         let at = at.into();
         if at.is_stratified() {
@@ -308,14 +310,14 @@ impl Table {
         self.parts(at, None)
     }
 
-    /// Divides the rows of each category of a column in the same proportion: scikit-learn's `train_test_split(…,
-    /// stratify=…)`.
+    /// Splits the rows of each category of a column in the same proportion, like `train_test_split(…, stratify=…)` of
+    /// scikit-learn.
     ///
     /// # Errors
-    /// As [`split`](Table::split), and if there is no such column or its numbers are not int64.
+    /// Returns an error as [`split`](Table::split) does, or if there is no such column or its numbers are not int64.
     pub fn split_by(&self, column: &str, at: impl Into<Split>) -> Result<(Table, Table)> {
         let classes: Vec<i64> = match self.column(column)?.column {
-            // The rows without one are a class too.
+            // Rows with a missing category form a class too.
             Column::Categories(categories) => categories.codes().map(|code| code.map_or(-1, i64::from)).collect(),
             Column::Numbers(numbers) if numbers.dtype() == DType::I64 => numbers.to_vec()?,
             Column::Numbers(numbers) => {
@@ -332,16 +334,16 @@ impl Table {
         Ok((self.gather(&first)?, self.gather(&second)?))
     }
 
-    /// Of each column how many values there are and how many are missing, with the range and mean of numbers and the
-    /// counts of categories: pandas' `describe`.
+    /// Summarizes each column, like `describe` of pandas: the number of values and of missing values, the range and
+    /// mean of numbers, and the counts of categories.
     ///
     /// # Errors
-    /// None that a table should have.
+    /// Returns an error if the columns cannot be read, which does not happen in practice.
     pub fn summary(&self) -> Result<Summary> {
         Summary::of(self)
     }
 
-    /// An error about a row of a column: with file and line if it was read from one.
+    /// An error about a row of a column, with file and line if the table was read from a file.
     pub(crate) fn error_at(&self, row: usize, column: &str, problem: String) -> Error {
         match &self.provenance {
             Some(Provenance { file, lines, .. }) => Error::from(DataError::Row {

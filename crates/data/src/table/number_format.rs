@@ -1,11 +1,11 @@
-//! How numbers are written in a file.
+//! The notation of numbers in a file.
 
 use std::borrow::Cow;
 use std::str::FromStr;
 
 use tensor::Float;
 
-/// What stands before a fraction, and between groups of three digits, if they are set apart.
+/// The decimal mark, and an optional separator of groups of three digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NumberFormat {
     pub(crate) decimal: u8,
@@ -19,19 +19,19 @@ impl Default for NumberFormat {
 }
 
 impl NumberFormat {
-    /// The number in a text; `nan` is none, as what stands for a missing one is stated apart.
+    /// Parses a number; `None` for `nan`, because missing values are stated separately.
     pub(crate) fn number<T: Float + FromStr>(self, text: &str) -> Option<T> {
         self.plain(text)?.parse().ok().filter(|number: &T| !number.is_nan())
     }
 
-    /// The whole number in a text.
+    /// Parses a whole number.
     pub(crate) fn whole(self, text: &str) -> Option<i64> {
         self.plain(text)?.parse().ok()
     }
 
     /// Whether the text is a whole number that float64 rounds.
     pub(crate) fn is_rounded(self, text: &str) -> bool {
-        // It holds all of 15 digits.
+        // Float64 represents all numbers of 15 digits exactly.
         const EXACT: usize = 15;
         text.len() > EXACT
             && self.plain(text).is_some_and(|text| {
@@ -41,7 +41,7 @@ impl NumberFormat {
             })
     }
 
-    /// The number as Rust writes it; none if the text has marks where this number_format has no place for them.
+    /// The number in Rust's notation; `None` if marks are in invalid places.
     fn plain(self, text: &str) -> Option<Cow<'_, str>> {
         if self == NumberFormat::default() {
             return Some(text.into());
@@ -64,7 +64,8 @@ impl NumberFormat {
     }
 }
 
-/// Groups of three digits without the marks between them; the first may be shorter, and have a sign. A date is none.
+/// Removes the separators of groups of three digits. The first group may be shorter and have a sign. Returns `None` for
+/// other texts, such as dates.
 fn ungrouped(whole: &str, mark: char) -> Option<String> {
     let mut groups = whole.strip_prefix(['+', '-']).unwrap_or(whole).split(mark);
     let first = groups.next()?;
@@ -79,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// A whole number with a mark between groups of three digits.
+    /// A whole number with separators between groups of three digits.
     fn grouped(whole: i64, mark: char) -> String {
         let digits = whole.unsigned_abs().to_string();
         let mut text = if whole < 0 { "-".to_string() } else { String::new() };

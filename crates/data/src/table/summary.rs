@@ -1,4 +1,4 @@
-//! What is in a table.
+//! Summaries of tables.
 
 use std::fmt;
 
@@ -8,43 +8,43 @@ use super::display::{aligned, cut};
 use super::{Column, ColumnType, Table};
 use crate::error::Result;
 
-/// Of each column of a table what there is in it. It prints as a table of its own.
+/// A summary of each column of a table. It prints as a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// The number of rows.
     pub rows: usize,
-    /// In the order of the table.
+    /// The columns, in the order of the table.
     pub columns: Vec<ColumnSummary>,
 }
 
-/// What there is in a column.
+/// A summary of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnSummary {
     /// The name of the column.
     pub name: String,
-    /// What it holds.
+    /// The type of the column.
     pub column_type: ColumnType,
-    /// In how many rows there is a value.
+    /// The number of values that are not missing.
     pub count: usize,
-    /// In how many there is none.
+    /// The number of missing values.
     pub missing: usize,
-    /// What the values are.
+    /// A summary of the values.
     pub values: Values,
 }
 
-/// The values of a column.
+/// A summary of the values of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// Numbers, in float64; NaN if there are none.
     Numbers {
-        /// The least.
+        /// The minimum.
         min: f64,
         /// The mean.
         mean: f64,
-        /// The greatest.
+        /// The maximum.
         max: f64,
     },
-    /// Categories and in how many rows each is, the most frequent first.
+    /// The categories with their numbers of rows, the most frequent first.
     Categories(Vec<(String, usize)>),
 }
 
@@ -106,7 +106,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The categories that come most often, as many as a line takes.
+/// The most frequent categories, as many as fit into a line.
 fn most_frequent(counts: &[(String, usize)]) -> String {
     const MOST: usize = 5;
     let shown =
@@ -114,7 +114,7 @@ fn most_frequent(counts: &[(String, usize)]) -> String {
     if counts.len() > MOST { format!("{shown} and {} more", counts.len() - MOST) } else { shown }
 }
 
-/// A number of about five digits; nothing if it is NaN.
+/// A number with about five digits; empty for NaN.
 fn number(x: f64) -> String {
     match x.abs() {
         size if size.is_nan() => String::new(),

@@ -98,11 +98,11 @@ fn a_device_is_written_to_and_not_replaced() {
     assert!(std::fs::metadata("/dev/full").unwrap().file_type().is_char_device());
 }
 
-/// What the two tests below run in a process of its own, which may write 64 KiB at most.
-const WRITER: &str = "atomic::writer_in_a_process_of_its_own";
+/// The child process of the two tests below, which may write at most 64 KiB.
+const WRITER: &str = "atomic::writer_in_a_separate_process";
 
 #[test]
-fn writer_in_a_process_of_its_own() {
+fn writer_in_a_separate_process() {
     if let Some(path) = std::env::var_os("WRITE_TO") {
         match npy::write(&path, &Tensor::zeros([1 << 20])) {
             Ok(()) => println!("written"),
@@ -140,7 +140,7 @@ fn a_process_killed_half_way_leaves_the_old_file() {
     let output = write_limited(&path, "true");
     assert!(output.starts_with("None") && !output.contains("written") && !output.contains("refused"), "{output}");
     assert_eq!(show(&npy::read(&path).unwrap()), "int64 [1] [7]");
-    // What it left is not taken for anything, and does not stop who comes after.
+    // Its temporary file is ignored, and does not stop later writers.
     let mut names = folder.names();
     names.sort();
     assert!(names.len() == 2 && names[0].starts_with(".tmp-") && names[1] == "x.npy", "{names:?}");

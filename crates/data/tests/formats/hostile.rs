@@ -1,4 +1,4 @@
-//! What all readers have in common where a file is not what it should be.
+//! Common behaviour of all readers for invalid files.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use tensor::tensor;
 
 use super::Temporary;
 
-/// All readers, each of which opens this file and gives an error.
+/// All readers. Each opens this file and returns an error.
 fn errors(path: &Path) -> Vec<Error> {
     let line = |line: &str| Ok((tensor![line.len() as i64], tensor![0]));
     vec![
@@ -25,7 +25,7 @@ fn errors(path: &Path) -> Vec<Error> {
     ]
 }
 
-/// Opening a FIFO to which nobody writes would wait for ever.
+/// Opening a FIFO without a writer would block forever.
 #[test]
 #[cfg(unix)]
 fn a_fifo_or_a_device_in_place_of_a_file_is_an_error() {
@@ -137,7 +137,7 @@ fn shapes_that_memory_cannot_address_are_named_with_file_and_place() {
 }
 
 #[test]
-fn a_preprocessing_that_is_none_says_what_was_expected() {
+fn an_invalid_preprocessing_file_says_what_was_expected() {
     let folder = Temporary::new("preprocessing");
     let path = folder.path("x.json");
     let feature = "{\"format\":\"preprocessing 1\",\"target\":null,\"features\":[";

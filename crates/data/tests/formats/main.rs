@@ -1,4 +1,4 @@
-//! Files of tensors: what NumPy and the Python package safetensors write is read, and the reverse.
+//! Files of tensors are compatible with NumPy and the Python package safetensors.
 
 mod atomic;
 mod hostile;
@@ -15,7 +15,7 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/formats/files").join(name)
 }
 
-/// A path of this test's own in a folder of its own, removed at the end.
+/// A path in a separate folder for this test, removed on drop.
 struct Temporary(PathBuf);
 
 impl Temporary {
@@ -41,7 +41,7 @@ impl Drop for Temporary {
     }
 }
 
-/// Type, shape and elements, as text: shortest that tell every float from its neighbours.
+/// Type, shape and elements as text, which distinguishes all floats.
 fn show(tensor: &Tensor) -> String {
     let shape = tensor.shape();
     match tensor.dtype() {

@@ -20,7 +20,7 @@ fn every_type_that_numpy_writes_is_read() {
 }
 
 #[test]
-fn what_is_written_is_read_again_and_is_what_numpy_writes() {
+fn written_files_round_trip_and_equal_those_of_numpy() {
     let folder = Temporary::new("npy");
     for (name, x) in all_types() {
         npy::write(folder.path(&name), &x).unwrap();
@@ -50,7 +50,7 @@ fn rows_are_read_where_they_lie() {
     assert_eq!(rows.rows(&[1000]).unwrap_err().to_string(), format!("{name}: there is no row 1000 among 1000"));
     assert_eq!(rows.range(5..1001).unwrap_err().to_string(), format!("{name}: there are no rows 5..1001 among 1000"));
 
-    // One axis, a single element, big-endian float, and what cannot be had by rows.
+    // One axis, a single element, big-endian float, and arrays without access by rows.
     npy::write(folder.path("y"), &tensor![1.5, 2.5, 3.5]).unwrap();
     assert_eq!(show(&Npy::open(folder.path("y")).unwrap().rows(&[2, 1]).unwrap()), "float32 [2] [3.5e0, 2.5e0]");
     let scalar = Npy::open(file("scalar.npy")).unwrap();
@@ -58,7 +58,10 @@ fn rows_are_read_where_they_lie() {
     let big = Npy::open(file("big_endian.npy")).unwrap();
     assert_eq!(show(&big.rows(&[1]).unwrap()), "float32 [1, 3] [inf, 1e-1, 2e0]");
     let wrong = Npy::open(file("fortran.npy")).unwrap().rows(&[0]).unwrap_err().to_string();
-    assert!(wrong.ends_with("is in Fortran order, in which rows do not lie together; read it whole"), "{wrong}");
+    assert!(
+        wrong.ends_with("the array is in Fortran order, in which rows are not contiguous; read it whole"),
+        "{wrong}"
+    );
 
     // A file that shrinks while it is open.
     std::fs::OpenOptions::new().write(true).open(folder.path("x")).unwrap().set_len(200).unwrap();
@@ -81,15 +84,15 @@ fn wrong_files_are_named_with_the_place() {
     assert_eq!(message(&good[..20]), "f: at byte 20: the file ends within the header, of which 108 bytes are missing");
     assert_eq!(
         message(&good[..good.len() - 1]),
-        "f: at byte 128: there are 23 bytes of elements; the shape [2, 3] calls for 24"
+        "f: at byte 128: the file has 23 bytes of elements; the shape [2, 3] requires 24"
     );
     assert_eq!(
         message(&[&good[..], b"x"].concat()),
-        "f: at byte 128: there are 25 bytes of elements; the shape [2, 3] calls for 24"
+        "f: at byte 128: the file has 25 bytes of elements; the shape [2, 3] requires 24"
     );
     let mut version = good.clone();
     version[6] = 4;
-    assert_eq!(message(&version), "f: at byte 6: version 4 of the format is none of 1, 2, 3");
+    assert_eq!(message(&version), "f: at byte 6: version 4 of the format is not one of 1, 2, 3");
     assert_eq!(
         message(b"\x93NUMPY\x02\x00\xff\xff\xff\xff"),
         "f: at byte 8: a header of 4294967295 bytes is more than the 65535 that are allowed"
@@ -97,7 +100,7 @@ fn wrong_files_are_named_with_the_place() {
     let text = |text: &str| [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat();
     assert_eq!(
         message(&text("{'descr': '<V2', 'fortran_order': False, 'shape': (3,)}")),
-        "f: at byte 25: the element type \"<V2\" is none of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
+        "f: at byte 25: the element type \"<V2\" is not one of f2, f4, f8, i1, i2, i4, i8, u1, u2, u4, u8, b1"
     );
     // 8 EiB, hidden behind an axis of size 0, and 64 TiB, which the machine does not have.
     for sizes in ["(9223372036854775807, 2)", "(0, 9223372036854775807, 2)"] {
@@ -106,7 +109,7 @@ fn wrong_files_are_named_with_the_place() {
     }
     assert_eq!(
         message(&text("{'descr': '<f4', 'fortran_order': False, 'shape': (17592186044416,)}")),
-        "f: at byte 78: there are 0 bytes of elements; the shape [17592186044416] calls for 70368744177664"
+        "f: at byte 78: the file has 0 bytes of elements; the shape [17592186044416] requires 70368744177664"
     );
     let large = npy::read(file("too_large.npy")).unwrap_err().to_string();
     assert!(large.ends_with(": at byte 136: the integer 9223372036854775808 is more than int64 holds"), "{large}");

@@ -22,7 +22,7 @@ fn archives_that_numpy_writes_are_read() {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_files_round_trip() {
     let folder = Temporary::new("npz");
     for compressed in [false, true] {
         let options = Options { compressed, ..Options::default() };
@@ -87,7 +87,7 @@ fn wrong_archives_are_named_with_the_place() {
     let twice = message(&std::fs::read(file("twice.npz")).unwrap());
     assert!(twice.ends_with(": there are two arrays named x"), "{twice}");
     let lzma = message(&std::fs::read(file("lzma.npz")).unwrap());
-    assert_eq!(lzma, "f: at byte 0: x.npy: is packed in another way than by deflate");
+    assert_eq!(lzma, "f: at byte 0: x.npy: uses a compression other than deflate");
 
     // Two entries of the directory for the same part of the file.
     let folder = Temporary::new("overlap");

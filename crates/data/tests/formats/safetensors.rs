@@ -20,7 +20,7 @@ fn every_type_that_python_writes_is_read() {
 }
 
 #[test]
-fn what_is_written_is_read_again() {
+fn written_files_round_trip() {
     let folder = Temporary::new("safetensors");
     let path = folder.path("x.safetensors");
     let metadata = [("a\n\"b\"".to_string(), "ü\\".to_string())].into();
@@ -113,7 +113,7 @@ fn wrong_files_are_named_with_the_place() {
     assert_eq!(message(&one, 6), format!("f: at byte {}: the last 2 bytes belong to no tensor", start + 4));
     assert_eq!(
         message("{\"x\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1),
-        "f: at byte 8: x: the element type \"F8_E4M3\" is none of F16, BF16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, BOOL"
+        "f: at byte 8: x: the element type \"F8_E4M3\" is not one of F16, BF16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64, BOOL"
     );
     assert_eq!(
         message("{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4),

@@ -1,4 +1,4 @@
-//! Reading comma-separated values: what comes out, and what is said of files that are wrong.
+//! Reading of comma-separated values, and errors of invalid files.
 
 use data::csv::{ColumnType, Csv, LONGEST_ROW, MISSING, MOST_COLUMNS};
 use data::table::{Column, Table};
@@ -40,7 +40,7 @@ fn types_are_inferred() {
     assert_eq!(fields(&table, "gone"), ["1", "-", "3"]);
     assert_eq!(fields(&table, "none"), ["-", "-", "-"]);
     assert_eq!(fields(&table, "word"), ["1", "x", "-"]);
-    // From some of the rows, whole numbers may turn out to be others.
+    // Types inferred from some rows take whole numbers for float64.
     assert_eq!(types(&file.clone().infer_from(1)), [F64, F64, F64, F64, F64, F64, Category]);
     assert_eq!(types(&file.clone().infer_from(3)), types(&file));
     assert_eq!(
@@ -53,7 +53,8 @@ fn types_are_inferred() {
 fn whole_numbers_that_float64_would_round_are_categories() {
     use ColumnType::*;
     let of = |rows: &str| types(&csv(format!("x,y\n{}", rows.replace('\n', ",0\n"))))[0];
-    // 2⁵³ + 1 is the least that float64 rounds. Int64 holds it, but not if one is missing, nor beside a fraction.
+    // 2⁵³ + 1 is the smallest whole number that float64 rounds. Int64 represents it, but not in a column with missing
+    // values or fractions.
     assert_eq!(of("9007199254740993\n1\n"), I64);
     assert_eq!(of("9007199254740993\nNA\n"), Category);
     assert_eq!(of("0.5\n-0009007199254740993\n"), Category);
@@ -64,10 +65,10 @@ fn whole_numbers_that_float64_would_round_are_categories() {
     assert_eq!(of("9223372036854775808\n10000000000000000000000\n"), F64);
     assert_eq!(of("9223372036854775809\n1\n"), Category);
     assert_eq!(of(&format!("{}\n", "9".repeat(400))), Category);
-    // What has a fraction or an exponent is meant to be rounded.
+    // Numbers with a fraction or an exponent may be rounded.
     assert_eq!(of("9007199254740993.0\n9007199254740993e0\n0.12345678901234567890\n"), F64);
 
-    // Inferred from the first rows, it is not rounded in a later one; stated, it is.
+    // An inferred float64 does not round a later row; a stated one does.
     let late = csv("x\n1\n9007199254740993\n");
     assert_eq!(
         error(late.clone().infer_from(1).read()),
@@ -155,7 +156,7 @@ fn types_can_be_stated() {
         long,
         format!("f.csv: line 3, column b: \"{}\"… is not a number, as the type float64 wants", "x".repeat(40))
     );
-    // What stands for a missing number must be stated, however it is spelt.
+    // Texts for missing numbers must be stated, in whatever spelling.
     assert!(one(ColumnType::F64, "nAn").contains("\"nAn\" is not a number"));
     assert_eq!(fields(&csv("x\n-inf\n").read().unwrap(), "x"), ["-inf"]);
 }
@@ -192,7 +193,7 @@ fn missing_values_are_those_that_are_stated() {
     assert_eq!(fields(&table, "b"), ["-", "2"]);
     let pandas = csv(format!("x\n1\n{}\n1.5\n", MISSING[1..].join("\n"))).read().unwrap();
     assert_eq!(fields(&pandas, "x"), [vec!["1"], vec!["-"; MISSING.len() - 1], vec!["1.5"]].concat());
-    // Fields are without the blanks around them, and so are these.
+    // White space around fields and missing texts is removed.
     assert_eq!(fields(&csv("x\n none \n").missing([" none "]).read().unwrap(), "x"), ["-"]);
     // An empty field is only missing if that is stated.
     assert_eq!(fields(&csv("x,y\n,1\n").missing(["NA"]).read().unwrap(), "x"), [""]);
@@ -242,7 +243,7 @@ fn files_that_are_wrong() {
         assert_eq!(options(csv("a\n").decimal(byte)), format!("csv: the decimal mark is '{shown}'; {right}"));
         assert_eq!(options(csv("a\n").thousands(byte)), format!("csv: the thousands mark is '{shown}'; {right}"));
     }
-    assert_eq!(error(csv("a\n").chunks(0)), "chunks: of 0 rows; one has 1 at least");
+    assert_eq!(error(csv("a\n").chunks(0)), "chunks: rows is 0; it must be at least 1");
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn chunks_are_the_table_in_parts() {
         let parts: Vec<String> = chunks.iter().flat_map(|chunk| fields(chunk, column)).collect();
         assert_eq!(parts, fields(&whole, column));
     }
-    // A fifth of the rows that were asked for: 16 MiB and the row that reaches it.
+    // A fifth of the requested rows: 16 MiB and the row that exceeds it.
     let long = csv(format!("a\n{}", format!("{}\n", "x".repeat(LONGEST_ROW)).repeat(20)));
     let rows: Vec<usize> = long.chunks(100).unwrap().map(|table| table.unwrap().rows()).collect();
     assert_eq!(rows, [16, 4]);

@@ -1,4 +1,4 @@
-//! Tables: read, prepared, and beside pandas and scikit-learn.
+//! Tables: reading, preprocessing, and comparison with pandas and scikit-learn.
 
 mod csv;
 mod preprocessing;

@@ -1,4 +1,4 @@
-//! Columns as features: what is fitted, what comes out, and what is refused.
+//! Preprocessing: fitted statistics, results, and errors.
 
 use data::csv::ColumnType;
 use data::preprocessing::{Categorical, Features, Missing, Numeric, Preprocessing};
@@ -34,11 +34,11 @@ fn numbers_are_scaled_by_the_training_rows() {
     let deviation = (26f64 / 3.0).sqrt();
     assert_eq!(features(x(Numeric::standardize()), train, new), [0.0, (5.25 / deviation) as f32]);
     assert_eq!(features(x(Numeric::min_max()), train, new), [(3.0 / 7.0) as f32, (8.25 / 7.0) as f32]);
-    // Of equal numbers the mean has rounding errors, by which nothing must be divided.
+    // The mean of equal numbers has rounding errors, which must not become a divisor.
     let equal = format!("x\n{}", "0.1\n".repeat(1000));
     assert!(features(x(Numeric::standardize()), &equal, "x\n2.5\n")[0] - 2.4 < 1e-6);
     assert_eq!(features(x(Numeric::min_max()), &equal, "x\n1.1\n"), [1.0]);
-    // Nor by what is between numbers that are equal but for rounding.
+    // Neither must differences between numbers that are equal up to rounding.
     let nearly = format!("x\n{}", "0.3\n0.30000000000000004\n".repeat(500));
     for numeric in [Numeric::standardize(), Numeric::min_max()] {
         assert!((features(x(numeric), &nearly, "x\n1.3\n")[0] - 1.0).abs() < 1e-6);
@@ -61,7 +61,7 @@ fn missing_numbers() {
     // Those that are missing do not count.
     assert_eq!(features(x(Numeric::standardize().missing(Missing::Mean)), "x\n1\nNA\n3\n", "x\n3\nNA\n"), [1.0, 0.0]);
 
-    let refused = "column x: the number is missing; `Numeric::missing` can say what stands for it";
+    let refused = "column x: the number is missing; `Numeric::missing` can set a replacement";
     assert_eq!(error(x(Numeric::new()).fit(&table(train))), format!("f.csv: line 3, {refused}"));
     let fitted = x(Numeric::new()).fit(&table("x\n1\n")).unwrap();
     assert_eq!(error(fitted.transform(&table(new))), format!("f.csv: line 2, {refused}"));
@@ -109,7 +109,7 @@ fn whole_numbers_are_not_rounded_unless_that_is_stated() {
     let stated = Csv::from_bytes(nanoseconds, "f.csv").column("x", ColumnType::F64).read().unwrap();
     let fitted = x(Numeric::min_max()).fit(&stated).unwrap();
     assert_eq!(fitted.transform(&stated).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5, 1.0]);
-    // So they are when a fitted preprocessing says what a file is read as.
+    // The same holds when a fitted preprocessing states the types of a file.
     let new = Csv::from_bytes(nanoseconds, "f.csv").columns(fitted.columns()).read().unwrap();
     assert_eq!(fitted.transform(&new).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5, 1.0]);
     // As categories they are themselves.
@@ -122,7 +122,7 @@ fn whole_numbers_are_not_rounded_unless_that_is_stated() {
 fn categories_have_slots() {
     let (train, new) = ("c,x\nb,0\na,0\nb,0\n", "c,x\na,0\nb,0\n?,0\nc,0\n");
     let one_hot = c(Categorical::one_hot());
-    // No training row would fill a slot for what is missing.
+    // No training row would fill a slot for missing values.
     assert_eq!(features(one_hot.clone(), train, new), [1., 0., 0., 1., 0., 0., 0., 0.]);
     let gaps = "c,x\nb,0\n?,0\na,0\n";
     assert_eq!(features(one_hot.clone(), gaps, new), [0., 1., 0., 0., 0., 1., 1., 0., 0., 1., 0., 0.]);
@@ -142,7 +142,7 @@ fn categories_have_slots() {
 
     let strict = c(Categorical::one_hot().refuse_unknown()).fit(&table(train)).unwrap();
     assert_eq!(strict.feature_names(), ["c=a", "c=b"]);
-    let refused = "is none of the categories it was fitted on: a, b";
+    let refused = "is not one of the categories it was fitted on: a, b";
     assert_eq!(error(strict.transform(&table("c,x\na,0\nz,0\n"))), format!("f.csv: line 3, column c: \"z\" {refused}"));
     assert_eq!(
         error(strict.transform(&table("c,x\na,0\n?,0\n"))),
@@ -166,7 +166,7 @@ fn too_many_categories_are_refused() {
         )
     };
     assert_eq!(error(one_hot.fit(&many(1001))), wrong(1001, 1000));
-    // The missing are none of them.
+    // Missing values are not among them.
     assert_eq!(c(Categorical::one_hot().limit(2)).fit(&table("c,x\na,0\nb,0\n?,0\n")).unwrap().slots("c").unwrap(), 3);
     assert_eq!(error(c(Categorical::one_hot().limit(2)).fit(&many(5))), wrong(5, 2));
     assert_eq!(c(Categorical::one_hot().limit(1001)).fit(&many(1001)).unwrap().slots("c").unwrap(), 1001);
@@ -176,7 +176,7 @@ fn too_many_categories_are_refused() {
         index.ends_with("and 2 at most are wanted; leave out an identifier, or raise `Categorical::limit`"),
         "{index}"
     );
-    // Of a file that is larger than memory, the first chunk that has too many is the last that is read.
+    // Reading stops at the first chunk that has too many categories.
     let text = format!("c,x\n{}", ids(5000));
     let mut read = 0;
     let chunks = Csv::from_bytes(text, "f.csv").chunks(400).unwrap().inspect(|_| read += 1);
@@ -203,7 +203,7 @@ fn targets() {
     let message = |table: &Table| error(classes.dataset(table));
     assert_eq!(
         message(&table("x,y,label\n1,2,maybe\n")),
-        "f.csv: line 2, column label: \"maybe\" is none of the categories it was fitted on: no, yes"
+        "f.csv: line 2, column label: \"maybe\" is not one of the categories it was fitted on: no, yes"
     );
     let hole = table("x,y,label\n1,2,yes\n1,,NA\n1,,no\n");
     let why = "is missing; `Table::drop_missing` leaves such rows out";
@@ -222,7 +222,7 @@ fn targets() {
 }
 
 #[test]
-fn targets_are_scaled_and_predictions_come_back_in_their_units() {
+fn targets_are_scaled_and_predictions_are_converted_back() {
     let train = table("x,y\n1,221900\n2,538000\n3,180000.5\n4,604000\n5,510000.25\n");
     let predictions = tensor![0.5, -2.0, 1e-3];
     let scaled_and_inverted = |features: Features| {
@@ -246,7 +246,7 @@ fn targets_are_scaled_and_predictions_come_back_in_their_units() {
     assert_eq!(targets, [221900.0, 538000.0, 180000.5, 604000.0, 510000.25]);
     assert_eq!(inverted, [0.5, -2.0, 1e-3]);
 
-    // Float64 stays that, and comes back but for its rounding.
+    // Float64 is preserved, and inverted up to rounding.
     let fitted = x(Numeric::new()).target_standardized("y").fit(&train).unwrap();
     let targets = fitted.targets(&train).unwrap();
     let inverted = fitted.invert_targets(&targets.cast(DType::F64)).unwrap();
@@ -260,12 +260,12 @@ fn targets_are_scaled_and_predictions_come_back_in_their_units() {
             )
             .unwrap()
     );
-    // Equal targets become 0, and come back.
+    // Equal targets become 0, and are inverted.
     let equal = x(Numeric::new()).target_standardized("y").fit(&table("x,y\n1,7.5\n2,7.5\n")).unwrap();
     assert_eq!(equal.targets(&table("x,y\n1,7.5\n2,8\n")).unwrap().to_vec::<f32>().unwrap(), [0.0, 0.5]);
     assert_eq!(equal.invert_targets(&tensor![0.0]).unwrap().to_vec::<f32>().unwrap(), [7.5]);
 
-    // What is infinite has no scale; what is too large for float32 may be within range once it is scaled.
+    // Infinite numbers have no scale; numbers too large for float32 may be in range after scaling.
     let infinite = table("x,y\n1,1\n2,-inf\n");
     let message = error(x(Numeric::new()).target_standardized("y").fit(&infinite));
     assert_eq!(message, "f.csv: line 3, column y: -inf has no mean; numbers must be finite");
@@ -300,11 +300,11 @@ fn scales_of_targets_are_saved() {
             .unwrap();
         Preprocessing::load(&path)
     };
-    // Before there were scales, files had none.
+    // Files of earlier versions have no scales.
     let plain = with(r#"{"number": {"column": "y"}}"#).unwrap();
     assert_eq!(plain, x(Numeric::new()).target_number("y").fit(&train).unwrap());
     let message = error(with(r#"{"number": {"column": "y", "scaling": {"center": 0.0, "scale": -1.0}}}"#));
-    assert!(message.ends_with(": no preprocessing: column y: the scale must be above 0"), "{message}");
+    assert!(message.ends_with(": invalid preprocessing: column y: the scale must be above 0"), "{message}");
     std::fs::remove_file(&path).unwrap();
 }
 
@@ -328,14 +328,14 @@ fn other_columns_are_refused() {
     let stated = Csv::from_bytes("x,c\n1,a\nNA,a\n", "f.csv").column("x", ColumnType::Category);
     assert_eq!(error(fitted.transform(&stated.read().unwrap())), "column x holds categories, not numbers");
     assert_eq!(error(fitted.targets(&table("x,c\n1,a\n"))), "f.csv: there is no column y; the columns are x, c");
-    // What a file is read as does not depend on what is in it.
+    // The type of a column does not depend on the content of the file.
     let new = Csv::from_bytes("c,x\n2,NA\n", "new.csv").columns(fitted.columns()).read().unwrap();
     assert_eq!(new.column("c").unwrap().categories().unwrap().get(0), Some("2"));
     let without = Csv::from_bytes("x\n2\n", "new.csv").columns(fitted.columns());
     assert_eq!(error(without.read()), "new.csv: line 1: there is no column c; the columns are x");
 
     let twice = Features::new().numeric(["x", "x"], Numeric::new());
-    assert_eq!(error(twice.fit(&train)), "preprocessing: column x stands twice among the features");
+    assert_eq!(error(twice.fit(&train)), "preprocessing: column x is used twice as a feature");
     let both = x(Numeric::new()).target_class("x");
     let kinds = "preprocessing: column x is float64 as a feature and category as the target; it can be read as one of them only, so add a copy of another name, as by `Table::with_column`";
     assert_eq!(error(both.fit(&train)), kinds);
@@ -369,7 +369,7 @@ fn everything() -> (Features, Table) {
 }
 
 #[test]
-fn it_comes_back_from_a_file_bit_by_bit() {
+fn a_saved_preprocessing_loads_with_the_same_bits() {
     let (features, train) = everything();
     let fitted = features.fit(&train).unwrap();
     let path = std::env::temp_dir().join(format!("preprocessing-{}.json", std::process::id()));
@@ -389,7 +389,7 @@ fn it_comes_back_from_a_file_bit_by_bit() {
     let broken = |from: &str, to: &str| {
         assert!(text.contains(from), "{text}");
         std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
-        error(Preprocessing::load(&path)).strip_prefix(&format!("{name}: no preprocessing: ")).unwrap().to_string()
+        error(Preprocessing::load(&path)).strip_prefix(&format!("{name}: invalid preprocessing: ")).unwrap().to_string()
     };
     assert_eq!(
         broken("preprocessing 1", "preprocessing 2"),
@@ -404,7 +404,7 @@ fn it_comes_back_from_a_file_bit_by_bit() {
     assert_eq!(index, "column i: an index has no zeros for what is unknown");
     assert!(broken("\"indicator\"", "\"indicate\"").starts_with("unknown field `indicate`"));
     assert!(broken("{", "").starts_with("invalid type") || broken("{", "").contains("line 1"));
-    // What was expected is said in the words of the file, not of the program.
+    // Messages use the words of the file, not of the program.
     let of_text = |text: &str| {
         std::fs::write(&path, text).unwrap();
         error(Preprocessing::load(&path))
@@ -447,7 +447,7 @@ fn chunks_and_streams_give_what_the_table_gives() {
     let name = path.display();
     assert_eq!(
         message,
-        format!("{name}: line 3002, column c: \"d\" is none of the categories it was fitted on: a, b, c")
+        format!("{name}: line 3002, column c: \"d\" is not one of the categories it was fitted on: a, b, c")
     );
     std::fs::remove_file(&path).unwrap();
 }

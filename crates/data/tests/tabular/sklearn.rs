@@ -1,4 +1,4 @@
-//! The penguins as pandas and scikit-learn see them: `make_sklearn.py` wrote what is expected.
+//! The penguins data set, compared with pandas and scikit-learn: `make_sklearn.py` wrote the expected values.
 
 use data::Csv;
 use data::csv::ColumnType;
@@ -23,7 +23,7 @@ fn penguins() -> Table {
     Csv::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/penguins.csv")).read().unwrap()
 }
 
-/// The rows to fit on, and those of which features are compared.
+/// The rows for fitting, and those whose features are compared.
 fn train_and_shown() -> (Table, Table) {
     let (all, expected) = (penguins(), expected());
     let train: Vec<usize> = (0..all.rows()).filter(|k| k % 3 != 0).collect();
@@ -31,7 +31,7 @@ fn train_and_shown() -> (Table, Table) {
     (all.gather(&train).unwrap(), all.gather(&shown).unwrap())
 }
 
-/// Within what rounding to float32 and one in the last place of float64 make.
+/// Within the rounding to float32 and one unit in the last place of float64.
 fn assert_close(found: &[f64], expected: &[f64], relative: f64) {
     assert_eq!(found.len(), expected.len());
     for (k, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -102,7 +102,7 @@ fn scales_are_those_of_scikit_learn() {
 #[test]
 fn targets_are_scaled_as_by_scikit_learn() {
     let ((train, shown), expected) = (train_and_shown(), expected());
-    // Its mean leaves out what is missing; here it is refused as a target.
+    // Its mean ignores missing values; here a missing target is an error.
     let train = train.drop_missing(&["body_mass_g"]).unwrap();
     let rows = expected["standard_mean"].as_array().unwrap().iter().map(|row| row[3].as_f64().unwrap());
     let masses = shown.column("body_mass_g").unwrap().numbers().unwrap().to_vec::<f64>().unwrap();
@@ -122,7 +122,7 @@ fn targets_are_scaled_as_by_scikit_learn() {
 fn categories_are_those_of_scikit_learn() {
     let ((train, shown), expected) = (train_and_shown(), expected());
     let fit = |categorical| Features::new().categorical(["island", "sex"], categorical).fit(&train).unwrap();
-    // It has nothing for those that are missing; here they have a slot, in front.
+    // It has no slot for missing values; here the first slot is for them.
     let found = features(&fit(Categorical::one_hot()), &shown);
     for (row, expected) in found.chunks(3 + 3).zip(expected["one_hot"].as_array().unwrap()) {
         let expected = numbers(expected);

@@ -1,4 +1,4 @@
-//! Tables: made by hand, divided, and printed.
+//! Tables: construction, splits, and display.
 
 use data::Split;
 use data::csv::Csv;
@@ -101,12 +101,12 @@ fn columns_are_added_and_replaced() {
     assert!(error(fitted).starts_with("f.csv: line 3, column c: the number is missing"));
 
     let one = |column| error(read.with_column("a", Column::Numbers(column)));
-    assert_eq!(one(tensor![1.0]), "table: it has 2 rows, and the column a 1");
+    assert_eq!(one(tensor![1.0]), "table: the table has 2 rows, but the column a has 1");
     assert!(one(tensor![[1.0, 2.0]]).contains("column a is float32 of shape [1, 2]"));
 }
 
 #[test]
-fn columns_that_are_no_table() {
+fn columns_that_do_not_form_a_table_are_refused() {
     let numbers = |tensor: Tensor| Column::Numbers(tensor);
     let two = Table::new([("a", numbers(tensor![1.0])), ("a", numbers(tensor![2.0]))]);
     assert_eq!(error(two), "table: two columns are named a");

@@ -1,4 +1,4 @@
-//! Convolutions, transposed ones, and the gradients of both.
+//! Convolutions, transposed convolutions, and their gradients.
 
 use tensor::Tensor;
 use tensor::ops::{Conv, ConvOptions, Padding, Windows, apply};
@@ -10,7 +10,7 @@ const CHANNELS: [[usize; 3]; 4] = [[3, 2, 1], [4, 6, 2], [3, 3, 3], [20, 20, 20]
 
 struct Case {
     axis: Axis,
-    /// Along which of height and width the axis lies; along the other everything has size 1.
+    /// Whether the axis is the height or the width; the other one has size 1.
     side: usize,
     channels: [usize; 3],
 }
@@ -103,7 +103,7 @@ fn convolutions_and_their_gradients_are_those_of_their_definition_or_an_error() 
     }
 }
 
-/// The shape that a transposed convolution has along an axis, in 128 bits.
+/// The size of the result of a transposed convolution along an axis, in 128 bits.
 fn transposed(axis: &Axis, output_padding: usize) -> Option<i128> {
     let full = (axis.input as i128 - 1).checked_mul(axis.stride as i128)?;
     let reach = (axis.kernel as i128 - 1).checked_mul(axis.dilation as i128)?;
@@ -115,7 +115,7 @@ fn transposed_convolutions_are_those_of_their_definition_or_an_error() {
     let strides = HOSTILE.iter().flat_map(|&stride| HOSTILE.map(|dilation| (stride, dilation)));
     for (number, (stride, dilation)) in strides.enumerate() {
         for (input, kernel) in [(1, 1), (3, 2), (5, 3), (9, 4)] {
-            // Hostile ones, and those that cut a long result down to a few elements.
+            // Hostile padding, and padding that reduces a long result to a few elements.
             let mut paddings: Vec<(usize, usize)> =
                 HOSTILE.iter().flat_map(|&before| HOSTILE.map(|after| (before, after))).collect();
             let whole = Axis { input, kernel, stride, dilation, padding: (0, 0) };
@@ -163,7 +163,7 @@ fn what_a_padding_is_called_is_no_way_around_the_checks() {
             for groups in [1, 2, 1 << 59, usize::MAX] {
                 let options = ConvOptions { stride: [a, 1], dilation: [b, 2], padding, groups };
                 let _ = called(options, || x.conv2d(&k, options));
-                // Other results are as large as the options say.
+                // Larger results are correct, but take too long.
                 if [a, b].iter().all(|option| !(4..1 << 59).contains(option)) {
                     let _ = called(options, || x.conv_transpose2d(&k, options, [0, b]));
                 }

@@ -8,16 +8,16 @@ use crate::{HOSTILE, called};
 const SIGNED: [isize; 12] =
     [isize::MIN, isize::MIN + 1, -(1 << 62), -(1 << 32), -2, -1, 0, 1, 2, 1 << 32, 1 << 62, isize::MAX];
 
-/// Sizes that are small, or larger than memory can address.
+/// Small sizes, and sizes larger than addressable memory.
 const SIZES: [usize; 8] = [0, 1, 2, 3, 1 << 59, 1 << 62, 1 << 63, usize::MAX];
 
-/// A tensor `[2, 3]` of 0 to 5, as it is and as a view whose rows run backwards.
+/// A tensor `[2, 3]` of 0 to 5, contiguous and as a view with reversed rows.
 fn tensors() -> [Tensor; 2] {
     let x = Tensor::arange(0, 6, 1).unwrap().reshape([2, 3]).unwrap();
     [x.clone(), x.flip(1).unwrap()]
 }
 
-/// Reads all that a call gives, if it gives anything.
+/// Reads all elements of the result of a call.
 fn read(what: impl std::fmt::Debug, call: impl FnOnce() -> Result<Tensor>) {
     if let Ok(x) = called(what, call) {
         assert!(x.size() <= 1 << 16, "{} is more than what was asked for", x.shape());

@@ -1,5 +1,5 @@
-//! Gradients on a tape: an error, or right by Euler's identity. What is linear in `x`, or picks elements of it, has
-//! `Σ g · f(x) = Σ df(x; g) · x`; small integers make both sums exact.
+//! Gradients on a tape: an error, or correct by Euler's identity. A function that is linear in `x`, or selects
+//! elements, has `Σ g · f(x) = Σ df(x; g) · x`; with small integers both sums are exact.
 
 use autograd::tensor::ops::{ConvOptions, Padding, PoolOptions, Range};
 use autograd::tensor::{DType, Tensor};
@@ -7,17 +7,17 @@ use autograd::{GradientTape, Result};
 
 use crate::called;
 
-/// Numbers at which sums and products of two or three begin to overflow.
+/// Numbers around which sums and products of two or three begin to overflow.
 const HOSTILE: [usize; 9] = [0, 1, 2, 3, 1 << 31, 1 << 59, 1 << 62, 1 << 63, usize::MAX];
 
-/// Small integers, other ones for each seed.
+/// Small integers that depend on the seed.
 fn integers(shape: &[usize], seed: usize) -> Tensor {
     let count = shape.iter().product::<usize>();
     let values = (0..count).map(|k| ((k * 7 + seed) % 11) as f64 - 5.0).collect();
     Tensor::from_vec(values, shape).unwrap()
 }
 
-/// Whether the call gave something; then its gradients for all operands are checked.
+/// Returns whether the call succeeded, after checking its gradients for all operands.
 fn check(what: impl std::fmt::Debug, operands: &[&Tensor], f: impl Fn(&[&Tensor]) -> Result<Tensor>) -> bool {
     let checked = called(&what, || {
         let tape = GradientTape::new();
@@ -27,7 +27,7 @@ fn check(what: impl std::fmt::Debug, operands: &[&Tensor], f: impl Fn(&[&Tensor]
         let sources: Vec<Tensor> = operands.iter().map(|&x| x.clone()).collect();
         let gradients = tape.gradient(&product, &sources)?;
         for (x, gradient) in operands.iter().zip(&gradients) {
-            // Quotients of averages are rounded.
+            // Averages divide, so they are rounded.
             let (found, expected) = (gradient.try_mul(x)?.sum().item()?, product.item()?);
             assert!((found - expected).abs() < 1e-9, "{what:?}: {found}, not {expected}");
         }
@@ -62,7 +62,7 @@ fn convolutions_have_right_gradients_or_are_errors() {
     let mut computed = 0;
     for (stride, dilation) in pairs() {
         for (before, after) in pairs() {
-            // Of many windows the result is as large; those are right, and take long.
+            // The result has one element per window. Many windows are correct, but take too long.
             let padded = 4 + before as u128 + after as u128;
             let windows = padded.checked_div(stride as u128).unwrap_or(0);
             let padding = Padding::Explicit([(0, 0), (before, after)]);
@@ -128,7 +128,7 @@ fn movements_and_selections_have_right_gradients_or_are_errors() {
             check((a, b, step), &[&x], |x| x[0].slice((.., Range { start: a, count: b, step })));
         }
     }
-    // A repeated element has the sum of all gradients, without as many additions.
+    // The gradient of a repeated element is the sum of all gradients, without as many additions.
     let one = Tensor::scalar(1.0).cast(DType::F64);
     let tape = GradientTape::new();
     tape.watch(&one);

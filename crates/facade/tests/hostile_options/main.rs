@@ -1,8 +1,8 @@
-//! Options that no sensible caller gives: zeros, and numbers whose sums and products overflow. Whatever they are, a call
-//! returns an error or what the definition says, computed here in 128 bits, and reads nothing beyond its operands.
+//! Hostile options: zeros, and numbers whose sums and products overflow. A call must return an error or the result of
+//! the definition, computed here in 128 bits, and must not read beyond its operands.
 //!
-//! Overflow wraps silently in release builds, which is where this test matters most: `.ci/run` runs it in both. It is here
-//! because examples make the release build that it needs.
+//! Overflow wraps silently in release builds, where this test matters most; `.ci/run` runs it in both. It is in this
+//! crate because the examples need a release build anyway.
 
 mod conv;
 mod elements;
@@ -14,11 +14,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tensor::{DType, Result, Tensor};
 
-/// Numbers at which sums and products of two or three begin to overflow.
+/// Numbers around which sums and products of two or three begin to overflow.
 const HOSTILE: [usize; 12] =
     [0, 1, 2, 3, 1 << 31, 1 << 32, 1 << 59, (1 << 62) - 1, 1 << 62, isize::MAX as usize, 1 << 63, usize::MAX];
 
-/// The most windows along an axis, or elements, that are computed here; more would be right, and take long.
+/// The maximum number of windows along an axis, or of elements, that is computed here. More would be correct, but take
+/// too long.
 const FEW: i128 = 64;
 
 /// The result of a call, which must not panic.
@@ -26,7 +27,7 @@ fn called<T>(what: impl std::fmt::Debug, call: impl FnOnce() -> Result<T>) -> Re
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| panic!("{what:?} panicked"))
 }
 
-/// Small integers, other ones for each seed.
+/// Small integers that depend on the seed.
 fn integers(shape: [usize; 4], seed: usize) -> Tensor {
     let count = shape.iter().product::<usize>();
     let values = (0..count).map(|k| ((k * 7 + seed) % 11) as f32 - 5.0).collect();
@@ -48,7 +49,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// How many there are; `None` if an option is wrong, or an index into the padded axis would not be one.
+    /// The number of windows; `None` if an option is invalid, or an index into the padded axis overflows.
     fn count(&self) -> Option<i128> {
         let [input, kernel, stride, dilation] =
             [self.input, self.kernel, self.stride, self.dilation].map(|option| option as i128);
@@ -58,7 +59,7 @@ impl Axis {
         is_right.then(|| (padded - reach) / stride + 1)
     }
 
-    /// The elements of a window, each with its place in the kernel.
+    /// The elements of a window, each with its index in the kernel.
     fn elements(&self, window: i128) -> Vec<(usize, usize)> {
         let place = |input: usize| {
             let distance = input as i128 + self.padding.0 as i128 - window * self.stride as i128;

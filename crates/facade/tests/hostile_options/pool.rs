@@ -5,7 +5,8 @@ use tensor::{Result, Tensor};
 
 use crate::{Axis, FEW, HOSTILE, called, integers, numbers};
 
-/// The windows of an axis as elements of the image; `None` if one has none. The last and the first are looked at before others.
+/// The windows of an axis as elements of the image; `None` if a window has none. The last and the first window are
+/// checked first.
 fn windows(axis: &Axis, count: i128) -> Option<Vec<Vec<usize>>> {
     let window = |number: i128| -> Option<Vec<usize>> {
         let elements: Vec<usize> = axis.elements(number).into_iter().map(|(input, _)| input).collect();
@@ -24,7 +25,7 @@ fn check(axis: Axis, side: usize, count_padding: bool) {
     let x = integers(sized(input), 3);
     let average = Pool::Average { cells, count_padding };
     let expected = match axis.count() {
-        // More than can be computed in time, if the windows at the ends have elements.
+        // Too many to compute, if the windows at the ends have elements.
         Some(count) if count > FEW && [0, count - 1].iter().all(|&k| !axis.elements(k).is_empty()) => return,
         Some(count) => windows(&axis, count),
         None => None,
@@ -73,7 +74,7 @@ fn poolings_and_their_gradients_are_those_of_their_definition_or_an_error() {
     }
 }
 
-/// A pooling to a number of windows, and as many windows as it has.
+/// Pooling to a number of windows gives that number.
 type Adaptive = fn(&Tensor, [usize; 2]) -> Result<Tensor>;
 
 #[test]
@@ -85,7 +86,7 @@ fn adaptive_poolings_have_as_many_windows_as_memory_holds() {
             for size in [[count, 1], [1, count], [count, count]] {
                 match count {
                     0..=3 => assert_eq!(called(size, || pool(&x, size)).unwrap().size(), size[0] * size[1]),
-                    // There is memory for so many somewhere.
+                    // Some machine may have the memory.
                     4..=0xffff_ffff_ffff => {}
                     _ => assert!(called(size, || pool(&x, size)).is_err(), "{size:?}"),
                 }

@@ -1,4 +1,4 @@
-//! Sizes that cannot be: an error from what returns a `Result`, a panic as of `Vec` from the rest.
+//! Impossible sizes: functions that return a `Result` return an error, others panic like `Vec`.
 
 use std::panic::catch_unwind;
 
@@ -7,7 +7,7 @@ use tensor::{DType, Result, Tensor, tensor};
 
 use crate::called;
 
-/// A view of so many elements that takes no memory.
+/// A view of this many elements that takes no memory.
 fn view(shape: &[usize]) -> Tensor {
     Tensor::scalar(1.0).expand(shape).unwrap()
 }
@@ -56,7 +56,7 @@ fn a_tensor_of_no_elements_may_have_any_other_size_but_nothing_of_that_size_is_m
     assert_eq!(called("sum_axis", || x.sum_axis(1)).unwrap().shape(), &[0]);
     assert_too_large("unstack", || x.unstack(1));
 
-    // Nothing runs over the size, either.
+    // Nothing iterates over the size, either.
     let shapes: [[usize; 3]; 4] = [[1 << 60, 0, 1 << 60], [0, 1 << 62, 1 << 62], [0, 1 << 62, 2], [1 << 10, 0, 3]];
     for x in shapes.map(Tensor::zeros).into_iter().chain([x, Tensor::zeros([usize::MAX, 0])]) {
         let same = |y: &Tensor| assert_eq!(y.shape(), x.shape());

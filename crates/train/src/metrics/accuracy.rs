@@ -1,4 +1,4 @@
-//! The share of right predictions.
+//! Accuracy.
 
 use tensor::{DType, Tensor};
 
@@ -7,8 +7,7 @@ use crate::metrics::classes::classes;
 use crate::metrics::threshold::Threshold;
 use crate::metrics::{Metric, Running};
 
-/// The share of samples that are predicted right. What that means follows from the shapes, as in
-/// Keras:
+/// The fraction of correct predictions. The shapes decide what is correct, as in Keras:
 ///
 /// | predictions | targets | right is |
 /// |---|---|---|
@@ -16,10 +15,9 @@ use crate::metrics::{Metric, Running};
 /// | `[batch, …, classes]` | `[batch, …]` or `[batch, …, 1]`, numbers of classes | the greatest is that of the target |
 /// | `[batch, …, classes]` | `[batch, …, classes]`, one-hot or probabilities | the greatest is that of the targets |
 ///
-/// Of several that are the greatest the first counts. Targets may be of any element type. So it is
-/// Keras' `BinaryAccuracy`, `CategoricalAccuracy` or `SparseCategoricalAccuracy`, as `"accuracy"`
-/// is there; for several yes-or-no decisions a sample see
-/// [`BinaryAccuracy`](crate::metrics::BinaryAccuracy).
+/// Among several equal maxima the first one counts. Targets may have any element type. This covers `BinaryAccuracy`,
+/// `CategoricalAccuracy` and `SparseCategoricalAccuracy` of Keras, like `"accuracy"` there. For several yes-or-no
+/// decisions per sample see [`BinaryAccuracy`](crate::metrics::BinaryAccuracy).
 #[derive(Clone, Debug, Default)]
 pub struct Accuracy {
     threshold: Threshold,
@@ -27,8 +25,8 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// Sets the threshold for predictions of one number, which are compared with it as they are. The default is 0.5,
-    /// or 0 if predictions are [logits](Metric::set_logits).
+    /// Sets the threshold for predictions of one number, which are not transformed first. The default is 0.5, or 0 if
+    /// predictions are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Accuracy {
         self.threshold.state(threshold);
@@ -43,7 +41,7 @@ impl Metric for Accuracy {
 
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         let (targets, chosen) = classes(self.name(), targets, predictions, self.threshold.value())?;
-        // Labels are compared as they are: 2.5 is no class, and 300 none that fits into a byte.
+        // Labels are compared exactly: 2.5 is not a class, and 300 does not wrap in a byte.
         let matches = if targets.dtype().is_float() {
             chosen.cast(targets.dtype()).equal(&targets)?
         } else {

@@ -1,4 +1,4 @@
-//! The area under the curve of precision over recall.
+//! Average precision.
 
 use tensor::Tensor;
 
@@ -8,12 +8,12 @@ use crate::metrics::positives::Average;
 use crate::metrics::rankings::Rankings;
 use crate::metrics::scores::Scores;
 
-/// The average precision: the precision at each threshold, weighted by the recall that it adds;
-/// the area under the curve of precision over recall, drawn in steps.
+/// The average precision: the precision at each threshold, weighted by the recall that it adds. This is the area under
+/// the step curve of precision over recall.
 ///
-/// Values are those of scikit-learn's `average_precision_score`, 0 where there is no positive as
-/// there. Keras' `AUC(curve="PR")` interpolates between 200 thresholds, and gives other values.
-/// Shapes, averages and memory are those of [`RocAuc`](crate::metrics::RocAuc).
+/// Equal to `average_precision_score` of scikit-learn, including 0 without positives. `AUC(curve="PR")` of Keras
+/// interpolates between 200 thresholds and differs. Shapes, averages and memory are those of
+/// [`RocAuc`](crate::metrics::RocAuc).
 ///
 /// ```
 /// use tensor::tensor;
@@ -37,7 +37,7 @@ impl AveragePrecision {
         self
     }
 
-    /// Sets how many different predictions of a class are told apart, at 64 bytes each.
+    /// Sets how many distinct predictions of a class are stored, at 64 bytes each.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> AveragePrecision {
         self.rankings.capacity = capacity;

@@ -1,4 +1,4 @@
-//! The share of right yes-or-no decisions.
+//! Accuracy of binary decisions.
 
 use tensor::{DType, Tensor};
 
@@ -7,11 +7,10 @@ use crate::metrics::classes::{above, arranged};
 use crate::metrics::threshold::Threshold;
 use crate::metrics::{Metric, Running};
 
-/// The share of predictions on the right side of a threshold, each number being a decision of its
-/// own: for targets 0 or 1 and predictions of one shape, such as `[batch, labels]` where a sample
-/// may have several labels.
+/// The fraction of predictions on the correct side of a threshold. Each number is one decision: targets are 0 or 1, in
+/// the shape of the predictions, such as `[batch, labels]` if a sample may have several labels.
 ///
-/// As Keras' `BinaryAccuracy`.
+/// Like `BinaryAccuracy` of Keras.
 ///
 /// ```
 /// use tensor::tensor;
@@ -29,8 +28,8 @@ pub struct BinaryAccuracy {
 }
 
 impl BinaryAccuracy {
-    /// Sets the threshold above which a prediction stands for 1; predictions are compared with it as they are. The
-    /// default is 0.5, or 0 if predictions are [logits](Metric::set_logits).
+    /// Sets the threshold above which a prediction means 1. Predictions are not transformed first. The default is 0.5,
+    /// or 0 if predictions are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> BinaryAccuracy {
         self.threshold.state(threshold);

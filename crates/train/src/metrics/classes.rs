@@ -1,14 +1,13 @@
-//! Targets and predictions as numbers of classes.
+//! Targets and predictions as class indices.
 
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::metrics::weights::weights_of;
 
-/// Targets and predictions as numbers of classes, both in the shape of the targets' labels; the
-/// targets as they are, which may be no class. See the table at [`Accuracy`](crate::Accuracy).
+/// Converts targets and predictions to class indices in the shape of the labels. Targets are not checked and may be no
+/// class. See the table at [`Accuracy`](crate::Accuracy).
 ///
-/// A prediction of one number is of class 1 above the threshold. Of several classes that are the
-/// greatest the first counts.
+/// A prediction of one number is class 1 above the threshold. Among several equal maxima the first one counts.
 pub(super) fn classes(
     metric: &str,
     targets: &Tensor,
@@ -44,7 +43,7 @@ pub(super) fn above(metric: &str, predictions: &Tensor, threshold: f64) -> Resul
     Err(Error::argument(metric, message))
 }
 
-/// Where the element at `flat`, in row-major order, is found.
+/// Describes the position of the element at the row-major index `flat`.
 pub(super) fn place(shape: &Shape, flat: usize) -> String {
     match &shape.unravel_index(flat)[..] {
         [sample] | [sample, 0] if shape.get(1).is_none_or(|&size| size == 1) => format!("of sample {sample}"),
@@ -52,18 +51,17 @@ pub(super) fn place(shape: &Shape, flat: usize) -> String {
     }
 }
 
-/// The error for a target, among labels of this shape, that is no class.
+/// The error for a target that is not a class.
 pub(super) fn no_class(metric: &str, label: f64, labels: &Shape, flat: usize, classes: usize) -> Error {
     let message = format!(
-        "the target {label} {} is none of the classes 0 to {}; `ignore_class` of a loss does not reach metrics: give such samples the weight 0",
+        "the target {label} {} is not one of the classes 0 to {}; `ignore_class` of a loss does not reach metrics: give such samples the weight 0",
         place(labels, flat),
         classes - 1
     );
     Error::argument(metric, message)
 }
 
-/// The targets in the shape `expected`, to which they may lack a last axis of size 1, or have one
-/// too many.
+/// Reshapes targets to `expected`; a last axis of size 1 may be missing or extra.
 pub(super) fn arranged(metric: &str, targets: &Tensor, expected: &Shape, predictions: &Shape) -> Result<Tensor> {
     let without = |shape: &Shape| match shape.split_last() {
         Some((1, rest)) => Some(Shape::from(rest)),
@@ -77,7 +75,7 @@ pub(super) fn arranged(metric: &str, targets: &Tensor, expected: &Shape, predict
     Err(Error::shape(metric, shape, message))
 }
 
-/// Each sample that counts: the class of its target, the class that was predicted, its weight.
+/// The samples with nonzero weights: target class, predicted class, weight.
 pub(super) struct Decisions {
     /// The number of classes, 2 for predictions of one number.
     pub(super) classes: usize,
@@ -86,7 +84,7 @@ pub(super) struct Decisions {
 
 impl Decisions {
     /// # Errors
-    /// Returns an error if shapes do not suit, or the target of a sample that counts is no class.
+    /// Returns an error if shapes do not fit, or the target of a sample with nonzero weight is not a class.
     pub(super) fn new(
         metric: &str,
         threshold: f64,
@@ -116,13 +114,13 @@ mod tests {
     use tensor::tensor;
 
     #[test]
-    fn targets_that_are_no_class_are_refused_where_they_count() {
+    fn invalid_target_classes_are_refused_unless_their_weight_is_zero() {
         let predictions = tensor![[0.1, 0.9, 0.0], [0.5, 0.5, 0.0]];
         let of = |targets: Tensor, weights| Decisions::new("recall", 0.5, &targets, &predictions, weights);
         assert_eq!(of(tensor![2, 0], None).unwrap().samples, [(2, 1, 1.0), (0, 0, 1.0)]);
         for (target, name) in [(3.0, "3"), (-1.0, "-1"), (0.5, "0.5"), (f64::NAN, "NaN")] {
             let message = of(tensor![target, 0.0], None).err().unwrap().to_string();
-            let end = "is none of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
+            let end = "is not one of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
             assert_eq!(message, format!("recall: the target {name} of sample 0 {end}"));
         }
         let ignored = of(tensor![-1, 0], Some(&tensor![0.0, 2.0])).unwrap();
@@ -131,7 +129,7 @@ mod tests {
         assert_eq!((binary.classes, binary.samples), (2, vec![(1, 1, 1.0), (0, 1, 1.0)]));
     }
     #[test]
-    fn classes_that_were_chosen_are_no_predictions() {
+    fn class_indices_are_not_valid_predictions() {
         for predictions in [tensor![1, 0], tensor![[1], [0]], tensor![true, false]] {
             let message = classes("accuracy", &tensor![1, 0], &predictions, 0.5).unwrap_err().to_string();
             let expected = format!(

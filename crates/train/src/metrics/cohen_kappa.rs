@@ -1,19 +1,19 @@
-//! The agreement of predicted classes with true ones beyond chance.
+//! Cohen's kappa.
 
 use tensor::Tensor;
 
 use crate::error::Result;
 use crate::metrics::{ConfusionMatrix, Metric};
 
-/// How much two classes that are confused disagree, scikit-learn's `weights`.
+/// The weight of a confusion of two classes: `weights` of scikit-learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disagreement {
-    /// All different classes alike.
+    /// The same for all pairs of classes.
     #[default]
     Different,
-    /// By the distance of their numbers, for classes in an order.
+    /// The distance of the class indices, for ordered classes.
     Linear,
-    /// By the square of that distance.
+    /// The square of this distance.
     Quadratic,
 }
 
@@ -28,11 +28,11 @@ impl Disagreement {
     }
 }
 
-/// Cohen's kappa (Cohen 1960, 1968): 1 less the disagreement of predictions and targets over that of
-/// a guess with the same shares of classes. It is 1 if all are right and about 0 for guesses.
+/// Cohen's kappa (Cohen 1960, 1968): 1 minus the ratio of the observed disagreement to that of random predictions with
+/// the same class frequencies. It is 1 for perfect predictions and about 0 for random ones.
 ///
-/// As scikit-learn's `cohen_kappa_score`: NaN where targets and predictions are all of one class,
-/// and before the first batch. Shapes are those of [`ConfusionMatrix`].
+/// Like `cohen_kappa_score` of scikit-learn: NaN if targets and predictions are all of one class, and before the first
+/// batch. Shapes are those of [`ConfusionMatrix`].
 ///
 /// ```
 /// use tensor::tensor;
@@ -50,14 +50,14 @@ pub struct CohenKappa {
 }
 
 impl CohenKappa {
-    /// Sets how much confused classes disagree; [`Disagreement::Different`] by default.
+    /// Sets the weights of confusions; [`Disagreement::Different`] by default.
     #[must_use]
     pub fn disagreement(self, disagreement: Disagreement) -> CohenKappa {
         CohenKappa { disagreement, ..self }
     }
 
-    /// Sets the threshold for predictions of one number, which are compared with it as they are. The default is 0.5,
-    /// or 0 if predictions are [logits](Metric::set_logits).
+    /// Sets the threshold for predictions of one number, which are not transformed first. The default is 0.5, or 0 if
+    /// predictions are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(self, threshold: f64) -> CohenKappa {
         CohenKappa { matrix: self.matrix.threshold(threshold), ..self }

@@ -1,4 +1,4 @@
-//! Which classes are taken for which.
+//! Confusion matrices.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use crate::metrics::not_the_state;
 use crate::metrics::positives::{Average, Count};
 use crate::metrics::threshold::Threshold;
 
-/// The most classes that a matrix may have, for which it takes 128 MiB.
+/// The maximum number of classes, for which a matrix takes 128 MiB.
 const MOST_CLASSES: usize = 4096;
 
-/// How many samples of each class are predicted to be of each class.
+/// The number of samples for each pair of target class and predicted class.
 ///
-/// It is no [`Metric`](crate::Metric), since it is no number: a program updates it with the targets
-/// and predictions of its batches, and prints it, or the [`report`](ConfusionMatrix::report) of
-/// each class. Predictions are `[batch, …, classes]`, or one number a sample for two classes;
-/// targets are class numbers or one-hot rows, as [`Accuracy`](crate::Accuracy) takes them.
+/// It is not a [`Metric`](crate::Metric), because it is not a single number. A program updates it with the targets and
+/// predictions of its batches, and prints it or the [`report`](ConfusionMatrix::report) of each class. Predictions are
+/// `[batch, …, classes]`, or one number per sample for two classes; targets are class indices or one-hot rows, as for
+/// [`Accuracy`](crate::Accuracy).
 ///
 /// ```
 /// use tensor::tensor;
@@ -39,40 +39,40 @@ pub struct ConfusionMatrix {
     threshold: Threshold,
     names: Vec<String>,
     classes: usize,
-    /// Row by row, one a class of the targets.
+    /// Row-major; a row is a target class.
     counts: Vec<f64>,
 }
 
 impl ConfusionMatrix {
-    /// Sets the threshold for predictions of one number; 0.5 by default, which suits probabilities. For logits state 0:
-    /// unlike a [`Metric`](crate::Metric), a matrix does not learn from a trainer what predictions are.
+    /// Sets the threshold for predictions of one number; 0.5 by default, for probabilities. Set 0 for logits: unlike a
+    /// [`Metric`](crate::Metric), a matrix is not told by a trainer what predictions are.
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> ConfusionMatrix {
         self.threshold.state(threshold);
         self
     }
 
-    /// [`Metric::set_logits`](crate::Metric::set_logits) of a metric that is made of this matrix.
+    /// [`Metric::set_logits`](crate::Metric::set_logits) for metrics that use a matrix.
     pub(super) fn set_logits(&mut self, logits: bool) {
         self.threshold.set_logits(logits);
     }
 
-    /// Names the classes in tables, where they are numbers otherwise, as is each that has no name.
+    /// Sets the names of the classes in tables. Classes without a name are shown by their index.
     #[must_use]
     pub fn names<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> ConfusionMatrix {
         ConfusionMatrix { names: names.into_iter().map(Into::into).collect(), ..self }
     }
 
-    /// Takes a batch into account; weights as in [`Metric::update`](crate::Metric::update).
+    /// Adds a batch, with weights as in [`Metric::update`](crate::Metric::update).
     ///
     /// # Errors
-    /// Returns an error if shapes do not suit or are of another number of classes than before, a target is no class,
-    /// there are more than 4096 classes, or a weight is negative or not finite.
+    /// Returns an error if shapes do not fit, the number of classes differs from that of earlier batches or exceeds
+    /// 4096, a target is not a class, or a weight is negative or not finite.
     pub fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         self.add("confusion_matrix", targets, predictions, weights)
     }
 
-    /// [`ConfusionMatrix::update`] on behalf of a metric.
+    /// [`ConfusionMatrix::update`] for a metric.
     pub(super) fn add(
         &mut self,
         metric: &str,
@@ -97,8 +97,8 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// The weights of the samples as float64 `[classes, classes]`: a row for each class of targets,
-    /// a column for each that is predicted. Before the first batch it is `[0, 0]`.
+    /// The weights of the samples, float64, `[classes, classes]`: a row for each target class, a column for each
+    /// predicted class. `[0, 0]` before the first batch.
     pub fn matrix(&self) -> Tensor {
         let shape = [self.classes, self.classes];
         Tensor::from_vec(self.counts.clone(), shape).unwrap_or_else(|_| Tensor::zeros(shape))
@@ -125,7 +125,7 @@ impl ConfusionMatrix {
         Report { classes, averages, accuracy: right / total }
     }
 
-    /// Forgets all batches.
+    /// Resets the matrix.
     pub fn reset(&mut self) {
         self.classes = 0;
         self.counts.clear();
@@ -144,12 +144,12 @@ impl ConfusionMatrix {
         Ok(())
     }
 
-    /// The weight of the samples of class `target` that are predicted to be `predicted`.
+    /// The weight of the samples of class `target` that are predicted as `predicted`.
     pub(super) fn at(&self, target: usize, predicted: usize) -> f64 {
         self.counts[target * self.classes + predicted]
     }
 
-    /// For each class the weight of its targets, and that of its predictions.
+    /// The weight of the targets and of the predictions of each class.
     pub(super) fn margins(&self) -> Vec<(f64, f64)> {
         let sums = |class| (0..self.classes).map(move |other| (self.at(class, other), self.at(other, class)));
         let margins = |class| sums(class).fold((0.0, 0.0), |(row, column), (r, c)| (row + r, column + c));
@@ -194,32 +194,32 @@ impl fmt::Display for ConfusionMatrix {
     }
 }
 
-/// A count as it is, a weight with two digits after the point.
+/// Formats a count, or a weight with two decimals.
 fn weight(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.2}") }
 }
 
-/// How well each class is told from the others, as scikit-learn's `classification_report`.
+/// Precision, recall and F1-score of each class, like `classification_report` of scikit-learn.
 ///
-/// It prints as a table, a row a class, then the averages.
+/// It prints as a table with a row for each class, followed by the averages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// One of each class, in order.
     pub classes: Vec<ClassReport>,
     /// The averages over classes, [`Average::Macro`] and [`Average::Weighted`].
     pub averages: [ClassReport; 2],
-    /// The share of right predictions; NaN of no sample.
+    /// The accuracy; NaN without samples.
     pub accuracy: f64,
 }
 
-/// How well one class is told from the others; each share is 0 where it is one of nothing.
+/// The scores of one class. Each fraction is 0 if its denominator is 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassReport {
     /// The class.
     pub name: String,
-    /// The share of samples predicted to be of the class that are.
+    /// The fraction of the samples predicted as this class that belong to it.
     pub precision: f64,
-    /// The share of samples of the class that are predicted to be.
+    /// The fraction of the samples of this class that are predicted as it.
     pub recall: f64,
     /// The harmonic mean of both.
     pub f1: f64,

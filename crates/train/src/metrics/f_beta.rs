@@ -1,4 +1,4 @@
-//! Precision and recall in one number.
+//! F-scores.
 
 use tensor::Tensor;
 
@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::metrics::Metric;
 use crate::metrics::positives::{Average, Positives};
 
-/// The F-score (van Rijsbergen 1979): `(1 + β²) P R / (β² P + R)` of precision P and recall R, of
-/// which the recall counts β times as much; 0 where there is no positive, neither true nor
-/// predicted, as in Keras and scikit-learn. [`FBeta::f1`], the harmonic mean, is the default.
+/// The F-score (van Rijsbergen 1979): `(1 + β²) P R / (β² P + R)` with precision P and recall R, where recall counts β
+/// times as much. 0 without true and predicted positives, as in Keras and scikit-learn. The default is [`FBeta::f1`],
+/// the harmonic mean.
 ///
 /// Shapes, threshold and averages are those of [`Precision`](crate::metrics::Precision).
 ///
@@ -28,12 +28,12 @@ pub struct FBeta {
 }
 
 impl FBeta {
-    /// The F1-score, whose name is `f1_score`.
+    /// The F1-score, named `f1_score`.
     pub fn f1() -> FBeta {
         FBeta::beta(1.0)
     }
 
-    /// The score for this β, whose name is `fbeta_score` unless β is 1.
+    /// The score for this β, named `fbeta_score` unless β is 1.
     pub fn beta(beta: f64) -> FBeta {
         FBeta { beta, positives: Positives::default() }
     }
@@ -45,9 +45,9 @@ impl FBeta {
         self
     }
 
-    /// Sets the threshold above which a prediction is positive; predictions are compared with it as they are. With it,
-    /// predictions of several numbers are several labels rather than classes of which one is chosen. Without it,
-    /// predictions of one number are cut at 0.5, or at 0 if they are [logits](Metric::set_logits).
+    /// Sets the threshold above which a prediction is positive. Predictions are not transformed first. With a
+    /// threshold, several numbers per sample are independent labels instead of classes. Without it, single numbers are
+    /// compared with 0.5, or with 0 if they are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> FBeta {
         self.positives.threshold.state(threshold);

@@ -1,15 +1,15 @@
-//! The correlation of predicted classes with true ones.
+//! Matthews' correlation coefficient.
 
 use tensor::Tensor;
 
 use crate::error::Result;
 use crate::metrics::{ConfusionMatrix, Metric};
 
-/// Matthews' correlation coefficient (Gorodkin 2004 for more than two classes): 1 for predictions
-/// that are all right, about 0 for guesses, however unequal the classes are.
+/// Matthews' correlation coefficient (Gorodkin 2004 for more than two classes): 1 for perfect predictions and about 0
+/// for random ones, however unbalanced the classes are.
 ///
-/// As scikit-learn's `matthews_corrcoef`: 0 where all targets, or all predictions, are of one
-/// class; NaN before the first batch. Shapes are those of [`ConfusionMatrix`].
+/// Like `matthews_corrcoef` of scikit-learn: 0 if all targets or all predictions are of one class. NaN before the first
+/// batch. Shapes are those of [`ConfusionMatrix`].
 ///
 /// ```
 /// use tensor::tensor;
@@ -26,8 +26,8 @@ pub struct MatthewsCorrelation {
 }
 
 impl MatthewsCorrelation {
-    /// Sets the threshold for predictions of one number, which are compared with it as they are. The default is 0.5,
-    /// or 0 if predictions are [logits](Metric::set_logits).
+    /// Sets the threshold for predictions of one number, which are not transformed first. The default is 0.5, or 0 if
+    /// predictions are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(self, threshold: f64) -> MatthewsCorrelation {
         MatthewsCorrelation { matrix: self.matrix.threshold(threshold) }

@@ -8,12 +8,12 @@ use tensor::Tensor;
 use crate::error::Result;
 use crate::metrics::{Metric, Running};
 
-/// The mean over all samples of a loss or of a function. The mean is over all numbers that it
-/// returns, one a sample usually; those that a loss does not count (an ignored class) are left out.
+/// The mean of a loss or another function over all samples, that is over all numbers that it returns, usually one per
+/// sample. Samples that a loss ignores are left out.
 ///
-/// The metrics of Keras that are means of losses are written so: `Mean::loss(MeanSquaredError)`
-/// is there `metrics.MeanSquaredError()`, `Mean::loss(SparseCategoricalCrossentropy::default())`
-/// is scikit-learn's `log_loss`.
+/// This replaces the metrics of Keras that are means of losses: `Mean::loss(MeanSquaredError)` is
+/// `metrics.MeanSquaredError()` there, and `Mean::loss(SparseCategoricalCrossentropy::default())` is `log_loss` of
+/// scikit-learn.
 ///
 /// ```
 /// use nn::MeanAbsoluteError;
@@ -37,7 +37,7 @@ pub struct Mean {
 }
 
 impl Mean {
-    /// The mean of `function(targets, predictions)` under this name.
+    /// The mean of `function(targets, predictions)`, with this name.
     pub fn of(
         name: impl Into<String>,
         function: impl Fn(&Tensor, &Tensor) -> Result<Tensor> + Send + Sync + 'static,
@@ -45,13 +45,13 @@ impl Mean {
         Mean { name: name.into(), loss: Box::new(function), running: Running::default() }
     }
 
-    /// The mean of a loss under its name.
+    /// The mean of a loss, with the name of the loss.
     pub fn loss(loss: impl Loss + 'static) -> Mean {
         Mean { name: loss.name().into(), loss: Box::new(loss), running: Running::default() }
     }
 
-    /// The mean cosine of the angle between targets and predictions `[…, n]`, between -1 and 1,
-    /// under the name `cosine_similarity`: as Keras' metric, whereas the loss has the other sign.
+    /// The mean cosine of the angle between targets and predictions `[…, n]`, between -1 and 1, named
+    /// `cosine_similarity`. Like the metric of Keras; the loss has the opposite sign.
     pub fn cosine_similarity() -> Mean {
         Mean::of("cosine_similarity", |targets, predictions| nn::cosine_similarity(targets, predictions)?.try_neg())
     }

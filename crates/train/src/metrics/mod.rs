@@ -1,20 +1,20 @@
-//! Metrics: what is measured besides the loss, a batch at a time.
+//! Metrics, gathered batch by batch.
 //!
-//! | metric | is |
+//! | metric | measures |
 //! |---|---|
-//! | [`Accuracy`] | the share of right predictions |
-//! | [`BinaryAccuracy`] | the same where each of several numbers is a decision of its own |
-//! | [`TopKCategoricalAccuracy`] | the share of targets among the k greatest predictions |
-//! | [`Precision`], [`Recall`], [`FBeta`] | how right and how complete the positives are |
+//! | [`Accuracy`] | the fraction of correct predictions |
+//! | [`BinaryAccuracy`] | the same if each number is an independent decision |
+//! | [`TopKCategoricalAccuracy`] | the fraction of targets among the k greatest predictions |
+//! | [`Precision`], [`Recall`], [`FBeta`] | how correct and how complete predicted positives are |
 //! | [`RocAuc`], [`AveragePrecision`] | the same over all thresholds |
 //! | [`MatthewsCorrelation`], [`CohenKappa`] | agreement beyond chance |
-//! | [`ConfusionMatrix`] | which classes are taken for which; a matrix, so it is no [`Metric`] |
+//! | [`ConfusionMatrix`] | the counts of confused classes; a matrix, so not a [`Metric`] |
 //! | [`Mean`] | the mean of a loss or of any function |
-//! | [`RootMeanSquaredError`], [`R2Score`] | of regressions |
-//! | [`Perplexity`] | of language models |
-//! | [`Named`] | another metric under a name of its own |
+//! | [`RootMeanSquaredError`], [`R2Score`] | the quality of regressions |
+//! | [`Perplexity`] | the quality of language models |
+//! | [`Named`] | a renamed metric |
 
-/// The methods of a [`Metric`] that concern what it has gathered, all of which lies in one field.
+/// The methods of a [`Metric`] about its state, which is in one field.
 macro_rules! gathered_in {
     ($field:ident) => {
         fn reset(&mut self) {
@@ -31,7 +31,7 @@ macro_rules! gathered_in {
     };
 }
 
-/// [`Metric::set_logits`] of a metric whose threshold lies in one field.
+/// [`Metric::set_logits`] of a metric whose threshold is in one field.
 macro_rules! threshold_in {
     ($field:ident) => {
         fn set_logits(&mut self, logits: bool) {
@@ -87,7 +87,7 @@ use tensor::Tensor;
 
 use crate::error::{Error, Result, TrainError};
 
-/// A number that sums up how predictions compare with targets, gathered batch by batch.
+/// A number that compares predictions with targets, gathered batch by batch.
 ///
 /// ```
 /// use tensor::tensor;
@@ -105,12 +105,11 @@ pub trait Metric: Send + Sync {
     /// The name in histories and scores.
     fn name(&self) -> &str;
 
-    /// Says before the first batch whether predictions are logits: by default they are probabilities. Metrics that
-    /// compare predictions with a threshold then take 0 in place of 0.5, unless a threshold was stated; most metrics
-    /// ignore it.
+    /// Tells the metric, before the first batch, whether predictions are logits; by default they are probabilities.
+    /// Metrics with a threshold then use 0 instead of 0.5, unless a threshold was set. Most metrics ignore this.
     ///
-    /// A [`Trainer`](crate::Trainer) says it to its metrics, as it knows [its loss](nn::Loss::takes_logits). A loop of
-    /// your own says it itself:
+    /// A [`Trainer`](crate::Trainer) calls this, because it knows [its loss](nn::Loss::takes_logits). A hand-written
+    /// loop must call it itself:
     ///
     /// ```
     /// use tensor::tensor;
@@ -126,36 +125,35 @@ pub trait Metric: Send + Sync {
         let _ = logits;
     }
 
-    /// Takes a batch into account. The first axis of both counts samples. Weights, Keras'
-    /// `sample_weight`, have the shape of what is counted (`[batch]` mostly, `[batch, time]` for
-    /// sequences) or of its leading axes, and are 1 if not given; what has the weight 0 is left out.
+    /// Adds a batch. The first axis of both tensors is that of the samples. Weights, `sample_weight` of Keras, have the
+    /// shape of what is counted (usually `[batch]`, or `[batch, time]` for sequences) or of its leading axes; the
+    /// default is 1. A weight of 0 excludes a value.
     ///
     /// # Errors
-    /// Returns an error if shapes, types or values do not suit the metric, or a weight is negative or not finite.
+    /// Returns an error if shapes, types or values do not fit the metric, or a weight is negative or not finite.
     fn update(&mut self, targets: &Tensor, predictions: &Tensor, weights: Option<&Tensor>) -> Result<()>;
 
-    /// The metric over all batches since the beginning or the last [`reset`](Metric::reset); NaN
-    /// where that is not defined.
+    /// The metric over all batches since the start or the last [`reset`](Metric::reset); NaN if it is undefined.
     fn result(&self) -> f64;
 
-    /// Forgets all batches.
+    /// Discards all batches.
     fn reset(&mut self);
 
-    /// All numbers that it has gathered: what a checkpoint in the middle of an epoch keeps. A metric that gives none
-    /// counts, after such a checkpoint, only the rest of that epoch.
+    /// The gathered numbers, for a checkpoint in the middle of an epoch. After such a checkpoint, a metric without a
+    /// state covers only the rest of the epoch.
     fn state(&self) -> Vec<f64> {
         Vec::new()
     }
 
-    /// Goes on from a state, which [`state`](Metric::state) gave.
+    /// Continues from a state that [`state`](Metric::state) returned.
     ///
     /// # Errors
-    /// Returns an error if it is not the state of such a metric; then nothing was changed.
+    /// Returns an error, and changes nothing, if `state` is not a state of such a metric.
     fn restore(&mut self, state: &[f64]) -> Result<()> {
         if state.is_empty() { Ok(()) } else { Err(not_the_state(self.name(), state)) }
     }
 
-    /// The same metric under another name, so that a trainer can have two of a kind.
+    /// Renames the metric, so that a trainer can have two of the same kind.
     fn named(self, name: impl Into<String>) -> Named<Self>
     where
         Self: Sized,
@@ -194,7 +192,7 @@ impl<M: Metric + ?Sized> Metric for &mut M {
     }
 }
 
-/// The error of a metric for numbers that are not its state.
+/// The error for numbers that are not a state of the metric.
 fn not_the_state(metric: &str, state: &[f64]) -> Error {
-    TrainError::trainer(format!("{} numbers are no state of {metric}", state.len()))
+    TrainError::trainer(format!("{} numbers are not a state of {metric}", state.len()))
 }

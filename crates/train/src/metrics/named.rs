@@ -1,11 +1,11 @@
-//! A metric under another name.
+//! Renamed metrics.
 
 use tensor::Tensor;
 
 use crate::error::Result;
 use crate::metrics::Metric;
 
-/// A metric under a name of its own, made by [`Metric::named`].
+/// A renamed metric, created by [`Metric::named`].
 ///
 /// ```
 /// use tensor::tensor;

@@ -1,4 +1,4 @@
-//! How many words a language model hesitates between.
+//! Perplexity of language models.
 
 use nn::SparseCategoricalCrossentropy;
 use tensor::Tensor;
@@ -6,11 +6,11 @@ use tensor::Tensor;
 use crate::error::Result;
 use crate::metrics::{Mean, Metric};
 
-/// The perplexity: e to the power of the mean cross-entropy of a token, for targets that are numbers
-/// of tokens `[batch, time]` and predictions `[batch, time, tokens]`. A model that has no idea has
-/// the number of tokens as its perplexity, one that is sure and right has 1.
+/// The perplexity: the exponential of the mean cross-entropy of a token, for targets `[batch, time]` of token indices
+/// and predictions `[batch, time, tokens]`. It is the number of tokens for uniform predictions and 1 for certain,
+/// correct ones.
 ///
-/// As KerasHub's `Perplexity`, whose `mask_token_id` is the ignored class of [`Perplexity::of`].
+/// Like `Perplexity` of KerasHub, whose `mask_token_id` is the ignored class of [`Perplexity::of`].
 ///
 /// ```
 /// use tensor::tensor;
@@ -24,18 +24,18 @@ use crate::metrics::{Mean, Metric};
 #[derive(Debug)]
 pub struct Perplexity {
     crossentropy: Mean,
-    /// Whether the user said what predictions are.
+    /// Whether the kind of predictions was set explicitly.
     stated: bool,
 }
 
 impl Perplexity {
-    /// For predictions that are logits. [`Perplexity::default`] takes probabilities, unless a trainer says that they
-    /// are [logits](Metric::set_logits).
+    /// For logits. [`Perplexity::default`] takes probabilities, unless a trainer says that predictions are
+    /// [logits](Metric::set_logits).
     pub fn from_logits() -> Perplexity {
         Perplexity::of(SparseCategoricalCrossentropy::from_logits())
     }
 
-    /// For a cross-entropy with settings of its own, such as an ignored class:
+    /// For a cross-entropy with options such as an ignored class:
     ///
     /// ```
     /// # use nn::SparseCategoricalCrossentropy;

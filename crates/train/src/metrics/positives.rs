@@ -1,4 +1,4 @@
-//! True and false positives of each class, which precision, recall and F-scores are made of.
+//! Counts of true and false positives for precision, recall and F-scores.
 
 use tensor::{DType, Error, Tensor};
 
@@ -8,26 +8,26 @@ use crate::metrics::not_the_state;
 use crate::metrics::threshold::Threshold;
 use crate::metrics::weights::weights_of;
 
-/// How the numbers of several classes become one, under scikit-learn's names.
+/// How the scores of several classes are averaged, with the names of scikit-learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Average {
-    /// The number of class 1 of two: of predictions of one number, or of two classes.
+    /// The score of class 1 of two: for predictions of one number or of two classes.
     #[default]
     Binary,
-    /// The number of this class, Keras' `class_id`.
+    /// The score of this class: `class_id` of Keras.
     Class(usize),
-    /// The mean over all classes, those without samples included, as in Keras (in scikit-learn with
+    /// The mean over all classes, including those without samples, as in Keras (in scikit-learn with
     /// `labels=range(classes)`).
     Macro,
-    /// The number of all decisions together. Where each sample has one class, precision, recall and
-    /// F-score are then all the accuracy.
+    /// The score of all decisions together. If each sample has one class, precision, recall and F-score then all equal
+    /// the accuracy.
     Micro,
     /// The mean over classes, each weighted by its share of the targets.
     Weighted,
 }
 
 impl Average {
-    /// The average of a number that each of these classes has, which suit it.
+    /// The average of a score over these classes, which must fit.
     pub(super) fn of(self, counts: &[Count], of: impl Fn(Count) -> f64) -> f64 {
         let values = || counts.iter().map(|count| of(*count));
         match self {
@@ -43,7 +43,7 @@ impl Average {
     }
 }
 
-/// The weights of the samples of one class by how they were predicted.
+/// The weights of the samples of one class by target and prediction.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Count {
     pub(super) true_positives: f64,
@@ -52,17 +52,17 @@ pub(super) struct Count {
 }
 
 impl Count {
-    /// Samples that are of the class.
+    /// The samples of the class.
     pub(super) fn support(self) -> f64 {
         self.true_positives + self.false_negatives
     }
 
-    /// The share of samples predicted to be of the class that are.
+    /// The fraction of the samples predicted as this class that belong to it.
     pub(super) fn precision(self) -> f64 {
         ratio(self.true_positives, self.true_positives + self.false_positives)
     }
 
-    /// The share of samples of the class that are predicted to be.
+    /// The fraction of the samples of this class that are predicted as it.
     pub(super) fn recall(self) -> f64 {
         ratio(self.true_positives, self.support())
     }
@@ -83,12 +83,12 @@ impl Count {
     }
 }
 
-/// A share, 0 where it is one of nothing.
+/// A fraction; 0 if the denominator is 0.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { part / whole }
 }
 
-/// What precision, recall and F-score share: their settings, and the counts so far.
+/// The options and counts of precision, recall and F-score.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Positives {
     pub(super) average: Average,
@@ -123,7 +123,7 @@ impl Positives {
         }
     }
 
-    /// Counts predictions `[…, labels]`, of which each number is a decision.
+    /// Counts predictions `[…, labels]`, where each number is a decision.
     fn add_labels(
         &mut self,
         metric: &str,
@@ -150,7 +150,7 @@ impl Positives {
         Ok(())
     }
 
-    /// Makes sure that the counts are of so many classes, and that these suit the average.
+    /// Checks the number of classes against earlier batches and the average.
     fn start(&mut self, metric: &str, classes: usize) -> Result<()> {
         let wrong = match self.average {
             Average::Binary if classes != 2 => {
@@ -168,7 +168,7 @@ impl Positives {
         Err(Error::argument(metric, wrong))
     }
 
-    /// The average over classes of a number that each has; NaN before the first batch.
+    /// The average of a score over classes; NaN before the first batch.
     pub(super) fn average(&self, of: impl Fn(Count) -> f64) -> f64 {
         if self.counts.is_empty() {
             return f64::NAN;
@@ -206,7 +206,7 @@ impl Positives {
     }
 }
 
-/// Targets as truth values; where a weight is 0 they do not count, and may be anything.
+/// Targets as booleans. Targets with weight 0 are ignored and may have any value.
 pub(super) fn truths(metric: &str, targets: &Tensor, weights: &[f64]) -> Result<Vec<bool>> {
     let shape = targets.shape();
     let targets = targets.cast(DType::F64).to_vec::<f64>()?;

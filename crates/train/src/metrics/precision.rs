@@ -1,4 +1,4 @@
-//! How many of the samples found are right.
+//! Precision.
 
 use tensor::Tensor;
 
@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::metrics::Metric;
 use crate::metrics::positives::{Average, Count, Positives};
 
-/// The share of positives among those predicted to be: true positives over all predicted
-/// positives; 0 where nothing is predicted to be one, as in Keras and scikit-learn.
+/// The fraction of true positives among predicted positives; 0 without predicted positives, as in Keras and
+/// scikit-learn.
 ///
 /// | predictions | targets | positive is |
 /// |---|---|---|
@@ -15,8 +15,8 @@ use crate::metrics::positives::{Average, Count, Positives};
 /// | `[batch, …, classes]` | classes `[batch, …]`, or one-hot rows | the class of the greatest prediction |
 /// | `[batch, …, labels]`, with a threshold | 0 or 1, of the same shape | each label above the threshold |
 ///
-/// Predictions of more than two classes need an [`Average`]; see there for what that does to
-/// classes without samples. Keras' `Precision` is that of the third row with [`Average::Micro`].
+/// Predictions of more than two classes need an [`Average`], which also defines what happens to classes without
+/// samples. `Precision` of Keras is the third row with [`Average::Micro`].
 ///
 /// ```
 /// use tensor::tensor;
@@ -44,9 +44,9 @@ impl Precision {
         self
     }
 
-    /// Sets the threshold above which a prediction is positive; predictions are compared with it as they are. With it,
-    /// predictions of several numbers are several labels rather than classes of which one is chosen. Without it,
-    /// predictions of one number are cut at 0.5, or at 0 if they are [logits](Metric::set_logits).
+    /// Sets the threshold above which a prediction is positive. Predictions are not transformed first. With a
+    /// threshold, several numbers per sample are independent labels instead of classes. Without it, single numbers are
+    /// compared with 0.5, or with 0 if they are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Precision {
         self.positives.threshold.state(threshold);

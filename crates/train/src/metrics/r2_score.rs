@@ -1,4 +1,4 @@
-//! The share of the targets' variance that predictions explain.
+//! The coefficient of determination.
 
 use tensor::{DType, Error, Tensor};
 
@@ -7,14 +7,14 @@ use crate::metrics::classes::arranged;
 use crate::metrics::weights::weights_of;
 use crate::metrics::{Metric, not_the_state};
 
-/// The coefficient of determination, R²: 1 less the sum of squared errors over that of the targets'
-/// distances from their mean. It is 1 if all are right, 0 for what always predicts the mean, and
-/// negative for what is worse.
+/// The coefficient of determination, R²: 1 minus the ratio of the sum of squared errors to that of the distances of
+/// targets from their mean. It is 1 for perfect predictions, 0 for the constant mean, and negative for worse
+/// predictions.
 ///
-/// Targets and predictions are `[batch, …, outputs]`, or `[batch]` for one output. The scores of
-/// several outputs are averaged. As scikit-learn's `r2_score`, whose convention for targets that do
-/// not vary it has too: 1 if all are right, else 0. It is NaN of fewer than two samples. Keras'
-/// `R2Score` is the same but for these, where it gives NaN and 0.
+/// Targets and predictions are `[batch, …, outputs]`, or `[batch]` for one output. The scores of several outputs are
+/// averaged. Like `r2_score` of scikit-learn, including its convention for constant targets: 1 for perfect predictions,
+/// otherwise 0. NaN for fewer than two samples. `R2Score` of Keras differs only in these cases, where it returns NaN
+/// and 0.
 ///
 /// ```
 /// use tensor::tensor;
@@ -39,16 +39,16 @@ struct Output {
     weight: f64,
     /// The first target.
     origin: f64,
-    /// Of the targets, from the origin.
+    /// The mean of the targets, relative to the origin.
     mean: f64,
-    /// Of the squared distances of targets from their mean.
+    /// The sum of squared distances of targets from their mean.
     spread: f64,
     errors: f64,
 }
 
 impl Output {
-    /// Welford's update of mean and spread. It is of distances from the first target, so that no
-    /// digits are lost where targets are far from 0.
+    /// Welford's update of mean and spread, relative to the first target, so that no precision is lost if targets are
+    /// far from 0.
     fn add(&mut self, target: f64, prediction: f64, weight: f64) {
         if self.weight == 0.0 {
             self.origin = target;
@@ -71,16 +71,15 @@ impl Output {
 }
 
 impl R2Score {
-    /// Weights the outputs by the variance of their targets, `"variance_weighted"` of Keras and
-    /// scikit-learn; by default all count alike.
+    /// Weights the outputs by the variance of their targets: `"variance_weighted"` of Keras and scikit-learn. By
+    /// default all outputs have the same weight.
     #[must_use]
     pub fn variance_weighted(self) -> R2Score {
         R2Score { variance_weighted: true, ..self }
     }
 
-    /// Adjusts the score for the number of independent variables: `1 - (1 - R²) (n - 1) / (n - p - 1)`
-    /// for n samples and p variables, NaN if there are no more samples than variables and one. As
-    /// Keras' `num_regressors`.
+    /// Adjusts the score for the number of independent variables: `1 - (1 - R²) (n - 1) / (n - p - 1)` for n samples
+    /// and p variables; NaN if n is at most p + 1. `num_regressors` of Keras.
     #[must_use]
     pub fn regressors(self, regressors: usize) -> R2Score {
         R2Score { regressors, ..self }
@@ -124,7 +123,7 @@ impl Metric for R2Score {
         let weight = |output: &Output| if self.variance_weighted { output.spread } else { 1.0 };
         let total: f64 = self.outputs.iter().map(weight).sum();
         let score = if total == 0.0 {
-            // No output varies.
+            // All outputs are constant.
             self.outputs.iter().map(Output::score).sum::<f64>() / self.outputs.len() as f64
         } else {
             self.outputs.iter().map(|output| weight(output) * output.score()).sum::<f64>() / total

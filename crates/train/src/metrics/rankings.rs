@@ -1,4 +1,4 @@
-//! The scores of one or several classes, each against the rest.
+//! Scores of one or several classes for metrics without a threshold.
 
 use tensor::{DType, Error, Tensor};
 
@@ -9,18 +9,18 @@ use crate::metrics::positives::{Average, truths};
 use crate::metrics::scores::Scores;
 use crate::metrics::weights::weights_of;
 
-/// How many different predictions of a class are told apart by default: 16 MiB at most.
+/// The default number of distinct predictions of a class: at most 16 MiB.
 const CAPACITY: usize = 1 << 18;
 
-/// The most classes that a state may speak of.
+/// The maximum number of classes in a state.
 const MOST: usize = u32::MAX as usize;
 
-/// What metrics without a threshold share: their settings, and the scores so far.
+/// The options and scores of metrics without a threshold.
 #[derive(Clone, Debug)]
 pub(super) struct Rankings {
     pub(super) average: Average,
     pub(super) capacity: usize,
-    /// Those of each class where the average needs them, else one.
+    /// The scores of each class if the average needs them, otherwise of one class.
     scores: Vec<Scores>,
     /// The number of classes of the predictions so far.
     classes: usize,
@@ -72,7 +72,7 @@ impl Rankings {
         Ok(())
     }
 
-    /// Makes sure that the scores are of so many classes, and that these suit the average.
+    /// Checks the number of classes against earlier batches and the average.
     fn start(&mut self, metric: &str, classes: usize) -> Result<()> {
         let wrong = match self.average {
             Average::Binary if !(1..=2).contains(&classes) => {
@@ -96,7 +96,7 @@ impl Rankings {
         Err(Error::argument(metric, wrong))
     }
 
-    /// The average over classes of a number that each has; NaN before the first batch.
+    /// The average of a score over classes; NaN before the first batch.
     pub(super) fn average(&self, of: impl Fn(&Scores) -> f64) -> f64 {
         let weight = |scores: &Scores| if self.average == Average::Weighted { scores.totals().0 } else { 1.0 };
         let total: f64 = self.scores.iter().map(weight).sum();
@@ -107,7 +107,7 @@ impl Rankings {
         self.scores.clear();
     }
 
-    /// The number of classes, and for each column how many bins it has and these.
+    /// The number of classes, then for each column the number of bins and the bins.
     pub(super) fn state(&self) -> Vec<f64> {
         let mut state = vec![self.classes as f64];
         self.scores.iter().for_each(|scores| scores.append_state(&mut state));
@@ -125,7 +125,7 @@ impl Rankings {
         }
         let mut restored = Rankings { scores: Vec::new(), ..self.clone() };
         if !scores.is_empty() {
-            // As many columns as the average takes of so many classes, of which there are no more than these.
+            // The number of columns for the average and this many classes; `None` if it is out of range.
             let most = if matches!(self.average, Average::Macro | Average::Weighted) { scores.len() } else { MOST };
             if classes < 1.0 || classes > most as f64 {
                 return Err(wrong());

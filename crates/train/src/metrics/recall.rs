@@ -1,4 +1,4 @@
-//! How many of the samples sought are found.
+//! Recall.
 
 use tensor::Tensor;
 
@@ -6,8 +6,7 @@ use crate::error::Result;
 use crate::metrics::Metric;
 use crate::metrics::positives::{Average, Count, Positives};
 
-/// The share of positives that are predicted to be: true positives over all positives; 0 where
-/// there is none, as in Keras and scikit-learn.
+/// The fraction of positives that are predicted as such; 0 without positives, as in Keras and scikit-learn.
 ///
 /// Shapes, threshold and averages are those of [`Precision`](crate::metrics::Precision). The recall
 /// with [`Average::Macro`] is also called the balanced accuracy.
@@ -34,9 +33,9 @@ impl Recall {
         self
     }
 
-    /// Sets the threshold above which a prediction is positive; predictions are compared with it as they are. With it,
-    /// predictions of several numbers are several labels rather than classes of which one is chosen. Without it,
-    /// predictions of one number are cut at 0.5, or at 0 if they are [logits](Metric::set_logits).
+    /// Sets the threshold above which a prediction is positive. Predictions are not transformed first. With a
+    /// threshold, several numbers per sample are independent labels instead of classes. Without it, single numbers are
+    /// compared with 0.5, or with 0 if they are [logits](Metric::set_logits).
     #[must_use]
     pub fn threshold(mut self, threshold: f64) -> Recall {
         self.positives.threshold.state(threshold);

@@ -1,4 +1,4 @@
-//! The area under the receiver operating characteristic.
+//! Area under the ROC curve.
 
 use tensor::Tensor;
 
@@ -8,18 +8,18 @@ use crate::metrics::positives::Average;
 use crate::metrics::rankings::Rankings;
 use crate::metrics::scores::Scores;
 
-/// The area under the curve of true over false positives, over all thresholds: the probability that
-/// a positive sample has a greater prediction than a negative one, ties counting half (Hanley and
-/// McNeil 1982). Only the order of the predictions counts, so logits do as well as probabilities.
+/// The area under the curve of true positives over false positives, over all thresholds. This is the probability that a
+/// positive sample has a greater prediction than a negative one, where ties count half (Hanley and McNeil 1982). Only
+/// the order of predictions matters, so logits and probabilities give the same result.
 ///
 /// | predictions | targets | compared are |
 /// |---|---|---|
 /// | `[batch, …, 1]`, or `[batch]` | 0 or 1, of that shape or without the last axis | samples of 1 with those of 0 |
 /// | `[batch, …, classes]` | classes `[batch, …]`, or 0 and 1 in the shape of the predictions | samples of a class with the rest, for each class |
 ///
-/// Predictions of more than two classes need an [`Average`]. Values are those of scikit-learn's
-/// `roc_auc_score` (`multi_class="ovr"`), NaN where a class has no samples or all, as there. Keras'
-/// `AUC` takes 200 thresholds instead of all, and gives 0 for NaN.
+/// Predictions of more than two classes need an [`Average`]. Equal to `roc_auc_score` of scikit-learn
+/// (`multi_class="ovr"`), including NaN if a class has no samples or all of them. `AUC` of Keras uses 200 thresholds,
+/// and returns 0 instead of NaN.
 ///
 /// # Memory
 /// The result is exact as long as a class has no more than 262,144 different predictions. Beyond
@@ -48,15 +48,14 @@ impl RocAuc {
         self
     }
 
-    /// Sets how many different predictions of a class are told apart, at 64 bytes each.
+    /// Sets how many distinct predictions of a class are stored, at 64 bytes each.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> RocAuc {
         self.rankings.capacity = capacity;
         self
     }
 
-    /// By how much the result may differ from the exact one; 0 as long as the capacity has not been
-    /// exceeded.
+    /// The maximum error of the result; 0 until the capacity is exceeded.
     pub fn uncertainty(&self) -> f64 {
         self.rankings.average(Scores::uncertainty)
     }
@@ -88,12 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_ranked_is_refused() {
+    fn invalid_rankings_are_refused() {
         let three = || tensor![[0.1, 0.2, 0.7]];
         let needs = "auc: predictions of 3 classes need an average: Macro, Micro, Weighted or Class(…)";
         assert_eq!(message(Average::Binary, tensor![0], three()), needs);
         assert_eq!(message(Average::Class(3), tensor![0], three()), "auc: there is no class 3 among 3");
-        let none = "auc: the target 3 of sample 0 is none of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
+        let none = "auc: the target 3 of sample 0 is not one of the classes 0 to 2; `ignore_class` of a loss does not reach metrics: give such samples the weight 0";
         assert_eq!(message(Average::Macro, tensor![3], three()), none);
         let neither = "auc: the target 2 of sample 0 is neither 0 nor 1";
         assert_eq!(message(Average::Binary, tensor![2], tensor![0.5]), neither);
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_of_samples_has_no_order() {
+    fn auc_is_undefined_for_samples_of_one_kind() {
         let mut auc = RocAuc::default();
         assert!(auc.result().is_nan());
         auc.update(&tensor![1, 1], &tensor![0.1, 0.4], None).unwrap();

@@ -1,4 +1,4 @@
-//! The root of the mean squared error.
+//! Root mean squared error.
 
 use nn::MeanSquaredError;
 use tensor::Tensor;
@@ -6,8 +6,8 @@ use tensor::Tensor;
 use crate::error::Result;
 use crate::metrics::{Mean, Metric};
 
-/// The square root of the mean of `(p - t)²` over all numbers `[batch, …, n]` of all batches: in
-/// the unit of the targets. As Keras' `RootMeanSquaredError`.
+/// The square root of the mean of `(p - t)²` over all numbers `[batch, …, n]` of all batches, in the unit of the
+/// targets. Like `RootMeanSquaredError` of Keras.
 ///
 /// ```
 /// use tensor::tensor;

@@ -1,4 +1,4 @@
-//! A mean that grows.
+//! Running means.
 
 use tensor::{DType, Tensor};
 
@@ -16,19 +16,19 @@ pub(crate) struct Running {
 impl Running {
     /// Adds the mean of `count` values.
     pub(crate) fn add(&mut self, mean: f64, count: usize) {
-        // The mean of nothing is NaN, and counts nothing.
+        // The mean of no values is NaN and must not count.
         if count > 0 {
             self.sum += mean * count as f64;
             self.weight += count as f64;
         }
     }
 
-    /// Adds values with the weights of their samples.
+    /// Adds values with their sample weights.
     pub(super) fn add_values(&mut self, values: &Tensor, weights: Option<&Tensor>) -> Result<()> {
         self.add_counted(values, None, weights)
     }
 
-    /// The same of those values alone for which `counted`, of the same shape, is true.
+    /// Adds only the values for which `counted`, of the same shape, is true.
     pub(super) fn add_counted(
         &mut self,
         values: &Tensor,
@@ -58,7 +58,7 @@ impl Running {
         vec![self.sum, self.weight]
     }
 
-    /// Becomes what [`state`](Running::state) was taken of.
+    /// Continues from a [`state`](Running::state).
     pub(crate) fn restore(&mut self, state: &[f64]) -> Result<()> {
         let [sum, weight] = *state else { return Err(not_the_state("a mean", state)) };
         *self = Running { sum, weight };

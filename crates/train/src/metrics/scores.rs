@@ -1,6 +1,6 @@
-//! Predictions in their order, in bounded memory, for what depends on no threshold.
+//! Sorted predictions in bounded memory, for metrics without a threshold.
 
-/// Samples predicted with about the same number.
+/// Samples with approximately equal predictions.
 #[derive(Clone, Copy, Debug)]
 struct Bin {
     low: f64,
@@ -21,11 +21,11 @@ impl Bin {
     }
 }
 
-/// The weights of positive and negative samples for each number that was predicted.
+/// The weights of positive and negative samples for each predicted number.
 ///
-/// Up to `capacity` different numbers are kept as they are. When there are more, neighbours of
-/// little weight are joined until about half as many bins are left, and their samples count as
-/// tied from then on. There are never more than `2 * capacity` bins, of 32 bytes each.
+/// Up to `capacity` distinct numbers are stored exactly. When there are more, neighbours of little weight are merged
+/// until about half of the bins are left; their samples then count as tied. There are at most `2 * capacity` bins of 32
+/// bytes each.
 #[derive(Clone, Debug)]
 pub(super) struct Scores {
     bins: Vec<Bin>,
@@ -37,13 +37,13 @@ impl Scores {
         Scores { bins: Vec::new(), capacity }
     }
 
-    /// Appends the number of bins and the bins, as they are: to join some now would change what comes of more.
+    /// Appends the number of bins and the bins, without merging: merging now would change later results.
     pub(super) fn append_state(&self, state: &mut Vec<f64>) {
         state.push(self.bins.len() as f64);
         state.extend(self.bins.iter().flat_map(|bin| [bin.low, bin.high, bin.positive, bin.negative]));
     }
 
-    /// The scores at the beginning of a state, and what follows; nothing if it is none.
+    /// The scores at the beginning of a state, and the rest; `None` if it is invalid.
     pub(super) fn from_state(capacity: usize, state: &[f64]) -> Option<(Scores, &[f64])> {
         let (&count, rest) = state.split_first()?;
         let numbers = (count >= 0.0 && count < 2.0 * capacity as f64).then_some(4 * count as usize)?;
@@ -52,9 +52,9 @@ impl Scores {
         Some((Scores { bins: bins.as_chunks().0.iter().map(bin).collect(), capacity }, rest))
     }
 
-    /// Takes a sample into account; the score is not NaN.
+    /// Adds a sample. The score must not be NaN.
     pub(super) fn add(&mut self, score: f64, positive: bool, weight: f64) {
-        // So that -0 is tied with 0.
+        // Makes -0 tied with 0.
         let score = score + 0.0;
         let (positive, negative) = if positive { (weight, 0.0) } else { (0.0, weight) };
         self.bins.push(Bin { low: score, high: score, positive, negative });
@@ -66,7 +66,7 @@ impl Scores {
         }
     }
 
-    /// Brings the bins into order, and adds to each what lies in it.
+    /// Sorts the bins and merges equal ones.
     fn settle(&mut self) {
         self.bins.sort_by(|a, b| a.low.total_cmp(&b.low));
         self.bins.dedup_by(|next, bin| {
@@ -78,8 +78,8 @@ impl Scores {
         });
     }
 
-    /// Joins neighbours. Any two that remain weigh more than `4 / capacity` of the whole, so that at
-    /// most `capacity / 2 + 1` bins do.
+    /// Merges neighbours. Any two that remain weigh more than `4 / capacity` of the total, so at most `capacity / 2 +
+    /// 1` bins remain.
     fn halve(&mut self) {
         let limit = 4.0 * self.bins.iter().map(Bin::weight).sum::<f64>() / self.capacity as f64;
         self.bins.dedup_by(|next, bin| {
@@ -114,15 +114,15 @@ impl Scores {
         area / (positives * negatives)
     }
 
-    /// By how much [`Scores::roc_auc`] may be wrong, since bins were joined: half of the pairs of a
-    /// positive and a negative sample that share a joined bin.
+    /// The maximum error of [`Scores::roc_auc`] due to merging: half of the pairs of a positive and a negative sample
+    /// in the same bin.
     pub(super) fn uncertainty(&self) -> f64 {
         let (positives, negatives) = self.totals();
         let joined = self.falling().filter(|bin| bin.low < bin.high);
         joined.map(|bin| bin.positive * bin.negative / 2.0).sum::<f64>() / (positives * negatives)
     }
 
-    /// The mean of the precision over all positives, each taken as the threshold.
+    /// The mean precision over all positives, each used as the threshold.
     pub(super) fn average_precision(&self) -> f64 {
         let (positives, _) = self.totals();
         let (mut found, mut right, mut sum) = (0.0, 0.0, 0.0);
@@ -139,7 +139,7 @@ impl Scores {
 mod tests {
     use super::*;
 
-    /// Numbers spread over 0 to 1 without a pattern, and with a slope to tell positives by.
+    /// Irregular numbers in [0, 1], correlated with the targets.
     fn samples(count: u32) -> impl Iterator<Item = (f64, bool)> {
         (0..count).map(|k| {
             let part = |factor: u32| f64::from(k.wrapping_mul(factor)) / f64::from(u32::MAX);

@@ -1,6 +1,6 @@
-//! The number above which a prediction means yes.
+//! Thresholds for binary decisions.
 
-/// A threshold that the user stated, or else the one that suits the predictions.
+/// The threshold that was set, or else the default for the kind of predictions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Threshold {
     stated: Option<f64>,

@@ -1,4 +1,4 @@
-//! The share of targets among the greatest predictions.
+//! Top-k accuracy.
 
 use tensor::{DType, Error, Tensor};
 
@@ -6,15 +6,13 @@ use crate::error::Result;
 use crate::metrics::classes::arranged;
 use crate::metrics::{Metric, Running};
 
-/// The share of samples whose target is among the `k` classes of the greatest predictions; k is 5
-/// by default.
+/// The fraction of samples whose target is among the `k` classes with the greatest predictions; k is 5 by default.
 ///
-/// Predictions are `[batch, …, classes]`, targets class numbers without the last axis (or with one
-/// of size 1), or one-hot rows in the shape of the predictions, of which the greatest counts: so it
-/// is both Keras' `TopKCategoricalAccuracy` and `SparseTopKCategoricalAccuracy`. A target is among
-/// the first k if fewer than k classes are predicted above it, as TensorFlow counts ties
-/// (scikit-learn's `top_k_accuracy_score` breaks them by class number). A target that is no class,
-/// or a prediction that is NaN, is not.
+/// Predictions are `[batch, …, classes]`. Targets are class indices without the last axis (or with size 1), or one-hot
+/// rows in the shape of the predictions, whose maximum counts. This covers `TopKCategoricalAccuracy` and
+/// `SparseTopKCategoricalAccuracy` of Keras. A target is among the first k if fewer than k classes have a greater
+/// prediction, as in TensorFlow (`top_k_accuracy_score` of scikit-learn breaks ties by class index). A target that is
+/// not a class, or whose prediction is NaN, is not.
 ///
 /// ```
 /// use tensor::tensor;
@@ -32,7 +30,7 @@ pub struct TopKCategoricalAccuracy {
 }
 
 impl TopKCategoricalAccuracy {
-    /// The share of targets among the `k` greatest predictions.
+    /// The fraction of targets among the `k` greatest predictions.
     pub fn k(k: usize) -> TopKCategoricalAccuracy {
         TopKCategoricalAccuracy { k, running: Running::default() }
     }
@@ -44,7 +42,7 @@ impl Default for TopKCategoricalAccuracy {
     }
 }
 
-/// Whether fewer than k numbers of the row are above the one at `target`.
+/// Whether fewer than k numbers of the row are greater than the one at `target`.
 fn is_among(row: &[f64], target: f64, k: usize) -> bool {
     let known = target.fract() == 0.0 && (0.0..row.len() as f64).contains(&target);
     known && {
@@ -72,7 +70,7 @@ impl Metric for TopKCategoricalAccuracy {
         let numbers = predictions.cast(DType::F64).to_vec::<f64>()?;
         let rows = numbers.chunks_exact(classes.max(1));
         let labels = labels.cast(DType::F64).to_vec::<f64>()?;
-        // Without classes there are no rows, and no target is among them.
+        // Without classes there are no rows, so no target counts.
         let found = labels.iter().zip(rows.chain(std::iter::repeat(&[][..])));
         let found = found.map(|(label, row)| is_among(row, *label, self.k)).collect();
         let found = Tensor::from_vec(found, rest)?;
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_class_is_not_among_them() {
+    fn a_target_that_is_not_a_class_is_not_among_the_first_k() {
         let row = || tensor![[0.4, f64::NAN]];
         assert_eq!([-1.0, 2.0, 0.5, 1.0].map(|target| among(2, tensor![target], row())), [0.0; 4]);
         assert_eq!(among(2, tensor![0], Tensor::zeros([1, 0])), 0.0);

@@ -1,12 +1,11 @@
-//! Weights of samples.
+//! Sample weights.
 
 use tensor::{DType, Error, Result, Shape, Tensor};
 
 use crate::metrics::classes::place;
 
-/// The weight of each of the values of this shape, in their order: 1 without weights. Weights have
-/// that shape or that of its leading axes, and then count for all values below; last axes of size
-/// 1 are ignored.
+/// The weight of each value of this shape, in row-major order; 1 without weights. Weights have that shape or that of
+/// its leading axes, and are then repeated; last axes of size 1 are ignored.
 pub(super) fn weights_of(weights: Option<&Tensor>, shape: &Shape) -> Result<Vec<f64>> {
     let Some(weights) = weights else {
         return Ok(vec![1.0; shape.size()]);

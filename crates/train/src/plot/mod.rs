@@ -1,4 +1,4 @@
-//! Pictures of a history.
+//! Plots of a history.
 
 mod panel;
 #[cfg(feature = "png")]
@@ -13,9 +13,8 @@ use self::panel::{HEADER, PANEL, Panel, draw};
 use crate::error::{Result, TrainError};
 use crate::history::{History, listed};
 
-/// A picture of a [`History`]: a panel for the loss and one for each metric, with a line for the
-/// training and one for the validation over the epochs. Where a value is NaN or infinite, or not
-/// positive on a logarithmic axis, the line has a gap.
+/// A plot of a [`History`]: a panel for the loss and for each metric, with lines for training and validation over the
+/// epochs. A line has a gap where a value is NaN or infinite, or not positive on a logarithmic axis.
 ///
 /// ```no_run
 /// # let history = train::History::default();
@@ -30,7 +29,7 @@ pub struct Plot<'h> {
 }
 
 impl History {
-    /// A picture of it.
+    /// A plot of the history.
     pub fn plot(&self) -> Plot<'_> {
         Plot { history: self, logarithmic: Vec::new() }
     }
@@ -43,11 +42,11 @@ impl Plot<'_> {
         self
     }
 
-    /// Writes the picture, whole or not at all: as PNG where the name ends in `.png`, for which there has to be the
-    /// feature `png`, and else as SVG.
+    /// Writes the plot [atomically](data::write_atomically): as PNG if the name ends with `.png`, which needs the
+    /// feature `png`, and otherwise as SVG.
     ///
     /// # Errors
-    /// As [`Plot::to_svg`], if the file cannot be written, and without the feature.
+    /// Returns an error as [`Plot::to_svg`] does, if the file cannot be written, or if PNG is not supported.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let bytes = match path.extension() {
@@ -63,10 +62,10 @@ impl Plot<'_> {
         data::write_atomically(path, |file| file.write_all(&bytes))
     }
 
-    /// The picture as the text of an SVG file.
+    /// The plot as the text of an SVG file.
     ///
     /// # Errors
-    /// Returns an error if the history has no epochs, or nothing of a name that is to be logarithmic.
+    /// Returns an error if the history has no epochs, or no value with the name of a logarithmic axis.
     pub fn to_svg(&self) -> Result<String> {
         let sheet = self.sheet()?;
         let mut svg = String::new();
@@ -74,7 +73,7 @@ impl Plot<'_> {
         Ok(svg)
     }
 
-    /// The panels and how they lie.
+    /// The panels and their layout.
     fn sheet(&self) -> Result<Sheet<'_>> {
         if self.history.epochs() == 0 {
             return Err(TrainError::trainer("plot: the history has no epochs".into()));
@@ -88,7 +87,7 @@ impl Plot<'_> {
         Ok(Sheet { rows: panels.len().div_ceil(columns), columns, panels })
     }
 
-    /// One of each name that is not the validation of another.
+    /// A panel for each name that is not the validation of another.
     fn panels(&self) -> Vec<Panel<'_>> {
         let names = self.history.names();
         let main = |name: &&str| name.strip_prefix("val_").is_none_or(|trained| self.history.get(trained).is_none());
@@ -105,7 +104,7 @@ impl Plot<'_> {
     }
 }
 
-/// All that is drawn, in rows and columns.
+/// The panels in rows and columns.
 struct Sheet<'h> {
     panels: Vec<Panel<'h>>,
     rows: usize,
@@ -118,9 +117,9 @@ impl Sheet<'_> {
         (PANEL.0 * self.columns as u32, HEADER + PANEL.1 * self.rows as u32)
     }
 
-    /// Draws on a surface of this size.
+    /// Draws on a surface, which must have this size.
     fn draw(&self, surface: impl DrawingBackend) -> Result<()> {
-        // Drawing into memory fails only if a panel had no area.
+        // Drawing into memory fails only for panels without area.
         draw(&surface.into_drawing_area(), &self.panels, (self.rows, self.columns))
             .map_err(|error| TrainError::trainer(format!("plot: {error}")))
     }
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn no_values_are_too_odd_to_draw() {
+    fn extreme_values_can_be_drawn() {
         let columns: [(&str, &[f64]); 8] = [
             ("loss", &[1e-308, 1e308]),
             ("range", &[5e-324, 1e300]),
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_drawn() {
+    fn missing_values_cannot_be_drawn() {
         let message = |plot: Plot<'_>| plot.to_svg().unwrap_err().to_string();
         assert_eq!(message(history(&[("loss", &[])]).plot()), "plot: the history has no epochs");
         let message = message(history(&[("loss", &[1.0])]).plot().log_scale("mae"));
@@ -195,7 +194,7 @@ mod tests {
 
     #[cfg(not(feature = "png"))]
     #[test]
-    fn pixels_need_a_feature() {
+    fn png_needs_a_feature() {
         let error = history(&[("loss", &[1.0])]).plot().save("loss.PNG").unwrap_err();
         assert_eq!(error.to_string(), "plot: loss.PNG: PNG needs the feature `png`");
         assert!(!std::path::Path::new("loss.PNG").exists());

@@ -1,4 +1,4 @@
-//! What is in a picture: a panel for each name.
+//! The panels of a plot.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use plotters::prelude::*;
 pub(super) const PANEL: (u32, u32) = (480, 320);
 pub(super) const HEADER: u32 = 40;
 
-/// Told apart by those who see few colours too (Okabe and Ito 2008).
+/// Distinguishable with colour vision deficiency (Okabe and Ito 2008).
 const TRAINING: RGBColor = RGBColor(0, 114, 178);
 const VALIDATION: RGBColor = RGBColor(213, 94, 0);
 
-/// So many epochs at most have a dot each.
+/// The maximum number of epochs that are drawn with dots.
 const MOST_DOTS: usize = 50;
 
 type Drawn<B> = std::result::Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-/// All panels, and above them the legend that they share.
+/// Draws all panels, and the common legend above them.
 pub(super) fn draw<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     panels: &[Panel<'_>],
@@ -39,7 +39,7 @@ pub(super) fn draw<B: DrawingBackend>(
     area.present()
 }
 
-/// What is drawn of one name.
+/// The panel of one name.
 pub(super) struct Panel<'h> {
     pub(super) name: &'h str,
     pub(super) training: &'h [f64],
@@ -48,8 +48,8 @@ pub(super) struct Panel<'h> {
 }
 
 impl Panel<'_> {
-    /// The place of a value on the vertical axis, in powers of ten if that is logarithmic; not finite
-    /// if it has none, for which values so large count whose differences may be infinite.
+    /// The position of a value on the vertical axis, in powers of ten if it is logarithmic. Not finite if the value
+    /// cannot be drawn, as for values so large that their differences may be infinite.
     fn place(&self, value: f64) -> f64 {
         match value {
             _ if value.abs() > 1e300 => f64::NAN,
@@ -71,14 +71,14 @@ impl Panel<'_> {
             let (low, high) = (low.floor(), high.ceil().max(low.floor() + 1.0));
             return (low..high, (high - low).min(6.0) as usize + 1);
         }
-        // Enough for ticks that differ.
+        // Wide enough for distinct ticks.
         let size = high.abs().max(low.abs());
         let margin = if size == 0.0 { 1.0 } else { ((high - low) * 0.05).max(1e-3 * size).max(1e-300) };
         (low - margin..high + margin, 6)
     }
 
     fn draw<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Drawn<B> {
-        // One epoch has a place on an axis too.
+        // A single epoch also needs an axis of positive length.
         let last = self.training.len().saturating_sub(1).max(1);
         let (range, ticks) = self.range();
         let mut chart = ChartBuilder::on(area)
@@ -111,7 +111,7 @@ impl Panel<'_> {
     }
 }
 
-/// A number of an axis, without digits that say nothing.
+/// Formats the number of a tick, without superfluous digits.
 fn tick(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_have_no_digits_that_say_nothing() {
+    fn ticks_have_no_superfluous_digits() {
         let ticks = [0.0, 1.0, 0.25, -0.30000000000000004, 100_000.0, 2.5e-7, 99_999.5].map(tick);
         assert_eq!(ticks, ["0", "1", "0.25", "-0.3", "1e5", "2.5e-7", "99999.5"]);
     }

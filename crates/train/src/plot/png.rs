@@ -1,4 +1,4 @@
-//! Pictures as pixels, with letters of their own: a computer that trains may have none.
+//! PNG plots. The font is embedded, because the machine may have none.
 
 use std::sync::Once;
 
@@ -9,10 +9,10 @@ use super::Plot;
 use crate::error::{Result, TrainError};
 
 impl Plot<'_> {
-    /// The picture as the bytes of a PNG file. Needs the feature `png`.
+    /// The plot as the bytes of a PNG file. Needs the feature `png`.
     ///
     /// # Errors
-    /// As [`Plot::to_svg`].
+    /// Returns an error as [`Plot::to_svg`] does.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         static LETTERS: Once = Once::new();
         LETTERS.call_once(|| {
@@ -27,7 +27,7 @@ impl Plot<'_> {
     }
 }
 
-/// Red, green and blue of each pixel, row by row, as a PNG file.
+/// Encodes RGB pixels, row by row, as a PNG file.
 fn encode(pixels: &[u8], width: u32, height: u32) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
@@ -54,11 +54,11 @@ mod tests {
         let info = reader.next_frame(&mut pixels).unwrap();
         assert_eq!((info.width, info.height), (480, 360));
         let count = |color: [u8; 3]| pixels.chunks(3).filter(|pixel| **pixel == color).count();
-        // Three dots, their line and the legend of each; black are axes and letters.
+        // Three dots, their line and the legend for each color; axes and letters are black.
         assert!(count([0, 114, 178]) > 300 && count([213, 94, 0]) > 300);
         let row = |y: usize| &pixels[3 * 480 * y..3 * 480 * (y + 1)];
         let dark = |y: usize| row(y).chunks(3).filter(|pixel| pixel.iter().all(|c| *c < 100)).count();
-        // Above the panel there is nothing dark but the words of the legend.
+        // Only the words of the legend are dark above the panel.
         assert!((10..30).map(dark).sum::<usize>() > 50, "letters");
     }
 }

@@ -1,4 +1,4 @@
-//! Models of PyTorch whose weights are loaded: outputs agree, and the way back gives the same tensors.
+//! Weights of PyTorch models: the outputs agree, and exporting gives the same tensors.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f64 {
     a.try_sub(b).unwrap().abs().max().unwrap().item().unwrap()
 }
 
-/// Loads, compares the outputs, and exports again; names in `summed` have changed then.
+/// Loads, compares the outputs, and exports again. The names in `summed` have changed then.
 fn check(name: &str, model: &dyn Layer, twin: &PyTorch, summed: &str) {
     let (state_dict, inputs, output) = read(name);
     load(model, twin.import(model, state_dict.clone()).unwrap()).unwrap();
@@ -53,7 +53,7 @@ fn check(name: &str, model: &dyn Layer, twin: &PyTorch, summed: &str) {
         }
     }
     assert_eq!(exported.len(), 0, "{name}: {:?} is not in PyTorch", exported.keys());
-    // And in again: what was summed is so still.
+    // Loads the export again: summed biases stay summed.
     let before = state(model);
     load(model, twin.import(model, twin.export(model).unwrap()).unwrap()).unwrap();
     for ((path, before), (_, after)) in before.iter().zip(state(model)) {
@@ -87,7 +87,7 @@ fn convolutions_with_norms_slopes_and_a_flattened_image() {
     let twin = PyTorch::new().module("norm", "bn").module("slopes", "act");
     check("convnet", &model, &twin.clone().flattened("fc", 6, 2, 3), "");
 
-    // Without the order of pixels being put right, all loads and the output is wrong.
+    // Without the conversion of the pixel order, everything loads but the output is wrong.
     let (state_dict, inputs, output) = read("convnet");
     load(&model, twin.import(&model, state_dict).unwrap()).unwrap();
     assert!(largest_difference(&model.forward(&inputs[0], Mode::Inference).unwrap(), &output) > 0.1);
@@ -156,7 +156,7 @@ fn embeddings_and_integers() {
 }
 
 #[test]
-fn what_does_not_fit_is_named_by_both_sides() {
+fn mismatches_name_both_sides() {
     let (state_dict, ..) = read("dense");
     let model = Sequential::new().add_named("0", Dense::new(3, 5)).add_named("head", Dense::new(4, 2));
     let before = state(&model)[0].1.to_vec::<f32>().unwrap();

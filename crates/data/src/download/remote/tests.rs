@@ -118,7 +118,7 @@ fn ranges(test: &str, replies: Vec<Reply>) -> Vec<Option<usize>> {
 }
 
 #[test]
-fn what_was_cut_off_is_continued() {
+fn an_interrupted_download_is_continued() {
     assert_eq!(ranges("cut", vec![Reply::Cut(5), Reply::Rest]), [None, Some(5)]);
     assert_eq!(ranges("ignored", vec![Reply::Cut(5), Reply::Cut(7), Reply::Whole]), [None, Some(5), Some(7)]);
     assert_eq!(ranges("416", vec![Reply::Cut(5), Reply::Status(416), Reply::Whole]), [None, Some(5), None]);
@@ -144,7 +144,7 @@ fn a_server_that_stalls_is_given_up_and_a_later_call_goes_on() {
 }
 
 #[test]
-fn what_is_there_and_wrong_is_fetched_anew() {
+fn an_invalid_local_file_is_fetched_again() {
     let folder = folder("kept");
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join("file");
@@ -201,7 +201,7 @@ fn of_several_that_want_a_file_one_fetches_it() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_no_fault_of_the_mirror() {
+fn a_full_disk_is_not_a_fault_of_the_mirror() {
     let full = Path::new("/dev/full");
     let mut file = OpenOptions::new().write(true).open(full).unwrap();
     // Asked once: the second mirror is not tried.
@@ -230,7 +230,7 @@ fn names_that_leave_the_folder_are_refused() {
         if cfg!(windows) { "c:x" } else { "/" },
     ] {
         let message = fetch(&Remote::new(name).mirror("http://127.0.0.1:1/"), &folder).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("{name:?} is no name for a download; it must be")), "{message}");
+        assert!(message.starts_with(&format!("{name:?} is not a valid name for a download; it must be")), "{message}");
     }
     assert!(!folder.exists(), "nothing is made for a name that is refused");
     let message = fetch(&Remote::new("file"), &folder).unwrap_err().to_string();
@@ -308,7 +308,7 @@ fn the_next_mirror_goes_on_where_the_first_stopped() {
 }
 
 #[test]
-fn failures_are_named_and_leave_no_file() {
+fn failures_are_reported_and_leave_no_file() {
     let folder = folder("failures");
     let message = |reply, remote: Remote| {
         let (url, server) = serve(vec![reply; ROUNDS]);
