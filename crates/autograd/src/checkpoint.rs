@@ -1,4 +1,4 @@
-//! Recomputing a segment in the walk backwards instead of keeping what its rules need.
+//! Gradient checkpointing: a segment is recomputed in the backward pass, so the tape does not save its values.
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,14 +12,14 @@ use crate::gradients::{Differentiable, GradientOptions, Source, Unconnected};
 use crate::tape::GradientTape;
 use crate::variable::{Variable, find};
 
-/// Computes `segment` of `inputs` so that a tape keeps only the inputs and the result: the walk
-/// backwards computes the segment once more. It costs about one more forward pass and saves all
-/// memory in between.
+/// Applies `segment` to `inputs`. A tape saves only the inputs and the result, and the backward pass computes the segment
+/// again. This costs about one more forward pass of the segment, and saves the memory of all its intermediate values.
 ///
-/// Variables that the segment reads get their gradients as usual, and so do tensors that it captures if a tape
-/// watches them or they were computed from a watched value. The segment must give the same result when it runs
-/// again. The results are compared bit for bit, so dropout inside, or a weight that was changed meanwhile, is an
-/// error and not a wrong gradient.
+/// Variables that the segment reads get their gradients as usual. So do captured tensors that a tape watches or that
+/// were computed from a watched value.
+///
+/// The segment must return the same result when it runs again. The results are compared bit for bit, so dropout in the
+/// segment, or a weight that has changed since, is an error and not a wrong gradient.
 ///
 /// ```
 /// # use autograd::{GradientTape, Variable, checkpoint};
@@ -36,11 +36,11 @@ use crate::variable::{Variable, find};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 ///
-/// # What the segment owns
+/// # Ownership
 ///
-/// The tape keeps the segment until it is asked or dropped, which may be after the caller has returned. So the
-/// segment cannot borrow a model (`'static`): move a clone of each variable into it, as above, which is the same
-/// variable, or share the model by [`Arc`]:
+/// The tape keeps the segment until the backward pass, which may be after the caller has returned, so the segment cannot
+/// borrow a model (`'static`). Move a clone of each variable into it, as above (clones refer to the same variable), or
+/// share the model by [`Arc`]:
 ///
 /// ```
 /// # use autograd::{GradientTape, Result, Variable, checkpoint};
@@ -137,10 +137,10 @@ impl Drop for RunningPass {
 
 type Segment = Box<dyn Fn(&[Tensor]) -> Result<Tensor> + Send + Sync>;
 
-/// The operands are the inputs, a read of each variable, and the captured values.
+/// A segment as an operation. Its operands are the inputs, one read of each variable, and the captured values.
 struct Checkpoint {
     segment: Segment,
-    /// For each input, whether anybody may ask for its gradient.
+    /// For each input, whether its gradient may be needed.
     watched: Vec<bool>,
     variables: Vec<Variable>,
     output: Tensor,
@@ -164,8 +164,8 @@ impl CustomOp for Checkpoint {
     fn backward(&self, operands: &[Tensor], output: &Tensor, gradient: &Tensor) -> Result<Vec<Option<Tensor>>> {
         let (inputs, others) = operands.split_at(self.watched.len());
         let captured = &others[self.variables.len()..];
-        // Under new identities, which tell an input from another one, or from a captured value, that is the same
-        // tensor. Outer tapes follow through the reshape.
+        // The reshape gives inputs new identities. Otherwise an input could not be told from another input, or a
+        // captured value, that is the same tensor. Outer tapes record the reshape.
         let renew = |(input, &watched): (&Tensor, &bool)| match watched {
             true => input.reshape(input.shape()),
             false => Ok(input.clone()),
@@ -182,8 +182,8 @@ impl CustomOp for Checkpoint {
         };
         if !same_bits(&recomputed, output) {
             return Err(Error::gradient(
-                "checkpoint: the segment gave another result when it ran again; does it draw random numbers, or \
-                 was a variable changed that it reads?",
+                "checkpoint: the segment returned a different result when it was recomputed; it must not draw random \
+                 numbers, and the variables it reads must not change before the backward pass",
             ));
         }
         let sources: Vec<Source> = watched

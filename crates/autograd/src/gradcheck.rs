@@ -1,32 +1,32 @@
-//! Gradients against central finite differences.
+//! Comparing gradients with central finite differences.
 
 use tensor::{DType, Error, Result, Tensor};
 
-use crate::gradients::GradientOptions;
-use crate::gradients::Unconnected;
+use crate::gradients::{GradientOptions, Unconnected};
 use crate::tape::GradientTape;
 
-/// How far a gradient may be from the difference quotient.
+/// The step and the accepted error of [`gradcheck`].
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
-    /// The step `h` of the difference; the quotient is off by about `h⁴` times a thirtieth of the fifth
-    /// derivative, and by the rounding of the function over `h`. The function has to be smooth for two
-    /// steps to either side.
+    /// The step `h` of the difference. The error of the quotient is about `h⁴ / 30` times the fifth derivative, plus the
+    /// rounding error of the function divided by `h`. The function must be smooth within `2h`.
     pub step: f64,
-    /// The error allowed, relative to `1 + |quotient|`.
+    /// The largest accepted error, relative to `1 + |quotient|`.
     pub error: f64,
 }
 
 impl Default for Tolerance {
-    /// A step of 1e-5 and an error of 1e-6, which suits smooth functions of values near 1.
+    /// A step of 1e-5 and an error of 1e-6, for smooth functions of values near 1.
     fn default() -> Self {
         Tolerance { step: 1e-5, error: 1e-6 }
     }
 }
 
-/// Checks the gradients of `f` at `inputs` for every element of every input, in float64, against
-/// central finite differences of four points, `(8 (f(x + h) - f(x - h)) - f(x + 2h) + f(x - 2h)) / 12h`
-/// (Abramowitz and Stegun, 25.3.6). The elements of the result are weighted with unequal numbers first.
+/// Compares the gradients of `f` at `inputs` with finite differences, in float64, for every element of every floating
+/// input.
+///
+/// The difference is the central one of four points, `(8 (f(x + h) - f(x - h)) - f(x + 2h) + f(x - 2h)) / 12h`
+/// (Abramowitz and Stegun, 25.3.6). If `f` returns several elements, their sum with unequal weights is checked.
 ///
 /// ```
 /// # use autograd::{Tolerance, gradcheck};
@@ -36,7 +36,7 @@ impl Default for Tolerance {
 /// ```
 ///
 /// # Errors
-/// If a gradient is off, naming input, element and both numbers; or if `f` fails.
+/// Returns an error with input, element and both numbers if a gradient is wrong, or the error of `f`.
 pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance: Tolerance) -> Result<()> {
     let weighted = |inputs: &[Tensor]| {
         let output = f(inputs)?;
@@ -45,8 +45,8 @@ pub fn gradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tol
     compare(&weighted, &doubles(inputs)?, tolerance)
 }
 
-/// Checks the second derivatives: the gradients, through a second tape, of the gradients of `f`
-/// weighted with unequal numbers.
+/// Compares second derivatives with finite differences, as [`gradcheck`] does: the gradients of the weighted sum of the
+/// gradients of `f`.
 ///
 /// # Errors
 /// As [`gradcheck`].
@@ -67,12 +67,12 @@ pub fn gradgradcheck(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor],
     compare(&slope, &doubles(inputs)?, tolerance)
 }
 
-/// Inputs as float64 where they are floating.
+/// The inputs, those that are floating as float64.
 fn doubles(inputs: &[Tensor]) -> Result<Vec<Tensor>> {
     Ok(inputs.iter().map(|x| if x.dtype().is_float() { x.cast(DType::F64) } else { x.clone() }).collect())
 }
 
-/// Unequal numbers between 0.5 and 1.5 of the shape of `x`, the same ones each time.
+/// Unequal numbers between 0.5 and 1.5 in the shape of `x`, the same at each call.
 fn weights(x: &Tensor) -> Result<Tensor> {
     let values = (0..x.size()).map(|k| 0.5 + (k as f64 * 0.618_033_988_749_895 + 0.3).fract());
     values.collect::<Tensor>().reshape(x.shape())
@@ -107,8 +107,8 @@ fn compare(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], tolerance
             let error = (gradient - quotient).abs() / (1.0 + quotient.abs());
             if error.is_nan() || error > tolerance.error {
                 return Err(Error::gradient(format!(
-                    "for element {element} of input {number} it is {gradient}, but the difference quotient is \
-                     {quotient}: off by {error:.1e}, more than {:.1e}",
+                    "element {element} of input {number}: the gradient is {gradient}, but the difference quotient is \
+                     {quotient}; the error {error:.1e} exceeds {:.1e}",
                     tolerance.error
                 )));
             }

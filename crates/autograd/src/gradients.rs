@@ -1,21 +1,21 @@
-//! What a tape is asked, and what it returns.
+//! Sources and options of a request for gradients, and the form of the result.
 
 use tensor::{Error, Result, Tensor};
 
 use crate::variable::Variable;
 
-/// Something a gradient can be taken for.
+/// A value that a gradient can be computed for.
 #[derive(Clone, Copy)]
 pub enum Source<'a> {
-    /// A variable: the gradient is the sum over all its reads.
+    /// A variable. The gradient is the sum over all its reads.
     Variable(&'a Variable),
-    /// A tensor that was watched, or computed on the tape.
+    /// A tensor that is watched, or computed on the tape.
     Tensor(&'a Tensor),
 }
 
 /// A variable or a tensor.
 pub trait Differentiable {
-    /// This, as a source.
+    /// Returns `self` as a source.
     fn source(&self) -> Source<'_>;
 }
 
@@ -43,8 +43,13 @@ impl<D: Differentiable> Differentiable for &D {
     }
 }
 
-/// One source, or several. A reference to one gives a tensor, an array or a reference to one an array of the same
-/// length, a slice or a reference to a vector a vector. Elements are variables, tensors, [`Source`]s, or references to these.
+/// One source, or several. Elements are variables, tensors, [`Source`]s, or references to these.
+///
+/// | sources | gradients |
+/// |---|---|
+/// | `&D` | `Tensor` |
+/// | `[D; N]`, `&[D; N]` | `[Tensor; N]` |
+/// | `&[D]`, `&Vec<D>` | `Vec<Tensor>` |
 ///
 /// ```
 /// # use autograd::{GradientTape, Variable};
@@ -66,10 +71,10 @@ pub trait Sources {
     /// The sources in order.
     fn sources(&self) -> Vec<Source<'_>>;
 
-    /// Gives the gradients, in the order of the sources, their form.
+    /// Brings the gradients, in the order of the sources, into this form.
     ///
     /// # Errors
-    /// If the form is not one of so many.
+    /// Returns an error if the form is for a different number of gradients.
     fn arrange(gradients: Vec<Tensor>) -> Result<Self::Gradients>;
 }
 
@@ -140,17 +145,17 @@ impl<D: Differentiable> Sources for &Vec<D> {
     }
 }
 
-/// What becomes of a source that the target does not depend on.
+/// The result for a source that does not contribute to the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unconnected {
-    /// An error that names it.
+    /// An error that names the source.
     #[default]
     Error,
     /// A gradient of zeros.
     Zeros,
 }
 
-/// The rarer wishes of who asks for a gradient.
+/// Options of a request for gradients.
 ///
 /// ```
 /// # use autograd::{GradientOptions, GradientTape, Unconnected, Variable};
@@ -171,14 +176,14 @@ pub struct GradientOptions {
 }
 
 impl GradientOptions {
-    /// The gradient of whatever comes after the target, of the target's shape; ones by default, so
-    /// that the elements of a target that is no scalar count as if they were summed.
+    /// The gradient of a later result with respect to the target, of the same shape as the target. The default is ones:
+    /// a target that is not a scalar counts as the sum of its elements.
     #[must_use]
     pub fn output_gradient(self, gradient: &Tensor) -> GradientOptions {
         GradientOptions { output_gradient: Some(gradient.clone()), ..self }
     }
 
-    /// What becomes of a source that the target does not depend on; an error by default.
+    /// The result for a source that does not contribute to the target. The default is an error.
     #[must_use]
     pub fn unconnected(self, unconnected: Unconnected) -> GradientOptions {
         GradientOptions { unconnected, ..self }

@@ -11,16 +11,16 @@
 //! # Ok::<(), autograd::Error>(())
 //! ```
 //!
-//! | module | holds |
+//! | item | purpose |
 //! |---|---|
-//! | [`Variable`] | trainable state with an identity of its own |
-//! | [`GradientTape`], [`PersistentTape`] | recording, and the walk backwards |
+//! | [`Variable`] | trainable state |
+//! | [`GradientTape`], [`PersistentTape`] | recording operations and computing gradients |
 //! | [`functional`] | derivatives of functions: [`grad`], [`vjp`], [`jvp`], [`jacobian`], [`hessian`], [`hvp`] |
-//! | [`gradcheck()`] | gradients against finite differences |
-//! | [`custom()`] | your own operations, with their gradients |
-//! | [`checkpoint()`] | recomputing instead of keeping |
+//! | [`gradcheck()`] | comparing gradients with finite differences |
+//! | [`custom()`] | user-defined operations with user-defined gradients |
+//! | [`checkpoint()`] | recomputing a segment in the backward pass instead of saving its values |
 //!
-//! The crate `tensor` is re-exported, so that this one suffices as a dependency.
+//! The crate `tensor` is re-exported as [`tensor`].
 
 mod backward;
 mod captures;

@@ -7,6 +7,7 @@ use tensor::recorder::{self, Recorder};
 use tensor::{Op, Tensor};
 
 use crate::recording::Recording;
+use crate::rules;
 use crate::saved::CONSTANT;
 
 thread_local! {
@@ -33,7 +34,7 @@ struct Hook {
 
 impl Recorder for Hook {
     fn record(&self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
-        self.recording.borrow_mut().add_op(op, inputs, outputs);
+        self.recording.borrow_mut().add_op(op, inputs, outputs, rules::saved);
     }
 
     fn is_watching(&self, value: &Tensor) -> bool {

@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 use tensor::{Op, Tensor, ValueId, value_id};
 
 use crate::gradients::Source;
-use crate::rules;
 use crate::saved::{CONSTANT, Node, Saved, SavedInput, SavedTensor};
 use crate::variable::{Variable, find};
 
@@ -74,8 +73,8 @@ impl Recording {
         (self.first_id, self.start) = (value_id::upcoming_number(), value_id::tick());
     }
 
-    /// Adds an operation, unless all its inputs are constants.
-    pub(crate) fn add_op(&mut self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) {
+    /// Adds an operation, unless all its inputs are constants. `saved` says what its rule uses.
+    pub(crate) fn add_op(&mut self, op: &Op, inputs: &[&Tensor], outputs: &[Tensor], saved: impl FnOnce(&Op) -> Saved) {
         let mut foreign = None;
         // Loops instead of `collect`, which costs more than the rest of this function.
         let mut nodes: SmallVec<[Node; 2]> = SmallVec::new();
@@ -93,7 +92,7 @@ impl Recording {
             self.first_anomaly = Some(format!("the result of {}, of shape {},", op.name(), output.shape()));
         }
         let differentiable = outputs.iter().any(|output| output.dtype().is_float());
-        let saved = if differentiable { rules::saved(op) } else { Saved::NOTHING };
+        let saved = if differentiable { saved(op) } else { Saved::NOTHING };
         let mut saved_inputs = SmallVec::new();
         for (k, input) in inputs.iter().enumerate() {
             let tensor = SavedTensor::new(input, saved.has_input(k, &nodes));

@@ -10,12 +10,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, Weak};
 use tensor::recorder;
 use tensor::{Argument, DType, Error, Float, Operand, Result, Shape, Tensor, Update, no_record, update};
 
-/// A value that training changes: a tensor in a place with an identity.
+/// A tensor that can be changed and has an identity, such as a weight.
 ///
-/// Clones are the same variable. Each read on a tape is a leaf of it; the gradient for the variable
-/// is the sum over all reads, whatever was assigned before, between or after.
+/// Clones refer to the same variable. On a tape, each read is a leaf. The gradient for the variable is the sum over all
+/// its reads, whatever is assigned before, between or after them.
 ///
-/// It may stand as operand or argument (`2.0 * &w`, `x.matmul(&w)?`); for methods, read it:
+/// A variable can be an operand or argument (`2.0 * &w`, `x.matmul(&w)?`). To call a method, read the value first:
 /// `w.value().square()`.
 #[derive(Clone)]
 pub struct Variable(Arc<Inner>);
@@ -25,7 +25,7 @@ pub struct Variable(Arc<Inner>);
 pub struct WeakVariable(Weak<Inner>);
 
 impl WeakVariable {
-    /// The variable, if anybody else still holds it.
+    /// Returns the variable, if a [`Variable`] still refers to it.
     pub fn upgrade(&self) -> Option<Variable> {
         self.0.upgrade().map(Variable)
     }
@@ -39,7 +39,7 @@ struct Inner {
 }
 
 static NUMBERS: AtomicU32 = AtomicU32::new(1);
-/// All variables by number, for whoever has only a value that was read from one.
+/// All variables by number, to find the variable that a value was read from.
 static VARIABLES: LazyLock<Mutex<HashMap<u32, Weak<Inner>>>> = LazyLock::new(Mutex::default);
 
 impl Drop for Inner {
@@ -48,12 +48,12 @@ impl Drop for Inner {
     }
 }
 
-// A panic while a lock was held left whole values behind: they are replaced as such.
+// A poisoned lock is fine: values are replaced as a whole, so a panic leaves none half-written.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The variable with this number, while anybody holds it.
+/// The variable with this number, if it still exists.
 pub(crate) fn find(number: u32) -> Option<Variable> {
     lock(&VARIABLES).get(&number).and_then(Weak::upgrade).map(Variable)
 }
@@ -64,8 +64,7 @@ pub(crate) fn name_of(number: u32) -> String {
 }
 
 impl Variable {
-    /// A trainable variable. Its value starts as `value`, detached from whatever that was computed
-    /// from.
+    /// Creates a trainable variable with an initial value, which is detached from what it was computed from.
     pub fn new(value: impl Into<Tensor>) -> Variable {
         let inner = Arc::new(Inner {
             number: NUMBERS.fetch_add(1, Relaxed),
@@ -89,35 +88,34 @@ impl Variable {
         *lock(&self.0.name) = Some(name.into());
     }
 
-    /// Its name.
+    /// The name.
     pub fn name(&self) -> String {
         let name = lock(&self.0.name).clone();
         name.map_or_else(|| format!("variable_{}", self.0.number), |name| name.to_string())
     }
 
-    /// The number that tells it from every other variable of this process: clones share it.
+    /// A number that is unique among the variables of the process. Clones share it.
     pub fn id(&self) -> u32 {
         self.0.number
     }
 
-    /// A reference that does not keep the variable alive, for what belongs to it elsewhere: the
-    /// states of an optimizer.
+    /// Returns a reference that does not keep the variable alive. Optimizers use it for the states of a variable.
     pub fn downgrade(&self) -> WeakVariable {
         WeakVariable(Arc::downgrade(&self.0))
     }
 
-    /// Sets whether tapes watch it by themselves. One that is not trainable is a constant unless a
-    /// tape is told to watch it.
+    /// Sets whether tapes watch the variable automatically. A variable that is not trainable is a constant, unless it is
+    /// passed to `watch`.
     pub fn set_trainable(&self, trainable: bool) {
         self.0.trainable.store(trainable, Relaxed);
     }
 
-    /// Whether tapes watch it by themselves; true for a new variable.
+    /// Whether tapes watch the variable automatically. The default is `true`.
     pub fn is_trainable(&self) -> bool {
         self.0.trainable.load(Relaxed)
     }
 
-    /// Reads the value: on every tape of this thread a leaf of this variable.
+    /// Reads the value. Each read is a leaf on the tapes of this thread.
     pub fn value(&self) -> Tensor {
         let id = recorder::read_variable(self.0.number, self.is_trainable());
         self.read().with_value_id(id)
@@ -136,7 +134,7 @@ impl Variable {
     /// Replaces the value.
     ///
     /// # Errors
-    /// If shape or element type differ from the present ones.
+    /// Returns an error if `value` has a different shape or element type than the variable.
     #[track_caller]
     pub fn assign(&self, value: impl Operand) -> Result<()> {
         let value = self.operand(value, "assign")?;
@@ -144,10 +142,10 @@ impl Variable {
         Ok(())
     }
 
-    /// Adds to the value.
+    /// Adds `value` in place.
     ///
     /// # Errors
-    /// If shape or element type differ from those of the value.
+    /// Returns an error if `value` has a different shape or element type than the variable.
     #[track_caller]
     pub fn assign_add(&self, value: impl Operand) -> Result<()> {
         #[derive(Clone, Copy)]
@@ -162,10 +160,10 @@ impl Variable {
         self.update(&value, [], &Sum)
     }
 
-    /// Subtracts from the value.
+    /// Subtracts `value` in place.
     ///
     /// # Errors
-    /// If shape or element type differ from those of the value.
+    /// Returns an error if `value` has a different shape or element type than the variable.
     #[track_caller]
     pub fn assign_sub(&self, value: impl Operand) -> Result<()> {
         #[derive(Clone, Copy)]
@@ -180,12 +178,14 @@ impl Variable {
         self.update(&value, [], &Difference)
     }
 
-    /// Changes every element of the value and of some states by the formula of an optimizer. Never
-    /// recorded. States change in place where nobody else holds them. Whoever reads the value
-    /// meanwhile reads the old one; if another thread changes it, this step is added to that.
+    /// Applies the update rule of an optimizer to each element of the value and of its states. The update is never
+    /// recorded. States are updated in place if they are not shared.
+    ///
+    /// A concurrent read returns the old value. If another thread changes the value during the update, the difference
+    /// that this update makes is added to the changed value.
     ///
     /// # Errors
-    /// If shapes or element types differ; then nothing was changed.
+    /// Returns an error if shapes or element types differ. Then nothing is changed.
     #[track_caller]
     pub fn update<const S: usize>(
         &self,
@@ -193,8 +193,7 @@ impl Variable {
         states: [&mut Tensor; S],
         rule: &impl Update<S>,
     ) -> Result<()> {
-        // No lock is held while threads work: one that waits for others may run a task that reads
-        // this variable.
+        // No lock is held during the parallel update: a waiting thread may run a task that reads this variable.
         let mut before = self.read().clone();
         let mut after = update(&before, gradient, states, rule).map_err(|error| error.context(self.name()))?;
         loop {
@@ -211,10 +210,10 @@ impl Variable {
         }
     }
 
-    /// Converts the value to another floating type, to check a model in float64 for example.
+    /// Converts the value to another floating type, for example to check a model in float64.
     ///
     /// # Errors
-    /// If `dtype` or that of the value is not floating.
+    /// Returns an error if the type of the value, or `dtype`, is not floating.
     #[track_caller]
     pub fn cast(&self, dtype: DType) -> Result<()> {
         loop {
@@ -224,7 +223,7 @@ impl Variable {
             }
             let after = no_record(|| before.cast(dtype));
             let mut value = self.write();
-            // Unless another thread changed it meanwhile.
+            // Start again if another thread has changed the value.
             if value.value_id().number() == before.value_id().number() {
                 *value = after;
                 return Ok(());
@@ -242,7 +241,7 @@ impl Variable {
             }
         };
         if *value.shape() != shape {
-            let expected = format!("must be that of the variable, {shape}");
+            let expected = format!("the variable has shape {shape}");
             return Err(Error::shape(operation, value.shape(), expected).context(self.name()));
         }
         if value.dtype() != dtype {

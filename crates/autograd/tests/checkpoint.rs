@@ -1,4 +1,4 @@
-//! What a checkpointed segment depends on besides its inputs: variables, and values that it captures.
+//! The dependencies of a checkpointed segment besides its inputs: variables and captured values.
 
 use autograd::tensor::{DType, Tensor, tensor};
 use autograd::{
@@ -22,7 +22,7 @@ fn a_captured_tensor_that_is_watched_has_its_gradient() -> Result<()> {
     let tape = GradientTape::persistent();
     tape.watch(&a);
     let y = product(&x, &a)? + &a;
-    // d(xa + a)/da = x + 1, however often it is asked.
+    // d(xa + a)/da = x + 1, for each request.
     assert_eq!(tape.gradient(&y, &a)?.item()?, 4.0);
     assert_eq!(tape.gradient(&y, &a)?.item()?, 4.0);
 
@@ -63,7 +63,7 @@ fn a_captured_value_of_a_variable_has_its_gradient() -> Result<()> {
     Ok(())
 }
 
-/// Each place once got the gradients of all places.
+/// Each position once got the sum of the gradients of all positions.
 #[test]
 fn one_tensor_in_several_places_counts_once_in_each() -> Result<()> {
     let x = tensor![3.0];
@@ -147,7 +147,7 @@ fn captured_constants_and_integers_stay_off_the_tape() -> Result<()> {
     assert!(tape.to_string().contains("= checkpoint(%0)"), "{tape}");
     assert_eq!(tape.gradient(&y, &x)?.to_vec::<f32>()?, [14.0, 3.5]);
 
-    // A constant input takes part, and nobody computes a gradient for it.
+    // A constant input is an operand, but no gradient is computed for it.
     let (x, w) = (tensor![3.0], Variable::new(tensor![2.0]));
     let inside = w.clone();
     let tape = GradientTape::new();
@@ -161,13 +161,13 @@ fn captured_constants_and_integers_stay_off_the_tape() -> Result<()> {
 }
 
 #[test]
-fn a_captured_value_of_another_thread_is_an_error() -> Result<()> {
+fn a_value_captured_from_another_thread_is_an_error() -> Result<()> {
     let (w, x) = (Variable::new(tensor![3.0]).with_name("w"), tensor![2.0]);
     let tape = GradientTape::new();
     let elsewhere = std::thread::scope(|scope| scope.spawn(|| &w * 2.0).join().expect("no panic"));
     let y = product(&x, &elsewhere)? + &w;
     assert!(message(tape.gradient(&y, &w)).contains("an operand of checkpoint was computed from w on another thread"));
-    // It also says so to the tape of another thread.
+    // A tape of another thread gets the same error.
     let tape = GradientTape::new();
     let (captured, x) = (&w * 2.0, &x);
     let y = std::thread::scope(|scope| scope.spawn(|| product(x, &captured)).join().expect("no panic"))?;

@@ -1,10 +1,10 @@
-//! Points where libraries differ or fail, and what holds here; `docs/conventions.md` lists them. What
-//! PyTorch gives at kinks, ties and extremes is in `rules/ops.json`.
+//! Conventions where libraries differ or fail, as listed in `docs/conventions.md`. PyTorch's values at kinks, ties and
+//! extremes are in `rules/ops.json`.
 
 use autograd::tensor::{DType, Tensor, tensor};
 use autograd::{GradientTape, Result, Variable};
 
-/// The gradient of the sum of `f` at `x`, and that of the gradient's sum.
+/// The gradient of the sum of `f` at `x`, and the gradient of the sum of that gradient.
 fn twice(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<[Vec<f64>; 2]> {
     let x = Variable::new(x.cast(DType::F64));
     let outer = GradientTape::new();
@@ -28,7 +28,7 @@ fn the_same_tensor_as_both_operands() -> Result<()> {
     Ok(())
 }
 
-/// The branch that is not taken does not poison the other, if its operand is made safe first.
+/// The branch that is not selected does not affect the gradient of the other, if its operand is made safe first.
 #[test]
 fn limits_through_where() -> Result<()> {
     let x = tensor![0.0, 1.0];
@@ -48,7 +48,7 @@ fn limits_through_where() -> Result<()> {
 
 #[test]
 fn products_with_zeros_are_exact() -> Result<()> {
-    // One zero, two, all: each gradient is the product of the others.
+    // One zero, two zeros, all zeros: each gradient is the product of the other elements.
     for (x, first, second) in [
         (tensor![0.0, 2.0, 3.0], vec![6.0, 0.0, 0.0], vec![5.0, 3.0, 2.0]),
         (tensor![0.0, 0.0, 3.0], vec![0.0, 0.0, 0.0], vec![3.0, 3.0, 0.0]),
@@ -91,8 +91,7 @@ fn views_of_views() -> Result<()> {
     Ok(())
 }
 
-/// A tape answers for what was computed, whatever became of the weights since: the gradient for the
-/// input, an update, and the gradient for the input again.
+/// The gradients of a tape are those of the recorded values, even if a weight has been updated since.
 #[test]
 fn a_persistent_tape_across_an_update() -> Result<()> {
     let (x, w) = (tensor![2.0], Variable::new(tensor![3.0]));
@@ -102,14 +101,14 @@ fn a_persistent_tape_across_an_update() -> Result<()> {
     assert_eq!(tape.gradient(&y, &x)?.item()?, 36.0);
     w.assign_sub(tape.gradient(&y, &w)? * 0.1)?;
     assert_eq!(tape.gradient(&y, &x)?.item()?, 36.0);
-    // What is computed now sees the new weight.
+    // A new computation uses the new weight.
     let z = (&x * &w).square();
     let expected = 2.0 * 2.0 * (3.0f32 - 24.0 * 0.1).powi(2);
     assert!((tape.gradient(&z, &x)?.item()? as f32 - expected).abs() < 1e-6);
     Ok(())
 }
 
-/// Of equal elements the first comes first, and each takes back the gradient of its own place.
+/// Equal elements keep their order, and each gets the gradient of its own position.
 #[test]
 fn ties_of_sort_and_topk() -> Result<()> {
     let x = tensor![1.0, 0.0, 1.0, 1.0];
@@ -132,9 +131,9 @@ fn casts_pass_gradients_between_floating_types_alone() -> Result<()> {
         let gradient = tape.gradient(target, &x)?;
         assert_eq!((gradient.dtype(), gradient.to_vec::<f32>()?), (DType::F32, vec![3.0, -5.0]));
     }
-    // The other way round too: each gradient has the type of what it is for.
+    // In the other direction too: each gradient has the type of its source.
     assert_eq!(tape.gradient(&narrow, &wide)?.to_vec::<f64>()?, [1.0, 1.0]);
-    // A detour through integers is cut, and says where.
+    // A path through integers is blocked, and the error names the operation.
     let cut = narrow.cast(DType::I64).cast(DType::F64);
     let message = tape.gradient(&cut, &x).unwrap_err().to_string();
     assert!(
@@ -159,7 +158,7 @@ fn a_weight_that_two_layers_share_adds_up() -> Result<()> {
     Ok(())
 }
 
-/// A factor of 0 says that the other one does not count, whatever it is.
+/// If a factor is 0, the product is 0, even if the other factor is infinite or NaN.
 #[test]
 fn multiply_no_nan_at_zero() -> Result<()> {
     let a = tensor![f64::INFINITY, f64::NAN, 2.0, 2.0, f64::NAN];
@@ -167,7 +166,7 @@ fn multiply_no_nan_at_zero() -> Result<()> {
     let product = a.multiply_no_nan(&b)?.to_vec::<f32>()?;
     assert!(product[..4] == [0.0, 0.0, 0.0, 6.0] && product[4].is_nan());
     assert_eq!(twice(&a.slice(..4)?, |x| x.multiply_no_nan(b.slice(..4)?.cast(DType::F64)))?[0], [0.0, 0.0, 0.0, 3.0]);
-    // For b it is a, infinite where that is; NaN only where it is NaN.
+    // The gradient of b is a: infinite or NaN only where a is.
     let of_b =
         twice(&tensor![0.0, 0.0, 3.0], |x| tensor![f64::INFINITY, 2.0, 2.0].cast(DType::F64).multiply_no_nan(x))?;
     assert_eq!(of_b[0], [f64::INFINITY, 2.0, 2.0]);
@@ -181,14 +180,13 @@ fn atan2_at_the_origin() -> Result<()> {
     let zeros = tensor![0.0, 0.0];
     let angle = |x: &Tensor| x.at(0, 0)?.atan2(x.at(1, 0)?);
     assert_eq!(twice(&zeros, angle)?, [vec![0.0, 0.0], vec![0.0, 0.0]]);
-    // On the cut along the negative abscissa: ∂a = b/(a² + b²), ∂b = -a/(a² + b²).
+    // On the branch cut along the negative x axis: ∂a = b/(a² + b²), ∂b = -a/(a² + b²).
     assert_eq!(twice(&tensor![0.0, -2.0], angle)?[0], [-0.5, 0.0]);
     Ok(())
 }
 
-/// At ±90, whose exponential is beyond float32, and ±700, near the end of float64. Each is exact to
-/// the rounding of its operands: what is near 1, and near 1 less something near 1, within an epsilon;
-/// what is tiny, relatively.
+/// At ±90, where the exponential overflows in float32, and at ±700, close to overflow in float64. Results near 1 or near
+/// a difference of such numbers are exact within an epsilon, tiny results within a relative error.
 #[test]
 fn second_derivatives_far_from_zero() -> Result<()> {
     for x in [1e11, 1e20, f64::INFINITY, -1e20] {
@@ -203,7 +201,7 @@ fn second_derivatives_far_from_zero() -> Result<()> {
             }
         }
     }
-    // Neither does the factor 2 take a gradient over the edge.
+    // The factor 2 does not make a gradient overflow either.
     let tape = GradientTape::new();
     let x = tensor![0.1];
     tape.watch(&x);
@@ -217,7 +215,7 @@ fn exponentials_of_large_numbers() -> Result<()> {
     for (dtype, epsilon) in [(DType::F32, f32::EPSILON as f64), (DType::F64, f64::EPSILON)] {
         for v in [90.0f64, 700.0] {
             let check = |name: &str, found: &[f64], expected: &[f64], absolute: &[f64]| {
-                // Below the normal numbers of float32 the last digit is 1.4e-45.
+                // The spacing of subnormal float32 numbers is 1.4e-45.
                 let digit = if dtype == DType::F32 { 1.5e-45 } else { 0.0 };
                 for ((found, expected), absolute) in found.iter().zip(expected).zip(absolute) {
                     let allowed = (4.0 * epsilon * expected.abs()).max(digit).max(absolute * epsilon);

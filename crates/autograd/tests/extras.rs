@@ -45,8 +45,8 @@ fn a_custom_operation_is_checked_like_any_other() -> Result<()> {
 }
 
 #[test]
-fn a_right_second_derivative_near_a_pole_is_not_called_wrong() -> Result<()> {
-    // Terms of some hundreds cancel to -0.9: a difference of two points is off by 1.5e-6.
+fn a_correct_second_derivative_near_a_pole_passes() -> Result<()> {
+    // Terms of a few hundred cancel to -0.9. A difference of two points has an error of 1.5e-6.
     let x = [tensor![-1.77134702, 1.48112581, -0.42133424], tensor![0.10627897]];
     gradgradcheck(|x| x[0].try_div(&x[1]), &x, Tolerance { step: 1e-5, error: 1e-8 })
 }
@@ -87,8 +87,8 @@ fn a_checkpoint_saves_memory_and_gives_the_same_bits() -> Result<()> {
     for (a, b) in plain.iter().zip(&gradients) {
         assert_eq!(a.to_vec::<f32>()?, b.to_vec::<f32>()?);
     }
-    // 16 KiB a matrix: all eleven activations and nine weights (the first would only be needed for
-    // the gradient of a constant), or three activations and ten weights.
+    // 16 KiB for each matrix: eleven activations and nine weights (the first weight is not saved, because the input is
+    // a constant), or three activations and ten weights.
     assert_eq!((plain_memory, memory), ((11 + 9) * 16384, (3 + 10) * 16384));
     Ok(())
 }
@@ -107,26 +107,26 @@ fn a_checkpoint_that_cannot_be_repeated_is_an_error() -> Result<()> {
     let x = Variable::new(tensor![1.0]);
     let tape = GradientTape::new();
     let y = checkpoint(|x| Ok(&x[0] * Tensor::uniform([1], 0.0..1.0)?), &[&x.value()])?;
-    assert!(message(tape.gradient(&y, &x)).contains("the segment gave another result when it ran again"));
+    assert!(message(tape.gradient(&y, &x)).contains("the segment returned a different result when it was recomputed"));
 
     let (w, x) = (Variable::new(tensor![2.0]), tensor![1.0]);
     let inside = w.clone();
     let tape = GradientTape::new();
     let y = checkpoint(move |x| Ok(&x[0] * &inside), &[&x])?;
     w.assign(tensor![3.0])?;
-    assert!(message(tape.gradient(&y, &w)).contains("was a variable changed that it reads?"));
+    assert!(message(tape.gradient(&y, &w)).contains("the variables it reads must not change"));
     Ok(())
 }
 
 #[test]
-fn a_chain_of_additions_keeps_no_values() -> Result<()> {
+fn a_chain_of_additions_saves_no_values() -> Result<()> {
     let x = Variable::new(tensor![1.0, 2.0, 3.0]);
     let tape = GradientTape::new();
     let y = (0..1000).fold(x.value(), |y, _| y + 0.5);
     assert_eq!(tape.memory(), 0);
     assert_eq!(tape.gradient(&y, &x)?.to_vec::<f32>()?, [1.0; 3]);
 
-    // A product keeps the factor that is a constant, and not the other one.
+    // A product saves a constant factor, but not the other one.
     let (large, small) = (Tensor::ones([100]), Variable::new(tensor![2.0]));
     let tape = GradientTape::new();
     let _y = &large * &small;

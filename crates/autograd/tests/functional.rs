@@ -1,4 +1,4 @@
-//! Derivatives of functions: against closed forms, against differences, and against each other.
+//! Derivatives of functions, compared with closed forms, finite differences and each other.
 
 use autograd::tensor::{DType, Tensor, random, tensor};
 use autograd::{
@@ -74,7 +74,7 @@ fn hessians_of_matrices_and_of_several_inputs() -> Result<()> {
     let diagonal = Tensor::eye(6).cast(DType::F64) * (6.0 * x.flatten());
     close(&h.reshape([6, 6])?, &diagonal, 1e-14)?;
 
-    // aᵀ B c: the blocks of different inputs alone are not zero.
+    // aᵀ B c: only the blocks of two different inputs are not zero.
     let (a, b) = (double(&[1.0, 2.0], &[2])?, double(&[3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &[2, 3])?);
     let c = double(&[-1.0, 0.5, 2.0], &[3])?;
     let blocks = hessian(|[a, b, c]| a.matmul(b.matmul(c)?), &[a.clone(), b.clone(), c.clone()])?;
@@ -107,7 +107,7 @@ fn derivatives_nest() -> Result<()> {
     let t = 0.7f64.tanh();
     let expected = -2.0 * (1.0 - t * t) * (1.0 - 3.0 * t * t);
     assert!((third.item()? - expected).abs() < 1e-13, "{third} is not {expected}");
-    // As a jacobian of a hessian, and forwards through it.
+    // As a jacobian of a hessian, and by forward mode through a hessian.
     let sum = |x: &Tensor| Ok(x.tanh().sum());
     let x = double(&[0.7, -0.3], &[2])?;
     let cube = jacobian(|x| hessian(sum, x), &x)?;
@@ -120,19 +120,19 @@ fn derivatives_nest() -> Result<()> {
     close(&along, &cube.matmul(&v)?, 1e-13)
 }
 
-/// An inner derivative tells its own input from what it captured, though both are one tensor.
+/// An inner derivative can tell its input from the same tensor captured from outside.
 #[test]
 fn captured_inputs_are_constants_of_the_inner_function() -> Result<()> {
     let x = Tensor::scalar(3.0);
     // d/dx (x · d/dy (x + y)) = 1.
     let one = grad(|x| Ok(x * grad(|y| Ok(x + y), &Tensor::scalar(1.0))?), &x)?;
     assert_eq!(one.item()?, 1.0);
-    // d/dy (x y) at y = x is x; were they confused it would be 2x, and 4x after the outer one.
+    // d/dy (x y) at y = x is x. If they were confused, it would be 2x, and 4x after the outer derivative.
     let inner = grad(|y| Ok(&x * y), &x)?;
     assert_eq!(inner.item()?, 3.0);
     let outer = grad(|x| Ok(x * grad(|y| Ok(x * y), x)?), &x)?;
     assert_eq!(outer.item()?, 6.0);
-    // The same forwards: d/dx (x · ∂y (x y²)) = d/dx 2x³ at y = x.
+    // The same in forward mode: d/dx (x · ∂y (x y²)) = d/dx 2x³ at y = x.
     let outer = grad(|x| Ok(x * jvp(|y| Ok(x * y.square()), x, &Tensor::scalar(1.0))?.1), &x)?;
     assert_eq!(outer.item()?, 6.0 * 9.0);
     Ok(())
@@ -152,14 +152,14 @@ fn batch_jacobians_are_the_diagonal_blocks() -> Result<()> {
         let block = whole.at(example, 0)?.at(example, 1)?;
         close(&blocks.at(example, 0)?, &block, 1e-14)?;
     }
-    // More axes, and none, on either side.
+    // More axes, and no axes, of inputs and outputs.
     let x = Tensor::normal([2, 3, 4], 0.0, 1.0)?;
     assert_eq!(batch_jacobian(|x| x.square().sum_axis(1), &x)?.shape(), &[2, 4, 3, 4]);
     let sums = batch_jacobian(|x| x.square().sum_axis([1, 2]), &x)?;
     close(&sums, &(2.0 * &x), 1e-6)?;
     let column = batch_jacobian(|x| Ok(x.square()), &tensor![1.0, 2.0])?;
     assert_eq!(column.to_vec::<f32>()?, [2.0, 4.0]);
-    // Trained through: the loss is a jacobian.
+    // A loss that is computed from a jacobian.
     gradcheck(|x| batch_jacobian(|y| Ok((y * &x[1]).sin()), &x[0]), &[tensor![[0.3, 1.0]], tensor![[2.0, 0.4]]], {
         Tolerance::default()
     })
@@ -185,7 +185,7 @@ fn products_agree_with_the_jacobian() -> Result<()> {
     Ok(())
 }
 
-/// Each is differentiated as any other function is.
+/// Each derivative is itself a differentiable function.
 #[test]
 fn derivatives_are_differentiable() -> Result<()> {
     let inputs = [tensor![[0.4, -0.8, 1.1], [0.2, 0.9, -0.5]], tensor![[1.0, 0.3, -0.6], [0.1, -2.0, 0.7]]];
@@ -273,8 +273,7 @@ fn element_types_may_be_mixed() -> Result<()> {
 fn errors_say_what_would_be_right() -> Result<()> {
     let x = tensor![1.0, 2.0];
     let square = |x: &Tensor| Ok(x.square());
-    let needs_number =
-        "shape [2]: the function must return one number; take the sum, or ask for its `jacobian`".to_string();
+    let needs_number = "shape [2]: the function must return one number; take the sum, or use `jacobian`".to_string();
     assert_eq!(message(grad(square, &x)), format!("grad: {needs_number}"));
     assert_eq!(message(value_and_grad(square, &x)), format!("value_and_grad: {needs_number}"));
     assert_eq!(message(hessian(square, &x)), format!("hessian: {needs_number}"));
@@ -282,7 +281,7 @@ fn errors_say_what_would_be_right() -> Result<()> {
 
     let floating = |k: usize| {
         format!(
-            "int64 is not a floating type, which input {k} must be; cast it, as in `x.cast(DType::F32)`, or let the \
+            "int64 is not a floating type, as input {k} must be; cast it, as in `x.cast(DType::F32)`, or let the \
              function capture it"
         )
     };
@@ -295,8 +294,11 @@ fn errors_say_what_would_be_right() -> Result<()> {
     assert_eq!(message(jvp(|x| x.argmax_axis(0), &x, &x)), format!("jvp: {target}"));
     assert_eq!(message(grad(|x| x.argmax_axis(0), &x)), format!("grad: {target}"));
 
-    assert_eq!(message(jvp(square, &x, &tensor![1.0])), "jvp: vector 0 is float32 [1], its input float32 [2]");
-    assert_eq!(message(hvp(square, &x, &x.cast(DType::F64))), "hvp: vector 0 is float64 [2], its input float32 [2]");
+    assert_eq!(message(jvp(square, &x, &tensor![1.0])), "jvp: vector 0 is float32 [1], but its input is float32 [2]");
+    assert_eq!(
+        message(hvp(square, &x, &x.cast(DType::F64))),
+        "hvp: vector 0 is float64 [2], but its input is float32 [2]"
+    );
     let sum = |x: &[Tensor]| Ok(x[0].sum());
     assert_eq!(message(hvp(sum, &[x.clone()][..], &[][..])), "hvp: 0 vectors for 1 inputs");
     let (_, pullback) = vjp(square, &x)?;
@@ -306,9 +308,9 @@ fn errors_say_what_would_be_right() -> Result<()> {
     );
     assert_eq!(
         message(batch_jacobian(|x| Ok(x.sum()), &x)),
-        "batch_jacobian: input 0 [2] and the value [] have no first axis in common"
+        "batch_jacobian: input 0 [2] and the value [] differ in their first axis"
     );
-    // What the function itself says comes through.
+    // Errors of the function itself are passed on.
     assert_eq!(message(grad(|x| x.matmul(tensor![1.0]), &x)), message(x.matmul(tensor![1.0])));
     Ok(())
 }
@@ -321,7 +323,7 @@ fn an_unused_input_is_an_error_of_grad_and_vjp() -> Result<()> {
     assert!(found.starts_with(&format!("grad: {unused}")), "{found}");
     let found = message(vjp(|[a, _]| Ok(a.square()), &inputs)?.1.apply(&tensor![1.0]));
     assert!(found.starts_with(&format!("vjp: {unused}")), "{found}");
-    // A derivative that is constant, too: of such, `hessian` gives zeros.
+    // The same for a constant derivative, for which `hessian` returns zeros.
     let found = message(grad(|x| grad(|x| Ok(3.0 * x), x), &Tensor::scalar(1.0)));
     assert!(found.starts_with("grad: gradient: source 0, a tensor of shape [], does not contribute"), "{found}");
     Ok(())
@@ -337,7 +339,7 @@ fn tapes_outside_follow_inputs_and_captured_variables() -> Result<()> {
     let [dw, dx] = tape.gradient(&slope, [&w, &x])?;
     close(&dw, &double(&[1.0, -2.0], &[2])?, 0.0)?;
     close(&dx, &double(&[4.0, 6.0], &[2])?, 0.0)?;
-    // Values reach the tape outside as well.
+    // The outer tape also follows the value.
     let tape = GradientTape::new();
     let (value, pullback) = vjp(|x| Ok(&w * x.square()), &x.value())?;
     let u = &w * 1.0;
@@ -345,7 +347,7 @@ fn tapes_outside_follow_inputs_and_captured_variables() -> Result<()> {
     // Σ w x² + 2 w² x.
     close(&dw, &double(&[0.25 + 4.0, 1.0 - 12.0], &[2])?, 1e-14)?;
     close(&dx, &double(&[2.0 + 8.0, -6.0 + 18.0], &[2])?, 1e-14)?;
-    // Inside `no_record` a function is differentiated, and nobody outside hears of it.
+    // Inside `no_record` the function is differentiated, but outer tapes record nothing.
     let tape = GradientTape::new();
     let slope = no_record(|| grad(|x| Ok((&w * x.square()).sum()), &x.value()))?;
     close(&slope, &double(&[2.0, -6.0], &[2])?, 0.0)?;
@@ -353,7 +355,7 @@ fn tapes_outside_follow_inputs_and_captured_variables() -> Result<()> {
     Ok(())
 }
 
-/// A network whose slope is held at 1, as that of a critic is (Gulrajani et al. 2017).
+/// A network whose slope is held at 1 by a gradient penalty (Gulrajani et al. 2017).
 #[test]
 fn a_gradient_penalty_trains() -> Result<()> {
     random::seed(4);

@@ -1,9 +1,9 @@
-//! What the rules of linear algebra do where a factor is not unique or does not exist.
+//! Gradients of linear algebra where a factor is not unique or does not exist.
 
 use autograd::tensor::{DType, Generator, Tensor, tensor};
 use autograd::{GradientTape, Result, Tolerance, gradcheck};
 
-/// The gradient of what `f` makes of `x`.
+/// The gradient of `f` at `x`.
 fn gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let tape = GradientTape::new();
     tape.watch(x);
@@ -15,7 +15,7 @@ fn a_determinant_has_a_gradient_at_a_singular_matrix() -> Result<()> {
     let x = tensor![[1.0, 2.0], [2.0, 4.0]];
     assert_eq!(gradient(&x, Tensor::det)?.to_vec::<f32>()?, [4.0, -2.0, -2.0, 1.0]);
     assert_eq!(gradient(&Tensor::zeros([1, 1]), Tensor::det)?.to_vec::<f32>()?, [1.0]);
-    // Of three zero rows not even the minors are left.
+    // With three zero rows all minors are 0.
     assert_eq!(gradient(&Tensor::zeros([3, 3]), Tensor::det)?.to_vec::<f32>()?, [0.0; 9]);
     let error = gradient(&Tensor::zeros([9, 9]), Tensor::det).unwrap_err();
     assert_eq!(error.to_string(), "gradient: det: solve: the matrix is singular");
@@ -42,7 +42,7 @@ fn symmetric(eigenvalues: &[f64], seed: u64) -> Result<Tensor> {
     (&q * Tensor::from_vec(eigenvalues.to_vec(), [n])?).matmul(q.t()?)
 }
 
-/// Computed, equal eigenvalues differ by rounding, and the reciprocal of that is no gradient.
+/// Equal eigenvalues differ by rounding errors once computed. The reciprocal of that difference is not a gradient.
 #[test]
 fn eigenvalues_that_differ_by_rounding_count_as_equal() -> Result<()> {
     for seed in 0..20 {
@@ -56,14 +56,14 @@ fn eigenvalues_that_differ_by_rounding_count_as_equal() -> Result<()> {
             );
         }
     }
-    // In a batch each matrix has a scale of its own; far above rounding, a small gap is one.
+    // Each matrix of a batch has its own scale. A small gap that is far above rounding errors counts as a gap.
     let x = Tensor::stack(&[&symmetric(&[1e-9, 1.0001e-9], 1)?, &symmetric(&[1e9, 2e9], 2)?], 0)?;
     let vectors = gradient(&x, |x| x.eigh()?.1.square().matmul(tensor![1.0, 2.0].cast(DType::F64))?.slice((.., 0..1)))?;
     assert!(vectors.all_finite());
     Ok(())
 }
 
-/// What an eigenvalue that stands alone determines has a gradient, whatever the others are.
+/// The eigenvector of a simple eigenvalue has a gradient even if other eigenvalues are repeated.
 #[test]
 fn an_eigenvector_of_a_single_eigenvalue_has_a_gradient_beside_equal_ones() -> Result<()> {
     let x = Tensor::eye(3).cast(DType::F64) * tensor![1.0, 1.0, 2.0].cast(DType::F64);
@@ -73,7 +73,7 @@ fn an_eigenvector_of_a_single_eigenvalue_has_a_gradient_beside_equal_ones() -> R
     let x = symmetric(&[0.0, 0.0, 0.0, 1.0, 2.5], 3)?;
     let top = |x: &[Tensor]| x[0].eigh()?.1.slice((.., 3..));
     gradcheck(top, std::slice::from_ref(&x), Tolerance::default())?;
-    // The next derivative goes through all vectors.
+    // The second derivative depends on all vectors.
     let tape = GradientTape::new();
     tape.watch(&x);
     let first = gradient(&x, |x| x.eigh()?.1.slice((.., 3..)))?;
@@ -86,7 +86,7 @@ fn a_sign_passes_no_gradient_on_and_says_so() -> Result<()> {
     let x = tensor![[2.0, 1.0], [1.0, 3.0]];
     let error = gradient(&x, |x| Ok(x.slogdet()?.0)).unwrap_err().to_string();
     assert!(error.contains("at most through slogdet, which passes no gradient on"), "{error}");
-    // Beside the other output it is no error.
+    // If the other output is used too, it is not an error.
     let both = gradient(&x, |x| {
         let (sign, logarithm) = x.slogdet()?;
         sign.try_mul(logarithm)
@@ -105,7 +105,7 @@ fn a_factor_that_does_not_exist_is_an_error_and_not_nan() -> Result<()> {
     Ok(())
 }
 
-/// Only what is needed is kept: for a solve the matrix and the solution, not the right side.
+/// A tape saves only what the rule uses: for a solve the matrix and the solution, not the right-hand side.
 #[test]
 fn a_tape_keeps_matrix_and_solution() -> Result<()> {
     let (a, b) = (Tensor::eye(8), Tensor::ones([8, 100]));

@@ -1,11 +1,11 @@
-//! Gradients of variances, norms and normalizations where squares leave the range of float32: those of float64.
+//! Gradients of variances, norms and normalizations where squares overflow in float32, compared with float64.
 
 use autograd::tensor::{DType, Tensor};
 use autograd::{GradientOptions, GradientTape, Result, Unconnected};
 
 type Function<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
 
-/// The value, the gradient of a weighted sum of it, and the gradient of a weighted sum of that, in a type.
+/// The value, the gradient of its weighted sum, and the gradient of the weighted sum of that gradient, in a given type.
 fn derivatives(x: &Tensor, f: Function, dtype: DType) -> Result<[Vec<f64>; 3]> {
     let weights = |x: &Tensor, seed: usize| {
         let weights = (0..x.size()).map(|k| ((k * 7 + seed) % 5) as f64 / 2.0 - 0.75).collect();
@@ -17,7 +17,7 @@ fn derivatives(x: &Tensor, f: Function, dtype: DType) -> Result<[Vec<f64>; 3]> {
     inner.watch(&x);
     let y = f(&x)?;
     let gradient = inner.gradient(y.try_mul(weights(&y, 1)?)?.sum(), &x)?;
-    // That of a mean is constant.
+    // The gradient of a mean is constant.
     let zeros = GradientOptions::default().unconnected(Unconnected::Zeros);
     let second = outer.gradient_with(gradient.try_mul(weights(&gradient, 2)?)?.sum(), &x, zeros)?;
     Ok([y, gradient, second].map(|x| x.cast(DType::F64).to_vec::<f64>().expect("float64")))
@@ -42,8 +42,8 @@ fn gradients_of_first_and_second_order_do_not_overflow() -> Result<()> {
         ("layer normalization", &|x| normalized(x, [3, 1, 1, 4])),
         ("batch normalization", &|x| normalized(x, [1, 3, 4, 1])),
     ];
-    // The third of these is ordinary. Second derivatives of numbers of 1e19 are of 1e-38, the least that float32 has; of
-    // still smaller numbers than of the second they overflow.
+    // The third has an ordinary size. For numbers of 1e19 the second derivatives are about 1e-38, the smallest normal
+    // float32; for numbers smaller than the second they overflow.
     for scale in [1e19, 3e-18, 1.0, 3e37] {
         let x = Tensor::from_vec(numbers.map(|x| x * scale).to_vec(), [3, 4])?.cast(DType::F32);
         for (name, f) in &functions {
@@ -63,7 +63,7 @@ fn gradients_of_first_and_second_order_do_not_overflow() -> Result<()> {
 
 #[test]
 fn gradients_of_variances_do_not_overflow() -> Result<()> {
-    // The mean of the first is 2.5e38, though their sum is not a float32.
+    // The mean of the first is 2.5e38, although their sum overflows in float32.
     for (x, expected) in [([3e38f32, 2e38], [5e37, -5e37]), ([1e20, -1e20], [1e20, -1e20])] {
         let (x, tape) = (Tensor::from(x), GradientTape::new());
         tape.watch(&x);

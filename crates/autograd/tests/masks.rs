@@ -1,13 +1,13 @@
-//! Operations under masks, with NaN and infinity where they must not count: values, gradients and gradients of gradients.
-//! Attention under masks, causality and both is compared with a formulation query by query that never looks at a key to
-//! which the query may not attend.
+//! Masked operations, with NaN and infinity at masked positions: values, gradients and gradients of gradients. Attention
+//! with a mask, causal attention and both are compared with a formulation that handles one query at a time and never reads
+//! a key to which the query may not attend.
 
 use autograd::tensor::ops::{AttentionOptions, Cell, Sequence, SequenceOperands};
 use autograd::tensor::{DType, Generator, Result, Tensor, tensor};
 use autograd::{GradientOptions, GradientTape, Unconnected};
 use proptest::prelude::*;
 
-/// What a case is made of. `seed` draws numbers and masks.
+/// A case. `seed` draws numbers and masks.
 #[derive(Clone, Debug)]
 struct Case {
     /// Batch, heads, queries, keys, width of a key, width of a value.
@@ -17,7 +17,7 @@ struct Case {
     /// The axes along which the mask has size 1, and how many axes it has.
     broadcast: [bool; 4],
     rank: usize,
-    /// NaN and infinities stand everywhere where they must not count, and besides in some places where they do.
+    /// Whether NaN and infinities are also at some positions that are not masked.
     harmful: bool,
     seed: u64,
 }
@@ -40,7 +40,7 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
-/// Operands: queries, keys, values and the mask, of which the last is empty if there is none.
+/// Queries, keys, values, and the mask, which is empty if there is none.
 struct Operands {
     inputs: [Tensor; 3],
     mask: Option<Tensor>,
@@ -48,7 +48,7 @@ struct Operands {
     allowed: Vec<bool>,
 }
 
-/// Numbers of which some are replaced.
+/// `x` with some numbers replaced.
 fn replaced(x: &Tensor, mut by: impl FnMut(&[usize; 2]) -> Option<f64>) -> Tensor {
     let &[.., rows, columns] = &x.shape()[..] else { unreachable!("operands have four axes") };
     let numbers = x.to_vec::<f64>().unwrap().into_iter().enumerate();
@@ -90,7 +90,7 @@ impl Case {
         let mut luck = self.seed;
         let mut harm = || {
             luck = luck.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            // Infinite weights and values are of little use; NaN must stay NaN where it counts.
+            // NaN at a position that counts must stay NaN.
             (self.harmful && luck >> 60 == 0).then_some(f64::NAN)
         };
         let [q, k, v] = inputs;
@@ -108,7 +108,7 @@ impl Case {
         mask.map_or(options, |mask| options.mask(mask))
     }
 
-    /// Attention for one query after the other.
+    /// Attention, one query at a time.
     fn plain(&self, inputs: &[Tensor; 3], mask: Option<&Tensor>, allowed: &[bool]) -> Result<Tensor> {
         let [batch, heads, queries, keys, _, size] = self.sizes;
         let [q, k, v] = inputs;
@@ -135,7 +135,7 @@ impl Case {
         Tensor::concat(&outputs.iter().collect::<Vec<_>>(), 0)?.reshape([batch, heads, queries, size])
     }
 
-    /// Results of `attend` and their gradients; and, if nothing harmful is among them, gradients of those.
+    /// Results of `attend`, their gradients and, if these are all finite, the gradients of the gradients.
     fn derivatives(&self, operands: &Operands, attend: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<Vec<Tensor>> {
         let mut sources = operands.inputs.to_vec();
         sources.extend(operands.mask.clone().filter(|_| self.mask == Mask::Float));
@@ -145,7 +145,7 @@ impl Case {
         let inner = GradientTape::new();
         sources.iter().for_each(|source| inner.watch(source));
         let output = attend(&sources)?;
-        // Different numbers for all elements, so that no gradient is 0 by chance.
+        // A different number for each element, so no gradient is 0 by chance.
         let weighted = |x: &Tensor, seed: u64| {
             x.try_mul(Generator::new(seed).normal(x.shape(), 0.0, 1.0)?.cast(x.dtype())).map(|x| x.sum())
         };
@@ -202,7 +202,7 @@ proptest! {
     }
 }
 
-/// Length 4, width 1, one head, causal: the first two keys are masked, so that the first two queries have none.
+/// Length 4, width 1, one head, causal. The first two keys are masked, so the first two queries have no key.
 #[test]
 fn a_query_without_a_key_does_not_attend_to_later_ones() -> Result<()> {
     let x = tensor![[[1.0], [2.0], [3.0], [4.0]]];
@@ -226,7 +226,7 @@ fn a_query_without_a_key_does_not_attend_to_later_ones() -> Result<()> {
     Ok(())
 }
 
-/// A step that is NaN shows in its own output and in later ones, but in none before.
+/// A NaN step makes its own output and later outputs NaN, but not earlier ones.
 #[test]
 fn a_causal_query_sees_no_nan_after_it() -> Result<()> {
     let x = tensor![[[1.0, 0.5], [2.0, 1.0], [f64::NAN, 1.0]]];
@@ -238,7 +238,7 @@ fn a_causal_query_sees_no_nan_after_it() -> Result<()> {
     Ok(())
 }
 
-/// Sums that overflow are infinite, whether zeros are absent or not.
+/// Sums that overflow are infinite, whether zeros are skipped or not.
 #[test]
 fn only_zeros_are_absent() -> Result<()> {
     let (weights, values) = (tensor![[3e38, 3e38, 0.0], [0.5, 0.5, 0.0]], tensor![[2.0], [4.0], [f64::INFINITY]]);

@@ -104,7 +104,7 @@ fn the_second_derivative_of_the_norm_at_zero_is_zero() -> Result<()> {
     Ok(())
 }
 
-/// The gradient for a divisor once went over its square.
+/// The gradient of a divisor was once computed from its square, which overflowed.
 #[test]
 fn the_gradient_of_a_quotient_does_not_overflow() -> Result<()> {
     for (value, expected) in [(1e-23f32, -1e23f32), (1e20, -1e-20)] {
@@ -116,7 +116,7 @@ fn the_gradient_of_a_quotient_does_not_overflow() -> Result<()> {
     Ok(())
 }
 
-/// Once a deadlock: the updating thread held the lock while it waited for the readers' pool.
+/// This was once a deadlock: the updating thread held the lock while it waited for the pool of the readers.
 #[test]
 fn a_variable_is_updated_while_workers_read_it() -> Result<()> {
     let w = Variable::new(Tensor::ones([1 << 18]));
@@ -146,7 +146,7 @@ fn no_change_of_several_threads_is_lost() -> Result<()> {
     Ok(())
 }
 
-/// A tape that was asked inside `no_record` once went on recording for ever.
+/// A tape whose gradient was requested inside `no_record` once never stopped recording.
 #[test]
 fn a_tape_ends_inside_no_record_too() -> Result<()> {
     let x = Variable::new(tensor![3.0]);
@@ -156,7 +156,7 @@ fn a_tape_ends_inside_no_record_too() -> Result<()> {
     let before = autograd::tensor::pool_statistics().fresh;
     (0..10_000).for_each(|_| drop(Tensor::ones([100]) * &x));
     assert!(autograd::tensor::pool_statistics().fresh < before + 100);
-    // And one that begins in there works.
+    // A tape that starts inside works.
     let inside = no_record(|| {
         let tape = GradientTape::new();
         let y = x.value().square();
@@ -186,7 +186,7 @@ fn a_source_larger_than_its_index_has_a_gradient() -> Result<()> {
     Ok(())
 }
 
-/// Sizes of views can be larger than memory; their product once wrapped.
+/// Views can be larger than memory. The product of their sizes once wrapped.
 #[test]
 fn a_product_larger_than_memory_is_an_error() -> Result<()> {
     let a = Tensor::ones([1, 1]).expand([(1 << 58) + 1, 1])?;
@@ -217,7 +217,7 @@ fn close(found: &[f64], expected: &[f64], error: f64) {
     assert!(found.len() == expected.len() && found.iter().zip(expected).all(near), "{found:?} instead of {expected:?}");
 }
 
-/// The gradients of `atan2` once went over `a² + b²`, which leaves float32 long before they do.
+/// The gradients of `atan2` were once computed from `a² + b²`, which overflows or underflows long before they do.
 #[test]
 fn the_gradients_of_atan2_neither_overflow_nor_vanish() -> Result<()> {
     for scale in [1e20f32, 1e-25, 1e38, 1e-38] {
@@ -237,14 +237,14 @@ fn the_gradients_of_atan2_neither_overflow_nor_vanish() -> Result<()> {
     Ok(())
 }
 
-/// The gradients of products were quotients of the product, also where that had left float32.
+/// The gradients of products were once quotients of the product, even if it had overflowed or underflowed.
 #[test]
 fn the_gradients_of_a_product_that_under_or_overflows() -> Result<()> {
     assert_eq!(of_one(tensor![1e-30, 1e-20], |x| Ok(x.prod()))?, [1e-20f32 as f64, 1e-30f32 as f64]);
     assert_eq!(of_one(tensor![1e30, 1e20], |x| Ok(x.prod()))?, [1e20f32 as f64, 1e30f32 as f64]);
-    // A subnormal product has lost digits.
+    // A subnormal product has fewer digits.
     assert_eq!(of_one(tensor![1e-20, 2e-20], |x| Ok(x.prod()))?, [2e-20f32 as f64, 1e-20f32 as f64]);
-    // One row leaves float32, the other does not.
+    // One row overflows, the other does not.
     let rows = of_one(tensor![[1e-30, 1e-20, 1e30], [2.0, 3.0, 4.0]], |x| x.prod_axis(1))?;
     close(&rows, &[1e10, 1.0, 1e-50, 12.0, 8.0, 6.0].map(|x: f64| x as f32 as f64), 2e-7);
     // x₀ + x₀x₁ + x₀x₁x₂.
@@ -254,7 +254,7 @@ fn the_gradients_of_a_product_that_under_or_overflows() -> Result<()> {
     Ok(())
 }
 
-/// The exact gradients of products once took the square of the axis in memory: 40 GB here.
+/// The exact gradients of products once took memory in proportion to the square of the axis: 40 GB here.
 #[test]
 fn the_gradients_of_a_long_product_take_memory_in_proportion() -> Result<()> {
     let n = 100_000;
@@ -268,8 +268,8 @@ fn the_gradients_of_a_long_product_take_memory_in_proportion() -> Result<()> {
     Ok(())
 }
 
-/// The standard deviation of equal numbers had NaN for a gradient, and that of tiny ones 0: its
-/// variance had vanished.
+/// The standard deviation of equal numbers once had a NaN gradient, and that of tiny numbers the gradient 0, because the
+/// variance underflowed.
 #[test]
 fn the_gradient_of_a_standard_deviation() -> Result<()> {
     assert_eq!(of_one(tensor![2.0, 2.0, 2.0], |x| Ok(x.std()))?, [0.0; 3]);
@@ -287,14 +287,14 @@ fn the_gradient_of_a_standard_deviation() -> Result<()> {
     Ok(())
 }
 
-/// The norm of float32 numbers below 3e-39 once passed infinite gradients.
+/// The norm of float32 numbers below 3e-39 once had infinite gradients.
 #[test]
 fn the_gradient_of_a_tiny_norm_is_finite() -> Result<()> {
     close(&of_one(tensor![3e-40, -4e-40], |x| Ok(x.norm()))?, &[0.6, -0.8], 1e-4);
     Ok(())
 }
 
-/// What PyTorch passes on at NaN, but for `abs`; `maximum`, `minimum`, `relu`, `elu` and `selu` once differed.
+/// Gradients at NaN are those of PyTorch, except for `abs`. `maximum`, `minimum`, `relu`, `elu` and `selu` once differed.
 #[test]
 fn gradients_at_nan() -> Result<()> {
     let nan = f32::NAN;

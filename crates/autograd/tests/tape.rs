@@ -155,7 +155,7 @@ fn frozen_variables_and_plain_tensors_are_watched_on_request() -> Result<()> {
     let y = &frozen * &x + unwatched;
     assert_eq!(tape.gradient(&y, &frozen)?.item()?, 5.0);
     assert_eq!(tape.gradient(&y, &x)?.item()?, 3.0);
-    // A target that is the source itself.
+    // The target is the source itself.
     assert_eq!(tape.gradient(&x, &x)?.item()?, 1.0);
     Ok(())
 }
@@ -204,7 +204,7 @@ fn the_same_tensor_as_both_operands() -> Result<()> {
 #[test]
 fn variables_check_what_is_assigned() {
     let x = Variable::new(tensor![1.0, 2.0]).with_name("bias");
-    assert_eq!(message(x.assign(tensor![1.0])), "bias: assign: shape [1]: must be that of the variable, [2]");
+    assert_eq!(message(x.assign(tensor![1.0])), "bias: assign: shape [1]: the variable has shape [2]");
     assert_eq!(
         message(x.assign_sub(tensor![1, 2])),
         "bias: assign_sub: int64 and float32 differ; cast the int64 one, as in `x.cast(DType::F32)`"
@@ -245,7 +245,7 @@ fn the_error_for_a_frozen_or_late_source_says_why() -> Result<()> {
     tape.watch(&x);
     let late = message(tape.gradient(&y, &x));
     assert!(late.starts_with("gradient: backbone was not used by any operation after `tape.watch`, so"), "{late}");
-    // Frozen when it was used, and no longer when it is asked for.
+    // Frozen when it was used, but trainable when the gradient is requested.
     let thawed = Variable::new(tensor![3.0]).with_name("thawed");
     thawed.set_trainable(false);
     let z = &thawed * &other;
@@ -329,14 +329,14 @@ fn a_tape_names_the_trainable_variables_that_a_target_depends_on() -> Result<()>
     let metric = &loss * &aside;
     let loss = loss + compared.value().greater(1.0)?.cast(DType::F32);
     assert_eq!(names(tape.trainable_variables(&loss)?), ["used", "used_late"]);
-    // The walk is not used up by the question.
+    // The call does not consume the tape.
     assert_eq!(tape.gradient(&loss, &used)?.item()?, 2.0 * (3.0 * 2.0 + 1.0));
     assert_eq!(names(tape.trainable_variables(&metric)?), ["used", "used_late", "aside"]);
     assert_eq!(names(tape.trainable_variables(&used)?), ["used"]);
     assert!(tape.trainable_variables(tensor![1.0])?.is_empty());
     assert!(message(tape.trainable_variables(1.0)).contains("the number 1"));
 
-    // A segment's variables count as read by the tape.
+    // Variables of a checkpointed segment count.
     let tape = GradientTape::new();
     let y = checkpoint(
         {

@@ -1,12 +1,11 @@
-//! One input, or several.
+//! The forms in which a function takes its inputs.
 
 use std::slice;
 
 use tensor::{Error, Result, Tensor};
 
-/// The inputs of a function to be differentiated: a [`Tensor`], an array `[Tensor; N]`, a slice
-/// `[Tensor]` or a `Vec<Tensor>`. The function takes them by reference, and what is found for each
-/// comes back in the same form.
+/// The inputs of a function to differentiate: a [`Tensor`], an array `[Tensor; N]`, a slice `[Tensor]` or a `Vec<Tensor>`.
+/// The function takes them by reference. Results for each input come back in the same form.
 ///
 /// ```
 /// # use autograd::grad;
@@ -22,19 +21,19 @@ use tensor::{Error, Result, Tensor};
 /// # Ok::<(), autograd::Error>(())
 /// ```
 pub trait Inputs {
-    /// Something for each input, in the form of the inputs.
+    /// A `T` for each input, in the form of the inputs.
     type Of<T>;
 
     /// The inputs in order.
     fn tensors(&self) -> &[Tensor];
 
-    /// Gives what was found for each input, in their order, the form of the inputs.
+    /// Brings one item for each input, in the same order, into the form of the inputs.
     ///
     /// # Errors
-    /// If the form is not one of so many.
+    /// Returns an error if the form is for a different number of items.
     fn arrange<T>(items: Vec<T>) -> Result<Self::Of<T>>;
 
-    /// Tensors in the form of the inputs, as inputs.
+    /// Borrows tensors in the form of the inputs as inputs.
     fn borrow(tensors: &Self::Of<Tensor>) -> &Self;
 }
 

@@ -1,14 +1,14 @@
-//! Whole matrices of derivatives, row by row.
+//! Jacobians and hessians, computed row by row.
 
 use tensor::{DType, Error, Result, Shape, Tensor};
 
-use super::{Inputs, pulled, recorded, renewed, slope};
+use super::inputs::Inputs;
+use super::record::{pull_back, record, scalar_value_and_gradients, with_new_ids};
 use crate::gradients::Unconnected;
 use crate::tape::{GradientTape, PersistentTape};
 
-/// The derivative of every element of a function's value for every element of each input:
-/// `[out…, in…]`. One reverse pass for each output element; zeros for an input the function does
-/// not use.
+/// The derivatives of all elements of a function's value with respect to all elements of each input, `[out…, in…]`. It
+/// takes one reverse pass for each output element. An input that the function does not use gets zeros.
 ///
 /// ```
 /// # use autograd::jacobian;
@@ -20,20 +20,20 @@ use crate::tape::{GradientTape, PersistentTape};
 /// ```
 ///
 /// # Errors
-/// If the function fails, its value or an input is not floating, or an operation on the way has no
+/// Returns an error if the function fails, if its value or an input is not floating, or if an operation in between has no
 /// derivative.
 pub fn jacobian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<Tensor>> {
-    let x = renewed(inputs, "jacobian")?;
-    let (tape, y) = recorded(f, &x)?;
+    let x = with_new_ids(inputs, "jacobian")?;
+    let (tape, y) = record(f, &x)?;
     I::arrange(rows(&tape, &y, &x, 0).map_err(|error| error.context("jacobian"))?)
 }
 
-/// The jacobian of each example of a batch by itself, `[batch, out…, in…]`, for a function from
-/// `[batch, in…]` to `[batch, out…]` whose examples do not depend on each other. It takes one
-/// reverse pass for each output element of one example, however large the batch.
+/// The jacobian of each example of a batch, `[batch, out…, in…]`, for a function from `[batch, in…]` to `[batch, out…]` in
+/// which the examples do not depend on each other. It takes one reverse pass for each output element of one example,
+/// whatever the batch size.
 ///
-/// Whether examples are independent is not checked; where they are not, as after batch
-/// normalisation, each entry is the sum of the derivatives of all examples' outputs.
+/// It is not checked whether the examples are independent. If they are not, as after batch normalization, each entry is
+/// the sum of the derivatives of all examples' outputs.
 ///
 /// ```
 /// # use autograd::batch_jacobian;
@@ -45,23 +45,25 @@ pub fn jacobian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs
 /// ```
 ///
 /// # Errors
-/// As [`jacobian`], and if value and inputs have not the same first axis.
+/// As [`jacobian`], and if the first axes of the value and an input differ.
 pub fn batch_jacobian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<Tensor>> {
-    let x = renewed(inputs, "batch_jacobian")?;
-    let (tape, y) = recorded(f, &x)?;
+    let x = with_new_ids(inputs, "batch_jacobian")?;
+    let (tape, y) = record(f, &x)?;
     for (k, x) in x.iter().enumerate() {
         if y.rank() == 0 || y.shape().first() != x.shape().first() {
-            let message = format!("input {k} {} and the value {} have no first axis in common", x.shape(), y.shape());
+            let message = format!("input {k} {} and the value {} differ in their first axis", x.shape(), y.shape());
             return Err(Error::argument("batch_jacobian", message));
         }
     }
     I::arrange(rows(&tape, &y, &x, 1).map_err(|error| error.context("batch_jacobian"))?)
 }
 
-/// The second derivatives of a function that returns one number: `[in…, in…]`; for several inputs a
-/// block for each pair, `hessian[i][j]` of shape `[in_i…, in_j…]`. One reverse pass for the gradient,
-/// and one through it for each input element; [`hvp`](super::hvp) is for when that is too many.
-/// Zeros where the function is linear or does not use an input.
+/// The second derivatives of a function that returns one number, `[in…, in…]`. For several inputs there is one block for
+/// each pair, `hessian[i][j]` of shape `[in_i…, in_j…]`. Where the function is linear or does not use an input, they are
+/// zeros.
+///
+/// It takes one reverse pass for the gradient, and one through it for each input element. If these are too many, use
+/// products with vectors: [`hvp`](super::hvp).
 ///
 /// ```
 /// # use autograd::hessian;
@@ -75,28 +77,28 @@ pub fn batch_jacobian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, 
 /// ```
 ///
 /// # Errors
-/// If the function fails or does not return one element; if an input is not floating, or an
-/// operation on the way has no second derivative.
+/// Returns an error if the function fails or does not return one element, if an input is not floating, or if an operation
+/// in between has no second derivative.
 pub fn hessian<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<I::Of<Tensor>>> {
-    let x = renewed(inputs, "hessian")?;
+    let x = with_new_ids(inputs, "hessian")?;
     let tape = GradientTape::persistent();
     x.iter().for_each(|x| tape.watch(x));
-    let (_, gradients) = slope(f, &x, "hessian", Unconnected::Zeros)?;
+    let (_, gradients) = scalar_value_and_gradients(f, &x, "hessian", Unconnected::Zeros)?;
     tape.stop();
     let blocks = |gradient: &Tensor| I::arrange(rows(&tape, gradient, &x, 0)?);
     let blocks: Result<Vec<I::Of<Tensor>>> = gradients.iter().map(blocks).collect();
     I::arrange(blocks.map_err(|error| error.context("hessian"))?)
 }
 
-/// The jacobian of `y` for each of `x`, by one walk for each element of `y`. The first `shared` axes
-/// are the same ones in both and appear once; along them, all walks go at the same time.
+/// The jacobian of `y` for each of `x`, by one reverse pass for each element of `y`. The first `shared` axes are common to
+/// both and appear once: each pass handles all positions along them.
 fn rows(tape: &PersistentTape, y: &Tensor, x: &[Tensor], shared: usize) -> Result<Vec<Tensor>> {
     let own: Shape = y.shape()[shared..].into();
-    let walk = |k: usize| pulled(tape, y, x, &unit(&own, k, y.dtype())?.expand(y.shape())?);
-    let walks: Vec<Vec<Tensor>> = (0..own.size()).map(walk).collect::<Result<_>>()?;
+    let pass = |k: usize| pull_back(tape, y, x, &one_hot(&own, k, y.dtype())?.expand(y.shape())?);
+    let passes: Vec<Vec<Tensor>> = (0..own.size()).map(pass).collect::<Result<_>>()?;
     let of_input = |(k, x): (usize, &Tensor)| {
         let shape: Shape = y.shape().iter().chain(&x.shape()[shared..]).copied().collect();
-        let rows: Vec<&Tensor> = walks.iter().map(|walk| &walk[k]).collect();
+        let rows: Vec<&Tensor> = passes.iter().map(|pass| &pass[k]).collect();
         if rows.is_empty() {
             return Ok(Tensor::full_of(shape, 0.0, x.dtype()));
         }
@@ -105,7 +107,7 @@ fn rows(tape: &PersistentTape, y: &Tensor, x: &[Tensor], shared: usize) -> Resul
     x.iter().enumerate().map(of_input).collect()
 }
 
-/// Zeros, and a one as element `k`.
-fn unit(shape: &Shape, k: usize, dtype: DType) -> Result<Tensor> {
+/// Zeros with a one as element `k`.
+fn one_hot(shape: &Shape, k: usize, dtype: DType) -> Result<Tensor> {
     Tensor::arange(0, shape.size(), 1)?.equal(k)?.cast(dtype).reshape(shape)
 }

@@ -1,18 +1,18 @@
-//! Products of jacobian and hessian with a vector, without the matrices.
+//! Products of a jacobian or hessian with a vector, without computing the matrix.
 
 use tensor::{DType, Error, Result, Tensor};
 
-use super::{Inputs, pulled, recorded, renewed, slope};
+use super::inputs::Inputs;
+use super::record::{pull_back, record, scalar_value_and_gradients, with_new_ids};
 use crate::gradients::{GradientOptions, Unconnected};
 use crate::tape::GradientTape;
 
-/// The value of a function, `[out…]`, and its derivative in the direction of `tangents`, `J v`, of
-/// the same shape: what forward mode computes. The tangents have form, shapes and types of the
-/// inputs.
+/// The value of a function, `[out…]`, and its derivative in the direction of `tangents`, `J v`, of the same shape. The
+/// tangents have the same form, shapes and types as the inputs.
 ///
-/// It is made of reverse mode twice: `Jᵀu` is linear in `u`, and the gradient of `⟨Jᵀu, v⟩` for `u`
-/// is `J v`. That costs two reverse passes whatever the sizes, about twice what rules of its own
-/// would, and keeps the intermediate values of `f` meanwhile.
+/// The product is computed by reverse mode twice: `Jᵀu` is linear in `u`, and the gradient of `⟨Jᵀu, v⟩` with respect to
+/// `u` is `J v`. This costs two reverse passes, about twice as much as forward mode, and keeps the intermediate values
+/// of `f` in memory.
 ///
 /// ```
 /// # use autograd::jvp;
@@ -23,31 +23,31 @@ use crate::tape::GradientTape;
 /// ```
 ///
 /// # Errors
-/// If the function fails, an input is not floating, or a tangent has a different shape or type than its
-/// input; if an operation on the way has no derivative, or one that has none in turn.
+/// Returns an error if the function fails, if an input is not floating, if a tangent has a different shape or type than
+/// its input, or if an operation in between has no first or second derivative.
 pub fn jvp<I: Inputs + ?Sized>(
     f: impl FnOnce(&I) -> Result<Tensor>,
     inputs: &I,
     tangents: &I,
 ) -> Result<(Tensor, Tensor)> {
-    let x = renewed(inputs, "jvp")?;
+    let x = with_new_ids(inputs, "jvp")?;
     check_tangents(&x, tangents.tensors(), "jvp")?;
-    let (tape, y) = recorded(f, &x)?;
+    let (tape, y) = record(f, &x)?;
     let u = y.zeros_like();
-    // This tape sees the walk backwards and nothing of `f`: of that, `u` alone matters.
+    // This tape records the backward pass but not `f`, which does not depend on `u`.
     let transposed = GradientTape::new();
     transposed.watch(&u);
-    let derivative = pulled(&tape, &y, &x, &u)
+    let derivative = pull_back(&tape, &y, &x, &u)
         .and_then(|gradients| inner_product(&gradients, tangents.tensors(), y.dtype()))
         .and_then(|product| transposed.gradient_with(&product, &u, zeros()))
         .map_err(|error| error.context("jvp"))?;
     Ok((y, derivative))
 }
 
-/// The hessian of a function that returns one number, times `vectors`: `[in…]` for each input, by
-/// reverse mode over reverse mode. The vectors have form, shapes and types of the inputs. It costs a
-/// reverse pass through the gradient, about two or three times what the gradient does, and no
-/// matrix.
+/// The product of the hessian of a function that returns one number with `vectors`: `[in…]` for each input. The vectors
+/// have the same form, shapes and types as the inputs.
+///
+/// It is computed by reverse mode over reverse mode, which costs about two or three times as much as the gradient.
 ///
 /// ```
 /// # use autograd::hvp;
@@ -58,14 +58,14 @@ pub fn jvp<I: Inputs + ?Sized>(
 /// ```
 ///
 /// # Errors
-/// If the function fails or does not return one element; if an input is not floating, or a vector
-/// has a different shape or type than its input; if an operation on the way has no second derivative.
+/// Returns an error if the function fails or does not return one element, if an input is not floating, if a vector has a
+/// different shape or type than its input, or if an operation in between has no second derivative.
 pub fn hvp<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I, vectors: &I) -> Result<I::Of<Tensor>> {
-    let x = renewed(inputs, "hvp")?;
+    let x = with_new_ids(inputs, "hvp")?;
     check_tangents(&x, vectors.tensors(), "hvp")?;
     let tape = GradientTape::new();
     x.iter().for_each(|x| tape.watch(x));
-    let (y, gradients) = slope(f, &x, "hvp", Unconnected::Zeros)?;
+    let (y, gradients) = scalar_value_and_gradients(f, &x, "hvp", Unconnected::Zeros)?;
     let products = inner_product(&gradients, vectors.tensors(), y.dtype())
         .and_then(|product| tape.gradient_with(&product, &x, zeros()))
         .map_err(|error| error.context("hvp"))?;
@@ -76,7 +76,7 @@ fn zeros() -> GradientOptions {
     GradientOptions::default().unconnected(Unconnected::Zeros)
 }
 
-/// An error unless there is a tangent for each input, of its shape and type.
+/// Checks that there is one tangent for each input, of the same shape and type.
 fn check_tangents(inputs: &[Tensor], tangents: &[Tensor], operation: &str) -> Result<()> {
     if inputs.len() != tangents.len() {
         let message = format!("{} vectors for {} inputs", tangents.len(), inputs.len());
@@ -84,14 +84,15 @@ fn check_tangents(inputs: &[Tensor], tangents: &[Tensor], operation: &str) -> Re
     }
     for (k, (x, v)) in inputs.iter().zip(tangents).enumerate() {
         if x.shape() != v.shape() || x.dtype() != v.dtype() {
-            let message = format!("vector {k} is {} {}, its input {} {}", v.dtype(), v.shape(), x.dtype(), x.shape());
+            let message =
+                format!("vector {k} is {} {}, but its input is {} {}", v.dtype(), v.shape(), x.dtype(), x.shape());
             return Err(Error::argument(operation, message));
         }
     }
     Ok(())
 }
 
-/// The sum of all products of elements, as a number of type `dtype`.
+/// The sum of the products of all elements, as a scalar of type `dtype`.
 fn inner_product(a: &[Tensor], b: &[Tensor], dtype: DType) -> Result<Tensor> {
     let mut sum = Tensor::full_of([], 0.0, dtype);
     for (a, b) in a.iter().zip(b) {

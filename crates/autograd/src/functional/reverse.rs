@@ -1,10 +1,11 @@
-//! Gradients, and products of a row vector with the jacobian.
+//! Gradients, and products of a row vector with a jacobian.
 
 use std::marker::PhantomData;
 
 use tensor::{Result, Tensor};
 
-use super::{Inputs, recorded, renewed, slope};
+use super::inputs::Inputs;
+use super::record::{record, scalar_value_and_gradients, with_new_ids};
 use crate::gradients::{GradientOptions, Unconnected};
 use crate::tape::PersistentTape;
 
@@ -23,15 +24,15 @@ use crate::tape::PersistentTape;
 /// ```
 ///
 /// # Errors
-/// If the function fails or does not return one element; if an input is not floating; if the
-/// function does not use an input, or an operation on the way has no derivative.
+/// Returns an error if the function fails, does not return one element or does not use an input, if an input is not
+/// floating, or if an operation in between has no derivative.
 pub fn grad<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<I::Of<Tensor>> {
-    let x = renewed(inputs, "grad")?;
-    let (_, gradients) = slope(f, &x, "grad", Unconnected::Error)?;
+    let x = with_new_ids(inputs, "grad")?;
+    let (_, gradients) = scalar_value_and_gradients(f, &x, "grad", Unconnected::Error)?;
     I::arrange(gradients)
 }
 
-/// The value of a function that returns one number, and its gradient as of [`grad`].
+/// The value of a function that returns one number, and its gradient as [`grad`] returns it.
 ///
 /// ```
 /// # use autograd::value_and_grad;
@@ -47,13 +48,13 @@ pub fn value_and_grad<I: Inputs + ?Sized>(
     f: impl FnOnce(&I) -> Result<Tensor>,
     inputs: &I,
 ) -> Result<(Tensor, I::Of<Tensor>)> {
-    let x = renewed(inputs, "value_and_grad")?;
-    let (value, gradients) = slope(f, &x, "value_and_grad", Unconnected::Error)?;
+    let x = with_new_ids(inputs, "value_and_grad")?;
+    let (value, gradients) = scalar_value_and_gradients(f, &x, "value_and_grad", Unconnected::Error)?;
     Ok((value, I::arrange(gradients)?))
 }
 
-/// The value of a function, `[out…]`, and what takes any `u` of that shape to `Jᵀu`, the product
-/// of `u` as a row vector with the jacobian.
+/// The value of a function, `[out…]`, and a [`Pullback`], which maps any `u` of that shape to `Jᵀu`, the product of the
+/// row vector `u` with the jacobian.
 ///
 /// ```
 /// # use autograd::vjp;
@@ -66,15 +67,14 @@ pub fn value_and_grad<I: Inputs + ?Sized>(
 /// ```
 ///
 /// # Errors
-/// If the function fails, or an input is not floating.
+/// Returns an error if the function fails or an input is not floating.
 pub fn vjp<I: Inputs + ?Sized>(f: impl FnOnce(&I) -> Result<Tensor>, inputs: &I) -> Result<(Tensor, Pullback<I>)> {
-    let inputs = renewed(inputs, "vjp")?;
-    let (tape, value) = recorded(f, &inputs)?;
+    let inputs = with_new_ids(inputs, "vjp")?;
+    let (tape, value) = record(f, &inputs)?;
     Ok((value.clone(), Pullback { tape, value, inputs, form: PhantomData }))
 }
 
-/// What [`vjp`] returns: the recorded function, ready to be walked backwards. It keeps the values
-/// that takes until it is dropped.
+/// The recorded function that [`vjp`] returns. It keeps the values that the backward pass needs until it is dropped.
 pub struct Pullback<I: Inputs + ?Sized> {
     tape: PersistentTape,
     value: Tensor,
@@ -83,12 +83,12 @@ pub struct Pullback<I: Inputs + ?Sized> {
 }
 
 impl<I: Inputs + ?Sized> Pullback<I> {
-    /// `Jᵀu`: `[in…]` for each input, from `u` of the shape and type of the function's value. One
-    /// reverse pass; tapes that run now record it.
+    /// Computes `Jᵀu`, `[in…]` for each input, by one reverse pass, which running tapes record. `u` has the shape and type
+    /// of the function's value.
     ///
     /// # Errors
-    /// If `u` has not that shape and type; if the function does not use an input, or an operation
-    /// on the way has no derivative.
+    /// Returns an error if `u` has a different shape or type than the value, if the function does not use an input, or if
+    /// an operation in between has no derivative.
     pub fn apply(&self, u: &Tensor) -> Result<I::Of<Tensor>> {
         let options = GradientOptions::default().output_gradient(u);
         let gradients = self.tape.gradient_with(&self.value, &self.inputs, options);

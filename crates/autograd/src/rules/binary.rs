@@ -3,7 +3,7 @@
 use tensor::ops::Binary;
 use tensor::{Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, Nothing};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Binary, pass: P) -> P::Answer {

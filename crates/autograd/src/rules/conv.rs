@@ -2,7 +2,7 @@
 
 use tensor::ops::{Conv, apply};
 
-use super::Pass;
+use super::pass::Pass;
 
 /// For `y = Conv(x, k)` the gradients are `dx = ConvInput(dy, k)` and `dk = ConvKernel(x, dy)`. The other two follow by
 /// exchanging roles.

@@ -4,7 +4,7 @@ use smallvec::smallvec;
 use tensor::ops::{Fused, apply};
 use tensor::{Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, Output};
 
 /// In the rules of gradients, `u` is the gradient of the result of the first operation.

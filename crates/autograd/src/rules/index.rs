@@ -4,7 +4,7 @@ use smallvec::smallvec;
 use tensor::ops::{Index, Movement, Range, apply};
 use tensor::{Result, Shape, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, InputSpec};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Index, pass: P) -> P::Answer {

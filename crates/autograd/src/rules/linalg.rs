@@ -6,7 +6,7 @@ use smallvec::smallvec;
 use tensor::ops::{Linalg, apply};
 use tensor::{Error, Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, Output};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Linalg, pass: P) -> P::Answer {

@@ -3,7 +3,7 @@
 use tensor::ops::{Matmul, apply};
 use tensor::{Result, Shape, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 
 /// `dA = G Bᵀ` and `dB = Aᵀ G`, in which vectors count as matrices. Where zeros of a factor are skipped in the product,
 /// they are skipped in the gradients too.

@@ -4,7 +4,7 @@ use smallvec::smallvec;
 use tensor::Axes;
 use tensor::ops::{Movement, Range, apply};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{InputSpec, Nothing};
 use crate::unbroadcast::unbroadcast;
 

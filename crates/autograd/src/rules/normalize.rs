@@ -6,8 +6,9 @@ use smallvec::smallvec;
 use tensor::ops::{Normalize, apply_all, magnitudes};
 use tensor::{Result, Tensor};
 
+use super::context::InputGradients;
+use super::pass::Pass;
 use super::selection::{Input, Output};
-use super::{InputGradients, Pass};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Normalize, pass: P) -> P::Answer {
     match *op {

@@ -3,8 +3,8 @@
 use smallvec::SmallVec;
 use tensor::{Result, Tensor};
 
+use super::context::{BackwardContext, InputGradients};
 use super::selection::{Nothing, Selection};
-use super::{BackwardContext, InputGradients};
 use crate::saved::{Saved, Spec};
 
 /// A pass over the rule of an operation.

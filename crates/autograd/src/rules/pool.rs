@@ -4,7 +4,7 @@
 use smallvec::smallvec;
 use tensor::ops::{Pool, apply};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, InputSpec, Nothing};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Pool, pass: P) -> P::Answer {

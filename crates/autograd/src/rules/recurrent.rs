@@ -3,9 +3,10 @@
 use tensor::ops::{Recurrent, Sequence, apply_all};
 use tensor::{Error, Result, Tensor};
 
+use super::context::{BackwardContext, InputGradients};
 use super::matmul::rows;
+use super::pass::Pass;
 use super::selection::{Inputs, Outputs};
-use super::{BackwardContext, InputGradients, Pass};
 use crate::gradients::{GradientOptions, Unconnected};
 use crate::tape::GradientTape;
 

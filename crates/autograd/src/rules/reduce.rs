@@ -3,7 +3,7 @@
 use tensor::ops::{Reduce, Reduction};
 use tensor::{DType, Result, Shape, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::scan::products_before;
 use super::selection::{Input, InputSpec, Output};
 

@@ -3,7 +3,7 @@
 use tensor::ops::Scan;
 use tensor::{DType, Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, InputSpec, Nothing, Output};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Scan, pass: P) -> P::Answer {

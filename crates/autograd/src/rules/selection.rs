@@ -2,7 +2,7 @@
 
 use tensor::Tensor;
 
-use super::BackwardContext;
+use super::context::BackwardContext;
 use crate::saved::{Saved, Spec};
 
 /// A selection of inputs and outputs of an operation.

@@ -4,7 +4,7 @@ use smallvec::smallvec;
 use tensor::Tensor;
 use tensor::ops::Split;
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::InputSpec;
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Split, pass: P) -> P::Answer {

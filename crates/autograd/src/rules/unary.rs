@@ -1,10 +1,9 @@
 //! Rules of the operations on one operand.
 
-use tensor::Result;
-use tensor::Tensor;
 use tensor::ops::{Unary, UnaryGradient, apply};
+use tensor::{Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::{Input, InputSpec, Nothing, Output};
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Unary, pass: P) -> P::Answer {

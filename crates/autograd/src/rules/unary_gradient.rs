@@ -5,7 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use tensor::ops::{UnaryGradient, apply};
 use tensor::{Result, Tensor};
 
-use super::Pass;
+use super::pass::Pass;
 use super::selection::Input;
 
 /// The inputs are the gradient `u` of the result of the unary operation, and the operand or result `z` from which the

@@ -1,5 +1,5 @@
-//! No operation without a case: what the rows of the table execute, as tapes list it, against the
-//! list of all operations.
+//! Every operation has a case: the operations that tapes record for the rows of the table are compared with the list of all
+//! operations.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn watch_all(tape: &GradientTape, inputs: &[Tensor]) {
     inputs.iter().for_each(|input| tape.watch(input));
 }
 
-/// Operations whose results are truth values, integers or constants, and have no derivative.
+/// Applies the operations that have no derivative, because their results are booleans, integers or constants.
 fn without_derivative(x: &Tensor, y: &Tensor) -> Result<()> {
     let (less, more) = (x.less(y)?, x.greater(y)?);
     less.logical_and(&more)?.logical_or(&less)?.logical_xor(&more)?.logical_not()?;
@@ -43,7 +43,7 @@ fn every_operation_is_in_the_table() -> Result<()> {
             watch_all(&tape, &inputs);
             let output = (row.apply)(&inputs, &attrs)?;
             seen.extend(listed(&tape));
-            // Operations that only occur in rules are seen by a tape around the walk.
+            // An outer tape records the operations that only occur in rules.
             if output.dtype().is_float() && inputs.iter().any(|input| input.dtype().is_float()) {
                 let outer = GradientTape::new();
                 watch_all(&outer, &inputs);
@@ -74,7 +74,7 @@ fn every_operation_is_in_the_table() -> Result<()> {
     Ok(())
 }
 
-/// How many cases there are: `cargo test -p autograd --test rules family -- --nocapture` prints it.
+/// The number of cases: `cargo test -p autograd --test rules family -- --nocapture` prints it.
 #[test]
 fn every_family_has_cases() {
     let golden = golden::names();

@@ -1,5 +1,5 @@
-//! Every rule against central differences in float64: random shapes, views, broadcasts, axes and
-//! attributes, to the third order.
+//! Every rule is compared with central differences in float64, up to the third order, for random shapes, views, broadcasts,
+//! axes and attributes.
 
 use autograd::tensor::{DType, Tensor};
 use autograd::{GradientOptions, GradientTape, Result, Tolerance, Unconnected, gradcheck, gradgradcheck};
@@ -22,8 +22,7 @@ fn shapes() -> impl Strategy<Value = Vec<usize>> {
     })
 }
 
-/// Value and gradients of a row, under an outer tape that watches the same inputs but is never asked
-/// if `idle` is set.
+/// Value and gradients of a row. If `idle` is set, an outer tape watches the same inputs but is not used.
 pub(crate) fn evaluate(row: &Row, inputs: &[Tensor], attrs: &Value, idle: bool) -> Result<Vec<Tensor>> {
     let floating: Vec<&Tensor> = inputs.iter().filter(|input| input.dtype().is_float()).collect();
     let outer = idle.then(GradientTape::new);
@@ -37,8 +36,8 @@ pub(crate) fn evaluate(row: &Row, inputs: &[Tensor], attrs: &Value, idle: bool) 
     Ok(all)
 }
 
-/// Under an idle outer tape every bit is the same; and float32 is as near to float64 as its rounding
-/// allows: 1e-5 of the largest value, some hundred units of the last place.
+/// An idle outer tape changes no bit. Float32 results differ from float64 by at most 1e-5 of the largest value, about a
+/// hundred units in the last place.
 fn check_other_ways(row: &Row, inputs: &[Tensor], attrs: &Value) -> Result<Option<String>> {
     let plain = evaluate(row, inputs, attrs, false)?;
     for (a, b) in plain.iter().zip(evaluate(row, inputs, attrs, true)?) {
@@ -66,8 +65,8 @@ fn floating(inputs: &[Tensor]) -> impl Iterator<Item = &Tensor> {
     inputs.iter().filter(|input| input.dtype().is_float())
 }
 
-/// The derivative of `f` at `inputs` along several directions, one after the other, each through a
-/// tape of its own; along none, the value. A direction has a tensor for each floating input.
+/// The derivative of `f` at `inputs` along several directions, by one nested tape for each. Without directions it is the
+/// value. A direction has a tensor for each floating input.
 fn along(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], directions: &[Vec<Tensor>]) -> Result<Tensor> {
     let Some((last, earlier)) = directions.split_last() else { return f(inputs) };
     let sources: Vec<&Tensor> = floating(inputs).collect();
@@ -82,10 +81,10 @@ fn along(f: &dyn Fn(&[Tensor]) -> Result<Tensor>, inputs: &[Tensor], directions:
     Ok(sum)
 }
 
-/// The third derivative along three random directions, and the difference quotient of the second
-/// along the last, by the formula of four points. With a step of 1/1024 of the room before the next
-/// pole or kink, its error is some ten times 1024⁻⁴ (1e-11) of the derivatives that cancel in it, and
-/// what the rounding of the second derivative adds is 1e-16 of that over the step.
+/// The third derivative along three random directions, and the difference quotient of four points of the second derivative
+/// along the last direction. With a step of 1/1024 of the distance to the next pole or kink, the error of the quotient is
+/// about ten times 1024⁻⁴ (1e-11) of the derivatives that cancel in it, plus the rounding error of the second derivative
+/// (1e-16 of it) divided by the step.
 fn third_order(row: &Row, inputs: &[Tensor], attrs: &Value, seed: u64, room: f64) -> Result<[f64; 2]> {
     let mut draw = Sampler::new(&[], seed);
     let mut direction = || floating(inputs).map(|x| draw.within(x.shape(), -1.0, 1.0)).collect::<Vec<_>>();

@@ -9,8 +9,8 @@ use crate::table;
 /// Relative to `max(1, |expected|)`; the values are exact for float64.
 const TOLERANCE: f64 = 1e-9;
 
-/// PyTorch's cut of the gradient at 1e12, for a probability of exactly 0 or 1, which no operation
-/// here has: the losses follow Keras, and clip.
+/// PyTorch limits the gradient to 1e12 for a probability of exactly 0 or 1. No operation here does: the losses clip the
+/// probabilities, as in Keras.
 const ELSEWHERE: [&str; 1] = ["bce_probs/clipped_torch"];
 
 fn number(value: &Value) -> f64 {
@@ -35,7 +35,7 @@ fn tensor(value: &Value) -> Tensor {
     .expect("a tensor")
 }
 
-/// What differs, if anything does.
+/// Describes the differences, if there are any.
 fn difference(what: &str, found: &Tensor, expected: &Value) -> Option<String> {
     let expected = tensor(expected);
     if found.shape() != expected.shape() {
@@ -65,7 +65,7 @@ fn check(case: &Value, row: &table::Row) -> Result<Option<String>> {
     let sources: Vec<Tensor> = differentiated.iter().map(|&k| inputs[k].clone()).collect();
     let zeros = || GradientOptions::default().unconnected(Unconnected::Zeros);
 
-    // The double backward: s = Σ gradient · direction, differentiated for inputs and cotangent.
+    // Double backward: the gradients of s = Σ gradient · direction for inputs and cotangent.
     let cotangent = tensor(&case["cotangent"]);
     let second = &case["second"];
     let outer = GradientTape::new();
@@ -99,7 +99,7 @@ fn check(case: &Value, row: &table::Row) -> Result<Option<String>> {
     Ok(difference("derivative along the directions", &for_cotangent, &second["cotangent_grad"]))
 }
 
-/// The cases of the files: from PyTorch, those of linear algebra made by `make_linalg.py` and those of recurrent layers by `make_recurrent.py`.
+/// The cases of the files, which PyTorch computed. `make_linalg.py` and `make_recurrent.py` generate two of the files.
 const FILES: [&str; 3] = [include_str!("ops.json"), include_str!("linalg.json"), include_str!("recurrent.json")];
 
 fn cases(file: &str) -> Vec<Value> {

@@ -1,5 +1,4 @@
-//! Every rule of every operation: against PyTorch's values and against central differences, over
-//! one table of cases.
+//! Every rule of every operation is compared with PyTorch's values and with central differences, for one table of cases.
 
 mod complete;
 mod differences;

@@ -1,6 +1,5 @@
-//! Random programs: 5 to 15 rows of the table, each on the results of earlier ones; the gradient of
-//! the whole against central differences, to the second order. A program that fails shrinks to a
-//! small one.
+//! Random programs of 5 to 15 rows of the table, each applied to earlier results. Gradients of the whole program are compared
+//! with central differences, up to the second order. A program that fails is reduced to a small one.
 //!
 //! Program `n` is drawn with the seed `n`, from 0 on; `PROGRAMS=20000 cargo test -p autograd --test
 //! rules programs` is the long run.
@@ -13,14 +12,13 @@ use serde_json::Value;
 
 use crate::table::{Row, Sampler, rows};
 
-/// How many programs a run checks if `PROGRAMS` does not say.
+/// The number of programs if `PROGRAMS` is not set.
 const PROGRAMS: u64 = 256;
 
-/// Results of more elements are no values of the program.
+/// Results with more elements are not used.
 const LARGEST: usize = 36;
 
-/// A step as it is drawn: the row, the seed of its operands, and how far back the value lies that
-/// gives it its shape.
+/// A step as drawn: the row, the seed of its operands, and how many steps back the value is whose shape it takes.
 type Draw = (usize, u64, usize);
 
 /// An operand of a step.
@@ -29,8 +27,8 @@ enum Operand {
     Drawn(Tensor),
     /// An earlier value, for a row that takes any.
     Value(usize),
-    /// What the row drew, moved by at most the room it has: by the sine of an earlier value of its
-    /// shape, or that of the mean of one of another shape.
+    /// The drawn operand plus the sine of an earlier value (or of its mean, if the shapes differ), scaled to stay within
+    /// the distance to the next kink.
     Moved { drawn: Tensor, room: f64, by: usize },
 }
 
@@ -48,13 +46,13 @@ impl Operand {
     }
 }
 
-/// A step whose operands are decided.
+/// A step with its operands.
 struct Step<'a> {
     row: &'a Row,
     attrs: Value,
     operands: Vec<Operand>,
-    /// What the result is divided by, so that no value is above 1: without it slopes would grow from
-    /// step to step, until difference quotients say nothing.
+    /// The divisor that keeps the values of the result below 1. Without it slopes would grow with each step until
+    /// difference quotients are meaningless.
     scale: f64,
 }
 
@@ -66,15 +64,15 @@ impl Step<'_> {
     }
 }
 
-/// The steps of a program that begins with these inputs. A row that does not suit its shape, or
-/// whose result cannot be a value of the program, is left out.
+/// The steps of a program with these inputs. A row is left out if it does not support the shape, or if its result cannot be
+/// used.
 fn decide<'a>(rows: &'a [Row], draws: &[Draw], inputs: &[Tensor]) -> Result<Vec<Step<'a>>> {
     let (mut values, mut steps) = (inputs.to_vec(), Vec::new());
     for &(row, seed, back) in draws {
         let first = values.len() - 1 - back % values.len();
         let mut sampler = Sampler::new(values[first].shape(), seed);
         let Some((drawn, attrs)) = (rows[row].sample)(&mut sampler) else { continue };
-        // Rounding to float32 has no difference quotient of small steps.
+        // With a small step, the difference quotient of a rounding to float32 is meaningless.
         if !attrs["step"].is_null() {
             continue;
         }
@@ -101,7 +99,7 @@ fn decide<'a>(rows: &'a [Row], draws: &[Draw], inputs: &[Tensor]) -> Result<Vec<
     Ok(steps)
 }
 
-/// The mean of every value of a program, those of the inputs too, so that each has a part.
+/// The mean of all values of a program including the inputs, so each contributes.
 fn run(steps: &[Step], inputs: &[Tensor]) -> Result<Tensor> {
     let mut values = inputs.to_vec();
     for step in steps {

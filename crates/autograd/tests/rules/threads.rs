@@ -1,5 +1,4 @@
-//! Every row of the table on operands large enough to be split: the same bits on any number of
-//! threads.
+//! Every row of the table gives the same bits on any number of threads, for operands large enough to be split.
 
 use autograd::Result;
 use autograd::tensor::{DType, Tensor};
@@ -8,7 +7,7 @@ use serde_json::Value;
 use crate::differences::evaluate;
 use crate::table::{Row, Sampler, rows};
 
-/// Shapes of more elements than one task takes, with odd sizes.
+/// Shapes with odd sizes and more elements than one task handles.
 const SHAPES: [&[usize]; 3] = [&[70_001], &[261, 301], &[9, 83, 101]];
 
 fn bits(tensors: &[Tensor]) -> Result<Vec<u64>> {
@@ -32,7 +31,7 @@ fn the_number_of_threads_changes_no_bit() -> Result<()> {
     for row in rows() {
         for (seed, shape) in SHAPES.iter().enumerate() {
             let Some((inputs, attrs)) = (row.sample)(&mut Sampler::new(shape, seed as u64)) else { continue };
-            // Single precision is what is mostly used, and has kernels of its own.
+            // Float32 is used most, and has its own kernels.
             let single = |x: &Tensor| if x.dtype().is_float() { x.cast(DType::F32) } else { x.clone() };
             let inputs: Vec<Tensor> = inputs.iter().map(single).collect();
             let expected = one.install(|| result(&row, &inputs, &attrs))?;

@@ -17,7 +17,7 @@ fn sizes<const N: usize>(attrs: &Value, name: &str) -> [usize; N] {
     std::array::from_fn(|k| size(&attrs[name][k]))
 }
 
-/// Zeros on both sides of each axis: one number for both, or two.
+/// The padding of each axis: one number for both sides, or two.
 fn pads<const N: usize>(attrs: &Value) -> [(usize, usize); N] {
     std::array::from_fn(|k| match &attrs["padding"][k] {
         Value::Array(pair) => (size(&pair[0]), size(&pair[1])),
@@ -34,13 +34,13 @@ fn options<const N: usize>(attrs: &Value) -> ConvOptions<N> {
     }
 }
 
-/// Of a kernel `[outputs, inputs, …]` its form `[…, inputs, outputs]`.
+/// Converts a kernel from `[outputs, inputs, …]` to `[…, inputs, outputs]`.
 fn kernel(k: &Tensor) -> Result<Tensor> {
     let order: Vec<isize> = (2..k.rank() as isize).chain([1, 0]).collect();
     k.permute(&order)
 }
 
-/// The convolution of the images with their channels last, a bias added if there is one.
+/// The convolution of images with channels last, plus a bias if there is one.
 fn convolved(x: &[Tensor], convolve: impl Fn(&Tensor, &Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let mut y = convolve(&x[0].channels_last()?, &kernel(&x[1])?)?;
     if let Some(bias) = x.get(2) {
@@ -75,7 +75,7 @@ fn operands(s: &mut Sampler, axes: usize, transposed: bool) -> Sample {
     Some((vec![s.within(&x, -1.0, 1.0), s.within(&k, -1.0, 1.0)], attrs))
 }
 
-/// Windows that reach at most over one element of padding, so that none lies there alone.
+/// Windows that overlap at most one element of padding, so none contains padding only.
 fn pooled(s: &mut Sampler) -> Sample {
     let mut attrs = json!({"kernel": [], "stride": [], "dilation": [], "padding": [], "count_include_pad": s.coin()});
     let mut image = vec![s.below(3)];

@@ -1,4 +1,4 @@
-//! The rows of what layers for networks are made of: normalizations and attention.
+//! The rows of normalizations and attention.
 
 use autograd::Result;
 use autograd::tensor::ops::AttentionOptions;
@@ -35,7 +35,7 @@ fn batch_norm(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     y.reshape(shape)
 }
 
-/// All outputs of `normalize_groups`, in one sum.
+/// The sum of all outputs of `normalize_groups`.
 fn normalize_groups(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     let [y, mean, variance] = x[0].normalize_groups(&x[1], &x[2], epsilon(attrs))?;
     y.try_add(mean.sin())?.try_mul(variance.try_add(1.0)?)
@@ -63,8 +63,8 @@ fn attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     x[0].scaled_dot_product_attention(&x[1], &x[2], &options)
 }
 
-/// Numbers of the drawn shape, at least `rank` axes and none empty, with weights of a shape each that
-/// `weights` makes of it.
+/// Numbers of the drawn shape, which has at least `rank` axes and none of size 0, and weights in the shapes that `weights`
+/// returns for it.
 fn with_weights(
     s: &mut Sampler,
     rank: usize,
@@ -96,7 +96,7 @@ fn queries(s: &mut Sampler) -> Sample {
     Some((inputs, json!({"causal": s.coin(), "scale": scale})))
 }
 
-/// A formula and operands whose axes have equal sizes for equal letters; an ellipsis is one axis.
+/// A formula, and operands whose axes have equal sizes for equal letters. An ellipsis stands for one axis.
 fn einsum(s: &mut Sampler) -> Sample {
     let formulas = [
         "ij,jk->ik",
@@ -124,7 +124,7 @@ fn einsum(s: &mut Sampler) -> Sample {
     Some((operands.collect(), json!({"formula": formula})))
 }
 
-/// The epsilons are of the size of the variance, which keeps derivatives at equal numbers moderate.
+/// The epsilons are about as large as the variance, so derivatives at equal numbers stay moderate.
 pub(super) fn rows() -> Vec<Row> {
     vec![
         row("layer_norm", layer_norm, |s| {

@@ -1,4 +1,4 @@
-//! How operands are drawn for the rows, and how their attributes are read.
+//! Draws operands for the rows, and reads their attributes.
 
 use autograd::Result;
 use autograd::tensor::Tensor;
@@ -64,7 +64,7 @@ pub(super) fn with(sample: Sample, attrs: Value) -> Sample {
     sample.map(|(inputs, _)| (inputs, attrs))
 }
 
-/// Two operands that broadcast, each the larger one half of the time.
+/// Two operands that broadcast. Each is the larger one in half of the cases.
 pub(super) fn two(s: &mut Sampler, mut draw: impl FnMut(&mut Sampler, &[usize]) -> Tensor) -> Sample {
     let (full, part) = (s.shape.clone(), s.broadcast_shape());
     let (a, b) = if s.coin() { (full, part) } else { (part, full) };
@@ -84,7 +84,7 @@ pub(super) fn positive_pair(s: &mut Sampler) -> Sample {
     two(s, |s, shape| s.within(shape, 0.3, 2.0))
 }
 
-/// Two operands no elements of which are nearly equal.
+/// Two operands whose elements are never nearly equal.
 pub(super) fn unequal_pair(s: &mut Sampler) -> Sample {
     let sample = two(s, |s, shape| s.distinct(shape))?;
     let shifted = &sample.0[1] + 0.05;
@@ -108,7 +108,7 @@ pub(super) fn axes_apart(s: &mut Sampler) -> Sample {
     with(apart(s), attrs)
 }
 
-/// For reductions that need an element, and whose elements must not change order.
+/// For reductions that need at least one element, and for which the order of the elements must not change.
 pub(super) fn axes_distinct(s: &mut Sampler) -> Sample {
     let attrs = s.reduction();
     let x = s.distinct(&s.shape.clone());
@@ -132,7 +132,7 @@ pub(super) fn one_axis_distinct(s: &mut Sampler) -> Sample {
     Some((vec![x], json!({"axis": axis, "k": s.below(size + 1), "reversed": s.coin()})))
 }
 
-/// For moments with a correction: axes along which there are more elements than that.
+/// For moments with a correction: axes with more elements than the correction.
 pub(super) fn axes_corrected(s: &mut Sampler, x: Tensor) -> Sample {
     let mut attrs = s.reduction();
     let axes = if attrs["axes"].is_null() { (0..s.shape.len() as isize).collect() } else { integers(&attrs["axes"]) };
@@ -260,7 +260,7 @@ pub(super) fn gathered(s: &mut Sampler) -> Sample {
     if size == 0 {
         return None;
     }
-    // The index may be shorter than what is read along the other axes, and than the source along all.
+    // The index may be shorter than the operand along the other axes, and shorter than the source along all axes.
     let mut shape = s.shape.clone();
     shape.iter_mut().for_each(|n| *n -= usize::from(s.below(4) == 0).min(*n));
     shape[place] = s.below(4);

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::sampler::Sampler;
 use super::{Row, Sample, row};
 
-/// All states after each step, side by side.
+/// All states after each step, concatenated.
 fn states(cell: Cell, x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     let sequence = Sequence { cell, backwards: attrs["backwards"] == true };
     let states = sequence.states(&sequence.operands(x)?)?;
     Tensor::concat(&states.iter().collect::<Vec<_>>(), -1)
 }
 
-/// Operands of a batch as large as the first axis drawn, up to a number that takes several tasks.
+/// Operands for a batch whose size is drawn, up to a size that is split into several tasks.
 fn operands(cell: Cell, s: &mut Sampler) -> Sample {
     let large = s.shape.iter().product::<usize>() >= 1000;
     let batch = s.shape.first().map_or(2, |&batch| batch.min(21));
@@ -38,7 +38,7 @@ pub(super) fn rows() -> Vec<Row> {
     ]
 }
 
-/// The one operation and the formulas of the cell agree, also where the kernels take several panels.
+/// The fused operation agrees with the formulas of the cell, also for sizes at which the kernels use several panels.
 #[test]
 fn the_operation_is_the_composed_form() -> Result<()> {
     for cell in [Cell::SimpleRnn, Cell::Lstm, Cell::Gru] {

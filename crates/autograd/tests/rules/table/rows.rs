@@ -105,7 +105,7 @@ fn unary() -> Vec<Row> {
                     json!({"min": 0.5, "max": null}),
                 ];
                 let bounds = bounds[s.below(3)].clone();
-                // Tenths and a bit: never at a bound.
+                // Never exactly at a bound.
                 let x = s.between_multiples(&s.shape.clone(), 40, -19.5, 0.1);
                 Some((vec![x], bounds))
             },

@@ -1,19 +1,19 @@
-//! Draws operands of a given shape: values away from kinks, in memory in unusual order.
+//! Draws operands of a given shape, with values away from kinks and unusual memory layouts.
 
 use autograd::tensor::{DType, Generator, Shape, Tensor};
 use serde_json::{Value, json};
 
-/// A source of operands for one case, which is determined by a shape and a seed.
+/// Draws the operands of one case from a shape and a seed.
 pub(crate) struct Sampler {
     /// The shape that proptest drew.
     pub(crate) shape: Vec<usize>,
-    /// How far the operands drawn may move without reaching a kink or leaving the domain.
+    /// The distance by which the drawn operands may change without reaching a kink or leaving the domain.
     pub(crate) room: f64,
     generator: Generator,
 }
 
 impl Sampler {
-    /// The room of operands that may be any moderate numbers.
+    /// The distance for operands that may be any moderate numbers.
     pub(crate) const ANYWHERE: f64 = 0.5;
 
     pub(crate) fn new(shape: &[usize], seed: u64) -> Sampler {
@@ -30,8 +30,8 @@ impl Sampler {
         self.below(2) == 1
     }
 
-    /// Numbers of a shape in a range, float64, as a view in one of several memory orders, or one that
-    /// repeats a part of itself with stride 0. A range above 0 stays there: there are logarithms.
+    /// Float64 numbers of a shape in a range, as a view with one of several memory layouts, or with stride 0 along an axis.
+    /// A positive range stays positive, for logarithms.
     pub(crate) fn within(&mut self, shape: &[usize], low: f64, high: f64) -> Tensor {
         self.room = self.room.min((high - low) / 8.0).min(if low > 0.0 { low / 2.0 } else { Self::ANYWHERE });
         if let Some(axis) = shape.iter().position(|&n| n > 1).filter(|_| self.below(5) == 0) {
@@ -53,7 +53,7 @@ impl Sampler {
         moved.stop_gradient()
     }
 
-    /// Numbers no two of which are closer than 0.1, so that none changes place with another.
+    /// Numbers of which no two are closer than 0.1, so small changes do not change their order.
     pub(crate) fn distinct(&mut self, shape: &[usize]) -> Tensor {
         self.room = self.room.min(0.02);
         let size: usize = shape.iter().product();
@@ -69,7 +69,7 @@ impl Sampler {
         x.stop_gradient()
     }
 
-    /// Truth values.
+    /// Booleans.
     pub(crate) fn mask(&mut self, shape: &[usize]) -> Tensor {
         self.generator.bernoulli(Shape::from(shape), 0.5).expect("a probability")
     }
@@ -79,14 +79,14 @@ impl Sampler {
         self.generator.integers(Shape::from(shape), 0..size as i64).expect("a size above 0")
     }
 
-    /// A shape that broadcasts to the drawn one: leading axes dropped, others replaced by 1.
+    /// A shape that broadcasts to the drawn one: some leading axes are dropped, some others are 1.
     pub(crate) fn broadcast_shape(&mut self) -> Vec<usize> {
         let shape = self.shape.clone();
         let dropped = self.below(shape.len() + 1) * self.below(2);
         shape[dropped..].iter().map(|&n| if self.below(3) == 0 { 1 } else { n }).collect()
     }
 
-    /// An axis of the drawn shape, negative half of the time; `None` for a scalar.
+    /// An axis of the drawn shape, negative in half of the cases. `None` for a scalar.
     pub(crate) fn axis(&mut self) -> Option<isize> {
         let rank = self.shape.len();
         let axis = if rank == 0 { return None } else { self.below(rank) as isize };
@@ -106,15 +106,14 @@ impl Sampler {
         json!({"axes": axes, "keepdims": self.coin()})
     }
 
-    /// The values as a tensor of a shape whose memory order is plain, transposed, reversed or
-    /// interleaved with other numbers.
+    /// The values as a tensor with a contiguous, transposed, reversed or interleaved memory layout.
     fn view(&mut self, values: Vec<f64>, shape: &[usize]) -> Tensor {
         let plain = Tensor::from_vec(values, shape).expect("as many values as the shape has");
         let rank = shape.len() as isize;
         let view = match self.below(4) {
             0 => Ok(plain),
             1 => {
-                // Stored with the axes in opposite order.
+                // Stored with the axes reversed.
                 let back: Vec<isize> = (0..rank).rev().collect();
                 let stored = plain.permute(&back).expect("all axes");
                 Tensor::from_vec(stored.to_vec::<f64>().expect("float64"), stored.shape())
@@ -139,7 +138,7 @@ impl Sampler {
     }
 }
 
-/// A slice along the leading axes, whose number is known at run time only.
+/// A slice along the leading axes, whose number is only known at run time.
 pub(crate) fn slice_all(x: &Tensor, ranges: &[(Option<isize>, Option<isize>, isize)]) -> autograd::Result<Tensor> {
     let mut x = x.clone();
     for (axis, &range) in ranges.iter().enumerate() {
