@@ -61,9 +61,10 @@ impl TapeRecorder {
     }
 
     pub(crate) fn stop(&self) {
-        if !self.0.stopped.replace(true) {
-            RUNNING.set(RUNNING.get() - 1);
+        if self.0.stopped.replace(true) {
+            return;
         }
+        RUNNING.set(RUNNING.get() - 1);
         // Inside a `no_record` scope the hook is not in the list. The end of the scope then removes stopped hooks.
         recorder::stop(&self.hook());
     }
