@@ -397,3 +397,35 @@ fn loading_weights_from_a_checkpoint_names_the_right_function() {
     loaded.forward(&Tensor::zeros([1, 6]), Mode::Inference).unwrap();
     nn::load(&loaded, Checkpoint::open(&latest).unwrap().weights()).unwrap();
 }
+
+/// A scale and a shift whose names begin alike.
+struct Affine {
+    scale: Variable,
+    offset: Variable,
+}
+
+impl Layer for Affine {
+    fn forward(&self, input: &Tensor, _mode: Mode) -> tensor::Result<Tensor> {
+        input.try_mul(&self.scale)?.try_add(&self.offset)
+    }
+
+    fn visit(&self, visitor: &mut nn::Visitor) {
+        visitor.weight("scale", &self.scale);
+        visitor.weight("scale.offset", &self.offset);
+    }
+}
+
+#[test]
+fn a_path_of_a_weight_may_begin_with_that_of_another() {
+    let folder = Folder::new("paths");
+    let x = Generator::new(4).normal([20, 3], 0.0, 1.0).unwrap();
+    let samples = ArrayDataset::from_tensors(&x, &x).unwrap();
+    let run = |fit: Fit<'_>| {
+        let model = Affine { scale: Variable::new(Tensor::ones([3])), offset: Variable::new(Tensor::ones([3])) };
+        let mut trainer = Trainer::new(&model, nn::MeanSquaredError, Adam::new(0.1));
+        trainer.fit(&samples, fit.batch_size(5).verbose(Verbose::Silent)).unwrap();
+        bits(&model.named_weights())
+    };
+    let whole = run(Fit::epochs(2).checkpoints(Checkpoints::in_folder(&folder.0)));
+    assert_eq!(run(Fit::epochs(2).resume(folder.0.join("epoch-0001-batch-000000.safetensors"))), whole);
+}

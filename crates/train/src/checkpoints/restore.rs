@@ -127,10 +127,12 @@ impl Checkpoint {
         for (path, _) in weights {
             let steps = format!("{key}.steps.{path}");
             states.push(match self.notes.contains_key(&steps) {
-                true => Some(VariableState {
-                    steps: self.number(&steps)? as u64,
-                    states: self.tensors.get_tensors(&format!("{key}.{path}")),
-                }),
+                true => {
+                    let mut states = self.tensors.get_tensors(&format!("{key}.{path}"));
+                    // Names of slots have no dots: others belong to a weight whose path begins with this one.
+                    states.retain(|(slot, _)| !slot.contains('.'));
+                    Some(VariableState { steps: self.number(&steps)? as u64, states })
+                }
                 false => None,
             });
         }
