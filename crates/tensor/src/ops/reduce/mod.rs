@@ -1,5 +1,8 @@
 //! Reductions over any number of axes.
 
+mod bytes;
+mod repeated;
+
 use crate::dtype::{DType, Element, Float, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::fold::{Combine, Fold, larger, largest, smallest, sum, sum_of};
@@ -94,7 +97,7 @@ enum Logic {
     All,
 }
 
-pub(super) enum Arithmetic {
+enum Arithmetic {
     Sum,
     Prod,
     Mean,
@@ -170,7 +173,7 @@ impl Reduce {
     }
 
     /// The number of elements that each element of the result reduces.
-    pub(super) fn count(&self, x: &Tensor) -> usize {
+    fn count(&self, x: &Tensor) -> usize {
         x.shape().product(self.axes.iter().copied())
     }
 
@@ -180,7 +183,7 @@ impl Reduce {
     }
 
     /// Folds `x` over the axes.
-    pub(super) fn fold<T: Element, A: Element, C: Combine<A>>(
+    fn fold<T: Element, A: Element, C: Combine<A>>(
         &self,
         x: &Tensor,
         fold: &Fold<A, impl Fn(T) -> A + Sync, C>,
@@ -189,7 +192,7 @@ impl Reduce {
     }
 
     /// Applies `f` to every row along the axes.
-    pub(super) fn by_row<T: Element, A: Element>(&self, x: &Tensor, f: impl Fn(&[T]) -> A + Sync) -> Tensor {
+    fn by_row<T: Element, A: Element>(&self, x: &Tensor, f: impl Fn(&[T]) -> A + Sync) -> Tensor {
         self.reduced(x, reduce::by_row(x.typed(), &self.axes, f))
     }
 
