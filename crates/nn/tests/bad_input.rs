@@ -155,7 +155,7 @@ fn weights_of_another_architecture() {
     let load = |path: &str| here.weight(path)?.assign(there.weight(path)?.value());
     assert_eq!(
         message(load("net.dense.kernel")),
-        "net.dense.kernel: assign: shape [3, 4]: must be that of the variable, [3, 5]"
+        "net.dense.kernel: assign: shape [3, 4]: the variable has shape [3, 5]"
     );
     assert_eq!(
         message(load("net.dense_1.kernel")),
@@ -180,7 +180,8 @@ fn parameters_out_of_their_range() {
     assert_eq!(
         refused(UpSampling1d::new(usize::MAX), &[2, 3, 1]),
         format!(
-            "net (Sequential): part (UpSampling1d {0}): up_sampling1d: the factor {0} must be at least 1 and give a size",
+            "net (Sequential): part (UpSampling1d {0}): up_sampling1d: the factor {0} must be at least 1, and the output size \
+             must not overflow",
             usize::MAX
         )
     );

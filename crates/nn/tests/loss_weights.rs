@@ -194,14 +194,32 @@ fn finite_losses_are_unchanged() {
 }
 
 #[test]
+fn samples_of_weight_zero_that_others_depend_on_have_a_gradient() {
+    // (p₁ - mean)² = ((p₁ - p₂) / 2)²
+    let spread = |_: &Tensor, p: &Tensor| p.try_sub(p.mean())?.square().squeeze(-1);
+    let found = weighted(&spread, &tensor![[0.0], [0.0]], &tensor![[1.0], [3.0]], &tensor![1.0, 0.0]);
+    assert_eq!(found, (0.5, vec![-0.5, 0.5]));
+}
+
+#[test]
 fn samples_of_weight_zero_may_have_infinite_derivatives() {
-    // The derivative of 1 + √|error| is 1 / (2 √|error|): 1/4 at an error of 4, infinite at 0, where the loss is 1.
-    let root =
-        |targets: &Tensor, predictions: &Tensor| predictions.try_sub(targets)?.abs().sqrt().squeeze(-1)?.try_add(1.0);
+    /// The derivative of 1 + √|error| is 1 / (2 √|error|): 1/4 at an error of 4, infinite at 0, where the loss is 1.
+    #[derive(Clone)]
+    struct Root;
+    impl Loss for Root {
+        fn loss(&self, targets: &Tensor, predictions: &Tensor) -> tensor::Result<Tensor> {
+            predictions.try_sub(targets)?.abs().sqrt().squeeze(-1)?.try_add(1.0)
+        }
+
+        fn has_finite_derivatives(&self) -> bool {
+            false
+        }
+    }
+    let root = Root;
     let (targets, predictions) = (tensor![[0.0], [1.0]], tensor![[4.0], [1.0]]);
     let expected = (1.5, vec![0.125, 0.0]);
     assert_eq!(weighted(&root, &targets, &predictions, &tensor![1.0, 0.0]), expected);
-    let by_class = root.class_weights([1.0, 0.0]);
+    let by_class = root.clone().class_weights([1.0, 0.0]);
     assert_eq!(weighted(&by_class, &targets, &predictions, &tensor![1.0, 1.0]), expected);
     // A sample with a weight keeps its derivative.
     assert!(!weighted(&root, &targets, &predictions, &tensor![1.0, 1.0]).1[1].is_finite());

@@ -96,7 +96,7 @@ impl<'m> Trainer<'m> {
             for batch in batches {
                 let batch = batch?;
                 if training.is_at_end_of_epoch() {
-                    untrained.require_check();
+                    untrained.request_check();
                 }
                 let (outcome, weights, gradients) = objective.gradients(&batch, &mut untrained)?;
                 training.check_finite(&batch, outcome.loss)?;

@@ -122,6 +122,11 @@ impl<'a> Training<'a> {
         &self.state
     }
 
+    /// The optimizer, for example to change its learning rate.
+    pub fn optimizer_mut(&mut self) -> &mut dyn Optimizer {
+        self.state.optimizer
+    }
+
     /// The current epoch, or the next one between two epochs, from 0.
     pub fn epoch(&self) -> usize {
         self.state.epoch()

@@ -11,9 +11,9 @@ use crate::error::{Result, TrainError};
 /// Makes it an error if the loss depends on a trainable variable that is not among the model's weights: the variable
 /// would be neither trained nor saved.
 ///
-/// A check walks the tape, so it does not run in every step: it runs in the first one, when the weights have changed,
-/// when it is [required](Untrained::require_check), and in steps whose number is a power of two. The other steps only
-/// compare the weights with those of the last check.
+/// A check walks the tape, so it does not run in every step: it runs in the first one, when the weights have changed, in
+/// steps whose number is a power of two, and when it is [requested](Untrained::request_check). The other steps only compare
+/// the weights with those of the last check.
 #[derive(Default)]
 pub(crate) struct Untrained {
     /// Variables that the program trains and saves itself.
@@ -21,6 +21,7 @@ pub(crate) struct Untrained {
     /// The weights of the last check; none if the next step must be checked.
     checked: Option<Vec<u32>>,
     steps: u64,
+    last_check: u64,
 }
 
 impl Untrained {
@@ -28,9 +29,12 @@ impl Untrained {
         Untrained { exempt, ..Untrained::default() }
     }
 
-    /// Checks the next step in any case: a model may read a variable for the first time in a later batch.
-    pub(crate) fn require_check(&mut self) {
-        self.checked = None;
+    /// Checks the next step, unless one of the last 16 was checked: a model may read a variable for the first time in a
+    /// later batch.
+    pub(crate) fn request_check(&mut self) {
+        if self.steps >= self.last_check + 16 {
+            self.checked = None;
+        }
     }
 
     /// # Errors
@@ -41,6 +45,7 @@ impl Untrained {
         if !self.steps.is_power_of_two() && self.checked.as_ref().is_some_and(is_checked) {
             return Ok(());
         }
+        self.last_check = self.steps;
         let known: HashSet<u32> = weights.iter().chain(&self.exempt).map(Variable::id).collect();
         let mut others = tape.trainable_variables(loss)?;
         others.retain(|variable| !known.contains(&variable.id()));

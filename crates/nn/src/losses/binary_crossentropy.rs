@@ -85,10 +85,6 @@ impl Loss for BinaryCrossentropy {
         self.logits
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

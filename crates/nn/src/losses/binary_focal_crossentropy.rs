@@ -94,10 +94,6 @@ impl Loss for BinaryFocalCrossentropy {
         self.logits
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

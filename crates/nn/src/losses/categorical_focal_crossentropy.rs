@@ -90,10 +90,6 @@ impl Loss for CategoricalFocalCrossentropy {
         self.logits
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

@@ -59,10 +59,6 @@ impl Loss for CategoricalGeneralizedCrossEntropy {
         categorical_generalized_cross_entropy(targets, predictions, self.q)
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

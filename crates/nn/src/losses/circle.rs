@@ -76,10 +76,6 @@ impl Loss for Circle {
         losses.greater(0.0).map(Some)
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

@@ -50,10 +50,6 @@ impl Loss for Contrastive {
         contrastive(targets, predictions, self.margin)
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

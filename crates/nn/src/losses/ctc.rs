@@ -120,10 +120,6 @@ impl Loss for Ctc {
         true
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

@@ -44,16 +44,17 @@ pub trait Loss: Send + Sync {
         Ok(None)
     }
 
-    /// Whether all derivatives are finite where the loss is finite. Those of `√|error|`, for example, are not: at an error
-    /// of 0 the derivative is infinite. If this is false, the default, [`Loss::reduce`] computes the loss a second time
-    /// when samples have weight 0, without gradients for these samples.
+    /// Whether all derivatives are finite where the loss is finite, as they are by default. Those of `√|error|`, for example,
+    /// are not: at an error of 0 the derivative is infinite. If this is false, [`Loss::reduce`] computes the loss a second
+    /// time when samples have weight 0, without gradients for these samples; the loss of a sample must then not depend on
+    /// other samples.
     fn has_finite_derivatives(&self) -> bool {
-        false
+        true
     }
 
     /// Multiplies the losses by the weights of their samples and reduces them. Weights have the shape of the losses or
     /// of its leading axes; without them all are 1. A sample of weight 0 contributes neither to the result nor to
-    /// gradients, even if its loss or a derivative of it is NaN or infinite. Its label must still be a class.
+    /// gradients, even if its loss is NaN or infinite (see [`Loss::has_finite_derivatives`]). Its label must still be a class.
     ///
     /// ```
     /// # use nn::{Loss, MeanSquaredError, Reduction};

@@ -53,10 +53,6 @@ impl Loss for Dice {
         })
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         "dice"
     }
@@ -100,10 +96,6 @@ impl Loss for Tversky {
             let added = sum(&(1.0 - &t).try_mul(predictions)?)?.try_mul(self.beta)?;
             Ok(1.0 - common.try_div(common.try_add(missed)?.try_add(added)?.try_add(EPSILON)?)?)
         })
-    }
-
-    fn has_finite_derivatives(&self) -> bool {
-        true
     }
 
     fn name(&self) -> &str {

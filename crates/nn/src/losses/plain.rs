@@ -3,9 +3,6 @@
 /// A row has the documentation, the name of the function, the name of the object, and the formula of the losses for
 /// targets, which have the shape and type of the predictions, and predictions. `logits: true` marks losses of scores
 /// whose sign decides.
-///
-/// Every row has finite derivatives wherever operands are finite. A loss that has not, such as a square root at 0,
-/// implements [`Loss`](super::Loss) itself.
 macro_rules! plain_losses {
     ($($(#[doc = $doc:literal])+ $function:ident $object:ident |$t:ident, $p:ident| $losses:expr $(, logits: $logits:literal)?;)*) => {$(
         $(#[doc = $doc])+
@@ -30,10 +27,6 @@ macro_rules! plain_losses {
             #[track_caller]
             fn loss(&self, targets: &tensor::Tensor, predictions: &tensor::Tensor) -> tensor::Result<tensor::Tensor> {
                 $function(targets, predictions)
-            }
-
-            fn has_finite_derivatives(&self) -> bool {
-                true
             }
 
             fn takes_logits(&self) -> bool {

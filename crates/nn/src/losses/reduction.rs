@@ -75,14 +75,13 @@ impl Weighting<'_> {
         let non_finite = losses.isfinite().logical_not()?;
         let mut excluded = Tensor::full_of(losses.shape(), 0.0, DType::Bool);
         if let Some(weights) = self.weights {
-            let without_weight = weights.equal(0)?;
-            excluded = excluded.logical_or(&match self.finite_derivatives {
-                true => non_finite.logical_and(&without_weight)?,
-                false => without_weight,
-            })?;
+            excluded = excluded.logical_or(&weights.equal(0)?)?;
         }
         if let Some(counted) = self.counted {
-            excluded = excluded.logical_or(&non_finite.logical_and(&counted.logical_not()?)?)?;
+            excluded = excluded.logical_or(&counted.logical_not()?)?;
+        }
+        if self.finite_derivatives {
+            excluded = excluded.logical_and(&non_finite)?;
         }
         if !excluded.to_vec::<bool>()?.contains(&true) {
             return Ok(losses);

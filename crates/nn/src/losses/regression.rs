@@ -79,10 +79,6 @@ impl Loss for Huber {
         huber(targets, predictions, self.delta)
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         "huber"
     }

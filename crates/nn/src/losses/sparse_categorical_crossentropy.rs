@@ -127,10 +127,6 @@ impl Loss for SparseCategoricalCrossentropy {
         self.logits
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

@@ -67,10 +67,6 @@ impl Loss for TripletMargin {
         })
     }
 
-    fn has_finite_derivatives(&self) -> bool {
-        true
-    }
-
     fn name(&self) -> &str {
         NAME
     }

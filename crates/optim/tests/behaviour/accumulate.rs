@@ -62,7 +62,7 @@ fn invalid_gradients_are_errors_and_add_nothing() {
     );
     assert_eq!(
         message(accumulator.add(&[tensor![1.0], tensor![1.0]])),
-        "gradient_accumulator: shape [1]: must be that of gradient 1 before, [2]"
+        "gradient_accumulator: shape [1]: must be that of gradient 1 of the batch before, [2]"
     );
     assert_eq!(accumulator.state().count, 1);
     assert_eq!(accumulator.state().sums[0].item().unwrap(), 1.0);

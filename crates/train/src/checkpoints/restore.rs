@@ -129,8 +129,11 @@ impl Checkpoint {
             states.push(match self.notes.contains_key(&steps) {
                 true => {
                     let mut states = self.tensors.get_tensors(&format!("{key}.{path}"));
-                    // Names of slots have no dots: others belong to a weight whose path begins with this one.
-                    states.retain(|(slot, _)| !slot.contains('.'));
+                    // Without those of weights whose path continues this one: `scale.offset` for `scale`.
+                    let longer = || weights.iter().filter_map(|(other, _)| other.strip_prefix(path)?.strip_prefix('.'));
+                    states.retain(|(slot, _)| {
+                        !longer().any(|rest| slot.strip_prefix(rest).is_some_and(|slot| slot.starts_with('.')))
+                    });
                     Some(VariableState { steps: self.number(&steps)? as u64, states })
                 }
                 false => None,

@@ -115,7 +115,7 @@ fn convolutions_by_channel_and_transposed() {
     let wrong = twin.import(&DepthwiseConv1d::new(3, [2]).depth_multiplier(3), state_dict).unwrap_err().to_string();
     assert_eq!(
         wrong,
-        "DepthwiseConv1d (in PyTorch the whole): weight: pytorch: shape [3, 1, 6]: must be [2, 1, 9], for a weight [2, 3, 3]"
+        "DepthwiseConv1d (in PyTorch the whole model): weight: pytorch: shape [3, 1, 6]: must be [2, 1, 9], for a weight [2, 3, 3]"
     );
 }
 
@@ -132,7 +132,8 @@ fn recurrent_layers_stacked_and_in_both_directions() {
     let wrong = PyTorch::new().import(&Bidirectional::new(Gru::new(3, 4).reset_before()), state_dict).unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "forward (Gru, in PyTorch the whole): pytorch: a GRU that resets before the product does not exist in PyTorch"
+        "forward (Gru, in PyTorch the whole model): pytorch: PyTorch has no GRU that applies the reset gate before the product \
+         (`Gru::reset_before`)"
     );
 }
 
@@ -179,14 +180,14 @@ fn mismatches_name_both_sides() {
     let refused = |twin: PyTorch| twin.export(&convolution).unwrap_err().to_string();
     assert_eq!(
         refused(PyTorch::new().flattened("0", 1, 1, 1)),
-        "pytorch: 0 is said to follow flattened images, but is no Dense"
+        "pytorch: 0 is stated to follow flattened images, but is not a Dense"
     );
     assert_eq!(refused(PyTorch::new().stacked("0", "0", 1)), "pytorch: 0 is said to be stacked, but is not recurrent");
     let slopes = vec![("weight".to_string(), Tensor::ones([6]))];
     let wrong = PyTorch::new().import(&PRelu::new([3, 2]), slopes).unwrap_err().to_string();
     assert_eq!(
         wrong,
-        "PRelu (in PyTorch the whole): weight: pytorch: shape [3, 2]: must be along one axis, as PyTorch has it"
+        "PRelu (in PyTorch the whole model): weight: pytorch: shape [3, 2]: must be along one axis, as PyTorch has it"
     );
     let wrong = PyTorch::new().module("conv", "0").export(&convolution).unwrap_err().to_string();
     assert_eq!(wrong, "pytorch: Sequential has no layer conv");
