@@ -8,8 +8,12 @@
 //! back. For each workload, a line of JSON gives the median time of a step after five warm-up steps. With `--profile`,
 //! a table of operations follows.
 
+#[path = "workloads/minilm.rs"]
+mod minilm;
 #[path = "../examples/resnet/model.rs"]
 mod resnet;
+#[path = "workloads/tiny.rs"]
+mod tiny;
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -36,19 +40,28 @@ struct Options {
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
-    /// mlp, mlp_small, convnet, resnet20, chargpt, lstm, tape, infer, gemm64 to gemm2048 (or any other size)
+    /// mlp, mlp_small, higgs, convnet, vgg, resnet20, chargpt, encoder, lstm, gru, tape, infer, tiny, tiny_loops, minilm,
+    /// minilm_short, gemm64 to gemm2048 (or any other size)
     workloads: Vec<String>,
 }
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 22] = [
     "mlp",
     "mlp_small",
+    "higgs",
     "convnet",
+    "vgg",
     "resnet20",
     "chargpt",
+    "encoder",
     "lstm",
+    "gru",
     "tape",
     "infer",
+    "tiny",
+    "tiny_loops",
+    "minilm",
+    "minilm_short",
     "gemm64",
     "gemm128",
     "gemm256",
@@ -72,6 +85,14 @@ fn run(name: &str, options: &Options) -> Result<()> {
     match name {
         "mlp" => train(name, options, network(512, Activation::Linear), &[784], 128, Sgd::new(1e-3)),
         "mlp_small" => train(name, options, network(128, Activation::Linear), &[784], 32, Adam::new(1e-3)),
+        "higgs" => {
+            let hidden = |inputs| Dense::new(inputs, 300).activation(Activation::Tanh);
+            let model = (0..4).fold(Sequential::new().add(hidden(28)), |model, _| model.add(hidden(300)));
+            let mut draws = random::fork("higgs");
+            let (x, y) = (draws.normal([100, 28], 0.0, 1.0)?, draws.integers([100, 1], 0..2)?.cast(DType::F32));
+            let loss = binary_crossentropy_from_logits;
+            steps(name, options, model.add(Dense::new(300, 1)), Adam::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
+        }
         "convnet" => {
             let convolution = |filters| Conv2d::filters(filters, [3, 3]).activation(Activation::Relu);
             let model = Sequential::new()
@@ -83,6 +104,24 @@ fn run(name: &str, options: &Options) -> Result<()> {
                 .add(Flatten)
                 .add(Dense::units(10));
             train(name, options, model, &[28, 28, 1], 64, RmsProp::new(1e-3))
+        }
+        "vgg" => {
+            let convolution = |inputs, filters| {
+                Conv2d::new(inputs, filters, [3, 3]).padding(Padding::Same).activation(Activation::Relu)
+            };
+            let mut model = Sequential::new();
+            for (inputs, filters) in [(3, 64), (64, 128), (128, 256)] {
+                model = model
+                    .add(convolution(inputs, filters))
+                    .add(convolution(filters, filters))
+                    .add(MaxPool2d::new([2, 2]));
+            }
+            let model = model.add(Flatten).add(Dense::new(4 * 4 * 256, 10));
+            let mut draws = random::fork("vgg");
+            let (x, y) = (draws.normal([32, 32, 32, 3], 0.0, 1.0)?, draws.integers([32], 0..10)?);
+            let sgd = Sgd::new(1e-2).momentum(0.9);
+            let loss = sparse_categorical_crossentropy_from_logits;
+            steps(name, options, model, sgd, loss, |_| Ok((x.clone(), y.clone())))
         }
         "resnet20" => {
             let mut draws = random::fork("resnet20");
@@ -103,14 +142,19 @@ fn run(name: &str, options: &Options) -> Result<()> {
             let loss = sparse_categorical_crossentropy_from_logits;
             steps(name, options, model, AdamW::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
         }
-        "lstm" => {
-            let model =
-                Sequential::new().add(Embedding::new(10_000, 128)).add(Lstm::new(128, 128)).add(Dense::new(128, 1));
-            let mut draws = random::fork("lstm");
-            let (x, y) = (draws.integers([32, 100], 0..10_000)?, draws.integers([32, 1], 0..2)?.cast(DType::F32));
-            let loss = binary_crossentropy_from_logits;
-            steps(name, options, model, Adam::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
+        "encoder" => {
+            let mut model = Sequential::new().add(Embedding::new(1000, 256)).add(PositionEmbedding::new(128, 256));
+            for _ in 0..4 {
+                model = model.add(TransformerEncoder::new(256, 4, 1024).activation(Activation::Gelu));
+            }
+            let model = model.add(GlobalAveragePool1d).add(Dense::new(256, 10));
+            let mut draws = random::fork("encoder");
+            let (x, y) = (draws.integers([16, 128], 0..1000)?, draws.integers([16], 0..10)?);
+            let loss = sparse_categorical_crossentropy_from_logits;
+            steps(name, options, model, AdamW::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
         }
+        "lstm" => recurrent(name, options, Lstm::new(128, 128)),
+        "gru" => recurrent(name, options, Gru::new(128, 128)),
         "tape" => {
             let x = Variable::new(Tensor::scalar(0.0));
             measure(name, options, None, || {
@@ -123,10 +167,20 @@ fn run(name: &str, options: &Options) -> Result<()> {
         "infer" => {
             let model = network(512, Activation::Softmax);
             let x = Tensor::uniform([1, 784], 0.0..1.0)?;
-            measure(name, options, None, || {
-                black_box(model.forward(&x, Mode::Inference)?);
-                Ok(())
-            })
+            infer(name, options, || model.forward(&x, Mode::Inference))
+        }
+        "tiny" => {
+            let (model, x) = (tiny::network(), Tensor::uniform([1, 6], 0.0..1.0)?);
+            infer(name, options, || model.forward(&x, Mode::Inference))
+        }
+        "tiny_loops" => {
+            let (loops, x) = (tiny::Loops::of(&tiny::network())?, vec![0.5; 6]);
+            infer(name, options, || Ok(loops.forward(black_box(&x))))
+        }
+        "minilm" | "minilm_short" => {
+            let [batch, time] = if name == "minilm" { [32, 128] } else { [1, 17] };
+            let model = minilm::Encoder::new(batch, time)?;
+            infer(name, options, || model.forward())
         }
         _ => match name.strip_prefix("gemm").and_then(|size| size.parse::<usize>().ok()) {
             Some(size) => {
@@ -146,6 +200,23 @@ fn network(hidden: usize, last: Activation) -> Sequential {
     Sequential::new()
         .add(Dense::new(784, hidden).activation(Activation::Relu))
         .add(Dense::new(hidden, 10).activation(last))
+}
+
+/// Training of a recurrent layer on sequences of words.
+fn recurrent(name: &str, options: &Options, layer: impl Layer + 'static) -> Result<()> {
+    let model = Sequential::new().add(Embedding::new(10_000, 128)).add(layer).add(Dense::new(128, 1));
+    let mut draws = random::fork("lstm");
+    let (x, y) = (draws.integers([32, 100], 0..10_000)?, draws.integers([32, 1], 0..2)?.cast(DType::F32));
+    let loss = binary_crossentropy_from_logits;
+    steps(name, options, model, Adam::new(1e-3), loss, |_| Ok((x.clone(), y.clone())))
+}
+
+/// Forward passes.
+fn infer<T>(name: &str, options: &Options, forward: impl Fn() -> Result<T>) -> Result<()> {
+    measure(name, options, None, || {
+        black_box(forward()?);
+        Ok(())
+    })
 }
 
 /// Training on MNIST with images of the given shape.

@@ -111,6 +111,22 @@ def convnet():
                    lambda i: (images[(i % 937) * 64:][:64], labels[(i % 937) * 64:][:64]))
 
 
+def higgs():
+    hidden = [layer for k in range(5) for layer in (nn.Linear(28 if k == 0 else 300, 300), nn.Tanh())]
+    model = nn.Sequential(*hidden, nn.Linear(300, 1), nn.Flatten(0))
+    x, y = torch.randn(100, 28), torch.randint(0, 2, (100,)).float()
+    return trainer(model, torch.optim.Adam(model.parameters(), **FUSED), F.binary_cross_entropy_with_logits, lambda i: (x, y))
+
+
+def vgg():
+    layers = []
+    for cin, cout in ((3, 64), (64, 128), (128, 256)):
+        layers += [nn.Conv2d(cin, cout, 3, padding=1), nn.ReLU(), nn.Conv2d(cout, cout, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    model = images_last(nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * 4 * 256, 10)))
+    x, y = images_last(torch.randn(32, 3, 32, 32)), torch.randint(0, 10, (32,))
+    return trainer(model, torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9, **FUSED), F.cross_entropy, lambda i: (x, y))
+
+
 class ResidualBlock(nn.Module):
     def __init__(self, cin, cout, stride):
         super().__init__()
@@ -173,19 +189,76 @@ def chargpt():
                    lambda logits, t: F.cross_entropy(logits.flatten(0, 1), t.flatten()), lambda i: (x, y))
 
 
+class EncoderBlock(nn.Module):
+    """Normalizes after each sublayer, as BERT does."""
+    def __init__(self, width, heads, eps=1e-5):
+        super().__init__()
+        self.heads = heads
+        self.n1, self.n2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x, mask=None):
+        b, t, c = x.shape
+        q, k, v = (z.view(b, t, self.heads, c // self.heads).transpose(1, 2) for z in self.qkv(x).split(c, dim=2))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = self.n1(x + self.proj(y.transpose(1, 2).reshape(b, t, c)))
+        return self.n2(x + self.down(F.gelu(self.up(x))))
+
+
+class Encoder(nn.Module):
+    def __init__(self, vocab=1000, width=256, heads=4, layers=4, length=128):
+        super().__init__()
+        self.tok, self.pos = nn.Embedding(vocab, width), nn.Embedding(length, width)
+        self.blocks = nn.Sequential(*[EncoderBlock(width, heads) for _ in range(layers)])
+        self.out = nn.Linear(width, 10)
+        self.register_buffer("positions", torch.arange(length))
+
+    def forward(self, x):
+        return self.out(self.blocks(self.tok(x) + self.pos(self.positions)).mean(1))
+
+
+def encoder():
+    model = Encoder()
+    x, y = torch.randint(0, 1000, (16, 128)), torch.randint(0, 10, (16,))
+    return trainer(model, torch.optim.AdamW(model.parameters(), lr=1e-3, **FUSED), F.cross_entropy, lambda i: (x, y))
+
+
+class MiniLM(nn.Module):
+    def __init__(self, length, vocab=30522, width=384, heads=12, layers=6):
+        super().__init__()
+        self.tok, self.pos, self.norm = nn.Embedding(vocab, width), nn.Embedding(length, width), nn.LayerNorm(width, 1e-12)
+        self.blocks = nn.ModuleList([EncoderBlock(width, heads, 1e-12) for _ in range(layers)])
+        self.register_buffer("positions", torch.arange(length))
+
+    def forward(self, x, mask):
+        h = self.norm(self.tok(x) + self.pos(self.positions))
+        for block in self.blocks:
+            h = block(h, mask[:, None, None, :])
+        weights = mask[:, :, None].float()
+        return (h * weights).sum(1) / weights.sum(1)
+
+
+def minilm(batch, time):
+    """Sentences of time / 2 + 1 to `time` tokens, padded to `time`; a single one has no padding."""
+    lengths = [time if batch == 1 else time // 2 + 1 + k * (time // 2 - 1) // (batch - 1) for k in range(batch)]
+    mask = torch.arange(time)[None, :] < torch.tensor(lengths)[:, None]
+    return inference(MiniLM(time), torch.randint(0, 30522, (batch, time)), mask)
+
+
 class Tagger(nn.Module):
-    def __init__(self, vocab=10000, width=128, hidden=128):
+    def __init__(self, recurrent, vocab=10000, width=128, hidden=128):
         super().__init__()
         self.emb = nn.Embedding(vocab, width)
-        self.lstm = nn.LSTM(width, hidden, batch_first=True)
+        self.recurrent = recurrent(width, hidden, batch_first=True)
         self.out = nn.Linear(hidden, 1)
 
     def forward(self, x):
-        return self.out(self.lstm(self.emb(x))[0][:, -1]).squeeze(1)
+        return self.out(self.recurrent(self.emb(x))[0][:, -1]).squeeze(1)
 
 
-def lstm():
-    model = Tagger()
+def tagger(recurrent):
+    model = Tagger(recurrent)
     x, y = torch.randint(0, 10000, (32, 100)), torch.randint(0, 2, (32,)).float()
     return trainer(model, torch.optim.Adam(model.parameters(), **FUSED), F.binary_cross_entropy_with_logits, lambda i: (x, y))
 
@@ -204,29 +277,45 @@ def tape():
     return step
 
 
-def infer():
-    model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10), nn.Softmax(1)).eval()
+def inference(model, *inputs):
+    model = model.eval()
     if args.compile:
         model = torch.compile(model, mode="max-autotune" if args.tuned else None)
-    x = torch.rand(1, 784)
 
     def step():
         with torch.inference_mode():
-            model(x)
+            model(*inputs)
     return step
+
+
+def infer():
+    return inference(nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 10), nn.Softmax(1)), torch.rand(1, 784))
+
+
+def tiny():
+    layers = nn.Linear(6, 64), nn.ReLU(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 4)
+    return inference(nn.Sequential(*layers), torch.rand(1, 6))
 
 
 sgd = lambda p: torch.optim.SGD(p, lr=1e-3, **FUSED)
 WORKLOADS = {
     "mlp": lambda: measure("mlp", mlp(512, 128, sgd)),
     "mlp_small": lambda: measure("mlp_small", mlp(128, 32, lambda p: torch.optim.Adam(p, **FUSED))),
+    "higgs": lambda: measure("higgs", higgs()),
     "convnet": lambda: measure("convnet", convnet()),
+    "vgg": lambda: measure("vgg", vgg()),
     "resnet20": lambda: measure("resnet20", resnet20()),
     "chargpt": lambda: measure("chargpt", chargpt()),
-    "lstm": lambda: measure("lstm", lstm()),
+    "encoder": lambda: measure("encoder", encoder()),
+    "lstm": lambda: measure("lstm", tagger(nn.LSTM)),
+    "gru": lambda: measure("gru", tagger(nn.GRU)),
     "tape": lambda: measure("tape", tape()),
     "infer": lambda: measure("infer", infer()),
+    "tiny": lambda: measure("tiny", tiny()),
+    "minilm": lambda: measure("minilm", minilm(32, 128)),
+    "minilm_short": lambda: measure("minilm_short", minilm(1, 17)),
     **{f"gemm{n}": (lambda n=n: measure(f"gemm{n}", gemm(n), 2 * n ** 3)) for n in (64, 128, 256, 512, 1024, 2048)},
 }
 for name in args.workloads or WORKLOADS:
-    WORKLOADS[name]()
+    if name in WORKLOADS:
+        WORKLOADS[name]()

@@ -21,6 +21,7 @@ pub(crate) mod masked_softmax;
 pub(crate) mod math;
 pub(crate) mod matrices;
 pub(crate) mod normalize;
+pub(crate) mod peak;
 pub(crate) mod pool;
 pub(crate) mod recurrent;
 pub(crate) mod reduce;

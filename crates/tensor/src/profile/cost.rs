@@ -1,5 +1,6 @@
-//! The bytes that an operation reads and writes.
+//! The bytes that an operation reads and writes, and the type in which it computes.
 
+use crate::dtype::DType;
 use crate::ops::{Index, Op};
 use crate::tensor::Tensor;
 
@@ -14,6 +15,12 @@ pub(super) fn bytes(op: &Op, inputs: &[&Tensor], outputs: &[Tensor]) -> u64 {
         (Op::Index(Index::Take { .. } | Index::Gather { .. }), [_, index]) => 2 * written + distinct_bytes(index),
         _ => inputs.iter().map(|input| distinct_bytes(input)).sum::<u64>() + written,
     }
+}
+
+/// The type whose peak bounds the arithmetic: float64 if an operand or a result has it, otherwise float32.
+pub(super) fn dtype(inputs: &[&Tensor], outputs: &[Tensor]) -> DType {
+    let mut dtypes = inputs.iter().map(|input| input.dtype()).chain(outputs.iter().map(Tensor::dtype));
+    if dtypes.any(|dtype| dtype == DType::F64) { DType::F64 } else { DType::F32 }
 }
 
 /// The bytes of a tensor; elements that broadcasting repeats count once.

@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::kernels::gemm::gemm;
-use crate::kernels::matrices::Matrices;
-use crate::kernels::threads::{for_chunks, thread_count};
+use crate::dtype::DType;
+use crate::kernels::peak::Registers;
+use crate::kernels::threads::{for_chunks, for_each, thread_count};
 
 /// The peak performance of a machine with the threads of the current pool: of arithmetic and of moving data. As in the
 /// roofline model, these bound every operation from above. The bandwidth depends on the amount of data, because small
@@ -16,14 +16,23 @@ use crate::kernels::threads::{for_chunks, thread_count};
 pub struct Machine {
     /// Threads of the pool.
     pub threads: usize,
-    /// Multiplications and additions of float32 numbers per second: the best of several products of 768 × 768 matrices.
-    /// The peak for float64 is at most half of it.
-    pub flops: f64,
+    /// Multiplications and additions per second: of float32 numbers, and of float64 numbers.
+    pub(super) flops: [f64; 2],
     /// Bytes per second, for amounts of data up to each of [`SIZES`].
     pub(super) bandwidths: [f64; SIZES.len()],
 }
 
 impl Machine {
+    /// Multiplications and additions per second, on all threads together: the best of several loops of independent
+    /// multiply-adds in vector registers, with the widest instructions that the processor has. Its theoretical value
+    /// is 2 · lanes · multiply-add units · frequency · cores.
+    ///
+    /// There are peaks for float32 and float64; that of float32 stands for the other types.
+    pub fn flops(&self, dtype: DType) -> f64 {
+        let [float32, float64] = self.flops;
+        if dtype == DType::F64 { float64 } else { float32 }
+    }
+
     /// Bytes read or written per second by an operation on `bytes` bytes in all: the best of several repeated copies of
     /// that amount (rounded up to the next of 32 KiB, 128 KiB, … 128 MiB).
     pub fn bandwidth(&self, bytes: u64) -> f64 {
@@ -31,10 +40,10 @@ impl Machine {
         self.bandwidths[place.unwrap_or(SIZES.len() - 1)]
     }
 
-    /// The least number of seconds in which the machine can move `bytes` bytes and do `flops` arithmetic operations at
-    /// the same time.
-    pub(super) fn seconds(&self, bytes: u64, flops: u64) -> f64 {
-        (flops as f64 / self.flops).max(bytes as f64 / self.bandwidth(bytes))
+    /// The least number of seconds in which the machine can move `bytes` bytes and do `flops` arithmetic operations on
+    /// numbers of a type at the same time.
+    pub(super) fn seconds(&self, bytes: u64, flops: u64, dtype: DType) -> f64 {
+        (flops as f64 / self.flops(dtype)).max(bytes as f64 / self.bandwidth(bytes))
     }
 }
 
@@ -45,7 +54,8 @@ const MOVED: usize = 32 << 20;
 /// The minimum duration and number of runs of each measurement.
 const SEARCH: Duration = Duration::from_millis(20);
 const TRIES: usize = 3;
-const SIDE: usize = 768;
+/// The floating-point operations that one run does on each thread: a millisecond or more.
+const FLOPS: usize = 1 << 27;
 
 /// The peaks for the current pool, measured on first use.
 pub(super) fn measured() -> Machine {
@@ -56,18 +66,25 @@ pub(super) fn measured() -> Machine {
         return *machine;
     }
     // Measure without the lock: a waiting thread may steal a task that calls this function too.
-    let machine = Machine { threads, flops: arithmetic(), bandwidths: copies(threads) };
+    let machine = Machine {
+        threads,
+        flops: [arithmetic::<f32>(threads), arithmetic::<f64>(threads)],
+        bandwidths: copies(threads),
+    };
     *known().entry(threads).or_insert(machine)
 }
 
-fn arithmetic() -> f64 {
-    // Not from the pool of buffers, which would keep this memory; and not as an operation, which tapes would record.
-    let (a, b, mut out) = (vec![0.5f32; SIDE * SIDE], vec![0.25f32; SIDE * SIDE], vec![0f32; SIDE * SIDE]);
-    let matrix = |data| Matrices { data, starts: [0].into(), rows: SIDE as isize, columns: 1 };
+fn arithmetic<T: Registers>(threads: usize) -> f64 {
+    let register_loop = T::available();
+    let steps = FLOPS / (2 * register_loop.values);
     let seconds = least_seconds(|| {
-        gemm([SIDE; 3], &matrix(&a), &matrix(&b), black_box(&mut out));
+        for_each(threads, &|_| {
+            let mut values = vec![T::one(); register_loop.values];
+            register_loop.run(black_box(&mut values), steps);
+            black_box(&values);
+        });
     });
-    2.0 * (SIDE as f64).powi(3) / seconds
+    (threads * steps * 2 * register_loop.values) as f64 / seconds
 }
 
 fn copies(threads: usize) -> [f64; SIZES.len()] {
@@ -116,7 +133,7 @@ mod tests {
         let [first, second] = pool.install(|| [measured(), measured()]);
         assert_eq!(first, second);
         assert_eq!(first.threads, 1);
-        assert!(first.flops.is_finite() && first.flops > 0.0);
+        assert!(first.flops.iter().all(|flops| flops.is_finite() && *flops > 0.0));
         assert!(first.bandwidths.iter().all(|bandwidth| bandwidth.is_finite() && *bandwidth > 0.0));
         assert!(first.bandwidths.is_sorted_by(|small, large| small >= large));
     }
@@ -124,8 +141,10 @@ mod tests {
     #[test]
     fn the_slower_of_arithmetic_and_memory_bounds_an_operation() {
         let bandwidths = [60.0, 50.0, 40.0, 30.0, 20.0, 10.0, 5.0];
-        let machine = Machine { threads: 1, flops: 100.0, bandwidths };
-        assert_eq!((machine.seconds(30, 20), machine.seconds(30, 80)), (0.5, 0.8));
+        let machine = Machine { threads: 1, flops: [100.0, 50.0], bandwidths };
+        let seconds = |flops, dtype| machine.seconds(30, flops, dtype);
+        assert_eq!((seconds(20, DType::F32), seconds(80, DType::F32), seconds(80, DType::F64)), (0.5, 0.8, 1.6));
+        assert_eq!(machine.flops(DType::I64), machine.flops(DType::F32));
         let sizes = [0, 32 << 10, (32 << 10) + 1, 8 << 20, 128 << 20, u64::MAX];
         assert_eq!(sizes.map(|size| machine.bandwidth(size)), [60.0, 60.0, 50.0, 20.0, 5.0, 5.0]);
     }

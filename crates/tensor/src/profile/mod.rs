@@ -51,6 +51,7 @@ pub use report::{OpRow, Profile, ScopeRow};
 pub use session::Profiler;
 
 use crate::context::TaskLocal;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::op::Op;
 use crate::shape::Shape;
@@ -239,6 +240,7 @@ impl Watch {
             own,
             bytes: if composed { 0 } else { cost::bytes(op, inputs, outputs) },
             flops: op.flops(inputs, outputs),
+            dtype: cost::dtype(inputs, outputs),
             shapes: inputs.iter().map(|input| input.shape().clone()).collect(),
         });
     }
@@ -256,6 +258,7 @@ impl Watch {
             // Parameter and states are read and written, the gradient is read.
             bytes: (2 * passes + 1) * size * parameter.dtype().size_of() as u64,
             flops: 2 * passes * size,
+            dtype: parameter.dtype(),
             shapes: vec![parameter.shape().clone()],
         });
     }
@@ -302,6 +305,8 @@ struct Call {
     own: Duration,
     bytes: u64,
     flops: u64,
+    /// The type of the arithmetic.
+    dtype: DType,
     /// The shapes of the operands.
     shapes: Vec<Shape>,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Event, Machine, Phase, What};
+use crate::dtype::DType;
 
 /// The calls of one operation in one phase.
 #[derive(Clone, Debug)]
@@ -127,7 +128,7 @@ fn rows(events: &[Event], machine: &Machine) -> Vec<OpRow> {
         row.bytes += call.bytes;
         row.flops += call.flops;
         // Per call: some are bound by arithmetic and some by memory.
-        *least += machine.seconds(call.bytes, call.flops);
+        *least += machine.seconds(call.bytes, call.flops, call.dtype);
     }
     let finished = rows.into_iter().map(|(row, least)| {
         let peak_share = (least > 0.0).then(|| least / row.time.as_secs_f64());
@@ -190,10 +191,10 @@ impl fmt::Display for Profile {
             write_table(f, &table, 1)?;
         }
         let machine = self.machine();
-        let flops = prefixed(machine.flops, "FLOP/s");
+        let [float32, float64] = [DType::F32, DType::F64].map(|dtype| prefixed(machine.flops(dtype), "FLOP/s"));
         let [caches, memory] = [0, u64::MAX].map(|bytes| prefixed(machine.bandwidth(bytes), "B/s"));
-        write!(f, "\npeaks with {} threads: {flops} in float32, ", machine.threads)?;
-        writeln!(f, "{caches} in the L1 cache, {memory} in memory")?;
+        write!(f, "\npeaks with {} threads: {float32} in float32, {float64} in float64", machine.threads)?;
+        writeln!(f, ", {caches} in the L1 cache, {memory} in memory")?;
         write!(f, "new from the system: {} buffers", self.fresh_blocks())?;
         self.page_faults().map_or(Ok(()), |faults| write!(f, ", {faults} pages"))
     }
@@ -257,7 +258,7 @@ mod tests {
 
     fn call(name: &str, phase: Phase, own: u64, bytes: u64, flops: u64, thread: usize) -> Event {
         let (name, own) = (name.into(), Duration::from_micros(own));
-        let call = Call { name, family: "Test", phase, own, bytes, flops, shapes: Vec::new() };
+        let call = Call { name, family: "Test", phase, own, bytes, flops, dtype: DType::F32, shapes: Vec::new() };
         Event { what: What::Call(call), start: Duration::ZERO, time: own, thread }
     }
 
@@ -271,7 +272,7 @@ mod tests {
             call("reshape", Phase::Forward, 1, 0, 0, 0),
             Event { what: scope, start: Duration::ZERO, time: Duration::from_micros(250), thread: 0 },
         ];
-        let machine = Machine { threads: 2, flops: 2e8, bandwidths: [2e7, 7e6, 6e6, 5e6, 4e6, 3e6, 2e6] };
+        let machine = Machine { threads: 2, flops: [2e8, 1e8], bandwidths: [2e7, 7e6, 6e6, 5e6, 4e6, 3e6, 2e6] };
         let wall = Duration::from_millis(1);
         let summary = Summary { wall, machine, thread: 0, fresh_blocks: 3, page_faults: Some(1234) };
         Profile::new(events, vec!["main".into(), "other".into()], summary)
@@ -314,7 +315,7 @@ scope        calls    time   share
 ──────────────────────────────────
 block.dense      1  250 µs  25.0 %
 
-peaks with 2 threads: 200 MFLOP/s in float32, 20 MB/s in the L1 cache, 2 MB/s in memory
+peaks with 2 threads: 200 MFLOP/s in float32, 100 MFLOP/s in float64, 20 MB/s in the L1 cache, 2 MB/s in memory
 new from the system: 3 buffers, 1234 pages";
         assert_eq!(sample().to_string(), expected);
     }

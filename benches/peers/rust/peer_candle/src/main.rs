@@ -11,7 +11,8 @@ use candle_nn::{
 use std::{env, fs::File, io::Read, time::Instant};
 
 const CPU: Device = Device::Cpu;
-const ALL: &str = "mlp mlp_small convnet chargpt lstm tape infer gemm64 gemm128 gemm256 gemm512 gemm1024 gemm2048";
+const ALL: &str = "mlp mlp_small higgs convnet vgg chargpt encoder lstm gru tape infer tiny minilm minilm_short \
+                   gemm64 gemm128 gemm256 gemm512 gemm1024 gemm2048";
 
 type Step = Box<dyn FnMut() -> Result<()>>;
 
@@ -112,6 +113,65 @@ fn mlp<O: Optimizer + 'static>(dir: &str, hidden: usize, batch: usize, optimizer
         let at = i % (60000 / batch) * batch;
         let logits = l2.forward(&l1.forward(&images.narrow(0, at, batch)?)?.relu()?)?;
         loss::cross_entropy(&logits, &labels.narrow(0, at, batch)?)
+    }))
+}
+
+fn higgs() -> Result<Step> {
+    let (vars, vb) = variables();
+    let layer = |k| candle_nn::linear(if k == 0 { 28 } else { 300 }, 300, vb.pp(k));
+    let hidden = (0..5).map(layer).collect::<Result<Vec<_>>>()?;
+    let out = candle_nn::linear(300, 1, vb.pp("out"))?;
+    let (x, y) = (Tensor::randn(0f32, 1f32, (100, 28), &CPU)?, Tensor::rand(0f32, 2f32, 100, &CPU)?.floor()?);
+    Ok(trainer(adam(&vars, 0.0)?, move |_| {
+        let h = hidden.iter().try_fold(x.clone(), |h, layer| layer.forward(&h)?.tanh())?;
+        loss::binary_cross_entropy_with_logit(&out.forward(&h)?.squeeze(1)?, &y)
+    }))
+}
+
+/// SGD with momentum as in PyTorch, because Candle's SGD has none.
+struct Momentum(Vec<(Var, Var)>, f64);
+
+impl Optimizer for Momentum {
+    type Config = f64;
+
+    fn new(vars: Vec<Var>, lr: f64) -> Result<Self> {
+        let pairs: Result<_> = vars.into_iter().map(|v| Ok((v.clone(), Var::from_tensor(&v.zeros_like()?)?))).collect();
+        Ok(Self(pairs?, lr))
+    }
+
+    fn step(&mut self, grads: &GradStore) -> Result<()> {
+        for (var, velocity) in &self.0 {
+            let Some(grad) = grads.get(var) else { continue };
+            velocity.set(&((velocity.as_tensor() * 0.9)? + grad)?)?;
+            var.set(&(var.as_tensor() - (velocity.as_tensor() * self.1)?)?)?;
+        }
+        Ok(())
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.1
+    }
+
+    fn set_learning_rate(&mut self, lr: f64) {
+        self.1 = lr;
+    }
+}
+
+fn vgg() -> Result<Step> {
+    let (vars, vb) = variables();
+    let config = candle_nn::Conv2dConfig { padding: 1, ..Default::default() };
+    let conv = |cin, cout, name: String| candle_nn::conv2d(cin, cout, 3, config, vb.pp(name));
+    let stage = |(cin, cout)| Ok([conv(cin, cout, format!("{cout}a"))?, conv(cout, cout, format!("{cout}b"))?]);
+    let stages = [(3, 64), (64, 128), (128, 256)].into_iter().map(stage).collect::<Result<Vec<_>>>()?;
+    let out = candle_nn::linear(4 * 4 * 256, 10, vb.pp("out"))?;
+    let x = Tensor::randn(0f32, 1f32, (32, 3, 32, 32), &CPU)?;
+    let y = Tensor::rand(0f32, 10f32, 32, &CPU)?.to_dtype(DType::U32)?;
+    Ok(trainer(Momentum::new(vars.all_vars(), 1e-2)?, move |_| {
+        let mut h = x.clone();
+        for [first, second] in &stages {
+            h = second.forward(&first.forward(&h)?.relu()?)?.relu()?.max_pool2d(2)?;
+        }
+        loss::cross_entropy(&out.forward(&h.flatten_from(1)?)?, &y)
     }))
 }
 
@@ -244,6 +304,144 @@ fn chargpt() -> Result<Step> {
     }))
 }
 
+/// A block of an encoder, which normalizes after each sublayer, as BERT does.
+struct EncoderBlock {
+    n1: LayerNorm,
+    n2: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    up: Linear,
+    down: Linear,
+    heads: usize,
+    /// Uses the fused normalization, which passes no gradient.
+    inference: bool,
+}
+
+impl EncoderBlock {
+    fn new(width: usize, heads: usize, epsilon: f64, inference: bool, vb: VarBuilder) -> Result<Self> {
+        Ok(Self {
+            n1: candle_nn::layer_norm(width, epsilon, vb.pp("n1"))?,
+            n2: candle_nn::layer_norm(width, epsilon, vb.pp("n2"))?,
+            qkv: candle_nn::linear(width, 3 * width, vb.pp("qkv"))?,
+            proj: candle_nn::linear(width, width, vb.pp("proj"))?,
+            up: candle_nn::linear(width, 4 * width, vb.pp("up"))?,
+            down: candle_nn::linear(4 * width, width, vb.pp("down"))?,
+            heads,
+            inference,
+        })
+    }
+
+    fn norm(&self, layer: &LayerNorm, x: &Tensor) -> Result<Tensor> {
+        if self.inference { layer.forward(x) } else { norm(layer, x) }
+    }
+
+    /// `mask` is added to the scores.
+    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
+        let (b, t, c) = x.dims3()?;
+        let size = c / self.heads;
+        let qkv = self.qkv.forward(x)?;
+        let part = |i| qkv.narrow(2, i * c, c)?.reshape((b, t, self.heads, size))?.transpose(1, 2)?.contiguous();
+        let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+        let scores = (q.matmul(&k.t()?)? * (size as f64).powf(-0.5))?;
+        let scores = mask.map_or(Ok(scores.clone()), |mask| scores.broadcast_add(mask))?;
+        let weights = if self.inference { ops::softmax_last_dim(&scores)? } else { ops::softmax(&scores, D::Minus1)? };
+        let y = weights.matmul(&v)?.transpose(1, 2)?.reshape((b, t, c))?;
+        let x = self.norm(&self.n1, &(x + self.proj.forward(&y)?)?)?;
+        self.norm(&self.n2, &(&x + self.down.forward(&self.up.forward(&x)?.gelu_erf()?)?)?)
+    }
+}
+
+fn encoder() -> Result<Step> {
+    let (vocab, width, time) = (1000, 256, 128);
+    let (vars, vb) = variables();
+    let tok = candle_nn::embedding(vocab, width, vb.pp("tok"))?;
+    let pos = candle_nn::embedding(time, width, vb.pp("pos"))?;
+    let block = |i| EncoderBlock::new(width, 4, 1e-5, false, vb.pp(i));
+    let blocks = (0..4).map(block).collect::<Result<Vec<_>>>()?;
+    let out = candle_nn::linear(width, 10, vb.pp("out"))?;
+    let positions = Tensor::arange(0u32, time as u32, &CPU)?;
+    let x = Tensor::rand(0f32, vocab as f32, (16, time), &CPU)?.to_dtype(DType::U32)?;
+    let y = Tensor::rand(0f32, 10f32, 16, &CPU)?.to_dtype(DType::U32)?;
+    Ok(trainer(adam(&vars, 0.01)?, move |_| {
+        let h = tok.forward(&x)?.broadcast_add(&pos.forward(&positions)?)?;
+        let h = blocks.iter().try_fold(h, |h, block| block.forward(&h, None))?;
+        loss::cross_entropy(&out.forward(&h.mean(1)?)?, &y)
+    }))
+}
+
+/// The weights that `build` creates, detached, so the forward pass records nothing.
+fn detached(build: impl Fn(VarBuilder) -> Result<()>) -> Result<VarBuilder<'static>> {
+    let (vars, vb) = variables();
+    build(vb)?;
+    let tensors = vars.data().lock().unwrap().iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect();
+    Ok(VarBuilder::from_tensors(tensors, DType::F32, &CPU))
+}
+
+struct MiniLm {
+    tok: Embedding,
+    pos: Embedding,
+    norm: LayerNorm,
+    blocks: Vec<EncoderBlock>,
+}
+
+impl MiniLm {
+    fn new(time: usize, vb: VarBuilder) -> Result<Self> {
+        let width = 384;
+        Ok(Self {
+            tok: candle_nn::embedding(30522, width, vb.pp("tok"))?,
+            pos: candle_nn::embedding(time, width, vb.pp("pos"))?,
+            norm: candle_nn::layer_norm(width, 1e-12, vb.pp("norm"))?,
+            blocks: (0..6).map(|i| EncoderBlock::new(width, 12, 1e-12, true, vb.pp(i))).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Sentences of time / 2 + 1 to `time` tokens, padded to `time`; a single one has no padding.
+fn minilm(batch: usize, time: usize) -> Result<Step> {
+    let model = MiniLm::new(time, detached(|vb| MiniLm::new(time, vb).map(drop))?)?;
+    let length = |k| if batch == 1 { time } else { time / 2 + 1 + k * (time / 2 - 1) / (batch - 1) };
+    let mask = |hidden: f32, shown: f32| -> Vec<f32> {
+        (0..batch).flat_map(|k| (0..time).map(move |t| if t < length(k) { shown } else { hidden })).collect()
+    };
+    let scores = Tensor::from_vec(mask(f32::NEG_INFINITY, 0.0), (batch, 1, 1, time), &CPU)?;
+    let weights = Tensor::from_vec(mask(0.0, 1.0), (batch, time, 1), &CPU)?;
+    let positions = Tensor::arange(0u32, time as u32, &CPU)?;
+    let x = Tensor::rand(0f32, 30522f32, (batch, time), &CPU)?.to_dtype(DType::U32)?;
+    Ok(Box::new(move || {
+        let h = model.tok.forward(&x)?.broadcast_add(&model.pos.forward(&positions)?)?;
+        let h = model.norm.forward(&h)?;
+        let h = model.blocks.iter().try_fold(h, |h, block| block.forward(&h, Some(&scores)))?;
+        let y = h.broadcast_mul(&weights)?.sum(1)?.broadcast_div(&weights.sum(1)?)?;
+        Ok(drop(std::hint::black_box(y)))
+    }))
+}
+
+fn tiny() -> Result<Step> {
+    let layers = |vb: VarBuilder| {
+        let sizes = [(6, 64), (64, 8), (8, 4)];
+        sizes.into_iter().map(|(cin, cout)| candle_nn::linear(cin, cout, vb.pp(cin))).collect::<Result<Vec<_>>>()
+    };
+    let layers = layers(detached(|vb| layers(vb).map(drop))?)?;
+    let x = Tensor::rand(0f32, 1f32, (1, 6), &CPU)?;
+    Ok(Box::new(move || {
+        let h = layers[..2].iter().try_fold(x.clone(), |h, layer| layer.forward(&h)?.relu())?;
+        Ok(drop(std::hint::black_box(layers[2].forward(&h)?)))
+    }))
+}
+
+fn gru() -> Result<Step> {
+    let (vars, vb) = variables();
+    let embedding = candle_nn::embedding(10000, 128, vb.pp("emb"))?;
+    let gru = candle_nn::gru(128, 128, Default::default(), vb.pp("gru"))?;
+    let out = candle_nn::linear(128, 1, vb.pp("out"))?;
+    let x = Tensor::rand(0f32, 10000f32, (32, 100), &CPU)?.to_dtype(DType::U32)?;
+    let y = Tensor::rand(0f32, 2f32, 32, &CPU)?.floor()?;
+    Ok(trainer(adam(&vars, 0.0)?, move |_| {
+        let states = gru.seq(&embedding.forward(&x)?)?;
+        loss::binary_cross_entropy_with_logit(&out.forward(states[99].h())?.squeeze(1)?, &y)
+    }))
+}
+
 fn lstm() -> Result<Step> {
     let (vars, vb) = variables();
     let embedding = candle_nn::embedding(10000, 128, vb.pp("emb"))?;
@@ -296,11 +494,18 @@ fn main() -> Result<()> {
         let mut step = match name.as_str() {
             "mlp" => mlp(&args.mnist, 512, 128, |vars| candle_nn::SGD::new(vars.all_vars(), 1e-3))?,
             "mlp_small" => mlp(&args.mnist, 128, 32, |vars| adam(vars, 0.0))?,
+            "higgs" => higgs()?,
             "convnet" => convnet(&args.mnist)?,
+            "vgg" => vgg()?,
             "chargpt" => chargpt()?,
+            "encoder" => encoder()?,
             "lstm" => lstm()?,
+            "gru" => gru()?,
             "tape" => tape()?,
             "infer" => infer()?,
+            "tiny" => tiny()?,
+            "minilm" => minilm(32, 128)?,
+            "minilm_short" => minilm(1, 17)?,
             _ => match size {
                 Some(n) => gemm(n)?,
                 None => {
