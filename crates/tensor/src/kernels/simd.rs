@@ -215,4 +215,18 @@ mod tests {
             assert_eq!(sets::vectorized_on(set, Sum(&values)).to_bits(), Sum(&values).run().to_bits(), "{set}");
         }
     }
+
+    /// All tests of this crate's modules, in child processes.
+    #[test]
+    fn narrower_instruction_sets_pass_the_tests() {
+        if std::env::var_os("TENSOR_MAX_ISA").is_some() {
+            return;
+        }
+        for set in sets::available().filter(|&set| set < instruction_set()) {
+            let mut tests = std::process::Command::new(std::env::current_exe().unwrap());
+            let skip = ["--skip", "narrower_instruction_sets_pass_the_tests"];
+            let output = tests.env("TENSOR_MAX_ISA", set.to_string()).args(skip).output().unwrap();
+            assert!(output.status.success(), "{set}: {}", String::from_utf8_lossy(&output.stdout));
+        }
+    }
 }
