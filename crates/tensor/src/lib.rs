@@ -44,6 +44,7 @@ pub use context::TaskLocal;
 pub use dtype::{DType, Element, Float};
 pub use error::{Error, ErrorKind, OtherError, Result};
 pub use escaped::{Escaped, escaped};
+pub use kernels::simd::{InstructionSet, instruction_set};
 pub use kernels::threads::{parallel_map, parallel_section};
 pub use literal::{Literal, ScalarLiteral};
 pub use memory::{PoolStatistics, clear_pool, pool_statistics, set_pool_limit};

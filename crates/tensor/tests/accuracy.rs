@@ -1,5 +1,7 @@
 //! The accuracy of the kernels: float32 against float64, and both at the ends of their ranges.
 
+mod sets;
+
 use tensor::{DType, Tensor, tensor};
 
 /// The distance in units in the last place of the float32 nearest to `expected`.
@@ -222,4 +224,9 @@ fn long_rows_keep_their_sum() -> tensor::Result<()> {
     let tail = tensor::Tensor::from([0.0f32, -20.0]).logsumexp().item()?;
     assert!((tail / 2.061_153_6e-9 - 1.0).abs() < 1e-6, "{tail}");
     Ok(())
+}
+
+#[test]
+fn narrower_instruction_sets_pass_these_tests() {
+    sets::run_again_with_narrower_sets("narrower_instruction_sets_pass_these_tests");
 }

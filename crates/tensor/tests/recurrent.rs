@@ -1,6 +1,8 @@
 //! Recurrent cells over whole sequences: rejected operands, and steps that a mask leaves out. The tests of gradient
 //! rules compare values and derivatives with the composed form, PyTorch and finite differences.
 
+mod sets;
+
 use tensor::ops::{Cell, Recurrent, Sequence, SequenceOperands, apply_all};
 use tensor::{DType, Result, Tensor, tensor};
 
@@ -111,4 +113,9 @@ fn a_batch_gives_the_results_of_its_samples() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn narrower_instruction_sets_pass_these_tests() {
+    sets::run_again_with_narrower_sets("narrower_instruction_sets_pass_these_tests");
 }

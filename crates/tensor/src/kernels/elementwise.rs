@@ -4,6 +4,7 @@ use std::slice;
 
 use crate::dtype::Element;
 use crate::kernels::loop_nest::LoopNest;
+use crate::kernels::math::{Fused, MultiplyAdd, Separate};
 use crate::kernels::simd::{LoopInto, Set, vectorized_into};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::kernels::transpose::by_tiles;
@@ -14,8 +15,9 @@ use crate::storage::Buffer;
 /// A function of one element. Any closure is one. A named type is inlined into the loop whatever its size, which the
 /// compiler does not guarantee for closures.
 pub(crate) trait Function<A, O>: Sync {
-    /// The value at `x`. Only straight-line code is vectorized.
-    fn of(&self, x: A) -> O;
+    /// The value at `x`. Only straight-line code is vectorized. `M` is how functions of [`math`](super::math) multiply
+    /// and add.
+    fn of<M: MultiplyAdd>(&self, x: A) -> O;
 
     /// Whether `x` is one of the rare elements that need [`Function::rare`].
     #[inline(always)]
@@ -26,13 +28,13 @@ pub(crate) trait Function<A, O>: Sync {
     /// The value at a rare element.
     #[inline(always)]
     fn rare(&self, x: A) -> O {
-        self.of(x)
+        self.of::<Separate>(x)
     }
 }
 
 impl<A, O, F: Fn(A) -> O + Sync> Function<A, O> for F {
     #[inline(always)]
-    fn of(&self, x: A) -> O {
+    fn of<M: MultiplyAdd>(&self, x: A) -> O {
         self(x)
     }
 }
@@ -40,12 +42,12 @@ impl<A, O, F: Fn(A) -> O + Sync> Function<A, O> for F {
 /// A function of two elements; see [`Function`].
 pub(crate) trait PairFunction<T>: Sync {
     /// The value at `(a, b)`, as straight-line code.
-    fn of(&self, a: T, b: T) -> T;
+    fn of<M: MultiplyAdd>(&self, a: T, b: T) -> T;
 }
 
 impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
     #[inline(always)]
-    fn of(&self, a: T, b: T) -> T {
+    fn of<M: MultiplyAdd>(&self, a: T, b: T) -> T {
         self(a, b)
     }
 }
@@ -66,10 +68,10 @@ struct Rows<'a, A, const N: usize> {
     start: usize,
 }
 
-/// Applies `f`, which has no rare elements, to every element of `x`.
+/// Applies `f`, which has no rare elements and calls nothing of [`math`](super::math), to every element of `x`.
 pub(crate) fn map<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     let f = &f;
-    for_rows(x.shape(), [x], 0, &|[x]| f.of(x), &|rows, out| vectorized_into(Map { rows, f }, out))
+    for_rows(x.shape(), [x], 0, &|[x]| f.of::<Separate>(x), &|rows, out| vectorized_into(Map { rows, f }, out))
 }
 
 struct Map<'a, A, F> {
@@ -85,7 +87,7 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
         let Map { rows: Rows { operands: [x], walk, start }, f } = self;
         for (position, [at], length) in walk.runs(*start, out.len()) {
             for (out, &x) in out[position..][..length].iter_mut().zip(&x[at as usize..][..length]) {
-                *out = f.of(x);
+                *out = f.of::<Separate>(x);
             }
         }
     }
@@ -93,8 +95,7 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
 
 /// As [`map`], for functions that have rare elements, or that are so long that each copy costs compile time.
 pub(crate) fn map_long<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
-    let one = |[x]: [A; 1]| if f.is_rare(x) { f.rare(x) } else { f.of(x) };
-    for_blocks(x.shape(), [x], &one, &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
+    for_blocks(x.shape(), [x], &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
 }
 
 struct MapLong<'a, A, F> {
@@ -107,10 +108,25 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<[O; BLOCK]> for MapLong
 
     #[inline(always)]
     fn run(self, out: &mut Blocks<O>) {
+        self.map::<Separate, O>(out);
+    }
+
+    #[inline(always)]
+    fn run_fused(self, out: &mut Blocks<O>) {
+        self.map::<Fused, O>(out);
+    }
+}
+
+impl<A: Element, F> MapLong<'_, A, F> {
+    #[inline(always)]
+    fn map<M: MultiplyAdd, O: Element>(self, out: &mut Blocks<O>)
+    where
+        F: Function<A, O>,
+    {
         let MapLong { x, f } = self;
         let (x, out) = (x.as_flattened(), out.as_flattened_mut());
         for (out, &x) in out.iter_mut().zip(x) {
-            *out = f.of(x);
+            *out = f.of::<M>(x);
         }
         if x.iter().fold(false, |any, &x| any | f.is_rare(x)) {
             for (out, &x) in out.iter_mut().zip(x).filter(|(_, x)| f.is_rare(**x)) {
@@ -160,7 +176,7 @@ impl<A: Element, O: Element, F: Fn(A, A) -> O> LoopInto<O> for Zip<'_, A, F> {
 
 /// As [`zip`], for functions so long that each copy costs compile time.
 pub(crate) fn zip_long<T: Element>(shape: &Shape, a: View<T>, b: View<T>, f: impl PairFunction<T>) -> Buffer {
-    for_blocks(shape, [a, b], &|[a, b]| f.of(a, b), &|[left, right], out| {
+    for_blocks(shape, [a, b], &|[left, right], out| {
         vectorized_into(ZipLong { left, right, f: &f }, out);
     })
 }
@@ -176,10 +192,22 @@ impl<T: Element, F: PairFunction<T>> LoopInto<[T; BLOCK]> for ZipLong<'_, T, F> 
 
     #[inline(always)]
     fn run(self, out: &mut Blocks<T>) {
+        self.zip::<Separate>(out);
+    }
+
+    #[inline(always)]
+    fn run_fused(self, out: &mut Blocks<T>) {
+        self.zip::<Fused>(out);
+    }
+}
+
+impl<T: Element, F: PairFunction<T>> ZipLong<'_, T, F> {
+    #[inline(always)]
+    fn zip<M: MultiplyAdd>(self, out: &mut Blocks<T>) {
         let ZipLong { left, right, f } = self;
         let (left, right) = (left.as_flattened(), right.as_flattened());
         for ((out, &a), &b) in out.as_flattened_mut().iter_mut().zip(left).zip(right) {
-            *out = f.of(a, b);
+            *out = f.of::<M>(a, b);
         }
     }
 }
@@ -310,14 +338,19 @@ type Blocks<T> = [[T; BLOCK]];
 type BlockLoop<'a, A, O, const N: usize> = dyn Fn([&Blocks<A>; N], &mut Blocks<O>) + Sync + 'a;
 
 /// As [`for_rows`], for loops over blocks. The remainder of a row is computed as a block that ends with the row and
-/// overlaps the previous one; a row shorter than a block is padded.
+/// overlaps the previous one; a row shorter than a block is padded. So is a single element, which must get the bits that
+/// it would get in a row.
 fn for_blocks<A: Element, O: Element, const N: usize>(
     shape: &Shape,
     operands: [View<A>; N],
-    one: &dyn Fn([A; N]) -> O,
     many: &BlockLoop<A, O, N>,
 ) -> Buffer {
-    for_rows(shape, operands, LONG, one, &|Rows { operands, walk, start }, out| {
+    if shape.size() == 1 {
+        let (padded, mut results) = (operands.map(|x| [x.first(); BLOCK]), [O::default(); BLOCK]);
+        many(padded.each_ref().map(slice::from_ref), slice::from_mut(&mut results));
+        return Buffer::filled(1, results[0]);
+    }
+    for_several(shape, operands, LONG, &|Rows { operands, walk, start }, out| {
         for (position, at, length) in walk.runs(*start, out.len()) {
             let out = &mut out[position..][..length];
             let operands: [&[A]; N] = std::array::from_fn(|n| &operands[n][at[n] as usize..][..length]);
@@ -360,7 +393,7 @@ mod tests {
     struct Long;
 
     impl Function<f32, f32> for Long {
-        fn of(&self, x: f32) -> f32 {
+        fn of<M: MultiplyAdd>(&self, x: f32) -> f32 {
             x * 0.5 + 1.0
         }
     }

@@ -1,29 +1,27 @@
 //! The gradients of [`functions`](super::functions), as types of the same names.
 
-use std::f64::consts::FRAC_2_SQRT_PI;
-
 use crate::dtype::Float;
 use crate::kernels::elementwise::PairFunction;
 use crate::kernels::functions::SELU;
-use crate::kernels::math;
+use crate::kernels::math::{self, MultiplyAdd};
 
 /// Each row defines the type of a gradient and its value, given the gradient of the result and the result `y` or the
-/// operand `x`.
+/// operand `x`; `M` is how float32 multiplies and adds.
 macro_rules! gradients {
-    ($($name:ident($g:ident, $saved:ident) = $value:expr;)*) => {$(
+    ($M:ident: $($name:ident($g:ident, $saved:ident) = $value:expr;)*) => {$(
         #[derive(Clone, Copy)]
         pub(crate) struct $name;
 
         impl<T: Float> PairFunction<T> for $name {
             #[inline(always)]
-            fn of(&self, $g: T, $saved: T) -> T {
+            fn of<$M: MultiplyAdd>(&self, $g: T, $saved: T) -> T {
                 $value
             }
         }
     )*};
 }
 
-gradients! {
+gradients! { M:
     Abs(g, x) = {
         let sign = if x > T::zero() { T::one() } else { -T::one() };
         g * if x == T::zero() || x.is_nan() { x } else { sign }
@@ -38,18 +36,18 @@ gradients! {
     Tanh(g, y) = g * (T::one() - y * y);
     Sigmoid(g, y) = g * (y * (T::one() - y));
     Relu(g, y) = if y <= T::zero() { T::zero() } else { g };
-    Selu(g, x) = exponential_below(g, x, T::from_f64(SELU.0), T::from_f64(SELU.0 * SELU.1));
-    Silu(g, x) = g * T::from_f64(math::silu_slope::<T>(x.to_f64()));
-    Softplus(g, x) = g * T::from_f64(math::sigmoid::<T>(x.to_f64()));
-    Erf(g, x) = g * T::from_f64(FRAC_2_SQRT_PI * math::exp::<T>(-(x.to_f64() * x.to_f64())));
-    Gelu(g, x) = g * T::from_f64(math::gelu_slope::<T>(x.to_f64()));
-    GeluTanh(g, x) = g * T::from_f64(math::gelu_tanh_slope::<T>(x.to_f64()));
+    Selu(g, x) = exponential_below::<M, T>(g, x, T::from_f64(SELU.0), T::from_f64(SELU.0 * SELU.1));
+    Silu(g, x) = g * math::silu_slope::<M, T>(x);
+    Softplus(g, x) = g * math::sigmoid::<M, T>(x);
+    Erf(g, x) = g * math::erf_slope::<M, T>(x);
+    Gelu(g, x) = g * math::gelu_slope::<M, T>(x);
+    GeluTanh(g, x) = g * math::gelu_tanh_slope::<M, T>(x);
 }
 
 /// `g · below · eˣ` for `x ≤ 0`, and `g · above` otherwise.
 #[inline(always)]
-fn exponential_below<T: Float>(g: T, x: T, above: T, below: T) -> T {
-    let slope = below * T::from_f64(math::exp::<T>(x.to_f64()));
+fn exponential_below<M: MultiplyAdd, T: Float>(g: T, x: T, above: T, below: T) -> T {
+    let slope = below * math::exp::<M, T>(x);
     g * if x <= T::zero() { slope } else { above }
 }
 
@@ -60,7 +58,7 @@ pub(crate) struct Elu<T> {
 
 impl<T: Float> PairFunction<T> for Elu<T> {
     #[inline(always)]
-    fn of(&self, g: T, x: T) -> T {
-        exponential_below(g, x, T::one(), self.alpha)
+    fn of<M: MultiplyAdd>(&self, g: T, x: T) -> T {
+        exponential_below::<M, T>(g, x, T::one(), self.alpha)
     }
 }

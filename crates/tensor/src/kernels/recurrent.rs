@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::dtype::Float;
-use crate::kernels::math::{sigmoid, tanh};
+use crate::kernels::math::{Fused, MultiplyAdd, Separate, sigmoid, tanh};
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_rows;
 use crate::kernels::tile::{HEIGHT, Output, Products, Rows, Tile, Tiled};
@@ -245,6 +245,18 @@ impl<T: Tiled> Loop for Forward<'_, T> {
 
     #[inline(always)]
     fn run(self) {
+        self.step::<Separate>();
+    }
+
+    #[inline(always)]
+    fn run_fused(self) {
+        self.step::<Fused>();
+    }
+}
+
+impl<T: Tiled> Forward<'_, T> {
+    #[inline(always)]
+    fn step<M: MultiplyAdd>(self) {
         let Forward { pass, rows, step, projected, product, bias, current: [h, c], states, saved } = self;
         let ([_, time, units], width, kept) = (pass.sizes, pass.width(), pass.cell.saved_parts() * pass.sizes[2]);
         let [all_h, all_c] = states;
@@ -256,9 +268,9 @@ impl<T: Tiled> Loop for Forward<'_, T> {
             let live = pass.is_live(rows.start + row, step);
             match pass.cell {
                 _ if !live => kept.fill(T::zero()),
-                Cell::SimpleRnn => each(h, [x, p, bias], |_, [x, p, b]| activated(x + (p + b))),
-                Cell::Lstm => lstm(x, p, bias, [h, &mut c[row * units..][..units]], kept),
-                Cell::Gru => gru(x, p, bias, h, kept),
+                Cell::SimpleRnn => each(h, [x, p, bias], |_, [x, p, b]| tanh::<M, T>(x + (p + b))),
+                Cell::Lstm => lstm::<M, T>(x, p, bias, [h, &mut c[row * units..][..units]], kept),
+                Cell::Gru => gru::<M, T>(x, p, bias, h, kept),
             }
             all_h[place * units..][..units].copy_from_slice(h);
             if pass.cell == Cell::Lstm {
@@ -343,16 +355,6 @@ fn each<T: Float, const N: usize>(out: &mut [T], inputs: [&[T]; N], f: impl Fn(T
     }
 }
 
-#[inline(always)]
-fn activated<T: Float>(x: T) -> T {
-    T::from_f64(tanh::<T>(x.to_f64()))
-}
-
-#[inline(always)]
-fn gated<T: Float>(x: T) -> T {
-    T::from_f64(sigmoid::<T>(x.to_f64()))
-}
-
 /// `x (1 - x)`, the slope of a gate.
 #[inline(always)]
 fn slope<T: Float>(gate: T) -> T {
@@ -367,18 +369,18 @@ fn parts<T, const N: usize>(row: &[T]) -> [&[T]; N] {
 }
 
 #[inline(always)]
-fn lstm<T: Float>(x: &[T], p: &[T], bias: &[T], [h, c]: [&mut [T]; 2], saved: &mut [T]) {
+fn lstm<M: MultiplyAdd, T: Float>(x: &[T], p: &[T], bias: &[T], [h, c]: [&mut [T]; 2], saved: &mut [T]) {
     let units = h.len();
     let (gates, tanh_c) = saved.split_at_mut(4 * units);
     let (first, rest) = gates.split_at_mut(2 * units);
     let (third, last) = rest.split_at_mut(units);
     let from = |part: usize| [x, p, bias].map(|row| &row[part * units..]);
-    each(first, from(0), |_, [x, p, b]| gated(x + (p + b)));
-    each(third, from(2), |_, [x, p, b]| activated(x + (p + b)));
-    each(last, from(3), |_, [x, p, b]| gated(x + (p + b)));
+    each(first, from(0), |_, [x, p, b]| sigmoid::<M, T>(x + (p + b)));
+    each(third, from(2), |_, [x, p, b]| tanh::<M, T>(x + (p + b)));
+    each(last, from(3), |_, [x, p, b]| sigmoid::<M, T>(x + (p + b)));
     let [i, f, g, o] = parts(gates);
     each(c, [i, f, g], |c, [i, f, g]| f * c + i * g);
-    each(tanh_c, [&*c], |_, [c]| activated(c));
+    each(tanh_c, [&*c], |_, [c]| tanh::<M, T>(c));
     each(h, [o, &*tanh_c], |_, [o, t]| o * t);
 }
 
@@ -398,14 +400,14 @@ fn lstm_gradient<T: Float>(c: &[T], saved: &[T], [dh, dc]: [&mut [T]; 2], dx: &m
 }
 
 #[inline(always)]
-fn gru<T: Float>(x: &[T], p: &[T], bias: &[T], h: &mut [T], saved: &mut [T]) {
+fn gru<M: MultiplyAdd, T: Float>(x: &[T], p: &[T], bias: &[T], h: &mut [T], saved: &mut [T]) {
     let units = h.len();
     let (gates, rest) = saved.split_at_mut(2 * units);
     let (n, last) = rest.split_at_mut(units);
-    each(gates, [x, p, bias], |_, [x, p, b]| gated(x + (p + b)));
+    each(gates, [x, p, bias], |_, [x, p, b]| sigmoid::<M, T>(x + (p + b)));
     let [z, r] = parts(gates);
     each(last, [&p[2 * units..], &bias[2 * units..]], |_, [p, b]| p + b);
-    each(n, [&x[2 * units..], r, &*last], |_, [x, r, p]| activated(x + r * p));
+    each(n, [&x[2 * units..], r, &*last], |_, [x, r, p]| tanh::<M, T>(x + r * p));
     each(h, [z, &*n], |h, [z, n]| n + z * (h - n));
 }
 

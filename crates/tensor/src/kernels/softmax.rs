@@ -6,7 +6,7 @@
 use crate::dtype::Float;
 use crate::kernels::copy::elements;
 use crate::kernels::fold::{self, Fold, sum};
-use crate::kernels::math;
+use crate::kernels::math::{self, Fused, MultiplyAdd, Separate};
 use crate::kernels::reduce::by_rows;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::{CHUNK, for_chunks};
@@ -153,13 +153,25 @@ impl<T: Float, F: Fn(usize, &mut [T], T)> Loop for Softmax<'_, T, F> {
 
     #[inline(always)]
     fn run(self) {
+        self.softmax::<Separate>();
+    }
+
+    #[inline(always)]
+    fn run_fused(self) {
+        self.softmax::<Fused>();
+    }
+}
+
+impl<T: Float, F: Fn(usize, &mut [T], T)> Softmax<'_, T, F> {
+    #[inline(always)]
+    fn softmax<M: MultiplyAdd>(self) {
         let Softmax { width, rows, out, finish } = self;
         let mut tops = [T::zero(); ROWS];
         let together = together(width);
         let blocks = rows.chunks(together * width).zip(out.chunks_mut(together * width));
         for (block, (rows, out)) in blocks.enumerate() {
             largest_of(width, rows, &mut tops);
-            exponentials(width, rows, &tops, out, |x| exp(x));
+            exponentials(width, rows, &tops, out, |x| math::exp_of_negative::<M, T>(x));
             for (k, out) in out.chunks_exact_mut(width).enumerate() {
                 let scale = total(out).recip();
                 finish(block * together + k, out, scale);
@@ -208,10 +220,22 @@ impl<T: Float> Loop for LogSoftmaxGradient<'_, T> {
 
     #[inline(always)]
     fn run(self) {
+        self.gradient::<Separate>();
+    }
+
+    #[inline(always)]
+    fn run_fused(self) {
+        self.gradient::<Fused>();
+    }
+}
+
+impl<T: Float> LogSoftmaxGradient<'_, T> {
+    #[inline(always)]
+    fn gradient<M: MultiplyAdd>(self) {
         let LogSoftmaxGradient { width, g, y, out } = self;
         let together = together(width) * width;
         for ((g, y), out) in g.chunks(together).zip(y.chunks(together)).zip(out.chunks_mut(together)) {
-            exponentials(width, y, &[T::zero(); ROWS], out, |x| exp(x));
+            exponentials(width, y, &[T::zero(); ROWS], out, |x| math::exp_of_negative::<M, T>(x));
             for (g, out) in g.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
                 let sum = total(g);
                 for (out, &g) in out.iter_mut().zip(g) {
@@ -254,6 +278,18 @@ impl<T: Float> Loop for LogSums<'_, T> {
 
     #[inline(always)]
     fn run(self) {
+        self.sum::<Separate>();
+    }
+
+    #[inline(always)]
+    fn run_fused(self) {
+        self.sum::<Fused>();
+    }
+}
+
+impl<T: Float> LogSums<'_, T> {
+    #[inline(always)]
+    fn sum<M: MultiplyAdd>(self) {
         let LogSums { width, rows, tops, rests, room } = self;
         largest_of(width, rows, tops);
         // The sums leave out one largest element, which contributes 1: beside it, contributions far smaller than 1
@@ -264,7 +300,9 @@ impl<T: Float> Loop for LogSums<'_, T> {
         for rows in rows.chunks(part_width * tops.len()) {
             let part_width = part_width.min(rows.len());
             let room = &mut room[..rows.len()];
-            exponentials(part_width, rows, tops, room, |x| exp(x) - if x >= T::zero() { T::one() } else { T::zero() });
+            exponentials(part_width, rows, tops, room, |x| {
+                math::exp_of_negative::<M, T>(x) - if x >= T::zero() { T::one() } else { T::zero() }
+            });
             let parts = rows.chunks_exact(part_width).zip(room.chunks_exact(part_width));
             for ((row, room), (&top, all)) in parts.zip(tops.iter().zip(&mut sums)) {
                 let tops: u32 = row.iter().map(|&x| (x >= top) as u32).sum();
@@ -272,7 +310,7 @@ impl<T: Float> Loop for LogSums<'_, T> {
             }
         }
         for (rest, sum) in rests.iter_mut().zip(&sums) {
-            *rest = T::from_f64(math::log1p::<T>(*sum));
+            *rest = math::log1p::<M, T>(T::from_f64(*sum));
         }
         for ((row, top), rest) in rows.chunks_exact(width).zip(tops).zip(rests) {
             if top.is_infinite() {
@@ -330,12 +368,6 @@ fn exponentials<T: Float>(width: usize, rows: &[T], tops: &[T], out: &mut [T], f
     }
 }
 
-/// `eˣ`, for `x ≤ 0`.
-#[inline(always)]
-pub(super) fn exp<T: Float>(x: T) -> T {
-    T::from_f64(math::exp_of_negative::<T>(x.to_f64()))
-}
-
 /// `(x - top) - rest` for each row.
 struct Differences<'a, T> {
     width: usize,
@@ -365,8 +397,9 @@ impl<T: Float> Loop for Differences<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::sets::{self, plain_on, vectorized_on};
 
-    /// The bits of all results for rows of a width, by `run` or by `vectorized`.
+    /// The bits of all results for rows of a width, by `plain_on` or by `vectorized_on`.
     macro_rules! bits {
         ($T:ty, $width:expr, |$loop:ident| $run:expr) => {{
             let width: usize = $width;
@@ -389,15 +422,23 @@ mod tests {
             let (some, tops, rests) = (&x[..together * width], &mut tops[..together], &mut rests[..together]);
             let $loop = LogSums { width, rows: some, tops, rests, room: &mut room[..] };
             $run;
-            out.concat().iter().chain(tops.iter()).chain(rests.iter()).map(|x| x.to_bits()).collect::<Vec<_>>()
+            out.concat()
+                .iter()
+                .chain(tops.iter())
+                .chain(rests.iter())
+                .map(|x| f64::from(*x).to_bits())
+                .collect::<Vec<_>>()
         }};
     }
 
     #[test]
-    fn rows_give_the_same_bits_on_every_instruction_set() {
-        for width in (1..70).chain([100, 128, 1000, 4096, 4100]) {
-            assert_eq!(bits!(f32, width, |l| vectorized(l)), bits!(f32, width, |l| l.run()), "f32, width {width}");
-            assert_eq!(bits!(f64, width, |l| vectorized(l)), bits!(f64, width, |l| l.run()), "f64, width {width}");
+    fn rows_give_the_bits_of_plain_code_on_every_instruction_set() {
+        for (set, width) in
+            sets::available().flat_map(|set| (1..70).chain([100, 128, 1000, 4096, 4100]).map(move |w| (set, w)))
+        {
+            let compare = |found: Vec<u64>, expected: Vec<u64>| assert_eq!(found, expected, "{set}, width {width}");
+            compare(bits!(f32, width, |l| vectorized_on(set, l)), bits!(f32, width, |l| plain_on(set, l)));
+            compare(bits!(f64, width, |l| vectorized_on(set, l)), bits!(f64, width, |l| plain_on(set, l)));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use smallvec::SmallVec;
 
 use crate::dtype::Float;
+use crate::kernels::simd::{InstructionSet, instruction_set};
 use crate::kernels::vector::Vector;
 
 /// The rows of a tile.
@@ -92,8 +93,17 @@ impl<'a, T> Output<'a, T> {
 
 /// An element type for which there are tiles.
 pub(crate) trait Tiled: Float {
-    /// The tiles for this processor, widest first.
-    fn tiles() -> &'static [Tile<Self>];
+    /// The tiles of the instruction set in use, widest first.
+    fn tiles() -> &'static [Tile<Self>] {
+        // SAFETY: the processor supports the set in use.
+        unsafe { Self::tiles_of(instruction_set()) }
+    }
+
+    /// The tiles of an instruction set, widest first.
+    ///
+    /// # Safety
+    /// The processor supports the set.
+    unsafe fn tiles_of(set: InstructionSet) -> &'static [Tile<Self>];
 }
 
 /// A micro-kernel for tiles of `width` columns.
@@ -177,7 +187,7 @@ impl<T: Tiled> Tile<T> {
         let end = after(furthest(places), before, repeat.written).saturating_add(*width);
         assert!(end <= out.length, "the sums lie within their target");
         let sum = if places.len() <= HEIGHT / 2 { self.short } else { self.sum };
-        // SAFETY: `Tiled::tiles` returns tiles of instructions that it has detected. The assertions above show that the
+        // SAFETY: `Tiled::tiles` returns tiles of instructions that the processor has. The assertions above show that the
         // furthest elements that are read and written lie within the slices, and no index is negative.
         unsafe { sum(products, starts, target, repeat) }
     }
@@ -187,7 +197,7 @@ impl<T: Tiled> Tile<T> {
         let count = packed.len() / self.width;
         let end = |count: usize| (count - 1).saturating_mul(stride).saturating_add(self.width);
         assert!(count == 0 || end(count) <= rows.len(), "there are enough rows to fill `packed`");
-        // SAFETY: `Tiled::tiles` returns tiles of instructions that it has detected. The last row lies within the slice, as was
+        // SAFETY: `Tiled::tiles` returns tiles of instructions that the processor has. The last row lies within the slice, as was
         // asserted, and `packed` has room for `count` rows.
         unsafe { (self.pack)(rows.as_ptr(), stride, count, packed.as_mut_ptr()) }
     }
@@ -379,17 +389,14 @@ mod x86 {
 macro_rules! tiled {
     ($T:ty: $avx512:ident $avx2:ident) => {
         impl Tiled for $T {
-            fn tiles() -> &'static [Tile<$T>] {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    if is_x86_feature_detected!("avx512f") {
-                        return &x86::$avx512;
-                    }
-                    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                        return &x86::$avx2;
-                    }
+            unsafe fn tiles_of(set: InstructionSet) -> &'static [Tile<$T>] {
+                match set {
+                    #[cfg(target_arch = "x86_64")]
+                    InstructionSet::Avx512 => &x86::$avx512,
+                    #[cfg(target_arch = "x86_64")]
+                    InstructionSet::Avx2 => &x86::$avx2,
+                    _ => portable(),
                 }
-                portable()
             }
         }
     };
@@ -422,15 +429,17 @@ fn portable<T: Tiled>() -> &'static [Tile<T>] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::sets;
 
     /// Checks the tiles of every instruction set that this processor has.
-    fn check<T: Tiled>([avx512, avx2]: [&'static [Tile<T>]; 2]) {
+    fn check<T: Tiled>() {
         let numbers = |count: usize, scale: usize| -> Vec<T> {
             (0..count).map(|k| T::from_f64((k * scale % 17) as f64 - 8.0)).collect()
         };
         let (data, rows) = (numbers(100, 5), numbers(6 * 40, 7));
         let starts = [3, 0, 17, 9, 40, 1, 2, 50];
-        for tile in portable::<T>().iter().chain(avx2).chain(avx512) {
+        // SAFETY: the processor supports the available sets.
+        for tile in sets::available().flat_map(|set| unsafe { T::tiles_of(set) }) {
             let stride = tile.width + 3;
             let products = Products { data: &data, runs: &[5, 20], length: 3, step: 4, rows: &rows, stride };
             for (width, count, add) in
@@ -465,18 +474,8 @@ mod tests {
 
     #[test]
     fn a_tile_sums_products_on_every_instruction_set() {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx512 = is_x86_feature_detected!("avx512f");
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            check::<f32>([if avx512 { &x86::AVX512_F32 } else { &[] }, if avx2 { &x86::AVX2_F32 } else { &[] }]);
-            check::<f64>([if avx512 { &x86::AVX512_F64 } else { &[] }, if avx2 { &x86::AVX2_F64 } else { &[] }]);
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        {
-            check::<f32>([&[]; 2]);
-            check::<f64>([&[]; 2]);
-        }
+        check::<f32>();
+        check::<f64>();
     }
 
     #[test]

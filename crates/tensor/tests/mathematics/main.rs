@@ -2,6 +2,8 @@
 //! position of its element.
 
 mod double_double;
+#[path = "../sets/mod.rs"]
+mod sets;
 
 use double_double::Double;
 use tensor::{DType, Tensor, tensor};
@@ -10,6 +12,16 @@ type Function = fn(&Tensor) -> Tensor;
 
 /// A name, a function of tensors, and the same function of one number.
 type Row = (&'static str, Function, fn(f64) -> f64);
+
+/// The limits in float32. Sines, cosines and tangents are computed in float64: half a unit for the rounding to float32,
+/// plus the error of the polynomials. The others are those of the design: 2 units, and 4 for composed functions.
+fn limit(name: &str) -> f64 {
+    match name {
+        "sin" | "cos" | "tan" => 0.53,
+        "silu" | "softplus" | "gelu" | "gelu_tanh" => 4.0,
+        _ => 2.0,
+    }
+}
 
 fn sigmoid(x: f64) -> f64 {
     let small = (-x.abs()).exp();
@@ -54,9 +66,8 @@ fn ulps(found: f32, expected: f64) -> f64 {
     (found as f64 - expected).abs() / (size.next_up() as f64 - size as f64)
 }
 
-/// The limit is half a unit for the rounding to float32, plus the error of the polynomials.
 #[test]
-fn float32_results_are_nearly_correctly_rounded() {
+fn float32_results_stay_within_their_limits_in_ulps() {
     let x: Vec<f32> = (0..u32::MAX / 1009).map(|k| f32::from_bits(k * 1009)).collect();
     let tensor = Tensor::from(x.clone());
     for (name, function, reference) in FUNCTIONS {
@@ -64,7 +75,7 @@ fn float32_results_are_nearly_correctly_rounded() {
         for (&x, &found) in x.iter().zip(&found) {
             let expected = reference(x as f64);
             let distance = ulps(found, expected);
-            assert!(distance <= 0.53, "{name}({x:e}) = {found:e}, not {expected:e}: {distance} ulp");
+            assert!(distance <= limit(name), "{name}({x:e}) = {found:e}, not {expected:e}: {distance} ulp");
         }
     }
 }
@@ -257,4 +268,9 @@ fn a_result_does_not_depend_on_the_position_of_the_element() {
             }
         }
     }
+}
+
+#[test]
+fn narrower_instruction_sets_pass_these_tests() {
+    sets::run_again_with_narrower_sets("narrower_instruction_sets_pass_these_tests");
 }

@@ -1,9 +1,12 @@
 //! Sine, cosine and tangent: `x = n π/2 + r` with an integer `n` and `|r| ≤ π/4`.
+//!
+//! They compute in float64 without fused multiply-adds, for float32 (`P = f32`) with shorter polynomials, so their bits
+//! are the same on every instruction set.
 
 use std::f64::consts::FRAC_2_PI;
 
-use super::{ROUND, polynomial, single};
-use crate::dtype::Element;
+use super::double::{ROUND, polynomial};
+use crate::dtype::{DType, Element};
 
 /// `(sin r - r) / r³` in `r²` for `|r| ≤ π/4`; error times `r²`: 2⁻³⁷ and 2⁻⁶⁸.
 const SIN_SHORT: [f64; 4] =
@@ -34,6 +37,12 @@ const HALF_PI: [f64; 3] = [1.5707963267341256, 6.077100506303966e-11, 2.02226624
 
 /// The largest absolute value that these functions accept. Larger ones would need more digits of π.
 pub(crate) const REDUCIBLE: f64 = 1.5e6;
+
+/// Whether results need only the precision of float32.
+#[inline(always)]
+fn single<P: Element>() -> bool {
+    P::DTYPE == DType::F32
+}
 
 /// Sine and cosine of `r`, each as a sum whose second part is small, and `n`, in the low bits of a number.
 struct Reduced {
@@ -80,20 +89,20 @@ fn turned_sin<P: Element>(x: f64, right_angles: u64) -> f64 {
 
 /// The sine, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
-pub(crate) fn sin<P: Element>(x: f64) -> f64 {
+pub(super) fn sin<P: Element>(x: f64) -> f64 {
     // Keeps the sign of 0.
     if x == 0.0 { x } else { turned_sin::<P>(x, 0) }
 }
 
 /// The cosine, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
-pub(crate) fn cos<P: Element>(x: f64) -> f64 {
+pub(super) fn cos<P: Element>(x: f64) -> f64 {
     turned_sin::<P>(x, 1)
 }
 
 /// The tangent, for `|x| ≤ REDUCIBLE`.
 #[inline(always)]
-pub(crate) fn tan<P: Element>(x: f64) -> f64 {
+pub(super) fn tan<P: Element>(x: f64) -> f64 {
     let Reduced { sin, cos, n } = reduced::<P>(x);
     let even = n & 1 == 0;
     let (above, below) = (if even { sin.0 } else { cos.0 }, if even { cos.0 } else { sin.0 });

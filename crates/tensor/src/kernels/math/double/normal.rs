@@ -4,20 +4,10 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
 use super::exponential::{exp, scaled_exp};
 use super::logistic::{weighted, weighted_slope};
-use super::{at_most, exact_product, exact_sum, leading, polynomial, single};
-use crate::dtype::Element;
+use super::{at_most, exact_product, exact_sum, leading, polynomial};
 
-/// `erf(x) / x - 1` in `x²` for `|x| ≤ 1`; error: 2⁻²⁹ and 2⁻⁶².
-const ERF_SHORT: [f64; 7] = [
-    0.1283791659138179,
-    -0.3761262713637476,
-    0.11283600179624406,
-    -0.026854444678391765,
-    0.005189535424591232,
-    -0.0008020841518251459,
-    7.889119072085315e-05,
-];
-const ERF_LONG: [f64; 13] = [
+/// `erf(x) / x - 1` in `x²` for `|x| ≤ 1`; error: 2⁻⁶².
+const ERF: [f64; 13] = [
     0.1283791670955126,
     -0.3761263890318375,
     0.11283791670954885,
@@ -33,22 +23,8 @@ const ERF_LONG: [f64; 13] = [
     5.960686654847134e-11,
 ];
 
-/// `Φ(-y) exp(y²/2) (y + c)` in `(y - c) / (y + c)`, with c = 3 for `0 ≤ y ≤ 16` (relative error: 2⁻³⁰) and with c = 4
-/// for `1 ≤ y ≤ 39` (relative error: 2⁻⁶⁰).
-const TAIL_SHORT: [f64; 11] = [
-    0.7290836903797414,
-    -0.5093319914114018,
-    0.23001769904274053,
-    -0.04726268829793661,
-    -0.010462507705269715,
-    0.006969317790022035,
-    0.0010247333402096175,
-    -0.0010326084965553651,
-    -0.0002447136703981433,
-    0.00013138326329084393,
-    5.4512869781024035e-05,
-];
-const TAIL_LONG: [f64; 22] = [
+/// `Φ(-y) exp(y²/2) (y + 4)` in `(y - 4) / (y + 4)` for `1 ≤ y ≤ 39`; relative error: 2⁻⁶⁰.
+const TAIL: [f64; 22] = [
     0.7552851304157515,
     -0.6078966419718921,
     0.3871374007422142,
@@ -91,61 +67,57 @@ const CENTRE: [f64; 10] = [
 const GELU_TANH: [(f64, f64); 2] =
     [(1.5957691216057308, -9.96930880911092e-17), (0.07135481627260025, -6.175149918155315e-19)];
 
-/// `Φ(-y) exp(y²/2)` for `y ≥ 0`; for `f64`, `y ≥ 1`.
+/// `Φ(-y) exp(y²/2)` for `y ≥ 1`.
 #[inline(always)]
-fn tail<P: Element>(y: f64) -> f64 {
-    let c = if single::<P>() { 3.0 } else { 4.0 };
-    let inverse = 1.0 / (y + c);
-    let t = (y - c) * inverse;
-    inverse * if single::<P>() { polynomial(t, &TAIL_SHORT) } else { polynomial(t, &TAIL_LONG) }
+fn tail(y: f64) -> f64 {
+    let inverse = 1.0 / (y + 4.0);
+    inverse * polynomial((y - 4.0) * inverse, &TAIL)
 }
 
 /// The error function.
 #[inline(always)]
-pub(crate) fn erf<P: Element>(x: f64) -> f64 {
+pub(in super::super) fn erf(x: f64) -> f64 {
     // From 6 on the result is 1.
     let size = at_most(x.abs(), 6.0);
     let square = size * size;
-    let series = if single::<P>() { polynomial(square, &ERF_SHORT) } else { polynomial(square, &ERF_LONG) };
-    let small = size + size * series;
-    let large = 1.0 - 2.0 * tail::<P>(size * SQRT_2) * exp::<P>(-square);
+    let small = size + size * polynomial(square, &ERF);
+    let large = 1.0 - 2.0 * tail(size * SQRT_2) * exp(-square);
     (if size < 1.0 { small } else { large }).copysign(x)
 }
 
 /// `x Φ(x)`.
 #[inline(always)]
-pub(crate) fn gelu<P: Element>(x: f64) -> f64 {
+pub(in super::super) fn gelu(x: f64) -> f64 {
     // From here on the product with `x` is 0, too.
-    let size = at_most(x.abs(), if single::<P>() { 17.0 } else { 40.0 });
-    // The square must be exact: the exponential multiplies its rounding error by the square. The square of a float32 is
-    // exact.
-    let head = if single::<P>() { size } else { leading(size) };
-    let (value, scale) = scaled_exp::<P>(-0.5 * head * head, -0.5 * (size - head) * (size + head));
-    let tail = tail::<P>(size) * value;
+    let size = at_most(x.abs(), 40.0);
+    // The square must be exact: the exponential multiplies its rounding error by the square.
+    let head = leading(size);
+    let (value, scale) = scaled_exp(-0.5 * head * head, -0.5 * (size - head) * (size + head));
+    let tail = tail(size) * value;
     let (below, above) = (-size * tail * scale, x * (1.0 - tail * scale));
     let far = if x < 0.0 { below } else { above };
-    if single::<P>() {
-        return far;
-    }
     let near = x * (0.5 + x * polynomial(x * x, &CENTRE));
     if size < 1.0 { near } else { far }
 }
 
+/// The derivative of the error function.
+#[inline(always)]
+pub(in super::super) fn erf_slope(x: f64) -> f64 {
+    FRAC_2_SQRT_PI * exp(-(x * x))
+}
+
 /// The derivative of `x Φ(x)`, which is `Φ(x) + x φ(x)` with the density `φ`.
 #[inline(always)]
-pub(crate) fn gelu_slope<P: Element>(x: f64) -> f64 {
+pub(in super::super) fn gelu_slope(x: f64) -> f64 {
     // From here on the product with `x` is 0, too.
-    let size = at_most(x.abs(), if single::<P>() { 17.0 } else { 40.0 });
-    let head = if single::<P>() { size } else { leading(size) };
-    let (value, scale) = scaled_exp::<P>(-0.5 * head * head, -0.5 * (size - head) * (size + head));
+    let size = at_most(x.abs(), 40.0);
+    let head = leading(size);
+    let (value, scale) = scaled_exp(-0.5 * head * head, -0.5 * (size - head) * (size + head));
     let exponential = value * scale;
     let density = 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * exponential;
     // The slopes at `x` and `-x` add up to 1.
-    let below = tail::<P>(size) * exponential - size * density;
+    let below = tail(size) * exponential - size * density;
     let far = if x < 0.0 { below } else { 1.0 - below };
-    if single::<P>() {
-        return far;
-    }
     let near = 0.5 + x * (polynomial(x * x, &CENTRE) + density);
     if size < 1.0 { near } else { far }
 }
@@ -153,28 +125,25 @@ pub(crate) fn gelu_slope<P: Element>(x: f64) -> f64 {
 /// `x/2 (1 + tanh y)`, which is `x` times the logistic function of `2y`, with
 /// `2y = 2 √(2/π) (x + 0.044715 x³)`.
 #[inline(always)]
-pub(crate) fn gelu_tanh<P: Element>(x: f64) -> f64 {
+pub(in super::super) fn gelu_tanh(x: f64) -> f64 {
     let [linear, cubic] = GELU_TANH;
     // From 40 on the function is x or 0.
     let size = at_most(x.abs(), 40.0);
-    if single::<P>() {
-        return weighted::<P>(x, size * (linear.0 + cubic.0 * size * size), 0.0);
-    }
     // In twice the precision: the exponential multiplies the relative error of its argument by the argument.
     let (square, square_low) = exact_product(size, size);
     let (term, term_low) = exact_product(cubic.0, square);
     let (sum, sum_low) = exact_sum(linear.0, term);
     let sum_low = sum_low + (linear.1 + term_low + (cubic.0 * square_low + cubic.1 * square));
     let (u, u_low) = exact_product(size, sum);
-    weighted::<P>(x, u, u_low + size * sum_low)
+    weighted(x, u, u_low + size * sum_low)
 }
 
 /// The derivative of `x/2 (1 + tanh y)`.
 #[inline(always)]
-pub(crate) fn gelu_tanh_slope<P: Element>(x: f64) -> f64 {
+pub(in super::super) fn gelu_tanh_slope(x: f64) -> f64 {
     let [(linear, _), (cubic, _)] = GELU_TANH;
     // From 40 on it is 1 or 0.
     let size = at_most(x.abs(), 40.0);
     let square = size * size;
-    weighted_slope::<P>(x, size * (linear + cubic * square), linear + 3.0 * cubic * square)
+    weighted_slope(x, size * (linear + cubic * square), linear + 3.0 * cubic * square)
 }
