@@ -6,7 +6,7 @@ use tensor::{InstructionSet, instruction_set};
 
 /// Runs all tests of this file but `except`, the one that calls this, in a child process for each instruction set that
 /// is narrower than the widest of this processor.
-pub fn run_again_with_narrower_sets(except: &str) {
+pub(crate) fn run_again_with_narrower_sets(except: &str) {
     if std::env::var_os("TENSOR_MAX_ISA").is_some() {
         return;
     }

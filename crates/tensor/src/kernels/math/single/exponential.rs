@@ -26,7 +26,7 @@ const ROUND: f32 = 12_582_912.0;
 pub(super) const LOWER: f32 = f32::from_bits((127 - 64) << 23);
 
 /// `e` to the power `x + low`, times 2⁶⁴, because the power may be too small to keep all digits; `low` is far smaller
-/// than `x`.
+/// than `x`. If it is the constant -0, adding it costs nothing; the compiler keeps additions of +0.
 ///
 /// Requires `-125 ≤ x ≤ 43`.
 #[inline(always)]
@@ -35,7 +35,7 @@ pub(super) fn raised_exp<M: MultiplyAdd>(x: f32, low: f32) -> f32 {
     const EXPONENT: f32 = ROUND + 127.0 + 64.0;
     let sum = M::multiply_add(x, LOG2_E, EXPONENT);
     let k = sum - EXPONENT;
-    let r = M::multiply_add(k, -LN_2.0, x) + M::multiply_add(k, -LN_2.1, low);
+    let r = M::multiply_add(k, -LN_2.1, M::multiply_add(k, -LN_2.0, x)) + low;
     let value = 1.0 + M::multiply_add(r * r, polynomial::<M, _>(r, &SHORT), r);
     value * f32::from_bits(sum.to_bits() << 23)
 }
@@ -63,7 +63,7 @@ pub(in super::super) fn exp<M: MultiplyAdd>(x: f32) -> f32 {
 /// `eˣ` for `x ≤ 0`.
 #[inline(always)]
 pub(in super::super) fn exp_of_negative<M: MultiplyAdd>(x: f32) -> f32 {
-    raised_exp::<M>(at_least(x, -104.0), 0.0) * LOWER
+    raised_exp::<M>(at_least(x, -104.0), -0.0) * LOWER
 }
 
 /// `eˣ - 1`.

@@ -13,7 +13,7 @@ const TANH: [f32; 5] = [-0.333_332_84, 0.133_314_83, -0.053_742_815, 0.020_648_2
 /// `1 / (1 + e⁻ˣ)`.
 #[inline(always)]
 pub(in super::super) fn sigmoid<M: MultiplyAdd>(x: f32) -> f32 {
-    let small = raised_exp::<M>(-at_most(x.abs(), END), 0.0) * LOWER;
+    let small = raised_exp::<M>(-at_most(x.abs(), END), -0.0) * LOWER;
     // `small / (1 + small)` for negative numbers, but less is lost to rounding if this quotient is subtracted.
     let whole = if x < 0.0 { small } else { 1.0 };
     M::multiply_add(-whole, small / (1.0 + small), whole)
@@ -58,7 +58,7 @@ pub(in super::super) fn silu_slope<M: MultiplyAdd>(x: f32) -> f32 {
 /// `ln(1 + eˣ)`.
 #[inline(always)]
 pub(in super::super) fn softplus<M: MultiplyAdd>(x: f32) -> f32 {
-    at_least(x, 0.0) + log1p_of_unit::<M>(raised_exp::<M>(-at_most(x.abs(), END), 0.0) * LOWER)
+    at_least(x, 0.0) + log1p_of_unit::<M>(raised_exp::<M>(-at_most(x.abs(), END), -0.0) * LOWER)
 }
 
 /// The hyperbolic tangent: a polynomial near 0, and elsewhere `1 - 2 / (1 + exp(2 |x|))`.
@@ -68,6 +68,6 @@ pub(in super::super) fn tanh<M: MultiplyAdd>(x: f32) -> f32 {
     let size = at_most(x.abs(), 10.0);
     let square = size * size;
     let near = M::multiply_add(size * square, polynomial::<M, _>(square, &TANH), size);
-    let far = 1.0 - 2.0 / M::multiply_add(raised_exp::<M>(2.0 * size, 0.0), LOWER, 1.0);
+    let far = 1.0 - 2.0 / M::multiply_add(raised_exp::<M>(2.0 * size, -0.0), LOWER, 1.0);
     (if size < 0.625 { near } else { far }).copysign(x)
 }

@@ -46,7 +46,7 @@ pub(in super::super) fn erf<M: MultiplyAdd>(x: f32) -> f32 {
     // From 4 on the result is 1.
     let size = at_most(x.abs(), 4.0);
     let near = M::multiply_add(size, polynomial::<M, _>(size * size, &ERF), size);
-    let raised = raised_exp::<M>(M::multiply_add(size, polynomial::<M, _>(size, &LOG_ERFC), -size), 0.0);
+    let raised = raised_exp::<M>(M::multiply_add(size, polynomial::<M, _>(size, &LOG_ERFC), -size), -0.0);
     let far = M::multiply_add(raised, -LOWER, 1.0);
     (if size < 0.85 { near } else { far }).copysign(x)
 }
