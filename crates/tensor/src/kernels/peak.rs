@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::dtype::Float;
+use crate::kernels::simd::{InstructionSet, instruction_set};
 use crate::kernels::vector::Vector;
 
 const FACTOR: f64 = 0.5;
@@ -51,7 +52,7 @@ unsafe fn multiply_adds<T: Float, V: Vector<T>, const CHAINS: usize>(values: &mu
 
 /// An element type with register loops.
 pub(crate) trait Registers: Float {
-    /// The loop for the widest instruction set that this processor has.
+    /// The loop for the instruction set in use.
     fn available() -> RegisterLoop<Self>;
 }
 
@@ -92,30 +93,17 @@ const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 24 } else { 12 };
 const BASE_F32: RegisterLoop<f32> = portable::<f32, REGISTERS>();
 const BASE_F64: RegisterLoop<f64> = portable::<f64, { REGISTERS / 2 }>();
 
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f")
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
-}
-
 macro_rules! registers {
     ($T:ty: $avx512:ident $avx2:ident $base:ident) => {
         impl Registers for $T {
             fn available() -> RegisterLoop<$T> {
-                #[cfg(target_arch = "x86_64")]
-                {
-                    if has_avx512() {
-                        return x86::$avx512;
-                    }
-                    if has_avx2() {
-                        return x86::$avx2;
-                    }
+                match instruction_set() {
+                    #[cfg(target_arch = "x86_64")]
+                    InstructionSet::Avx512 => x86::$avx512,
+                    #[cfg(target_arch = "x86_64")]
+                    InstructionSet::Avx2 => x86::$avx2,
+                    _ => $base,
                 }
-                $base
             }
         }
     };
@@ -146,11 +134,11 @@ mod tests {
         check(BASE_F64);
         #[cfg(target_arch = "x86_64")]
         {
-            if has_avx2() {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
                 check(x86::AVX2_F32);
                 check(x86::AVX2_F64);
             }
-            if has_avx512() {
+            if is_x86_feature_detected!("avx512f") {
                 check(x86::AVX512_F32);
                 check(x86::AVX512_F64);
             }
