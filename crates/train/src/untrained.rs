@@ -29,10 +29,10 @@ impl Untrained {
         Untrained { exempt, ..Untrained::default() }
     }
 
-    /// Checks the next step, unless one of the last 16 was checked: a model may read a variable for the first time in a
+    /// Checks the next step, unless one of the last three was checked: a model may read a variable for the first time in a
     /// later batch.
     pub(crate) fn request_check(&mut self) {
-        if self.steps >= self.last_check + 16 {
+        if self.steps >= self.last_check + 3 {
             self.checked = None;
         }
     }

@@ -68,6 +68,6 @@ fn invalid_gradients_are_errors_and_add_nothing() {
     assert_eq!(accumulator.state().sums[0].item().unwrap(), 1.0);
     assert_eq!(
         message(GradientAccumulator::new(0).add(&[tensor![1.0]])),
-        "gradient_accumulator: batches is 0; it must be a number of at least 1"
+        "gradient_accumulator: batches is 0; it must be at least 1"
     );
 }

@@ -182,7 +182,10 @@ fn mismatches_name_both_sides() {
         refused(PyTorch::new().flattened("0", 1, 1, 1)),
         "pytorch: 0 is stated to follow flattened images, but is not a Dense"
     );
-    assert_eq!(refused(PyTorch::new().stacked("0", "0", 1)), "pytorch: 0 is said to be stacked, but is not recurrent");
+    assert_eq!(
+        refused(PyTorch::new().stacked("0", "0", 1)),
+        "pytorch: 0 is stated to be stacked, but is not recurrent"
+    );
     let slopes = vec![("weight".to_string(), Tensor::ones([6]))];
     let wrong = PyTorch::new().import(&PRelu::new([3, 2]), slopes).unwrap_err().to_string();
     assert_eq!(
