@@ -46,7 +46,7 @@ impl Observers {
         OBSERVERS.get_if_set()
     }
 
-    /// Runs a call of a layer under the eyes of the observers. `layer` returns the layer's description and weights.
+    /// Runs a call of a layer and notifies the observers. `layer` returns the layer's description and weights.
     pub(crate) fn observe<R>(
         &self,
         name: &str,

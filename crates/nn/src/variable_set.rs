@@ -7,7 +7,7 @@ use autograd::Variable;
 pub(crate) struct VariableSet(Vec<u32>);
 
 impl VariableSet {
-    /// Adds a variable; whether it was missing.
+    /// Adds a variable and returns whether it was new.
     pub(crate) fn insert(&mut self, variable: &Variable) -> bool {
         let position = self.0.binary_search(&variable.id());
         if let Err(position) = position {

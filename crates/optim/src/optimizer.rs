@@ -63,7 +63,7 @@ pub trait Optimizer: Send + Sync {
     }
 
     /// Multiplies every variable by `1 - learning_rate · weight_decay` before its step (decoupled weight decay): Keras'
-    /// `weight_decay`, and PyTorch's in `AdamW`. It must be 0 or more; 0, none, by default.
+    /// `weight_decay`, and PyTorch's in `AdamW`. Must be at least 0. The default is 0 (no decay).
     /// From Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2019).
     #[must_use]
     fn weight_decay(mut self, weight_decay: f64) -> Self
@@ -75,7 +75,7 @@ pub trait Optimizer: Send + Sync {
     }
 
     /// Adds `l2_penalty · p` to the gradient, like the penalty `l2_penalty / 2 · ‖p‖²` on the loss: PyTorch's
-    /// `weight_decay` in all optimizers but `AdamW`. It must be 0 or more; 0, none, by default.
+    /// `weight_decay` in all optimizers but `AdamW`. Must be at least 0. The default is 0 (no decay).
     #[must_use]
     fn l2_penalty(mut self, l2_penalty: f64) -> Self
     where

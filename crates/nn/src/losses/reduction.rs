@@ -6,7 +6,7 @@ use crate::indices::out_of_range;
 
 /// How the losses of samples become one number, under Keras' names.
 ///
-/// Losses that do not count, such as those of an ignored class, are 0 and do not contribute to a divisor. If the divisor
+/// Ignored losses, such as those of an ignored class, are 0 and do not contribute to a divisor. If the divisor
 /// is 0, the result is 0. A sample of weight 0 contributes nothing to sums and gradients, even if its loss is NaN or
 /// infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Files that an earlier version has written are read, and a run goes on from them to the same end.
+//! A training resumes from the files of an earlier version and ends as an uninterrupted one.
 //!
 //! `tests/fixtures` was written by `examples/write_old_files.rs`. Its numbers are compared within the rounding of
 //! float32, because bits may differ between instruction sets; names and notes are compared exactly.
