@@ -65,7 +65,7 @@ impl TapeRecorder {
             return;
         }
         RUNNING.set(RUNNING.get() - 1);
-        // Inside a `no_record` scope the hook is not in the list. The end of the scope then removes stopped hooks.
+        // Inside a `no_record` scope or a parallel section the hook is not in the list. Their end removes stopped hooks.
         recorder::stop(&self.hook());
     }
 

@@ -1,7 +1,7 @@
 //! Fixed bugs, each with the smallest program that showed it.
 
 use autograd::tensor::ops::Reduction;
-use autograd::tensor::{DType, Tensor, tensor};
+use autograd::tensor::{DType, Tensor, parallel_section, recorder, tensor};
 use autograd::{CustomOp, GradientTape, Result, Sources, Variable, custom, grad, jacobian, no_record};
 
 fn message<T>(result: Result<T>) -> String {
@@ -337,5 +337,17 @@ fn the_error_for_an_unused_input_says_how_to_get_zeros() -> Result<()> {
          to get zeros instead of this error, pass `Unconnected::Zeros`, or use `jacobian`"
     );
     assert_eq!(jacobian(|_| Ok(Tensor::scalar(1.0)), &x)?.to_vec::<f32>()?, [0.0, 0.0]);
+    Ok(())
+}
+
+/// A tape that ended inside a parallel section was once in the list of recorders again afterwards, and recorded for ever.
+#[test]
+fn a_tape_that_ends_in_a_parallel_section_records_no_more() -> Result<()> {
+    let x = Variable::new(tensor![1.0]);
+    let tape = GradientTape::new();
+    let y = &x * 2.0;
+    assert!(recorder::is_watched(&y));
+    assert_eq!(parallel_section(|| tape.gradient(&y, &x))?.to_vec::<f32>()?, [2.0]);
+    assert!(!recorder::is_watched(&(&x * 3.0)));
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! While a thread waits for parallel work, rayon lets it run tasks of other callers. Such a task must neither see nor
 //! change the tapes, the default generator, or anything else that the waiting code has set. Such state is therefore
 //! kept in a [`TaskLocal`] rather than in a `thread_local!`: all values of a task are saved while its thread waits, and
-//! restored afterwards.
+//! restored afterwards. The recorders, which every operation reads, do the same through a [hook](set_hook).
 //!
 //! This module does not know the types of the values that it stores.
 
@@ -133,11 +133,13 @@ pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
     struct Resume(u64, Values, Option<Hook>);
     impl Drop for Resume {
         fn drop(&mut self) {
+            // Destructors of the guest's values may use task-local state: they must not see that of the calling task.
+            let values = VALUES.take();
+            drop(values);
             let guest = NEXT.replace(self.0);
             GUESTS.with_borrow_mut(|guests| guests.push(guest));
-            // Dropped after the borrow of `VALUES` has ended: a destructor may use it.
-            let guest = VALUES.replace(mem::take(&mut self.1));
-            drop(guest);
+            let left = VALUES.replace(mem::take(&mut self.1));
+            drop(left);
             if let Some(hook) = self.2 {
                 (hook.resume)();
             }

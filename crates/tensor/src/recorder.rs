@@ -46,8 +46,9 @@ impl State {
         State { recorders: RECORDERS.take(), detached: DETACHED.replace(false) }
     }
 
-    /// Makes this the state of the running task.
-    fn restore(self) {
+    /// Makes this the state of the running task, without the recorders that have stopped meanwhile.
+    fn restore(mut self) {
+        self.recorders.retain(|recorder| !recorder.is_stopped());
         DETACHED.set(self.detached);
         let replaced = RECORDERS.replace(self.recorders);
         drop(replaced);
@@ -116,7 +117,6 @@ pub fn unrecorded<R>(f: impl FnOnce() -> R) -> R {
             let mut state = std::mem::take(&mut self.0);
             // Recorders that `f` started and did not stop remain.
             state.recorders.extend(started_inside);
-            state.recorders.retain(|recorder| !recorder.is_stopped());
             state.restore();
         }
     }

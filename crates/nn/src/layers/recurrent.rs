@@ -122,7 +122,7 @@ impl CellStep<'_> {
 /// `forward_many` has the initial states as further inputs, followed by a mask of type bool. [`Recurrent::run`] describes
 /// them, and also returns the final states.
 ///
-/// With the activations tanh and sigmoid (and for [`Gru`] without [`reset_before`](Gru::reset_before)) a fused operation
+/// With the activations tanh and sigmoid (and for `Gru` without `reset_before`) a fused operation
 /// computes all steps. Recurrent dropout and other activations need several operations per step.
 ///
 /// [`SimpleRnn`]: crate::SimpleRnn

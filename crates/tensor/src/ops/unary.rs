@@ -106,19 +106,19 @@ macro_rules! unary_table {
             }
 
             /// Applies the operation to int64, wrapping. `None` if it is computed in float32.
-            fn integer(self, x: &Tensor) -> Option<Tensor> {
+            fn integer(self, x: impl FnOnce() -> Tensor) -> Option<Tensor> {
                 match self {
-                    Unary::Neg => Some(map(x, |x: i64| x.wrapping_neg())),
-                    Unary::Abs => Some(map(x, |x: i64| x.wrapping_abs())),
-                    Unary::Sign => Some(map(x, |x: i64| x.signum())),
-                    Unary::Square => Some(map(x, |x: i64| x.wrapping_mul(x))),
+                    Unary::Neg => Some(map(&x(), |x: i64| x.wrapping_neg())),
+                    Unary::Abs => Some(map(&x(), |x: i64| x.wrapping_abs())),
+                    Unary::Sign => Some(map(&x(), |x: i64| x.signum())),
+                    Unary::Square => Some(map(&x(), |x: i64| x.wrapping_mul(x))),
                     Unary::Clamp { min, max } => {
                         // Rounds the bounds inwards; `as` saturates.
                         let min = min.map_or(i64::MIN, |min| min.ceil() as i64);
                         let max = max.map_or(i64::MAX, |max| max.floor() as i64);
-                        Some(map(x, move |x: i64| x.max(min).min(max)))
+                        Some(map(&x(), move |x: i64| x.max(min).min(max)))
                     }
-                    Unary::Cast { dtype } => Some(cast(x, dtype)),
+                    Unary::Cast { dtype } => Some(cast(&x(), dtype)),
                     $(Unary::$variant => None,)*
                     Unary::LeakyRelu { .. } | Unary::Elu { .. } | Unary::Gelu { .. } | Unary::Pow { .. } => None,
                 }
@@ -222,8 +222,8 @@ impl Unary {
             (_, Unary::Cast { dtype }) => cast(x, dtype),
             (DType::F32, _) => self.float::<f32>(x),
             (DType::F64, _) => self.float::<f64>(x),
-            (DType::I64, _) => self.integer(x).unwrap_or_else(in_float32),
-            (DType::U8, _) => match self.integer(&cast(x, DType::I64)) {
+            (DType::I64, _) => self.integer(|| x.clone()).unwrap_or_else(in_float32),
+            (DType::U8, _) => match self.integer(|| cast(x, DType::I64)) {
                 // Clamping saturates at the range of a byte. For the other operations, the low byte of the int64 result
                 // equals that of wrapping arithmetic on bytes.
                 Some(wide) => {
