@@ -1,8 +1,8 @@
 //! Operations as data: one enum, nested by family, and the functions that apply them.
 //!
-//! Each family has a file here with its enum, its checks of shapes and types, and the methods of [`Tensor`](crate::Tensor)
-//! that build
-//! it. The file of the same name in the crate `autograd` holds its differentiation rules.
+//! Each family has a file here with its enum, its checks of shapes and types, and the methods of
+//! [`Tensor`](crate::Tensor) that build it. The file of the same name in the crate `autograd` holds its differentiation
+//! rules.
 //!
 //! Matches are exhaustive: an operation without a kernel does not compile.
 #![deny(clippy::wildcard_enum_match_arm)]
