@@ -190,7 +190,8 @@ fn mismatches_name_both_sides() {
     let wrong = PyTorch::new().import(&PRelu::new([3, 2]), slopes).unwrap_err().to_string();
     assert_eq!(
         wrong,
-        "PRelu (in PyTorch the whole model): weight: pytorch: shape [3, 2]: must be along one axis, as PyTorch has it"
+        "PRelu (in PyTorch the whole model): weight: pytorch: shape [3, 2]: must have at most one axis of a \
+         size other than 1, as in PyTorch"
     );
     let wrong = PyTorch::new().module("conv", "0").export(&convolution).unwrap_err().to_string();
     assert_eq!(wrong, "pytorch: Sequential has no layer conv");
