@@ -351,3 +351,16 @@ fn a_tape_that_ends_in_a_parallel_section_records_no_more() -> Result<()> {
     assert!(!recorder::is_watched(&(&x * 3.0)));
     Ok(())
 }
+
+/// The first tape of a process, made inside a parallel section, once stayed in the list of the code outside.
+#[test]
+fn a_tape_that_begins_in_a_parallel_section_sees_only_the_section() -> Result<()> {
+    let x = Variable::new(tensor![1.0]);
+    let _tape = parallel_section(|| {
+        let tape = GradientTape::new();
+        assert!(recorder::is_watched(&(&x * 2.0)));
+        tape
+    });
+    assert!(!recorder::is_watched(&(&x * 2.0)));
+    Ok(())
+}

@@ -84,11 +84,12 @@ impl<T: 'static> TaskLocal<T> {
     }
 }
 
-/// What a module does around every section to save and restore state that it keeps in a `thread_local!` itself.
+/// How a module saves and restores the state of a task that it keeps in a `thread_local!` itself. Without a state, which
+/// is `None`, a task begins.
 #[derive(Clone, Copy)]
 pub(crate) struct Hook {
-    pub(crate) suspend: fn(),
-    pub(crate) resume: fn(),
+    pub(crate) take: fn() -> Option<Box<dyn Any>>,
+    pub(crate) restore: fn(Option<Box<dyn Any>>),
 }
 
 static HOOK: OnceLock<Hook> = OnceLock::new();
@@ -130,28 +131,29 @@ pub(crate) fn task_of(number: u64) -> u64 {
 
 /// Runs `f` as another task, then restores the state of the calling task, also after a panic.
 pub(crate) fn suspended<R>(f: impl FnOnce() -> R) -> R {
-    struct Resume(u64, Values, Option<Hook>);
+    struct Resume {
+        number: u64,
+        values: Values,
+        hooked: Option<Box<dyn Any>>,
+    }
     impl Drop for Resume {
         fn drop(&mut self) {
             // Destructors of the guest's values may use task-local state: they must not see that of the calling task.
             let values = VALUES.take();
             drop(values);
-            let guest = NEXT.replace(self.0);
+            let guest = NEXT.replace(self.number);
             GUESTS.with_borrow_mut(|guests| guests.push(guest));
-            let left = VALUES.replace(mem::take(&mut self.1));
+            let left = VALUES.replace(mem::take(&mut self.values));
             drop(left);
-            if let Some(hook) = self.2 {
-                (hook.resume)();
+            // Also if the hook was registered during the section: then the calling task had no such state.
+            if let Some(hook) = HOOK.get() {
+                (hook.restore)(self.hooked.take());
             }
         }
     }
-    // A hook that is registered during the section has nothing to resume.
-    let hook = HOOK.get().copied();
-    if let Some(hook) = hook {
-        (hook.suspend)();
-    }
     let guest = GUESTS.with_borrow_mut(Vec::pop).unwrap_or(0);
-    let _resume = Resume(NEXT.replace(guest), VALUES.take(), hook);
+    let hooked = HOOK.get().and_then(|hook| (hook.take)());
+    let _resume = Resume { number: NEXT.replace(guest), values: VALUES.take(), hooked };
     f()
 }
 

@@ -230,8 +230,8 @@ impl Block {
     }
 
     fn free(self) {
-        // SAFETY: `Block::take` made the block by `alloc_zeroed` with this layout. A block is not `Copy`, so that this is its
-        // end.
+        // SAFETY: `Block::take` made the block by `alloc_zeroed` with this layout, and `self` is consumed, so the block is
+        // freed once.
         unsafe { dealloc(self.start.as_ptr(), layout(self.capacity)) }
     }
 }
@@ -240,7 +240,12 @@ impl Block {
 const INLINE: usize = 32;
 
 /// Memory for the elements of one tensor.
-pub(crate) enum Memory {
+pub(crate) struct Memory {
+    dtype: DType,
+    place: Place,
+}
+
+enum Place {
     /// Scalars and the smallest vectors.
     Inline([u64; INLINE / 8]),
     /// A block that goes back to the pool.
@@ -249,7 +254,7 @@ pub(crate) enum Memory {
     Adopted(Adopted),
 }
 
-pub(crate) struct Pooled(ManuallyDrop<Block>);
+struct Pooled(ManuallyDrop<Block>);
 
 impl Drop for Pooled {
     fn drop(&mut self) {
@@ -258,7 +263,7 @@ impl Drop for Pooled {
     }
 }
 
-pub(crate) struct Adopted {
+struct Adopted {
     start: NonNull<u8>,
     bytes: usize,
     vector: Box<dyn Any + Send + Sync>,
@@ -275,58 +280,69 @@ impl Memory {
     pub(crate) fn new<T: Element>(len: usize) -> Memory {
         let bytes = len.checked_mul(size_of::<T>()).expect("capacity overflow");
         if bytes <= INLINE {
-            return Memory::Inline([0; INLINE / 8]);
+            return Memory { dtype: T::DTYPE, place: Place::Inline([0; INLINE / 8]) };
         }
-        let mut memory = Memory::Pooled(Pooled(ManuallyDrop::new(Block::take(bytes))));
+        let block = Block::take(bytes);
         if T::DTYPE == DType::Bool {
-            memory.as_mut_slice::<u8>(bytes).fill(0);
+            // SAFETY: the block has at least `bytes` bytes, and nothing else uses it.
+            unsafe { block.start.write_bytes(0, bytes) };
         }
-        memory
+        Memory { dtype: T::DTYPE, place: Place::Pooled(Pooled(ManuallyDrop::new(block))) }
     }
 
     /// The memory of a vector, without a copy.
     pub(crate) fn from_vec<T: Element>(mut vector: Vec<T>) -> Memory {
         let start = NonNull::from(vector.as_mut_slice()).cast();
         let bytes = std::mem::size_of_val(vector.as_slice());
-        Memory::Adopted(Adopted { start, bytes, vector: Box::new(vector) })
+        Memory { dtype: T::DTYPE, place: Place::Adopted(Adopted { start, bytes, vector: Box::new(vector) }) }
     }
 
     /// The vector that was passed to `from_vec`, or the memory itself if that was no `Vec<T>`.
     pub(crate) fn into_vec<T: Element>(self) -> Result<Vec<T>, Memory> {
-        match self {
-            Memory::Adopted(Adopted { start, bytes, vector }) => match vector.downcast() {
+        let Memory { dtype, place } = self;
+        match place {
+            Place::Adopted(Adopted { start, bytes, vector }) => match vector.downcast() {
                 Ok(vector) => Ok(*vector),
-                Err(vector) => Err(Memory::Adopted(Adopted { start, bytes, vector })),
+                Err(vector) => Err(Memory { dtype, place: Place::Adopted(Adopted { start, bytes, vector }) }),
             },
-            memory => Err(memory),
+            place => Err(Memory { dtype, place }),
         }
+    }
+
+    /// The type of the elements.
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
     }
 
     fn bytes(&self) -> (*const u8, usize) {
-        match self {
-            Memory::Inline(words) => (words.as_ptr().cast(), INLINE),
-            Memory::Pooled(Pooled(block)) => (block.start.as_ptr(), block.capacity),
-            Memory::Adopted(adopted) => (adopted.start.as_ptr(), adopted.bytes),
+        match &self.place {
+            Place::Inline(words) => (words.as_ptr().cast(), INLINE),
+            Place::Pooled(Pooled(block)) => (block.start.as_ptr(), block.capacity),
+            Place::Adopted(adopted) => (adopted.start.as_ptr(), adopted.bytes),
         }
     }
 
-    /// The first `len` elements; `T` is the type this memory was made for, or `u8`.
+    /// The first `len` elements. `T` must be the type that `dtype` names.
+    #[inline]
     pub(crate) fn as_slice<T: Element>(&self, len: usize) -> &[T] {
         let (start, bytes) = self.bytes();
+        assert_eq!(T::DTYPE, self.dtype);
         assert!(len.checked_mul(size_of::<T>()).is_some_and(|needed| needed <= bytes));
-        // SAFETY: `start` is aligned for every element type, or came from a vector of `T`; the memory is long enough, as was
-        // asserted, and initialised. Its bytes are values of `T`: every bit pattern is one, except for `bool`, whose memory
-        // `new` fills with zeros.
+        // SAFETY: the memory was made for elements of type `T`, as was asserted: `start` is aligned for every element type,
+        // or came from a vector of `T`. It is long enough, as was asserted, and initialised. Its bytes are values of `T`:
+        // every bit pattern is one, except for `bool`, whose memory `new` fills with zeros.
         unsafe { std::slice::from_raw_parts(start.cast(), len) }
     }
 
-    /// The first `len` elements, mutably.
+    /// The first `len` elements, mutably. `T` must be the type that `dtype` names.
+    #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self, len: usize) -> &mut [T] {
-        let (start, bytes) = match self {
-            Memory::Inline(words) => (words.as_mut_ptr().cast(), INLINE),
-            Memory::Pooled(Pooled(block)) => (block.start.as_ptr(), block.capacity),
-            Memory::Adopted(adopted) => (adopted.start.as_ptr(), adopted.bytes),
+        let (start, bytes) = match &mut self.place {
+            Place::Inline(words) => (words.as_mut_ptr().cast(), INLINE),
+            Place::Pooled(Pooled(block)) => (block.start.as_ptr(), block.capacity),
+            Place::Adopted(adopted) => (adopted.start.as_ptr(), adopted.bytes),
         };
+        assert_eq!(T::DTYPE, self.dtype);
         assert!(len.checked_mul(size_of::<T>()).is_some_and(|needed| needed <= bytes));
         // SAFETY: as in `as_slice`, and `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(start.cast(), len) }
@@ -390,5 +406,11 @@ mod tests {
         let memory = memory.into_vec::<f64>().err().unwrap();
         let vector = memory.into_vec::<f32>().ok().unwrap();
         assert_eq!((vector.as_ptr(), &vector[..]), (address, &[3.5, 2.5][..]));
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion `left == right` failed")]
+    fn memory_is_not_read_as_another_type() {
+        Memory::new::<u8>(100).as_slice::<bool>(100);
     }
 }

@@ -4,6 +4,7 @@
 //! marks every value that depends on a variable. The mark lets a tape distinguish such a value from a constant, even if
 //! another thread computed it.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -36,8 +37,6 @@ thread_local! {
     /// The recorders of the running task. Not a `TaskLocal`: every operation reads it.
     static RECORDERS: RefCell<Vec<Rc<dyn Recorder>>> = const { RefCell::new(Vec::new()) };
     static DETACHED: Cell<bool> = const { Cell::new(false) };
-    /// The states of the tasks that wait on this thread, the last one of which waits for the running task.
-    static WAITING: RefCell<Vec<State>> = const { RefCell::new(Vec::new()) };
 }
 
 impl State {
@@ -58,11 +57,15 @@ impl State {
 /// Lets parallel sections put the state aside.
 fn register() {
     context::set_hook(Hook {
-        suspend: || {
+        take: || {
             let state = State::take();
-            WAITING.with_borrow_mut(|waiting| waiting.push(state));
+            let is_set = state.detached || !state.recorders.is_empty();
+            is_set.then(|| Box::new(state) as Box<dyn Any>)
         },
-        resume: || WAITING.with_borrow_mut(Vec::pop).unwrap_or_default().restore(),
+        restore: |state| {
+            let state = state.and_then(|state| state.downcast::<State>().ok());
+            state.map_or_else(State::default, |state| *state).restore();
+        },
     });
 }
 
@@ -96,7 +99,9 @@ pub fn without<R>(recorder: &Rc<dyn Recorder>, f: impl FnOnce() -> R) -> R {
     struct Restore(Option<(usize, Rc<dyn Recorder>)>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            if let Some((position, recorder)) = self.0.take() {
+            if let Some((position, recorder)) = self.0.take()
+                && !recorder.is_stopped()
+            {
                 RECORDERS.with_borrow_mut(|recorders| recorders.insert(position.min(recorders.len()), recorder));
             }
         }

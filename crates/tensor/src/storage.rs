@@ -10,7 +10,6 @@ pub(crate) type Storage = Arc<Buffer>;
 
 /// A contiguous block of elements of one type.
 pub(crate) struct Buffer {
-    dtype: DType,
     len: usize,
     memory: Memory,
 }
@@ -18,12 +17,12 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// `len` elements of unspecified (but valid) value.
     pub(crate) fn new<T: Element>(len: usize) -> Buffer {
-        Buffer { dtype: T::DTYPE, len, memory: Memory::new::<T>(len) }
+        Buffer { len, memory: Memory::new::<T>(len) }
     }
 
     /// A buffer that takes over a vector without a copy.
     pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
-        Buffer { dtype: T::DTYPE, len: values.len(), memory: Memory::from_vec(values) }
+        Buffer { len: values.len(), memory: Memory::from_vec(values) }
     }
 
     /// A buffer of `len` elements, all equal to `value`.
@@ -34,7 +33,7 @@ impl Buffer {
     }
 
     pub(crate) fn dtype(&self) -> DType {
-        self.dtype
+        self.memory.dtype()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -44,20 +43,17 @@ impl Buffer {
     /// The elements. `T` must be the type that `dtype` names.
     #[inline]
     pub(crate) fn as_slice<T: Element>(&self) -> &[T] {
-        assert_eq!(T::DTYPE, self.dtype);
         self.memory.as_slice(self.len)
     }
 
     /// The elements for writing. `T` must be the type that `dtype` names.
     #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
-        assert_eq!(T::DTYPE, self.dtype);
         self.memory.as_mut_slice(self.len)
     }
 
     /// The vector that this buffer was made from, or a copy of the elements.
     pub(crate) fn into_vec<T: Element>(self) -> Vec<T> {
-        assert_eq!(T::DTYPE, self.dtype);
         self.memory.into_vec().unwrap_or_else(|memory| memory.as_slice(self.len).to_vec())
     }
 }
@@ -65,7 +61,7 @@ impl Buffer {
 /// A copy of the whole buffer.
 impl Clone for Buffer {
     fn clone(&self) -> Buffer {
-        with_dtype!(self.dtype, T => {
+        with_dtype!(self.dtype(), T => {
             let mut copy = Buffer::new::<T>(self.len);
             copy.as_mut_slice::<T>().copy_from_slice(self.as_slice::<T>());
             copy

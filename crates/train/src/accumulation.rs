@@ -52,7 +52,11 @@ impl Accumulation {
             check_same(before, variables)?;
         }
         let means = self.accumulator.add(gradients)?;
-        self.variables = if means.is_some() { None } else { Some(variables.to_vec()) };
+        if means.is_some() {
+            self.variables = None;
+        } else if self.variables.is_none() {
+            self.variables = Some(variables.to_vec());
+        }
         Ok(means)
     }
 

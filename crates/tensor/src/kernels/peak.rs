@@ -14,6 +14,8 @@ pub(crate) struct RegisterLoop<T> {
     /// The number of values. Each register of values is an independent chain of multiply-adds; there are enough of
     /// them to hide the latency of one multiply-add and to occupy every unit.
     pub(crate) values: usize,
+    /// # Safety
+    /// The processor has the instructions, and there are exactly `values` values.
     run: unsafe fn(&mut [T], usize),
 }
 
@@ -65,6 +67,8 @@ mod x86 {
     /// A loop on `$chains` registers.
     macro_rules! register_loop {
         ($features:literal: $chains:literal of $vector:ty, $T:ty) => {{
+            /// # Safety
+            /// As of [`RegisterLoop`]'s `run`.
             #[target_feature(enable = $features)]
             unsafe fn run(values: &mut [$T], steps: usize) {
                 // SAFETY: the caller guarantees the number of values, and calls this only if the processor has the
