@@ -11,7 +11,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::kernels::depthwise;
 use crate::kernels::threads::for_chunks;
-use crate::kernels::tile::{HEIGHT, Output, Panel, Products, Target, Tiled, panels};
+use crate::kernels::tile::{self, HEIGHT, Output, Panel, Products, Target, Tiled, panels};
 use crate::kernels::windows::{Axis, Images, InputRegion, Line, Lines, are_sparse};
 use crate::storage::Buffer;
 
@@ -168,7 +168,7 @@ impl Convolution {
         let partial = (self.images * height * width / PARTIAL.0).clamp(1, most.min(self.images));
         let images = self.images.div_ceil(partial);
         let partial = self.images.div_ceil(images);
-        let chunk = places.div_ceil(most.div_ceil(partial)).next_multiple_of(HEIGHT) * self.outputs;
+        let chunk = places.div_ceil(most.div_ceil(partial)).next_multiple_of(tile::height::<T>()) * self.outputs;
         let mut sums = Buffer::filled(partial * size, T::zero());
         for_chunks(sums.as_mut_slice::<T>(), size, |start, out| {
             let first = start / size * images;
@@ -298,13 +298,13 @@ impl Convolution {
                 None => (&gradient[column..], self.outputs),
             };
             let products = Products { rows, stride, ..*products };
-            for start in (0..places).step_by(HEIGHT) {
+            for start in (0..places).step_by(tile.height()) {
                 let starts = std::array::from_fn(|p| {
                     let place = first + (start + p).min(places - 1);
                     tap(place / inputs) + group * inputs + place % inputs
                 });
                 let to: [usize; HEIGHT] = std::array::from_fn(|p| (start + p) * self.outputs + column);
-                let to = &to[..HEIGHT.min(places - start)];
+                let to = &to[..tile.height().min(places - start)];
                 tile.sum(&products, &starts, Target { out: Output::of(out), places: to, width: count, add: true });
             }
         }
@@ -460,8 +460,8 @@ impl<T: Tiled> Correlation<'_, T> {
                 for _ in 0..count {
                     (starts[filled], places[filled]) = (start, place);
                     filled += 1;
-                    if filled == HEIGHT {
-                        flush(&inside, &starts, &places);
+                    if filled == tile.height() {
+                        flush(&inside, &starts, &places[..filled]);
                         filled = 0;
                     }
                     start += step;

@@ -1,8 +1,8 @@
 //! The micro-kernel of matrix products and convolutions: a register tile of sums of products.
 //!
-//! A tile is eight rows by one or two vectors of columns, computed four rows at a time where there are few vector
-//! registers. That leaves enough independent accumulators to keep the multiply-add units busy. Every sum is accumulated
-//! in the order of the runs, so it depends on nothing but the operands.
+//! A tile is up to eight rows by one or two vectors of columns: as many as leave the vector registers room for the
+//! factors, which is enough independent accumulators to keep the multiply-add units busy. Every sum is accumulated in the
+//! order of the runs, so it depends on nothing but the operands.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -13,8 +13,10 @@ use crate::dtype::Float;
 use crate::kernels::simd::{InstructionSet, instruction_set};
 use crate::kernels::vector::Vector;
 
-/// The rows of a tile.
+/// The maximum number of rows of a tile.
 pub(crate) const HEIGHT: usize = 8;
+/// There is a loop for each multiple of this many rows; between them, the last row is computed twice.
+const STEP: usize = 2;
 /// The maximum number of columns of a tile.
 const WIDTH: usize = 32;
 
@@ -109,16 +111,16 @@ pub(crate) trait Tiled: Float {
 /// A micro-kernel for tiles of `width` columns.
 pub(crate) struct Tile<T: 'static> {
     pub(crate) width: usize,
-    sum: Sum<T>,
-    /// As `sum`, for `HEIGHT / 2` rows.
-    short: Sum<T>,
+    /// The loops for 2, 4, … rows.
+    sums: &'static [Sum<T>],
     pack: Pack<T>,
 }
 
-/// Sums tiles; see [`Tile::sum_each`].
+/// Sums tiles; see [`Tile::sum_each`]. Reads as many rows as the loop is made for, from the first of the starts.
 ///
 /// # Safety
-/// The processor has the instructions, and all that is read or written lies within the slices.
+/// The processor has the instructions, there are at most as many places as rows, and all that is read or written lies
+/// within the slices.
 type Sum<T> = unsafe fn(&Products<T>, &[usize; HEIGHT], Target<T>, Repeat);
 
 /// Copies rows; see [`Tile::pack`]. The arguments are the first element, the stride from row to row, the number of
@@ -133,6 +135,11 @@ impl<T: Tiled> Tile<T> {
     pub(crate) fn of(columns: usize) -> &'static Tile<T> {
         let tiles = T::tiles();
         tiles.iter().rev().find(|tile| tile.width >= columns).unwrap_or(&tiles[0])
+    }
+
+    /// The maximum number of rows, which is the same for all tiles of an instruction set and element type.
+    pub(crate) fn height(&self) -> usize {
+        STEP * self.sums.len()
     }
 
     /// Sums a tile whose rows start at `starts`; rows without a place in the target are left out.
@@ -152,18 +159,19 @@ impl<T: Tiled> Tile<T> {
         width: usize,
         add: bool,
     ) {
-        let whole = rows.count / HEIGHT;
-        for (first, height, count) in [(0, HEIGHT, whole), (whole, rows.count % HEIGHT, 1)] {
+        let most = self.height();
+        let whole = rows.count / most;
+        for (first, height, count) in [(0, most, whole), (whole, rows.count % most, 1)] {
             if height * count == 0 {
                 continue;
             }
             let start = rows.start + first * rows.next;
             let starts = std::array::from_fn(|p| start + p.min(height - 1) * rows.step);
-            let places: [usize; HEIGHT] = std::array::from_fn(|p| place + (first * HEIGHT + p) * stride);
+            let places: [usize; HEIGHT] = std::array::from_fn(|p| place + (first * most + p) * stride);
             // SAFETY: `out` has an element 0 or is empty. The tiles are summed one after the other.
             let out = unsafe { out.after(0) };
             let target = Target { out, places: &places[..height], width, add };
-            self.sum_each(products, &starts, target, Repeat { count, read: rows.next, written: HEIGHT * stride });
+            self.sum_each(products, &starts, target, Repeat { count, read: rows.next, written: most * stride });
         }
     }
 
@@ -183,10 +191,11 @@ impl<T: Tiled> Tile<T> {
             assert!(after(self.width, count - 1, *stride) <= rows.len(), "there is a row for each product");
         }
         let Target { out, places, width, .. } = &target;
-        assert!(*width <= self.width && places.len() <= HEIGHT, "the sums fit into a tile");
+        assert!(*width <= self.width && places.len() <= self.height(), "the sums fit into a tile");
         let end = after(furthest(places), before, repeat.written).saturating_add(*width);
         assert!(end <= out.length, "the sums lie within their target");
-        let sum = if places.len() <= HEIGHT / 2 { self.short } else { self.sum };
+        let Some(last) = places.len().checked_sub(1) else { return };
+        let sum = self.sums[last / STEP];
         // SAFETY: `Tiled::tiles` returns tiles of instructions that the processor has. The assertions above show that the
         // furthest elements that are read and written lie within the slices, and no index is negative.
         unsafe { sum(products, starts, target, repeat) }
@@ -201,6 +210,11 @@ impl<T: Tiled> Tile<T> {
         // asserted, and `packed` has room for `count` rows.
         unsafe { (self.pack)(rows.as_ptr(), stride, count, packed.as_mut_ptr()) }
     }
+}
+
+/// The height of the tiles of the instruction set in use.
+pub(crate) fn height<T: Tiled>() -> usize {
+    T::tiles()[0].height()
 }
 
 /// The columns that one tile covers: the first, their number, and the tile.
@@ -297,7 +311,7 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     }
 }
 
-/// Sums tiles, `ROWS` rows at a time: that many fit into the registers.
+/// Sums tiles of `ROWS` rows.
 ///
 /// # Safety
 /// As of [`Sum`].
@@ -309,15 +323,14 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     repeat: Repeat,
 ) {
     let Target { out, places, width, add } = target;
+    let starts = starts.first_chunk::<ROWS>().expect("a tile has at most HEIGHT rows");
     for tile in 0..repeat.count {
         let products = Products { data: &products.data[tile * repeat.read..], ..*products };
-        for (starts, places) in starts.as_chunks().0.iter().zip(places.chunks(ROWS)) {
-            // SAFETY: the contract of `Sum` holds for all tiles, so it holds for this one: its elements are `read` and its
-            // places `written` further than those of the tile before. `out` is the only output that writes to them.
-            unsafe {
-                let out = out.after(tile * repeat.written);
-                sum_rows::<T, V, ROWS, VECTORS>(&products, starts, Target { out, places, width, add });
-            }
+        // SAFETY: the contract of `Sum` holds for all tiles, so it holds for this one: its elements are `read` and its
+        // places `written` further than those of the tile before. `out` is the only output that writes to them.
+        unsafe {
+            let out = out.after(tile * repeat.written);
+            sum_rows::<T, V, ROWS, VECTORS>(&products, starts, Target { out, places, width, add });
         }
     }
 }
@@ -349,9 +362,9 @@ mod x86 {
 
     use super::{HEIGHT, Products, Repeat, Target, Tile, pack, sum};
 
-    /// A tile of `$vectors` vectors; `$rows` of its rows fit into the registers.
+    /// A tile of `$vectors` vectors, with loops for each number of `$rows`.
     macro_rules! tile {
-        ($features:literal: $vectors:literal of $vector:ty, $rows:literal of $T:ty) => {{
+        ($features:literal: $vectors:literal of $vector:ty, [$($rows:literal),*] of $T:ty) => {{
             #[target_feature(enable = $features)]
             unsafe fn sums<const ROWS: usize>(
                 products: &Products<$T>,
@@ -369,21 +382,20 @@ mod x86 {
             }
             Tile {
                 width: $vectors * size_of::<$vector>() / size_of::<$T>(),
-                sum: sums::<$rows>,
-                short: sums::<{ HEIGHT / 2 }>,
+                sums: &[$(sums::<$rows>),*],
                 pack: packed,
             }
         }};
     }
 
     pub(super) static AVX512_F32: [Tile<f32>; 2] =
-        [tile!("avx512f": 2 of __m512, 8 of f32), tile!("avx512f": 1 of __m512, 8 of f32)];
+        [tile!("avx512f": 2 of __m512, [2, 4, 6, 8] of f32), tile!("avx512f": 1 of __m512, [2, 4, 6, 8] of f32)];
     pub(super) static AVX512_F64: [Tile<f64>; 2] =
-        [tile!("avx512f": 2 of __m512d, 8 of f64), tile!("avx512f": 1 of __m512d, 8 of f64)];
+        [tile!("avx512f": 2 of __m512d, [2, 4, 6, 8] of f64), tile!("avx512f": 1 of __m512d, [2, 4, 6, 8] of f64)];
     pub(super) static AVX2_F32: [Tile<f32>; 2] =
-        [tile!("avx2,fma": 2 of __m256, 4 of f32), tile!("avx2,fma": 1 of __m256, 8 of f32)];
+        [tile!("avx2,fma": 2 of __m256, [2, 4, 6] of f32), tile!("avx2,fma": 1 of __m256, [2, 4, 6] of f32)];
     pub(super) static AVX2_F64: [Tile<f64>; 2] =
-        [tile!("avx2,fma": 2 of __m256d, 4 of f64), tile!("avx2,fma": 1 of __m256d, 8 of f64)];
+        [tile!("avx2,fma": 2 of __m256d, [2, 4, 6] of f64), tile!("avx2,fma": 1 of __m256d, [2, 4, 6] of f64)];
 }
 
 macro_rules! tiled {
@@ -406,20 +418,31 @@ tiled!(f32: AVX512_F32 AVX2_F32);
 tiled!(f64: AVX512_F64 AVX2_F64);
 
 fn portable<T: Tiled>() -> &'static [Tile<T>] {
-    // 16 vector registers on x86-64, 32 on 64-bit ARM.
-    const ROWS: usize = if cfg!(target_arch = "aarch64") { HEIGHT } else { HEIGHT / 2 };
+    // x86-64 has 16 registers of 128 bits, and 64-bit ARM has 32.
     const {
         &[
             Tile {
                 width: 8,
-                sum: sum::<T, [T; 4], ROWS, 2>,
-                short: sum::<T, [T; 4], { HEIGHT / 2 }, 2>,
+                sums: &[
+                    sum::<T, [T; 4], 2, 2>,
+                    sum::<T, [T; 4], 4, 2>,
+                    #[cfg(target_arch = "aarch64")]
+                    sum::<T, [T; 4], 6, 2>,
+                    #[cfg(target_arch = "aarch64")]
+                    sum::<T, [T; 4], 8, 2>,
+                ],
                 pack: pack::<T, [T; 4], 2>,
             },
             Tile {
                 width: 4,
-                sum: sum::<T, [T; 4], HEIGHT, 1>,
-                short: sum::<T, [T; 4], { HEIGHT / 2 }, 1>,
+                sums: &[
+                    sum::<T, [T; 4], 2, 1>,
+                    sum::<T, [T; 4], 4, 1>,
+                    #[cfg(target_arch = "aarch64")]
+                    sum::<T, [T; 4], 6, 1>,
+                    #[cfg(target_arch = "aarch64")]
+                    sum::<T, [T; 4], 8, 1>,
+                ],
                 pack: pack::<T, [T; 4], 1>,
             },
         ]
@@ -440,28 +463,27 @@ mod tests {
         let starts = [3, 0, 17, 9, 40, 1, 2, 50];
         // SAFETY: the processor supports the available sets.
         for tile in sets::available().flat_map(|set| unsafe { T::tiles_of(set) }) {
-            let stride = tile.width + 3;
+            let (stride, height) = (tile.width + 3, tile.height());
             let products = Products { data: &data, runs: &[5, 20], length: 3, step: 4, rows: &rows, stride };
-            for (width, count, add) in
-                [(tile.width, 8, false), (tile.width, 5, true), (tile.width - 1, 8, true), (1, 3, false)]
-            {
+            let cases = (1..=height).flat_map(|count| [(tile.width, count, count % 2 == 0), (1, count, true)]);
+            for (width, count, add) in cases.chain([(tile.width - 1, height, true)]) {
                 // Three tiles, one below the other.
-                let size = 8 * tile.width;
+                let size = height * tile.width;
                 let mut out = vec![T::one(); 3 * size];
-                let places: [usize; 8] = std::array::from_fn(|p| (7 - p) * tile.width);
+                let places: [usize; HEIGHT] = std::array::from_fn(|p| (height - 1).saturating_sub(p) * tile.width);
                 let target = Target { out: Output::of(&mut out), places: &places[..count], width, add };
                 tile.sum_each(&products, &starts, target, Repeat { count: 3, read: 7, written: size });
-                for (p, c) in (0..24).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
+                for (p, c) in (0..3 * height).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
                     // Sums of small integers are exact in any order.
                     let product = |i: usize| {
-                        let at = starts[p % 8] + p / 8 * 7 + [5, 20][i / 3] + i % 3 * 4;
+                        let at = starts[p % height] + p / height * 7 + [5, 20][i / 3] + i % 3 * 4;
                         data[at].to_f64() * rows[i * stride + c].to_f64()
                     };
-                    let expected = match p % 8 < count && c < width {
+                    let expected = match p % height < count && c < width {
                         true => f64::from(add) + (0..6).map(product).sum::<f64>(),
                         false => 1.0,
                     };
-                    assert_eq!(out[p / 8 * size + places[p % 8] + c].to_f64(), expected);
+                    assert_eq!(out[p / height * size + places[p % height] + c].to_f64(), expected, "{count}");
                 }
             }
             let mut packed = vec![T::zero(); 5 * tile.width];
@@ -476,6 +498,16 @@ mod tests {
     fn a_tile_sums_products_on_every_instruction_set() {
         check::<f32>();
         check::<f64>();
+    }
+
+    #[test]
+    fn tiles_of_one_instruction_set_have_the_same_height() {
+        for set in sets::available() {
+            // SAFETY: the processor supports the available sets.
+            let (single, double) = unsafe { (f32::tiles_of(set), f64::tiles_of(set)) };
+            assert!(single.iter().all(|tile| tile.height() == single[0].height()), "{set}");
+            assert!(double.iter().all(|tile| tile.height() == double[0].height()), "{set}");
+        }
     }
 
     #[test]
