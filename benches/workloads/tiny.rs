@@ -19,7 +19,7 @@ pub(super) struct Loops([(Vec<f32>, Vec<f32>); 3]);
 impl Loops {
     pub(super) fn of(network: &Sequential) -> Result<Loops> {
         let weights: Vec<Vec<f32>> =
-            network.weights().iter().map(|weight| weight.value().to_vec()).collect::<tensor::Result<_>>()?;
+            network.weights().iter().map(|weight| weight.value().to_vec()).collect::<Result<_>>()?;
         let layer = |k: usize| (weights[2 * k].clone(), weights[2 * k + 1].clone());
         Ok(Loops([layer(0), layer(1), layer(2)]))
     }
