@@ -21,6 +21,8 @@ macro_rules! functions {
                 $value
             }
             $(
+                const HAS_RARE: bool = true;
+
                 #[inline(always)]
                 fn is_rare(&self, x: T) -> bool {
                     x.abs() > T::from_f64($limit)
@@ -67,6 +69,8 @@ functions! { M:
 pub(crate) struct Log;
 
 impl<T: Float> Function<T, T> for Log {
+    const HAS_RARE: bool = true;
+
     #[inline(always)]
     fn of<M: MultiplyAdd>(&self, x: T) -> T {
         math::log_of_normal::<M, T>(x)

@@ -16,8 +16,6 @@ use crate::storage::Buffer;
 const LANES: usize = 64;
 /// The share of its lines whose mean a task takes as the centre of all: one in this many.
 const HEAD: usize = 8;
-/// Elements per task: few enough that its second pass finds them in the cache.
-const TASK: usize = CHUNK / 2;
 
 /// The groups of a tensor `[outer, rows, groups, columns]`: each has `rows · columns` elements.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +62,7 @@ impl Groups {
     }
 
     fn split(&self) -> Split {
-        let lines = (TASK / self.line()).max(1);
+        let lines = (CHUNK / self.line()).max(1);
         if self.rows <= lines {
             return Split { together: lines / self.rows, rows: self.rows, parts: 1 };
         }
@@ -244,24 +242,25 @@ impl Groups {
             }
             sums
         });
+        // The means of `h` and of `h · (x - mean)` for each outer index and group.
         let Split { parts: count, .. } = self.split();
-        let groups: Vec<[f64; 2]> = parts.iter().flat_map(|part| part.groups.iter().copied()).collect();
-        let of_h = |index: usize, group: usize, k: usize| {
-            let of = |part: usize| groups[(index * count + part) * self.groups + group][k];
-            (0..count).map(of).sum::<f64>() / self.count()
-        };
+        let mut of_h = vec![[0.0; 2]; self.outer * self.groups];
+        let sums = parts.iter().flat_map(|part| part.groups.chunks(self.groups));
+        for (k, sums) in sums.enumerate() {
+            let index = k / count;
+            for (total, sums) in of_h[index * self.groups..][..self.groups].iter_mut().zip(sums) {
+                total.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum / self.count());
+            }
+        }
         let mut out = Buffer::new::<T>(x.len());
         self.for_parts(out.as_mut_slice::<T>(), |index, start, out| {
             let [mut mean, mut factor] = [self.places::<T>(), self.places()];
             let [mut shift, mut slope] = [self.places::<T>(), self.places()];
             let scale = |group: usize| scales[of(index, group)];
-            let per_group = |f: &dyn Fn(usize) -> f64| (0..self.groups).map(f).collect::<Vec<f64>>();
-            let shifts = per_group(&|group| scale(group) * of_h(index, group, 0));
-            let slopes = per_group(&|group| scale(group).powi(3) * of_h(index, group, 1));
             self.fill(&mut mean, |group, _| statistics.mean[of(index, group)]);
             self.fill(&mut factor, |group, place| scale(group) * gamma[place].to_f64());
-            self.fill(&mut shift, |group, _| shifts[group]);
-            self.fill(&mut slope, |group, _| slopes[group]);
+            self.fill(&mut shift, |group, _| scale(group) * of_h[of(index, group)][0]);
+            self.fill(&mut slope, |group, _| scale(group).powi(3) * of_h[of(index, group)][1]);
             let [g, x] = [g, x].map(|values| &values[start..start + out.len()]);
             let (mean, factor) = (&mean[..], &factor[..]);
             in_registers(Gradient { g, x, mean, factor, shift: &shift, slope: &slope, out });
