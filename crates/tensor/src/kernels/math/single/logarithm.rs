@@ -29,9 +29,8 @@ const MANTISSA: u32 = (1 << 23) - 1;
 /// `e ln 2 + ln(1 + f)`.
 #[inline(always)]
 fn joined<M: MultiplyAdd>(e: f32, f: f32) -> f32 {
-    let square = f * f;
-    let series = M::multiply_add(e, LN_2.1, f * square * polynomial::<M, _>(f, &LOG));
-    M::multiply_add(e, LN_2.0, f + M::multiply_add(square, -0.5, series))
+    let series = M::multiply_add(f, polynomial::<M, _>(f, &LOG), -0.5);
+    M::multiply_add(e, LN_2.0, f + M::multiply_add(f * f, series, e * LN_2.1))
 }
 
 /// `e` and `f` of a positive normal number.
