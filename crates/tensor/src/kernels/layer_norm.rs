@@ -4,7 +4,7 @@
 use crate::dtype::Float;
 use crate::kernels::lanes::{Registers, in_registers};
 use crate::kernels::layer_norm_loops::{Backward, Forward};
-use crate::kernels::normalize::Groups;
+use crate::kernels::normalize::{Groups, Statistics};
 use crate::kernels::scaled::is_ordinary;
 use crate::kernels::threads::{CHUNK, for_chunks, for_rows};
 use crate::storage::Buffer;
@@ -14,8 +14,8 @@ use crate::storage::Buffer;
 const LINES: usize = 64;
 
 impl Groups {
-    /// The normalized, scaled and shifted elements, the means and the variances. Returns `None` if the groups are not
-    /// lines, or if the squares of one would over- or underflow.
+    /// The normalized, scaled and shifted elements, the means and the variances, as [`Groups::statistics`] and
+    /// [`Groups::forward`] compute them; `None` if the groups are not lines.
     pub(crate) fn lines_forward<T: Registers>(
         &self,
         x: &[T],
@@ -26,17 +26,31 @@ impl Groups {
             return None;
         }
         let width = self.columns;
-        let [mut out, mut mean, mut variance] = [x.len(), self.outer, self.outer].map(Buffer::new::<T>);
-        let slices = [&mut out, &mut mean, &mut variance].map(|buffer| buffer.as_mut_slice::<T>());
-        for_rows(self.outer, lines_per_task(width), slices, |lines, [out, mean, variance]| {
+        let mut buffers = [x.len(), self.outer, self.outer].map(Buffer::new::<T>);
+        let [out, mean, variance] = buffers.each_mut().map(|buffer| buffer.as_mut_slice::<T>());
+        for_rows(self.outer, lines_per_task(width), [&mut *out, &mut *mean, &mut *variance], |lines, parts| {
             let x = &x[lines.start * width..lines.end * width];
+            let [out, mean, variance] = parts;
             in_registers(Forward { x, gamma, beta, epsilon, out, mean, variance });
         });
-        are_in_range([mean.as_slice::<T>(), variance.as_slice()], epsilon).then_some([out, mean, variance])
+        if !are_in_range([mean, variance], epsilon) {
+            // These lines are scaled, and leave the others alone.
+            let one = Groups { outer: 1, ..*self };
+            let lines = x.chunks(width).zip(out.chunks_mut(width)).zip(mean.iter_mut().zip(variance));
+            for ((x, out), (mean, variance)) in
+                lines.filter(|(_, (mean, variance))| !is_in_range(**mean, **variance, epsilon))
+            {
+                let (x, statistics) = one.in_range(x, one.statistics(x), epsilon);
+                out.copy_from_slice(one.forward(&x, [gamma, beta], &statistics, epsilon).as_slice());
+                let [of_x, of_squares] = statistics.of_elements();
+                (*mean, *variance) = (T::from_f64(of_x[0]), T::from_f64(of_squares[0]));
+            }
+        }
+        Some(buffers)
     }
 
-    /// The gradients of `x`, `gamma` and `beta` from that of the result. Returns `None` as
-    /// [`Groups::lines_forward`] does.
+    /// The gradients of `x`, `gamma` and `beta` from that of the result, as [`Groups::gradient`] computes them; `None` if
+    /// the groups are not lines.
     pub(crate) fn lines_gradient<T: Registers>(
         &self,
         [g, x]: [&[T]; 2],
@@ -44,9 +58,30 @@ impl Groups {
         [mean, variance]: [&[T]; 2],
         epsilon: f64,
     ) -> Option<[Buffer; 3]> {
-        if !self.are_lines() || !are_in_range([mean, variance], epsilon) {
+        if !self.are_lines() {
             return None;
         }
+        if are_in_range([mean, variance], epsilon) {
+            let scale = |line: usize| 1.0 / (variance[line].to_f64() + epsilon).sqrt();
+            return Some(self.gradient_of_lines([g, x], gamma, mean, scale));
+        }
+        let [of_x, of_squares] = [mean, variance].map(|values| values.iter().map(|&x| x.to_f64()).collect());
+        let (x, statistics) = self.in_range(x, Statistics::new(of_x, of_squares), epsilon);
+        let scales = statistics.scales(epsilon);
+        let mean: Vec<T> = statistics.mean.iter().map(|&mean| T::from_f64(mean)).collect();
+        let mut parts = self.gradient_of_lines([g, &x], gamma, &mean, |line| scales[line]);
+        self.multiply(parts[0].as_mut_slice::<T>(), &statistics.factors);
+        Some(parts)
+    }
+
+    /// The gradients, given the means and the factors `1 / √(variance + epsilon)` of the lines.
+    fn gradient_of_lines<T: Registers>(
+        &self,
+        [g, x]: [&[T]; 2],
+        gamma: &[T],
+        mean: &[T],
+        scale: impl Fn(usize) -> f64 + Sync,
+    ) -> [Buffer; 3] {
         let width = self.columns;
         let mut out = Buffer::new::<T>(x.len());
         let together = lines_per_task(width);
@@ -60,19 +95,13 @@ impl Groups {
             for (k, out) in out.chunks_mut(LINES * width).enumerate() {
                 let first = task * together + k * LINES;
                 let lines = first..first + out.len() / width;
+                let mut scales = [0.0; LINES];
+                scales.iter_mut().zip(lines.clone()).for_each(|(out, line)| *out = scale(line));
                 let elements = first * width..lines.end * width;
+                let (g, x, mean) = (&g[elements.clone()], &x[elements], &mean[lines.clone()]);
                 parts.iter_mut().for_each(|part| part.fill(T::zero()));
-                let [of_gamma, of_beta] = &mut parts;
-                in_registers(Backward {
-                    g: &g[elements.clone()],
-                    x: &x[elements],
-                    gamma,
-                    mean: &mean[lines.clone()],
-                    variance: &variance[lines],
-                    epsilon,
-                    out,
-                    totals: [of_gamma, of_beta],
-                });
+                let totals = parts.each_mut().map(|part| &mut part[..]);
+                in_registers(Backward { g, x, gamma, mean, scales: &scales[..lines.len()], out, totals });
                 for (sums, parts) in sums.iter_mut().zip(&parts) {
                     sums.iter_mut().zip(parts).for_each(|(sum, &part)| *sum += part.to_f64());
                 }
@@ -85,7 +114,7 @@ impl Groups {
             }
             Buffer::from_vec(total.into_iter().map(T::from_f64).collect())
         });
-        Some([out, of_gamma, of_beta])
+        [out, of_gamma, of_beta]
     }
 
     /// Whether every group is a line.
@@ -98,10 +127,14 @@ fn lines_per_task(width: usize) -> usize {
     (CHUNK / width).max(1)
 }
 
-/// Whether the squares of all lines are in the range of the element type.
+/// Whether the squares of a line are in the range of the element type.
+fn is_in_range<T: Float>(mean: T, variance: T, epsilon: f64) -> bool {
+    mean.is_finite() & is_ordinary::<T>(variance.to_f64(), epsilon)
+}
+
 fn are_in_range<T: Float>([mean, variance]: [&[T]; 2], epsilon: f64) -> bool {
-    let in_range = |(mean, &variance): (&T, &T)| mean.is_finite() & is_ordinary::<T>(variance.to_f64(), epsilon);
-    mean.iter().zip(variance).fold(true, |all, line| all & in_range(line))
+    let mut lines = mean.iter().zip(variance);
+    lines.all(|(&mean, &variance)| is_in_range(mean, variance, epsilon))
 }
 
 #[cfg(test)]

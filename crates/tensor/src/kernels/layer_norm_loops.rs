@@ -187,8 +187,8 @@ pub(crate) struct Backward<'a, T> {
     pub(crate) x: &'a [T],
     pub(crate) gamma: &'a [T],
     pub(crate) mean: &'a [T],
-    pub(crate) variance: &'a [T],
-    pub(crate) epsilon: f64,
+    /// `1 / √(variance + epsilon)` of each line.
+    pub(crate) scales: &'a [f64],
     pub(crate) out: &'a mut [T],
     pub(crate) totals: [&'a mut [T]; 2],
 }
@@ -208,16 +208,16 @@ impl<T: Float> RegisterLoop<T> for Backward<'_, T> {
 
     #[inline(always)]
     unsafe fn run<V: Lanes<T>>(self) {
-        let Backward { g, x, gamma, mean, variance, epsilon, out, totals: [of_gamma, of_beta] } = self;
+        let Backward { g, x, gamma, mean, scales, out, totals: [of_gamma, of_beta] } = self;
         let width = gamma.len();
         assert!(g.len() == x.len() && x.len() == out.len() && of_gamma.len() == width && of_beta.len() == width);
         let together = together(width);
         let mut lines = [Line { mean: T::zero(), scale: T::zero(), shift: T::zero(), slope: T::zero() }; LINES];
         let blocks = g.chunks(together * width).zip(x.chunks(together * width)).zip(out.chunks_mut(together * width));
-        for (((g, x), out), (mean, variance)) in blocks.zip(mean.chunks(together).zip(variance.chunks(together))) {
+        for (((g, x), out), (mean, scales)) in blocks.zip(mean.chunks(together).zip(scales.chunks(together))) {
             let lines = &mut lines[..mean.len()];
-            let each = g.chunks_exact(width).zip(x.chunks_exact(width)).zip(mean.iter().zip(variance)).zip(&mut *lines);
-            for (((g, x), (&mean, &variance)), line) in each {
+            let each = g.chunks_exact(width).zip(x.chunks_exact(width)).zip(mean.iter().zip(scales)).zip(&mut *lines);
+            for (((g, x), (&mean, &scale)), line) in each {
                 // SAFETY: the processor has the instructions of `V`; the slices are lines.
                 let [shift, slope] = unsafe {
                     let (zero, centre) = (V::splat(T::zero()), V::splat(mean));
@@ -226,7 +226,6 @@ impl<T: Float> RegisterLoop<T> for Backward<'_, T> {
                         (h, h, x.sub(centre))
                     })
                 };
-                let scale = 1.0 / (variance.to_f64() + epsilon).sqrt();
                 let of_line = [scale, shift / width as f64, slope * scale / width as f64].map(T::from_f64);
                 *line = Line { mean, scale: of_line[0], shift: of_line[1], slope: of_line[2] };
             }

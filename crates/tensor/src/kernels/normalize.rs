@@ -140,7 +140,10 @@ impl Groups {
 
     /// The sum over the places of a group.
     fn of_group(&self, line: &[f64], group: usize) -> f64 {
-        sum(&line[group * self.columns..(group + 1) * self.columns])
+        match &line[group * self.columns..(group + 1) * self.columns] {
+            [only] => *only,
+            values => sum(values),
+        }
     }
 
     /// Mean and variance (divisor `n`) of each group, which has at least one element. Deviations are taken from the mean
@@ -292,7 +295,7 @@ impl Statistics {
     }
 
     /// `1 / √(variance + epsilon)` of the multiplied elements, where `epsilon` refers to the original ones.
-    fn scales(&self, epsilon: f64) -> Vec<f64> {
+    pub(super) fn scales(&self, epsilon: f64) -> Vec<f64> {
         let pairs = self.variance.iter().zip(&self.factors);
         pairs.map(|(variance, factor)| 1.0 / (variance + epsilon * factor * factor).sqrt()).collect()
     }
