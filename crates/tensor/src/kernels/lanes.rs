@@ -87,16 +87,19 @@ unsafe fn in_registers_of<T: Registers, L: RegisterLoop<T>>(set: InstructionSet,
         // SAFETY: this function enables the instructions of the register.
         unsafe { body.run::<T::Avx2>() }
     }
-    match set {
-        // SAFETY: the processor supports the set, as this function demands.
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx512 if size_of::<T>() == 4 => unsafe { avx512(body) },
-        // SAFETY: the processor supports the set, as this function demands, or AVX-512, which includes it.
-        #[cfg(target_arch = "x86_64")]
-        InstructionSet::Avx2 | InstructionSet::Avx512 => unsafe { avx2(body) },
-        // SAFETY: arrays need no instructions.
-        _ => unsafe { body.run::<[T; 4]>() },
+    #[cfg(target_arch = "x86_64")]
+    {
+        if const { matches!(InstructionSet::of(T::DTYPE), InstructionSet::Avx512) } && set == InstructionSet::Avx512 {
+            // SAFETY: the processor supports AVX-512, as this function demands.
+            return unsafe { avx512(body) };
+        }
+        if set != InstructionSet::Base {
+            // SAFETY: the processor supports AVX-512, which includes AVX2 and FMA, or these.
+            return unsafe { avx2(body) };
+        }
     }
+    // SAFETY: arrays need no instructions.
+    unsafe { body.run::<[T; 4]>() }
 }
 
 impl<T: Float> Lanes<T> for [T; 4] {

@@ -49,10 +49,9 @@ impl<T: Float> RegisterLoop<T> for Forward<'_, T> {
                 // SAFETY: the processor has the instructions of `V`.
                 (moments.centres[k], [moments.rests[k], moments.squares[k]]) = unsafe { deviations::<T, V>(x) };
             }
-            // All of them, whatever the number of lines: the compiler makes whole vectors of it.
-            moments.finish(part);
-            for k in 0..LINES {
-                scales[k] = T::from_f64(1.0 / (moments.squares[k] + epsilon).sqrt());
+            moments.finish(mean.len(), part);
+            for (scale, &variance) in scales.iter_mut().zip(&moments.squares[..mean.len()]) {
+                *scale = T::from_f64(1.0 / (variance + epsilon).sqrt());
             }
             for (k, (mean, variance)) in mean.iter_mut().zip(&mut *variance).enumerate() {
                 *mean = T::from_f64(moments.centres[k]);
@@ -89,22 +88,23 @@ struct Moments {
 }
 
 impl Moments {
-    /// Turns centres into means and sums of squares into variances; `part` is 1 over the width.
+    /// Turns the centres of the first `count` lines into means, and their sums of squares into variances; `part` is 1 over
+    /// the width.
     #[inline(always)]
-    fn finish(&mut self, part: f64) {
-        let Moments { centres, rests, squares } = self;
-        for k in 0..LINES {
-            centres[k] += rests[k] * part;
-            let variance = (squares[k] - rests[k] * rests[k] * part) * part;
+    fn finish(&mut self, count: usize, part: f64) {
+        let lines = self.centres.iter_mut().zip(&self.rests).zip(&mut self.squares).take(count);
+        for ((centre, &rest), squares) in lines {
+            *centre += rest * part;
+            let variance = (*squares - rest * rest * part) * part;
             // Not `max`, which would turn NaN into 0.
-            squares[k] = if variance < 0.0 { 0.0 } else { variance };
+            *squares = if variance < 0.0 { 0.0 } else { variance };
         }
     }
 }
 
-/// A centre of a line, and the sums of the deviations from it and of their squares. The centre is the mean of the first
-/// elements, which avoids cancellation: whatever the others are, the squares of the deviations add up to at most as many
-/// times the variance as the line has times the elements.
+/// A centre of a line, and the sums of the deviations from it and of their squares. The centre is the mean of the first `m`
+/// of the line's `n` elements. This avoids cancellation: whatever the elements are, the mean of the squares is at most
+/// `1 + n / m` times the variance.
 ///
 /// # Safety
 /// The processor has the instructions of `V`.

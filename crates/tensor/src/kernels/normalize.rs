@@ -14,7 +14,7 @@ use crate::storage::Buffer;
 
 /// Places of a line that are summed at a time.
 const LANES: usize = 64;
-/// The share of its lines whose mean a task takes as the centre of all: one in this many.
+/// The centre of a task's deviations is the mean of the first of its lines, one in this many.
 const HEAD: usize = 8;
 
 /// The groups of a tensor `[outer, rows, groups, columns]`: each has `rows · columns` elements.
@@ -146,9 +146,9 @@ impl Groups {
         }
     }
 
-    /// Mean and variance (divisor `n`) of each group, which has at least one element. Deviations are taken from the mean
-    /// of the first lines of each task, which avoids cancellation: their squares add up to at most [`HEAD`] times those of
-    /// the deviations from the mean, whatever the other lines are. Tasks are combined as in Chan et al. (1979).
+    /// Mean and variance (divisor `n`) of each group, which has at least one element. Deviations are taken from the mean of
+    /// the first lines of each task. This avoids cancellation: whatever the elements are, the mean of their squares is at
+    /// most `1 + HEAD` times the variance. Tasks are combined as in Chan et al. (1979).
     pub(crate) fn statistics<T: Registers>(&self, x: &[T]) -> Statistics {
         let parts = self.tasks(|outer, rows| {
             let (mut centre, mut totals) = (self.places::<T>(), [self.places(), self.places()]);
