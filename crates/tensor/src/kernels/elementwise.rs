@@ -19,6 +19,9 @@ pub(crate) trait Function<A, O>: Sync {
     /// and add.
     fn of<M: MultiplyAdd>(&self, x: A) -> O;
 
+    /// Whether there are rare elements.
+    const HAS_RARE: bool = false;
+
     /// Whether `x` is one of the rare elements that need [`Function::rare`].
     #[inline(always)]
     fn is_rare(&self, _: A) -> bool {
@@ -27,8 +30,8 @@ pub(crate) trait Function<A, O>: Sync {
 
     /// The value at a rare element.
     #[inline(always)]
-    fn rare(&self, x: A) -> O {
-        self.of::<Separate>(x)
+    fn rare<M: MultiplyAdd>(&self, x: A) -> O {
+        self.of::<M>(x)
     }
 }
 
@@ -55,6 +58,8 @@ impl<T, F: Fn(T, T) -> T + Sync> PairFunction<T> for F {
 /// Elements that a long function takes at a time. With whole blocks the compiler emits no remainder loop, which would
 /// be a second copy of the function.
 const BLOCK: usize = 16;
+/// Blocks that are searched for rare elements at a time.
+const CHECKED: usize = 64;
 /// Elements that are gathered at a time if they are not contiguous.
 const GATHERED: usize = 256;
 /// The row length from which on a long function takes rows one by one. Shorter rows are gathered into longer ones.
@@ -124,13 +129,16 @@ impl<A: Element, F> MapLong<'_, A, F> {
         F: Function<A, O>,
     {
         let MapLong { x, f } = self;
-        let (x, out) = (x.as_flattened(), out.as_flattened_mut());
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = f.of::<M>(x);
-        }
-        if x.iter().fold(false, |any, &x| any | f.is_rare(x)) {
-            for (out, &x) in out.iter_mut().zip(x).filter(|(_, x)| f.is_rare(**x)) {
-                *out = f.rare(x);
+        let checked = if F::HAS_RARE { CHECKED } else { x.len().max(1) };
+        for (x, out) in x.chunks(checked).zip(out.chunks_mut(checked)) {
+            let (x, out) = (x.as_flattened(), out.as_flattened_mut());
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = f.of::<M>(x);
+            }
+            if F::HAS_RARE && x.iter().fold(false, |any, &x| any | f.is_rare(x)) {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = if f.is_rare(x) { f.rare::<M>(x) } else { *out };
+                }
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Folds of rows and of columns, in an order that depends on the shape alone.
 
+use std::ops::Range;
+
 use crate::dtype::{DType, Element, Float};
 use crate::kernels::simd::{Loop, Set, vectorized};
+use crate::kernels::threads::for_chunks;
 
 /// Independent partial results of a row.
 const LANES: usize = 16;
@@ -13,7 +16,7 @@ const GROUPS: usize = 8;
 /// Elements of a row per block. A block is folded lane by lane; blocks are combined pairwise.
 pub(crate) const BLOCK: usize = 4 * GROUPS * GROUP;
 /// Rows per block in a fold of columns. A block is folded column by column; blocks are combined pairwise.
-const ROWS: usize = 64;
+pub(crate) const BLOCK_ROWS: usize = 64;
 /// Rows that are combined pairwise in one pass over the results.
 const TOGETHER: usize = 4;
 
@@ -164,10 +167,42 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
     where
         L: Fn(T) -> A,
     {
-        let blocks = rows.len().div_ceil(stride).div_ceil(ROWS);
+        let blocks = rows.len().div_ceil(stride).div_ceil(BLOCK_ROWS);
         // Scratch space for the right half of the rows on each level of recursion.
         let mut room = vec![self.neutral; blocks.next_power_of_two().ilog2() as usize * out.len()];
         self.columns_within(rows, stride, out, &mut room);
+    }
+
+    /// As [`Fold::columns`], to the same bits, with tasks of at most `most` rows (or one block of them).
+    pub(crate) fn columns_by_tasks<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A], most: usize)
+    where
+        L: Fn(T) -> A + Sync,
+    {
+        let count = rows.len().div_ceil(stride);
+        let parts = parts(0..count, most);
+        let mut results = vec![self.neutral; parts.len() * out.len()];
+        for_chunks(&mut results, out.len(), |first, result| {
+            let part = &parts[first / out.len()];
+            self.columns(&rows[part.start * stride..rows.len().min(part.end * stride)], stride, result);
+        });
+        self.combine_parts(count, most, out.len(), &mut results);
+        out.copy_from_slice(&results[..out.len()]);
+    }
+
+    /// Combines the results of [`parts`] as the recursion of [`Fold::columns`] does, into the first of them. Returns the
+    /// length of all.
+    fn combine_parts(&self, count: usize, most: usize, width: usize, results: &mut [A]) -> usize {
+        if count <= most.max(BLOCK_ROWS) {
+            return width;
+        }
+        let half = half(count);
+        let length = self.combine_parts(half, most, width, results);
+        let (left, right) = results.split_at_mut(length);
+        let rest = self.combine_parts(count - half, most, width, right);
+        for (left, right) in left[..width].iter_mut().zip(&right[..width]) {
+            *left = self.combine.of(*left, *right);
+        }
+        length + rest
     }
 
     fn columns_within<T: Element>(&self, rows: &[T], stride: usize, out: &mut [A], room: &mut [A])
@@ -175,10 +210,10 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
         L: Fn(T) -> A,
     {
         let count = rows.len().div_ceil(stride);
-        if count <= ROWS {
+        if count <= BLOCK_ROWS {
             return vectorized(ColumnLoop { fold: self, rows, stride, out });
         }
-        let half = count.div_ceil(ROWS).div_ceil(2) * ROWS;
+        let half = half(count);
         let (right, room) = room.split_at_mut(out.len());
         self.columns_within(&rows[..half * stride], stride, out, room);
         self.columns_within(&rows[half * stride..], stride, right, room);
@@ -186,6 +221,20 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
             *out = self.combine.of(*out, *right);
         }
     }
+}
+
+/// The rows of the left half of a fold of columns, in whole blocks.
+fn half(count: usize) -> usize {
+    count.div_ceil(BLOCK_ROWS).div_ceil(2) * BLOCK_ROWS
+}
+
+/// The parts of at most `most` rows into which halving splits rows.
+fn parts(rows: Range<usize>, most: usize) -> Vec<Range<usize>> {
+    if rows.len() <= most.max(BLOCK_ROWS) {
+        return vec![rows];
+    }
+    let middle = rows.start + half(rows.len());
+    [parts(rows.start..middle, most), parts(middle..rows.end, most)].concat()
 }
 
 struct RowLoop<'a, T, A, L, C> {
@@ -339,6 +388,20 @@ impl<T: Element, A: Element, L: Fn(T) -> A, C: Combine<A>> Loop for ColumnLoop<'
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folds_of_columns_by_tasks_give_the_bits_of_a_single_task() {
+        let values: Vec<f32> = (0..7 * 1000).map(|k| ((k * 7919) % 1009) as f32 * 0.013 - 7.0).collect();
+        for count in [1, 63, 64, 65, 128, 129, 200, 500, 999] {
+            for (width, most) in [(7, 1), (7, 64), (5, 100), (1, 300), (7, 1000)] {
+                let rows = &values[..7 * (count - 1) + width];
+                let [mut whole, mut tasks] = [(); 2].map(|()| vec![0.0; width]);
+                sum().columns(rows, 7, &mut whole);
+                sum().columns_by_tasks(rows, 7, &mut tasks, most);
+                assert_eq!(whole, tasks, "{count} rows, {width} columns, {most} rows a task");
+            }
+        }
+    }
 
     #[test]
     fn folds_of_rows_give_the_same_bits_on_every_instruction_set() {

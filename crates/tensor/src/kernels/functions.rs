@@ -8,8 +8,8 @@ use crate::kernels::math::{self, MultiplyAdd};
 /// SELU's scale and alpha (Klambauer et al. 2017, appendix).
 pub(super) const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
 
-/// Each row defines a type and its value at `x`, where `M` is how float32 multiplies and adds. If `|x|` exceeds an optional limit, a float64 function computes the
-/// value instead.
+/// Each row defines a type and its value at `x`, where `M` is how float32 multiplies and adds. If `|x|` exceeds an
+/// optional limit, a float64 function computes the value instead.
 macro_rules! functions {
     ($M:ident: $($name:ident($x:ident) = $value:expr $(, beyond $limit:expr => $exact:expr)?;)*) => {$(
         #[derive(Clone, Copy)]
@@ -21,12 +21,14 @@ macro_rules! functions {
                 $value
             }
             $(
+                const HAS_RARE: bool = true;
+
                 #[inline(always)]
                 fn is_rare(&self, x: T) -> bool {
                     x.abs() > T::from_f64($limit)
                 }
 
-                fn rare(&self, x: T) -> T {
+                fn rare<$M: MultiplyAdd>(&self, x: T) -> T {
                     T::from_f64($exact(x.to_f64()))
                 }
             )?
@@ -37,7 +39,6 @@ macro_rules! functions {
 functions! { M:
     Exp(x) = math::exp::<M, T>(x);
     Expm1(x) = math::expm1::<M, T>(x);
-    Log(x) = math::log::<M, T>(x);
     Log1p(x) = math::log1p::<M, T>(x);
     Sqrt(x) = x.sqrt();
     Rsqrt(x) = x.sqrt().recip();
@@ -61,6 +62,29 @@ functions! { M:
     Round(x) = round_half_even(x);
     Gelu(x) = math::gelu::<M, T>(x);
     GeluTanh(x) = math::gelu_tanh::<M, T>(x);
+}
+
+/// The logarithm. What it takes to handle 0, negative, subnormal, infinite numbers and NaN is as much as the rest.
+#[derive(Clone, Copy)]
+pub(crate) struct Log;
+
+impl<T: Float> Function<T, T> for Log {
+    const HAS_RARE: bool = true;
+
+    #[inline(always)]
+    fn of<M: MultiplyAdd>(&self, x: T) -> T {
+        math::log_of_normal::<M, T>(x)
+    }
+
+    #[inline(always)]
+    fn is_rare(&self, x: T) -> bool {
+        !(x >= T::min_positive_value() && x <= T::max_value())
+    }
+
+    #[inline(always)]
+    fn rare<M: MultiplyAdd>(&self, x: T) -> T {
+        math::log::<M, T>(x)
+    }
 }
 
 #[inline(always)]

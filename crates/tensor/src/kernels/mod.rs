@@ -14,6 +14,9 @@ pub(crate) mod gemm;
 mod gemv;
 pub(crate) mod gradients;
 pub(crate) mod index;
+mod lanes;
+mod layer_norm;
+mod layer_norm_loops;
 #[cfg(feature = "linalg")]
 pub(crate) mod linalg;
 pub(crate) mod loop_nest;
@@ -21,6 +24,7 @@ pub(crate) mod masked_softmax;
 pub(crate) mod math;
 pub(crate) mod matrices;
 pub(crate) mod normalize;
+mod normalize_loops;
 pub(crate) mod peak;
 pub(crate) mod pool;
 pub(crate) mod recurrent;

@@ -2,10 +2,13 @@
 
 use crate::dtype::Element;
 use crate::kernels::copy::{Elements, row_major};
-use crate::kernels::fold::{Combine, Fold};
+use crate::kernels::fold::{BLOCK_ROWS, Combine, Fold};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::layout::View;
 use crate::storage::Buffer;
+
+/// Elements per task of a fold of columns, which costs less per element than most operations.
+const COLUMNS_TASK: usize = 2 * CHUNK;
 
 impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
     /// The fold of `x` over `axes`, for each index along the other axes.
@@ -32,8 +35,16 @@ impl<A: Element, L, C: Combine<A>> Fold<A, L, C> {
                 self.rows(&data[start * reduced..][..out.len() * reduced], reduced, out);
             });
         } else {
-            // A task takes several outer indices, or some columns of one.
-            let width = if inner * reduced <= CHUNK { inner } else { (CHUNK / reduced).clamp(256, inner.max(256)) };
+            // A task takes several outer indices, or some rows or columns of one.
+            let most = COLUMNS_TASK / inner;
+            if reduced > most.max(BLOCK_ROWS) {
+                for (index, out) in values.chunks_mut(inner).enumerate() {
+                    self.columns_by_tasks(&data[index * reduced * inner..][..reduced * inner], inner, out, most);
+                }
+                return out;
+            }
+            let width =
+                if inner * reduced <= COLUMNS_TASK { inner } else { (CHUNK / reduced).clamp(256, inner.max(256)) };
             let columns = |index: usize, column: usize, out: &mut [A]| {
                 let rows = &data[index * reduced * inner..(index + 1) * reduced * inner];
                 self.columns(&rows[column..], inner, out);

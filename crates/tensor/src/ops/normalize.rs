@@ -66,12 +66,17 @@ impl Normalize {
                 }
                 with_float!(x.dtype(), T => {
                     let (x, gamma, beta) = (x.elements::<T>(), gamma.elements::<T>(), beta.elements::<T>());
+                    let shape = inputs[0].shape().clone();
+                    if let Some(parts) = groups.lines_forward(&x, [&gamma, &beta], epsilon) {
+                        let shapes = [shape, small.clone(), small];
+                        return Ok(parts.into_iter().zip(shapes).map(|(part, shape)| Tensor::from_buffer(part, shape)).collect());
+                    }
                     let (x, statistics) = groups.in_range(&x, groups.statistics(&x), epsilon);
                     let y = groups.forward(&x, [&gamma, &beta], &statistics, epsilon);
                     let [mean, variance] = statistics.of_elements();
                     let numbers = |values: Vec<f64>| Buffer::from_vec(values.into_iter().map(T::from_f64).collect());
                     Ok(smallvec![
-                        Tensor::from_buffer(y, inputs[0].shape().clone()),
+                        Tensor::from_buffer(y, shape),
                         Tensor::from_buffer(numbers(mean), small.clone()),
                         Tensor::from_buffer(numbers(variance), small),
                     ])
@@ -91,13 +96,16 @@ impl Normalize {
                 }
                 let places = Shape::from([groups.groups, groups.columns]);
                 with_float!(x.dtype(), T => {
-                    let numbers = |values: &Tensor| values.elements::<T>().iter().map(|x| x.to_f64()).collect();
-                    let statistics = Statistics::new(numbers(mean), numbers(variance));
                     let (g, x, gamma) = (g.elements::<T>(), x.elements::<T>(), gamma.elements::<T>());
+                    let (mean, variance) = (mean.elements::<T>(), variance.elements::<T>());
                     let parts = if x.is_empty() {
                         let zeros = || Buffer::filled(places.size(), T::from_f64(0.0));
                         [Buffer::new::<T>(0), zeros(), zeros()]
+                    } else if let Some(parts) = groups.lines_gradient([&g, &x], &gamma, [&mean, &variance], epsilon) {
+                        parts
                     } else {
+                        let numbers = |values: &[T]| values.iter().map(|x| x.to_f64()).collect();
+                        let statistics = Statistics::new(numbers(&mean), numbers(&variance));
                         let (x, statistics) = groups.in_range(&x, statistics, epsilon);
                         let mut parts = groups.gradient([&g, &x], &gamma, &statistics, epsilon);
                         groups.multiply(parts[0].as_mut_slice::<T>(), &statistics.factors);

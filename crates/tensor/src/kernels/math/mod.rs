@@ -44,7 +44,7 @@ fn from_single<T: Float>(x: f32) -> T {
 }
 
 functions! {
-    exp exp_of_negative expm1 log log1p sigmoid silu silu_slope softplus tanh erf erf_slope gelu gelu_slope gelu_tanh
+    exp exp_of_negative expm1 log log_of_normal log1p sigmoid silu silu_slope softplus tanh erf erf_slope gelu gelu_slope gelu_tanh
     gelu_tanh_slope
 }
 

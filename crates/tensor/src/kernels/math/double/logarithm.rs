@@ -36,6 +36,13 @@ fn joined(exponent: u64, bias: f64, f: f64, low: f64) -> f64 {
     e * LN_2.0 + (f - (half - (s * (half + series) + (low + e * LN_2.1))))
 }
 
+/// `ln x` for positive normal numbers.
+#[inline(always)]
+pub(in super::super) fn log_of_normal(x: f64) -> f64 {
+    let (m, exponent) = split(x);
+    joined(exponent, 1023.0, m - 1.0, 0.0)
+}
+
 /// `ln x`.
 #[inline(always)]
 pub(in super::super) fn log(x: f64) -> f64 {

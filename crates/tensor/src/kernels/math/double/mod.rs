@@ -7,7 +7,7 @@ mod logistic;
 mod normal;
 
 pub(super) use exponential::{exp, exp as exp_of_negative, expm1};
-pub(super) use logarithm::{log, log1p};
+pub(super) use logarithm::{log, log_of_normal, log1p};
 pub(super) use logistic::{sigmoid, silu, silu_slope, softplus, tanh};
 pub(super) use normal::{erf, erf_slope, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope};
 

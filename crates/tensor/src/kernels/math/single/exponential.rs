@@ -36,8 +36,10 @@ pub(super) fn raised_exp<M: MultiplyAdd>(x: f32, low: f32) -> f32 {
     let sum = M::multiply_add(x, LOG2_E, EXPONENT);
     let k = sum - EXPONENT;
     let r = M::multiply_add(k, -LN_2.1, M::multiply_add(k, -LN_2.0, x)) + low;
-    let value = 1.0 + M::multiply_add(r * r, polynomial::<M, _>(r, &SHORT), r);
-    value * f32::from_bits(sum.to_bits() << 23)
+    let rest = M::multiply_add(r * r, polynomial::<M, _>(r, &SHORT), r);
+    let power = f32::from_bits(sum.to_bits() << 23);
+    // Rounds as `(1 + rest) · power`: products with a power of 2 are exact.
+    M::multiply_add(rest, power, power)
 }
 
 /// `eʳ - 1` and 2ʲ.
@@ -57,7 +59,7 @@ fn parts<M: MultiplyAdd>(x: f32) -> (f32, f32) {
 pub(in super::super) fn exp<M: MultiplyAdd>(x: f32) -> f32 {
     // Below -104 the result is 0, above 89 infinite.
     let (rest, root) = parts::<M>(at_most(at_least(x, -104.0), 89.0));
-    (1.0 + rest) * root * root
+    M::multiply_add(rest, root, root) * root
 }
 
 /// `eˣ` for `x ≤ 0`.

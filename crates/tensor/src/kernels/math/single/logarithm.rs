@@ -29,19 +29,30 @@ const MANTISSA: u32 = (1 << 23) - 1;
 /// `e ln 2 + ln(1 + f)`.
 #[inline(always)]
 fn joined<M: MultiplyAdd>(e: f32, f: f32) -> f32 {
-    let square = f * f;
-    let series = M::multiply_add(e, LN_2.1, f * square * polynomial::<M, _>(f, &LOG));
-    M::multiply_add(e, LN_2.0, f + M::multiply_add(square, -0.5, series))
+    let series = M::multiply_add(f, polynomial::<M, _>(f, &LOG), -0.5);
+    M::multiply_add(e, LN_2.0, f + M::multiply_add(f * f, series, e * LN_2.1))
+}
+
+/// `e` and `f` of a positive normal number.
+#[inline(always)]
+fn parts(x: f32) -> (f32, f32) {
+    let bits = x.to_bits().wrapping_sub(SQRT_HALF);
+    ((bits as i32 >> 23) as f32, f32::from_bits((bits & MANTISSA).wrapping_add(SQRT_HALF)) - 1.0)
+}
+
+/// `ln x` for positive normal numbers.
+#[inline(always)]
+pub(in super::super) fn log_of_normal<M: MultiplyAdd>(x: f32) -> f32 {
+    let (e, f) = parts(x);
+    joined::<M>(e, f)
 }
 
 /// `ln x`.
 #[inline(always)]
 pub(in super::super) fn log<M: MultiplyAdd>(x: f32) -> f32 {
     let subnormal = x < f32::MIN_POSITIVE;
-    let bits = if subnormal { x * 8_388_608.0 } else { x }.to_bits().wrapping_sub(SQRT_HALF);
-    let f = f32::from_bits((bits & MANTISSA).wrapping_add(SQRT_HALF)) - 1.0;
-    let e = (bits as i32 >> 23) as f32 - if subnormal { 23.0 } else { 0.0 };
-    let result = joined::<M>(e, f);
+    let (e, f) = parts(if subnormal { x * 8_388_608.0 } else { x });
+    let result = joined::<M>(e - if subnormal { 23.0 } else { 0.0 }, f);
     let special = if x < 0.0 { f32::NAN } else { x };
     let special = if x == 0.0 { f32::NEG_INFINITY } else { special };
     if x > 0.0 && x < f32::INFINITY { result } else { special }

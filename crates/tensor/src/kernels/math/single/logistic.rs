@@ -26,7 +26,7 @@ pub(in super::super) fn sigmoid<M: MultiplyAdd>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn weighted<M: MultiplyAdd>(x: f32, size: f32, u: f32, low: f32) -> f32 {
     let raised = raised_exp::<M>(-u, -low);
-    at_least(x, -0.0) - size * raised / M::multiply_add(raised, LOWER, 1.0) * LOWER
+    M::multiply_add(size * raised / M::multiply_add(raised, LOWER, 1.0), -LOWER, at_least(x, -0.0))
 }
 
 /// `x / (1 + e⁻ˣ)`.

@@ -71,9 +71,9 @@ fn raised_density<M: MultiplyAdd>(y: f32) -> f32 {
 pub(in super::super) fn gelu<M: MultiplyAdd>(x: f32) -> f32 {
     // From 15 on the result is x or 0.
     let size = at_most(x.abs(), 15.0);
-    let near = x * M::multiply_add(x, polynomial::<M, _>(x * x, &CENTRE), 0.5);
+    let near = x * M::multiply_add(x, polynomial::<M, _>(size * size, &CENTRE), 0.5);
     let tail = DENSITY - polynomial::<M, _>(size, &TAIL.0) / polynomial::<M, _>(size, &TAIL.1);
-    let far = at_least(x, -0.0) - raised_density::<M>(size) * tail * LOWER;
+    let far = M::multiply_add(raised_density::<M>(size) * tail, -LOWER, at_least(x, -0.0));
     if size < 1.0 { near } else { far }
 }
 
@@ -81,7 +81,7 @@ pub(in super::super) fn gelu<M: MultiplyAdd>(x: f32) -> f32 {
 #[inline(always)]
 pub(in super::super) fn gelu_slope<M: MultiplyAdd>(x: f32) -> f32 {
     let size = at_most(x.abs(), 15.0);
-    let near = M::multiply_add(x, polynomial::<M, _>(x * x, &CENTRE_SLOPE), 0.5);
+    let near = M::multiply_add(x, polynomial::<M, _>(size * size, &CENTRE_SLOPE), 0.5);
     let product = DENSITY - polynomial::<M, _>(size, &TAIL.0) / polynomial::<M, _>(size, &TAIL.1);
     // The slopes at `x` and `-x` add up to 1.
     let below = raised_density::<M>(size) * M::multiply_add(size, -DENSITY, product / size) * LOWER;
