@@ -63,10 +63,10 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     }
     let work = m.saturating_mul(n).saturating_mul(k);
     let (rows, columns) = block_size(m, n, work);
-    let group = (TASK / work).max(1);
+    let group = || (TASK / work).max(1);
     if m == 1 && b.lies_in_lines() {
         // A task takes several rows, or a part of one.
-        let chunk = if count == 1 { columns } else { group * n };
+        let chunk = if count == 1 { columns } else { group() * n };
         return threads::for_chunks(out, chunk, |start, out| {
             for (pair, out) in (start / n..).zip(out.chunks_mut(n)) {
                 gemv::multiply(&a.matrix(pair), &b.matrix(pair), k, start % n, out);
@@ -97,6 +97,7 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
     if blocks > 1 {
         threads::for_each(count * blocks, &|task| product(task / blocks, task % blocks));
     } else {
+        let group = group();
         threads::for_each(count.div_ceil(group), &|task| {
             (task * group..count.min((task + 1) * group)).for_each(|pair| product(pair, 0));
         });
