@@ -8,18 +8,24 @@ pub(crate) struct Layout {
     shape: Shape,
     strides: Strides,
     offset: usize,
+    /// The number of elements.
+    size: usize,
+    /// Whether the elements lie in row-major order without gaps.
+    contiguous: bool,
 }
 
 impl Layout {
     /// A layout from a shape, one stride for each axis, and the position of the first element.
     pub(crate) fn new(shape: Shape, strides: Strides, offset: usize) -> Layout {
-        Layout { shape, strides, offset }
+        let (size, row_major) = (shape.size(), strides == shape.strides());
+        let contiguous = row_major || size == 0 || strides.are_row_major(&shape);
+        Layout { shape, strides, offset, size, contiguous }
     }
 
     /// The layout of a whole slice in row-major order.
+    #[inline]
     pub(crate) fn row_major(shape: Shape) -> Layout {
-        let strides = shape.strides();
-        Layout { shape, strides, offset: 0 }
+        Layout { strides: shape.strides(), offset: 0, size: shape.size(), contiguous: true, shape }
     }
 
     pub(crate) fn shape(&self) -> &Shape {
@@ -39,19 +45,12 @@ impl Layout {
     }
 
     pub(crate) fn size(&self) -> usize {
-        self.shape.size()
+        self.size
     }
 
     /// Whether the elements lie in row-major order without gaps.
     pub(crate) fn is_contiguous(&self) -> bool {
-        let mut step = 1;
-        for (&size, &stride) in self.shape.iter().zip(self.strides.iter()).rev() {
-            if size != 1 && stride != step {
-                return self.size() == 0;
-            }
-            step *= size as isize;
-        }
-        true
+        self.contiguous
     }
 
     /// The layout that views the elements, in row-major order, as another shape of the same size; `None` if there is
@@ -61,13 +60,13 @@ impl Layout {
             true => shape.strides(),
             false => self.strides.reshaped(&self.shape, shape)?,
         };
-        Some(Layout { shape: shape.clone(), strides, offset: self.offset })
+        Some(Layout::new(shape.clone(), strides, self.offset))
     }
 
     /// This layout broadcast to a shape; `None` if it does not broadcast.
     pub(crate) fn broadcast(&self, shape: &Shape) -> Option<Layout> {
         let strides = self.strides.broadcast(&self.shape, shape)?;
-        Some(Layout { shape: shape.clone(), strides, offset: self.offset })
+        Some(Layout::new(shape.clone(), strides, self.offset))
     }
 
     /// Whether an axis repeats a single element.
@@ -81,14 +80,14 @@ impl Layout {
             return None;
         }
         let size = |axis: usize| if self.is_repeated(axis) { 1 } else { self.shape[axis] };
-        Some(Layout { shape: (0..self.rank()).map(size).collect(), strides: self.strides.clone(), offset: self.offset })
+        Some(Layout::new((0..self.rank()).map(size).collect(), self.strides.clone(), self.offset))
     }
 
     /// This layout with permuted axes. `order` names each axis once.
     pub(crate) fn permuted(&self, order: &[usize]) -> Layout {
         let shape = order.iter().map(|&axis| self.shape[axis]).collect();
         let strides = order.iter().map(|&axis| self.strides[axis]).collect();
-        Layout { shape, strides, offset: self.offset }
+        Layout::new(shape, strides, self.offset)
     }
 }
 

@@ -18,6 +18,7 @@
 //! The feature `linalg` adds matrix factorizations and linear solvers, such as `Tensor::solve`, `Tensor::cholesky` and
 //! `Tensor::eigh`.
 
+mod array;
 mod context;
 mod creation;
 mod dtype;
@@ -31,6 +32,7 @@ mod memory;
 mod op;
 mod operand;
 pub mod ops;
+mod per_axis;
 pub mod profile;
 pub mod random;
 pub mod recorder;

@@ -172,9 +172,9 @@ unsafe impl Sync for Block {}
 fn class_of(bytes: usize) -> (usize, usize) {
     let bytes = bytes.max(ALIGN);
     let power = (bytes - 1).ilog2() as usize;
-    let step = 1usize << (power - 2);
-    let quarters = bytes.div_ceil(step) - 4;
-    (power * 4 + quarters - 1, (4 + quarters) * step)
+    // The size in steps of 2ⁿ, rounded up: from 5 to 8.
+    let steps = ((bytes - 1) >> (power - 2)) + 1;
+    (power * 4 + steps - 5, steps << (power - 2))
 }
 
 fn layout(capacity: usize) -> Layout {

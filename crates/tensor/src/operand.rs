@@ -21,7 +21,7 @@ impl Number {
     /// The value as `f64`; integers beyond 2⁵³ are rounded.
     pub fn to_f64(self) -> f64 {
         match self {
-            Number::Integer(value) => value as f64,
+            Number::Integer(value) => wide_to_f64(value),
             Number::Float(value) => value,
         }
     }
@@ -29,28 +29,23 @@ impl Number {
     /// Converts to a scalar of type `dtype`, which must be floating-point or hold the number exactly.
     #[track_caller]
     pub(crate) fn to_tensor(self, dtype: DType, operation: &str) -> Result<Tensor> {
+        let range = match dtype {
+            DType::F32 | DType::F64 => return Ok(Tensor::full_of([], self.to_f64(), dtype)),
+            DType::I64 => i64::MIN as i128..=i64::MAX as i128,
+            DType::U8 => 0..=255,
+            DType::Bool => 0..=1,
+        };
         let integer = match self {
             Number::Integer(value) => Some(value),
             // No integer type holds numbers beyond 2⁶³.
             Number::Float(value) if value.fract() == 0.0 && value.abs() < 1e19 => Some(value as i128),
             Number::Float(_) => None,
         };
-        let range = match dtype {
-            DType::F32 | DType::F64 => None,
-            DType::I64 => Some(i64::MIN as i128..=i64::MAX as i128),
-            DType::U8 => Some(0..=255),
-            DType::Bool => Some(0..=1),
-        };
-        match range {
-            None => Ok(Tensor::full_of([], self.to_f64(), dtype)),
-            Some(range) => match integer.filter(|value| range.contains(value)) {
-                Some(value) => Ok(with_dtype!(dtype, T => {
-                    Tensor::from_buffer(Buffer::filled(1, T::from_i64(value as i64)), Shape::default())
-                })),
-                None => {
-                    Err(Error::argument(operation, format!("{self} is not a value of {dtype}; cast the tensor first")))
-                }
-            },
+        match integer.filter(|value| range.contains(value)) {
+            Some(value) => Ok(with_dtype!(dtype, T => {
+                Tensor::from_buffer(Buffer::filled(1, T::from_i64(value as i64)), Shape::default())
+            })),
+            None => Err(Error::argument(operation, format!("{self} is not a value of {dtype}; cast the tensor first"))),
         }
     }
 }
@@ -76,6 +71,12 @@ macro_rules! numbers {
 
 numbers!(Integer, i128: i8, i16, i32, i64, u8, u16, u32, u64, usize, isize);
 numbers!(Float, f64: f32, f64);
+
+/// Converts an integer. Not inlined: the compiler takes the conversion for cheap and would run it for every number.
+#[inline(never)]
+fn wide_to_f64(value: i128) -> f64 {
+    value as f64
+}
 
 /// An argument of an operation with a tensor: another tensor, a variable or a number.
 pub trait Operand {

@@ -152,13 +152,13 @@ pub fn read_variable(variable: u32, trainable: bool) -> ValueId {
 /// Notifies the recorders about an operation, and marks its outputs if an input depends on a variable.
 #[inline]
 pub(crate) fn notify(op: &Op, inputs: &[&Tensor], outputs: &mut [Tensor]) {
-    // Trainable variables take precedence.
-    if let Some((variable, trainable)) =
-        inputs.iter().filter_map(|input| input.id.origin()).max_by_key(|(_, trainable)| *trainable)
+    let source = inputs.iter().max_by_key(|input| input.value_id().precedence());
+    if let Some(source) = source
+        && source.value_id().origin().is_some()
         && !DETACHED.get()
     {
         for output in outputs.iter_mut().filter(|output| output.dtype().is_float()) {
-            output.id = output.id.computed_from(variable, trainable);
+            output.mark_as_computed_from(source);
         }
     }
     RECORDERS.with_borrow(|recorders| {

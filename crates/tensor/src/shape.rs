@@ -6,38 +6,24 @@ use std::ops::Deref;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
-
-/// Ranks up to this one are stored without a heap allocation; higher ones work too.
-const INLINE_RANK: usize = 4;
+use crate::per_axis::{INLINE_RANK, PerAxis};
 
 /// The sizes of a tensor's axes; `[]` is the shape of a scalar.
 ///
 /// Arrays, slices and vectors convert to it: `Shape::from([2, 3])`.
-#[derive(PartialEq, Eq, Hash, Default)]
-pub struct Shape(SmallVec<[usize; INLINE_RANK]>);
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Shape(PerAxis<usize>);
 
 /// Distances, in elements, between neighbours along each axis: 0 for a broadcast axis, negative for a reversed one.
-#[derive(PartialEq, Eq, Default)]
-pub(crate) struct Strides(SmallVec<[isize; INLINE_RANK]>);
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Strides(PerAxis<isize>);
 
 /// A list of axes: distinct, each below the rank.
 pub type Axes = SmallVec<[usize; 2]>;
 
-// `SmallVec::clone` copies element by element, and every operation clones shapes.
-impl Clone for Shape {
-    fn clone(&self) -> Self {
-        Shape(SmallVec::from_slice(&self.0))
-    }
-}
-
-impl Clone for Strides {
-    fn clone(&self) -> Self {
-        Strides(SmallVec::from_slice(&self.0))
-    }
-}
-
 impl Deref for Shape {
     type Target = [usize];
+    #[inline]
     fn deref(&self) -> &[usize] {
         &self.0
     }
@@ -45,6 +31,7 @@ impl Deref for Shape {
 
 impl Deref for Strides {
     type Target = [isize];
+    #[inline]
     fn deref(&self) -> &[isize] {
         &self.0
     }
@@ -52,31 +39,31 @@ impl Deref for Strides {
 
 impl<const N: usize> From<[usize; N]> for Shape {
     fn from(sizes: [usize; N]) -> Self {
-        Shape(SmallVec::from_slice(&sizes))
+        Shape(sizes[..].into())
     }
 }
 
 impl<const N: usize> From<&[usize; N]> for Shape {
     fn from(sizes: &[usize; N]) -> Self {
-        Shape(SmallVec::from_slice(sizes))
+        Shape(sizes[..].into())
     }
 }
 
 impl From<&[usize]> for Shape {
     fn from(sizes: &[usize]) -> Self {
-        Shape(SmallVec::from_slice(sizes))
+        Shape(sizes[..].into())
     }
 }
 
 impl From<Vec<usize>> for Shape {
     fn from(sizes: Vec<usize>) -> Self {
-        Shape(SmallVec::from_vec(sizes))
+        Shape(sizes[..].into())
     }
 }
 
 impl From<&Vec<usize>> for Shape {
     fn from(sizes: &Vec<usize>) -> Self {
-        Shape(SmallVec::from_slice(sizes))
+        Shape(sizes[..].into())
     }
 }
 
@@ -161,7 +148,7 @@ impl Shape {
     /// Panics if the product exceeds `usize`, as `Vec` panics if its capacity overflows. [`Shape::checked_size`]
     /// returns an error instead.
     pub fn size(&self) -> usize {
-        let size = self.0.iter().try_fold(1usize, |size, &n| size.checked_mul(n));
+        let size = self.0.fold(Some(1usize), |size, n| size?.checked_mul(n));
         size.unwrap_or_else(|| if self.0.contains(&0) { 0 } else { panic!("capacity overflow: shape {self}") })
     }
 
@@ -172,27 +159,22 @@ impl Shape {
     #[track_caller]
     pub fn checked_size(&self, operation: &str) -> Result<usize> {
         // 8 bytes an element, times 2 because the pool rounds allocations up.
-        match self.0.iter().try_fold(1usize, |product, &n| product.checked_mul(n.max(1))) {
+        match self.0.fold(Some(1usize), |product, n| product?.checked_mul(n.max(1))) {
             Some(product) if product <= isize::MAX as usize / 16 => Ok(if self.0.contains(&0) { 0 } else { product }),
             _ => Err(Error::argument(operation, format!("a tensor of shape {self} is larger than memory can address"))),
         }
     }
 
     /// Row-major strides; zeros if the shape has no elements.
+    #[inline]
     pub(crate) fn strides(&self) -> Strides {
-        if self.0.is_empty() {
-            return Strides::default();
-        }
-        if self.0.contains(&0) {
-            return Strides(SmallVec::from_elem(0, self.rank()));
-        }
-        let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, self.rank());
-        let mut step = 1isize;
-        for axis in (0..self.rank()).rev() {
-            strides[axis] = step;
-            step = step.wrapping_mul(self.0[axis] as isize);
-        }
-        Strides(strides)
+        let mut size = 1isize;
+        let strides = self.0.map_from_last(|n| {
+            let stride = size;
+            size = size.wrapping_mul(n as isize);
+            stride
+        });
+        Strides(if size == 0 { PerAxis::repeat(0, self.rank()) } else { strides })
     }
 
     /// This shape with the size of `axis` replaced by `size`.
@@ -244,6 +226,17 @@ impl Shape {
 }
 
 impl Strides {
+    /// Whether these are the row-major strides of a shape that is not empty. Those of axes with one element do not
+    /// matter.
+    pub(crate) fn are_row_major(&self, shape: &Shape) -> bool {
+        let mut step = 1;
+        shape.iter().zip(self.iter()).rev().all(|(&size, &stride)| {
+            let fits = size == 1 || stride == step;
+            step *= size as isize;
+            fits
+        })
+    }
+
     /// The strides that broadcast `from` to `to`, with 0 along each repeated axis; `None` if `from` does not broadcast
     /// to `to`.
     pub(crate) fn broadcast(&self, from: &Shape, to: &Shape) -> Option<Strides> {
@@ -255,17 +248,14 @@ impl Strides {
                 Some(k) if from[k] == 1 => Some(0),
                 Some(_) => None,
             })
-            .collect::<Option<SmallVec<_>>>()
-            .map(Strides)
+            .collect()
     }
-}
 
-impl Strides {
     /// The strides that view the elements of `from` as `to`, a shape of the same nonzero size; `None` if there are no
     /// such strides and the elements must be copied.
     pub(crate) fn reshaped(&self, from: &Shape, to: &Shape) -> Option<Strides> {
         let mut old = from.iter().zip(self.iter()).filter(|(size, _)| **size != 1).peekable();
-        let mut strides: SmallVec<[isize; INLINE_RANK]> = SmallVec::from_elem(1, to.rank());
+        let mut strides = PerAxis::repeat(1, to.rank());
         let mut axis = 0;
         while let Some((&size, &stride)) = old.next() {
             // Take axes from both shapes, outermost first, until both groups have the same number of elements.

@@ -1,12 +1,7 @@
-//! Typed, shared buffers that hold the elements of tensors and views.
+//! Typed buffers that hold the elements of tensors.
 
-use std::sync::Arc;
-
-use crate::dtype::{DType, Element, with_dtype};
+use crate::dtype::{DType, Element};
 use crate::memory::Memory;
-
-/// A shared buffer. Clones are cheap, and the only holder may write in place.
-pub(crate) type Storage = Arc<Buffer>;
 
 /// A contiguous block of elements of one type.
 pub(crate) struct Buffer {
@@ -55,16 +50,5 @@ impl Buffer {
     /// The vector that this buffer was made from, or a copy of the elements.
     pub(crate) fn into_vec<T: Element>(self) -> Vec<T> {
         self.memory.into_vec().unwrap_or_else(|memory| memory.as_slice(self.len).to_vec())
-    }
-}
-
-/// A copy of the whole buffer.
-impl Clone for Buffer {
-    fn clone(&self) -> Buffer {
-        with_dtype!(self.dtype(), T => {
-            let mut copy = Buffer::new::<T>(self.len);
-            copy.as_mut_slice::<T>().copy_from_slice(self.as_slice::<T>());
-            copy
-        })
     }
 }

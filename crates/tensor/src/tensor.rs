@@ -1,16 +1,16 @@
 //! The tensor type: access and conversion. Constructors are in `creation.rs`, operations in `ops/`.
 
-use std::sync::Arc;
-
 use ndarray::{ArrayD, ArrayViewD};
+use triomphe::Arc;
 
+use crate::array::Array;
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::kernels::copy::{Elements, elements, row_major};
 use crate::kernels::view::array_view;
 use crate::layout::{Layout, View};
 use crate::shape::{Shape, Strides};
-use crate::storage::{Buffer, Storage};
+use crate::storage::Buffer;
 use crate::value_id::ValueId;
 
 /// An n-dimensional array of one element type.
@@ -27,16 +27,13 @@ use crate::value_id::ValueId;
 /// # Ok::<(), tensor::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Tensor {
-    storage: Storage,
-    layout: Layout,
-    pub(crate) id: ValueId,
-}
+pub struct Tensor(Arc<Array>);
 
 impl Tensor {
     pub(crate) fn from_buffer(buffer: Buffer, shape: Shape) -> Tensor {
-        assert_eq!(buffer.len(), shape.size(), "the buffer's length is the size of the shape");
-        Tensor { storage: Arc::new(buffer), layout: Layout::row_major(shape), id: ValueId::fresh() }
+        let layout = Layout::row_major(shape);
+        assert_eq!(buffer.len(), layout.size(), "the buffer's length is the size of the shape");
+        Tensor(Array::new(buffer, layout))
     }
 }
 
@@ -44,39 +41,40 @@ impl Tensor {
 impl Tensor {
     /// The sizes of the axes; `[]` for a scalar.
     pub fn shape(&self) -> &Shape {
-        self.layout.shape()
+        self.layout().shape()
     }
 
     /// The number of axes.
     pub fn rank(&self) -> usize {
-        self.layout.rank()
+        self.layout().rank()
     }
 
     /// The number of elements.
     pub fn size(&self) -> usize {
-        self.layout.size()
+        self.layout().size()
     }
 
     /// The element type.
     pub fn dtype(&self) -> DType {
-        self.storage.dtype()
+        self.0.buffer().dtype()
     }
 
     /// The address and the size in bytes of the storage. Views and clones share it, so it may hold more elements than
     /// this tensor has.
     pub fn storage(&self) -> (usize, usize) {
-        (Arc::as_ptr(&self.storage) as usize, self.storage.len() * self.dtype().size_of())
+        let buffer = self.0.buffer();
+        (std::ptr::from_ref(buffer).addr(), buffer.len() * buffer.dtype().size_of())
     }
 
     /// The identity by which tapes know this value.
     pub fn value_id(&self) -> ValueId {
-        self.id
+        self.0.id()
     }
 
     /// The same value under another identity. Only types that define leaves of a tape need this.
     #[must_use]
     pub fn with_value_id(&self, id: ValueId) -> Tensor {
-        Tensor { id, ..self.clone() }
+        Tensor(Array::view(&self.0, self.layout().clone(), id))
     }
 
     /// The same value as a constant: no gradient flows through it, on any tape.
@@ -138,15 +136,14 @@ impl Tensor {
     /// # Errors
     /// Returns an error if `T` is not the element type.
     #[track_caller]
-    pub fn into_array<T: Element>(self) -> Result<ArrayD<T>> {
+    pub fn into_array<T: Element>(mut self) -> Result<ArrayD<T>> {
         self.check_dtype::<T>("into_array")?;
         self.check_array("into_array")?;
         let shape = self.shape().to_vec();
-        let whole = self.is_contiguous() && self.offset() == 0 && self.storage.len() == self.size();
-        let values = match Arc::try_unwrap(self.storage) {
-            Ok(buffer) if whole => buffer.into_vec(),
-            Ok(buffer) => elements(View::new(buffer.as_slice(), &self.layout)).to_vec(),
-            Err(storage) => elements(View::new(storage.as_slice(), &self.layout)).to_vec(),
+        let is_whole = self.is_whole();
+        let values = match Array::buffer_mut(&mut self.0) {
+            Some(buffer) if is_whole => std::mem::replace(buffer, Buffer::new::<T>(0)).into_vec(),
+            _ => self.elements().to_vec(),
         };
         Ok(ArrayD::from_shape_vec(shape, values).expect("the number of elements is the size of the shape"))
     }
@@ -166,25 +163,25 @@ impl Tensor {
 /// Internals for operations: storage, layout, views.
 impl Tensor {
     pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
+        self.0.layout()
     }
 
     pub(crate) fn strides(&self) -> &Strides {
-        self.layout.strides()
+        self.layout().strides()
     }
 
     pub(crate) fn offset(&self) -> usize {
-        self.layout.offset()
+        self.layout().offset()
     }
 
     /// Whether the elements lie in row-major order without gaps.
     pub(crate) fn is_contiguous(&self) -> bool {
-        self.layout.is_contiguous()
+        self.layout().is_contiguous()
     }
 
     /// The elements as kernels read them. `T` must be the element type.
     pub(crate) fn typed<T: Element>(&self) -> View<'_, T> {
-        View::new(self.storage.as_slice(), &self.layout)
+        View::new(self.0.buffer().as_slice(), self.layout())
     }
 
     /// The elements in row-major order, copied unless they are contiguous.
@@ -192,13 +189,17 @@ impl Tensor {
         elements(self.typed())
     }
 
-    /// The elements for writing in place, copied first if the storage is shared.
+    /// Whether this is all of the storage, in row-major order.
+    fn is_whole(&self) -> bool {
+        self.is_contiguous() && self.0.buffer().len() == self.size()
+    }
+
+    /// The elements for writing in place, copied first if they are shared.
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> &mut [T] {
-        if !self.is_contiguous() || self.storage.len() != self.size() {
+        if !self.is_whole() || Array::buffer_mut(&mut self.0).is_none() {
             *self = self.row_major();
         }
-        self.id = ValueId::fresh();
-        Arc::make_mut(&mut self.storage).as_mut_slice()
+        Array::buffer_mut(&mut self.0).expect("a copy is not shared").as_mut_slice()
     }
 
     /// The first element of a tensor that is not empty.
@@ -206,14 +207,24 @@ impl Tensor {
         self.typed().first()
     }
 
+    /// Marks a new value as computed from another one.
+    pub(crate) fn mark_as_computed_from(&mut self, source: &Tensor) {
+        let id = self.value_id().computed_from(source.value_id());
+        match Arc::get_mut(&mut self.0) {
+            Some(array) => array.set_id(id),
+            // The operation returned its operand.
+            None => *self = self.with_value_id(id),
+        }
+    }
+
     /// A view of the same storage with another layout, as a new value.
     pub(crate) fn with_layout(&self, layout: Layout) -> Tensor {
-        Tensor { storage: self.storage.clone(), layout, id: ValueId::fresh() }
+        Tensor(Array::view(&self.0, layout, ValueId::fresh()))
     }
 
     /// The elements in row-major order with another shape of the same size: a view if possible.
     pub(crate) fn reshaped(&self, shape: Shape) -> Tensor {
-        match self.layout.reshaped(&shape) {
+        match self.layout().reshaped(&shape) {
             Some(layout) => self.with_layout(layout),
             None => self.row_major().with_layout(Layout::row_major(shape)),
         }

@@ -36,10 +36,17 @@ impl ValueId {
         ValueId { number: context::next_number(), time: now(), variable, flags }
     }
 
-    /// This identity for a value computed now from the variable with this number.
+    /// This identity for a value computed now from another one.
     #[inline]
-    pub(crate) fn computed_from(self, variable: u32, trainable: bool) -> ValueId {
-        ValueId { time: now(), variable, flags: if trainable { TRAINABLE } else { 0 }, ..self }
+    pub(crate) fn computed_from(self, source: ValueId) -> ValueId {
+        ValueId { number: self.number, time: now(), variable: source.variable, flags: source.flags & TRAINABLE }
+    }
+
+    /// Which of several inputs marks the result: first those that depend on a trainable variable, then those that depend
+    /// on any.
+    #[inline]
+    pub(crate) fn precedence(self) -> u32 {
+        if self.variable == 0 { 0 } else { 1 + (self.flags & TRAINABLE) }
     }
 
     /// A number that is unique in the process and increases within each task.

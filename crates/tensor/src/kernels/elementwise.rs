@@ -74,6 +74,7 @@ struct Rows<'a, A, const N: usize> {
 }
 
 /// Applies `f`, which has no rare elements and calls nothing of [`math`](super::math), to every element of `x`.
+#[inline]
 pub(crate) fn map<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     let f = &f;
     for_rows(x.shape(), [x], 0, &|[x]| f.of::<Separate>(x), &|rows, out| vectorized_into(Map { rows, f }, out))
@@ -99,6 +100,7 @@ impl<A: Element, O: Element, F: Function<A, O>> LoopInto<O> for Map<'_, A, F> {
 }
 
 /// As [`map`], for functions that have rare elements, or that are so long that each copy costs compile time.
+#[inline]
 pub(crate) fn map_long<A: Element, O: Element>(x: View<A>, f: impl Function<A, O>) -> Buffer {
     for_blocks(x.shape(), [x], &|[x], out| vectorized_into(MapLong { x, f: &f }, out))
 }
@@ -145,6 +147,7 @@ impl<A: Element, F> MapLong<'_, A, F> {
 }
 
 /// Applies `f` to every pair of elements of `a` and `b`, broadcast to `shape`.
+#[inline]
 pub(crate) fn zip<A: Element, O: Element>(
     shape: &Shape,
     a: View<A>,
@@ -183,6 +186,7 @@ impl<A: Element, O: Element, F: Fn(A, A) -> O> LoopInto<O> for Zip<'_, A, F> {
 }
 
 /// As [`zip`], for functions so long that each copy costs compile time.
+#[inline]
 pub(crate) fn zip_long<T: Element>(shape: &Shape, a: View<T>, b: View<T>, f: impl PairFunction<T>) -> Buffer {
     for_blocks(shape, [a, b], &|[left, right], out| {
         vectorized_into(ZipLong { left, right, f: &f }, out);
@@ -248,7 +252,8 @@ fn for_several<A: Element, O: Element, const N: usize>(
     many: &RowLoop<A, O, N>,
 ) -> Buffer {
     let mut out = Buffer::new::<O>(shape.size());
-    if operands.iter().all(|x| x.shape() == shape && x.is_contiguous()) {
+    // Operands of this size are broadcast along axes of size 1 at most.
+    if operands.iter().all(|x| x.size() == out.len() && x.is_contiguous()) {
         let walk = LoopNest::row(out.len(), operands.map(|x| (1, x.offset())));
         for_chunks(out.as_mut_slice(), CHUNK, |start, out| {
             many(&Rows { operands: operands.map(|x| x.data), walk: &walk, start }, out);
@@ -291,7 +296,7 @@ struct Operands<'a, A, const N: usize> {
 impl<'a, A: Element, const N: usize> Operands<'a, A, N> {
     fn of(shape: &Shape, views: [View<'a, A>; N]) -> Self {
         let steps = views.map(|x| match x {
-            x if x.shape() == shape && x.is_contiguous() => Some(1),
+            x if x.size() == shape.size() && x.is_contiguous() => Some(1),
             x => (x.size() == 1).then_some(0),
         });
         let walk = if steps.contains(&None) {

@@ -15,10 +15,11 @@ const COLUMN: usize = LANES * DEPTH;
 /// Multiplies the row `a`, of `depth` elements, by the columns of `b` from `first` on, one for each element of `out`.
 /// The rows or the columns of `b` are contiguous.
 pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, first: usize, out: &mut [T]) {
-    let mut gathered = Buffer::new::<T>(if a.strides[1] == 1 { 0 } else { depth });
+    let mut gathered;
     let row = if a.strides[1] == 1 {
         &a.data[a.place(0, 0)..][..depth]
     } else {
+        gathered = Buffer::new::<T>(depth);
         let gathered = gathered.as_mut_slice::<T>();
         gathered.iter_mut().enumerate().for_each(|(k, x)| *x = a.at(0, k));
         gathered
@@ -27,8 +28,9 @@ pub(super) fn multiply<T: Float>(a: &Matrix<T>, b: &Matrix<T>, depth: usize, fir
     match b.strides {
         // Strides of 1 both ways mean a single column: `ByColumns` vectorizes its sum.
         [stride, 1] if stride != 1 || depth == 1 => {
-            let mut part = Buffer::new::<T>(if depth > DEPTH { out.len() } else { 0 });
-            vectorized(ByRows { row, data, stride: stride as usize, out, part: part.as_mut_slice() });
+            let mut part = (depth > DEPTH).then(|| Buffer::new::<T>(out.len()));
+            let part = part.as_mut().map_or(&mut [][..], Buffer::as_mut_slice);
+            vectorized(ByRows { row, data, stride: stride as usize, out, part });
         }
         [_, stride] => vectorized(ByColumns { row, data, stride: stride as usize, out }),
     }

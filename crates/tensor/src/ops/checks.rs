@@ -11,6 +11,7 @@ pub(super) fn check_axis(axis: usize, rank: usize, operation: &str) -> Result<()
 }
 
 /// The operands of an operation; an error unless there are exactly `N`.
+#[inline]
 #[track_caller]
 pub(super) fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &str) -> Result<[&'a Tensor; N]> {
     <[&Tensor; N]>::try_from(inputs)
@@ -18,12 +19,14 @@ pub(super) fn operands<'a, const N: usize>(inputs: &[&'a Tensor], operation: &st
 }
 
 /// Returns an error unless both operands have the same element type.
+#[inline]
 #[track_caller]
 pub(super) fn same_dtype(a: &Tensor, b: &Tensor, operation: &str) -> Result<()> {
-    match (a.dtype(), b.dtype()) {
-        (a, b) if a == b => Ok(()),
-        // A cast of the floating-point operand to an integer would lose its fraction.
-        (a, b) if a.is_float() && !b.is_float() => Err(Error::dtypes(operation, b, a)),
-        (a, b) => Err(Error::dtypes(operation, a, b)),
+    let (a, b) = (a.dtype(), b.dtype());
+    if a == b {
+        return Ok(());
     }
+    // A cast of the floating-point operand to an integer would lose its fraction.
+    let (found, expected) = if a.is_float() && !b.is_float() { (b, a) } else { (a, b) };
+    Err(Error::dtypes(operation, found, expected))
 }

@@ -61,31 +61,31 @@ impl Matmul {
         if a.rank() == 0 || b.rank() == 0 {
             return Err(wrong("both operands need at least one axis; `*` scales by a number".into()));
         }
-        // A vector on the left is a row, one on the right a column.
-        let left = if a.rank() == 1 { unsqueezed(a, 0) } else { a.clone() };
-        let right = if b.rank() == 1 { unsqueezed(b, 1) } else { b.clone() };
-        let (m, k) = (left.shape()[left.rank() - 2], left.shape()[left.rank() - 1]);
-        let (inner, n) = (right.shape()[right.rank() - 2], right.shape()[right.rank() - 1]);
+        let (left, right) = (Stack::of_left(a), Stack::of_right(b));
+        let ([m, k], [inner, n]) = (left.sizes, right.sizes);
         if k != inner {
             return Err(wrong(format!("the inner sizes {k} and {inner} differ")));
         }
-        let batch = batch_of(&left)
-            .broadcast(&batch_of(&right), self.name())
-            .map_err(|_| wrong("the batch axes (all but the last two) do not broadcast".into()))?;
-        let size = batch.iter().copied().chain([m, n]).collect::<Shape>().checked_size(self.name())?;
-        let shape: Shape =
-            batch.iter().copied().chain((a.rank() > 1).then_some(m)).chain((b.rank() > 1).then_some(n)).collect();
+        let batch = Shape::from(left.batch).broadcast(&right.batch.into(), self.name());
+        let batch = batch.map_err(|_| wrong("the batch axes (all but the last two) do not broadcast".into()))?;
+        let rows = (a.rank() > 1).then_some(m);
+        let shape: Shape = batch.iter().copied().chain(rows).chain((b.rank() > 1).then_some(n)).collect();
+        let size = shape.checked_size(self.name())?;
         if size == 0 && a.dtype().is_float() {
             // Return early: the number of matrices may be too large to list.
             return Ok(Tensor::full_of(shape, 0.0, a.dtype()));
         }
-        let (left, batch_left, rows) = match folded(&left, &right) {
-            Some(left) => (left, Shape::default(), batch.size() * m),
-            None => (left, batch.clone(), m),
+        let folded = left.folded(a, &right);
+        let (left, batch) = match &folded {
+            Some(folded) => (Stack::of(folded), Shape::default()),
+            None => (left, batch),
         };
-        let product = with_float!(left.dtype(), T => batched::<T>(&left, &right, &batch_left, [rows, n, k], self.sparse()),
-            else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
-        Ok(product.reshaped(shape))
+        let sizes = [left.sizes[0], n, k];
+        let product = with_float!(a.dtype(), T => {
+            let (left, right) = (left.matrices(a.typed::<T>().data, &batch), right.matrices(b.typed().data, &batch));
+            product(sizes, &left, &right, self.sparse())
+        }, else return Err(Error::dtype(self.name(), a.dtype(), "a floating type; cast the operands first")));
+        Ok(Tensor::from_buffer(product, shape))
     }
 }
 
@@ -94,48 +94,82 @@ pub(super) fn batch_of(x: &Tensor) -> Shape {
     Shape::from(&x.shape()[..x.rank() - 2])
 }
 
-/// If the right operand is a single matrix, folds the batch axes of the left one into its rows, so that one product
-/// computes all. `None` if that needs a copy.
-fn folded(left: &Tensor, right: &Tensor) -> Option<Tensor> {
-    let &[.., _, _, k] = &left.shape()[..] else { return None };
-    if right.rank() > 2 || left.size() == 0 {
-        return None;
+/// An operand as matrices of one size along its batch axes, which are all but the last two.
+struct Stack<'a> {
+    /// Sizes and strides of the batch axes.
+    batch: &'a [usize],
+    outer: &'a [isize],
+    offset: usize,
+    /// Sizes and strides of a matrix.
+    sizes: [usize; 2],
+    strides: [isize; 2],
+}
+
+impl<'a> Stack<'a> {
+    /// The operand on the left, not a scalar. A vector is a row.
+    fn of_left(x: &'a Tensor) -> Stack<'a> {
+        match (&x.shape()[..], &x.strides()[..]) {
+            (&[size], &[stride]) => Stack::matrix(x.offset(), [1, size], [1, stride]),
+            _ => Stack::of(x.layout()),
+        }
     }
-    let rows = Shape::from([left.size() / k, k]);
-    left.layout().reshaped(&rows).map(|layout| left.with_layout(layout))
+
+    /// The operand on the right, not a scalar. A vector is a column.
+    fn of_right(x: &'a Tensor) -> Stack<'a> {
+        match (&x.shape()[..], &x.strides()[..]) {
+            (&[size], &[stride]) => Stack::matrix(x.offset(), [size, 1], [stride, 1]),
+            _ => Stack::of(x.layout()),
+        }
+    }
+
+    fn of(layout: &'a Layout) -> Stack<'a> {
+        let (batch, &sizes) = layout.shape().split_last_chunk().expect("at least two axes");
+        let (outer, &strides) = layout.strides().split_last_chunk().expect("a stride for each axis");
+        Stack { batch, outer, ..Stack::matrix(layout.offset(), sizes, strides) }
+    }
+
+    fn matrix(offset: usize, sizes: [usize; 2], strides: [isize; 2]) -> Stack<'a> {
+        Stack { batch: &[], outer: &[], offset, sizes, strides }
+    }
+
+    /// If the right operand is a single matrix, folds the batch axes of the left one, which is not empty, into its rows,
+    /// so that one product computes all. `None` if that needs a copy.
+    fn folded(&self, x: &Tensor, right: &Stack) -> Option<Layout> {
+        if self.batch.is_empty() || !right.batch.is_empty() || x.size() == 0 {
+            return None;
+        }
+        let width = self.sizes[1];
+        x.layout().reshaped(&[x.size() / width, width].into())
+    }
+
+    /// The matrices, broadcast to the batch.
+    fn matrices<'d, T: Float>(&self, data: &'d [T], batch: &Shape) -> Matrices<'d, T> {
+        let [rows, columns] = self.strides;
+        let starts = if batch.is_empty() { [self.offset].into() } else { self.starts(batch) };
+        Matrices { data, starts, rows, columns }
+    }
+
+    /// Where the matrices start, broadcast to the batch.
+    fn starts(&self, batch: &Shape) -> SmallVec<[usize; 1]> {
+        let outer: Strides = self.outer.iter().copied().collect();
+        let outer = outer.broadcast(&self.batch.into(), batch).expect("the batches broadcast");
+        let walk = LoopNest::new(batch, [(&outer, self.offset)]);
+        let run = |(_, [at], length): (usize, [isize; 1], usize)| {
+            (0..length).map(move |j| at + j as isize * walk.steps[0]).map(|start| start as usize)
+        };
+        walk.runs(0, batch.size()).flat_map(run).collect()
+    }
 }
 
-/// A view of a vector as a row or a column.
-fn unsqueezed(x: &Tensor, axis: usize) -> Tensor {
-    let mut strides: SmallVec<[isize; 2]> = x.strides().iter().copied().collect();
-    strides.insert(axis, 1);
-    x.with_layout(Layout::new(x.shape().inserted(axis, 1), strides.into_iter().collect(), x.offset()))
-}
-
-fn batched<T: Tiled>(a: &Tensor, b: &Tensor, batch: &Shape, sizes: [usize; 3], sparse: Option<Sparse>) -> Tensor {
+/// The products of all pairs of matrices, each `m` × `n` with the inner size `k`.
+fn product<T: Tiled>(sizes: [usize; 3], a: &Matrices<T>, b: &Matrices<T>, sparse: Option<Sparse>) -> Buffer {
     let [m, n, _] = sizes;
-    let shape: Shape = batch.iter().copied().chain([m, n]).collect();
-    let mut out = Buffer::new::<T>(shape.size());
-    let (a, b) = (matrices::<T>(a, batch), matrices::<T>(b, batch));
-    gemm(sizes, &a, &b, out.as_mut_slice());
+    let mut out = Buffer::new::<T>(a.starts.len() * m * n);
+    gemm(sizes, a, b, out.as_mut_slice());
     if let Some(sparse) = sparse {
-        without_zeros(sizes, &a, &b, sparse, out.as_mut_slice());
+        without_zeros(sizes, a, b, sparse, out.as_mut_slice());
     }
-    Tensor::from_buffer(out, shape)
-}
-
-/// The matrices of `x`, broadcast to the batch.
-fn matrices<'a, T: Float>(x: &'a Tensor, batch: &Shape) -> Matrices<'a, T> {
-    let rank = x.rank() - 2;
-    let (outer, inner) = x.strides().split_at(rank);
-    let outer: Strides = outer.iter().copied().collect();
-    let outer = outer.broadcast(&Shape::from(&x.shape()[..rank]), batch).expect("the batches broadcast");
-    let walk = LoopNest::new(batch, [(&outer, x.offset())]);
-    let run = |(_, [at], length): (usize, [isize; 1], usize)| {
-        (0..length).map(move |j| at + j as isize * walk.steps[0]).map(|start| start as usize)
-    };
-    let starts = walk.runs(0, batch.size()).flat_map(run).collect();
-    Matrices { data: x.typed().data, starts, rows: inner[0], columns: inner[1] }
+    out
 }
 
 impl Tensor {

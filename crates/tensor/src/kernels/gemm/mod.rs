@@ -61,11 +61,11 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
         return gemm([1, m, k], &b.transposed(), &a.transposed(), out);
     }
     let work = m.saturating_mul(n).saturating_mul(k);
-    let group = (TASK / work).max(1);
+    let group = || (TASK / work).max(1);
     let split = Split::new(m, n, work);
     if m == 1 && b.lies_in_lines() {
         // A task takes several rows, or a part of one.
-        let chunk = if count == 1 { n.div_ceil(split.across).next_multiple_of(BLOCK_COLUMNS) } else { group * n };
+        let chunk = if count == 1 { n.div_ceil(split.across).next_multiple_of(BLOCK_COLUMNS) } else { group() * n };
         return threads::for_chunks(out, chunk, |start, out| {
             for (pair, out) in (start / n..).zip(out.chunks_mut(n)) {
                 gemv::multiply(&a.matrix(pair), &b.matrix(pair), k, start % n, out);
@@ -78,7 +78,7 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
         }
         return;
     }
-    let output = Output::of(out);
+    let (output, group) = (Output::of(out), group());
     threads::for_each(count.div_ceil(group), &|task| {
         for pair in task * group..count.min((task + 1) * group) {
             // SAFETY: `out` has this element, and different pairs write to different elements.
