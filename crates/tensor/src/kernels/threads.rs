@@ -87,16 +87,20 @@ pub fn parallel_map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -
 }
 
 /// The start of a slice whose parts go to different tasks.
-struct Shared<T>(*mut T);
+pub(super) struct Shared<T>(*mut T);
 
 // SAFETY: a shared reference only gives parts, by `part`, which is unsafe: its caller makes sure that parts that are used at
 // the same time do not overlap. `T: Send`, as the parts go to other threads.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
+    pub(super) fn of(slice: &mut [T]) -> Shared<T> {
+        Shared(slice.as_mut_ptr())
+    }
+
     /// # Safety
     /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
-    unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
+    pub(super) unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
         // SAFETY: the elements `start..start + count` lie within the slice and nothing else uses them, as this function demands.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
     }

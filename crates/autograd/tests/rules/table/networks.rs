@@ -1,7 +1,7 @@
 //! The rows of normalizations and attention.
 
 use autograd::Result;
-use autograd::tensor::ops::AttentionOptions;
+use autograd::tensor::ops::{AttentionOptions, Scoring};
 use autograd::tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
@@ -61,6 +61,13 @@ fn attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
         options = options.scale(scale);
     }
     x[0].scaled_dot_product_attention(&x[1], &x[2], &options)
+}
+
+/// Attention in ordinary operations, which the derivative of its gradient uses.
+fn composed_attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let width = x[0].shape()[x[0].rank() - 1] as f64;
+    let scale = attrs["scale"].as_f64().unwrap_or_else(|| width.sqrt().recip());
+    Scoring { causal: attrs["causal"] == true, scale }.composed(x)
 }
 
 /// Numbers of the drawn shape, which has at least `rank` axes and none of size 0, and weights in the shapes that `weights`
@@ -167,6 +174,7 @@ pub(super) fn rows() -> Vec<Row> {
             |s| Some((with_weights(s, 1, |shape| vec![shape[shape.len() - 1]], 1)?, json!({"eps": 0.5}))),
         ),
         row("attention", attention, queries),
+        row("composed_attention", composed_attention, queries),
         row(
             "einsum",
             |x, a| Tensor::einsum(a["formula"].as_str().expect("a formula"), &x.iter().collect::<Vec<_>>()),
