@@ -302,19 +302,27 @@ impl<T: Float> Loop for TinyProducts<'_, T> {
     }
 }
 
-/// Writes the product of `a`, `[m, k]`, and the contiguous rows `b`, `[k, n]`, to `out`, or adds it, on the calling thread
-/// and without packing: for blocks of a larger computation, which are in the cache and have the layout of panels. `a` has
-/// no negative strides, and `n` is a multiple of the width of the narrowest tile.
-pub(super) fn multiply<T: Tiled>(a: &Matrix<T>, b: &[T], [m, n, k]: [usize; 3], out: &mut [T], add: bool) {
+/// Writes the product of `a`, `[m, k]`, and `b`, `[k, n]`, to `out`, or adds it, on the calling thread and without
+/// packing: for blocks of a larger computation, which are in the cache. The rows of `b` and `out` start `stride` apart. `a`
+/// has no negative strides, and `n` is a multiple of the width of the narrowest tile.
+pub(super) fn multiply<T: Tiled>(
+    a: &Matrix<T>,
+    b: &[T],
+    [m, n, k]: [usize; 3],
+    out: &mut [T],
+    stride: usize,
+    add: bool,
+) {
     let [down, right] = a.strides.map(|stride| usize::try_from(stride).expect("strides are not negative"));
     let output = Output::of(out);
     for (first, width, tile) in panels::<T>(n) {
+        // Without products, `b` may be empty.
         let rows = b.get(first..).unwrap_or_default();
-        let products = Products { data: a.data, runs: &[0], length: k, step: right, rows, stride: n };
-        let left = Rows { count: m, start: a.place(0, 0), step: down, next: HEIGHT * down };
+        let products = Products { data: a.data, runs: &[0], length: k, step: right, rows, stride };
+        let left = Rows { count: m, start: a.start, step: down, next: HEIGHT * down };
         // SAFETY: element 0 is within `out` or one past its end. The panels are written one after the other.
         let out = unsafe { output.after(0) };
-        tile.sum_rows(&products, left, out, [first, n], width, add);
+        tile.sum_rows(&products, left, out, [first, stride], width, add);
     }
 }
 

@@ -98,6 +98,19 @@ impl<T> Shared<T> {
         Shared(slice.as_mut_ptr())
     }
 
+    /// Prefetches an element into the cache. Any index is allowed.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 has this instruction, and it faults at no address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(index).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// # Safety
     /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
     pub(super) unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {

@@ -229,9 +229,13 @@ impl Attention {
                 DType::Bool => Mask::Allowed(mask.typed()),
                 _ => Mask::Added(mask.typed::<T>()),
             });
-            let query = operands.query.typed::<T>();
-            let attention =
-                attention::Attention { batch: &batch, sizes, query, key: key.typed(), value: value.typed(), mask, causal, scale };
+            let views = attention::Operands {
+                query: operands.query.typed::<T>(),
+                key: key.typed(),
+                value: value.typed(),
+                mask,
+            };
+            let attention = attention::Attention::new(views, &batch, sizes, causal, scale);
             match (given, outputs) {
                 (Some(given), Some((result, statistics))) => {
                     let of_mask = matches!(self, Attention::Gradient { of_mask: true, .. });
@@ -241,12 +245,8 @@ impl Attention {
                         placed(operands.key, shape([keys, width])),
                         placed(operands.value, shape([keys, size])),
                     ];
-                    let gradients = attention::Gradients {
-                        attention,
-                        gradient: given.typed(),
-                        result: result.typed(),
-                        statistics: statistics.typed(),
-                    };
+                    let gradients =
+                        attention::Gradients::new(attention, given.typed(), result.typed(), statistics.typed());
                     let buffers = gradients.compute(parts.each_ref().map(|(_, layout)| layout), of_mask);
                     let scores = shape([queries, keys]);
                     let parts = parts.into_iter().chain([(scores.clone(), Layout::row_major(scores))]);

@@ -90,13 +90,16 @@ fn queries(s: &mut Sampler) -> Sample {
     let batch: Vec<usize> = s.shape.iter().copied().take(1).collect();
     let (queries, keys, width, size) = (s.below(4), 1 + s.below(3), 1 + s.below(3), s.below(3));
     let mut draw = |rows: usize, columns: usize| {
-        let shape: Vec<usize> = batch.iter().copied().chain([rows, columns]).collect();
+        // Keys and values may be shared by the batch.
+        let own = s.below(3) > 0;
+        let shape: Vec<usize> = batch.iter().map(|&n| if own { n } else { 1 }).chain([rows, columns]).collect();
         s.within(&shape, -1.0, 1.0)
     };
     let mut inputs = vec![draw(queries, width), draw(keys, width), draw(keys, size)];
+    let mask = [&[queries, keys][..], &[keys], &[queries, 1]][s.below(3)];
     match s.below(3) {
-        0 => inputs.push(s.mask(&[queries, keys])),
-        1 => inputs.push(s.within(&[queries, keys], -1.0, 1.0)),
+        0 => inputs.push(s.mask(mask)),
+        1 => inputs.push(s.within(mask, -1.0, 1.0)),
         _ => {}
     }
     let scale = if s.coin() { json!(0.4) } else { Value::Null };

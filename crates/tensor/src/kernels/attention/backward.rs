@@ -5,13 +5,16 @@
 //! accumulates; those of queries are sums over keys. If several tasks share the keys of a matrix, each writes its own part
 //! of these sums, and the parts are then added in order.
 
+use std::ops::Range;
+
 use super::blocks::{
     Attention, Block, KEYS, LANES, Places, QUERIES, Sizes, Stack, carve, parts, parts_of_unit, units_per_task,
 };
+use super::exponential::exponential;
 use super::mask::Allowed;
 use super::pack::{self, Target, padded};
 use super::products::{is_finite, multiply};
-use crate::kernels::math::{self, Fused, MultiplyAdd, Separate};
+use crate::kernels::math::{Fused, MultiplyAdd, Separate};
 use crate::kernels::matrices::Matrix;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::sparse::Sparse;
@@ -21,12 +24,15 @@ use crate::layout::{Layout, View};
 use crate::shape::Shape;
 use crate::storage::Buffer;
 
-/// What the forward pass returned, and the gradient of its result.
+/// The number of keys up to which their gradients are prefetched: more do not stay in the cache until they are written.
+const PREFETCHED: usize = 512;
+
+/// Attention, the gradient of its result, the result itself and the statistics that the forward pass returned.
 pub(crate) struct Gradients<'a, T> {
-    pub(crate) attention: Attention<'a, T>,
-    pub(crate) gradient: View<'a, T>,
-    pub(crate) result: View<'a, T>,
-    pub(crate) statistics: View<'a, T>,
+    attention: Attention<'a, T>,
+    gradient: Stack<'a, T>,
+    result: Stack<'a, T>,
+    statistics: Stack<'a, T>,
 }
 
 /// Where the gradients go.
@@ -38,7 +44,20 @@ struct Targets<T> {
     mask: Option<Target<T>>,
 }
 
-impl<T: Tiled> Gradients<'_, T> {
+impl<'a, T: Tiled> Gradients<'a, T> {
+    pub(crate) fn new(
+        attention: Attention<'a, T>,
+        gradient: View<'a, T>,
+        result: View<'a, T>,
+        statistics: View<'a, T>,
+    ) -> Self {
+        let Sizes { queries, size, .. } = attention.sizes;
+        let of_results = |view| Stack::new(view, &attention.batch, [queries, size]);
+        let (gradient, result) = (of_results(gradient), of_results(result));
+        let statistics = Stack::new(statistics, &attention.batch, [2, queries]);
+        Gradients { attention, gradient, result, statistics }
+    }
+
     /// The gradients of queries, keys and values in the given layouts, whose columns are contiguous; and that of the mask,
     /// `[batch, queries, keys]`, if `of_mask` is set. All have the axes of the batch, also if an operand was broadcast.
     pub(crate) fn compute(&self, layouts: [&Layout; 3], of_mask: bool) -> Vec<Buffer> {
@@ -52,7 +71,7 @@ impl<T: Tiled> Gradients<'_, T> {
         let mut of_mask = of_mask.then(|| Buffer::filled(count * queries * keys, T::zero()));
         let target = |buffer: &mut Buffer, layout: &Layout, rows: usize, columns: usize| Target {
             shared: Shared::of(buffer.as_mut_slice::<T>()),
-            places: Places::new(layout, attention.batch, [rows, columns]),
+            places: Places::new(layout, &attention.batch, [rows, columns]),
         };
         let of_scores: Shape = attention.batch.iter().copied().chain([queries, keys]).collect();
         let targets = Targets {
@@ -91,13 +110,16 @@ impl<T: Tiled> Gradients<'_, T> {
         of_keys.fill(T::zero());
         of_values.fill(T::zero());
         for rows in parts(queries, QUERIES) {
-            let all = Block { number, queries: rows.clone(), keys: 0..keys };
-            let started = self.block_of_queries(&all, [first, step], scratch, targets);
+            targets.query[first].prefetch(number, rows.clone(), width);
+            if rows.end == queries && keys <= PREFETCHED {
+                targets.key.prefetch(number, 0..keys, width);
+                targets.value.prefetch(number, 0..keys, size);
+            }
+            let started = self.some_queries(number, &rows, [first, step], scratch, targets);
             let columns = padded(rows.len());
             let of_query = &mut scratch.of_query[..width * columns];
             if started {
-                let scale = T::from_f64(attention.scale);
-                of_query.iter_mut().for_each(|x| *x *= scale);
+                of_query.iter_mut().for_each(|x| *x *= attention.scale);
             } else {
                 of_query.fill(T::zero());
             }
@@ -119,60 +141,52 @@ impl<T: Tiled> Gradients<'_, T> {
         }
     }
 
-    /// Adds the contributions of a block of queries to the gradients of keys and values, and computes their own before the
+    /// Adds the contributions of some queries to the gradients of keys and values, and computes their own before the
     /// scale, transposed. Returns whether there are any.
-    fn block_of_queries(
+    fn some_queries(
         &self,
-        all: &Block,
+        number: usize,
+        queries: &Range<usize>,
         [first, step]: [usize; 2],
         scratch: &mut Scratch<T>,
         targets: &Targets<T>,
     ) -> bool {
         let attention = &self.attention;
         let Sizes { width, size, .. } = attention.sizes;
-        let (count, columns) = (all.queries.len(), padded(all.queries.len()));
-        let (keys, values) = (attention.keys(), attention.values());
+        let (count, columns) = (queries.len(), padded(queries.len()));
         let masked = attention.is_masked();
         let mut packed = None;
         let mut started = false;
-        for (k, keys_of_block) in parts(all.keys.end, KEYS).skip(first).step_by(step).enumerate() {
-            let block = Block { keys: keys_of_block, ..all.clone() };
+        for (k, block) in attention.blocks(number, queries).skip(first).step_by(step).enumerate() {
             let allowed = attention.allowed(&block);
             if allowed == Allowed::None {
                 continue;
             }
-            let finite = *packed.get_or_insert_with(|| self.pack(all, scratch));
-            let Scratch { query, gradient, query_rows, gradient_rows, scores, slopes, .. } = scratch;
+            let finite = *packed.get_or_insert_with(|| self.pack(number, queries, scratch));
+            let keys = block.keys.len();
+            let [scores, slopes] =
+                [&mut *scratch.scores, &mut *scratch.slopes].map(|block| &mut block[..keys * columns]);
+            attention.scores(&block, allowed, &scratch.query[..width * columns], scores);
+            let value = attention.value.matrix(number, block.keys.start);
+            attention.for_keys(&block, &value, &scratch.gradient[..size * columns], size, slopes);
             let [top, offset] = [&*scratch.top, &*scratch.offset].map(|row| &row[..columns]);
-            let scores = &mut scores[..block.keys.len() * columns];
-            let slopes = &mut slopes[..block.keys.len() * columns];
-            attention.scores(&keys, &block, &query[..width * columns], scores, allowed);
-            let value = values.matrix(all.number, block.keys.start);
-            let of_scores = [block.keys.len(), columns, size];
-            multiply(&value, &gradient[..size * columns], of_scores, slopes, false, None);
             vectorized(Slopes { columns, weights: scores, slopes, top, offset, masked });
-            // Where all keys are allowed, no zero is to be skipped.
-            let sparse = |finite: bool, side: Sparse| {
-                if finite || allowed == Allowed::All { None } else { Some(side) }
-            };
             for (left, right, sums, width, finite) in [
-                (&*scores, &*gradient_rows, &mut *scratch.of_values, size, finite[1]),
-                (&*slopes, &*query_rows, &mut *scratch.of_keys, width, finite[0]),
+                (&*scores, &*scratch.gradient_rows, &mut *scratch.of_values, size, finite[1]),
+                (&*slopes, &*scratch.query_rows, &mut *scratch.of_keys, width, finite[0]),
             ] {
                 let width = padded(width);
                 let left = Matrix { data: left, start: 0, strides: [columns as isize, 1] };
-                let sums = &mut sums[k * KEYS * width..][..block.keys.len() * width];
-                let sizes = [block.keys.len(), width, count];
-                multiply(&left, &right[..count * width], sizes, sums, true, sparse(finite, Sparse::Left));
+                let sums = &mut sums[k * KEYS * width..][..keys * width];
+                let sparse = if finite || allowed == Allowed::All { None } else { Some(Sparse::Left) };
+                multiply(&left, &right[..count * width], [keys, width, count], sums, true, sparse);
             }
-            let key = keys.matrix(all.number, block.keys.start);
-            let finite = allowed == Allowed::All || is_finite(&key, [block.keys.len(), width]);
+            let key = attention.key.matrix(number, block.keys.start);
             let of_query = &mut scratch.of_query[..width * columns];
-            let sizes = [width, columns, block.keys.len()];
-            multiply(&key.transposed(), slopes, sizes, of_query, started, sparse(finite, Sparse::Right));
+            attention.over_keys(&block, allowed, (&key, width), slopes, of_query, started);
             started = true;
             if let Some(target) = &targets.mask {
-                self.write_mask(&block, slopes, scratch.rows, target);
+                write_of_mask(&block, slopes, scratch.rows, target);
             }
         }
         started
@@ -180,36 +194,32 @@ impl<T: Tiled> Gradients<'_, T> {
 
     /// Packs queries, the gradients of their results, and what belongs to them. Returns whether the queries and the
     /// gradients are finite.
-    fn pack(&self, all: &Block, scratch: &mut Scratch<T>) -> [bool; 2] {
+    fn pack(&self, number: usize, queries: &Range<usize>, scratch: &mut Scratch<T>) -> [bool; 2] {
         let attention = &self.attention;
-        let Sizes { queries, width, size, .. } = attention.sizes;
-        let (count, columns) = (all.queries.len(), padded(all.queries.len()));
+        let Sizes { width, size, .. } = attention.sizes;
+        let (count, columns) = (queries.len(), padded(queries.len()));
         let Scratch { query, gradient, query_rows, gradient_rows, scores: result, rows, top, offset, .. } = scratch;
-        let result = &mut result[..size.max(1) * columns];
-        let of_results = |view| Stack::new(view, attention.batch, [queries, size]);
-        let statistics = Stack::new(self.statistics, attention.batch, [2, queries]);
-        let statistics = statistics.matrix(all.number, 0);
-        let scale = T::from_f64(attention.scale);
-        let from = attention.queries().matrix(all.number, all.queries.start);
-        pack::rows(&from, [count, width], |_| Some(scale), query_rows, padded(width));
+        let statistics = self.statistics.matrix(number, 0);
+        let from = attention.query.matrix(number, queries.start);
+        pack::rows(&from, [count, width], |_| Some(attention.scale), query_rows, padded(width));
         pack::transposed(query_rows, padded(width), [count, width], query, columns);
         // The gradients carry the reciprocals of the sums of exponentials, so no weight has to. A query without keys has
         // no gradient.
         let reciprocal = |row: usize| {
-            let reciprocal = statistics.at(1, all.queries.start + row);
+            let reciprocal = statistics.at(1, queries.start + row);
             (reciprocal != T::zero()).then_some(reciprocal)
         };
-        let from = of_results(self.gradient).matrix(all.number, all.queries.start);
+        let from = self.gradient.matrix(number, queries.start);
         pack::rows(&from, [count, size], reciprocal, gradient_rows, padded(size));
         pack::transposed(gradient_rows, padded(size), [count, size], gradient, columns);
-        let from = of_results(self.result).matrix(all.number, all.queries.start);
+        let from = self.result.matrix(number, queries.start);
         pack::rows(&from, [count, size], |_| Some(T::one()), rows, padded(size));
         pack::transposed(rows, padded(size), [count, size], result, columns);
-        let offset = &mut offset[..columns];
-        vectorized(Offsets { gradient: &gradient[..size * columns], result: &result[..size * columns], offset });
+        let (gradient, result) = (&gradient[..size * columns], &result[..size * columns]);
+        vectorized(Offsets { gradient, result, offset: &mut offset[..columns] });
         top[..columns].fill(T::zero());
         for (row, top) in top[..count].iter_mut().enumerate() {
-            *top = statistics.at(0, all.queries.start + row);
+            *top = statistics.at(0, queries.start + row);
         }
         let finite = |rows: &[T], width: usize| {
             let rows = Matrix { data: rows, start: 0, strides: [padded(width) as isize, 1] };
@@ -217,19 +227,18 @@ impl<T: Tiled> Gradients<'_, T> {
         };
         [finite(query_rows, width), finite(gradient_rows, size)]
     }
+}
 
-    /// The gradient of an added mask is that of the scores.
-    fn write_mask(&self, block: &Block, slopes: &[T], rows: &mut [T], target: &Target<T>) {
-        let (keys, columns) = (block.keys.len(), padded(block.queries.len()));
-        let width = padded(keys);
-        let rows = &mut rows[..block.queries.len() * width];
-        pack::transposed(slopes, columns, [keys, block.queries.len()], rows, width);
-        for (query, row) in block.queries.clone().zip(rows.chunks_exact(width)) {
-            let at = target.places.at(block.number, query, block.keys.start);
-            // SAFETY: only this share writes these keys of this matrix; they are below the number of keys, and the query is
-            // below that of queries.
-            unsafe { target.shared.part(at, keys) }.copy_from_slice(&row[..keys]);
-        }
+/// Writes the gradient of an added mask, which is that of the scores.
+fn write_of_mask<T: Tiled>(block: &Block, slopes: &[T], rows: &mut [T], target: &Target<T>) {
+    let (keys, columns) = (block.keys.len(), padded(block.queries.len()));
+    let rows = &mut rows[..block.queries.len() * padded(keys)];
+    pack::transposed(slopes, columns, [keys, block.queries.len()], rows, padded(keys));
+    for (query, row) in block.queries.clone().zip(rows.chunks_exact(padded(keys))) {
+        let at = target.places.at(block.number, query, block.keys.start);
+        // SAFETY: only one task takes this block of this matrix; its keys and queries are below the numbers of keys and
+        // queries.
+        unsafe { target.shared.part(at, keys) }.copy_from_slice(&row[..keys]);
     }
 }
 
@@ -383,16 +392,49 @@ impl<T: Tiled> Slopes<'_, T> {
         for (weights, slopes) in weights.chunks_exact_mut(columns).zip(slopes.chunks_exact_mut(columns)) {
             let each = weights.as_chunks_mut::<LANES>().0.iter_mut().zip(slopes.as_chunks_mut::<LANES>().0);
             for ((weights, slopes), (top, offset)) in each.zip(top.iter().zip(offset)) {
+                let (scores, gradients) = (*weights, *slopes);
+                let [mut of_weights, mut of_scores] = [[T::zero(); LANES]; 2];
                 for k in 0..LANES {
-                    let score = weights[k];
-                    let weight = math::exp_of_negative::<M, T>(score - top[k]);
-                    weights[k] = if MASKED && score == T::neg_infinity() { T::zero() } else { weight };
+                    let weight = exponential::<M, T>(scores[k] - top[k]);
+                    of_weights[k] = if MASKED && scores[k] == T::neg_infinity() { T::zero() } else { weight };
+                    let slope = of_weights[k] * (gradients[k] - offset[k]);
+                    of_scores[k] = if MASKED && of_weights[k] == T::zero() { T::zero() } else { slope };
                 }
-                for k in 0..LANES {
-                    let slope = weights[k] * (slopes[k] - offset[k]);
-                    slopes[k] = if MASKED && weights[k] == T::zero() { T::zero() } else { slope };
-                }
+                (*weights, *slopes) = (of_weights, of_scores);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::sets::{self, plain_on, vectorized_on};
+
+    macro_rules! bits {
+        ($T:ty, $masked:expr, |$loop:ident| $run:expr) => {{
+            let (columns, masked): (usize, bool) = (48, $masked);
+            let value = |k: usize| ((k * 7919) % 1009) as $T * 0.013 - 14.0;
+            let score = |k: usize| if k % 5 == 0 { <$T>::NEG_INFINITY } else { value(k) };
+            let mut weights: Vec<$T> = (0..7 * columns).map(score).collect();
+            let mut slopes: Vec<$T> =
+                (0..7 * columns).map(|k| if k % 10 == 0 { <$T>::NAN } else { value(k) }).collect();
+            let [top, offset] = [[0.5 as $T; 48], [0.7; 48]];
+            let (top, offset) = (&top[..], &offset[..]);
+            let $loop = Slopes { columns, weights: &mut weights, slopes: &mut slopes, top, offset, masked };
+            $run;
+            // The product of 0 and NaN is NaN, unless the score does not count.
+            assert!(slopes.iter().enumerate().all(|(k, x)| x.is_nan() == (k % 10 == 0 && !masked)));
+            weights.iter().chain(&slopes).map(|x| f64::from(*x).to_bits()).collect::<Vec<_>>()
+        }};
+    }
+
+    #[test]
+    fn slopes_have_the_bits_of_plain_code_on_every_instruction_set() {
+        for (set, masked) in sets::available().flat_map(|set| [(set, false), (set, true)]) {
+            let compare = |found: Vec<u64>, expected: Vec<u64>| assert_eq!(found, expected, "{set}");
+            compare(bits!(f32, masked, |l| vectorized_on(set, l)), bits!(f32, masked, |l| plain_on(set, l)));
+            compare(bits!(f64, masked, |l| vectorized_on(set, l)), bits!(f64, masked, |l| plain_on(set, l)));
         }
     }
 }

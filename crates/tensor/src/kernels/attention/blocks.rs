@@ -3,8 +3,11 @@
 use std::ops::Range;
 
 use super::mask::{Allowed, Mask};
+use super::pack::padded;
+use super::products::{is_finite, multiply, multiply_by_columns};
 use crate::dtype::Element;
 use crate::kernels::matrices::Matrix;
+use crate::kernels::sparse::Sparse;
 use crate::kernels::tile::Tiled;
 use crate::layout::{Layout, View};
 use crate::shape::{Shape, Strides};
@@ -29,18 +32,26 @@ pub(crate) struct Sizes {
     pub(crate) size: usize,
 }
 
-/// The operands. Each is a view of `[…, rows, columns]`, whose leading axes broadcast to `batch`.
-pub(crate) struct Attention<'a, T> {
-    pub(crate) batch: &'a Shape,
-    pub(crate) sizes: Sizes,
+/// Views of the operands, each of `[…, rows, columns]`, whose leading axes broadcast to a batch.
+pub(crate) struct Operands<'a, T> {
     pub(crate) query: View<'a, T>,
     /// Key and value have no negative strides.
     pub(crate) key: View<'a, T>,
     pub(crate) value: View<'a, T>,
-    pub(crate) mask: Option<Mask<'a, T>>,
-    /// Whether query `i` may attend to keys `0..=i` only.
-    pub(crate) causal: bool,
-    pub(crate) scale: f64,
+    pub(crate) mask: Option<Mask<View<'a, bool>, View<'a, T>>>,
+}
+
+/// Attention of a batch of matrices.
+pub(crate) struct Attention<'a, T> {
+    pub(super) batch: Shape,
+    pub(super) sizes: Sizes,
+    pub(super) query: Stack<'a, T>,
+    pub(super) key: Stack<'a, T>,
+    pub(super) value: Stack<'a, T>,
+    mask: Option<Mask<Stack<'a, bool>, Stack<'a, T>>>,
+    causal: bool,
+    /// The factor of the scores.
+    pub(super) scale: T,
 }
 
 /// Where the matrices of a batch lie in a slice.
@@ -103,17 +114,37 @@ pub(super) struct Block {
     pub(super) keys: Range<usize>,
 }
 
+impl Block {
+    /// The number of keys up to the query of the last column before `column`.
+    fn keys_before(&self, column: usize) -> usize {
+        self.keys.len().min((self.queries.start + column).saturating_sub(self.keys.start))
+    }
+}
+
 impl<'a, T: Tiled> Attention<'a, T> {
-    pub(super) fn queries(&self) -> Stack<'a, T> {
-        Stack::new(self.query, self.batch, [self.sizes.queries, self.sizes.width])
+    /// If `causal` is set, query `i` may attend to keys `0..=i` only.
+    pub(crate) fn new(operands: Operands<'a, T>, batch: &Shape, sizes: Sizes, causal: bool, scale: f64) -> Self {
+        let Sizes { queries, keys, width, size } = sizes;
+        Attention {
+            batch: batch.clone(),
+            sizes,
+            query: Stack::new(operands.query, batch, [queries, width]),
+            key: Stack::new(operands.key, batch, [keys, width]),
+            value: Stack::new(operands.value, batch, [keys, size]),
+            mask: operands.mask.map(|mask| match mask {
+                Mask::Allowed(mask) => Mask::Allowed(Stack::new(mask, batch, [queries, keys])),
+                Mask::Added(mask) => Mask::Added(Stack::new(mask, batch, [queries, keys])),
+            }),
+            causal,
+            scale: T::from_f64(scale),
+        }
     }
 
-    pub(super) fn keys(&self) -> Stack<'a, T> {
-        Stack::new(self.key, self.batch, [self.sizes.keys, self.sizes.width])
-    }
-
-    pub(super) fn values(&self) -> Stack<'a, T> {
-        Stack::new(self.value, self.batch, [self.sizes.keys, self.sizes.size])
+    /// The blocks of keys of some queries of a matrix, without those that causality forbids to all of them.
+    pub(super) fn blocks(&self, number: usize, queries: &Range<usize>) -> impl Iterator<Item = Block> {
+        let keys = if self.causal { self.sizes.keys.min(queries.end) } else { self.sizes.keys };
+        let queries = queries.clone();
+        parts(keys, KEYS).map(move |keys| Block { number, queries: queries.clone(), keys })
     }
 
     /// Whether some keys are forbidden to some queries: these have no effect, even if they are NaN.
@@ -123,23 +154,60 @@ impl<'a, T: Tiled> Attention<'a, T> {
 
     /// Which scores of a block count.
     pub(super) fn allowed(&self, block: &Block) -> Allowed {
-        let Block { queries, keys, .. } = block;
-        if self.causal && keys.start >= queries.end {
-            return Allowed::None;
+        let by_mask = self.mask.as_ref().map_or(Allowed::All, |mask| mask.allowed(block));
+        if by_mask == Allowed::All && self.is_cut(block) { Allowed::Some } else { by_mask }
+    }
+
+    /// Whether causality forbids some of the scores of a block.
+    fn is_cut(&self, block: &Block) -> bool {
+        self.causal && block.keys.end > block.queries.start + 1
+    }
+
+    /// The product of `left`, which has a row for each key of a block, and transposed operands of queries, `[terms,
+    /// columns]`. Where causality forbids a key to several queries, the result stays as it is.
+    pub(super) fn for_keys(&self, block: &Block, left: &Matrix<T>, right: &[T], terms: usize, out: &mut [T]) {
+        let (keys, columns) = (block.keys.len(), padded(block.queries.len()));
+        if self.is_cut(block) {
+            let sizes = |before: usize| [block.keys_before(before), terms];
+            multiply_by_columns(left, right, columns, out, false, sizes);
+        } else {
+            multiply(left, right, [keys, columns, terms], out, false, None);
         }
-        let by_mask = self.mask.as_ref().map_or(Allowed::All, |mask| mask.allowed(self, block));
-        if by_mask == Allowed::All && self.causal && keys.end > queries.start + 1 { Allowed::Some } else { by_mask }
+    }
+
+    /// The sums over the keys of a block of `[rows, keys]`, the transpose of some rows of `left`, and weights, `[keys,
+    /// columns]`, which are written to `out` or added to it. Zeros are absent if not all weights count and the rows are not
+    /// finite.
+    pub(super) fn over_keys(
+        &self,
+        block: &Block,
+        allowed: Allowed,
+        (left, rows): (&Matrix<T>, usize),
+        weights: &[T],
+        out: &mut [T],
+        add: bool,
+    ) {
+        let (keys, columns) = (block.keys.len(), padded(block.queries.len()));
+        let transposed = left.transposed();
+        if allowed == Allowed::Some && !is_finite(left, [keys, rows]) {
+            multiply(&transposed, weights, [rows, columns, keys], out, add, Some(Sparse::Right));
+        } else if self.is_cut(block) {
+            multiply_by_columns(&transposed, weights, columns, out, add, |before| [rows, block.keys_before(before)]);
+        } else {
+            multiply(&transposed, weights, [rows, columns, keys], out, add, None);
+        }
     }
 
     /// Adds a floating mask to scores, `[keys, columns]`, and writes minus infinity for keys that are not allowed.
     pub(super) fn restrict(&self, block: &Block, scores: &mut [T], columns: usize) {
         if let Some(mask) = &self.mask {
-            mask.restrict(self, block, scores, columns);
+            mask.restrict(block, scores, columns);
         }
-        if self.causal {
+        if self.is_cut(block) {
             for (key, row) in block.keys.clone().zip(scores.chunks_exact_mut(columns)) {
-                let earlier = key.saturating_sub(block.queries.start).min(block.queries.len());
-                row[..earlier].fill(T::neg_infinity());
+                // The padding as well if nothing else is left.
+                let earlier = key.saturating_sub(block.queries.start);
+                row[..if earlier < block.queries.len() { earlier } else { columns }].fill(T::neg_infinity());
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The forward pass.
 
-use super::blocks::{Attention, Block, KEYS, LANES, Places, QUERIES, Sizes, Stack, carve, parts, units_per_task};
+use std::ops::Range;
+
+use super::blocks::{Attention, Block, KEYS, LANES, Places, QUERIES, Sizes, carve, units_per_task};
+use super::exponential::exponential;
 use super::mask::Allowed;
 use super::pack::{self, Target, padded};
-use super::products::{is_finite, multiply};
-use crate::kernels::math::{self, Fused, MultiplyAdd, Separate};
+use crate::kernels::math::{Fused, MultiplyAdd, Separate};
 use crate::kernels::simd::{Loop, Set, vectorized};
-use crate::kernels::sparse::Sparse;
 use crate::kernels::threads::{Shared, for_each};
 use crate::kernels::tile::Tiled;
 use crate::layout::Layout;
@@ -22,7 +23,7 @@ impl<T: Tiled> Attention<'_, T> {
         let mut out = Buffer::new::<T>(count * queries * size);
         let mut statistics = Buffer::new::<T>(count * 2 * queries);
         let shared = Shared::of(out.as_mut_slice::<T>());
-        let result = Target { shared, places: Places::new(layout, self.batch, [queries, size]) };
+        let result = Target { shared, places: Places::new(layout, &self.batch, [queries, size]) };
         let of_rows = Shared::of(statistics.as_mut_slice::<T>());
         let blocks = queries.div_ceil(QUERIES);
         let work = QUERIES.min(queries).saturating_mul(keys).saturating_mul(width + size);
@@ -35,7 +36,8 @@ impl<T: Tiled> Attention<'_, T> {
             for unit in task * group..(count * blocks).min((task + 1) * group) {
                 let (number, block) = (unit / blocks, unit % blocks);
                 let rows = block * QUERIES..queries.min((block + 1) * QUERIES);
-                self.attend(&Block { number, queries: rows.clone(), keys: 0..keys }, &mut scratch);
+                result.prefetch(number, rows.clone(), size);
+                self.attend(number, &rows, &mut scratch);
                 let at = number * 2 * queries + rows.start;
                 // SAFETY: each unit writes the rows of its own queries, which are below `queries`, in its own matrix, which
                 // is below `count`.
@@ -49,37 +51,32 @@ impl<T: Tiled> Attention<'_, T> {
         [out, statistics]
     }
 
-    /// Computes the results of a block of queries for all keys: `scratch.rows`, and the statistics.
-    fn attend(&self, all: &Block, scratch: &mut Scratch<T>) {
-        let Sizes { width, size, .. } = self.sizes;
-        let (count, columns) = (all.queries.len(), padded(all.queries.len()));
-        let (query, keys, values) = (self.queries(), self.keys(), self.values());
+    /// Computes the results of some queries for all keys: `scratch.rows`, and the statistics.
+    fn attend(&self, number: usize, queries: &Range<usize>, scratch: &mut Scratch<T>) {
+        let Sizes { keys, width, size, .. } = self.sizes;
+        let (count, columns) = (queries.len(), padded(queries.len()));
         let Scratch { rows, query: packed, scores, result, top, sum, factor } = scratch;
-        let scale = T::from_f64(self.scale);
-        let query = query.matrix(all.number, all.queries.start);
-        pack::rows(&query, [count, width], |_| Some(scale), rows, padded(width));
+        let query = self.query.matrix(number, queries.start);
+        pack::rows(&query, [count, width], |_| Some(self.scale), rows, padded(width));
         pack::transposed(rows, padded(width), [count, width], packed, columns);
         let (packed, result) = (&packed[..width * columns], &mut result[..size * columns]);
         let [top, sum, factor] = [top, sum, factor].map(|row| &mut row[..columns]);
         top.fill(T::neg_infinity());
         sum.fill(T::zero());
         let mut started = false;
-        for keys_of_block in parts(all.keys.end, KEYS) {
-            let block = Block { keys: keys_of_block, ..all.clone() };
+        for block in self.blocks(number, queries) {
             let allowed = self.allowed(&block);
             if allowed == Allowed::None {
                 continue;
             }
             let scores = &mut scores[..block.keys.len() * columns];
-            self.scores(&keys, &block, packed, scores, allowed);
+            self.scores(&block, allowed, packed, scores);
             vectorized(Exponentials { columns, scores, top, sum, factor });
             if started && factor.iter().any(|&factor| factor != T::one()) {
                 vectorized(ScaleColumns { rows: result, factors: factor });
             }
-            let value = values.matrix(all.number, block.keys.start);
-            let finite = allowed == Allowed::All || is_finite(&value, [block.keys.len(), size]);
-            let sparse = if finite { None } else { Some(Sparse::Right) };
-            multiply(&value.transposed(), scores, [size, columns, block.keys.len()], result, started, sparse);
+            let value = self.value.matrix(number, block.keys.start);
+            self.over_keys(&block, allowed, (&value, size), scores, result, started);
             started = true;
         }
         if !started {
@@ -87,7 +84,7 @@ impl<T: Tiled> Attention<'_, T> {
         }
         for (top, sum) in top.iter_mut().zip(&mut *sum) {
             // A query without keys. If nothing is masked, all its scores have overflowed.
-            let none = *sum == T::zero() && (self.is_masked() || all.keys.is_empty());
+            let none = *sum == T::zero() && (self.is_masked() || keys == 0);
             *sum = if none { T::zero() } else { sum.recip() };
             *top = if *top == T::neg_infinity() { T::zero() } else { *top };
         }
@@ -97,12 +94,11 @@ impl<T: Tiled> Attention<'_, T> {
 
     /// The scores of a block, `[keys, columns]`: products of keys and packed queries. Those that do not count are minus
     /// infinity.
-    pub(super) fn scores(&self, keys: &Stack<T>, block: &Block, packed: &[T], scores: &mut [T], allowed: Allowed) {
-        let columns = padded(block.queries.len());
-        let key = keys.matrix(block.number, block.keys.start);
-        multiply(&key, packed, [block.keys.len(), columns, self.sizes.width], scores, false, None);
+    pub(super) fn scores(&self, block: &Block, allowed: Allowed, packed: &[T], scores: &mut [T]) {
+        let key = self.key.matrix(block.number, block.keys.start);
+        self.for_keys(block, &key, packed, self.sizes.width, scores);
         if allowed == Allowed::Some {
-            self.restrict(block, scores, columns);
+            self.restrict(block, scores, padded(block.queries.len()));
         }
     }
 }
@@ -186,7 +182,7 @@ impl<T: Tiled> Exponentials<'_, T> {
             *top = largest;
             for k in 0..LANES {
                 // Before the first key, minus infinity: the exponential is 0, and so are sums and results.
-                let change = math::exp_of_negative::<M, T>(before[k] - largest[k]);
+                let change = exponential::<M, T>(before[k] - largest[k]);
                 factor[k] = if before[k] == largest[k] { T::one() } else { change };
                 // Minus infinity minus itself would be NaN.
                 largest[k] = if largest[k] == T::neg_infinity() { T::zero() } else { largest[k] };
@@ -195,7 +191,7 @@ impl<T: Tiled> Exponentials<'_, T> {
             for row in scores.chunks_exact_mut(columns) {
                 let x = &mut row.as_chunks_mut::<LANES>().0[part];
                 for k in 0..LANES {
-                    x[k] = math::exp_of_negative::<M, T>(x[k] - largest[k]);
+                    x[k] = exponential::<M, T>(x[k] - largest[k]);
                     added[k] += x[k];
                 }
             }
@@ -221,6 +217,59 @@ impl<T: Tiled> Loop for ScaleColumns<'_, T> {
         let ScaleColumns { rows, factors } = self;
         for row in rows.chunks_exact_mut(factors.len()) {
             row.iter_mut().zip(factors).for_each(|(x, &factor)| *x *= factor);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::sets::{self, plain_on, vectorized_on};
+
+    /// The bits of two steps of an online softmax by `plain_on` or `vectorized_on`.
+    macro_rules! bits {
+        ($T:ty, $columns:expr, $rows:expr, |$loop:ident| $run:expr) => {{
+            let (columns, rows): (usize, usize) = ($columns, $rows);
+            let value = |k: usize| ((k * 7919) % 1009) as $T * 0.013 - 7.0;
+            let value = |k: usize| if k % 5 == 0 || k % columns == 3 { <$T>::NEG_INFINITY } else { value(k) };
+            let (mut top, mut sum, mut factor) =
+                (vec![<$T>::NEG_INFINITY; columns], vec![0.0; columns], vec![0.0; columns]);
+            let mut bits = Vec::new();
+            for step in 0..2 {
+                let mut scores: Vec<$T> = (0..rows * columns).map(|k| value(k) * (1 + step) as $T).collect();
+                let (scores, top, sum, factor) = (&mut scores[..], &mut top[..], &mut sum[..], &mut factor[..]);
+                let $loop = Exponentials {
+                    columns,
+                    scores: &mut *scores,
+                    top: &mut *top,
+                    sum: &mut *sum,
+                    factor: &mut *factor,
+                };
+                $run;
+                let all = scores.iter().chain(&*top).chain(&*sum).chain(&*factor);
+                bits.extend(all.map(|x| f64::from(*x).to_bits()));
+                assert!(scores.iter().all(|x| (0.0..=1.0).contains(x)));
+                assert!(sum[3] == 0.0 && top[3] == <$T>::NEG_INFINITY);
+            }
+            bits
+        }};
+    }
+
+    #[test]
+    fn steps_give_the_bits_of_plain_code_on_every_instruction_set() {
+        for set in sets::available() {
+            for (columns, rows) in [16, 48, 64].into_iter().flat_map(|n| [1, 3, 4, 7, 130].map(|rows| (n, rows))) {
+                let compare =
+                    |found: Vec<u64>, expected: Vec<u64>| assert_eq!(found, expected, "{set}, {rows} × {columns}");
+                compare(
+                    bits!(f32, columns, rows, |l| vectorized_on(set, l)),
+                    bits!(f32, columns, rows, |l| plain_on(set, l)),
+                );
+                compare(
+                    bits!(f64, columns, rows, |l| vectorized_on(set, l)),
+                    bits!(f64, columns, rows, |l| plain_on(set, l)),
+                );
+            }
         }
     }
 }

@@ -1,16 +1,14 @@
 //! Masks of scores.
 
-use super::blocks::{Attention, Block, Stack};
-use crate::dtype::Element;
-use crate::kernels::tile::Tiled;
-use crate::layout::View;
+use super::blocks::{Block, Stack};
+use crate::dtype::{Element, Float};
 
-/// A mask that broadcasts to the scores, `[…, queries, keys]`.
-pub(crate) enum Mask<'a, T> {
+/// A mask that broadcasts to the scores, `[…, queries, keys]`: truth values or numbers, as views or stacks of matrices.
+pub(crate) enum Mask<Truth, Numbers> {
     /// True where a query may attend to a key.
-    Allowed(View<'a, bool>),
+    Allowed(Truth),
     /// Numbers to be added to the scores. Minus infinity forbids attention, whatever the score.
-    Added(View<'a, T>),
+    Added(Numbers),
 }
 
 /// Which scores of a block count.
@@ -22,12 +20,12 @@ pub(super) enum Allowed {
     None,
 }
 
-impl<T: Tiled> Mask<'_, T> {
-    pub(super) fn allowed(&self, attention: &Attention<T>, block: &Block) -> Allowed {
+impl<T: Float> Mask<Stack<'_, bool>, Stack<'_, T>> {
+    pub(super) fn allowed(&self, block: &Block) -> Allowed {
         let (allowed, all) = match self {
-            Mask::Allowed(mask) => count(&stack(*mask, attention), block, |allowed| allowed),
+            Mask::Allowed(mask) => count(mask, block, |allowed| allowed),
             Mask::Added(mask) => {
-                let (allowed, all) = count(&stack(*mask, attention), block, |added| added != T::neg_infinity());
+                let (allowed, all) = count(mask, block, |added| added != T::neg_infinity());
                 (allowed, all + 1)
             }
         };
@@ -41,23 +39,19 @@ impl<T: Tiled> Mask<'_, T> {
     }
 
     /// Changes scores, `[keys, columns]`.
-    pub(super) fn restrict(&self, attention: &Attention<T>, block: &Block, scores: &mut [T], columns: usize) {
+    pub(super) fn restrict(&self, block: &Block, scores: &mut [T], columns: usize) {
         let forbidden = T::neg_infinity();
         match self {
             Mask::Allowed(mask) => {
                 let f = |score: T, allowed: bool| if allowed { score } else { forbidden };
-                change(&stack(*mask, attention), block, scores, columns, f);
+                change(mask, block, scores, columns, f);
             }
             Mask::Added(mask) => {
                 let f = |score: T, added: T| if added == forbidden { forbidden } else { score + added };
-                change(&stack(*mask, attention), block, scores, columns, f);
+                change(mask, block, scores, columns, f);
             }
         }
     }
-}
-
-fn stack<'a, T: Tiled, U: Element>(mask: View<'a, U>, attention: &Attention<T>) -> Stack<'a, U> {
-    Stack::new(mask, attention.batch, [attention.sizes.queries, attention.sizes.keys])
 }
 
 /// The number of elements of a block for which `f` is true, and the number of all, without repetitions.

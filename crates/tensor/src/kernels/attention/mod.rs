@@ -9,14 +9,12 @@
 
 mod backward;
 mod blocks;
+mod exponential;
 mod forward;
 mod mask;
 mod pack;
 mod products;
 
 pub(crate) use backward::Gradients;
-pub(crate) use blocks::{Attention, Sizes};
+pub(crate) use blocks::{Attention, Operands, Sizes};
 pub(crate) use mask::Mask;
-
-#[cfg(test)]
-mod tests;

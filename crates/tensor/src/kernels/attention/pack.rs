@@ -1,8 +1,11 @@
 //! Copies between operands, which lie anywhere, and blocks.
 
+use std::ops::Range;
+
 use super::blocks::{LANES, Places};
 use crate::dtype::Float;
 use crate::kernels::matrices::Matrix;
+use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::Shared;
 use crate::kernels::transpose::transpose_to;
 
@@ -15,18 +18,40 @@ pub(super) fn rows<T: Float>(
     to: &mut [T],
     columns: usize,
 ) {
-    for (row, to) in to.chunks_exact_mut(columns).take(count).enumerate() {
-        let Some(factor) = factor(row) else {
-            to.fill(T::zero());
-            continue;
-        };
-        let (to, padding) = to.split_at_mut(width);
-        padding.fill(T::zero());
-        if from.strides[1] == 1 && width > 0 {
-            let from = &from.data[from.place(row, 0)..][..width];
-            to.iter_mut().zip(from).for_each(|(to, &x)| *to = x * factor);
-        } else {
-            to.iter_mut().enumerate().for_each(|(column, to)| *to = from.at(row, column) * factor);
+    vectorized(Rows { from, count, width, factor, to, columns });
+}
+
+struct Rows<'a, T, F> {
+    from: &'a Matrix<'a, T>,
+    count: usize,
+    width: usize,
+    factor: F,
+    to: &'a mut [T],
+    columns: usize,
+}
+
+impl<T: Float, F: Fn(usize) -> Option<T>> Loop for Rows<'_, T, F> {
+    type Output = ();
+    const WIDEST: Set = Set::of(T::DTYPE);
+
+    #[inline(always)]
+    fn run(self) {
+        let Rows { from, count, width, factor, to, columns } = self;
+        for (row, to) in to.chunks_exact_mut(columns).take(count).enumerate() {
+            let Some(factor) = factor(row) else {
+                to.fill(T::zero());
+                continue;
+            };
+            let (to, padding) = to.split_at_mut(width);
+            padding.fill(T::zero());
+            if from.strides[1] != 1 || width == 0 {
+                to.iter_mut().enumerate().for_each(|(column, to)| *to = from.at(row, column) * factor);
+                continue;
+            }
+            let (chunks, rest) = from.data[from.place(row, 0)..][..width].as_chunks::<LANES>();
+            let (to, last) = to.as_chunks_mut::<LANES>();
+            to.iter_mut().zip(chunks).for_each(|(to, from)| *to = from.map(|x| x * factor));
+            last.iter_mut().zip(rest).for_each(|(to, &x)| *to = x * factor);
         }
     }
 }
@@ -54,6 +79,16 @@ pub(super) struct Target<T> {
 }
 
 impl<T: Float> Target<T> {
+    /// Prefetches rows that will be written: rows of a head are short and far apart, so that no hardware prefetcher
+    /// predicts them.
+    pub(super) fn prefetch(&self, number: usize, rows: Range<usize>, width: usize) {
+        let mut at = self.places.at(number, rows.start, 0) as isize;
+        for _ in rows {
+            (0..width).step_by(LANES).for_each(|column| self.shared.prefetch(at as usize + column));
+            at += self.places.steps()[0];
+        }
+    }
+
     /// Writes rows from `first` on of a matrix; `rows` are padded to `columns`.
     ///
     /// # Safety
@@ -62,11 +97,17 @@ impl<T: Float> Target<T> {
         if width == 0 {
             return;
         }
-        for (row, from) in rows.chunks_exact(columns).enumerate() {
-            let at = self.places.at(number, first + row, 0);
+        let mut at = self.places.at(number, first, 0) as isize;
+        for from in rows.chunks_exact(columns) {
             // SAFETY: columns of results are contiguous; the row lies within the result and no other task writes it, as
             // this function demands.
-            unsafe { self.shared.part(at, width) }.copy_from_slice(&from[..width]);
+            let to = unsafe { self.shared.part(at as usize, width) };
+            at += self.places.steps()[0];
+            // Rows are short: copied by a loop, not by a call.
+            let (chunks, rest) = to.as_chunks_mut::<LANES>();
+            let (from, last) = from[..width].as_chunks::<LANES>();
+            chunks.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            rest.iter_mut().zip(last).for_each(|(to, &from)| *to = from);
         }
     }
 }
