@@ -96,7 +96,7 @@ fn queries(s: &mut Sampler) -> Sample {
         s.within(&shape, -1.0, 1.0)
     };
     let mut inputs = vec![draw(queries, width), draw(keys, width), draw(keys, size)];
-    let mask = [&[queries, keys][..], &[keys], &[queries, 1]][s.below(3)];
+    let mask = &[vec![queries, keys], vec![keys], vec![queries, 1]][s.below(3)];
     match s.below(3) {
         0 => inputs.push(s.mask(mask)),
         1 => inputs.push(s.within(mask, -1.0, 1.0)),

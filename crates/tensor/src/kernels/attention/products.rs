@@ -35,6 +35,9 @@ pub(super) fn multiply_by_columns<T: Tiled>(
     add: bool,
     sizes: impl Fn(usize) -> [usize; 2],
 ) {
+    if out.is_empty() {
+        return;
+    }
     for first in (0..columns).step_by(TOGETHER) {
         let width = TOGETHER.min(columns - first);
         let [m, k] = sizes(first + width);
