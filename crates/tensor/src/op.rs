@@ -9,8 +9,8 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 use crate::ops::{
-    Binary, Conv, Fused, Index, Linalg, Logic, Matmul, Movement, Normalize, Pool, Recurrent, Reduce, Scan, Split,
-    Unary, UnaryGradient,
+    Attention, Binary, Conv, Fused, Index, Linalg, Logic, Matmul, Movement, Normalize, Pool, Recurrent, Reduce, Scan,
+    Split, Unary, UnaryGradient,
 };
 use crate::tensor::Tensor;
 
@@ -45,6 +45,8 @@ pub enum Op {
     Normalize(Normalize),
     /// Compositions computed by one kernel.
     Fused(Fused),
+    /// Scaled dot-product attention.
+    Attention(Attention),
     /// Recurrent layers over whole sequences.
     Recurrent(Recurrent),
     /// Matrix factorizations and linear solvers.
@@ -138,6 +140,7 @@ families!(
     Scan,
     Split,
     Normalize,
+    Attention,
     Recurrent,
     Linalg
 );

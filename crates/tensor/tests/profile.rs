@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tensor::ops::{CustomOp, Fused, apply};
+use tensor::ops::{Attention, CustomOp, Fused, Scoring, apply, apply_all};
 use tensor::profile::{OpRow, Phase, Profile, Profiler, phase, scope};
 use tensor::{DType, Float, Op, Result, Tensor, Update, tensor, update};
 
@@ -118,6 +118,27 @@ fn calls_bytes_and_flops_are_those_of_the_arithmetic() -> Result<()> {
     assert_eq!(costs(&profile, "expand"), ("Movement", 1, 0, 0));
     assert_eq!(costs(&profile, "exp"), ("Unary", 1, f32s(4 + 400), 400));
     assert_eq!(costs(&profile, "sort"), ("Scan", 1, f32s(110) + 55 * 8, 0));
+    Ok(())
+}
+
+#[test]
+fn attention_counts_the_scores_of_allowed_keys() -> Result<()> {
+    let _alone = alone();
+    let (x, v, g) = (Tensor::ones([2, 1, 5, 3]), Tensor::ones([3, 5, 4]), Tensor::ones([2, 3, 5, 4]));
+    for (causal, scores) in [(false, 25), (true, 15)] {
+        let scoring = Scoring { causal, scale: 1.0 };
+        let profile = profiled(|| {
+            let outputs = apply_all(Attention::Attend(scoring), &[&x, &x, &v])?;
+            let of_mask = false;
+            apply_all(Attention::Gradient { scoring, of_mask }, &[&g, &x, &x, &v, &outputs[0], &outputs[1]]).map(drop)
+        })?;
+        // Products of width 3 and size 4, and 5 or 4 for the softmax.
+        assert_eq!(costs(&profile, "attention").3, 6 * scores * (2 * (3 + 4) + 5));
+        assert_eq!(costs(&profile, "attention_gradient").3, 6 * scores * (2 * (3 * 3 + 2 * 4) + 4));
+        // The operands, the result and the statistics.
+        let result = 6 * 5 * 4;
+        assert_eq!(costs(&profile, "attention").2, 4 * (30 + 30 + 60 + result + 6 * 2 * 5));
+    }
     Ok(())
 }
 

@@ -8,7 +8,9 @@
 //! The backward pass sums each gradient over the axes along which its input was broadcast, so no rule has to.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod attention;
 mod binary;
+mod composed;
 mod context;
 mod conv;
 mod fused;
@@ -62,6 +64,7 @@ fn rule<'a, P: Pass<'a>>(op: &Op, pass: P) -> P::Answer {
         Op::Index(op) => index::rule(op, pass),
         Op::Normalize(op) => normalize::rule(op, pass),
         Op::Fused(op) => fused::rule(op, pass),
+        Op::Attention(op) => attention::rule(op, pass),
         Op::Recurrent(op) => recurrent::rule(op, pass),
         Op::Linalg(op) => linalg::rule(op, pass),
         Op::Custom(op) => pass.many((Inputs, Output(0)), |_, g, (inputs, output)| {

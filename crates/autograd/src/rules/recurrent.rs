@@ -3,12 +3,11 @@
 use tensor::ops::{Recurrent, Sequence, apply_all};
 use tensor::{Error, Result, Tensor};
 
+use super::composed::{Composed, gradients_of_gradient};
 use super::context::{BackwardContext, InputGradients};
 use super::matmul::rows;
 use super::pass::Pass;
 use super::selection::{Inputs, Outputs};
-use crate::gradients::{GradientOptions, Unconnected};
-use crate::tape::GradientTape;
 
 pub(super) fn rule<'a, P: Pass<'a>>(op: &Recurrent, pass: P) -> P::Answer {
     match op {
@@ -53,45 +52,24 @@ fn states(
     Ok([to_projected, to_kernel, to_bias].into_iter().chain(rest).chain(named.mask.map(|_| None)).collect())
 }
 
-/// The derivative of the gradient: differentiates the composed form twice. The results of the forward pass are
-/// functions of its operands, so they have no gradient of their own.
+/// The derivative of the gradient. The results of the forward pass are functions of its operands, so they have no
+/// gradient of their own.
 fn gradient(sequence: &Sequence, gradients: &[Option<Tensor>], inputs: &[Tensor]) -> Result<InputGradients> {
     let count = sequence.cell.states();
-    let operands = inputs.len() - 2 * count - 1;
-    let dtype = inputs[0].dtype();
-    // The reshape gives each a new identity: a tensor that stands in two places has two gradients.
-    let renewed = inputs[..count + operands].iter().map(|input| input.reshape(input.shape()));
-    let inputs: Vec<Tensor> = renewed.collect::<Result<_>>()?;
-    let (cotangents, operands) = inputs.split_at(count);
-    let floating: Vec<&Tensor> = inputs.iter().filter(|input| input.dtype().is_float()).collect();
-
-    let outer = GradientTape::new();
-    floating.iter().for_each(|input| outer.watch(*input));
-    let inner = GradientTape::new();
-    let named = sequence.operands(operands)?;
-    let mut sources: Vec<Tensor> = std::iter::once(named.projected).chain(named.states).cloned().collect();
-    let mut operands = operands.to_vec();
-    if sequence.cell.gates_product() {
-        // A bias for each step, whose gradient is that of the product of the step.
-        operands[2] = named.bias.expand(named.projected.shape())?;
-        sources.push(operands[2].clone());
-    }
-    sources.iter().for_each(|source| inner.watch(source));
-    let states = sequence.composed(&operands)?;
-    let weighted = |values: &[Tensor], weights: &[Option<Tensor>]| -> Result<Tensor> {
-        let mut sum = Tensor::full_of([], 0.0, dtype);
-        for (value, weight) in values.iter().zip(weights) {
-            if let Some(weight) = weight {
-                sum = sum.try_add(value.try_mul(weight)?.sum())?;
-            }
+    let (cotangents, others) = inputs.split_at(count);
+    let operands = &others[..others.len() - count - 1];
+    let mut to_inputs = gradients_of_gradient(cotangents, operands, gradients, |operands, tape| {
+        let named = sequence.operands(operands)?;
+        let mut sources: Vec<Tensor> = std::iter::once(named.projected).chain(named.states).cloned().collect();
+        let mut operands = operands.to_vec();
+        if sequence.cell.gates_product() {
+            // A bias for each step, whose gradient is that of the product of the step.
+            operands[2] = named.bias.expand(named.projected.shape())?;
+            sources.push(operands[2].clone());
         }
-        Ok(sum)
-    };
-    let target = weighted(&states, &cotangents.iter().cloned().map(Some).collect::<Vec<_>>())?;
-    let zeros = || GradientOptions::default().unconnected(Unconnected::Zeros);
-    let first = inner.gradient_with(&target, &sources, zeros())?;
-    let target = weighted(&first, gradients)?;
-    let mut second = outer.gradient_with(&target, &floating, zeros())?.into_iter();
-    let to_inputs = inputs.iter().map(|input| if input.dtype().is_float() { second.next() } else { None });
-    Ok(to_inputs.chain((0..=count).map(|_| None)).collect())
+        sources.iter().for_each(|source| tape.watch(source));
+        Ok(Composed { outputs: sequence.composed(&operands)?, sources })
+    })?;
+    to_inputs.extend((0..=count).map(|_| None));
+    Ok(to_inputs)
 }

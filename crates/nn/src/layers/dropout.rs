@@ -36,6 +36,13 @@ impl Dropout {
     pub fn seed(self, seed: u64) -> Dropout {
         Dropout { random: RandomStream::seeded("dropout", seed), ..self }
     }
+
+    /// Whether this changes an input, or an error if the rate is not a probability or the input not floating.
+    #[track_caller]
+    pub(super) fn is_active(&self, input: &Tensor, mode: Mode) -> Result<bool> {
+        check_rate("dropout", self.rate, input)?;
+        Ok(mode == Mode::Training && self.rate > 0.0)
+    }
 }
 
 impl Layer for Dropout {

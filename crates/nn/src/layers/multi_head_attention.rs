@@ -27,6 +27,9 @@ use crate::weight::{WeightOptions, weight_options};
 /// | weight `output.kernel` | `[heads, key_dim, width]`; initially Glorot uniform |
 /// | weight `output.bias` | `[width]`; initially zeros |
 ///
+/// Memory grows with the number of queries and keys, not with their product, unless dropout is applied to the weights: see
+/// [`Tensor::scaled_dot_product_attention`].
+///
 /// [`forward`](Layer::forward) is self-attention; the inputs of `forward_many` are, in Keras' order, query, value, and
 /// optionally key and mask. [`MultiHeadAttention::attend`] has them as named arguments.
 ///
@@ -157,6 +160,10 @@ impl MultiHeadAttention {
         if let Some(mask) = &mask {
             options = options.mask(mask);
         }
+        if !self.dropout.is_active(&queries, mode)? {
+            return projections.output.join_heads(&queries.scaled_dot_product_attention(&keys, &values, &options)?);
+        }
+        // Dropout needs the weights.
         let weights = self.dropout.forward(&queries.attention_weights(&keys, &options)?, mode)?;
         let all = mask.is_none() && !self.causal;
         projections.output.join_heads(&if all { weights.matmul(values)? } else { weights.sparse_matmul(values)? })

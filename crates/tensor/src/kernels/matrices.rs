@@ -44,11 +44,16 @@ impl<T> Matrices<'_, T> {
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a, T> {
     pub(super) data: &'a [T],
-    start: usize,
+    pub(super) start: usize,
     pub(super) strides: [isize; 2],
 }
 
-impl<T: Copy> Matrix<'_, T> {
+impl<'a, T: Copy> Matrix<'a, T> {
+    pub(super) fn transposed(&self) -> Matrix<'a, T> {
+        let [down, right] = self.strides;
+        Matrix { strides: [right, down], ..*self }
+    }
+
     /// The index of an element in the slice.
     #[inline(always)]
     pub(super) fn place(&self, row: usize, column: usize) -> usize {

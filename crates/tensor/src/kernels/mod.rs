@@ -3,6 +3,7 @@
 //!
 //! This folder and the memory pool are the only places of the workspace with `unsafe` code.
 
+pub(crate) mod attention;
 pub(crate) mod conv;
 pub(crate) mod copy;
 pub(crate) mod depthwise;

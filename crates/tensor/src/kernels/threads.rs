@@ -87,16 +87,33 @@ pub fn parallel_map<R: Send>(count: usize, task: &(dyn Fn(usize) -> R + Sync)) -
 }
 
 /// The start of a slice whose parts go to different tasks.
-struct Shared<T>(*mut T);
+pub(super) struct Shared<T>(*mut T);
 
 // SAFETY: a shared reference only gives parts, by `part`, which is unsafe: its caller makes sure that parts that are used at
 // the same time do not overlap. `T: Send`, as the parts go to other threads.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
+    pub(super) fn of(slice: &mut [T]) -> Shared<T> {
+        Shared(slice.as_mut_ptr())
+    }
+
+    /// Prefetches an element into the cache. Any index is allowed.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 has this instruction, and it faults at no address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.0.wrapping_add(index).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// # Safety
     /// All elements of the part lie within the slice, and nothing else uses them meanwhile.
-    unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
+    pub(super) unsafe fn part<'a>(&self, start: usize, count: usize) -> &'a mut [T] {
         // SAFETY: the elements `start..start + count` lie within the slice and nothing else uses them, as this function demands.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), count) }
     }

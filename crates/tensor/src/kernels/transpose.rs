@@ -42,6 +42,19 @@ pub(crate) fn by_tiles<T: Element>(x: View<T>) -> Option<Buffer> {
 /// Writes rows of `width` elements to `out`. The element in row `i` and column `j` is read at `at + i + j · step`.
 pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mut [T], width: usize) {
     let rows = out.len() / width;
+    transpose_to(data, at, step, out, [rows, width], width);
+}
+
+/// As [`transpose`], for rows of the result that start `stride` apart.
+pub(super) fn transpose_to<T: Element>(
+    data: &[T],
+    at: isize,
+    step: isize,
+    out: &mut [T],
+    [rows, width]: [usize; 2],
+    stride: usize,
+) {
+    assert!(rows * width == 0 || (rows - 1) * stride + width <= out.len(), "the rows lie within the result");
     // Saturating: an index that overflows is outside of every slice.
     let reach = step.saturating_mul(width as isize - 1);
     let (first, last) = (at.saturating_add(reach.min(0)), at.saturating_add(reach.max(0)));
@@ -50,16 +63,16 @@ pub(super) fn transpose<T: Element>(data: &[T], at: isize, step: isize, out: &mu
     let (even_rows, even_columns) = (rows / side * side, width / side * side);
     for j in (0..even_columns).step_by(side) {
         for i in (0..even_rows).step_by(side) {
-            // SAFETY: `i + side <= rows` and `j + side <= width`, so the square lies within `out`, which has `rows · width`
-            // elements. Its elements are read at `at + i + k + (j + l) · step` for `k, l < side`: between `first` and `last +
+            // SAFETY: `i + side <= rows` and `j + side <= width`, so the square lies within the rows of `out`, as was
+            // asserted. Its elements are read at `at + i + k + (j + l) · step` for `k, l < side`: between `first` and `last +
             // rows - 1`, which the assertion above places within `data`.
             unsafe {
                 let from = data.as_ptr().offset(at + i as isize + j as isize * step);
-                transpose_tile(from, step, out.as_mut_ptr().add(i * width + j), width);
+                transpose_tile(from, step, out.as_mut_ptr().add(i * stride + j), stride);
             }
         }
     }
-    let mut single = |i: usize, j: usize| out[i * width + j] = data[(at + i as isize + j as isize * step) as usize];
+    let mut single = |i: usize, j: usize| out[i * stride + j] = data[(at + i as isize + j as isize * step) as usize];
     (even_rows..rows).for_each(|i| (0..even_columns).for_each(|j| single(i, j)));
     (even_columns..width).for_each(|j| (0..rows).for_each(|i| single(i, j)));
 }

@@ -16,6 +16,7 @@ fn forward(op: &Op, inputs: &[&Tensor]) -> Result<Outputs> {
         Op::Scan(op) => op.forward(inputs)?,
         Op::Split(op) => op.forward(inputs)?,
         Op::Normalize(op) => op.forward(inputs)?,
+        Op::Attention(op) => op.forward(inputs)?,
         Op::Recurrent(op) => op.forward(inputs)?,
         Op::Linalg(op) => op.forward(inputs)?,
         Op::Unary(_)
@@ -48,7 +49,7 @@ fn forward_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
         Op::Index(op) => op.forward(inputs),
         Op::Fused(op) => op.forward(inputs),
         Op::Custom(op) => recorder::no_record(|| op.forward(inputs)).map(|output| output.stop_gradient()),
-        Op::Scan(_) | Op::Split(_) | Op::Normalize(_) | Op::Recurrent(_) | Op::Linalg(_) => {
+        Op::Scan(_) | Op::Split(_) | Op::Normalize(_) | Op::Attention(_) | Op::Recurrent(_) | Op::Linalg(_) => {
             forward(op, inputs).map(|mut outputs| outputs.swap_remove(0))
         }
     }
@@ -57,7 +58,7 @@ fn forward_one(op: &Op, inputs: &[&Tensor]) -> Result<Tensor> {
 /// Whether an operation may have several outputs.
 fn has_several_outputs(op: &Op) -> bool {
     match op {
-        Op::Scan(_) | Op::Split(_) | Op::Normalize(_) | Op::Recurrent(_) | Op::Linalg(_) => true,
+        Op::Scan(_) | Op::Split(_) | Op::Normalize(_) | Op::Attention(_) | Op::Recurrent(_) | Op::Linalg(_) => true,
         Op::Unary(_)
         | Op::UnaryGradient(_)
         | Op::Binary(_)

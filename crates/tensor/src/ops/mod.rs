@@ -54,7 +54,7 @@ mod unary_gradient;
 pub use crate::kernels::recurrent::Cell;
 pub use crate::op::{CustomOp, Op, Outputs};
 pub use apply::{apply, apply_all};
-pub use attention::AttentionOptions;
+pub use attention::{Attention, AttentionOptions, Scoring};
 pub use binary::Binary;
 pub use cell::{CellActivation, unroll};
 pub use conv::{Conv, ConvOptions, Padding, Windows};

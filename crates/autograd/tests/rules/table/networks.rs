@@ -1,7 +1,7 @@
 //! The rows of normalizations and attention.
 
 use autograd::Result;
-use autograd::tensor::ops::AttentionOptions;
+use autograd::tensor::ops::{AttentionOptions, Scoring};
 use autograd::tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
@@ -63,6 +63,13 @@ fn attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
     x[0].scaled_dot_product_attention(&x[1], &x[2], &options)
 }
 
+/// Attention in ordinary operations, which the derivative of its gradient uses.
+fn composed_attention(x: &[Tensor], attrs: &Value) -> Result<Tensor> {
+    let width = x[0].shape()[x[0].rank() - 1] as f64;
+    let scale = attrs["scale"].as_f64().unwrap_or_else(|| width.sqrt().recip());
+    Scoring { causal: attrs["causal"] == true, scale }.composed(x)
+}
+
 /// Numbers of the drawn shape, which has at least `rank` axes and none of size 0, and weights in the shapes that `weights`
 /// returns for it.
 fn with_weights(
@@ -83,13 +90,16 @@ fn queries(s: &mut Sampler) -> Sample {
     let batch: Vec<usize> = s.shape.iter().copied().take(1).collect();
     let (queries, keys, width, size) = (s.below(4), 1 + s.below(3), 1 + s.below(3), s.below(3));
     let mut draw = |rows: usize, columns: usize| {
-        let shape: Vec<usize> = batch.iter().copied().chain([rows, columns]).collect();
+        // Keys and values may be shared by the batch.
+        let own = s.below(3) > 0;
+        let shape: Vec<usize> = batch.iter().map(|&n| if own { n } else { 1 }).chain([rows, columns]).collect();
         s.within(&shape, -1.0, 1.0)
     };
     let mut inputs = vec![draw(queries, width), draw(keys, width), draw(keys, size)];
+    let mask = &[vec![queries, keys], vec![keys], vec![queries, 1]][s.below(3)];
     match s.below(3) {
-        0 => inputs.push(s.mask(&[queries, keys])),
-        1 => inputs.push(s.within(&[queries, keys], -1.0, 1.0)),
+        0 => inputs.push(s.mask(mask)),
+        1 => inputs.push(s.within(mask, -1.0, 1.0)),
         _ => {}
     }
     let scale = if s.coin() { json!(0.4) } else { Value::Null };
@@ -167,6 +177,7 @@ pub(super) fn rows() -> Vec<Row> {
             |s| Some((with_weights(s, 1, |shape| vec![shape[shape.len() - 1]], 1)?, json!({"eps": 0.5}))),
         ),
         row("attention", attention, queries),
+        row("composed_attention", composed_attention, queries),
         row(
             "einsum",
             |x, a| Tensor::einsum(a["formula"].as_str().expect("a formula"), &x.iter().collect::<Vec<_>>()),

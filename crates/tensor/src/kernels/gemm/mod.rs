@@ -17,7 +17,7 @@ use crate::kernels::gemv;
 use crate::kernels::matrices::{Matrices, Matrix};
 use crate::kernels::simd::vectorized;
 use crate::kernels::threads;
-use crate::kernels::tile::{self, Output, Tiled};
+use crate::kernels::tile::{self, Output, Products, Rows, Tiled, panels};
 use crate::storage::Buffer;
 
 /// Approximate multiply-adds per task: handing a task to another thread costs some 5 µs.
@@ -149,6 +149,30 @@ fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], spli
         };
         block.multiply();
     });
+}
+
+/// Writes the product of `a`, `[m, k]`, and `b`, `[k, n]`, to `out`, or adds it, on the calling thread and without
+/// packing: for blocks of a larger computation, which are in the cache. The rows of `b` and `out` start `stride` apart. `a`
+/// has no negative strides, and `n` is a multiple of the width of the narrowest tile.
+pub(super) fn multiply<T: Tiled>(
+    a: &Matrix<T>,
+    b: &[T],
+    [m, n, k]: [usize; 3],
+    out: &mut [T],
+    stride: usize,
+    add: bool,
+) {
+    let [down, right] = a.strides.map(|stride| usize::try_from(stride).expect("strides are not negative"));
+    let output = Output::of(out);
+    for (first, width, tile) in panels::<T>(n) {
+        // Without products, `b` may be empty.
+        let rows = b.get(first..).unwrap_or_default();
+        let products = Products { data: a.data, runs: &[0], length: k, step: right, rows, stride };
+        let left = Rows { count: m, start: a.start, step: down, next: tile.height() * down };
+        // SAFETY: element 0 is within `out` or one past its end. The panels are written one after the other.
+        let out = unsafe { output.after(0) };
+        tile.sum_rows(&products, left, out, [first, stride], width, add);
+    }
 }
 
 #[cfg(test)]
