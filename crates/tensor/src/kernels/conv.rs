@@ -33,8 +33,9 @@ const WORK: Range<usize> = 1 << 20..1 << 22;
 const BLOCK: usize = 64 << 10;
 /// The minimum number of outputs of a block: the last tile of each block may be only partly filled.
 const FULL: usize = 64;
-/// Outputs that the gradient of the kernel sums in one pass: their rows of the gradient stay in the L1 cache.
-const SUMMED: usize = 128;
+/// Outputs that the gradient of the kernel sums in one pass: their rows of the gradient, for the columns of one tile, stay
+/// in the L2 cache.
+const SUMMED: usize = 512;
 /// Outputs per partial sum of the gradient of the kernel, and the maximum number of partial sums.
 const PARTIAL: (usize, usize) = (1 << 10, 16);
 

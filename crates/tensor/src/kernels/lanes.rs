@@ -35,21 +35,21 @@ pub(crate) trait Lanes<T>: Vector<T> {
 }
 
 /// An element type with its vector registers. float64 has none of AVX-512: it serves to check gradients.
-pub(crate) trait Registers: Float {
+pub(crate) trait Vectorized: Float {
     #[cfg(target_arch = "x86_64")]
     type Avx512: Lanes<Self>;
     #[cfg(target_arch = "x86_64")]
     type Avx2: Lanes<Self>;
 }
 
-impl Registers for f32 {
+impl Vectorized for f32 {
     #[cfg(target_arch = "x86_64")]
     type Avx512 = std::arch::x86_64::__m512;
     #[cfg(target_arch = "x86_64")]
     type Avx2 = std::arch::x86_64::__m256;
 }
 
-impl Registers for f64 {
+impl Vectorized for f64 {
     #[cfg(target_arch = "x86_64")]
     type Avx512 = std::arch::x86_64::__m256d;
     #[cfg(target_arch = "x86_64")]
@@ -57,7 +57,7 @@ impl Registers for f64 {
 }
 
 /// A loop over registers. Everything that `run` calls must be inlined into it.
-pub(crate) trait RegisterLoop<T>: Sized {
+pub(crate) trait VectorLoop<T>: Sized {
     type Output;
     /// # Safety
     /// The processor has the register `V` and its instructions.
@@ -66,24 +66,24 @@ pub(crate) trait RegisterLoop<T>: Sized {
 
 /// Runs a loop with the registers of the instruction set in use.
 #[inline]
-pub(crate) fn in_registers<T: Registers, L: RegisterLoop<T>>(body: L) -> L::Output {
+pub(crate) fn run_vector_loop<T: Vectorized, L: VectorLoop<T>>(body: L) -> L::Output {
     // SAFETY: the processor supports the set in use.
-    unsafe { in_registers_of(instruction_set(), body) }
+    unsafe { run_vector_loop_with(instruction_set(), body) }
 }
 
 /// # Safety
 /// The processor supports `set`.
 #[inline]
-unsafe fn in_registers_of<T: Registers, L: RegisterLoop<T>>(set: InstructionSet, body: L) -> L::Output {
+unsafe fn run_vector_loop_with<T: Vectorized, L: VectorLoop<T>>(set: InstructionSet, body: L) -> L::Output {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512bw")]
-    fn avx512<T: Registers, L: RegisterLoop<T>>(body: L) -> L::Output {
+    fn avx512<T: Vectorized, L: VectorLoop<T>>(body: L) -> L::Output {
         // SAFETY: this function enables the instructions of the register.
         unsafe { body.run::<T::Avx512>() }
     }
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,fma")]
-    fn avx2<T: Registers, L: RegisterLoop<T>>(body: L) -> L::Output {
+    fn avx2<T: Vectorized, L: VectorLoop<T>>(body: L) -> L::Output {
         // SAFETY: this function enables the instructions of the register.
         unsafe { body.run::<T::Avx2>() }
     }
@@ -250,7 +250,7 @@ mod tests {
     /// Sums of the first elements, and copies of them beside a border.
     struct Parts<'a, T>(&'a [T], &'a mut [T]);
 
-    impl<T: Float> RegisterLoop<T> for Parts<'_, T> {
+    impl<T: Float> VectorLoop<T> for Parts<'_, T> {
         type Output = ();
 
         unsafe fn run<V: Lanes<T>>(self) {
@@ -276,13 +276,13 @@ mod tests {
 
     #[test]
     fn parts_of_registers_leave_their_surroundings_alone() {
-        fn check<T: Registers>(set: InstructionSet) {
+        fn check<T: Vectorized>(set: InstructionSet) {
             // Small integers, whose sums are exact. The last loads end with the slice.
             let values: Vec<T> = (2..18).map(|k| T::from_f64(f64::from(k))).collect();
             for start in 0..values.len() {
                 let mut out = vec![T::zero(); 20];
                 // SAFETY: the processor supports the available sets.
-                unsafe { in_registers_of(set, Parts(&values[start..], &mut out)) };
+                unsafe { run_vector_loop_with(set, Parts(&values[start..], &mut out)) };
             }
         }
         for set in sets::available() {

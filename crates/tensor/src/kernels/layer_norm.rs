@@ -2,7 +2,7 @@
 //! computes the statistics of some lines and their results while they are in the cache.
 
 use crate::dtype::Float;
-use crate::kernels::lanes::{Registers, in_registers};
+use crate::kernels::lanes::{Vectorized, run_vector_loop};
 use crate::kernels::layer_norm_loops::{Backward, Forward};
 use crate::kernels::normalize::{Groups, Statistics};
 use crate::kernels::scaled::is_ordinary;
@@ -16,7 +16,7 @@ const LINES: usize = 64;
 impl Groups {
     /// The normalized, scaled and shifted elements, the means and the variances, as [`Groups::statistics`] and
     /// [`Groups::forward`] compute them; `None` if the groups are not lines.
-    pub(crate) fn lines_forward<T: Registers>(
+    pub(crate) fn lines_forward<T: Vectorized>(
         &self,
         x: &[T],
         [gamma, beta]: [&[T]; 2],
@@ -31,7 +31,7 @@ impl Groups {
         for_rows(self.outer, lines_per_task(width), [&mut *out, &mut *mean, &mut *variance], |lines, parts| {
             let x = &x[lines.start * width..lines.end * width];
             let [out, mean, variance] = parts;
-            in_registers(Forward { x, gamma, beta, epsilon, out, mean, variance });
+            run_vector_loop(Forward { x, gamma, beta, epsilon, out, mean, variance });
         });
         if !are_in_range([mean, variance], epsilon) {
             // These lines are scaled, and leave the others alone.
@@ -51,7 +51,7 @@ impl Groups {
 
     /// The gradients of `x`, `gamma` and `beta` from that of the result, as [`Groups::gradient`] computes them; `None` if
     /// the groups are not lines.
-    pub(crate) fn lines_gradient<T: Registers>(
+    pub(crate) fn lines_gradient<T: Vectorized>(
         &self,
         [g, x]: [&[T]; 2],
         gamma: &[T],
@@ -75,7 +75,7 @@ impl Groups {
     }
 
     /// The gradients, given the means and the factors `1 / √(variance + epsilon)` of the lines.
-    fn gradient_of_lines<T: Registers>(
+    fn gradient_of_lines<T: Vectorized>(
         &self,
         [g, x]: [&[T]; 2],
         gamma: &[T],
@@ -101,7 +101,7 @@ impl Groups {
                 let (g, x, mean) = (&g[elements.clone()], &x[elements], &mean[lines.clone()]);
                 parts.iter_mut().for_each(|part| part.fill(T::zero()));
                 let totals = parts.each_mut().map(|part| &mut part[..]);
-                in_registers(Backward { g, x, gamma, mean, scales: &scales[..lines.len()], out, totals });
+                run_vector_loop(Backward { g, x, gamma, mean, scales: &scales[..lines.len()], out, totals });
                 for (sums, parts) in sums.iter_mut().zip(&parts) {
                     sums.iter_mut().zip(parts).for_each(|(sum, &part)| *sum += part.to_f64());
                 }

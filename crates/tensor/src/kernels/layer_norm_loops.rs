@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use crate::dtype::Float;
-use crate::kernels::lanes::{Lanes, RegisterLoop};
+use crate::kernels::lanes::{Lanes, VectorLoop};
 
 /// Elements of the lines that go through each step together.
 const BLOCK: usize = 4096;
@@ -30,7 +30,7 @@ pub(crate) struct Forward<'a, T> {
     pub(crate) variance: &'a mut [T],
 }
 
-impl<T: Float> RegisterLoop<T> for Forward<'_, T> {
+impl<T: Float> VectorLoop<T> for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -203,7 +203,7 @@ struct Line<T> {
     slope: T,
 }
 
-impl<T: Float> RegisterLoop<T> for Backward<'_, T> {
+impl<T: Float> VectorLoop<T> for Backward<'_, T> {
     type Output = ();
 
     #[inline(always)]

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::dtype::Float;
-use crate::kernels::lanes::{Registers, in_registers};
+use crate::kernels::lanes::{Vectorized, run_vector_loop};
 use crate::kernels::normalize_loops::{Gradient, Normalized, Sums};
 use crate::kernels::threads::{CHUNK, for_chunks};
 use crate::storage::Buffer;
@@ -126,10 +126,10 @@ impl Groups {
 
     /// Sums deviations from a centre and their squares, or factors `g` and their products with the deviations, over all
     /// lines, for each place of a line.
-    fn sums<T: Registers>(&self, g: Option<&[T]>, x: &[T], centre: &[T], totals: &mut [Vec<f64>; 2]) {
+    fn sums<T: Vectorized>(&self, g: Option<&[T]>, x: &[T], centre: &[T], totals: &mut [Vec<f64>; 2]) {
         totals.iter_mut().for_each(|totals| totals.fill(0.0));
         let [first, second] = totals;
-        in_registers(Sums { g, x, centre, totals: [&mut first[..], &mut second[..]] });
+        run_vector_loop(Sums { g, x, centre, totals: [&mut first[..], &mut second[..]] });
         for totals in [first, second] {
             let (line, rest) = totals.split_at_mut(self.line());
             for next in rest.chunks(line.len()) {
@@ -149,7 +149,7 @@ impl Groups {
     /// Mean and variance (divisor `n`) of each group, which has at least one element. Deviations are taken from the mean of
     /// the first lines of each task. This avoids cancellation: whatever the elements are, the mean of their squares is at
     /// most `1 + HEAD` times the variance. Tasks are combined as in Chan et al. (1979).
-    pub(crate) fn statistics<T: Registers>(&self, x: &[T]) -> Statistics {
+    pub(crate) fn statistics<T: Vectorized>(&self, x: &[T]) -> Statistics {
         let parts = self.tasks(|outer, rows| {
             let (mut centre, mut totals) = (self.places::<T>(), [self.places(), self.places()]);
             let count = (rows.len() * self.columns) as f64;
@@ -191,7 +191,7 @@ impl Groups {
     }
 
     /// `(x - mean) / √(variance + epsilon) · gamma + beta`, with a line of `gamma` and one of `beta`.
-    pub(crate) fn forward<T: Registers>(
+    pub(crate) fn forward<T: Vectorized>(
         &self,
         x: &[T],
         [gamma, beta]: [&[T]; 2],
@@ -207,13 +207,13 @@ impl Groups {
             self.fill(&mut factor, |group, place| scales[of(group)] * gamma[place].to_f64());
             self.fill(&mut shift, |_, place| beta[place].to_f64());
             let x = &x[start..start + out.len()];
-            in_registers(Normalized { x, mean: &mean, factor: &factor, shift: &shift, out });
+            run_vector_loop(Normalized { x, mean: &mean, factor: &factor, shift: &shift, out });
         });
         out
     }
 
     /// The gradients of `x` and, for each place of a line, of `gamma` and `beta`, given the gradient of the result.
-    pub(crate) fn gradient<T: Registers>(
+    pub(crate) fn gradient<T: Vectorized>(
         &self,
         [g, x]: [&[T]; 2],
         gamma: &[T],
@@ -266,7 +266,7 @@ impl Groups {
             self.fill(&mut slope, |group, _| scale(group).powi(3) * of_h[of(index, group)][1]);
             let [g, x] = [g, x].map(|values| &values[start..start + out.len()]);
             let (mean, factor) = (&mean[..], &factor[..]);
-            in_registers(Gradient { g, x, mean, factor, shift: &shift, slope: &slope, out });
+            run_vector_loop(Gradient { g, x, mean, factor, shift: &shift, slope: &slope, out });
         });
         let line = |of: fn(&TaskSums) -> &[f64]| {
             let mut line = vec![0.0; self.line()];

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::dtype::Float;
-use crate::kernels::lanes::{Lanes, RegisterLoop};
+use crate::kernels::lanes::{Lanes, VectorLoop};
 
 /// Elements that are added place by place in the element type before the sums are added in float64.
 const BLOCK: usize = 4096;
@@ -20,7 +20,7 @@ pub(crate) struct Sums<'a, T> {
     pub(crate) totals: [&'a mut [f64]; 2],
 }
 
-impl<T: Float> RegisterLoop<T> for Sums<'_, T> {
+impl<T: Float> VectorLoop<T> for Sums<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -136,7 +136,7 @@ pub(crate) struct Normalized<'a, T> {
     pub(crate) out: &'a mut [T],
 }
 
-impl<T: Float> RegisterLoop<T> for Normalized<'_, T> {
+impl<T: Float> VectorLoop<T> for Normalized<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -175,7 +175,7 @@ pub(crate) struct Gradient<'a, T> {
     pub(crate) out: &'a mut [T],
 }
 
-impl<T: Float> RegisterLoop<T> for Gradient<'_, T> {
+impl<T: Float> VectorLoop<T> for Gradient<'_, T> {
     type Output = ();
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dtype::Float;
-use crate::kernels::lanes::Registers;
+use crate::kernels::lanes::Vectorized;
 use crate::kernels::normalize::{Groups, Statistics};
 
 /// Whether a mean of squares, to which `epsilon` is added, and the results computed from it have the full precision of
@@ -22,7 +22,7 @@ pub(crate) fn magnitude<T: Float>(row: &[T]) -> T {
 impl Groups {
     /// Multiplies groups whose squares overflow or underflow by powers of two. Returns the elements, borrowed if none
     /// changed, and their statistics, with the powers in [`Statistics::factors`].
-    pub(crate) fn in_range<'a, T: Registers>(
+    pub(crate) fn in_range<'a, T: Vectorized>(
         &self,
         x: &'a [T],
         statistics: Statistics,

@@ -1,5 +1,6 @@
 //! Splitting a tensor along an axis.
 
+use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::ops::Outputs;
 use crate::ops::apply::apply_all;
@@ -49,7 +50,8 @@ impl Split {
 /// Returns an error if a list cannot hold `count` pieces.
 #[track_caller]
 fn check_count(count: usize, x: &Tensor, operation: &str) -> Result<()> {
-    if count <= isize::MAX as usize / (2 * size_of::<Tensor>()) {
+    // A piece is a reference and what it refers to.
+    if count <= isize::MAX as usize / (size_of::<Tensor>() + size_of::<Array>()) {
         return Ok(());
     }
     Err(Error::shape(operation, x.shape(), format!("{count} pieces are more than memory can hold")))
