@@ -288,3 +288,26 @@ fn masked_steps_may_be_nan() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_key_that_is_minus_infinity_has_no_gradient_if_the_mask_allows_all() -> Result<()> {
+    let mut draws = Generator::new(3);
+    let query = draws.uniform([65, 3], 0.1..1.0)?.cast(DType::F64);
+    let others = draws.normal([128, 3], 0.0, 1.0)?.cast(DType::F64);
+    let key = Tensor::concat(&[&Tensor::full_of([1, 3], f64::NEG_INFINITY, DType::F64), &others], 0)?;
+    let value = draws.normal([129, 2], 0.0, 1.0)?.cast(DType::F64);
+    let mask = Tensor::full([1, 129], true);
+    let gradient = |key: &Tensor, value: &Tensor, mask: &Tensor| {
+        let tape = GradientTape::new();
+        tape.watch(&query);
+        let options = AttentionOptions::default().mask(mask);
+        let result = query.scaled_dot_product_attention(key, value, &options)?;
+        tape.gradient(result.square().sum(), &query)?.to_vec::<f64>()
+    };
+    let found = gradient(&key, &value, &mask)?;
+    let expected = gradient(&others, &value.slice(1..)?, &Tensor::full([1, 128], true))?;
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() <= 1e-12 * expected.abs().max(1.0), "{found}, not {expected}");
+    }
+    Ok(())
+}

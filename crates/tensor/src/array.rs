@@ -61,11 +61,12 @@ impl Array {
 
     /// All elements of the owner for writing, unless they are shared. This is another value from now on.
     pub(crate) fn buffer_mut(array: &mut Arc<Array>) -> Option<&mut Buffer> {
-        let array = Arc::get_mut(array)?;
-        array.id = ValueId::fresh();
-        match &mut array.storage {
-            Storage::Own(buffer) => Some(buffer),
-            Storage::View(owner) => Array::buffer_mut(owner),
-        }
+        let Array { id, storage, .. } = Arc::get_mut(array)?;
+        let buffer = match storage {
+            Storage::Own(buffer) => buffer,
+            Storage::View(owner) => Array::buffer_mut(owner)?,
+        };
+        *id = ValueId::fresh();
+        Some(buffer)
     }
 }

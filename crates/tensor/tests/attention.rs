@@ -239,6 +239,31 @@ fn a_query_without_keys_has_no_result_and_no_gradient() -> Result<()> {
 }
 
 /// Scores far from 0 neither overflow nor lose the digits of their differences.
+/// A weight may be 0 in a block in which all keys are allowed.
+#[test]
+fn a_key_whose_weight_is_zero_has_no_effect_in_any_block() -> Result<()> {
+    let steps = 200;
+    let column = |first: f64, rest: f64| {
+        let values: Vec<f64> = (0..steps).map(|step| if step == 0 { first } else { rest }).collect();
+        Tensor::from_vec(values, [steps, 1])
+    };
+    let query = column(1.0, 1.0)?;
+    let causal = AttentionOptions::default().causal().scale(1.0);
+    let result = query.scaled_dot_product_attention(&column(-1000.0, 0.0)?, &column(f64::INFINITY, 1.0)?, &causal)?;
+    let result = result.to_vec::<f64>()?;
+    // The reciprocal of the number of keys is rounded.
+    let is_one = |x: &f64| (x - 1.0).abs() <= f64::EPSILON;
+    assert!(!result[0].is_finite() && result[1..].iter().all(is_one), "{result:?}");
+
+    let all = Tensor::full([1, steps], true);
+    let masked = AttentionOptions::default().mask(&all).scale(1.0);
+    let key = column(f64::NEG_INFINITY, 0.0)?;
+    let result = query.scaled_dot_product_attention(&key, &column(f64::NAN, 1.0)?, &masked)?;
+    let result = result.to_vec::<f64>()?;
+    assert!(result.iter().all(is_one), "{result:?}");
+    Ok(())
+}
+
 #[test]
 fn large_scores_do_not_overflow() {
     for (scale, causal) in [(1e4, false), (-1e4, true), (300.0, false)] {

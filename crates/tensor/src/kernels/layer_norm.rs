@@ -153,7 +153,7 @@ mod tests {
                 rows.into_iter().chain([0, width / 2, width - 1].map(|k| outlier(k).collect())).collect();
             let groups = Groups { outer: rows.len(), rows: 1, groups: 1, columns: width };
             let (gamma, beta) = (vec![1.0; width], vec![0.0; width]);
-            let found = groups.lines_forward(&rows.concat(), [&gamma, &beta], 0.1).expect("ordinary lines");
+            let found = groups.lines_forward(&rows.concat(), [&gamma, &beta], 0.1).expect("the groups are lines");
             for (k, row) in rows.iter().enumerate() {
                 let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / width as f64;
                 let variance = row.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / width as f64;
@@ -172,9 +172,9 @@ mod tests {
         let (x, g): (Vec<f32>, Vec<f32>) = (values(0).collect(), values(5).collect());
         let gamma: Vec<f32> = (0..width).map(|k| k as f32 * 0.1).collect();
         let groups = Groups { outer, rows: 1, groups: 1, columns: width };
-        let [_, mean, variance] = groups.lines_forward(&x, [&gamma, &gamma], 0.1).expect("ordinary lines");
+        let [_, mean, variance] = groups.lines_forward(&x, [&gamma, &gamma], 0.1).expect("the groups are lines");
         let (mean, variance) = (mean.as_slice::<f32>(), variance.as_slice::<f32>());
-        let [all, ..] = groups.lines_gradient([&g, &x], &gamma, [mean, variance], 0.1).expect("ordinary lines");
+        let [all, ..] = groups.lines_gradient([&g, &x], &gamma, [mean, variance], 0.1).expect("the groups are lines");
         for line in (0..outer).step_by(7) {
             let elements = line * width..(line + 1) * width;
             let operands = [&g[elements.clone()], &x[elements.clone()]];

@@ -14,6 +14,8 @@ use crate::storage::Buffer;
 
 /// Places of a line that are summed at a time.
 const LANES: usize = 64;
+/// The most places of several lines: more would cost more than the lanes that are empty at the end of a line.
+const LONG: usize = 2048;
 /// The centre of a task's deviations is the mean of the first of its lines, one in this many.
 const HEAD: usize = 8;
 
@@ -102,10 +104,11 @@ impl Groups {
         line(rows.start)..line(rows.end)
     }
 
-    /// The number of places that loops process at a time: the fewest whole lines that fill all lanes.
+    /// The number of places that loops process at a time: the fewest whole lines that fill all lanes, or one long line.
     fn width(&self) -> usize {
         let line = self.line();
-        (1..=LANES).map(|lines| lines * line).find(|width| width.is_multiple_of(LANES)).unwrap_or(line)
+        let mut widths = (1..=LANES).map(|lines| lines * line).take_while(|&width| width <= LONG);
+        widths.find(|width| width.is_multiple_of(LANES)).unwrap_or(line)
     }
 
     /// Zeros for all places.

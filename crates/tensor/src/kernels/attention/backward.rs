@@ -178,12 +178,12 @@ impl<'a, T: Tiled> Gradients<'a, T> {
                 let width = padded(width);
                 let left = Matrix { data: left, start: 0, strides: [columns as isize, 1] };
                 let sums = &mut sums[k * KEYS * width..][..keys * width];
-                let sparse = if finite || allowed == Allowed::All { None } else { Some(Sparse::Left) };
+                let sparse = (!finite).then_some(Sparse::Left);
                 multiply(&left, &right[..count * width], [keys, width, count], sums, true, sparse);
             }
             let key = attention.key.matrix(number, block.keys.start);
             let of_query = &mut scratch.of_query[..width * columns];
-            attention.over_keys(&block, allowed, (&key, width), slopes, of_query, started);
+            attention.over_keys(&block, (&key, width), slopes, of_query, started);
             started = true;
             if let Some(target) = &targets.mask {
                 write_of_mask(&block, slopes, scratch.rows, target);

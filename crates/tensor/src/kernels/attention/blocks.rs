@@ -176,12 +176,11 @@ impl<'a, T: Tiled> Attention<'a, T> {
     }
 
     /// The sums over the keys of a block of `[rows, keys]`, the transpose of some rows of `left`, and weights, `[keys,
-    /// columns]`, which are written to `out` or added to it. Zeros are absent if not all weights count and the rows are not
-    /// finite.
+    /// columns]`, which are written to `out` or added to it. If attention is masked and the rows are not finite, zeros are
+    /// absent, also in blocks in which all keys are allowed: a weight may be 0 because its score is low.
     pub(super) fn over_keys(
         &self,
         block: &Block,
-        allowed: Allowed,
         (left, rows): (&Matrix<T>, usize),
         weights: &[T],
         out: &mut [T],
@@ -189,7 +188,7 @@ impl<'a, T: Tiled> Attention<'a, T> {
     ) {
         let (keys, columns) = (block.keys.len(), padded(block.queries.len()));
         let transposed = left.transposed();
-        if allowed == Allowed::Some && !is_finite(left, [keys, rows]) {
+        if self.is_masked() && !is_finite(left, [keys, rows]) {
             multiply(&transposed, weights, [rows, columns, keys], out, add, Some(Sparse::Right));
         } else if self.is_cut(block) {
             multiply_by_columns(&transposed, weights, columns, out, add, |before| [rows, block.keys_before(before)]);

@@ -76,7 +76,7 @@ impl<T: Tiled> Attention<'_, T> {
                 vectorized(ScaleColumns { rows: result, factors: factor });
             }
             let value = self.value.matrix(number, block.keys.start);
-            self.over_keys(&block, allowed, (&value, size), scores, result, started);
+            self.over_keys(&block, (&value, size), scores, result, started);
             started = true;
         }
         if !started {
