@@ -8,7 +8,7 @@ pub(crate) struct Layout {
     shape: Shape,
     strides: Strides,
     offset: usize,
-    /// The number of elements.
+    /// The number of elements. Stored, like the next field, because every operation asks for it, several times.
     size: usize,
     /// Whether the elements lie in row-major order without gaps.
     contiguous: bool,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::dtype::Float;
+use crate::kernels::matrices::Matrix;
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_each;
 use crate::kernels::update::CHUNK;
@@ -11,6 +12,8 @@ use crate::layout::View;
 
 /// Independent partial sums: enough vectors to hide the latency of an addition.
 const LANES: usize = 64;
+/// Elements of short rows that are taken at a time.
+const VECTOR: usize = 16;
 
 /// Whether all elements of `x` are finite. Non-contiguous elements are not copied.
 pub(crate) fn all_finite<T: Float>(x: View<T>) -> bool {
@@ -31,10 +34,19 @@ pub(crate) fn all_finite<T: Float>(x: View<T>) -> bool {
 
 /// Whether all elements of a slice are finite.
 pub(super) fn are_finite<T: Float>(elements: &[T]) -> bool {
-    vectorized(Finite(elements))
+    rows_are_finite(&Matrix { data: elements, start: 0, strides: [0, 1] }, [1, elements.len()])
 }
 
-struct Finite<'a, T>(&'a [T]);
+/// Whether all elements of the first `rows` rows of a matrix are finite.
+pub(super) fn rows_are_finite<T: Float>(matrix: &Matrix<T>, [rows, columns]: [usize; 2]) -> bool {
+    columns == 0 || vectorized(Finite { matrix, rows, columns })
+}
+
+struct Finite<'a, T> {
+    matrix: &'a Matrix<'a, T>,
+    rows: usize,
+    columns: usize,
+}
 
 impl<T: Float> Loop for Finite<'_, T> {
     type Output = bool;
@@ -43,16 +55,29 @@ impl<T: Float> Loop for Finite<'_, T> {
     #[inline(always)]
     #[allow(clippy::eq_op)]
     fn run(self) -> bool {
-        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        let Finite { matrix, rows, columns } = self;
         // `x - x` is 0 if `x` is finite, and NaN otherwise. Unlike `0 · x`, it is not slower for subnormal numbers.
         let mut lanes = [T::zero(); LANES];
-        for chunk in chunks {
-            for (lane, &x) in lanes.iter_mut().zip(chunk) {
-                *lane += x - x;
+        for row in 0..rows {
+            if matrix.strides[1] != 1 {
+                (0..columns).map(|column| matrix.at(row, column)).for_each(|x| lanes[0] += x - x);
+                continue;
             }
+            let (chunks, rest) = matrix.data[matrix.place(row, 0)..][..columns].as_chunks::<LANES>();
+            for chunk in chunks {
+                for (lane, &x) in lanes.iter_mut().zip(chunk) {
+                    *lane += x - x;
+                }
+            }
+            let (vectors, rest) = rest.as_chunks::<VECTOR>();
+            for vector in vectors {
+                for (lane, &x) in lanes.iter_mut().zip(vector) {
+                    *lane += x - x;
+                }
+            }
+            lanes.iter_mut().zip(rest).for_each(|(lane, &x)| *lane += x - x);
         }
-        let total = lanes.into_iter().chain(rest.iter().map(|&x| x - x)).fold(T::zero(), |total, x| total + x);
-        total == T::zero()
+        lanes.into_iter().fold(T::zero(), |total, x| total + x) == T::zero()
     }
 }
 
@@ -83,5 +108,20 @@ mod tests {
             }
         }
         assert!(all_finite::<f64>(View::new(&[], &Layout::row_major([0].into()))));
+    }
+
+    #[test]
+    fn only_the_elements_of_the_rows_count() {
+        let (rows, columns) = (3, LANES + VECTOR + 3);
+        for strides in [[columns + 2, 1], [1, rows + 2]] {
+            let size = (rows - 1) * strides[0] + (columns - 1) * strides[1] + 1;
+            for place in 0..size {
+                let mut data = vec![1f32; size];
+                data[place] = f32::INFINITY;
+                let matrix = Matrix { data: &data, start: 0, strides: strides.map(|stride| stride as isize) };
+                let inside = (0..rows).any(|row| (0..columns).any(|column| matrix.place(row, column) == place));
+                assert_eq!(rows_are_finite(&matrix, [rows, columns]), !inside, "{strides:?}, {place}");
+            }
+        }
     }
 }

@@ -147,19 +147,25 @@ mod x86 {
 
     use super::Lanes;
 
-    /// The first `count` of 8 lanes of a mask.
+    /// A mask of 8 lanes, of which the first `count` are set.
+    ///
+    /// # Safety
+    /// The processor has AVX, and `count` is at most 8.
     #[inline(always)]
     unsafe fn mask8(count: usize) -> __m256i {
         const MASK: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
-        // SAFETY: `count` is at most 8, so that 8 elements remain; the caller has the instruction.
+        // SAFETY: `count` is at most 8, so that 8 elements remain, and the processor has the instruction.
         unsafe { _mm256_loadu_si256(MASK.as_ptr().add(8 - count).cast()) }
     }
 
-    /// The first `count` of 4 lanes of a mask.
+    /// A mask of 4 lanes, of which the first `count` are set.
+    ///
+    /// # Safety
+    /// The processor has AVX, and `count` is at most 4.
     #[inline(always)]
     unsafe fn mask4(count: usize) -> __m256i {
         const MASK: [i64; 8] = [-1, -1, -1, -1, 0, 0, 0, 0];
-        // SAFETY: `count` is at most 4, so that 4 elements remain; the caller has the instruction.
+        // SAFETY: `count` is at most 4, so that 4 elements remain, and the processor has the instruction.
         unsafe { _mm256_loadu_si256(MASK.as_ptr().add(4 - count).cast()) }
     }
 

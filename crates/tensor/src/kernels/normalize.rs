@@ -320,6 +320,12 @@ fn sum(values: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
+    #[test]
+    fn lines_are_taken_together_only_if_they_are_short() {
+        let width = |columns: usize| Groups { outer: 1, rows: 1, groups: 1, columns }.width();
+        assert_eq!([1, 5, 48, 64, 5001, 20_001].map(width), [64, 320, 192, 64, 5001, 20_001]);
+    }
+
     /// Compares with plain float64 sums: lines of one and of several groups, fewer and more lines than a task takes,
     /// and widths that fill the lanes or do not.
     #[test]

@@ -13,7 +13,8 @@ use super::blocks::{
 use super::exponential::exponential;
 use super::mask::Allowed;
 use super::pack::{self, Target, padded};
-use super::products::{is_finite, multiply};
+use super::products::multiply;
+use crate::kernels::finite::rows_are_finite;
 use crate::kernels::math::{Fused, MultiplyAdd, Separate};
 use crate::kernels::matrices::Matrix;
 use crate::kernels::simd::{Loop, Set, vectorized};
@@ -223,7 +224,7 @@ impl<'a, T: Tiled> Gradients<'a, T> {
         }
         let finite = |rows: &[T], width: usize| {
             let rows = Matrix { data: rows, start: 0, strides: [padded(width) as isize, 1] };
-            !attention.is_masked() || is_finite(&rows, [count, width])
+            !attention.is_masked() || rows_are_finite(&rows, [count, width])
         };
         [finite(query_rows, width), finite(gradient_rows, size)]
     }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::mask::{Allowed, Mask};
 use super::pack::padded;
-use super::products::{is_finite, multiply, multiply_by_columns};
+use super::products::{multiply, multiply_by_columns};
 use crate::dtype::Element;
+use crate::kernels::finite::rows_are_finite;
 use crate::kernels::matrices::Matrix;
 use crate::kernels::sparse::Sparse;
 use crate::kernels::tile::Tiled;
@@ -188,7 +189,7 @@ impl<'a, T: Tiled> Attention<'a, T> {
     ) {
         let (keys, columns) = (block.keys.len(), padded(block.queries.len()));
         let transposed = left.transposed();
-        if self.is_masked() && !is_finite(left, [keys, rows]) {
+        if self.is_masked() && !rows_are_finite(left, [keys, rows]) {
             multiply(&transposed, weights, [rows, columns, keys], out, add, Some(Sparse::Right));
         } else if self.is_cut(block) {
             multiply_by_columns(&transposed, weights, columns, out, add, |before| [rows, block.keys_before(before)]);

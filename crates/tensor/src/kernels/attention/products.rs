@@ -89,45 +89,6 @@ impl<T: Tiled> SparseProduct<'_, T> {
     }
 }
 
-/// Whether all elements of `rows` rows of a matrix are finite.
-pub(super) fn is_finite<T: Tiled>(matrix: &Matrix<T>, [rows, columns]: [usize; 2]) -> bool {
-    columns == 0 || vectorized(Finite { matrix, rows, columns })
-}
-
-struct Finite<'a, T> {
-    matrix: &'a Matrix<'a, T>,
-    rows: usize,
-    columns: usize,
-}
-
-impl<T: Tiled> Loop for Finite<'_, T> {
-    type Output = bool;
-    const WIDEST: Set = Set::of(T::DTYPE);
-
-    #[inline(always)]
-    #[allow(clippy::eq_op)]
-    fn run(self) -> bool {
-        const LANES: usize = 16;
-        let Finite { matrix, rows, columns } = self;
-        // `x - x` is 0 if `x` is finite, and NaN otherwise.
-        let mut lanes = [T::zero(); LANES];
-        for row in 0..rows {
-            if matrix.strides[1] != 1 {
-                (0..columns).map(|column| matrix.at(row, column)).for_each(|x| lanes[0] += x - x);
-                continue;
-            }
-            let (chunks, rest) = matrix.data[matrix.place(row, 0)..][..columns].as_chunks::<LANES>();
-            for chunk in chunks {
-                for k in 0..LANES {
-                    lanes[k] += chunk[k] - chunk[k];
-                }
-            }
-            lanes.iter_mut().zip(rest).for_each(|(lane, &x)| *lane += x - x);
-        }
-        lanes.into_iter().fold(T::zero(), |total, x| total + x) == T::zero()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,7 +103,6 @@ mod tests {
             let a = Matrix { data: left, start: 0, strides: [1, m as isize] };
             let mut out = vec![T::one(); m * n];
             multiply(&a, b, [m, n, k], &mut out, add, sparse);
-            assert_eq!(is_finite(&a, [m, k]), left.iter().all(|x| x.is_finite()));
             out
         };
         for add in [false, true] {

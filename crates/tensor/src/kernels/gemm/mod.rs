@@ -4,11 +4,11 @@
 //! the sums costs less than strided access.
 #![allow(unsafe_code)]
 
-use std::ops::Range;
-
 mod block;
 mod pack;
 mod tiny;
+
+use std::ops::Range;
 
 use self::block::{Block, packs_left, packs_right};
 use self::pack::{pack_all_columns, pack_all_rows};
@@ -266,6 +266,10 @@ mod tests {
             check::<f32>(sizes, 1);
             check::<f64>(sizes, 2);
         }
+        // Split among tasks, which share the packed left operand, the right one, and both.
+        check::<f32>([128, 160, 600], 1);
+        check::<f32>([130, 66, 1000], 1);
+        check::<f32>([100, 130, 1300], 1);
         // Split among tasks.
         check::<f32>([136, 200, 100], 2);
         check::<f32>([1, 3000, 800], 1);
