@@ -238,7 +238,6 @@ fn a_query_without_keys_has_no_result_and_no_gradient() -> Result<()> {
     Ok(())
 }
 
-/// Scores far from 0 neither overflow nor lose the digits of their differences.
 /// A weight may be 0 in a block in which all keys are allowed.
 #[test]
 fn a_key_whose_weight_is_zero_has_no_effect_in_any_block() -> Result<()> {
@@ -264,6 +263,7 @@ fn a_key_whose_weight_is_zero_has_no_effect_in_any_block() -> Result<()> {
     Ok(())
 }
 
+/// Scores far from 0 neither overflow nor lose the digits of their differences.
 #[test]
 fn large_scores_do_not_overflow() {
     for (scale, causal) in [(1e4, false), (-1e4, true), (300.0, false)] {

@@ -1,9 +1,9 @@
 //! Convolutions: sums over the windows of an image, which are read in place (no im2col).
 //!
-//! With channels last, a row of a window is one contiguous run. A tile takes up to eight windows at a time and multiplies the
-//! elements of their runs by rows of the kernel. The gradient of the kernel takes up to eight places of the kernel at a time
-//! and multiplies runs along the image by rows of the gradient. `docs/notes/performance.md` has the measurements behind
-//! this.
+//! With channels last, a row of a window is one contiguous run. A tile takes up to eight windows at a time and
+//! multiplies the elements of their runs by rows of the kernel. The gradient of the kernel takes up to eight places of
+//! the kernel at a time and multiplies runs along the image by rows of the gradient. `docs/notes/performance.md` has
+//! the measurements behind this.
 
 use std::ops::Range;
 

@@ -14,8 +14,9 @@ use crate::storage::Buffer;
 
 /// Places of a line that are summed at a time.
 const LANES: usize = 64;
-/// The most places of several lines: more would cost more than the lanes that are empty at the end of a line.
-const LONG: usize = 2048;
+/// The maximum number of places of lines that are taken together: more would cost more than the lanes that are empty at
+/// the end of a line.
+const TOGETHER: usize = 2048;
 /// The centre of a task's deviations is the mean of the first of its lines, one in this many.
 const HEAD: usize = 8;
 
@@ -107,7 +108,7 @@ impl Groups {
     /// The number of places that loops process at a time: the fewest whole lines that fill all lanes, or one long line.
     fn width(&self) -> usize {
         let line = self.line();
-        let mut widths = (1..=LANES).map(|lines| lines * line).take_while(|&width| width <= LONG);
+        let mut widths = (1..=LANES).map(|lines| lines * line).take_while(|&width| width <= TOGETHER);
         widths.find(|width| width.is_multiple_of(LANES)).unwrap_or(line)
     }
 
