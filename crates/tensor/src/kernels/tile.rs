@@ -1,8 +1,12 @@
 //! The micro-kernel of matrix products and convolutions: a register tile of sums of products.
 //!
-//! A tile is up to eight rows by one or two vectors of columns: as many as leave the vector registers room for the
+//! A tile is up to twelve rows by one or two vectors of columns: as many as leave the vector registers room for the
 //! factors, which is enough independent accumulators to keep the multiply-add units busy. Every sum is accumulated in the
 //! order of the runs, so it depends on nothing but the operands.
+//!
+//! Instructions are as scarce as registers: another program on the same core takes half of what is decoded and loaded.
+//! So the loops count few addresses. They are unrolled where elements lie side by side, and rows that do take one
+//! address for all.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -14,7 +18,9 @@ use crate::kernels::simd::{InstructionSet, instruction_set};
 use crate::kernels::vector::Vector;
 
 /// The maximum number of rows of a tile.
-pub(crate) const HEIGHT: usize = 8;
+pub(crate) const HEIGHT: usize = 12;
+/// The maximum number of rows of a tile whose rows have an address each: a processor has 16 registers for addresses.
+const APART: usize = 8;
 /// There is a loop for each multiple of this many rows; between them, the last row is computed twice.
 const STEP: usize = 2;
 /// The maximum number of columns of a tile.
@@ -45,13 +51,20 @@ pub(crate) struct Target<'a, T> {
     pub(crate) add: bool,
 }
 
-/// Rows of data that are processed tile by tile: their number, the start of the first, the stride from row to row, and
-/// the stride from tile to tile.
+/// Rows of data that are processed tile by tile: their number and the start of the first.
 pub(crate) struct Rows {
     pub(crate) count: usize,
     pub(crate) start: usize,
-    pub(crate) step: usize,
-    pub(crate) next: usize,
+    pub(crate) order: Order,
+}
+
+/// How rows lie in memory.
+#[derive(Clone, Copy)]
+pub(crate) enum Order {
+    /// Rows start this far apart.
+    Strided(usize),
+    /// In groups of [`adjacent_height`] adjacent rows; each group has this many elements along the sum.
+    Packed(usize),
 }
 
 /// Several tiles, one below the other: their number, and the strides from one to the next in `data` and in the target.
@@ -139,6 +152,11 @@ impl<T: Tiled> Tile<T> {
 
     /// The maximum number of rows, which is the same for all tiles of an instruction set and element type.
     pub(crate) fn height(&self) -> usize {
+        APART.min(self.adjacent_height())
+    }
+
+    /// As [`Tile::height`], if elements of one row after the other are adjacent in memory.
+    pub(crate) fn adjacent_height(&self) -> usize {
         STEP * self.sums.len()
     }
 
@@ -159,19 +177,26 @@ impl<T: Tiled> Tile<T> {
         width: usize,
         add: bool,
     ) {
-        let most = self.height();
+        let most = match rows.order {
+            Order::Strided(step) if step != 1 => self.height(),
+            _ => self.adjacent_height(),
+        };
+        let (step, next) = match rows.order {
+            Order::Strided(step) => (step, most * step),
+            Order::Packed(depth) => (1, most * depth),
+        };
         let whole = rows.count / most;
         for (first, height, count) in [(0, most, whole), (whole, rows.count % most, 1)] {
             if height * count == 0 {
                 continue;
             }
-            let start = rows.start + first * rows.next;
-            let starts = std::array::from_fn(|p| start + p.min(height - 1) * rows.step);
+            let start = rows.start + first * next;
+            let starts = std::array::from_fn(|p| start + p.min(height - 1) * step);
             let places: [usize; HEIGHT] = std::array::from_fn(|p| place + (first * most + p) * stride);
             // SAFETY: `out` has an element 0 or is empty. The tiles are summed one after the other.
             let out = unsafe { out.after(0) };
             let target = Target { out, places: &places[..height], width, add };
-            self.sum_each(products, &starts, target, Repeat { count, read: rows.next, written: most * stride });
+            self.sum_each(products, &starts, target, Repeat { count, read: next, written: most * stride });
         }
     }
 
@@ -191,7 +216,7 @@ impl<T: Tiled> Tile<T> {
             assert!(after(self.width, count - 1, *stride) <= rows.len(), "there is a row for each product");
         }
         let Target { out, places, width, .. } = &target;
-        assert!(*width <= self.width && places.len() <= self.height(), "the sums fit into a tile");
+        assert!(*width <= self.width && places.len() <= self.adjacent_height(), "the sums fit into a tile");
         let end = after(furthest(places), before, repeat.written).saturating_add(*width);
         assert!(end <= out.length, "the sums lie within their target");
         let Some(last) = places.len().checked_sub(1) else { return };
@@ -217,6 +242,11 @@ pub(crate) fn height<T: Tiled>() -> usize {
     T::tiles()[0].height()
 }
 
+/// The height of the tiles of the instruction set in use whose rows are adjacent.
+pub(crate) fn adjacent_height<T: Tiled>() -> usize {
+    T::tiles()[0].adjacent_height()
+}
+
 /// The columns that one tile covers: the first, their number, and the tile.
 pub(crate) type Panel<T> = (usize, usize, &'static Tile<T>);
 
@@ -232,6 +262,68 @@ pub(crate) fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 8]> {
     panels
 }
 
+/// The sums of a tile, whose terms are taken `TOGETHER` in a pass. Rows are `stride` apart, and `place` is where the
+/// element of a term and a row of the tile lies after the start of a run.
+///
+/// # Safety
+/// As of [`sum_rows`].
+#[inline(always)]
+unsafe fn sum_terms<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const TOGETHER: usize>(
+    products: &Products<T>,
+    stride: usize,
+    place: impl Fn(usize, usize) -> usize,
+) -> [[V; VECTORS]; ROWS] {
+    let mut row = products.rows.as_ptr();
+    let whole = products.length / TOGETHER;
+    // SAFETY: the processor has the instructions of `V`. There is a row for each term of each run, and its elements lie
+    // within the data.
+    unsafe {
+        let mut sums = [[V::splat(T::zero()); VECTORS]; ROWS];
+        for &run in products.runs {
+            let from = products.data.as_ptr().wrapping_add(run);
+            for pass in 0..whole {
+                for term in 0..TOGETHER {
+                    let element = |p| from.wrapping_add(place(pass * TOGETHER + term, p));
+                    add_term(&mut sums, row, stride, std::array::from_fn(element));
+                    row = row.wrapping_add(stride);
+                }
+            }
+            for term in whole * TOGETHER..products.length {
+                add_term(&mut sums, row, stride, std::array::from_fn(|p| from.wrapping_add(place(term, p))));
+                row = row.wrapping_add(stride);
+            }
+        }
+        sums
+    }
+}
+
+/// Adds a term to the sums of a tile: the products of an element for each row of the tile and the vectors of `row`.
+///
+/// # Safety
+/// As of [`sum_rows`]; the elements and the vectors may be read.
+#[inline(always)]
+unsafe fn add_term<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[V; VECTORS]; ROWS],
+    row: *const T,
+    stride: usize,
+    elements: [*const T; ROWS],
+) {
+    // Prefetch: rows with a large stride miss the caches, and no hardware prefetcher predicts such strides.
+    for v in 0..VECTORS {
+        V::prefetch(row.wrapping_add(AHEAD * stride + v * V::LANES));
+    }
+    // SAFETY: the processor has the instructions of `V`, and the elements and vectors may be read.
+    unsafe {
+        let factors: [V; VECTORS] = std::array::from_fn(|v| V::load(row.add(v * V::LANES)));
+        for (sums, element) in sums.iter_mut().zip(elements) {
+            let value = V::splat(*element);
+            for (sum, factor) in sums.iter_mut().zip(factors) {
+                *sum = value.multiply_add(factor, *sum);
+            }
+        }
+    }
+}
+
 /// Sums one tile.
 ///
 /// # Safety
@@ -242,39 +334,30 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     starts: &[usize; ROWS],
     target: Target<T>,
 ) {
-    let Products { data, runs, length, step, rows, stride } = *products;
+    let Products { step, stride, .. } = *products;
     // Prefetch the target: it is written at the end, and a large one is not in the cache.
     for &place in target.places {
         for v in 0..VECTORS {
             V::prefetch(target.out.start.wrapping_add(place + v * V::LANES));
         }
     }
+    let adjacent = starts.iter().enumerate().all(|(p, &start)| start == starts[0].wrapping_add(p));
+    let beside = |step: usize| move |term: usize, p: usize| starts[0].wrapping_add(term * step + p);
+    let apart = |step: usize| move |term: usize, p: usize| starts[p].wrapping_add(term * step);
+    let packed = VECTORS * V::LANES;
     // SAFETY: the contract of `Sum` holds: the processor has the instructions of `V`; `starts[p] + run + j · step` lies in
     // `data` for all runs and `j < length`; the rows that are loaded, one for each of these, and the `width` elements that
     // are stored at each place lie in their slices. `parts` has WIDTH columns, the most that a tile has.
     unsafe {
-        let starts: [*const T; ROWS] = starts.map(|start| data.as_ptr().wrapping_add(start));
-        let mut row = rows.as_ptr();
-        let mut sums = [[V::splat(T::zero()); VECTORS]; ROWS];
-        for &run in runs {
-            let mut at = run;
-            for _ in 0..length {
-                // Prefetch: rows with a large stride miss the caches, and no hardware prefetcher predicts such strides.
-                for v in 0..VECTORS {
-                    V::prefetch(row.wrapping_add(AHEAD * stride + v * V::LANES));
-                }
-                let factors: [V; VECTORS] = std::array::from_fn(|v| V::load(row.add(v * V::LANES)));
-                for (sums, start) in sums.iter_mut().zip(starts) {
-                    let value = V::splat(*start.add(at));
-                    for (sum, factor) in sums.iter_mut().zip(factors) {
-                        *sum = value.multiply_add(factor, *sum);
-                    }
-                }
-                row = row.wrapping_add(stride);
-                // Past the last element `at` is not used.
-                at = at.wrapping_add(step);
+        // Loops are unrolled where all offsets within a pass are constants.
+        let sums: [[V; VECTORS]; ROWS] = match (adjacent, step == 1) {
+            (true, _) if step == ROWS && stride == packed => {
+                sum_terms::<_, _, _, _, UNROLLED>(products, packed, beside(ROWS))
             }
-        }
+            (_, true) if stride == packed => sum_terms::<_, _, _, _, UNROLLED>(products, packed, apart(1)),
+            (true, _) => sum_terms::<_, _, _, _, 1>(products, stride, beside(step)),
+            _ => sum_terms::<_, _, _, _, 1>(products, stride, apart(step)),
+        };
         // All loops over the sums have constant trip counts: otherwise the sums would not stay in registers.
         let Target { out, places, width, add } = target;
         match <&[usize; ROWS]>::try_from(places) {
@@ -335,6 +418,8 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     }
 }
 
+/// Terms in a pass of an unrolled loop.
+const UNROLLED: usize = 4;
 /// Prefetch distance, in rows.
 const AHEAD: usize = 8;
 
@@ -388,10 +473,14 @@ mod x86 {
         }};
     }
 
-    pub(super) static AVX512_F32: [Tile<f32>; 2] =
-        [tile!("avx512f": 2 of __m512, [2, 4, 6, 8] of f32), tile!("avx512f": 1 of __m512, [2, 4, 6, 8] of f32)];
-    pub(super) static AVX512_F64: [Tile<f64>; 2] =
-        [tile!("avx512f": 2 of __m512d, [2, 4, 6, 8] of f64), tile!("avx512f": 1 of __m512d, [2, 4, 6, 8] of f64)];
+    pub(super) static AVX512_F32: [Tile<f32>; 2] = [
+        tile!("avx512f": 2 of __m512, [2, 4, 6, 8, 10, 12] of f32),
+        tile!("avx512f": 1 of __m512, [2, 4, 6, 8, 10, 12] of f32),
+    ];
+    pub(super) static AVX512_F64: [Tile<f64>; 2] = [
+        tile!("avx512f": 2 of __m512d, [2, 4, 6, 8, 10, 12] of f64),
+        tile!("avx512f": 1 of __m512d, [2, 4, 6, 8, 10, 12] of f64),
+    ];
     pub(super) static AVX2_F32: [Tile<f32>; 2] =
         [tile!("avx2,fma": 2 of __m256, [2, 4, 6] of f32), tile!("avx2,fma": 1 of __m256, [2, 4, 6] of f32)];
     pub(super) static AVX2_F64: [Tile<f64>; 2] =
@@ -459,38 +548,60 @@ mod tests {
         let numbers = |count: usize, scale: usize| -> Vec<T> {
             (0..count).map(|k| T::from_f64((k * scale % 17) as f64 - 8.0)).collect()
         };
-        let (data, rows) = (numbers(100, 5), numbers(6 * 40, 7));
-        let starts = [3, 0, 17, 9, 40, 1, 2, 50];
+        let (data, rows) = (numbers(400, 5), numbers(20 * 40, 7));
+        let apart = [3, 0, 17, 9, 40, 1, 2, 50, 4, 80, 33, 5];
+        let adjacent = std::array::from_fn(|p| 3 + p);
         // SAFETY: the processor supports the available sets.
         for tile in sets::available().flat_map(|set| unsafe { T::tiles_of(set) }) {
-            let (stride, height) = (tile.width + 3, tile.height());
-            let products = Products { data: &data, runs: &[5, 20], length: 3, step: 4, rows: &rows, stride };
-            let cases = (1..=height).flat_map(|count| [(tile.width, count, count % 2 == 0), (1, count, true)]);
-            for (width, count, add) in cases.chain([(tile.width - 1, height, true)]) {
-                // Three tiles, one below the other.
-                let size = height * tile.width;
-                let mut out = vec![T::one(); 3 * size];
-                let places: [usize; HEIGHT] = std::array::from_fn(|p| (height - 1).saturating_sub(p) * tile.width);
-                let target = Target { out: Output::of(&mut out), places: &places[..count], width, add };
-                tile.sum_each(&products, &starts, target, Repeat { count: 3, read: 7, written: size });
-                for (p, c) in (0..3 * height).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
-                    // Sums of small integers are exact in any order.
-                    let product = |i: usize| {
-                        let at = starts[p % height] + p / height * 7 + [5, 20][i / 3] + i % 3 * 4;
-                        data[at].to_f64() * rows[i * stride + c].to_f64()
-                    };
-                    let expected = match p % height < count && c < width {
-                        true => f64::from(add) + (0..6).map(product).sum::<f64>(),
-                        false => 1.0,
-                    };
-                    assert_eq!(out[p / height * size + places[p % height] + c].to_f64(), expected, "{count}");
+            let height = tile.adjacent_height();
+            // Rows apart or adjacent, elements of a row apart or side by side, and packed operands; sums within a pass
+            // of the unrolled loops and beyond.
+            for (starts, step, gap) in [(apart, 4, 3), (apart, 1, 3), (adjacent, 4, 3), (adjacent, height, 0)] {
+                for length in [3, 4, 9] {
+                    let stride = tile.width + gap;
+                    let products = Products { data: &data, runs: &[5, 20], length, step, rows: &rows, stride };
+                    let cases = (1..=height).flat_map(|count| [(tile.width, count, count % 2 == 0), (1, count, true)]);
+                    for (width, count, add) in cases.chain([(tile.width - 1, height, true)]) {
+                        check_tiles(tile, &products, &starts, [width, count], add);
+                    }
                 }
             }
+            let stride = tile.width + 3;
             let mut packed = vec![T::zero(); 5 * tile.width];
             tile.pack(&rows[1..], stride, &mut packed);
             for (row, packed) in packed.chunks(tile.width).enumerate() {
                 assert_eq!(packed, &rows[1 + row * stride..][..tile.width]);
             }
+        }
+    }
+
+    /// Checks three tiles of `count` rows, one below the other.
+    fn check_tiles<T: Tiled>(
+        tile: &Tile<T>,
+        products: &Products<T>,
+        starts: &[usize; HEIGHT],
+        [width, count]: [usize; 2],
+        add: bool,
+    ) {
+        let &Products { data, runs, length, step, rows, stride } = products;
+        let height = tile.adjacent_height();
+        let size = height * tile.width;
+        let mut out = vec![T::one(); 3 * size];
+        let places: [usize; HEIGHT] = std::array::from_fn(|p| (height - 1).saturating_sub(p) * tile.width);
+        let target = Target { out: Output::of(&mut out), places: &places[..count], width, add };
+        tile.sum_each(products, starts, target, Repeat { count: 3, read: 7, written: size });
+        for (p, c) in (0..3 * height).flat_map(|p| (0..tile.width).map(move |c| (p, c))) {
+            // Sums of small integers are exact in any order.
+            let product = |i: usize| {
+                let at = starts[p % height] + p / height * 7 + runs[i / length] + i % length * step;
+                data[at].to_f64() * rows[i * stride + c].to_f64()
+            };
+            let expected = match p % height < count && c < width {
+                true => f64::from(add) + (0..2 * length).map(product).sum::<f64>(),
+                false => 1.0,
+            };
+            let sum = out[p / height * size + places[p % height] + c].to_f64();
+            assert_eq!(sum, expected, "{starts:?}, {step}, {stride}, {length}: row {p} of {count}, column {c}");
         }
     }
 
@@ -505,8 +616,8 @@ mod tests {
         for set in sets::available() {
             // SAFETY: the processor supports the available sets.
             let (single, double) = unsafe { (f32::tiles_of(set), f64::tiles_of(set)) };
-            assert!(single.iter().all(|tile| tile.height() == single[0].height()), "{set}");
-            assert!(double.iter().all(|tile| tile.height() == double[0].height()), "{set}");
+            assert!(single.iter().all(|tile| tile.adjacent_height() == single[0].adjacent_height()), "{set}");
+            assert!(double.iter().all(|tile| tile.adjacent_height() == double[0].adjacent_height()), "{set}");
         }
     }
 
@@ -523,7 +634,7 @@ mod tests {
         let products = Products { data: &[0f32; 100], runs: &[0], length: 2, step: 3, rows: &[0.0; 100], stride: 32 };
         let mut out = [0.0; 32];
         let target = Target { out: Output::of(&mut out), places: &[0], width: 8, add: false };
-        f32::tiles()[0].sum_each(&products, &[0; 8], target, Repeat { count: 4, read: 8, written: 9 });
+        f32::tiles()[0].sum_each(&products, &[0; HEIGHT], target, Repeat { count: 4, read: 8, written: 9 });
     }
 
     #[test]
@@ -533,7 +644,7 @@ mod tests {
         let products = Products { data: &[0f32; 10], runs: &[0], length: 3, step, rows: &rows, stride: 32 };
         let mut out = [0.0; 32];
         let target = Target { out: Output::of(&mut out), places: &[0], width: 1, add: false };
-        f32::tiles()[0].sum(&products, &[0; 8], target);
+        f32::tiles()[0].sum(&products, &[0; HEIGHT], target);
     }
 
     #[test]
@@ -542,6 +653,7 @@ mod tests {
         let products = Products { data: &[0f32; 10], runs: &[0], length: 2, step: 3, rows: &[0.0; 100], stride: 32 };
         let mut out = [0.0; 32];
         let target = Target { out: Output::of(&mut out), places: &[0], width: 1, add: false };
-        f32::tiles()[0].sum(&products, &[0, 0, 0, 0, 0, 0, 0, 7], target);
+        let starts = std::array::from_fn(|p| p.saturating_sub(HEIGHT - 8));
+        f32::tiles()[0].sum(&products, &starts, target);
     }
 }

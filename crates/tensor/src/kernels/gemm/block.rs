@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::pack::{block_depth, pack_panels, pack_rows};
 use crate::kernels::matrices::Matrix;
-use crate::kernels::tile::{self, Output, Panel, Products, Rows, Tiled, panels};
+use crate::kernels::tile::{self, Order, Output, Panel, Products, Rows, Tiled, panels};
 use crate::storage::Buffer;
 
 /// The maximum number of rows of the left operand that are multiplied by one panel after the other: with a depth
@@ -14,6 +14,9 @@ const ROWS: usize = 144;
 /// Limit of reuse, in widths of the widest tile: with at most this many rows (columns) in a block, the right (left)
 /// operand is read in place.
 const FEW: usize = 2;
+/// The columns and the depth from which on it pays to pack rows that are contiguous already: side by side, all take one
+/// address.
+const MANY: [usize; 2] = [256, 16];
 /// A stride in bytes: rows that start multiples of it apart cause conflict misses in the L2 cache too.
 const PAGE: isize = 4096;
 /// The depth up to which columns of the left operand do not evict each other from the cache.
@@ -24,10 +27,14 @@ fn few<T: Tiled>() -> usize {
     FEW * T::tiles()[0].width
 }
 
-/// Whether a left operand is packed before it is multiplied by `columns` columns.
-pub(super) fn packs_left<T: Tiled>(a: &Matrix<T>, depth: usize, columns: usize) -> bool {
+/// Whether `rows` rows of a left operand are packed before they are multiplied by `columns` columns.
+pub(super) fn packs_left<T: Tiled>(a: &Matrix<T>, rows: usize, depth: usize, columns: usize) -> bool {
     let [down, right] = a.strides;
-    down < 0 || right < 0 || (right != 1 && depth > SHALLOW && columns > few::<T>())
+    let pays = match right {
+        1 => rows >= 2 * tile::adjacent_height::<T>() && columns >= MANY[0] && depth >= MANY[1],
+        _ => depth > SHALLOW && columns > few::<T>(),
+    };
+    down < 0 || right < 0 || pays
 }
 
 /// Whether a right operand is packed before `rows` rows are multiplied by it. If it is not, its rows are contiguous.
@@ -65,11 +72,11 @@ impl<T: Tiled> Block<'_, T> {
     /// Computes the block.
     pub(super) fn multiply(&self) {
         let panels = panels::<T>(self.columns.len());
-        let height = tile::height::<T>();
+        let height = tile::adjacent_height::<T>();
         let depth = block_depth(self.depth);
         let passes = self.rows.len().div_ceil(ROWS).max(1);
         let rows = self.rows.len().div_ceil(passes).next_multiple_of(height);
-        let packs_left = self.left.is_none() && packs_left(&self.a, depth, self.columns.len());
+        let packs_left = self.left.is_none() && packs_left(&self.a, self.rows.len(), depth, self.columns.len());
         let mut left = Buffer::new::<T>(if packs_left { rows * depth } else { 0 });
         let packs = |panel: &&Panel<T>| self.right.is_none() && self.packs(panel);
         let width = panels.iter().filter(packs).map(|(.., tile)| tile.width).sum::<usize>();
@@ -118,18 +125,21 @@ impl<T: Tiled> Block<'_, T> {
 
     /// Some rows of the left operand: of the shared copy, of the block's `own`, or in place.
     fn left<'a>(&'a self, rows: &Range<usize>, inner: &Range<usize>, own: Option<&'a [T]>) -> Left<'a, T> {
-        let (count, height) = (rows.len(), tile::height::<T>());
         let packed = |data, start| {
-            let rows = Rows { count, start, step: 1, next: height * inner.len() };
-            Left { data, step: height, rows }
+            let rows = Rows { count: rows.len(), start, order: Order::Packed(inner.len()) };
+            Left { data, step: tile::adjacent_height::<T>(), rows }
         };
         match (self.left, own) {
             (Some(all), _) => packed(all, inner.start * (all.len() / self.depth) + rows.start * inner.len()),
             (None, Some(own)) => packed(own, 0),
             (None, None) => {
-                let [step, along] = self.a.strides.map(|stride| stride as usize);
+                let [down, right] = self.a.strides.map(|stride| stride as usize);
                 let start = self.a.place(rows.start, inner.start);
-                Left { data: self.a.data, step: along, rows: Rows { count, start, step, next: height * step } }
+                Left {
+                    data: self.a.data,
+                    step: right,
+                    rows: Rows { count: rows.len(), start, order: Order::Strided(down) },
+                }
             }
         }
     }

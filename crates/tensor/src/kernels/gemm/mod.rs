@@ -17,7 +17,7 @@ use crate::kernels::gemv;
 use crate::kernels::matrices::{Matrices, Matrix};
 use crate::kernels::simd::vectorized;
 use crate::kernels::threads;
-use crate::kernels::tile::{self, Output, Products, Rows, Tiled, panels};
+use crate::kernels::tile::{self, Order, Output, Products, Rows, Tiled, panels};
 use crate::storage::Buffer;
 
 /// Approximate multiply-adds per task: handing a task to another thread costs some 5 µs.
@@ -127,7 +127,7 @@ fn part(size: usize, unit: usize, parts: usize, index: usize) -> Range<usize> {
 /// Computes one product block by block.
 fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], split: Split, out: &mut [T]) {
     let Split { down, across } = split;
-    let share_left = across > 1 && m * k >= SHARED && packs_left(&a, k, n / across);
+    let share_left = across > 1 && m * k >= SHARED && packs_left(&a, m, k, n);
     let share_right = down > 1 && k * n >= SHARED && packs_right(&b, m / down);
     let left = share_left.then(|| pack_all_rows(&a, m, k));
     let right = share_right.then(|| pack_all_columns(&b, k, n));
@@ -138,7 +138,7 @@ fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], spli
         let block = Block {
             a,
             b,
-            rows: part(m, tile::height::<T>(), down, task % down),
+            rows: part(m, tile::adjacent_height::<T>(), down, task % down),
             columns: part(n, T::tiles()[0].width, across, task / down),
             depth: k,
             left: left.as_ref().map(Buffer::as_slice),
@@ -168,7 +168,7 @@ pub(super) fn multiply<T: Tiled>(
         // Without products, `b` may be empty.
         let rows = b.get(first..).unwrap_or_default();
         let products = Products { data: a.data, runs: &[0], length: k, step: right, rows, stride };
-        let left = Rows { count: m, start: a.start, step: down, next: tile.height() * down };
+        let left = Rows { count: m, start: a.start, order: Order::Strided(down) };
         // SAFETY: element 0 is within `out` or one past its end. The panels are written one after the other.
         let out = unsafe { output.after(0) };
         tile.sum_rows(&products, left, out, [first, stride], width, add);
@@ -262,6 +262,7 @@ mod tests {
             [12, 40, 515],
             [140, 72, 513],
             [3, 9, 1030],
+            [29, 260, 40],
         ] {
             check::<f32>(sizes, 1);
             check::<f64>(sizes, 2);
@@ -270,6 +271,7 @@ mod tests {
         check::<f32>([128, 160, 600], 1);
         check::<f32>([130, 66, 1000], 1);
         check::<f32>([100, 130, 1300], 1);
+        check::<f32>([256, 260, 257], 1);
         // Split among tasks.
         check::<f32>([136, 200, 100], 2);
         check::<f32>([1, 3000, 800], 1);

@@ -23,11 +23,12 @@ pub(super) fn block_depth(k: usize) -> usize {
 /// Packs rows of the left operand in groups as high as a tile: the elements of a group that are multiplied by the same
 /// row of the right operand are adjacent. The last row is repeated to fill the last group.
 pub(super) fn pack_rows<T: Tiled>(a: &Matrix<T>, rows: &Range<usize>, inner: &Range<usize>, packed: &mut [T]) {
-    match tile::height::<T>() {
+    match tile::adjacent_height::<T>() {
         4 => pack_groups::<T, 4>(a, rows, inner, packed),
         6 => pack_groups::<T, 6>(a, rows, inner, packed),
+        8 => pack_groups::<T, 8>(a, rows, inner, packed),
         height => {
-            assert_eq!(height, HEIGHT, "tiles have 4, 6 or HEIGHT rows");
+            assert_eq!(height, HEIGHT, "tiles have 4, 6, 8 or HEIGHT rows");
             pack_groups::<T, HEIGHT>(a, rows, inner, packed);
         }
     }
@@ -40,15 +41,23 @@ fn pack_groups<T: Tiled, const ROWS: usize>(
     packed: &mut [T],
 ) {
     let size = inner.len() * ROWS;
-    let whole = if a.strides[0] == 1 { rows.len() / ROWS } else { 0 };
+    let [down, right] = a.strides;
+    let whole = if down == 1 || right == 1 { rows.len() / ROWS } else { 0 };
     let (groups, rest) = packed.split_at_mut(whole * size);
-    for first in inner.clone().step_by(COLUMNS) {
-        let columns = first..inner.end.min(first + COLUMNS);
+    if right == 1 {
         for (group, packed) in groups.chunks_exact_mut(size).enumerate() {
-            let packed = &mut packed[(first - inner.start) * ROWS..];
-            for (column, packed) in columns.clone().zip(packed.as_chunks_mut::<ROWS>().0) {
-                let from = &a.data[a.place(rows.start + group * ROWS, column)..];
-                packed.copy_from_slice(&from[..ROWS]);
+            let place = a.place(rows.start + group * ROWS, inner.start);
+            transpose(a.data, place as isize, down, packed, ROWS);
+        }
+    } else {
+        for first in inner.clone().step_by(COLUMNS) {
+            let columns = first..inner.end.min(first + COLUMNS);
+            for (group, packed) in groups.chunks_exact_mut(size).enumerate() {
+                let packed = &mut packed[(first - inner.start) * ROWS..];
+                for (column, packed) in columns.clone().zip(packed.as_chunks_mut::<ROWS>().0) {
+                    let from = &a.data[a.place(rows.start + group * ROWS, column)..];
+                    packed.copy_from_slice(&from[..ROWS]);
+                }
             }
         }
     }
@@ -118,7 +127,7 @@ fn pack_panel<T: Tiled>(
 
 /// All `m` rows of a left operand of depth `k`, packed in blocks of some depth.
 pub(super) fn pack_all_rows<T: Tiled>(a: &Matrix<T>, m: usize, k: usize) -> Buffer {
-    let height = m.next_multiple_of(tile::height::<T>());
+    let height = m.next_multiple_of(tile::adjacent_height::<T>());
     let mut packed = Buffer::new::<T>(height * k);
     for_chunks(packed.as_mut_slice::<T>(), height * block_depth(k), |start, packed| {
         let first = start / height;
