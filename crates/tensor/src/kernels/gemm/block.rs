@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use super::pack::{block_depth, pack_panels, pack_rows};
+use super::pack::{pack_panels, pack_rows};
 use crate::kernels::matrices::Matrix;
-use crate::kernels::tile::{self, Order, Output, Panel, Products, Rows, Tiled, panels};
+use crate::kernels::tile::{self, DEPTH, Order, Output, Panel, Products, Rows, Tiled, panels};
 use crate::storage::Buffer;
 
 /// The maximum number of rows of the left operand that are multiplied by one panel after the other: with a depth
@@ -14,7 +14,7 @@ const ROWS: usize = 144;
 /// Limit of reuse, in widths of the widest tile: with at most this many rows (columns) in a block, the right (left)
 /// operand is read in place.
 const FEW: usize = 2;
-/// The columns and the depth from which on it pays to pack rows that are contiguous already: side by side, all take one
+/// The columns and the depth beyond which it pays to pack rows that are contiguous already: side by side, all take one
 /// address.
 const MANY: [usize; 2] = [256, 16];
 /// A stride in bytes: rows that start multiples of it apart cause conflict misses in the L2 cache too.
@@ -31,7 +31,7 @@ fn few<T: Tiled>() -> usize {
 pub(super) fn packs_left<T: Tiled>(a: &Matrix<T>, rows: usize, depth: usize, columns: usize) -> bool {
     let [down, right] = a.strides;
     let pays = match right {
-        1 => rows >= 2 * tile::adjacent_height::<T>() && columns >= MANY[0] && depth >= MANY[1],
+        1 => rows >= 2 * tile::adjacent_height::<T>() && columns > MANY[0] && depth > MANY[1],
         _ => depth > SHALLOW && columns > few::<T>(),
     };
     down < 0 || right < 0 || pays
@@ -42,6 +42,11 @@ pub(super) fn packs_right<T: Tiled>(b: &Matrix<T>, rows: usize) -> bool {
     let [down, right] = b.strides;
     let few = if (down * size_of::<T>() as isize) % PAGE == 0 { few::<T>() / 2 } else { few::<T>() };
     rows > few || right != 1 || down < 0
+}
+
+/// The depth of the blocks into which a sum of `k` products is split; the last block may be less deep.
+fn block_depth(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(DEPTH))
 }
 
 /// A block of a product.
@@ -125,13 +130,15 @@ impl<T: Tiled> Block<'_, T> {
 
     /// Some rows of the left operand: of the shared copy, of the block's `own`, or in place.
     fn left<'a>(&'a self, rows: &Range<usize>, inner: &Range<usize>, own: Option<&'a [T]>) -> Left<'a, T> {
-        let packed = |data, start| {
-            let rows = Rows { count: rows.len(), start, order: Order::Packed(inner.len()) };
-            Left { data, step: tile::adjacent_height::<T>(), rows }
+        let height = tile::adjacent_height::<T>();
+        let packed = |data, start, depth| Left {
+            data,
+            step: height,
+            rows: Rows { count: rows.len(), start, order: Order::Packed(depth) },
         };
         match (self.left, own) {
-            (Some(all), _) => packed(all, inner.start * (all.len() / self.depth) + rows.start * inner.len()),
-            (None, Some(own)) => packed(own, 0),
+            (Some(all), _) => packed(all, rows.start * self.depth + inner.start * height, self.depth),
+            (None, Some(own)) => packed(own, 0, inner.len()),
             (None, None) => {
                 let [down, right] = self.a.strides.map(|stride| stride as usize);
                 let start = self.a.place(rows.start, inner.start);

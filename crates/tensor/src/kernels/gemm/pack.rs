@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::kernels::matrices::Matrix;
 use crate::kernels::threads::for_chunks;
-use crate::kernels::tile::{self, DEPTH, HEIGHT, Panel, Tile, Tiled, panels};
+use crate::kernels::tile::{self, HEIGHT, Panel, Tile, Tiled, panels};
 use crate::kernels::transpose::transpose;
 use crate::storage::Buffer;
 
@@ -12,13 +12,8 @@ use crate::storage::Buffer;
 const COLUMNS: usize = 16;
 /// Rows that are packed at a time where they are contiguous.
 const ROWS: usize = 16;
-/// Columns of a right operand per task.
+/// Approximate rows of a left operand, or columns of a right one, per task.
 const TOGETHER: usize = 128;
-
-/// The depth of the blocks into which a sum of `k` products is split; the last block may be less deep.
-pub(super) fn block_depth(k: usize) -> usize {
-    k.div_ceil(k.div_ceil(DEPTH))
-}
 
 /// Packs rows of the left operand in groups as high as a tile: the elements of a group that are multiplied by the same
 /// row of the right operand are adjacent. The last row is repeated to fill the last group.
@@ -125,13 +120,14 @@ fn pack_panel<T: Tiled>(
     }
 }
 
-/// All `m` rows of a left operand of depth `k`, packed in blocks of some depth.
+/// All `m` rows of a left operand of depth `k`, packed group by group.
 pub(super) fn pack_all_rows<T: Tiled>(a: &Matrix<T>, m: usize, k: usize) -> Buffer {
-    let height = m.next_multiple_of(tile::adjacent_height::<T>());
-    let mut packed = Buffer::new::<T>(height * k);
-    for_chunks(packed.as_mut_slice::<T>(), height * block_depth(k), |start, packed| {
-        let first = start / height;
-        pack_rows(a, &(0..m), &(first..first + packed.len() / height), packed);
+    let height = tile::adjacent_height::<T>();
+    let mut packed = Buffer::new::<T>(m.next_multiple_of(height) * k);
+    let together = TOGETHER.next_multiple_of(height);
+    for_chunks(packed.as_mut_slice::<T>(), together * k, |start, packed| {
+        let first = start / k;
+        pack_rows(a, &(first..m.min(first + together)), &(0..k), packed);
     });
     packed
 }
