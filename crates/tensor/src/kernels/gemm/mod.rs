@@ -131,6 +131,8 @@ fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], spli
     let share_right = down > 1 && k * n >= SHARED && packs_right(&b, m / down);
     let left = share_left.then(|| pack_all_rows(&a, m, k));
     let right = share_right.then(|| pack_all_columns(&b, k, n));
+    // Blocks begin with a tile, or with a packed group.
+    let height = if share_left { tile::adjacent_height::<T>() } else { tile::height::<T>() };
     let output = Output::of(out);
     threads::for_each(split.count(), &|task| {
         // Blocks are numbered column by column: neighbours, which one thread is likely to get, share columns of the
@@ -138,7 +140,7 @@ fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], spli
         let block = Block {
             a,
             b,
-            rows: part(m, tile::adjacent_height::<T>(), down, task % down),
+            rows: part(m, height, down, task % down),
             columns: part(n, T::tiles()[0].width, across, task / down),
             depth: k,
             left: left.as_ref().map(Buffer::as_slice),
