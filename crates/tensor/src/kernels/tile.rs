@@ -9,6 +9,7 @@
 //! address for all.
 #![allow(unsafe_code)]
 
+use std::cmp::min;
 use std::marker::PhantomData;
 
 use smallvec::SmallVec;
@@ -324,12 +325,12 @@ unsafe fn add_term<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     }
 }
 
-/// Sums one tile.
+/// Sums one tile of `ROWS` rows, of `MOST` that a tile has.
 ///
 /// # Safety
 /// As of [`Sum`], for one tile. This is inlined into functions that enable the instructions of `V`.
 #[inline(always)]
-unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
+unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const MOST: usize>(
     products: &Products<T>,
     starts: &[usize; ROWS],
     target: Target<T>,
@@ -349,14 +350,15 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     // `data` for all runs and `j < length`; the rows that are loaded, one for each of these, and the `width` elements that
     // are stored at each place lie in their slices. `parts` has WIDTH columns, the most that a tile has.
     unsafe {
-        // Loops are unrolled where all offsets within a pass are constants.
-        let sums: [[V; VECTORS]; ROWS] = match (adjacent, step == 1) {
-            (true, _) if step == ROWS && stride == packed => {
-                sum_terms::<_, _, _, _, UNROLLED>(products, packed, beside(ROWS))
-            }
-            (_, true) if stride == packed => sum_terms::<_, _, _, _, UNROLLED>(products, packed, apart(1)),
-            (true, _) => sum_terms::<_, _, _, _, 1>(products, stride, beside(step)),
-            _ => sum_terms::<_, _, _, _, 1>(products, stride, apart(step)),
+        // Loops are unrolled where all offsets within a pass are constants, in tiles of full height.
+        let sums: [[V; VECTORS]; ROWS] = if ROWS == MOST && adjacent && step == ROWS && stride == packed {
+            sum_terms::<_, _, _, _, UNROLLED>(products, packed, beside(ROWS))
+        } else if ROWS == min(MOST, APART) && step == 1 && stride == packed {
+            sum_terms::<_, _, _, _, UNROLLED>(products, packed, apart(1))
+        } else if adjacent {
+            sum_terms::<_, _, _, _, 1>(products, stride, beside(step))
+        } else {
+            sum_terms::<_, _, _, _, 1>(products, stride, apart(step))
         };
         // All loops over the sums have constant trip counts: otherwise the sums would not stay in registers.
         let Target { out, places, width, add } = target;
@@ -394,12 +396,12 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     }
 }
 
-/// Sums tiles of `ROWS` rows.
+/// Sums tiles of `ROWS` rows, of `MOST` that a tile has.
 ///
 /// # Safety
 /// As of [`Sum`].
 #[inline(always)]
-unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
+unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const MOST: usize>(
     products: &Products<T>,
     starts: &[usize; HEIGHT],
     target: Target<T>,
@@ -413,7 +415,7 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
         // places `written` further than those of the tile before. `out` is the only output that writes to them.
         unsafe {
             let out = out.after(tile * repeat.written);
-            sum_rows::<T, V, ROWS, VECTORS>(&products, starts, Target { out, places, width, add });
+            sum_rows::<T, V, ROWS, VECTORS, MOST>(&products, starts, Target { out, places, width, add });
         }
     }
 }
@@ -450,6 +452,7 @@ mod x86 {
     /// A tile of `$vectors` vectors, with loops for each number of `$rows`.
     macro_rules! tile {
         ($features:literal: $vectors:literal of $vector:ty, [$($rows:literal),*] of $T:ty) => {{
+            const MOST: usize = [$($rows),*][[$($rows),*].len() - 1];
             #[target_feature(enable = $features)]
             unsafe fn sums<const ROWS: usize>(
                 products: &Products<$T>,
@@ -458,7 +461,7 @@ mod x86 {
                 repeat: Repeat,
             ) {
                 // SAFETY: this function has the contract of `Sum`, as `sum` has.
-                unsafe { sum::<$T, $vector, ROWS, $vectors>(products, starts, target, repeat) }
+                unsafe { sum::<$T, $vector, ROWS, $vectors, MOST>(products, starts, target, repeat) }
             }
             #[target_feature(enable = $features)]
             unsafe fn packed(from: *const $T, stride: usize, count: usize, to: *mut $T) {
@@ -477,10 +480,8 @@ mod x86 {
         tile!("avx512f": 2 of __m512, [2, 4, 6, 8, 10, 12] of f32),
         tile!("avx512f": 1 of __m512, [2, 4, 6, 8, 10, 12] of f32),
     ];
-    pub(super) static AVX512_F64: [Tile<f64>; 2] = [
-        tile!("avx512f": 2 of __m512d, [2, 4, 6, 8, 10, 12] of f64),
-        tile!("avx512f": 1 of __m512d, [2, 4, 6, 8, 10, 12] of f64),
-    ];
+    pub(super) static AVX512_F64: [Tile<f64>; 2] =
+        [tile!("avx512f": 2 of __m512d, [2, 4, 6, 8] of f64), tile!("avx512f": 1 of __m512d, [2, 4, 6, 8] of f64)];
     pub(super) static AVX2_F32: [Tile<f32>; 2] =
         [tile!("avx2,fma": 2 of __m256, [2, 4, 6] of f32), tile!("avx2,fma": 1 of __m256, [2, 4, 6] of f32)];
     pub(super) static AVX2_F64: [Tile<f64>; 2] =
@@ -508,29 +509,30 @@ tiled!(f64: AVX512_F64 AVX2_F64);
 
 fn portable<T: Tiled>() -> &'static [Tile<T>] {
     // x86-64 has 16 registers of 128 bits, and 64-bit ARM has 32.
+    const MOST: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
     const {
         &[
             Tile {
                 width: 8,
                 sums: &[
-                    sum::<T, [T; 4], 2, 2>,
-                    sum::<T, [T; 4], 4, 2>,
+                    sum::<T, [T; 4], 2, 2, MOST>,
+                    sum::<T, [T; 4], 4, 2, MOST>,
                     #[cfg(target_arch = "aarch64")]
-                    sum::<T, [T; 4], 6, 2>,
+                    sum::<T, [T; 4], 6, 2, MOST>,
                     #[cfg(target_arch = "aarch64")]
-                    sum::<T, [T; 4], 8, 2>,
+                    sum::<T, [T; 4], 8, 2, MOST>,
                 ],
                 pack: pack::<T, [T; 4], 2>,
             },
             Tile {
                 width: 4,
                 sums: &[
-                    sum::<T, [T; 4], 2, 1>,
-                    sum::<T, [T; 4], 4, 1>,
+                    sum::<T, [T; 4], 2, 1, MOST>,
+                    sum::<T, [T; 4], 4, 1, MOST>,
                     #[cfg(target_arch = "aarch64")]
-                    sum::<T, [T; 4], 6, 1>,
+                    sum::<T, [T; 4], 6, 1, MOST>,
                     #[cfg(target_arch = "aarch64")]
-                    sum::<T, [T; 4], 8, 1>,
+                    sum::<T, [T; 4], 8, 1, MOST>,
                 ],
                 pack: pack::<T, [T; 4], 1>,
             },
