@@ -11,7 +11,7 @@ use crate::dtype::Float;
 use crate::kernels::math::{Fused, MultiplyAdd, Separate, sigmoid, tanh};
 use crate::kernels::simd::{Loop, Set, vectorized};
 use crate::kernels::threads::for_rows;
-use crate::kernels::tile::{self, Order, Output, Products, Rows, Tile, Tiled};
+use crate::kernels::tile::{self, Output, Products, RowLayout, Rows, Tile, Tiled};
 use crate::storage::Buffer;
 
 /// The number of multiply-adds below which a pass is one task.
@@ -218,7 +218,7 @@ impl<T: Tiled> Panels<T> {
         for (panel, rows) in self.packed.as_slice::<T>().chunks(depth * width).enumerate() {
             let products = Products { data, runs: &[0], length: depth, step: 1, rows, stride: width };
             let column = panel * width;
-            let left = Rows { count, start: first, order: Order::Strided(stride) };
+            let left = Rows { count, start: first, layout: RowLayout::Strided(stride) };
             let width = width.min(columns - column);
             self.tile.sum_rows(&products, left, Output::of(out), [column, columns], width, add);
         }

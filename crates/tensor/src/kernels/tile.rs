@@ -1,12 +1,12 @@
 //! The micro-kernel of matrix products and convolutions: a register tile of sums of products.
 //!
-//! A tile is up to twelve rows by one or two vectors of columns: as many as leave the vector registers room for the
-//! factors, which is enough independent accumulators to keep the multiply-add units busy. Every sum is accumulated in the
+//! A tile is up to twelve rows by one or two vectors of columns: few enough to stay in the vector registers beside the
+//! factors, and enough independent accumulators to keep the multiply-add units busy. Every sum is accumulated in the
 //! order of the runs, so it depends on nothing but the operands.
 //!
-//! Instructions are as scarce as registers: another program on the same core takes half of what is decoded and loaded.
-//! So the loops count few addresses. They are unrolled where elements lie side by side, and rows that do take one
-//! address for all.
+//! A loop that keeps one address per row executes more instructions per multiply-add, and another program on the same
+//! core takes up to half of what is decoded. So adjacent rows share one address, and loops over contiguous elements are
+//! unrolled.
 #![allow(unsafe_code)]
 
 use std::cmp::min;
@@ -20,7 +20,7 @@ use crate::kernels::vector::Vector;
 
 /// The maximum number of rows of a tile.
 pub(crate) const HEIGHT: usize = 12;
-/// The maximum number of rows of a tile whose rows have an address each: a processor has 16 registers for addresses.
+/// The maximum number of rows of a tile whose rows have an address each: x86-64 has 16 registers for addresses.
 const APART: usize = 8;
 /// There is a loop for each multiple of this many rows; between them, the last row is computed twice.
 const STEP: usize = 2;
@@ -56,15 +56,16 @@ pub(crate) struct Target<'a, T> {
 pub(crate) struct Rows {
     pub(crate) count: usize,
     pub(crate) start: usize,
-    pub(crate) order: Order,
+    pub(crate) layout: RowLayout,
 }
 
 /// How rows lie in memory.
 #[derive(Clone, Copy)]
-pub(crate) enum Order {
+pub(crate) enum RowLayout {
     /// Rows start this far apart.
     Strided(usize),
-    /// In groups of [`adjacent_height`] adjacent rows; each group has this many elements along the sum.
+    /// In groups of [`adjacent_height`] adjacent rows, the last one padded, of a copy of this depth: the elements of a
+    /// group for one term are contiguous, and those for the next term follow.
     Packed(usize),
 }
 
@@ -151,12 +152,13 @@ impl<T: Tiled> Tile<T> {
         tiles.iter().rev().find(|tile| tile.width >= columns).unwrap_or(&tiles[0])
     }
 
-    /// The maximum number of rows, which is the same for all tiles of an instruction set and element type.
+    /// The maximum number of rows that have an address each. It is the same for all tiles of an instruction set and
+    /// element type.
     pub(crate) fn height(&self) -> usize {
         APART.min(self.adjacent_height())
     }
 
-    /// As [`Tile::height`], if elements of one row after the other are adjacent in memory.
+    /// The maximum number of rows, if the elements of all rows for one term are contiguous.
     pub(crate) fn adjacent_height(&self) -> usize {
         STEP * self.sums.len()
     }
@@ -178,21 +180,25 @@ impl<T: Tiled> Tile<T> {
         width: usize,
         add: bool,
     ) {
-        let most = match rows.order {
-            Order::Strided(step) if step != 1 => self.height(),
+        let most = match rows.layout {
+            RowLayout::Strided(step) if step != 1 => self.height(),
             _ => self.adjacent_height(),
         };
-        let (step, next) = match rows.order {
-            Order::Strided(step) => (step, most * step),
-            Order::Packed(depth) => (1, most * depth),
+        // Between rows and between tiles, and the rows of the last tile that may be read.
+        let (step, next, padded) = match rows.layout {
+            RowLayout::Strided(step) => (step, most * step, rows.count % most),
+            RowLayout::Packed(depth) => {
+                assert_eq!(products.step, most, "one term of a group follows the other");
+                (1, most * depth, most)
+            }
         };
         let whole = rows.count / most;
-        for (first, height, count) in [(0, most, whole), (whole, rows.count % most, 1)] {
+        for (first, height, count, read) in [(0, most, whole, most), (whole, rows.count % most, 1, padded)] {
             if height * count == 0 {
                 continue;
             }
             let start = rows.start + first * next;
-            let starts = std::array::from_fn(|p| start + p.min(height - 1) * step);
+            let starts = std::array::from_fn(|p| start + p.min(read - 1) * step);
             let places: [usize; HEIGHT] = std::array::from_fn(|p| place + (first * most + p) * stride);
             // SAFETY: `out` has an element 0 or is empty. The tiles are summed one after the other.
             let out = unsafe { out.after(0) };
@@ -263,33 +269,44 @@ pub(crate) fn panels<T: Tiled>(columns: usize) -> SmallVec<[Panel<T>; 8]> {
     panels
 }
 
-/// The sums of a tile, whose terms are taken `TOGETHER` in a pass. Rows are `stride` apart, and `place` is where the
-/// element of a term and a row of the tile lies after the start of a run.
+/// Terms in a pass of an unrolled loop.
+const UNROLLED: usize = 4;
+/// Prefetch distance, in rows.
+const AHEAD: usize = 8;
+
+/// The sums of a tile, whose terms are taken `UNROLL` in a pass. `stride` is that of the products, and `place` is where
+/// the element of a term and a row of the tile lies after the start of a run.
+///
+/// Each way in which elements lie has a call of its own, outside of all loops: between loops that share sums, the
+/// compiler copies them from register to register. What a pass does is a function and not a closure, which might not be
+/// inlined and then runs without the instructions of its caller.
 ///
 /// # Safety
-/// As of [`sum_rows`].
+/// The processor has the instructions of `V`. There is a row for each term of each run, and `run + place(term, p)` lies
+/// within the data for all runs, `term < length` and `p < ROWS`. This is inlined into functions that enable the
+/// instructions of `V`.
 #[inline(always)]
-unsafe fn sum_terms<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const TOGETHER: usize>(
+unsafe fn sum_terms<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const UNROLL: usize>(
     products: &Products<T>,
     stride: usize,
     place: impl Fn(usize, usize) -> usize,
 ) -> [[V; VECTORS]; ROWS] {
     let mut row = products.rows.as_ptr();
-    let whole = products.length / TOGETHER;
-    // SAFETY: the processor has the instructions of `V`. There is a row for each term of each run, and its elements lie
-    // within the data.
+    let whole = products.length / UNROLL;
+    // SAFETY: the processor has the instructions of `V`. There is a row for each term of each run, and the elements of
+    // the term lie within the data, as this function demands.
     unsafe {
         let mut sums = [[V::splat(T::zero()); VECTORS]; ROWS];
         for &run in products.runs {
             let from = products.data.as_ptr().wrapping_add(run);
             for pass in 0..whole {
-                for term in 0..TOGETHER {
-                    let element = |p| from.wrapping_add(place(pass * TOGETHER + term, p));
+                for term in 0..UNROLL {
+                    let element = |p| from.wrapping_add(place(pass * UNROLL + term, p));
                     add_term(&mut sums, row, stride, std::array::from_fn(element));
                     row = row.wrapping_add(stride);
                 }
             }
-            for term in whole * TOGETHER..products.length {
+            for term in whole * UNROLL..products.length {
                 add_term(&mut sums, row, stride, std::array::from_fn(|p| from.wrapping_add(place(term, p))));
                 row = row.wrapping_add(stride);
             }
@@ -301,7 +318,8 @@ unsafe fn sum_terms<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: us
 /// Adds a term to the sums of a tile: the products of an element for each row of the tile and the vectors of `row`.
 ///
 /// # Safety
-/// As of [`sum_rows`]; the elements and the vectors may be read.
+/// The processor has the instructions of `V`; `VECTORS · LANES` elements from `row` on and each of `elements` may be
+/// read. This is inlined into functions that enable the instructions.
 #[inline(always)]
 unsafe fn add_term<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize>(
     sums: &mut [[V; VECTORS]; ROWS],
@@ -330,7 +348,7 @@ unsafe fn add_term<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
 /// # Safety
 /// As of [`Sum`], for one tile. This is inlined into functions that enable the instructions of `V`.
 #[inline(always)]
-unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const MOST: usize>(
+unsafe fn sum_tile<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, const MOST: usize>(
     products: &Products<T>,
     starts: &[usize; ROWS],
     target: Target<T>,
@@ -347,10 +365,13 @@ unsafe fn sum_rows<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usi
     let apart = |step: usize| move |term: usize, p: usize| starts[p].wrapping_add(term * step);
     let packed = VECTORS * V::LANES;
     // SAFETY: the contract of `Sum` holds: the processor has the instructions of `V`; `starts[p] + run + j · step` lies in
-    // `data` for all runs and `j < length`; the rows that are loaded, one for each of these, and the `width` elements that
-    // are stored at each place lie in their slices. `parts` has WIDTH columns, the most that a tile has.
+    // `products.data` for all runs and `j < length`; the rows that are loaded, one for each of these, and the `width`
+    // elements that are stored at each place lie in their slices. `beside` gives the same places as `apart`, because
+    // `adjacent` says that `starts[p]` is `starts[0] + p`, and `packed` is passed where it is the stride. `parts` has
+    // WIDTH columns, the most that a tile has.
     unsafe {
-        // Loops are unrolled where all offsets within a pass are constants, in tiles of full height.
+        // Loops are unrolled where all offsets within a pass are constants, in tiles of the heights that
+        // `Tile::sum_rows` repeats: the others would take as long to compile.
         let sums: [[V; VECTORS]; ROWS] = if ROWS == MOST && adjacent && step == ROWS && stride == packed {
             sum_terms::<_, _, _, _, UNROLLED>(products, packed, beside(ROWS))
         } else if ROWS == min(MOST, APART) && step == 1 && stride == packed {
@@ -415,15 +436,10 @@ unsafe fn sum<T: Float, V: Vector<T>, const ROWS: usize, const VECTORS: usize, c
         // places `written` further than those of the tile before. `out` is the only output that writes to them.
         unsafe {
             let out = out.after(tile * repeat.written);
-            sum_rows::<T, V, ROWS, VECTORS, MOST>(&products, starts, Target { out, places, width, add });
+            sum_tile::<T, V, ROWS, VECTORS, MOST>(&products, starts, Target { out, places, width, add });
         }
     }
 }
-
-/// Terms in a pass of an unrolled loop.
-const UNROLLED: usize = 4;
-/// Prefetch distance, in rows.
-const AHEAD: usize = 8;
 
 /// # Safety
 /// As of [`Pack`].
@@ -480,6 +496,7 @@ mod x86 {
         tile!("avx512f": 2 of __m512, [2, 4, 6, 8, 10, 12] of f32),
         tile!("avx512f": 1 of __m512, [2, 4, 6, 8, 10, 12] of f32),
     ];
+    // Loops for ten and twelve rows of float64 take seconds to compile, for the few programs that compute in it.
     pub(super) static AVX512_F64: [Tile<f64>; 2] =
         [tile!("avx512f": 2 of __m512d, [2, 4, 6, 8] of f64), tile!("avx512f": 1 of __m512d, [2, 4, 6, 8] of f64)];
     pub(super) static AVX2_F32: [Tile<f32>; 2] =
@@ -556,9 +573,11 @@ mod tests {
         // SAFETY: the processor supports the available sets.
         for tile in sets::available().flat_map(|set| unsafe { T::tiles_of(set) }) {
             let height = tile.adjacent_height();
-            // Rows apart or adjacent, elements of a row apart or side by side, and packed operands; sums within a pass
-            // of the unrolled loops and beyond.
-            for (starts, step, gap) in [(apart, 4, 3), (apart, 1, 3), (adjacent, 4, 3), (adjacent, height, 0)] {
+            // Rows apart or adjacent, elements of a row apart or contiguous, the right operand packed or not; sums
+            // within a pass of the unrolled loops and beyond.
+            for (starts, step, gap) in
+                [(apart, 4, 3), (apart, 1, 3), (apart, 1, 0), (adjacent, 4, 3), (adjacent, height, 0)]
+            {
                 for length in [3, 4, 9] {
                     let stride = tile.width + gap;
                     let products = Products { data: &data, runs: &[5, 20], length, step, rows: &rows, stride };

@@ -10,14 +10,14 @@ mod tiny;
 
 use std::ops::Range;
 
-use self::block::{Block, packs_left, packs_right};
+use self::block::{Block, height, packs_left, packs_right};
 use self::pack::{pack_all_columns, pack_all_rows};
 use self::tiny::{TINY, TinyProducts};
 use crate::kernels::gemv;
 use crate::kernels::matrices::{Matrices, Matrix};
 use crate::kernels::simd::vectorized;
 use crate::kernels::threads;
-use crate::kernels::tile::{self, Order, Output, Products, Rows, Tiled, panels};
+use crate::kernels::tile::{Output, Products, RowLayout, Rows, Tiled, panels};
 use crate::storage::Buffer;
 
 /// Approximate multiply-adds per task: handing a task to another thread costs some 5 µs.
@@ -79,12 +79,14 @@ pub(crate) fn gemm<T: Tiled>([m, n, k]: [usize; 3], a: &Matrices<T>, b: &Matrice
         return;
     }
     let (output, group) = (Output::of(out), group());
+    let packs = [packs_left(&a.matrix(0), m, k, n), packs_right(&b.matrix(0), m)];
     threads::for_each(count.div_ceil(group), &|task| {
         for pair in task * group..count.min((task + 1) * group) {
             // SAFETY: `out` has this element, and different pairs write to different elements.
             let out = unsafe { output.after(pair * m * n) };
             let [a, b] = [a.matrix(pair), b.matrix(pair)];
-            Block { a, b, rows: 0..m, columns: 0..n, depth: k, left: None, right: None, out, stride: n }.multiply();
+            let (rows, columns) = (0..m, 0..n);
+            Block { a, b, rows, columns, depth: k, packs, left: None, right: None, out, stride: n }.multiply();
         }
     });
 }
@@ -128,11 +130,12 @@ fn part(size: usize, unit: usize, parts: usize, index: usize) -> Range<usize> {
 fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], split: Split, out: &mut [T]) {
     let Split { down, across } = split;
     let share_left = across > 1 && m * k >= SHARED && packs_left(&a, m, k, n);
-    let share_right = down > 1 && k * n >= SHARED && packs_right(&b, m / down);
+    let (rows, columns) = (m.div_ceil(down), n.div_ceil(across));
+    let packs = [share_left || packs_left(&a, rows, k, columns), packs_right(&b, rows)];
+    let share_right = down > 1 && k * n >= SHARED && packs[1];
     let left = share_left.then(|| pack_all_rows(&a, m, k));
     let right = share_right.then(|| pack_all_columns(&b, k, n));
-    // Blocks begin with a tile, or with a packed group.
-    let height = if share_left { tile::adjacent_height::<T>() } else { tile::height::<T>() };
+    let height = height(&a, packs[0]);
     let output = Output::of(out);
     threads::for_each(split.count(), &|task| {
         // Blocks are numbered column by column: neighbours, which one thread is likely to get, share columns of the
@@ -143,6 +146,7 @@ fn multiply_blocks<T: Tiled>([a, b]: [Matrix<T>; 2], [m, n, k]: [usize; 3], spli
             rows: part(m, height, down, task % down),
             columns: part(n, T::tiles()[0].width, across, task / down),
             depth: k,
+            packs,
             left: left.as_ref().map(Buffer::as_slice),
             right: right.as_ref().map(Buffer::as_slice),
             // SAFETY: `out` has an element 0. Different blocks write to different elements.
@@ -170,7 +174,7 @@ pub(super) fn multiply<T: Tiled>(
         // Without products, `b` may be empty.
         let rows = b.get(first..).unwrap_or_default();
         let products = Products { data: a.data, runs: &[0], length: k, step: right, rows, stride };
-        let left = Rows { count: m, start: a.start, order: Order::Strided(down) };
+        let left = Rows { count: m, start: a.start, layout: RowLayout::Strided(down) };
         // SAFETY: element 0 is within `out` or one past its end. The panels are written one after the other.
         let out = unsafe { output.after(0) };
         tile.sum_rows(&products, left, out, [first, stride], width, add);
@@ -265,6 +269,7 @@ mod tests {
             [140, 72, 513],
             [3, 9, 1030],
             [29, 260, 40],
+            [29, 260, 520],
         ] {
             check::<f32>(sizes, 1);
             check::<f64>(sizes, 2);
@@ -273,7 +278,7 @@ mod tests {
         check::<f32>([128, 160, 600], 1);
         check::<f32>([130, 66, 1000], 1);
         check::<f32>([100, 130, 1300], 1);
-        check::<f32>([256, 260, 257], 1);
+        check::<f32>([110, 260, 600], 1);
         // Split among tasks.
         check::<f32>([136, 200, 100], 2);
         check::<f32>([1, 3000, 800], 1);

@@ -12,10 +12,12 @@ use crate::storage::Buffer;
 const COLUMNS: usize = 16;
 /// Rows that are packed at a time where they are contiguous.
 const ROWS: usize = 16;
-/// Approximate rows of a left operand, or columns of a right one, per task.
+/// Approximate elements of a left operand per task.
+const ELEMENTS: usize = 1 << 15;
+/// Columns of a right operand per task.
 const TOGETHER: usize = 128;
 
-/// Packs rows of the left operand in groups as high as a tile: the elements of a group that are multiplied by the same
+/// Packs rows of the left operand in groups of [`adjacent_height`](tile::adjacent_height): the elements of a group that are multiplied by the same
 /// row of the right operand are adjacent. The last row is repeated to fill the last group.
 pub(super) fn pack_rows<T: Tiled>(a: &Matrix<T>, rows: &Range<usize>, inner: &Range<usize>, packed: &mut [T]) {
     match tile::adjacent_height::<T>() {
@@ -124,7 +126,7 @@ fn pack_panel<T: Tiled>(
 pub(super) fn pack_all_rows<T: Tiled>(a: &Matrix<T>, m: usize, k: usize) -> Buffer {
     let height = tile::adjacent_height::<T>();
     let mut packed = Buffer::new::<T>(m.next_multiple_of(height) * k);
-    let together = TOGETHER.next_multiple_of(height);
+    let together = (ELEMENTS / k).max(1).next_multiple_of(height);
     for_chunks(packed.as_mut_slice::<T>(), together * k, |start, packed| {
         let first = start / k;
         pack_rows(a, &(first..m.min(first + together)), &(0..k), packed);
