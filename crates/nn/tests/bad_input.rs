@@ -219,6 +219,18 @@ fn axes_that_the_input_does_not_have() {
         refused(Concatenate::along(2), &[2, 3]),
         part("Concatenate", &format!("concatenate: {}", out_of_range(2)))
     );
+    assert_eq!(
+        refused(UnitNormalization::along(2), &[2, 3]),
+        part("UnitNormalization", &format!("unit_normalization: norm: {}", out_of_range(2)))
+    );
+    assert_eq!(
+        refused(Permute::new([2, 2]), &[2, 3, 4]),
+        part("Permute [2, 2]", "permute: the axes [2, 2] are not the numbers from 1 to 2, each one once")
+    );
+    let pair = [Tensor::ones([2, 3]), Tensor::ones([2, 3])];
+    let dot = |dot: Dot| message(dot.forward_many(&[&pair[0], &pair[1]], Mode::Training));
+    assert_eq!(dot(Dot::along(2)), format!("dot: {}", out_of_range(2)));
+    assert_eq!(dot(Dot::axes(1, -2)), "dot: axis 0 is the batch; the sum needs another axis");
     let constrained = Dense::new(3, 2).kernel_constraint(MaxNorm::new(1.0).axes([0, 2]));
     assert_eq!(message(constrained.apply_constraints()), format!("kernel: sum: {}", out_of_range(2)));
     let loss = Dice::default().axes(2).loss(&Tensor::ones([2, 3]), &Tensor::ones([2, 3]));
@@ -232,6 +244,10 @@ fn axes_that_the_input_does_not_have() {
 #[test]
 fn sizes_of_zero() {
     let part = |layer: &str, message: &str| format!("net (Sequential): part ({layer}): {message}");
+    assert_eq!(
+        refused(RepeatVector::new(0), &[2, 3]),
+        part("RepeatVector 0", "repeat_vector: the number of repetitions is 0; it must be at least 1")
+    );
     assert_eq!(
         refused(Dense::new(3, 0), &[2, 3]),
         part("Dense 3→0", "dense: the number of units is 0; it must be at least 1")

@@ -201,6 +201,10 @@ fn layers_that_do_not_support_masks_return_errors() {
         (Box::new(MaxPool2d::new([2, 2])), "windows slide over images, not along steps"),
         (Box::new(GlobalAveragePool2d), "an image has no steps"),
         (Box::new(BatchNorm::default().axis(1)), "the axis of channels comes before that of steps"),
+        (Box::new(InstanceNorm::default()), "mean and variance are over all steps of a sample"),
+        (Box::new(UnitNormalization::along(-2)), "the norm is over several steps"),
+        (Box::new(RepeatVector::new(2)), "a vector has no steps"),
+        (Box::new(Permute::new([2, 1])), "it moves the axis of steps"),
     ] {
         let found = refused(&layer);
         assert!(found.ends_with(&format!("does not support a mask of steps: {reason}; {advice}")), "{found}");
@@ -335,4 +339,41 @@ fn masking_keeps_steps_excluded() {
     let (y, mask) = Masking::new(0.0).forward_masked(&x, Some(&mask), Mode::Inference).unwrap();
     assert_eq!(y.to_vec::<f32>().unwrap(), [1.0, 2.0, 0.0, 0.0]);
     assert_eq!(mask.unwrap().to_vec::<bool>().unwrap(), [true, false]);
+}
+
+#[test]
+fn cropping_crops_the_mask() -> Result<()> {
+    let x = tensor![[[1.0], [f32::NAN], [3.0], [4.0]]];
+    let mask = tensor![[true, false, true, true]];
+    let (output, after) = Cropping1d::new((1, 1)).forward_masked(&x, Some(&mask), Mode::Inference)?;
+    assert_eq!(output.to_vec::<f32>()?, [0.0, 3.0]);
+    assert_eq!(after.expect("a mask").to_vec::<bool>()?, [false, true]);
+    Ok(())
+}
+
+#[test]
+fn a_layer_for_each_step_sees_zeros_at_excluded_steps() -> Result<()> {
+    let dense = Dense::new(2, 1).kernel_initializer(Initializer::Ones).bias_initializer(Initializer::Ones);
+    let layer = TimeDistributed::new(dense);
+    let x = tensor![[[1.0, 2.0], [f32::NAN, 1.0]]];
+    let mask = tensor![[true, false]];
+    let (output, after) = layer.forward_masked(&x, Some(&mask), Mode::Inference)?;
+    assert_eq!(output.to_vec::<f32>()?, [4.0, 1.0]);
+    assert_eq!(after.expect("a mask").to_vec::<bool>()?, [true, false]);
+    // A step may itself be a sequence or an image: the mask is that of the outer steps.
+    let pooled = TimeDistributed::new(GlobalAveragePool1d);
+    let (output, _) = pooled.forward_masked(&Tensor::ones([1, 2, 3, 4]), Some(&mask), Mode::Inference)?;
+    assert_eq!(output.to_vec::<f32>()?, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    Ok(())
+}
+
+#[test]
+fn layers_that_keep_the_steps_pass_the_mask_on() -> Result<()> {
+    let mask = tensor![[true, false]];
+    let layers: [&dyn Layer; 3] = [&Permute::new([1, 3, 2]), &UnitNormalization::along([2, 3]), &Average];
+    for layer in layers {
+        let (_, after) = layer.forward_masked(&Tensor::ones([1, 2, 3, 4]), Some(&mask), Mode::Inference)?;
+        assert_eq!(after.expect("a mask").to_vec::<bool>()?, [true, false]);
+    }
+    Ok(())
 }

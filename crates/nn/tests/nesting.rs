@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use nn::autograd::GradientTape;
 use nn::tensor::{Result, Tensor};
-use nn::{Activation, Dense, Layer, Mode, Residual, Sequential, Variable, Visitor};
+use nn::{Activation, Dense, Layer, Mode, Residual, Sequential, TimeDistributed, Variable, Visitor};
 
 /// The largest nesting depth, as documented.
 const DEEPEST: usize = 64;
@@ -118,4 +118,15 @@ fn models_that_are_too_deep_return_an_error() {
             }
         }
     });
+}
+
+#[test]
+fn summaries_show_the_layer_for_each_step() {
+    let model = Sequential::new().add(TimeDistributed::new(Dense::new(3, 4)));
+    let summary = model.summary([5, 3]).unwrap();
+    assert!(
+        summary.to_string().contains("time_distributed (TimeDistributed Dense 3→4)    [batch, 5, 4]            16")
+    );
+    let inner = summary.rows.iter().find(|row| row.layer == "Dense 3→4").map(|row| row.parameters);
+    assert_eq!(inner, Some(16));
 }

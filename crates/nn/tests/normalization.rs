@@ -1,7 +1,10 @@
 //! Properties of normalization layers.
 
 use autograd::{GradientTape, checkpoint};
-use nn::{BatchNorm, GroupNorm, Initializer, Layer, LayerNorm, Mode, RmsNorm, Sequential};
+use nn::{
+    BatchNorm, Dot, GroupNorm, Initializer, InstanceNorm, Layer, LayerNorm, Mode, RmsNorm, Sequential,
+    UnitNormalization,
+};
 use tensor::{DType, Generator, Result, Tensor, tensor};
 
 fn assert_equal(a: &Tensor, b: &Tensor) {
@@ -139,5 +142,43 @@ fn a_checkpoint_updates_statistics_once() -> Result<()> {
     assert_eq!(plain.len(), 6);
     assert_eq!(step(1)?, plain);
     assert_eq!(step(2)?, plain);
+    Ok(())
+}
+
+/// `x / max(‖x‖, 1e-12)`, so vectors that are shorter than 1e-12 are divided by it, and no gradient is NaN.
+#[test]
+fn unit_normalization_of_short_and_long_vectors() -> Result<()> {
+    let x = tensor![[0.0, 0.0], [3e-13, 4e-13], [3e30, 4e30]];
+    let tape = GradientTape::new();
+    tape.watch(&x);
+    let y = UnitNormalization::default().forward(&x, Mode::Training)?;
+    assert_equal(&y, &tensor![[0.0, 0.0], [0.3, 0.4], [0.6, 0.8]]);
+    let gradient = tape.gradient(y.sum(), &x)?;
+    assert_equal(&(&gradient * 1e-12).slice(..2)?, &tensor![[1.0, 1.0], [1.0, 1.0]]);
+    assert!(gradient.all_finite());
+    Ok(())
+}
+
+#[test]
+fn a_normalized_dot_product_with_zeros_is_zero() -> Result<()> {
+    let (zeros, x) = (tensor![[0.0, 0.0]], tensor![[3.0, 4.0]]);
+    let tape = GradientTape::new();
+    tape.watch(&zeros);
+    let y = Dot::along(1).normalize().forward_many(&[&zeros, &x], Mode::Training)?;
+    assert_eq!(y.to_vec::<f32>()?, [0.0]);
+    assert_equal(&(tape.gradient(&y, &zeros)? * 1e-7), &tensor![[0.6, 0.8]]);
+    Ok(())
+}
+
+#[test]
+fn instance_norm_is_group_norm_with_one_channel_a_group() -> Result<()> {
+    let x = Generator::new(3).normal([2, 3, 4, 6], 1.0, 2.0)?;
+    let expected = GroupNorm::groups(6).epsilon(1e-5).forward(&x, Mode::Inference)?;
+    for layer in [InstanceNorm::default(), InstanceNorm::new(6).affine()] {
+        assert!(layer.forward(&x, Mode::Inference)?.allclose(&expected, 0.0, 0.0)?);
+    }
+    // The options of weights may come before and after.
+    let layer = InstanceNorm::new(6).beta_initializer(Initializer::Ones).affine();
+    assert_equal(&layer.forward(&x, Mode::Inference)?, &(expected + 1.0));
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The sum of several inputs.
 
-use tensor::{Error, Result, Tensor};
+use tensor::{Result, Tensor};
 
+use super::merging::fold;
 use crate::layer::Layer;
 use crate::mode::Mode;
 
@@ -26,9 +27,6 @@ impl Layer for Add {
 
     #[track_caller]
     fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
-        let Some((&first, rest)) = inputs.split_first() else {
-            return Err(Error::argument("add", "takes at least 1 input, not 0"));
-        };
-        rest.iter().try_fold(first.clone(), |sum, &input| sum.try_add(input))
+        fold("add", inputs, |sum, input| sum.try_add(input))
     }
 }

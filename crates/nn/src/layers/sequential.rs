@@ -198,7 +198,7 @@ impl fmt::Debug for Sequential {
 }
 
 /// Converts `BatchNorm` to `batch_norm`.
-fn snake_case(kind: &str) -> String {
+pub(super) fn snake_case(kind: &str) -> String {
     let mut name = String::new();
     let mut previous_lower = false;
     for letter in kind.chars() {

@@ -26,6 +26,7 @@ use crate::state::{State, state};
 /// | `SeparableConv1d`, `SeparableConv2d` | two of these, named `depthwise` (without bias) and `pointwise` | the same |
 /// | `Embedding`, `PositionEmbedding` | `Embedding` | |
 /// | `LayerNorm`, `GroupNorm`, `RmsNorm` | the same | |
+/// | `InstanceNorm` | `InstanceNorm1d`, `2d` | |
 /// | `BatchNorm` | `BatchNorm1d`, `2d` | `num_batches_tracked` has no counterpart |
 /// | `PRelu` | `PReLU` | one slope a channel; its shape |
 /// | `SimpleRnn`, `Lstm` | `RNN`, `LSTM` | transposed; the two biases are added |

@@ -20,7 +20,7 @@ enum WeightLayout {
 use WeightLayout::{Flat, Grouped, Permuted, Same};
 
 /// The kind of a layer, the name of a weight here, its name in PyTorch, and its layout there.
-const WEIGHTS: [(&str, &str, &str, WeightLayout); 32] = [
+const WEIGHTS: [(&str, &str, &str, WeightLayout); 34] = [
     ("Dense", "kernel", "weight", Permuted(&[1, 0])),
     ("Dense", "bias", "bias", Same),
     ("Conv1d", "kernel", "weight", Permuted(&[2, 1, 0])),
@@ -49,6 +49,8 @@ const WEIGHTS: [(&str, &str, &str, WeightLayout); 32] = [
     ("LayerNorm", "beta", "bias", Same),
     ("GroupNorm", "gamma", "weight", Same),
     ("GroupNorm", "beta", "bias", Same),
+    ("InstanceNorm", "gamma", "weight", Same),
+    ("InstanceNorm", "beta", "bias", Same),
     ("BatchNorm", "gamma", "weight", Same),
     ("BatchNorm", "beta", "bias", Same),
     ("BatchNorm", "moving_mean", "running_mean", Same),

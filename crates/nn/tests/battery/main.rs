@@ -1,6 +1,7 @@
 //! One battery of checks that every layer passes.
 
 mod checks;
+mod graphs;
 mod table;
 
 use std::collections::BTreeSet;

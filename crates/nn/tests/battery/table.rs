@@ -8,11 +8,13 @@ use tensor::ops::Padding;
 use tensor::{DType, Tensor, random, tensor};
 
 use crate::checks::{Row, input, row};
+use crate::graphs;
 
 pub(crate) fn rows() -> Vec<Row> {
     random::seed(3);
     [
         shapes(),
+        graphs::rearrangements(),
         dense(),
         convolutions(),
         pooling(),
@@ -21,7 +23,8 @@ pub(crate) fn rows() -> Vec<Row> {
         recurrent(),
         attention(),
         transformers(),
-        graphs(),
+        graphs::wrappers(),
+        graphs::merging(),
         activations(),
     ]
     .into_iter()
@@ -208,6 +211,18 @@ fn normalizations() -> Vec<Row> {
             .refuses([input(&[2, 6])], "group_norm: shape [2, 6]: the weights are for 4 features, not 6"),
         of(row(GroupNorm::groups(4), [&[2, 2, 2, 4]], &[2, 2, 2, 4]), &[4])
             .refuses([input(&[2, 6])], "group_norm: 6 channels cannot be divided into 4 groups of equal size"),
+        row(InstanceNorm::default(), [&[2, 3, 4]], &[2, 3, 4])
+            .refuses([input(&[2, 3])], "instance_norm: shape [2, 3]: needs at least 3 axes, [batch, …, channels]")
+            .refuses(
+                [input(&[2, 1, 3])],
+                "instance_norm: shape [2, 1, 3]: needs at least 2 positions, not 1: a single value has no variance",
+            ),
+        of(row(InstanceNorm::new(2).affine().epsilon(0.1), [&[2, 2, 3, 2]], &[2, 2, 3, 2]), &[2])
+            .refuses([input(&[2, 3, 5])], "instance_norm: shape [2, 3, 5]: the weights are for 2 features, not 5"),
+        row(InstanceNorm::default().without_center().affine(), [&[2, 3, 2]], &[2, 3, 2]).weights([("gamma", &[2])]),
+        row(UnitNormalization::default(), [&[2, 3]], &[2, 3])
+            .refuses([tensor![1]], "unit_normalization: int64 is not a floating type; cast the input first"),
+        row(UnitNormalization::along([1, 2]), [&[2, 3, 2]], &[2, 3, 2]),
         batch(row(BatchNorm::new(3), [&[5, 3]], &[5, 3]), &[3])
             .refuses([input(&[5, 4])], "batch_norm: shape [5, 4]: the weights are for 3 features, not 4")
             .refuses(
@@ -386,28 +401,6 @@ fn transformers() -> Vec<Row> {
         ),
         decoder(row(TransformerDecoder::new(4, 2, 5).norm_first().activation(Activation::Gelu), [x, &[2, 2, 4]], x))
             .and(tensor![[true, false], [true, true], [true, true]]),
-    ]
-}
-
-fn graphs() -> Vec<Row> {
-    vec![
-        row(Add, [&[2, 3], &[1, 3], &[2, 1]], &[2, 3]).refuses([], "add: takes at least 1 input, not 0").refuses(
-            [input(&[2]), input(&[3])],
-            "add: [2] and [3] do not broadcast: 2 and 3 differ on axis -1, and neither is 1",
-        ),
-        row(Add, [&[2, 3]], &[2, 3]),
-        row(Concatenate::default(), [&[2, 3], &[2, 1]], &[2, 4])
-            .refuses([], "concatenate: takes at least 1 input, not 0")
-            .refuses([input(&[2, 3]), input(&[3, 3])], "concat: [2, 3] and [3, 3] differ on another axis than 1"),
-        row(Concatenate::along(0), [&[2, 3], &[1, 3]], &[3, 3]),
-        row(Residual::new(Dense::new(3, 3).activation(Activation::Tanh)), [&[2, 3]], &[2, 3])
-            .weights([("layer.kernel", &[3, 3]), ("layer.bias", &[3])])
-            .refuses([input(&[2, 4])], "layer (Dense 3→3): matmul: [2, 4] × [3, 3]: the inner sizes 4 and 3 differ"),
-        row(Residual::new(Dense::new(3, 4)).shortcut(Dense::new(3, 4).without_bias()), [&[2, 3]], &[2, 4]).weights([
-            ("layer.kernel", &[3, 4]),
-            ("layer.bias", &[4]),
-            ("shortcut.kernel", &[3, 4]),
-        ]),
     ]
 }
 

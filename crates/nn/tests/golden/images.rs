@@ -96,6 +96,11 @@ fn layer(name: &str, a: &Attributes) -> Arc<dyn Layer> {
             let [rows, columns] = a.pairs();
             Arc::new(ZeroPadding2d::new(rows, columns))
         }
+        "cropping1d" => Arc::new(Cropping1d::new(a.pairs::<1>()[0])),
+        "cropping2d" => {
+            let [rows, columns] = a.pairs();
+            Arc::new(Cropping2d::new(rows, columns))
+        }
         "up_sampling1d" => Arc::new(UpSampling1d::new(a.sizes::<1>("factors")[0])),
         "up_sampling2d" => {
             let [rows, columns] = a.sizes("factors");
@@ -111,6 +116,11 @@ fn layer(name: &str, a: &Attributes) -> Arc<dyn Layer> {
         "group_norm" => {
             Arc::new(GroupNorm::new(channels(), a.size("groups")).epsilon(a.0["epsilon"].as_f64().unwrap()))
         }
+        "instance_norm" => {
+            let layer = InstanceNorm::new(channels()).epsilon(a.0["epsilon"].as_f64().unwrap());
+            Arc::new(if a.0["affine"] == true { layer.affine() } else { layer })
+        }
+        "unit_normalization" => Arc::new(UnitNormalization::default()),
         other => panic!("an unknown layer {other}"),
     }
 }
@@ -150,7 +160,7 @@ fn layers_with_channels_first_agree_with_pytorch() {
         let last = inner.forward(&x.channels_last().unwrap(), Mode::Training).unwrap();
         assert_close(&last.channels_first().unwrap(), &y, name);
     }
-    assert_eq!(cases.len(), 35);
+    assert_eq!(cases.len(), 40);
 }
 
 #[test]

@@ -5,3 +5,4 @@ mod images;
 mod layers;
 mod loss_values;
 mod losses;
+mod merging;

@@ -106,6 +106,9 @@ RUN = dict(
     global_max_pool=lambda a, x, w: x.amax(tuple(range(2, x.dim()))),
     global_average_pool=lambda a, x, w: x.mean(tuple(range(2, x.dim()))),
     batch_norm=lambda a, x, w: F.batch_norm(x, None, None, w["gamma"], w["beta"], True, 0.1, a["epsilon"]),
+    cropping=lambda a, x, w: padded(x, [(-before, -after) for before, after in a["padding"]]),
+    instance_norm=lambda a, x, w: F.instance_norm(x, None, None, w.get("gamma"), w.get("beta"), True, 0.1, a["epsilon"]),
+    unit_normalization=lambda a, x, w: F.normalize(x, dim=1, eps=1e-12),
     group_norm=lambda a, x, w: F.group_norm(x, a["groups"], w["gamma"], w["beta"], a["epsilon"]),
 )
 
@@ -126,6 +129,8 @@ def weights(layer, a):
     if layer == "separable_conv":
         return dict(depthwise_kernel=draw(*a["size"], a["channels"], a["multiplier"]), pointwise_kernel=draw(*[1] * n, a["channels"] * a["multiplier"], a["filters"]), bias=draw(a["filters"]))
     if layer in ("batch_norm", "group_norm"):
+        return dict(gamma=draw(a["channels"]), beta=draw(a["channels"]))
+    if layer == "instance_norm" and a["affine"]:
         return dict(gamma=draw(a["channels"]), beta=draw(a["channels"]))
     return {}
 
@@ -167,6 +172,11 @@ CASES = [
     ("global_average_pool2d", "global_average_pool", [2, 3, 4, 2], {}),
     ("batch_norm", "batch_norm", [2, 3, 2, 2], dict(channels=3, epsilon=1e-3)),
     ("group_norm", "group_norm", [2, 4, 2, 3], dict(channels=4, groups=2, epsilon=1e-3)),
+    ("cropping1d", "cropping", [1, 2, 5], dict(padding=[(1, 2)])),
+    ("cropping2d", "cropping", [1, 2, 3, 4], dict(padding=[(1, 0), (0, 2)])),
+    ("instance_norm", "instance_norm", [2, 3, 5], dict(channels=3, affine=False, epsilon=1e-5)),
+    ("instance_norm/affine", "instance_norm", [2, 3, 2, 3], dict(channels=3, affine=True, epsilon=1e-5)),
+    ("unit_normalization", "unit_normalization", [2, 3, 4], {}),
 ]
 
 

@@ -1,0 +1,38 @@
+//! The elementwise minimum of several inputs.
+
+use tensor::{Result, Tensor};
+
+use super::merging::fold;
+use crate::layer::Layer;
+use crate::mode::Mode;
+
+/// The elementwise minimum of any number of inputs, like Keras' Minimum.
+///
+/// The shapes broadcast by NumPy's rules. Call it with [`forward_many`](Layer::forward_many). The result for one input is
+/// the input. Equal elements share the gradient
+/// evenly at each of the steps from left to right, and NaN in any input gives NaN.
+///
+/// # Errors
+/// Returns an error if there is no input, if shapes do not broadcast, or if types differ.
+///
+/// ```
+/// # use nn::{Layer, Minimum, Mode};
+/// # use tensor::tensor;
+/// let output = Minimum.forward_many(&[&tensor![1.0, 5.0], &tensor![3.0, 4.0]], Mode::Inference)?;
+/// assert_eq!(output.to_vec::<f32>()?, [1.0, 4.0]);
+/// # Ok::<(), tensor::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Minimum;
+
+impl Layer for Minimum {
+    #[track_caller]
+    fn forward(&self, input: &Tensor, _mode: Mode) -> Result<Tensor> {
+        Ok(input.clone())
+    }
+
+    #[track_caller]
+    fn forward_many(&self, inputs: &[&Tensor], _mode: Mode) -> Result<Tensor> {
+        fold("minimum", inputs, |smallest, input| smallest.minimum(input))
+    }
+}
