@@ -9,8 +9,8 @@ use crate::mode::Mode;
 /// The elementwise maximum of any number of inputs, like Keras' Maximum.
 ///
 /// The shapes broadcast by NumPy's rules. Call it with [`forward_many`](Layer::forward_many). The result for one input is
-/// the input. Equal elements share the gradient
-/// evenly at each of the steps from left to right, and NaN in any input gives NaN.
+/// the input. Inputs are combined two at a time from left to right, and two equal elements share the gradient evenly. NaN
+/// in any input gives NaN.
 ///
 /// # Errors
 /// Returns an error if there is no input, if shapes do not broadcast, or if types differ.

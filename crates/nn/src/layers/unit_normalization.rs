@@ -13,7 +13,7 @@ const EPSILON: f64 = 1e-12;
 /// same shape. (The constraint of weights is [`UnitNorm`](crate::UnitNorm).)
 ///
 /// A vector of zeros stays zero. The norm has the gradient 0 there, so the gradient of the vector is that of the output
-/// divided by 1e-12, as in PyTorch's `F.normalize`: large, but finite (in Keras it is NaN).
+/// divided by 1e-12, as in PyTorch's `F.normalize`: large, but finite.
 ///
 /// # Errors
 /// Returns an error if the input is not of a floating type, or if an axis is out of range or given twice.
